@@ -1,0 +1,208 @@
+"""The backend protocol: what a database must answer for contexts to work on it. Values in, values out.
+
+A backend translates plans into its database's own terms and results back; it knows nothing of models, codecs,
+instances or contexts. It raises Cendry's errors where the database's own have a Cendry meaning, with the original
+as `__cause__`, and lets all others pass untouched:
+
+- `DocumentAlreadyExistsError`, `DocumentNotFoundError`, `StaleDocumentError` from `commit`, with the paths of the
+  writes that can be at fault;
+- `TransactionContentionError` where the database aborted a call because of contention;
+- `MissingIndexError` from `run` and `aggregate`;
+- `UnsupportedByBackendError`, before anything is sent, for what the database doesn't have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from .plan import AggregationPlan, GetPlan, QueryPlan, Write
+
+
+class DocumentResult(NamedTuple):
+    """A document as it is stored.
+
+    Attributes:
+        path: The document's path.
+        data: Its stored fields, owned by the receiver; `None` if there is no such document.
+        create_time: When it was created, to the microsecond, aware; `None` if absent or unknown to the database.
+        update_time: When it was last changed, likewise.
+        read_time: The moment of the read, likewise.
+    """
+
+    path: str
+    data: dict[str, Any] | None
+    create_time: datetime | None = None
+    update_time: datetime | None = None
+    read_time: datetime | None = None
+
+
+class CommitResult(NamedTuple):
+    """What a commit gives back.
+
+    Attributes:
+        update_times: For each write, the time of the version it made; `None` for deletes and where the database
+            has no such times.
+        commit_time: The moment of the commit, or `None`.
+    """
+
+    update_times: tuple[datetime | None, ...]
+    commit_time: datetime | None = None
+
+
+class SnapshotResult(NamedTuple):
+    """The state of a listened query or document at one moment.
+
+    Attributes:
+        documents: All documents that match, in the order of the plan; for a document that doesn't exist, none.
+        read_time: The moment.
+    """
+
+    documents: tuple[DocumentResult, ...]
+    read_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """How a call may behave; the same for every method.
+
+    Attributes:
+        timeout: Seconds that the whole call may take, retries included; `None` for the backend's default.
+        retry: The backend's own retry policy; `None` for its default.
+    """
+
+    timeout: float | None = None
+    retry: Any = None
+
+
+DEFAULT_OPTIONS = CallOptions()
+
+
+class ListenHandle(Protocol):
+    """A running listener."""
+
+    def close(self) -> None:
+        """Stop listening; no callback begins after this returns. May be called twice, and from a callback."""
+        ...
+
+
+class Backend(Protocol):
+    """A database, for the sync twin. All methods may be called from several threads at once.
+
+    A `transaction` is a handle that `begin` gave, opaque to core. Reads and the commit that are given it are part of
+    that transaction.
+    """
+
+    @property
+    def name(self) -> str:
+        """How error messages call this backend: `Firestore`."""
+        ...
+
+    @property
+    def client(self) -> Any:
+        """The raw client of the database, or `None`."""
+        ...
+
+    def get(
+        self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> Iterator[DocumentResult]:
+        """Read documents by path: one result for each path, absent ones included, in any order."""
+        ...
+
+    def run(
+        self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> Iterator[DocumentResult]:
+        """Stream the documents of a query, in its order. The iterator has `close()` if it holds resources."""
+        ...
+
+    def aggregate(
+        self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> tuple[int | float | None, ...]:
+        """Compute figures over a query, one for each aggregation of the plan."""
+        ...
+
+    def commit(
+        self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> CommitResult:
+        """Apply all writes, in order, or none. With a transaction, this ends it."""
+        ...
+
+    def begin(
+        self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
+    ) -> Any:
+        """Begin a transaction and give its handle. `retry_of` is the handle of the attempt that was aborted."""
+        ...
+
+    def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
+        """End a transaction without writing."""
+        ...
+
+    def listen(
+        self,
+        plan: QueryPlan | GetPlan,
+        on_snapshot: Callable[[SnapshotResult], None],
+        on_error: Callable[[BaseException], None],
+    ) -> ListenHandle:
+        """Call `on_snapshot` with the first state and with every later one, from a thread of the backend's own.
+
+        `on_error` is called once if the listener ends and can't reconnect. A `GetPlan` has one path here.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what this backend opened, and nothing that it was given. May be called twice."""
+        ...
+
+
+class AsyncBackend(Protocol):
+    """A database, for the async twin; the methods are those of `Backend`, awaited."""
+
+    @property
+    def name(self) -> str:
+        """How error messages call this backend: `Firestore`."""
+        ...
+
+    @property
+    def client(self) -> Any:
+        """The raw client of the database for the running event loop, or `None`."""
+        ...
+
+    def get(
+        self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> AsyncIterator[DocumentResult]:
+        """Read documents by path: one result for each path, absent ones included, in any order."""
+        ...
+
+    def run(
+        self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> AsyncIterator[DocumentResult]:
+        """Stream the documents of a query, in its order. The iterator has `aclose()` if it holds resources."""
+        ...
+
+    async def aggregate(
+        self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> tuple[int | float | None, ...]:
+        """Compute figures over a query, one for each aggregation of the plan."""
+        ...
+
+    async def commit(
+        self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> CommitResult:
+        """Apply all writes, in order, or none. With a transaction, this ends it."""
+        ...
+
+    async def begin(
+        self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
+    ) -> Any:
+        """Begin a transaction and give its handle. `retry_of` is the handle of the attempt that was aborted."""
+        ...
+
+    async def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
+        """End a transaction without writing."""
+        ...
+
+    async def close(self) -> None:
+        """Release what this backend opened, and nothing that it was given. May be called twice."""
+        ...

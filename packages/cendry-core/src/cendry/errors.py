@@ -1,0 +1,195 @@
+"""Every error that Cendry raises of its own. Each message is built here, and nowhere else twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class CendryError(Exception):
+    """The root of all errors that carry a Cendry meaning.
+
+    Facts stand as attributes, so that no caller has to parse a message. Errors pickle.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revive, (type(self), self.args, self.__dict__.copy())
+
+
+def _revive(kind: type[CendryError], args: tuple[Any, ...], facts: dict[str, Any]) -> CendryError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(facts)
+    return error
+
+
+class _DocumentError(CendryError):
+    """An error about one document, or about one of several that the server didn't single out.
+
+    Attributes:
+        path: The document's path, or `None` where a commit of several doesn't tell which.
+        collection: The collection id of that document, or `None`.
+        document_id: The id of that document, or `None`.
+        candidates: The paths of all documents that it can be about.
+    """
+
+    _one = "Document {path!r} is at fault."
+    _several = "One of these documents is at fault: {paths}."
+
+    def __init__(self, *paths: str) -> None:
+        self.candidates: tuple[str, ...] = paths
+        self.path: str | None = paths[0] if len(paths) == 1 else None
+        collections = {path.split("/")[-2] for path in paths}
+        self.collection: str | None = collections.pop() if len(collections) == 1 else None
+        self.document_id: str | None = self.path.rpartition("/")[2] if self.path else None
+        template = self._one if self.path else self._several
+        super().__init__(template.format(path=self.path, paths=", ".join(map(repr, paths))))
+
+
+class DocumentNotFoundError(_DocumentError):
+    """A document that had to exist does not."""
+
+    _one = "Document {path!r} does not exist. Use find() to get None instead, or save() to write it."
+    _several = "These documents do not exist, or one of them in a commit of several: {paths}."
+
+
+class DocumentAlreadyExistsError(_DocumentError):
+    """`create` met a document that is already there; nothing was written."""
+
+    _one = "Document {path!r} already exists; nothing was written. Use save() to overwrite it."
+    _several = "One of these documents already exists; nothing was written: {paths}."
+
+
+class StaleDocumentError(_DocumentError):
+    """A write with `if_unchanged` met a document that has changed since; nothing was written."""
+
+    _one = "Document {path!r} has changed since it was read, or was deleted; nothing was written. refresh() it and try again."
+    _several = "One of these documents has changed since it was read, or was deleted; nothing was written: {paths}."
+
+
+class MissingIndexError(CendryError):
+    """A query needs a composite index that the database does not have.
+
+    Attributes:
+        collection: The collection id that was queried.
+    """
+
+    def __init__(self, collection: str, detail: str) -> None:
+        self.collection = collection
+        super().__init__(f"The query on {collection!r} needs an index that does not exist: {detail}")
+
+
+class TransactionContentionError(CendryError):
+    """A commit or a read was aborted because others hold or changed the same documents.
+
+    Attributes:
+        attempts: How often it was tried.
+    """
+
+    def __init__(self, attempts: int = 1) -> None:
+        self.attempts = attempts
+        times = "once" if attempts == 1 else f"{attempts} times"
+        super().__init__(
+            f"Aborted by contention on the same documents, tried {times}; nothing was written. "
+            "Raise max_attempts, or touch fewer documents in one transaction."
+        )
+
+
+class InvalidDocumentIdError(CendryError, ValueError):
+    """An id, a collection name or a document path that Firestore can't hold, refused before anything is sent.
+
+    Attributes:
+        value: What was given.
+        reason: Why it is refused.
+    """
+
+    def __init__(self, what: str, value: object, reason: str) -> None:
+        self.value = value
+        self.reason = reason
+        shown = repr(value)
+        if len(shown) > 120:
+            shown = shown[:100] + f"... ({len(shown)} characters)"
+        super().__init__(f"{shown} is no legal {what}: {reason}.")
+
+
+class UnknownFieldError(CendryError, TypeError):
+    """A name that the model doesn't declare.
+
+    Attributes:
+        model: The name of the model.
+        field: The name that was given.
+        nearest: Declared names that look like it, best first.
+    """
+
+    def __init__(self, model: str, field: str, nearest: tuple[str, ...] = ()) -> None:
+        self.model = model
+        self.field = field
+        self.nearest = nearest
+        hint = f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
+        super().__init__(f"{model} has no field {field!r}.{hint}")
+
+
+class InvalidValueError(CendryError, TypeError, ValueError):
+    """A value that doesn't fit its field, or that Firestore can't hold; nothing was sent.
+
+    Attributes:
+        model: The name of the model.
+        field: The path of the field.
+        expected: What the field takes.
+        found: What was given.
+    """
+
+    def __init__(self, model: str, field: str, expected: str, found: str) -> None:
+        self.model = model
+        self.field = field
+        self.expected = expected
+        self.found = found
+        super().__init__(f"{model}.{field}: expected {expected}, found {found}.")
+
+
+class DecodeError(CendryError):
+    """A stored document that doesn't fit its model.
+
+    Attributes:
+        path: The document's path, or `None` where the data came from no document.
+        model: The name of the model.
+        field: The path of the first field at fault.
+        expected: What the model declares there.
+        found: What is stored there.
+    """
+
+    def __init__(self, path: str | None, model: str, field: str, expected: str, found: str, *, more: int = 0) -> None:
+        self.path = path
+        self.model = model
+        self.field = field
+        self.expected = expected
+        self.found = found
+        where = f"Document {path!r}" if path else "The data"
+        rest = f" ({more} more problems; cendry.validate() lists them all)" if more else ""
+        super().__init__(f"{where} doesn't fit {model}: {field}: expected {expected}, found {found}{rest}.")
+
+
+class UnsupportedByBackendError(CendryError):
+    """The backend of this context doesn't have the feature; nothing was sent.
+
+    Attributes:
+        feature: What was asked for.
+        backend: The name of the backend.
+    """
+
+    def __init__(self, feature: str, backend: str, advice: str) -> None:
+        self.feature = feature
+        self.backend = backend
+        super().__init__(f"{backend} does not support {feature}. {advice}")
+
+
+class MultipleResultsError(CendryError):
+    """`one()` or `one_or_none()` found more than one document.
+
+    Attributes:
+        collection: The collection id that was queried.
+    """
+
+    def __init__(self, collection: str) -> None:
+        self.collection = collection
+        super().__init__(
+            f"The query on {collection!r} matches more than one document; narrow it, or use first() or limit(1)."
+        )

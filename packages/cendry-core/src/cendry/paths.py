@@ -1,0 +1,250 @@
+"""Field paths, document paths and ids: parsing, quoting, refusing. Everything here is untrusted input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final, final
+
+from .errors import InvalidDocumentIdError
+
+MAX_ID_BYTES: Final = 1500
+"""Bytes of UTF-8 in a document id, a collection id or a field name (https://firebase.google.com/docs/firestore/quotas)."""
+
+MAX_PATH_BYTES: Final = 6 * 1024
+"""Bytes of a whole document name (https://firebase.google.com/docs/firestore/quotas)."""
+
+MAX_PATH_DEPTH: Final = 100
+"""Levels of subcollections (https://firebase.google.com/docs/firestore/quotas)."""
+
+_SIMPLE_SEGMENT: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\Z")
+_RESERVED: Final = re.compile(r"__.*__\Z", re.DOTALL)
+# What an import from Datastore mode leaves behind: integer ids, and escaped names.
+_IMPORTED_ID: Final = re.compile(r"__(?:id(?:-?[1-9][0-9]{0,18})|esc.*)__\Z", re.DOTALL)
+_INT64: Final = range(-(2**63), 2**63)
+
+
+def _reason_to_refuse(value: object) -> str | None:
+    if not isinstance(value, str):
+        return f"it must be a str, not {type(value).__name__}"
+    if not value:
+        return "it is empty"
+    if value in (".", ".."):
+        return "a lone '.' or '..' is reserved"
+    if "/" in value:
+        return "it contains '/', which separates path segments"
+    if "\0" in value:
+        return "it contains a NUL character"
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        return "it contains a lone surrogate, which UTF-8 can't hold"
+    if size > MAX_ID_BYTES:
+        return f"it has {size} bytes of UTF-8, and the limit is {MAX_ID_BYTES}"
+    return None
+
+
+def _is_imported_id(value: str) -> bool:
+    if not _IMPORTED_ID.match(value):
+        return False
+    return value.startswith("__esc") or int(value[4:-2]) in _INT64
+
+
+def check_document_id(value: object) -> str:
+    """Give back a legal document id, or refuse it.
+
+    Legal are 1 to 1,500 bytes of UTF-8 without `/` and NUL that are not `.`, `..` or `__...__`, save for
+    what an import from Datastore mode makes (`__id<n>__`, `__esc...__`).
+
+    Raises:
+        InvalidDocumentIdError: The id is none of these.
+    """
+    reason = _reason_to_refuse(value)
+    if reason is None and _RESERVED.match(value) and not _is_imported_id(value):  # type: ignore[arg-type]
+        reason = "names of the form __...__ are reserved"
+    if reason is not None:
+        raise InvalidDocumentIdError("document id", value, reason)
+    return value  # type: ignore[return-value]
+
+
+def check_collection_id(value: object) -> str:
+    """Give back a legal collection id, or refuse it; the rules are those of document ids without exceptions.
+
+    Raises:
+        InvalidDocumentIdError: The name is not legal.
+    """
+    reason = _reason_to_refuse(value)
+    if reason is None and _RESERVED.match(value):  # type: ignore[arg-type]
+        reason = "names of the form __...__ are reserved"
+    if reason is not None:
+        raise InvalidDocumentIdError("collection name", value, reason)
+    return value  # type: ignore[return-value]
+
+
+def check_field_name(value: object) -> str | None:
+    """The reason why a string can't be a stored field name or map key, or `None` if it can.
+
+    Field names may hold any character, `/` and `.` included; they are 1 to 1,500 bytes of UTF-8 and not `__...__`.
+    """
+    if not isinstance(value, str):
+        return f"a key must be a str, not {type(value).__name__}"
+    if not value:
+        return "a key must not be empty"
+    if _RESERVED.match(value):
+        return "keys of the form __...__ are reserved"
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        return "a key must not contain a lone surrogate"
+    if size > MAX_ID_BYTES:
+        return f"a key has at most {MAX_ID_BYTES} bytes of UTF-8, not {size}"
+    return None
+
+
+def join_path(parent: str | None, collection: str, document_id: object) -> str:
+    """The path of a document, relative to the database: `cities/SF/areas/mission`.
+
+    Args:
+        parent: The path of the parent document; `None` at the root.
+        collection: A collection id that was checked when its model was defined.
+        document_id: The id, checked here.
+
+    Raises:
+        InvalidDocumentIdError: The id is not legal, or the whole path is too long or too deep.
+    """
+    path = f"{parent}/{collection}/{check_document_id(document_id)}" if parent else f"{collection}/{check_document_id(document_id)}"
+    if parent:
+        size = len(path.encode())
+        if size > MAX_PATH_BYTES:
+            raise InvalidDocumentIdError("document path", path, f"it has {size} bytes, and the limit is {MAX_PATH_BYTES}")
+        if path.count("/") // 2 + 1 > MAX_PATH_DEPTH:
+            raise InvalidDocumentIdError("document path", path, f"it is over {MAX_PATH_DEPTH} levels deep")
+    return path
+
+
+def check_document_path(path: object) -> str:
+    """Give back a legal document path (`collection/id`, repeated), or refuse it.
+
+    Raises:
+        InvalidDocumentIdError: A segment is not legal, or a collection has no id.
+    """
+    if not isinstance(path, str):
+        raise InvalidDocumentIdError("document path", path, f"it must be a str, not {type(path).__name__}")
+    segments = path.split("/")
+    if len(segments) % 2:
+        raise InvalidDocumentIdError("document path", path, "it must alternate collections and ids: 'cities/SF'")
+    parent: str | None = None
+    for collection, document_id in zip(segments[::2], segments[1::2], strict=True):
+        parent = join_path(parent, check_collection_id(collection), document_id)
+    assert parent is not None
+    return parent
+
+
+def split_path(path: str) -> tuple[str | None, str, str]:
+    """Take a document path apart: the parent document's path (`None` at the root), the collection id, the id."""
+    head, _, document_id = path.rpartition("/")
+    parent, _, collection = head.rpartition("/")
+    return parent or None, collection, document_id
+
+
+@final
+class FieldPath:
+    """A stored field's place in a document, segment by segment; no segment is ever parsed.
+
+    `FieldPath("a", "b")` is the field `b` of the map `a`, and `FieldPath("a.b")` is a field whose name
+    has a dot. Names are the stored ones: an alias is not translated.
+
+    Args:
+        segments: The names, from the outside in; at least one.
+
+    Raises:
+        ValueError: There is no segment, or one is empty or can't be stored.
+    """
+
+    __slots__ = ("segments",)
+    segments: tuple[str, ...]
+
+    def __init__(self, *segments: str) -> None:
+        if not segments:
+            raise ValueError("FieldPath takes at least one segment.")
+        if segments != ("__name__",):
+            for segment in segments:
+                reason = check_field_name(segment)
+                if reason:
+                    raise ValueError(f"{segment!r} is no legal segment of a field path: {reason}.")
+        object.__setattr__(self, "segments", segments)
+
+    @classmethod
+    def parse(cls, text: str) -> FieldPath:
+        """Read Firestore's written form: segments joined by dots, odd ones in backticks (``a.`b.c` ``).
+
+        Raises:
+            ValueError: The text is not of that form.
+        """
+        return cls(*_parse_segments(text))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"FieldPath is immutable; can't set {name!r}.")
+
+    def __truediv__(self, segment: str) -> FieldPath:
+        return FieldPath(*self.segments, segment)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.segments)
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+    def __eq__(self, other: object) -> bool:
+        return self.segments == other.segments if isinstance(other, FieldPath) else NotImplemented
+
+    def __lt__(self, other: FieldPath) -> bool:
+        return self.segments < other.segments
+
+    def __hash__(self) -> int:
+        return hash((FieldPath, self.segments))
+
+    def __str__(self) -> str:
+        """Firestore's written form, with odd segments quoted."""
+        return ".".join(map(quote_segment, self.segments))
+
+    def __repr__(self) -> str:
+        return f"FieldPath({', '.join(map(repr, self.segments))})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FieldPath, self.segments
+
+    def is_prefix_of(self, other: FieldPath) -> bool:
+        """Whether `other` is this field or lies inside it."""
+        return other.segments[: len(self.segments)] == self.segments
+
+
+DOCUMENT_ID: Final = FieldPath("__name__")
+"""The document's own name, for filters, orders and cursors on the id."""
+
+
+def quote_segment(segment: str) -> str:
+    """One segment in Firestore's written form: bare if it is a simple name, else in backticks."""
+    if _SIMPLE_SEGMENT.match(segment):
+        return segment
+    return "`" + segment.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+_TOKEN: Final = re.compile(r"`((?:[^`\\]|\\.)*)`|([^`.]+)", re.DOTALL)
+
+
+def _parse_segments(text: str) -> list[str]:
+    segments: list[str] = []
+    position = 0
+    while True:
+        token = _TOKEN.match(text, position)
+        if token is None:
+            raise ValueError(f"{text!r} is no field path: a segment is empty or a backtick is not closed.")
+        quoted, bare = token.groups()
+        segments.append(bare if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL))
+        position = token.end()
+        if position == len(text):
+            return segments
+        if text[position] != ".":
+            raise ValueError(f"{text!r} is no field path: expected '.' at position {position}.")
+        position += 1

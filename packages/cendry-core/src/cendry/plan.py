@@ -1,0 +1,222 @@
+"""What a backend is asked, as frozen values. Paths and names are stored ones; values are stored values.
+
+A stored value is `None`, `bool`, `int`, `float`, `str`, `bytes`, an aware `datetime`, `GeoPoint`, `Vector`, `Ref`,
+a `list` of stored values or a `dict` of them by `str`. What a plan holds must not be changed by a backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Union
+
+from .paths import FieldPath
+from .values import Transform
+
+Operator = Literal[
+    "==",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "in",
+    "not-in",
+    "array-contains",
+    "array-contains-any",
+    "is-null",
+    "is-not-null",
+    "is-nan",
+    "is-not-nan",
+]
+"""Firestore's field operators; the last four take no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTransform:
+    """A change of one field that the server computes; operands are stored values."""
+
+    path: FieldPath
+    transform: Transform
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Write a document, whether it exists or not.
+
+    Attributes:
+        path: The document's path.
+        data: The stored fields.
+        mask: `None` replaces the whole document. Else only these fields are written; a masked field that `data`
+            lacks is removed.
+        transforms: Applied after the fields are written; their fields are in neither `data` nor `mask`.
+        update_time: If given, the commit fails unless the document was last changed at this very time.
+    """
+
+    path: str
+    data: Mapping[str, Any]
+    mask: tuple[FieldPath, ...] | None = None
+    transforms: tuple[FieldTransform, ...] = ()
+    update_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Write a document that must not exist yet."""
+
+    path: str
+    data: Mapping[str, Any]
+    transforms: tuple[FieldTransform, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Change some fields of a document that must exist.
+
+    Attributes:
+        path: The document's path.
+        data: The new values, nested as they are stored; holds nothing outside `mask`.
+        mask: The fields that are written; one that `data` lacks is removed.
+        transforms: Applied after the fields are written.
+        update_time: If given, the commit fails unless the document was last changed at this very time.
+    """
+
+    path: str
+    data: Mapping[str, Any]
+    mask: tuple[FieldPath, ...]
+    transforms: tuple[FieldTransform, ...] = ()
+    update_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a document; its subcollections stay.
+
+    Attributes:
+        path: The document's path.
+        must_exist: Whether the commit fails when there is no such document.
+        update_time: If given, the commit fails unless the document was last changed at this very time.
+    """
+
+    path: str
+    must_exist: bool = False
+    update_time: datetime | None = None
+
+
+Write = Union[Set, Create, Update, Delete]
+"""One of the four writes; a commit takes any number of them and applies all or none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One field, one operator, one stored value (for `in` and its kin, a list; for unary operators, `None`).
+
+    On `DOCUMENT_ID`, values are `Ref`s.
+    """
+
+    path: FieldPath
+    op: Operator
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """Several conditions under one AND or OR; at least one."""
+
+    op: Literal["AND", "OR"]
+    conditions: tuple[Where, ...]
+
+
+Where = Union[Condition, Composite]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One field to sort by."""
+
+    path: FieldPath
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A cursor: stored values for the first of the query's orders.
+
+    Attributes:
+        values: At most one for each order of the plan, at least one. For an order by `DOCUMENT_ID`, a `Ref`.
+        before: Whether the bound lies before the documents at these values (`start_at`, `end_before`) or after
+            them (`start_after`, `end_at`).
+    """
+
+    values: tuple[Any, ...]
+    before: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPlan:
+    """A query in Firestore's own terms.
+
+    Attributes:
+        collection: The collection id.
+        parent: The path of the document that holds the collection; `None` at the root.
+        group: Whether all collections of this id below `parent` are meant (a collection group).
+        where: The filter, or `None` for all documents.
+        orders: Explicit orders. Where `start` or `end` are set, every order that they speak of stands here.
+        start: Where results begin.
+        end: Where results end.
+        limit: The most documents to give, or `None`.
+        offset: How many documents to leave out first; Firestore bills them.
+        projection: The stored fields to fetch, or `None` for whole documents; empty for names only.
+        read_time: The moment to read at, within the last hour, or `None` for now.
+    """
+
+    collection: str
+    parent: str | None = None
+    group: bool = False
+    where: Where | None = None
+    orders: tuple[Order, ...] = ()
+    start: Bound | None = None
+    end: Bound | None = None
+    limit: int | None = None
+    offset: int = 0
+    projection: tuple[FieldPath, ...] | None = None
+    read_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetPlan:
+    """Some documents by path.
+
+    Attributes:
+        paths: The paths, without duplicates, at least one.
+        projection: As in `QueryPlan`.
+        read_time: As in `QueryPlan`.
+    """
+
+    paths: tuple[str, ...]
+    projection: tuple[FieldPath, ...] | None = None
+    read_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """One figure over the documents of a query.
+
+    Attributes:
+        function: What is computed.
+        path: The field; `None` for `count`.
+        up_to: For `count`, where counting stops; `None` for no limit.
+    """
+
+    function: Literal["count", "sum", "avg"]
+    path: FieldPath | None = None
+    up_to: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AggregationPlan:
+    """Figures over one query, computed by the server in one pass; at most 5."""
+
+    query: QueryPlan
+    aggregations: tuple[Aggregation, ...] = (Aggregation("count"),)

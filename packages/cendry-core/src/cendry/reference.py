@@ -1,0 +1,171 @@
+"""References: typed names of documents. A reference never reads or writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Protocol, cast, final, runtime_checkable
+
+from typing_extensions import TypeVar
+
+from .errors import CendryError
+from .paths import check_document_path, join_path, split_path
+
+if TYPE_CHECKING:
+    from .model import Model
+
+M_co = TypeVar("M_co", bound="Model", covariant=True, default=Any)
+
+
+@runtime_checkable
+class Located(Protocol):
+    """Whatever knows the path of its document: a model instance that has an id, or a `Ref`."""
+
+    def _cendry_path(self) -> str: ...
+
+
+@final
+class Ref(Generic[M_co]):
+    """A reference to one document of the model `M`; a small immutable value that is stored as a reference.
+
+    Args:
+        model: The class of the document.
+        id: The document id.
+        parent: The parent document (an instance or a `Ref`), for documents of subcollections.
+
+    Raises:
+        InvalidDocumentIdError: The id is not legal.
+        CendryError: The model declares `parent=`, and none is given (or one of another class).
+    """
+
+    __slots__ = ("database", "model", "path")
+    model: type[M_co] | None
+    path: str
+    database: str | None
+
+    def __init__(self, model: type[M_co], id: str, *, parent: Located | None = None) -> None:
+        _init(self, model, document_path(model, id, parent), None)
+
+    @classmethod
+    def from_path(cls, path: str, *, model: type[M_co] | None = None, database: str | None = None) -> Ref[M_co]:
+        """A reference to a stored document whose model may be unknown.
+
+        Args:
+            path: The path below the database: `cities/SF`.
+            model: The class of the document, if it is known.
+            database: `projects/P/databases/D` if that is not the database of the context, else `None`. Such a
+                reference can be read, and is refused on write.
+        """
+        ref: Ref[M_co] = object.__new__(cls)
+        _init(ref, model, path if database else check_document_path(path), database)
+        return ref
+
+    def as_model(self, model: type[Any]) -> Ref[Any]:
+        """The same reference, seen as one to a document of `model`."""
+        ref: Ref[Any] = object.__new__(Ref)
+        _init(ref, model, self.path, self.database)
+        return ref
+
+    @property
+    def id(self) -> str:
+        """The document id: the last segment of the path."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def collection(self) -> str:
+        """The collection id: the last but one segment of the path."""
+        return split_path(self.path)[1]
+
+    @property
+    def parent(self) -> Ref[Any] | None:
+        """The document that holds the subcollection, or `None` at the root."""
+        parent = split_path(self.path)[0]
+        return None if parent is None else Ref.from_path(parent, database=self.database)
+
+    def _cendry_path(self) -> str:
+        if self.database is not None:
+            raise CendryError(f"{self!r} points into another database, {self.database!r}; this context can't reach it.")
+        return self.path
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"Ref is immutable; can't set {name!r}.")
+
+    def __eq__(self, other: object) -> bool:
+        """Two references are equal when they name the same document; the model plays no part."""
+        if not isinstance(other, Ref):
+            return NotImplemented
+        return self.path == other.path and self.database == other.database
+
+    def __hash__(self) -> int:
+        return hash((Ref, self.path, self.database))
+
+    def __repr__(self) -> str:
+        parent, collection, document_id = split_path(self.path)
+        model: Any = self.model
+        if model is None or self.database is not None or model.__collection__ != collection:
+            options = f", database={self.database!r}" if self.database is not None else ""
+            shown = f", model={model.__qualname__}" if model is not None else ""
+            return f"Ref.from_path({self.path!r}{shown}{options})"
+        above = f", parent={self.parent!r}" if parent is not None else ""
+        return f"Ref({model.__qualname__}, {document_id!r}{above})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self.model, self.path, self.database)
+
+
+def _init(ref: Ref[Any], model: type[Any] | None, path: str, database: str | None) -> None:
+    object.__setattr__(ref, "model", model)
+    object.__setattr__(ref, "path", path)
+    object.__setattr__(ref, "database", database)
+
+
+def _restore(model: type[Any] | None, path: str, database: str | None) -> Ref[Any]:
+    ref: Ref[Any] = object.__new__(Ref)
+    _init(ref, model, path, database)
+    return ref
+
+
+def parent_path(parent: object) -> str | None:
+    """The path of what was given as `parent=`.
+
+    Raises:
+        TypeError: It is neither an instance nor a `Ref`.
+        CendryError: It is an instance without an id.
+    """
+    if parent is None:
+        return None
+    if isinstance(parent, type) or not isinstance(parent, Located):
+        raise TypeError(f"parent= takes a model instance or a Ref, not {parent!r}.")
+    return parent._cendry_path()
+
+
+def check_parent(model: type[Any], path: str | None) -> str | None:
+    """Hold a parent's path against the `parent=` that the model declares.
+
+    Raises:
+        CendryError: The model declares a parent, and there is none, or one of another collection.
+    """
+    declared = cast("type[Any] | None", getattr(model, "__parent__", None))
+    if declared is None:
+        return path
+    if path is None:
+        raise CendryError(
+            f"{model.__qualname__} is a subcollection of {declared.__qualname__}: say which document it belongs to with parent=."
+        )
+    if split_path(path)[1] != declared.__collection__:
+        raise CendryError(
+            f"{model.__qualname__} is a subcollection of {declared.__qualname__} ({declared.__collection__!r}); "
+            f"{path!r} is no document of that collection."
+        )
+    return path
+
+
+def document_path(model: type[Any], document_id: object, parent: object = None) -> str:
+    """The path of a document of `model`, with every part checked.
+
+    Raises:
+        InvalidDocumentIdError: The id is not legal.
+        CendryError: The parent doesn't fit what the model declares.
+    """
+    collection = getattr(model, "__collection__", None)
+    if collection is None:
+        raise TypeError(f"{model!r} has no collection: it is no Model, or an abstract one.")
+    return join_path(check_parent(model, parent_path(parent)), collection, document_id)

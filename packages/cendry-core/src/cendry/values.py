@@ -1,0 +1,200 @@
+"""Firestore's own kinds of value, as small frozen objects that need no SDK. Backends translate them."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Union, final
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class GeoPoint:
+    """A point on Earth.
+
+    Args:
+        latitude: Degrees, from -90 to 90.
+        longitude: Degrees, from -180 to 180.
+
+    Raises:
+        ValueError: A coordinate is out of range or no number.
+    """
+
+    latitude: float
+    longitude: float
+
+    def __post_init__(self) -> None:
+        for name, value, limit in (("latitude", self.latitude, 90), ("longitude", self.longitude, 180)):
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not -limit <= value <= limit:
+                raise ValueError(f"GeoPoint {name} must be a number from -{limit} to {limit}, not {value!r}.")
+
+
+@final
+class Vector:
+    """An embedding: an immutable sequence of 64-bit floats, at most 2,048 of them for an index.
+
+    Args:
+        values: The components, finite or not; each is converted to `float`.
+    """
+
+    __slots__ = ("_values",)
+    _values: tuple[float, ...]
+
+    def __init__(self, values: Iterable[float]) -> None:
+        object.__setattr__(self, "_values", tuple(map(float, values)))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"Vector is immutable; can't set {name!r}.")
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self._values)
+
+    def __getitem__(self, index: int) -> float:
+        return self._values[index]
+
+    def __eq__(self, other: object) -> bool:
+        return self._values == other._values if isinstance(other, Vector) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((Vector, self._values))
+
+    def __repr__(self) -> str:
+        return f"Vector([{', '.join(map(repr, self._values))}])"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Vector, (self._values,)
+
+
+def _check_number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} takes an int or a float, not {value!r}.")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"{name} takes integers of 64 bits, not {value!r}.")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """Adds to the stored number on the server; a field that is absent or no number becomes `value`.
+
+    Args:
+        value: What is added; an `int` of 64 bits or a `float`.
+    """
+
+    value: int | float
+
+    def __post_init__(self) -> None:
+        _check_number("Increment", self.value)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Maximum:
+    """Sets the stored number to the larger of itself and `value`, on the server."""
+
+    value: int | float
+
+    def __post_init__(self) -> None:
+        _check_number("Maximum", self.value)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Minimum:
+    """Sets the stored number to the smaller of itself and `value`, on the server."""
+
+    value: int | float
+
+    def __post_init__(self) -> None:
+        _check_number("Minimum", self.value)
+
+
+class _ArrayTransform:
+    __slots__ = ("values",)
+    values: tuple[Any, ...]
+
+    def __init__(self, values: Iterable[Any]) -> None:
+        if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+            raise TypeError(f"{type(self).__name__} takes a list of elements, not {values!r}.")
+        object.__setattr__(self, "values", tuple(values))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable; can't set {name!r}.")
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.values == other.values
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.values))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({list(self.values)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.values,)
+
+
+@final
+class ArrayUnion(_ArrayTransform):
+    """Appends the elements that the stored array lacks, on the server; 1 and 1.0 count as equal.
+
+    Args:
+        values: The elements.
+    """
+
+    __slots__ = ()
+
+
+@final
+class ArrayRemove(_ArrayTransform):
+    """Removes every occurrence of the elements from the stored array, on the server.
+
+    Args:
+        values: The elements.
+    """
+
+    __slots__ = ()
+
+
+class _Sentinel(enum.Enum):
+    DELETE_FIELD = "DELETE_FIELD"
+    SERVER_TIMESTAMP = "SERVER_TIMESTAMP"
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"{self.name} is a marker for writes and has no truth value.")
+
+
+DELETE_FIELD: Final = _Sentinel.DELETE_FIELD
+"""In `update`: removes the field from the stored document."""
+
+SERVER_TIMESTAMP: Final = _Sentinel.SERVER_TIMESTAMP
+"""In a write: the server's clock at the commit."""
+
+Transform = Union[Increment, Maximum, Minimum, ArrayUnion, ArrayRemove, _Sentinel]
+"""What only the server can compute. `DELETE_FIELD` is no transform, though it shares a type with `SERVER_TIMESTAMP`."""
+
+TRANSFORMS: Final = (Increment, Maximum, Minimum, ArrayUnion, ArrayRemove)
+
+
+def is_transform(value: object) -> bool:
+    """Whether `value` is computed by the server at the commit."""
+    return value is SERVER_TIMESTAMP or isinstance(value, TRANSFORMS)
+
+
+def same_value(a: object, b: object) -> bool:
+    """Whether two plain values are the same in type and value: `1` is not `True`, NaN equals NaN."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, float) and isinstance(b, float):
+        return a == b or (math.isnan(a) and math.isnan(b))
+    return a == b
