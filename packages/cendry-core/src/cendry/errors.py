@@ -167,6 +167,18 @@ class DecodeError(CendryError):
         super().__init__(f"{where} doesn't fit {model}: {field}: expected {expected}, found {found}{rest}.")
 
 
+class InvalidRequestError(CendryError, ValueError):
+    """The database refused a read or a write as malformed; nothing was written.
+
+    Attributes:
+        detail: What the database said.
+    """
+
+    def __init__(self, detail: str) -> None:
+        self.detail = detail
+        super().__init__(f"The database refused the request, and nothing was written: {detail}")
+
+
 class UnsupportedByBackendError(CendryError):
     """The backend of this context doesn't have the feature; nothing was sent.
 
