@@ -1,0 +1,82 @@
+"""Fixtures of all suites, and a closing section that tells which suites did not run, and why."""
+
+from __future__ import annotations
+
+import os
+import random
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from emulators import FIRESTORE, REQUIRE_VARIABLE, EmulatorUnavailableError, emulators_required, running
+from hypothesis import HealthCheck, settings
+
+TESTS = Path(__file__).parent
+PROFILE_VARIABLE = "CENDRY_HYPOTHESIS_PROFILE"
+
+# Suites that need tools of their own live in an environment of their own.
+absent_suites = pytest.StashKey[dict[str, str]]()
+
+# No deadlines: the first example of a class pays for compiling its codec. `ci` draws the same examples in each run,
+# so that a red run is the fault of the change; `deep` draws new ones, from a seed that the header shows.
+settings.register_profile("cendry", deadline=None, print_blob=True)
+settings.register_profile("ci", settings.get_profile("cendry"), derandomize=True, database=None)
+settings.register_profile(
+    "deep", settings.get_profile("cendry"), max_examples=3000, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[absent_suites] = {}
+    if config.getoption("--hypothesis-profile") is None:
+        config.option.hypothesis_profile = os.environ.get(PROFILE_VARIABLE, "cendry")
+    if config.option.hypothesis_profile == "deep" and config.getoption("--hypothesis-seed") is None:
+        config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    seed = config.getoption("--hypothesis-seed")
+    drawn = "" if seed is None else f", --hypothesis-seed={seed}"
+    return f"cendry: emulators {'required' if emulators_required() else 'optional'}{drawn}"
+
+
+@pytest.fixture(scope="session")
+def firestore_emulator() -> Iterator[str]:
+    """The `host:port` of Google's Firestore emulator, which runs, and is known to the SDK, for the session."""
+    absence = None
+    try:
+        with running(FIRESTORE) as host:
+            yield host
+    except EmulatorUnavailableError as error:
+        absence = str(error)
+    if absence and emulators_required():
+        pytest.fail(f"{absence} ({REQUIRE_VARIABLE} is set)", pytrace=False)
+    if absence:
+        pytest.skip(absence)
+
+
+@pytest.fixture
+def project() -> str:
+    """A project id of this test's own, so that it finds the emulator empty and needs no reset."""
+    return f"cendry-{uuid.uuid4().hex[:16]}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    lines = [f"{suite}: {reason}" for suite, reason in sorted(config.stash[absent_suites].items())]
+    skipped: Counter[tuple[str, str]] = Counter()
+    for report in terminalreporter.stats.get("skipped", ()):
+        if isinstance(report.longrepr, tuple):
+            skipped[_suite(report.nodeid), str(report.longrepr[2]).removeprefix("Skipped: ")] += 1
+    lines += [f"{suite}: {count} skipped: {reason}" for (suite, reason), count in sorted(skipped.items())]
+    if lines:
+        terminalreporter.section("what did not run, and why")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+def _suite(nodeid: str) -> str:
+    parts = nodeid.split("::")[0].split("/")
+    return parts[1] if parts[0] == TESTS.name and len(parts) > 2 else parts[-1]

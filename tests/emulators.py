@@ -1,0 +1,208 @@
+"""Finds Google's Firestore emulator, starts it and stops it. Knows nothing of pytest, so that examples can use it too.
+
+The emulator comes with the Google Cloud CLI. Java is started directly, not through the `gcloud` wrapper: a wrapper
+that is stopped leaves its java behind, holding the port.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+REQUIRE_VARIABLE = "CENDRY_REQUIRE_EMULATORS"
+START_SECONDS = 60.0
+STOP_SECONDS = 10.0
+PORT_ATTEMPTS = 5
+
+
+class EmulatorUnavailableError(Exception):
+    """An emulator can't be had here; the message says what is missing and how to get it."""
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """What there is to know about one of Google's emulators.
+
+    Attributes:
+        title: Its name in messages.
+        jar: Where the jar lies under the Google Cloud CLI's root.
+        jar_variable: The environment variable that names the jar instead.
+        main_class: The Java class to start.
+        host_variable: The environment variable by which Google's SDK finds the running emulator.
+        component: The component of the Google Cloud CLI to install.
+    """
+
+    title: str
+    jar: str
+    jar_variable: str
+    main_class: str
+    host_variable: str
+    component: str
+
+    @property
+    def advice(self) -> str:
+        """How to get it."""
+        return (
+            f"install Java 11 or newer and the Google Cloud CLI, then `gcloud components install {self.component}` "
+            f"(or the package google-cloud-cli-{self.component.removeprefix('cloud-')}); or set {self.jar_variable} to "
+            f"the emulator's jar, or {self.host_variable} to the host:port of one that runs"
+        )
+
+
+FIRESTORE = Emulator(
+    title="Firestore emulator",
+    jar="platform/cloud-firestore-emulator/cloud-firestore-emulator.jar",
+    jar_variable="CENDRY_FIRESTORE_EMULATOR_JAR",
+    main_class="com.google.cloud.datastore.emulator.firestore.CloudFirestore",
+    host_variable="FIRESTORE_EMULATOR_HOST",
+    component="cloud-firestore-emulator",
+)
+
+
+def emulators_required(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the absence of an emulator is a failure rather than a reason to skip."""
+    return environ.get(REQUIRE_VARIABLE, "") not in ("", "0")
+
+
+@contextlib.contextmanager
+def running(emulator: Emulator = FIRESTORE) -> Iterator[str]:
+    """Yield the `host:port` of a running emulator, and have the SDK find it meanwhile.
+
+    One that runs already (its host variable is set) is used and left alone; else one is started and stopped again.
+
+    Raises:
+        EmulatorUnavailableError: There is none and none can be started.
+    """
+    given = os.environ.get(emulator.host_variable)
+    if given:
+        if not _answers(given):
+            raise EmulatorUnavailableError(
+                f"no {emulator.title}: {emulator.host_variable} is {given!r}, but nothing answers there"
+            )
+        yield given
+        return
+    process, host = _start(emulator, find_java(emulator), find_jar(emulator))
+    os.environ[emulator.host_variable] = host
+    try:
+        yield host
+    finally:
+        del os.environ[emulator.host_variable]
+        _stop(process)
+
+
+def find_java(emulator: Emulator = FIRESTORE) -> Path:
+    """Find java: in `JAVA_HOME`, else on the PATH."""
+    home = os.environ.get("JAVA_HOME")
+    if home and (java := Path(home, "bin", "java")).exists():
+        return java
+    found = shutil.which("java")
+    if found is None:
+        raise EmulatorUnavailableError(f"no {emulator.title}: java is not on the PATH; {emulator.advice}")
+    return Path(found)
+
+
+def find_jar(emulator: Emulator = FIRESTORE) -> Path:
+    """Find the emulator's jar: by its environment variable, else in the Google Cloud CLI."""
+    given = os.environ.get(emulator.jar_variable)
+    if given:
+        if not Path(given).is_file():
+            raise EmulatorUnavailableError(
+                f"no {emulator.title}: {emulator.jar_variable} is {given!r}, which is no file"
+            )
+        return Path(given)
+    for root in _cloud_cli_roots():
+        if (jar := root / emulator.jar).is_file():
+            return jar
+    raise EmulatorUnavailableError(f"no {emulator.title} in the Google Cloud CLI; {emulator.advice}")
+
+
+def _cloud_cli_roots() -> Iterator[Path]:
+    gcloud = shutil.which("gcloud")
+    if gcloud is None:
+        return
+    yield Path(gcloud).resolve().parent.parent
+    # Asking takes a second or two, so only if the executable doesn't lie in the root itself (snap, wrappers).
+    answer = subprocess.run(
+        [gcloud, "info", "--format=value(installation.sdk_root)"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if answer.returncode == 0 and answer.stdout.strip():
+        yield Path(answer.stdout.strip())
+
+
+def _start(emulator: Emulator, java: Path, jar: Path) -> tuple[subprocess.Popen[bytes], str]:
+    output = ""
+    for _ in range(PORT_ATTEMPTS):
+        # Another process may take the free port before java binds it; then java ends and the next port is tried.
+        host = f"127.0.0.1:{_free_port()}"
+        command = [str(java), "-Xmx1g", "-cp", str(jar), emulator.main_class, *_address(host)]
+        with tempfile.TemporaryFile() as log:
+            # Its own session, so that Ctrl-C reaches the tests alone and they stop the emulator in order.
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+            if _becomes_ready(process, host):
+                return process, host
+            _stop(process)
+            output = _tail(log)
+        if "BindException" not in output and "Address already in use" not in output:
+            break
+    raise EmulatorUnavailableError(f"no {emulator.title}: {java} could not run {jar}; its last words: {output}")
+
+
+def _address(host: str) -> list[str]:
+    name, _, port = host.rpartition(":")
+    return [f"--host={name}", f"--port={port}"]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _becomes_ready(process: subprocess.Popen[bytes], host: str) -> bool:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if _answers(host):
+            return process.poll() is None
+        time.sleep(0.05)
+    return False
+
+
+def _answers(host: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{host}/", timeout=2) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _tail(log: IO[bytes], characters: int = 600) -> str:
+    log.seek(0)
+    return log.read().decode(errors="replace").strip()[-characters:] or "(none)"
