@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import random
 import uuid
@@ -16,7 +17,8 @@ from hypothesis import HealthCheck, settings
 TESTS = Path(__file__).parent
 PROFILE_VARIABLE = "CENDRY_HYPOTHESIS_PROFILE"
 
-# Suites that need tools of their own live in an environment of their own.
+# Suites that need tools of their own have an environment of their own: a module to look for, and where it is.
+SUITE_NEEDS = {"typing": ("mypy", "hatch run types:check"), "packaging": ("build", "hatch run dist:check")}
 absent_suites = pytest.StashKey[dict[str, str]]()
 
 # No deadlines: the first example of a class pays for compiling its codec. `ci` draws the same examples in each run,
@@ -41,6 +43,16 @@ def pytest_report_header(config: pytest.Config) -> str:
     seed = config.getoption("--hypothesis-seed")
     drawn = "" if seed is None else f", --hypothesis-seed={seed}"
     return f"cendry: emulators {'required' if emulators_required() else 'optional'}{drawn}"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if collection_path.parent != TESTS or collection_path.name not in SUITE_NEEDS:
+        return None
+    module, command = SUITE_NEEDS[collection_path.name]
+    if importlib.util.find_spec(module) is not None:
+        return None
+    config.stash[absent_suites][collection_path.name] = f"runs in an environment of its own: {command}"
+    return True
 
 
 @pytest.fixture(scope="session")
