@@ -1,0 +1,174 @@
+"""Every Python block of README.md and docs/ runs in order, in one namespace per page, as a reader would run them.
+
+A block followed by a fence with a title says what comes of it: `text title="Output"` is what it prints, and
+`text title="SomeError"` is the message of the error that it raises.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import inspect
+import io
+import re
+import sys
+import textwrap
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+_FENCE = re.compile(
+    r"^(?P<indent>[ ]*)(?P<ticks>`{3,})(?P<language>[\w+-]*)[ ]*(?P<options>[^\n]*)\n(?P<body>.*?)^(?P=indent)(?P=ticks)[ ]*$",
+    re.MULTILINE | re.DOTALL,
+)
+_TITLE = re.compile(r'title="(?P<title>[^"]*)"')
+# A context that is given no backend talks to Firestore.
+_CONTEXT = re.compile(r"Cendry\((?!backend=)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One Python block of a page.
+
+    Attributes:
+        line: Where its first line of code stands in the page, counted from 1.
+        code: The code.
+        title: What the fence after it shows: `Output`, the name of an error, or `None` if there is no such fence.
+        shown: What that fence holds.
+    """
+
+    line: int
+    code: str
+    title: str | None = None
+    shown: str = ""
+
+
+def all_pages() -> list[Path]:
+    return [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+
+
+def blocks_of(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    blocks: list[Block] = []
+    after = -1
+    for fence in _FENCE.finditer(text):
+        body = textwrap.dedent(fence["body"])
+        if fence["language"] == "python":
+            blocks.append(Block(text.count("\n", 0, fence.start("body")) + 1, body))
+            after = fence.end()
+            continue
+        title = _TITLE.search(fence["options"])
+        if title and fence["language"] == "text" and after >= 0 and not text[after : fence.start()].strip():
+            blocks[-1] = Block(blocks[-1].line, blocks[-1].code, title["title"], body.strip("\n"))
+    return blocks
+
+
+def needs_firestore(page: Path) -> bool:
+    return any(_CONTEXT.search(block.code) for block in blocks_of(page))
+
+
+class Reader:
+    """Runs the blocks of one page in one module, and its awaits on one event loop."""
+
+    def __init__(self, page: Path) -> None:
+        self.page = page
+        self.module = types.ModuleType(f"page_{re.sub(r'[^a-z]', '_', page.stem.lower())}")
+        self.loop = asyncio.new_event_loop()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Pickle and forward references find the page's classes by its module; it is gone at the end."""
+        sys.modules[self.module.__name__] = self.module
+        try:
+            yield
+        finally:
+            for value in list(vars(self.module).values()):
+                self._close(value)
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.close()
+            del sys.modules[self.module.__name__]
+
+    def run(self, block: Block) -> str:
+        """Run one block and give back what it printed.
+
+        Raises:
+            Exception: Whatever the block raises; its traceback has the page's own lines.
+        """
+        source = "\n" * (block.line - 1) + block.code
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        code = compile(source, str(self.page), "exec", flags=flags, dont_inherit=True)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            result = eval(code, vars(self.module))
+            if inspect.iscoroutine(result):
+                self.loop.run_until_complete(result)
+        return printed.getvalue().strip("\n")
+
+    def _close(self, value: Any) -> None:
+        import cendry
+
+        if isinstance(value, cendry.Cendry):
+            value.close()
+        elif isinstance(value, cendry.AsyncCendry):
+            self.loop.run_until_complete(value.close())
+
+
+PAGES = [page for page in all_pages() if blocks_of(page)]
+
+
+def read(page: Path) -> None:
+    reader = Reader(page)
+    with reader.reading():
+        for block in blocks_of(page):
+            place = f"{page.relative_to(ROOT)}:{block.line}"
+            if block.title is None or block.title == "Output":
+                printed = reader.run(block)
+                expected = block.shown if block.title else printed
+                assert expected == printed, place
+            else:
+                with pytest.raises(Exception) as caught:
+                    reader.run(block)
+                assert (block.title, block.shown) == (type(caught.value).__name__, str(caught.value)), place
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if needs_firestore(page)], ids=name_of)
+def test_page_runs_against_the_emulator(
+    page: Path, firestore_emulator: str, project: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", project)
+    monkeypatch.chdir(tmp_path)
+    read(page)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if not needs_firestore(page)], ids=name_of)
+def test_page_runs_without_an_emulator(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    read(page)
+
+
+def test_blocks_are_found_with_what_they_show(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        '# Page\n\n```python\nprint(1)\n```\n\n```text title="Output"\n1\n```\n\n'
+        "!!! note\n\n    ```python\n    if True:\n        print(2)\n    ```\n\n```toml\nx = 1\n```\n",
+        encoding="utf-8",
+    )
+    first, second = blocks_of(page)
+    assert (4, "print(1)\n", "Output", "1") == (first.line, first.code, first.title, first.shown)
+    assert (14, "if True:\n    print(2)\n", None) == (second.line, second.code, second.title)
+
+
+def test_every_page_of_the_guide_has_code_that_runs() -> None:
+    without = {name_of(page) for page in all_pages()} - {name_of(page) for page in PAGES}
+    assert {name for name in without if not name.startswith("docs/reference/")} <= {"docs/firestore.md"}
