@@ -51,7 +51,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     module, command = SUITE_NEEDS[collection_path.name]
     if importlib.util.find_spec(module) is not None:
         return None
-    config.stash[absent_suites][collection_path.name] = f"runs in an environment of its own: {command}"
+    asked_for = (config.invocation_params.dir / argument.split("::")[0] for argument in config.args)
+    if any(collection_path.is_relative_to(path) for path in asked_for):
+        config.stash[absent_suites][collection_path.name] = f"runs in an environment of its own: {command}"
     return True
 
 

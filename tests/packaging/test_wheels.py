@@ -1,0 +1,223 @@
+"""What is built is what is installed: contents and metadata of the wheels and sdists, and their life without a tree."""
+
+from __future__ import annotations
+
+import email
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MEMBERS = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
+PACKAGES = {member: sorted(path.name for path in ROOT.glob(f"packages/{member}/src/*")) for member in MEMBERS}
+VERSION = re.search(r'^version = "(.*)"$', (ROOT / "packages/cendry-core/pyproject.toml").read_text(), re.MULTILINE)[1]
+
+
+def run(*command: str | Path, **environment: str) -> str:
+    """What a command prints; it must succeed. The tree's packages are out of its sight."""
+    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    answer = subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**clean, **environment},
+        cwd=ROOT,
+    )
+    assert 0 == answer.returncode, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory) -> Path:
+    """A folder with the sdist of each member, and the wheel built from that sdist."""
+    folder = tmp_path_factory.mktemp("dist")
+    for member in MEMBERS:
+        run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT / "packages" / member)
+    return folder
+
+
+def wheel_of(dist: Path, member: str) -> Path:
+    return dist / f"{member.replace('-', '_')}-{VERSION}-py3-none-any.whl"
+
+
+def names_in(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.namelist()
+
+
+def metadata_of(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return email.message_from_bytes(archive.read(name))
+
+
+def environment(folder: Path, *requirements: str) -> Path:
+    """Install requirements, and nothing else, in an empty environment; give its Python."""
+    run("uv", "venv", "--quiet", "--python", sys.executable, folder)
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    run("uv", "pip", "install", "--quiet", "--python", python, *requirements)
+    return python
+
+
+@pytest.fixture(scope="session")
+def core_alone(dist, tmp_path_factory) -> Path:
+    """The Python of an environment with cendry-core's wheel."""
+    return environment(tmp_path_factory.mktemp("core") / "venv", str(wheel_of(dist, "cendry-core")))
+
+
+@pytest.fixture(scope="session")
+def with_all(dist, tmp_path_factory) -> Path:
+    """The Python of an environment with `cendry[all]`, from the wheels."""
+    meta = f"cendry[all] @ {wheel_of(dist, 'cendry').as_uri()}"
+    others = [str(wheel_of(dist, member)) for member in MEMBERS if member != "cendry"]
+    return environment(tmp_path_factory.mktemp("all") / "venv", meta, *others)
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_a_wheel_holds_its_package_and_nothing_else(dist, member):
+    tops = {name.split("/")[0] for name in names_in(wheel_of(dist, member))}
+    assert {*PACKAGES[member], f"{member.replace('-', '_')}-{VERSION}.dist-info"} == tops
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_a_wheel_holds_each_source_and_is_typed(dist, member):
+    source = ROOT / "packages" / member / "src"
+    expected = {path.relative_to(source).as_posix() for path in source.rglob("*.py")}
+    expected |= {f"{package}/py.typed" for package in PACKAGES[member]}
+    assert set() == expected - set(names_in(wheel_of(dist, member)))
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_wheel_and_sdist_hold_the_license(dist, member):
+    name = f"{member.replace('-', '_')}-{VERSION}"
+    assert f"{name}.dist-info/licenses/LICENSE" in names_in(wheel_of(dist, member))
+    with tarfile.open(dist / f"{name}.tar.gz") as archive:
+        held = archive.extractfile(f"{name}/LICENSE")
+        assert held is not None
+        assert (ROOT / "LICENSE").read_bytes() == held.read()
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_an_sdist_holds_the_member_and_nothing_else(dist, member):
+    name = f"{member.replace('-', '_')}-{VERSION}"
+    with tarfile.open(dist / f"{name}.tar.gz") as archive:
+        tops = {entry.split("/")[1] for entry in archive.getnames() if "/" in entry}
+    expected = {"LICENSE", "PKG-INFO", "README.md", "pyproject.toml", *(["src"] if PACKAGES[member] else [])}
+    assert expected == tops - {".gitignore"}
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_metadata(dist, member):
+    metadata = metadata_of(wheel_of(dist, member))
+    assert (member, VERSION) == (metadata["Name"], metadata["Version"])
+    assert (">=3.10", "MIT") == (metadata["Requires-Python"], metadata["License-Expression"])
+    assert "text/markdown" == metadata["Description-Content-Type"]
+    assert metadata.get_payload().startswith(f"# {member}\n")
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_members_pin_each_other_exactly(dist, member):
+    required = metadata_of(wheel_of(dist, member)).get_all("Requires-Dist", [])
+    pins = [line.split(";")[0].strip() for line in required if line.startswith("cendry")]
+    assert [] == [pin for pin in pins if not pin.endswith(f"=={VERSION}")]
+
+
+def test_each_backend_is_an_extra_and_all_brings_each(dist):
+    metadata = metadata_of(wheel_of(dist, "cendry"))
+    backends = [member.removeprefix("cendry-") for member in MEMBERS if member not in ("cendry", "cendry-core")]
+    assert sorted(["all", *backends]) == sorted(metadata.get_all("Provides-Extra", []))
+    required = [re.sub(r"\s", "", line) for line in metadata.get_all("Requires-Dist", [])]
+    assert f"cendry-core=={VERSION}" in required
+    # The build resolves what `all` says of the other extras.
+    for backend in backends:
+        for extra in (backend, "all"):
+            assert f"cendry-{backend}=={VERSION};extra=='{extra}'" in required
+
+
+def test_core_requires_typing_extensions_alone(dist):
+    (required,) = metadata_of(wheel_of(dist, "cendry-core")).get_all("Requires-Dist", [])
+    assert required.startswith("typing-extensions")
+
+
+def test_wheels_pass_check_wheel_contents(dist):
+    full = [wheel_of(dist, member) for member in MEMBERS if PACKAGES[member]]
+    run(sys.executable, "-m", "check_wheel_contents", *full)
+    # An empty wheel is what `cendry` is meant to be.
+    run(sys.executable, "-m", "check_wheel_contents", "--ignore", "W007,W008", wheel_of(dist, "cendry"))
+
+
+def test_the_index_would_take_them(dist):
+    run(sys.executable, "-m", "twine", "check", "--strict", *sorted(dist.iterdir()))
+
+
+def test_core_installs_alone_and_holds_models(core_alone):
+    installed = run("uv", "pip", "list", "--quiet", "--python", core_alone, "--format", "freeze")
+    assert {"cendry-core", "typing-extensions"} == {
+        line.split("==")[0].split(" ")[0] for line in installed.splitlines()
+    }
+    code = """
+from cendry import Field, Model, from_dict, to_dict
+
+class City(Model, collection="cities"):
+    name: Field[str]
+
+assert from_dict(City, to_dict(City(name="Rome"))) == City(name="Rome")
+"""
+    run(core_alone, "-W", "error", "-c", code)
+
+
+def test_core_alone_names_the_extra_that_a_backend_needs(core_alone):
+    code = """
+try:
+    from cendry import FirestoreBackend
+except ImportError as error:
+    print(error)
+"""
+    assert "cendry[firestore]" in run(core_alone, "-c", code)
+
+
+def test_importing_cendry_imports_no_google_module_even_if_installed(with_all):
+    code = (
+        "import cendry, sys; print([name for name in sys.modules if name.split('.')[0] in ('google', 'grpc', 'proto')])"
+    )
+    assert "[]" == run(with_all, "-c", code).strip()
+
+
+def test_lazy_names_are_listed_and_come_where_their_extra_is_installed(with_all):
+    code = """
+import cendry
+from cendry import AsyncFirestoreBackend, FieldFilter, FirestoreBackend
+assert {"AsyncFirestoreBackend", "FieldFilter", "FirestoreBackend"} <= set(dir(cendry))
+"""
+    run(with_all, "-c", code)
+
+
+def test_installed_distributions_fit_together(with_all):
+    run("uv", "pip", "check", "--python", with_all)
+
+
+def test_the_readme_works_word_for_word_on_the_wheels(with_all, firestore_emulator):
+    run(
+        "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        with_all,
+        "pytest",
+        "pytest-asyncio",
+        "pytest-timeout",
+        "hypothesis",
+    )
+    command = ["pytest", "tests/docs", "-k", "README", "-o", "pythonpath=tests", "-p", "no:cacheprovider", "-rs"]
+    closing = run(with_all, "-m", *command).splitlines()[-1]
+    assert re.search(r"\b[1-9]\d* passed", closing), closing
+    assert "skipped" not in closing
