@@ -1,0 +1,10 @@
+"""Firestore for Cendry: the backends, and the SDK's own filter for those who have one."""
+
+from __future__ import annotations
+
+from google.cloud.firestore_v1.base_query import FieldFilter
+
+from .aio import AsyncFirestoreBackend
+from .sync import FirestoreBackend
+
+__all__ = ["AsyncFirestoreBackend", "FieldFilter", "FirestoreBackend"]

@@ -1,0 +1,245 @@
+"""Listeners: a state that follows the server's changes, and the thread that reads them and reconnects."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from cendry.backend import SnapshotResult
+from cendry.plan import GetPlan, QueryPlan
+from google.api_core import exceptions
+
+from . import _sdk
+from ._clients import Connection
+from ._errors import meaning_of
+from ._order import in_order
+from ._translate import document_result, fill_query, full_orders, parent_name
+from ._values import document_name, to_datetime
+
+_TARGET: Final = 1
+_INTERNAL: Final = 13
+# What a server or a network can get over; all else ends the listener.
+_TRANSIENT: Final = (
+    exceptions.Aborted,
+    exceptions.Cancelled,
+    exceptions.Unknown,
+    exceptions.DeadlineExceeded,
+    exceptions.ResourceExhausted,
+    exceptions.InternalServerError,
+    exceptions.ServiceUnavailable,
+    exceptions.Unauthenticated,
+)
+# Seconds without a word from the server after which a listener gives up; as long as the SDK retries a query.
+PATIENCE = 300.0
+_LONGEST_PAUSE: Final = 10.0
+_JOIN_SECONDS: Final = 5.0
+
+
+class ListenState:
+    """What is known of a target's documents. It takes responses and gives a snapshot whenever one is complete.
+
+    Args:
+        plan: What is listened to.
+        database: `projects/P/databases/D`.
+    """
+
+    def __init__(self, plan: QueryPlan | GetPlan, database: str) -> None:
+        self._plan = plan
+        self._database = database
+        self._orders = () if isinstance(plan, GetPlan) else full_orders(plan)
+        # The documents at the resume token, to which the server's next changes apply.
+        self._documents: dict[str, Any] = {}
+        self._token = b""
+        # The documents with the changes since.
+        self._working: dict[str, Any] = {}
+        self._is_current = False
+        self._versions: dict[str, Any] | None = None
+
+    def request(self) -> Any:
+        """The request that begins to listen, or goes on from the last complete state."""
+        self._working = dict(self._documents)
+        self._is_current = False
+        request = _sdk.ListenRequest(database=self._database)
+        target = request.add_target
+        target.target_id = _TARGET
+        target.resume_token = self._token
+        if isinstance(self._plan, GetPlan):
+            target.documents.documents.append(document_name(self._database, self._plan.paths[0]))
+        else:
+            target.query.parent = parent_name(self._plan, self._database)
+            fill_query(target.query.structured_query, self._plan, self._database)
+        return _sdk.wrapped(request)
+
+    def take(self, response: Any) -> SnapshotResult | None:
+        """Apply a response; give the new state if this completes one that differs from the last.
+
+        Raises:
+            GoogleAPICallError: The server ended the target.
+            LostTrackError: The state is not the server's any more; ask for all of it again.
+        """
+        match response.WhichOneof("response_type"):
+            case "document_change":
+                change = response.document_change
+                if _TARGET in change.target_ids:
+                    self._working[change.document.name] = change.document
+                elif _TARGET in change.removed_target_ids:
+                    self._working.pop(change.document.name, None)
+            case "document_delete":
+                self._working.pop(response.document_delete.document, None)
+            case "document_remove":
+                self._working.pop(response.document_remove.document, None)
+            case "filter" if response.filter.count != len(self._working):
+                self._forget()
+                raise LostTrackError
+            case "target_change":
+                return self._take_target_change(response.target_change)
+            case _:
+                pass
+        return None
+
+    def _take_target_change(self, change: Any) -> SnapshotResult | None:
+        kind = _sdk.TargetChangeType
+        if change.target_change_type == kind.REMOVE:
+            raise _sdk.error_of_status(change.cause.code or _INTERNAL, change.cause.message)
+        if change.target_change_type == kind.RESET:
+            self._forget()
+        elif change.target_change_type == kind.CURRENT:
+            self._is_current = True
+        elif (
+            change.target_change_type == kind.NO_CHANGE
+            and self._is_current
+            and not change.target_ids
+            and change.HasField("read_time")
+        ):
+            return self._complete(change)
+        return None
+
+    def _complete(self, change: Any) -> SnapshotResult | None:
+        self._documents = dict(self._working)
+        self._token = change.resume_token
+        versions = {
+            name: (document.update_time.seconds, document.update_time.nanos)
+            for name, document in self._documents.items()
+        }
+        if versions == self._versions:
+            return None
+        self._versions = versions
+        read_time = to_datetime(change.read_time)
+        # Decoded anew each time, since a receiver owns what it is given.
+        documents = (document_result(document, read_time, self._database) for document in self._documents.values())
+        return SnapshotResult(in_order(documents, self._orders), read_time)
+
+    def _forget(self) -> None:
+        self._documents = {}
+        self._working = {}
+        self._token = b""
+        self._is_current = False
+
+
+class LostTrackError(Exception):
+    """The documents at hand are not those that the server counts."""
+
+
+class Listener:
+    """A running listener, as `FirestoreBackend.listen` gives it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        plan: QueryPlan | GetPlan,
+        on_snapshot: Callable[[SnapshotResult], None],
+        on_error: Callable[[BaseException], None],
+    ) -> None:
+        self._connection = connection
+        self._collection = plan.collection if isinstance(plan, QueryPlan) else None
+        self._state = ListenState(plan, connection.database)
+        self._on_snapshot = on_snapshot
+        self._on_error = on_error
+        self._guard = threading.Lock()
+        self._closed = threading.Event()
+        self._calling_back = False
+        self._call: Any = None
+        self._heard_at = time.monotonic()
+        self._failures = 0
+        self._thread = threading.Thread(target=self._run, name="cendry-listener", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening; no callback begins after this returns. May be called twice, and from a callback."""
+        with self._guard:
+            self._closed.set()
+            call = self._call
+            # A callback that runs may be waiting for a lock that the caller holds.
+            waits = not self._calling_back and threading.current_thread() is not self._thread
+        if call is not None:
+            call.cancel()
+        if waits:
+            self._thread.join(_JOIN_SECONDS)
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            try:
+                self._listen()
+            except LostTrackError:
+                continue
+            except _sdk.grpc.RpcError as error:
+                failure: Exception = _sdk.error_of_rpc(error)
+            except Exception as error:
+                failure = error
+            else:
+                # The server may end a stream in peace, too.
+                failure = _sdk.ServiceUnavailable("The server ended the stream.")
+            if self._closed.is_set():
+                return
+            if not isinstance(failure, _TRANSIENT) or time.monotonic() - self._heard_at > PATIENCE:
+                self._end(failure)
+                return
+            self._failures += 1
+            self._closed.wait(random.uniform(0, min(0.1 * 2**self._failures, _LONGEST_PAUSE)))  # noqa: S311
+
+    def _listen(self) -> None:
+        ended = threading.Event()
+        call = self._connection.api.transport.listen(self._requests(ended), metadata=self._connection.metadata)
+        with self._guard:
+            self._call = call
+        try:
+            if self._closed.is_set():
+                return
+            for response in call:
+                self._heard_at = time.monotonic()
+                self._failures = 0
+                snapshot = self._state.take(response._pb)
+                if snapshot is not None:
+                    self._call_back(self._on_snapshot, snapshot)
+        finally:
+            # gRPC takes requests in a thread of its own, which ends with their iterator.
+            ended.set()
+            call.cancel()
+
+    def _requests(self, ended: threading.Event) -> Iterator[Any]:
+        yield self._state.request()
+        ended.wait()
+
+    def _end(self, failure: Exception) -> None:
+        meaning = meaning_of(failure, collection=self._collection)
+        if meaning is not None:
+            meaning.__cause__ = failure
+        self._call_back(self._on_error, meaning or failure)
+        self._closed.set()
+
+    def _call_back(self, callback: Callable[[Any], None], argument: Any) -> None:
+        with self._guard:
+            if self._closed.is_set():
+                return
+            self._calling_back = True
+        try:
+            callback(argument)
+        finally:
+            with self._guard:
+                self._calling_back = False

@@ -1,0 +1,171 @@
+"""How far a read has come, and how it goes on after its stream broke. Nothing here sends or waits.
+
+This is the seam of reading: each twin asks `request`, hands every response to `result`, and after an error asks
+`pause_after` how long to wait before the next request, until the reading is complete.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from cendry.backend import DocumentResult
+from cendry.paths import DOCUMENT_ID, FieldPath
+from cendry.plan import Bound, GetPlan, Order, QueryPlan
+from google.api_core import exceptions
+
+from . import _sdk
+from ._calls import Allowance
+from ._errors import meaning_of
+from ._translate import document_result, full_orders, get_request, query_request
+from ._values import document_path, to_datetime, to_datetime_or_none
+
+# A stream goes on for as long as it gives documents; this counts attempts that gave none.
+_FRUITLESS_ATTEMPTS: Final = 8
+_LONGEST_PAUSE: Final = 10.0
+# Firestore reads at a given time only within the last hour; past this, a stream goes on at the present.
+_PIN_SECONDS: Final = 50 * 60
+
+
+class _Reading:
+    """What both kinds of reading share.
+
+    Attributes:
+        allowance: The time that is left, and the retry policy.
+    """
+
+    collection: str | None = None
+
+    def __init__(self, database: str, transaction: bytes | None, allowance: Allowance) -> None:
+        self.allowance = allowance
+        self._database = database
+        self._transaction = transaction
+        self._read_time: datetime | None = None
+        self._started = time.monotonic()
+        self._fruitless = 0
+        self._progress = False
+
+    def pause_after(self, error: exceptions.GoogleAPICallError) -> float:
+        """Decide on a stream that broke: the seconds to wait before going on, or the error that ends it.
+
+        Raises:
+            CendryError: The error has a Cendry meaning.
+            GoogleAPICallError: The error itself, if going on is not possible or not worth it.
+        """
+        meaning = meaning_of(error, collection=self.collection)
+        if meaning is not None:
+            raise meaning from error
+        fruitless = 0 if self._progress else self._fruitless + 1
+        # A transaction that lost a stream has lost its snapshot.
+        if self._transaction is not None or not self.allowance.retries(error) or fruitless > _FRUITLESS_ATTEMPTS:
+            raise error
+        pause = random.uniform(0, min(0.1 * 2**fruitless, _LONGEST_PAUSE))  # noqa: S311
+        if pause >= self.allowance.seconds_left:
+            raise error
+        self._fruitless, self._progress = fruitless, False
+        return pause
+
+    def _pinned(self, read_time: datetime | None) -> datetime | None:
+        """The moment to go on reading at: that of the documents before the break, so that none comes twice."""
+        recent = time.monotonic() - self._started < _PIN_SECONDS
+        return read_time or (self._read_time if recent else None)
+
+
+class GetReading(_Reading):
+    """Documents by path; after a break, those that did not come yet."""
+
+    def __init__(self, plan: GetPlan, database: str, transaction: bytes | None, allowance: Allowance) -> None:
+        super().__init__(database, transaction, allowance)
+        self._plan = plan
+        self._missing = dict.fromkeys(plan.paths)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to ask for."""
+        return not self._missing
+
+    def request(self) -> Any:
+        """What to send now."""
+        plan = replace(self._plan, read_time=self._pinned(self._plan.read_time))
+        return get_request(plan, tuple(self._missing), self._database, self._transaction)
+
+    def result(self, response: Any) -> DocumentResult | None:
+        """What a response says: a document, the absence of one, or nothing."""
+        kind = response.WhichOneof("result")
+        if kind is None:
+            return None
+        read_time = to_datetime_or_none(response, "read_time")
+        if kind == "found":
+            result = document_result(response.found, read_time, self._database)
+        else:
+            result = DocumentResult(document_path(self._database, response.missing), None, read_time=read_time)
+        self._missing.pop(result.path, None)
+        self._read_time = read_time
+        self._progress = True
+        return result
+
+
+class QueryReading(_Reading):
+    """The documents of a query; after a break, those after the last one that came."""
+
+    def __init__(self, plan: QueryPlan, database: str, transaction: bytes | None, allowance: Allowance) -> None:
+        super().__init__(database, transaction, allowance)
+        self.collection = plan.collection
+        self._plan = plan
+        self._count = 0
+        self._last: Any = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to ask for."""
+        return self._count == self._plan.limit and self._count > 0
+
+    def request(self) -> Any:
+        """What to send now."""
+        return query_request(self._remaining(), self._database, self._transaction)
+
+    def result(self, response: Any) -> DocumentResult | None:
+        """What a response says: a document, or nothing but how far the query is."""
+        if not response.HasField("document"):
+            return None
+        self._last = response
+        self._count += 1
+        self._progress = True
+        return document_result(response.document, to_datetime(response.read_time), self._database)
+
+    def _remaining(self) -> QueryPlan:
+        plan = self._plan
+        if self._last is None:
+            return plan
+        self._read_time = to_datetime(self._last.read_time)
+        rest = replace(
+            plan,
+            limit=None if plan.limit is None else plan.limit - self._count,
+            read_time=self._pinned(plan.read_time),
+        )
+        orders = full_orders(plan)
+        values = [self._value_of(order) for order in orders]
+        if None in values:
+            # The projection left out what the cursor needs; counting does it too, though it is billed.
+            return replace(rest, offset=plan.offset + self._count)
+        return replace(rest, orders=orders, start=Bound(tuple(values), before=False), offset=0)
+
+    def _value_of(self, order: Order) -> Any:
+        """The last document's value for an order, as a message, or `None` if it did not travel."""
+        if order.path == DOCUMENT_ID:
+            return _sdk.Value(reference_value=self._last.document.name)
+        return _field(self._last.document.fields, order.path)
+
+
+def _field(fields: Any, path: FieldPath) -> Any:
+    value: Any = None
+    for segment in path:
+        # Asking a protobuf map for what it lacks would add it.
+        if segment not in fields:
+            return None
+        value = fields[segment]
+        fields = value.map_value.fields
+    return value

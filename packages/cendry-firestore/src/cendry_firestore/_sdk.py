@@ -1,0 +1,35 @@
+"""The edge to Google's packages, which carry no types or partial ones: what comes from here is `Any`.
+
+The messages are plain protobuf classes; the SDK's wrappers of them cost several times the CPU.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, cast
+
+from google.api_core import exceptions
+from google.cloud.firestore_v1 import types
+
+grpc: Any = import_module("grpc")
+encode_sdk_value: Any = import_module("google.cloud.firestore_v1._helpers").encode_value
+error_of_status: Any = cast("Any", exceptions).from_grpc_status
+error_of_rpc: Any = cast("Any", exceptions).from_grpc_error
+DeadlineExceeded: Any = exceptions.DeadlineExceeded
+ServiceUnavailable: Any = exceptions.ServiceUnavailable
+
+_types: Any = types
+Value: Any = _types.Value.meta.pb
+CommitRequest: Any = _types.CommitRequest.meta.pb
+BeginTransactionRequest: Any = _types.BeginTransactionRequest.meta.pb
+RollbackRequest: Any = _types.RollbackRequest.meta.pb
+BatchGetDocumentsRequest: Any = _types.BatchGetDocumentsRequest.meta.pb
+RunQueryRequest: Any = _types.RunQueryRequest.meta.pb
+RunAggregationQueryRequest: Any = _types.RunAggregationQueryRequest.meta.pb
+ListenRequest: Any = _types.ListenRequest.meta.pb
+TargetChangeType: Any = _types.TargetChange.TargetChangeType
+
+
+def wrapped(request: Any) -> Any:
+    """A request as the generated client takes it, not copied."""
+    return getattr(_types, request.DESCRIPTOR.name).wrap(request)
