@@ -1,0 +1,88 @@
+"""The Google SDK's own values, known by module and class name. Imports nothing of Google, and needs nothing of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from ..reference import Ref
+from ..values import DELETE_FIELD, SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, GeoPoint, Increment, Maximum, Minimum, Vector
+
+SdkKind = Literal["geo_point", "vector", "reference", "timestamp", "marker", "operation"]
+
+_CLASSES: Final[dict[str, SdkKind]] = {
+    "GeoPoint": "geo_point",
+    "Vector": "vector",
+    "DocumentReference": "reference",
+    "AsyncDocumentReference": "reference",
+    "DatetimeWithNanoseconds": "timestamp",
+    "Sentinel": "marker",
+    "Increment": "operation",
+    "Maximum": "operation",
+    "Minimum": "operation",
+    "ArrayUnion": "operation",
+    "ArrayRemove": "operation",
+}
+_PACKAGES: Final = ("google.cloud.firestore", "google.api_core.", "proto.")
+
+
+def sdk_kind(cls: type[Any]) -> SdkKind | None:
+    """What a class of the SDK stands for, or `None` for every other class."""
+    kind = _CLASSES.get(cls.__name__)
+    return kind if kind is not None and cls.__module__.startswith(_PACKAGES) else None
+
+
+def from_sdk(value: Any) -> Any:
+    """The core value that an object of the SDK stands for; every other value comes back as it is.
+
+    A timestamp keeps its microseconds; Firestore stores no finer ones. A reference that belongs to a client keeps
+    the name of its database, which is dropped when the backend finds that it is its own.
+    """
+    kind = sdk_kind(type(value))
+    match kind:
+        case "geo_point":
+            return GeoPoint(value.latitude, value.longitude)
+        case "vector":
+            return Vector(value)
+        case "reference":
+            return Ref.from_path("/".join(value._path))
+        case "timestamp":
+            return plain_datetime(value)
+        case "marker":
+            return DELETE_FIELD if "delete" in value.description else SERVER_TIMESTAMP
+        case "operation":
+            return _operation(value)
+        case _:
+            return value
+
+
+def _operation(value: Any) -> Any:
+    match type(value).__name__:
+        case "Increment":
+            return Increment(value.value)
+        case "Maximum":
+            return Maximum(value.value)
+        case "Minimum":
+            return Minimum(value.value)
+        case "ArrayUnion":
+            return ArrayUnion(value.values)
+        case _:
+            return ArrayRemove(value.values)
+
+
+def plain_datetime(value: datetime) -> datetime:
+    """A `datetime` of the exact class, from one of a subclass."""
+    return datetime.combine(value.date(), value.timetz())
+
+
+def to_sdk(kind: str, cls: type[Any], value: Any) -> Any:
+    """The SDK's own object of class `cls` for a core value of that kind."""
+    match kind:
+        case "geo_point":
+            return cls(value.latitude, value.longitude)
+        case "vector":
+            return cls(list(value))
+        case _:
+            return cls(
+                value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond, value.tzinfo
+            )
