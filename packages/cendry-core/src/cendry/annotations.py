@@ -1,0 +1,302 @@
+"""Annotations of class bodies in every form that Python gives them, read and evaluated. Knows no model and no field."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import types
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Final, ForwardRef, Literal, NamedTuple, Union, cast, get_args, get_origin
+
+if sys.version_info >= (3, 14):
+    import annotationlib
+
+NOT_YET: Final = (NameError, AttributeError)
+"""What evaluating raises when a name, or a name in a module that is still being imported, isn't there yet."""
+
+_by_name: Final[weakref.WeakValueDictionary[tuple[str, str], type[Any]]] = weakref.WeakValueDictionary()
+
+
+def remember_class(cls: type[Any]) -> None:
+    """Let annotations in the same scope find a class by its name, also where the scope is a function that has ended."""
+    _by_name[cls.__module__, cls.__qualname__] = cls
+
+
+class Declaration(NamedTuple):
+    """What one annotation `Field[T]` or `Annotated[Field[T], ...]` says.
+
+    Attributes:
+        annotation: The `T`: evaluated, or an `Unresolved`.
+        extras: What stands beside it in `Annotated`.
+    """
+
+    annotation: Any
+    extras: tuple[Any, ...] = ()
+
+    def beside(self, extras: tuple[Any, ...]) -> Declaration:
+        """The same with more beside it."""
+        return Declaration(self.annotation, (*self.extras, *extras))
+
+
+class Unresolved:
+    """A type that names something which wasn't defined yet.
+
+    Args:
+        scope: Where its names are looked up.
+        annotation: The type, as a string or with unresolved names inside.
+        finish: What is done with it once it is evaluated.
+    """
+
+    __slots__ = ("_annotation", "_finish", "_scope")
+
+    def __init__(self, scope: Scope, annotation: Any, finish: Callable[[Any], Any] | None = None) -> None:
+        self._scope = scope
+        self._annotation = annotation
+        self._finish = finish
+
+    def then(self, finish: Callable[[Any], Any]) -> Unresolved:
+        """The same, with one more step."""
+        before = self._finish
+        return Unresolved(
+            self._scope, self._annotation, finish if before is None else lambda found: finish(before(found))
+        )
+
+    def resolve(self) -> Any:
+        """The type.
+
+        Raises:
+            NameError: A name is still not defined.
+            AttributeError: A name is still not defined in its module.
+        """
+        found = self._scope.evaluate(self._annotation)
+        return found if self._finish is None else self._finish(found)
+
+    def __repr__(self) -> str:
+        return f"<unresolved {as_text(self._annotation)}>"
+
+
+class Scope:
+    """Where the names in a class's annotations are looked up: the class body, the functions around it, its module.
+
+    Args:
+        cls: The class.
+        own: The names that the class body annotates; their values are defaults, which no annotation means.
+    """
+
+    __slots__ = ("_cls", "_globals", "_own")
+
+    def __init__(self, cls: type[Any], own: frozenset[str]) -> None:
+        self._cls = cls
+        self._own = own
+        self._globals = _globals_of(cls)
+
+    def evaluate(self, annotation: Any) -> Any:
+        """An annotation with all names in it replaced by what they stand for.
+
+        Raises:
+            NameError: A name is not defined (yet).
+            AttributeError: A name is not defined (yet) in its module.
+        """
+        names = _Names(self._cls, self._own, self._globals)
+
+        def leaf(part: Any) -> Any:
+            if isinstance(part, str):
+                # The text comes from the user's own source, where Python itself would have evaluated it.
+                return replace_leaves(eval(part.strip(), self._globals, names), leaf)  # noqa: S307
+            if isinstance(part, ForwardRef):
+                return (
+                    leaf(part.__forward_arg__) if sys.version_info < (3, 14) else _evaluate_reference(part, names, leaf)
+                )
+            return part
+
+        return replace_leaves(annotation, leaf)
+
+    def attempt(self, annotation: Any) -> Any:
+        """The evaluated annotation, or an `Unresolved` if a name in it isn't there yet."""
+        try:
+            return self.evaluate(annotation)
+        except NOT_YET:
+            return Unresolved(self, annotation)
+
+
+class _Names(dict[str, Any]):
+    """The local names of one evaluation; short-lived, since the frames that it looks into must not be kept alive."""
+
+    def __init__(self, cls: type[Any], own: frozenset[str], module: Mapping[str, Any]) -> None:
+        super().__init__({cls.__name__: cls})
+        self.update({parameter.__name__: parameter for parameter in getattr(cls, "__type_params__", ())})
+        self._cls = cls
+        self._own = own
+        self._module = module
+
+    def __missing__(self, name: str) -> Any:
+        body = vars(self._cls)
+        if name in body and name not in self._own:
+            return body[name]
+        scope = self._cls.__qualname__.split(".")[:-1]
+        for names in _frames_of(scope, self._module):
+            if name in names:
+                return names[name]
+        while scope:
+            known = _by_name.get((self._cls.__module__, ".".join((*scope, name))))
+            if known is not None:
+                return known
+            scope.pop()
+        raise KeyError(name)
+
+
+def _globals_of(cls: type[Any]) -> dict[str, Any]:
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals.get("__name__") == cls.__module__:
+            return frame.f_globals
+        frame = cast(Any, frame.f_back)
+    module = sys.modules.get(cls.__module__)
+    return {} if module is None else vars(module)
+
+
+def _frames_of(scope: list[str], module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The local names of the running functions and class bodies around a class, from the inside out."""
+    waiting = [name for name in scope if name != "<locals>"]
+    frame = sys._getframe(1)
+    while frame is not None and waiting:
+        if frame.f_globals is module and frame.f_code.co_name in waiting:
+            while waiting.pop() != frame.f_code.co_name:
+                pass
+            yield frame.f_locals
+        frame = cast(Any, frame.f_back)
+
+
+def own_annotations(cls: type[Any]) -> dict[str, Any]:
+    """The annotations of the class body itself, as they stand: types, strings, or types with strings inside."""
+    if sys.version_info >= (3, 14):
+        return annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF)
+    return dict(cls.__dict__.get("__annotations__", {}))
+
+
+def read_declaration(annotation: Any, marker: type[Any], scope: Scope) -> Declaration | None:
+    """Read an annotation of a class body.
+
+    Args:
+        annotation: As it stands in the class body.
+        marker: The class whose subscription declares a field.
+        scope: Where names are looked up.
+
+    Returns:
+        What it declares, or `None` for a `ClassVar`.
+
+    Raises:
+        TypeError: It is neither a `marker[T]` nor a `ClassVar`, or it is no annotation at all.
+    """
+    if isinstance(annotation, ForwardRef):
+        annotation = annotation.__forward_arg__ if sys.version_info < (3, 14) else _head(annotation, scope)
+    if isinstance(annotation, str):
+        return _read_text(annotation, marker, scope)
+    if annotation is ClassVar:
+        return None
+    origin = get_origin(annotation)
+    if origin is ClassVar:
+        return None
+    if origin is Annotated:
+        inner = read_declaration(annotation.__origin__, marker, scope)
+        return None if inner is None else inner.beside(annotation.__metadata__)
+    if origin is marker:
+        return Declaration(scope.attempt(get_args(annotation)[0]))
+    name = marker.__name__
+    if annotation is marker:
+        raise TypeError(f"{name} needs a type: {name}[str]")
+    raise TypeError(f"an annotation must be {name}[{as_text(annotation)}], or a ClassVar")
+
+
+def _read_text(text: str, marker: type[Any], scope: Scope) -> Declaration | None:
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+    except SyntaxError as error:
+        raise TypeError(f"the annotation {text!r} is no Python expression") from error
+    return _read_node(node, marker, scope)
+
+
+def _read_node(node: ast.expr, marker: type[Any], scope: Scope) -> Declaration | None:
+    """Like `read_declaration`; only what stands around the type is evaluated for certain, since the type may come later."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return _read_text(node.value, marker, scope)
+    head = _evaluate_now(node.value, marker, scope) if isinstance(node, ast.Subscript) else None
+    if head is ClassVar:
+        return None
+    inside = node.slice if isinstance(node, ast.Subscript) else node
+    if head is Annotated and isinstance(inside, ast.Tuple):
+        inner = _read_node(inside.elts[0], marker, scope)
+        extras = tuple(_evaluate_now(extra, marker, scope) for extra in inside.elts[1:])
+        return None if inner is None else inner.beside(extras)
+    if head is marker:
+        return Declaration(scope.attempt(ast.unparse(inside)))
+    return read_declaration(_evaluate_now(node, marker, scope), marker, scope)
+
+
+def _evaluate_now(node: ast.expr, marker: type[Any], scope: Scope) -> Any:
+    text = ast.unparse(node)
+    try:
+        return scope.evaluate(text)
+    except NOT_YET as error:
+        name = marker.__name__
+        raise TypeError(
+            f"{error} in the annotation {text!r}; an annotation must be {name}[...], or a ClassVar"
+        ) from error
+
+
+def declares_field(annotation: Any, marker: type[Any], scope: Scope) -> bool:
+    """Whether an annotation, of a class that may have nothing to do with models, declares a field."""
+    try:
+        return read_declaration(annotation, marker, scope) is not None
+    except (
+        Exception
+    ):  # What an annotation of a foreign class means, and whether it can be evaluated, is its own matter.
+        return False
+
+
+def replace_leaves(annotation: Any, leaf: Callable[[Any], Any]) -> Any:
+    """A type with each innermost part replaced by what `leaf` gives for it; the same object if nothing changes."""
+    origin = get_origin(annotation)
+    if origin is None or origin is Literal:
+        return leaf(annotation)
+    if origin is Annotated:
+        inner = replace_leaves(annotation.__origin__, leaf)
+        return annotation if inner is annotation.__origin__ else Annotated[(inner, *annotation.__metadata__)]
+    before: tuple[Any, ...] = annotation.__args__
+    after = tuple(replace_leaves(part, leaf) for part in before)
+    if all(new is old for new, old in zip(after, before, strict=True)):
+        return annotation
+    if origin is Union or origin is types.UnionType:
+        return Union[after]
+    if isinstance(annotation, types.GenericAlias):
+        return types.GenericAlias(origin, after)
+    return annotation.copy_with(after)
+
+
+def as_text(annotation: Any) -> str:
+    """A type as it is written in source, for messages."""
+    if isinstance(annotation, str):
+        return annotation
+    if isinstance(annotation, ForwardRef):
+        return annotation.__forward_arg__
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        return annotation.__qualname__
+    return repr(annotation).replace("typing.", "")
+
+
+if sys.version_info >= (3, 14):
+    # PEP 649: unverified, since there was no Python 3.14 to run it on. A reference that the interpreter made knows its
+    # own cells and globals; one that was written as a string is evaluated like any other text.
+
+    def _evaluate_reference(reference: ForwardRef, names: dict[str, Any], leaf: Callable[[Any], Any]) -> Any:
+        try:
+            return replace_leaves(reference.evaluate(), leaf)
+        except NOT_YET:
+            return leaf(reference.__forward_arg__)
+
+    def _head(reference: ForwardRef, scope: Scope) -> Any:
+        try:
+            return reference.evaluate()
+        except NOT_YET:
+            return reference.__forward_arg__

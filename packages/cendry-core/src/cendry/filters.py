@@ -1,0 +1,442 @@
+"""Filters and orders as immutable values. Nothing here knows a model, converts a value or asks a database."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol, Union, cast, final, get_args
+
+from .frozen import ATOMS, class_name, freeze, own_copy, source
+from .paths import FieldPath
+from .plan import Operator
+from .values import DELETE_FIELD, is_transform
+
+__all__ = [
+    "And",
+    "Asc",
+    "Comparison",
+    "CompositeLike",
+    "ModelField",
+    "Desc",
+    "FieldFilterLike",
+    "Filter",
+    "FilterLike",
+    "Or",
+    "OrderLike",
+    "as_filter",
+    "as_filters",
+    "as_order",
+    "freeze",
+]
+
+_OPERATORS: Final[frozenset[str]] = frozenset(get_args(Operator))
+_UNARY: Final = {"is-null": "is_null", "is-not-null": "is_not_null", "is-nan": "is_nan"}
+_LISTS: Final = {"in": "is_in", "not-in": "not_in", "array-contains-any": "array_contains_any"}
+_METHODS: Final = {"array-contains": "array_contains", **_LISTS}
+
+_SPELLING: Final = (
+    "Write (a) & (b) for 'and', (a) | (b) for 'or', City.n.is_in([...]) for 'in', City.n != x for 'not', "
+    "and (City.n > 1) & (City.n < 5) for 1 < City.n < 5."
+)
+
+
+class ModelField:
+    """A field as it is seen from a class: what filters, orders and changes name.
+
+    The base of `FieldDescriptor`, which has what users see.
+    """
+
+    __slots__ = ("_cendry_names", "_cendry_owner")
+    _cendry_owner: type[Any]
+    _cendry_names: tuple[str, ...]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{self!r} is immutable; can't set {name!r}.")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{self!r} is immutable; can't delete {name!r}.")
+
+
+class FieldFilterLike(Protocol):
+    """What Firestore's own `FieldFilter` looks like; its path is a stored one, and is not translated."""
+
+    @property
+    def field_path(self) -> Any: ...
+    @property
+    def op_string(self) -> Any: ...
+    @property
+    def value(self) -> Any: ...
+
+
+class CompositeLike(Protocol):
+    """What Firestore's own `And` and `Or` look like."""
+
+    @property
+    def operator(self) -> Any: ...
+    @property
+    def filters(self) -> Any: ...
+
+
+class Filter:
+    """A condition on documents: a comparison, or several under AND or OR. Immutable; compares by type and value."""
+
+    __slots__ = ()
+
+    def _key(self) -> tuple[Any, ...]:
+        raise TypeError(f"{type(self).__name__} is no filter by itself.")
+
+    def __and__(self, other: FilterLike) -> And:
+        return And(self, other)
+
+    def __rand__(self, other: FilterLike) -> And:
+        return And(other, self)
+
+    def __or__(self, other: FilterLike) -> Or:
+        return Or(self, other)
+
+    def __ror__(self, other: FilterLike) -> Or:
+        return Or(other, self)
+
+    def __invert__(self) -> NoReturn:
+        raise TypeError(f"Firestore has no NOT: state the opposite of {self!r}, with !=, not_in() or is_not_null().")
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(f"The filter {self!r} has no truth value. {_SPELLING}")
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._key() == cast(Filter, other)._key()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._key()))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable; can't set {name!r}.")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable; can't delete {name!r}.")
+
+
+@final
+class Comparison(Filter):
+    """One field, one operator, one value; what `City.population > 5` makes.
+
+    Args:
+        field: A field (`City.population`), or a `FieldPath` of stored names.
+        op: The operator, in Firestore's spelling. `==` and `!=` with `None` or NaN become the operators for these.
+        value: A Python value; converted by the field's type when the query runs. For `in`, `not-in` and
+            `array-contains-any`, any iterable of values; for operators that take none, `None`.
+
+    Raises:
+        TypeError: The field or the value can't stand in a filter.
+        ValueError: There is no such operator.
+    """
+
+    __slots__ = ("_field", "_op", "_value")
+    _field: ModelField | FieldPath
+    _op: Operator
+    _value: Any
+
+    def __init__(self, field: ModelField | FieldPath, op: Operator, value: Any = None) -> None:
+        if op not in _OPERATORS:
+            raise ValueError(f"{op!r} is no operator of Firestore; there are {', '.join(sorted(_OPERATORS))}.")
+        if not isinstance(field, (ModelField, FieldPath)):
+            raise TypeError(f"A filter compares a field (City.name) or a FieldPath('name'), not {field!r}.")
+        if op in _LISTS:
+            value = _list_of_values(field, op, value)
+        elif type(value) not in ATOMS:
+            _refuse(field, value)
+            value = own_copy(value)
+        if op in _WITHOUT_VALUE:
+            if value is not None:
+                raise TypeError(f"The operator {op!r} takes no value, not {value!r}.")
+        elif op in _NULL_FORMS:
+            if value is None:
+                op = _NULL_FORMS[op]
+            elif isinstance(value, float) and math.isnan(value):
+                op, value = _NAN_FORMS[op], None
+        _set_field(self, field)
+        _set_op(self, op)
+        _set_value(self, value)
+
+    @property
+    def field(self) -> ModelField | FieldPath:
+        """The field: a descriptor, or the path of a stored field."""
+        return self._field
+
+    @property
+    def op(self) -> Operator:
+        """The operator, in Firestore's spelling."""
+        return self._op
+
+    @property
+    def value(self) -> Any:
+        """The Python value, not yet converted; a copy of its own for each reader."""
+        return own_copy(self._value)
+
+    def _key(self) -> tuple[Any, ...]:
+        return (_field_key(self._field), self._op, freeze(self._value))
+
+    def __repr__(self) -> str:
+        field, op = self._field, self._op
+        if isinstance(field, FieldPath):
+            value = "" if op in _WITHOUT_VALUE else f", {source(self._value)}"
+            return f"Comparison({field!r}, {op!r}{value})"
+        if op in _METHODS:
+            return f"{field!r}.{_METHODS[op]}({source(self._value)})"
+        if op in _UNARY:
+            return f"{field!r}.{_UNARY[op]}()"
+        if op == "is-not-nan":
+            return f"{field!r} != float('nan')"
+        return f"{field!r} {op} {source(self._value)}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Comparison, (self._field, self._op, self._value)
+
+
+_NULL_FORMS: Final[dict[str, Operator]] = {"==": "is-null", "!=": "is-not-null"}
+_NAN_FORMS: Final[dict[str, Operator]] = {"==": "is-nan", "!=": "is-not-nan"}
+_WITHOUT_VALUE: Final = frozenset({"is-null", "is-not-null", "is-nan", "is-not-nan"})
+
+# The slots' own setters: quicker than object.__setattr__, and queries are built on hot paths.
+_set_field: Final = Comparison.__dict__["_field"].__set__
+_set_op: Final = Comparison.__dict__["_op"].__set__
+_set_value: Final = Comparison.__dict__["_value"].__set__
+
+
+def _list_of_values(field: ModelField | FieldPath, op: str, values: Any) -> list[Any]:
+    if isinstance(values, (str, bytes, ModelField)) or not isinstance(values, Iterable):
+        raise TypeError(f"{field!r}.{_LISTS[op]}() takes a list of values, not {values!r}.")
+    found = list(cast("Iterable[Any]", values))
+    for value in found:
+        _refuse(field, value)
+    return [own_copy(value) for value in found]
+
+
+def _refuse(field: ModelField | FieldPath, value: object) -> None:
+    if isinstance(value, ModelField):
+        raise TypeError(f"Firestore compares a field with a value, not with another field: {field!r} and {value!r}.")
+    if isinstance(value, (Filter, _Order)):
+        raise TypeError(
+            f"{field!r} can't be compared with {value!r}. Comparisons bind weaker than & and |. {_SPELLING}"
+        )
+    if value is DELETE_FIELD or is_transform(value):
+        raise TypeError(f"{field!r} can't be compared with {value!r}, which is only for writes.")
+
+
+def _field_key(field: ModelField | FieldPath | str) -> tuple[Any, ...]:
+    if isinstance(field, ModelField):
+        return (field._cendry_owner, field._cendry_names)
+    return (type(field), field)
+
+
+class _Composite(Filter):
+    __slots__ = ("_filters",)
+    _filters: tuple[Filter, ...]
+    _symbol: ClassVar[str]
+
+    def __init__(self, *filters: FilterLike | Iterable[FilterLike]) -> None:
+        found: list[Filter] = []
+        for part in as_filters(filters):
+            # AND in AND and OR in OR say the same flat, and then (a & b) & c equals And(a, b, c).
+            found.extend(part._filters if type(part) is type(self) else (part,))
+        if not found:
+            raise ValueError(f"{type(self).__name__} takes at least one filter.")
+        object.__setattr__(self, "_filters", tuple(found))
+
+    @property
+    def filters(self) -> tuple[Filter, ...]:
+        """The parts, at least one; none of them is of the same kind as the whole."""
+        return self._filters
+
+    def _key(self) -> tuple[Any, ...]:
+        return self._filters
+
+    def __repr__(self) -> str:
+        if len(self._filters) == 1:
+            return f"{type(self).__name__}({self._filters[0]!r})"
+        return f" {self._symbol} ".join(f"({part!r})" for part in self._filters)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._filters
+
+
+@final
+class And(_Composite):
+    """All of the filters hold; `a & b` makes the same.
+
+    Args:
+        filters: One or more filters, or lists of them.
+
+    Raises:
+        TypeError: Something is no filter.
+        ValueError: There is none.
+    """
+
+    __slots__ = ()
+    _symbol = "&"
+
+
+@final
+class Or(_Composite):
+    """At least one of the filters holds; `a | b` makes the same.
+
+    Args:
+        filters: One or more filters, or lists of them.
+
+    Raises:
+        TypeError: Something is no filter.
+        ValueError: There is none.
+    """
+
+    __slots__ = ()
+    _symbol = "|"
+
+
+class _Order:
+    __slots__ = ("_field",)
+    _field: ModelField | FieldPath | str
+    descending: ClassVar[bool]
+
+    def __init__(self, field: ModelField | FieldPath | str) -> None:
+        if not isinstance(field, (ModelField, FieldPath, str)):
+            raise TypeError(
+                f"{type(self).__name__} takes a field (City.name), its declared name, or a FieldPath, not {field!r}."
+            )
+        object.__setattr__(self, "_field", field)
+
+    @property
+    def field(self) -> ModelField | FieldPath | str:
+        """What is sorted by: a descriptor, a declared name, or the path of a stored field."""
+        return self._field
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return _field_key(self._field) == _field_key(cast(_Order, other)._field)
+
+    def __hash__(self) -> int:
+        return hash((type(self), _field_key(self._field)))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable; can't set {name!r}.")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable; can't delete {name!r}.")
+
+    def __repr__(self) -> str:
+        if isinstance(self._field, ModelField):
+            return f"{self._field!r}.{'desc' if self.descending else 'asc'}()"
+        return f"{type(self).__name__}({self._field!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._field,)
+
+
+@final
+class Asc(_Order):
+    """Sort by a field, smallest first; `City.name.asc()` makes the same.
+
+    Args:
+        field: A field (`City.name`), its declared name (`"name"`, `"mayor.name"`), or a `FieldPath` of stored names.
+    """
+
+    __slots__ = ()
+    descending: ClassVar[bool] = False
+
+
+@final
+class Desc(_Order):
+    """Sort by a field, largest first; `City.name.desc()` makes the same.
+
+    Args:
+        field: A field (`City.name`), its declared name (`"name"`, `"mayor.name"`), or a `FieldPath` of stored names.
+    """
+
+    __slots__ = ()
+    descending: ClassVar[bool] = True
+
+
+FilterLike = Union[Filter, FieldFilterLike, CompositeLike]
+"""Whatever is taken as a filter: Cendry's own, or Firestore's `FieldFilter`, `And`, `Or`."""
+
+if TYPE_CHECKING:
+    OrderLike = Union[Asc, Desc, ModelField, FieldPath, str]
+else:
+    OrderLike = Any
+"""Whatever is taken as an order; a field by itself means ascending."""
+
+
+def as_filter(value: object) -> Filter:
+    """Read a filter: Cendry's own as it is, Firestore's `FieldFilter`, `And` and `Or` turned into Cendry's.
+
+    Raises:
+        TypeError: It is something else; the message says how to write a filter.
+    """
+    if isinstance(value, Filter):
+        return value
+    if not isinstance(value, (type, ModelField)):
+        if hasattr(value, "field_path") and hasattr(value, "op_string"):
+            return _from_field_filter(cast(FieldFilterLike, value))
+        if hasattr(value, "operator") and hasattr(value, "filters"):
+            return _from_composite(cast(CompositeLike, value))
+    raise TypeError(f"{value!r} is no filter. {_advice(value)}")
+
+
+def as_filters(values: Iterable[object]) -> tuple[Filter, ...]:
+    """Read filters, and lists of filters among them, into one flat tuple.
+
+    Raises:
+        TypeError: Something is no filter.
+    """
+    return tuple(_flattened(values))
+
+
+def as_order(value: object) -> Asc | Desc:
+    """Read an order; a field, a declared name or a `FieldPath` by itself means ascending.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if isinstance(value, (Asc, Desc)):
+        return value
+    if isinstance(value, (ModelField, FieldPath, str)):
+        return Asc(value)
+    raise TypeError(f"{value!r} is no order. Write City.name.asc(), City.name.desc() or 'name'.")
+
+
+def _flattened(values: Iterable[object]) -> Iterator[Filter]:
+    for value in values:
+        if isinstance(value, Iterable) and not isinstance(value, (str, bytes, type, ModelField)):
+            yield from _flattened(cast("Iterable[object]", value))
+        else:
+            yield as_filter(value)
+
+
+def _advice(value: object) -> str:
+    if isinstance(value, bool):
+        return f"It comes from a comparison of plain values, or from 'and', 'or', 'not'. {_SPELLING}"
+    if isinstance(value, ModelField):
+        return f"Compare the field with a value: {value!r} == ..., {value!r}.is_not_null()."
+    if isinstance(value, _Order):
+        return "Orders go to order_by."
+    return "Write City.name == 'x', or FieldFilter('name', '==', 'x') with the stored name."
+
+
+def _from_field_filter(value: FieldFilterLike) -> Comparison:
+    path, op = value.field_path, value.op_string
+    # The SDK spells some with underscores, and has members of an enum for operators without a value.
+    spelt = str(getattr(op, "name", op)).lower().replace("_", "-")
+    if spelt not in _OPERATORS:
+        raise TypeError(f"{op!r} is no operator of Firestore; there are {', '.join(sorted(_OPERATORS))}.")
+    operand = None if spelt in _WITHOUT_VALUE else value.value
+    where = path if isinstance(path, FieldPath) else FieldPath.parse(str(path))
+    return Comparison(where, cast(Operator, spelt), operand)
+
+
+def _from_composite(value: CompositeLike) -> Filter:
+    operator = str(getattr(value.operator, "name", value.operator)).upper()
+    if operator not in ("AND", "OR"):
+        raise TypeError(f"{value!r} is no filter: its operator is {value.operator!r}, neither AND nor OR.")
+    return (And if operator == "AND" else Or)(*value.filters)

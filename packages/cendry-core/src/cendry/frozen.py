@@ -1,0 +1,119 @@
+"""Python values as filters and cursors hold them: copied on the way in, compared by type and value, shown as source."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final
+from uuid import UUID
+
+from .paths import FieldPath
+from .reference import Ref
+from .values import GeoPoint, Vector
+
+ATOMS: Final[frozenset[type[Any]]] = frozenset(
+    {
+        type(None), bool, int, float, str, bytes, datetime, date, time, timedelta,
+        Decimal, UUID, GeoPoint, Vector, Ref, FieldPath,
+    }
+)  # fmt: skip
+"""Types whose values can't change, so that they need no copy."""
+
+
+class _ByEquality:
+    """Stands for a value that can't be hashed and has no parts that are known here."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByEquality) and bool(self.value == other.value)
+
+    def __hash__(self) -> int:
+        return hash(type(self.value))
+
+
+def own_copy(value: Any) -> Any:
+    """A copy that shares nothing that can change with `value`."""
+    kind = type(value)
+    if kind in ATOMS:
+        return value
+    if kind is list or kind is tuple:
+        return kind(map(own_copy, value))
+    if kind is dict:
+        return {key: own_copy(item) for key, item in value.items()}
+    if kind is set:
+        return set(value)
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # Any error can come out of a foreign object; one that refuses to be copied is kept as it is.
+        return value
+
+
+def freeze(value: Any) -> Any:
+    """A hashable stand-in that is equal for values of one type and value: `1` is not `True`, NaN equals NaN."""
+    kind = type(value)
+    if kind is float:
+        return (float, "nan") if math.isnan(value) else (float, value)
+    if kind is Decimal:
+        # 1.0 and 1.00 are equal to Python and stored as different strings.
+        return (Decimal, str(value))
+    if isinstance(value, (list, tuple, Vector)):
+        return (kind, tuple(map(freeze, value)))
+    if isinstance(value, Mapping):
+        return (kind, frozenset((freeze(key), freeze(item)) for key, item in value.items()))
+    if isinstance(value, (set, frozenset)):
+        return (kind, frozenset(map(freeze, value)))
+    if isinstance(value, Enum):
+        return (kind, value.name if value.name is not None else value.value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return (
+            kind,
+            tuple((f.name, freeze(getattr(value, f.name, dataclasses.MISSING))) for f in dataclasses.fields(value)),
+        )
+    try:
+        hash(value)
+    except TypeError:
+        return (kind, _ByEquality(value))
+    return (kind, value)
+
+
+def class_name(cls: type[Any]) -> str:
+    """The name under which source code finds a class; one defined in a function has no better than its own."""
+    return cls.__qualname__.rpartition("<locals>.")[2]
+
+
+def source(value: Any) -> str:
+    """Python source that gives the value again, where its own `repr` would not (NaN, infinities, enum members)."""
+    kind = type(value)
+    if kind is float:
+        return repr(value) if math.isfinite(value) else f"float({str(value)!r})"
+    if kind is list or kind is Vector:
+        items = f"[{', '.join(map(source, value))}]"
+        return items if kind is list else f"Vector({items})"
+    if kind is tuple:
+        return f"({', '.join(map(source, value))}{',' if len(value) == 1 else ''})"
+    if kind is dict:
+        return f"{{{', '.join(f'{source(key)}: {source(item)}' for key, item in value.items())}}}"
+    if kind is set and value:
+        return f"{{{', '.join(map(source, value))}}}"
+    if kind is frozenset and value:
+        return f"frozenset({{{', '.join(map(source, value))}}})"
+    if isinstance(value, Enum):
+        return (
+            f"{class_name(kind)}.{value.name}"
+            if value.name in kind.__members__
+            else f"{class_name(kind)}({value.value!r})"
+        )
+    params = getattr(kind, "__dataclass_params__", None)
+    if params is not None and params.repr:
+        shown = [f for f in dataclasses.fields(value) if f.repr and hasattr(value, f.name)]
+        return f"{class_name(kind)}({', '.join(f'{f.name}={source(getattr(value, f.name))}' for f in shown)})"
+    return repr(value)

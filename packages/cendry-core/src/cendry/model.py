@@ -1,0 +1,187 @@
+"""Model and Map: what users subclass. Instances are plain dataclass instances; nothing here reads or writes a database."""
+
+from __future__ import annotations
+
+import weakref
+from abc import ABCMeta
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
+
+from typing_extensions import Protocol, dataclass_transform
+
+from .definition import DATACLASS_OPTIONS, Keywords, define, resolve, resolve_fields
+from .errors import CendryError
+from .field import Field, FieldDescriptor, FieldInfo, field
+from .paths import join_path, split_path
+from .reference import check_parent
+
+__all__ = ["Map", "Model", "ModelMeta", "fields_of", "resolve"]
+
+if TYPE_CHECKING:
+    from .metadata import DocumentMetadata
+
+    _MetaBase = ABCMeta
+else:
+    # So that a model can have protocols and abstract classes among its bases.
+    _MetaBase = type(Protocol)
+
+
+class ModelMeta(_MetaBase):
+    """Answers `City.name`, so that no attribute of the class stands in the way of the instance's own."""
+
+    if not TYPE_CHECKING:
+        # The protocols' way to check instances is slow, and means something else.
+        __instancecheck__ = type.__instancecheck__
+        __subclasscheck__ = type.__subclasscheck__
+
+        def __getattr__(cls, name: str) -> FieldDescriptor[Any]:
+            try:
+                return cls._cendry_descriptors[name]
+            except KeyError:
+                pass
+            near = [] if name.startswith("_") else get_close_matches(name, cls._cendry_descriptors, 1)
+            hint = "".join(f" Did you mean {one!r}?" for one in near)
+            raise AttributeError(f"{cls.__qualname__} has no attribute or field {name!r}.{hint}", name=name, obj=cls)
+
+    def __dir__(cls) -> list[str]:
+        return sorted({*super().__dir__(), *cast(Any, cls)._cendry_descriptors})
+
+
+class _Record(metaclass=ModelMeta):
+    __cendry_kind__: ClassVar[Literal["model", "map"]]
+    __cendry_fields__: ClassVar[Mapping[str, FieldInfo]]
+    __cendry_extra__: ClassVar[Literal["ignore", "forbid", "keep"]] = "ignore"
+    _cendry_options: ClassVar[Mapping[str, bool]] = DATACLASS_OPTIONS
+    _cendry_descriptors: ClassVar[Mapping[str, FieldDescriptor[Any]]] = {}
+
+    def __init_subclass__(
+        cls,
+        *,
+        collection: str | None = None,
+        parent: type[Model] | None = None,
+        extra: Literal["ignore", "forbid", "keep"] | None = None,
+        abstract: bool = False,
+        frozen: bool | None = None,
+        eq: bool | None = None,
+        order: bool | None = None,
+        unsafe_hash: bool | None = None,
+        repr: bool | None = None,  # noqa: A002
+    ) -> None:
+        super().__init_subclass__()
+        if _Record in cls.__bases__:
+            return
+        options = {"frozen": frozen, "eq": eq, "order": order, "unsafe_hash": unsafe_hash, "repr": repr}
+        define(cls, Keywords(collection, parent, extra, abstract, options))
+
+
+@dataclass_transform(kw_only_default=True)
+class Map(_Record):
+    """A map that is embedded in documents: it has fields, and no collection and no id.
+
+    A subclass is a dataclass with a keyword-only `__init__`. It can be a field's type, and a base of other maps and of
+    models, which then have its fields.
+
+    Class keywords:
+        extra: What happens to stored fields that the class doesn't name: `"ignore"` (default), `"forbid"` or `"keep"`.
+        frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; those left out are the base's.
+    """
+
+    __cendry_kind__ = "map"
+    __cendry_fields__ = {}  # noqa: RUF012
+
+
+class _Attached(weakref.ref[Any]):
+    """What a context remembers of one instance, for as long as that lives."""
+
+    __slots__ = ("key", "metadata")
+    key: int
+    metadata: Any
+
+
+# Not in the instance's dict, which is the user's: vars(city) has fields and nothing else. Not in a slot either, for
+# classes with slots of their own have slower and larger instances from Python 3.13 on.
+_attached: Final[dict[int, _Attached]] = {}
+
+
+def _forget(reference: _Attached) -> None:
+    _attached.pop(reference.key, None)
+
+
+@dataclass_transform(kw_only_default=True)
+class Model(_Record):
+    """A kind of document: `class City(Model, collection="cities")`.
+
+    A subclass is a dataclass with a keyword-only `__init__`; attributes of instances are plain attributes. On the class,
+    `City.name` is a `FieldDescriptor`. Annotations, names, options and defaults are checked when the class is defined.
+
+    Attributes:
+        id: The document id; `None` until it is given or the instance is saved.
+
+    Class keywords:
+        collection: The collection id. Required, unless the class is abstract.
+        parent: The Model of the documents whose subcollection this is.
+        extra: What happens to stored fields that the class doesn't name: `"ignore"` (default; a save removes them),
+            `"forbid"` (reading them is an error) or `"keep"` (a save leaves them alone).
+        abstract: Whether the class is only a base of others, and has no collection.
+        frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; those left out are the base's.
+    """
+
+    __cendry_kind__ = "model"
+    __cendry_fields__ = {}  # noqa: RUF012
+    __collection__: ClassVar[str | None] = None
+    __parent__: ClassVar[type[Any] | None] = None
+
+    if TYPE_CHECKING:
+        id: Field[str | None] = field(default=None)
+
+    @property
+    def _cendry_metadata(self) -> DocumentMetadata:
+        known = _attached.get(id(self))
+        if known is None:
+            raise AttributeError("_cendry_metadata")
+        return cast("DocumentMetadata", known.metadata)
+
+    @_cendry_metadata.setter
+    def _cendry_metadata(self, metadata: DocumentMetadata) -> None:
+        reference = _Attached(self, _forget)
+        reference.key = key = id(self)
+        reference.metadata = metadata
+        _attached[key] = reference
+
+    @_cendry_metadata.deleter
+    def _cendry_metadata(self) -> None:
+        if _attached.pop(id(self), None) is None:
+            raise AttributeError("_cendry_metadata")
+
+    def _cendry_path(self) -> str:
+        """The document's path: below the remembered parent, under the current id."""
+        cls = type(self)
+        if cls.__collection__ is None:
+            raise CendryError(f"{cls.__qualname__} is abstract: its instances are no documents.")
+        if self.id is None:
+            raise CendryError(f"This {cls.__qualname__} has no id yet: set one, or save() it first.")
+        known = _attached.get(id(self))
+        parent = None if known is None else split_path(known.metadata.path)[0]
+        return join_path(check_parent(cls, parent), cls.__collection__, self.id)
+
+    # Copies and pickles keep the metadata.
+
+    def __getstate__(self) -> Any:
+        known = _attached.get(id(self))
+        return self.__dict__ if known is None else (self.__dict__, {"_cendry_metadata": known.metadata})
+
+    def __setstate__(self, state: Any) -> None:
+        attributes, metadata = state if isinstance(state, tuple) else (state, {})
+        self.__dict__.update(attributes)
+        for name, value in metadata.items():
+            object.__setattr__(self, name, value)
+
+
+def fields_of(cls: type[Any]) -> Mapping[str, FieldInfo]:
+    """The declared fields of a Model or Map by Python name, annotations evaluated; without `id`, those of bases first.
+
+    Raises:
+        TypeError: It is neither; or a name in an annotation is still not defined; or Firestore can't hold a type.
+    """
+    return resolve_fields(cls)
