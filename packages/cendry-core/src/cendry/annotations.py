@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import sys
 import types
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Final, ForwardRef, Literal, NamedTuple, Union, cast, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Final, ForwardRef, Literal, NamedTuple, Union, get_args, get_origin
 
-if sys.version_info >= (3, 14):
+if sys.version_info >= (3, 14):  # pragma: no cover
     import annotationlib
 
 NOT_YET: Final = (NameError, AttributeError)
@@ -105,9 +106,7 @@ class Scope:
                 # The text comes from the user's own source, where Python itself would have evaluated it.
                 return replace_leaves(eval(part.strip(), self._globals, names), leaf)  # noqa: S307
             if isinstance(part, ForwardRef):
-                return (
-                    leaf(part.__forward_arg__) if sys.version_info < (3, 14) else _evaluate_reference(part, names, leaf)
-                )
+                return _evaluate_reference(part, leaf)
             return part
 
         return replace_leaves(annotation, leaf)
@@ -147,11 +146,11 @@ class _Names(dict[str, Any]):
 
 
 def _globals_of(cls: type[Any]) -> dict[str, Any]:
-    frame = sys._getframe(1)
+    frame = inspect.currentframe()
     while frame is not None:
         if frame.f_globals.get("__name__") == cls.__module__:
             return frame.f_globals
-        frame = cast(Any, frame.f_back)
+        frame = frame.f_back
     module = sys.modules.get(cls.__module__)
     return {} if module is None else vars(module)
 
@@ -159,20 +158,20 @@ def _globals_of(cls: type[Any]) -> dict[str, Any]:
 def _frames_of(scope: list[str], module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The local names of the running functions and class bodies around a class, from the inside out."""
     waiting = [name for name in scope if name != "<locals>"]
-    frame = sys._getframe(1)
+    frame = inspect.currentframe()
     while frame is not None and waiting:
         if frame.f_globals is module and frame.f_code.co_name in waiting:
             while waiting.pop() != frame.f_code.co_name:
                 pass
             yield frame.f_locals
-        frame = cast(Any, frame.f_back)
+        frame = frame.f_back
 
 
 def own_annotations(cls: type[Any]) -> dict[str, Any]:
     """The annotations of the class body itself, as they stand: types, strings, or types with strings inside."""
-    if sys.version_info >= (3, 14):
+    if sys.version_info >= (3, 14):  # pragma: no cover
         return annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF)
-    return dict(cls.__dict__.get("__annotations__", {}))
+    return inspect.get_annotations(cls)
 
 
 def read_declaration(annotation: Any, marker: type[Any], scope: Scope) -> Declaration | None:
@@ -190,7 +189,7 @@ def read_declaration(annotation: Any, marker: type[Any], scope: Scope) -> Declar
         TypeError: It is neither a `marker[T]` nor a `ClassVar`, or it is no annotation at all.
     """
     if isinstance(annotation, ForwardRef):
-        annotation = annotation.__forward_arg__ if sys.version_info < (3, 14) else _head(annotation, scope)
+        annotation = _evaluate_reference(annotation, lambda text: text)
     if isinstance(annotation, str):
         return _read_text(annotation, marker, scope)
     if annotation is ClassVar:
@@ -218,7 +217,7 @@ def _read_text(text: str, marker: type[Any], scope: Scope) -> Declaration | None
 
 
 def _read_node(node: ast.expr, marker: type[Any], scope: Scope) -> Declaration | None:
-    """Like `read_declaration`; only what stands around the type is evaluated for certain, since the type may come later."""
+    """Like `read_declaration`; what stands around the type must be there already, the type itself may come later."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return _read_text(node.value, marker, scope)
     head = _evaluate_now(node.value, marker, scope) if isinstance(node, ast.Subscript) else None
@@ -262,13 +261,13 @@ def replace_leaves(annotation: Any, leaf: Callable[[Any], Any]) -> Any:
         return leaf(annotation)
     if origin is Annotated:
         inner = replace_leaves(annotation.__origin__, leaf)
-        return annotation if inner is annotation.__origin__ else Annotated[(inner, *annotation.__metadata__)]
+        return annotation if inner is annotation.__origin__ else annotation.copy_with((inner,))
     before: tuple[Any, ...] = annotation.__args__
     after = tuple(replace_leaves(part, leaf) for part in before)
     if all(new is old for new, old in zip(after, before, strict=True)):
         return annotation
     if origin is Union or origin is types.UnionType:
-        return Union[after]
+        return Union[after]  # noqa: UP007
     if isinstance(annotation, types.GenericAlias):
         return types.GenericAlias(origin, after)
     return annotation.copy_with(after)
@@ -285,18 +284,12 @@ def as_text(annotation: Any) -> str:
     return repr(annotation).replace("typing.", "")
 
 
-if sys.version_info >= (3, 14):
-    # PEP 649: unverified, since there was no Python 3.14 to run it on. A reference that the interpreter made knows its
-    # own cells and globals; one that was written as a string is evaluated like any other text.
-
-    def _evaluate_reference(reference: ForwardRef, names: dict[str, Any], leaf: Callable[[Any], Any]) -> Any:
+def _evaluate_reference(reference: ForwardRef, leaf: Callable[[Any], Any]) -> Any:
+    if sys.version_info >= (3, 14):  # pragma: no cover
+        # PEP 649: unverified, since there was no Python 3.14 to run it on. A reference that the interpreter made knows
+        # its own cells and globals; one that was written as a string is evaluated like any other text.
         try:
             return replace_leaves(reference.evaluate(), leaf)
         except NOT_YET:
-            return leaf(reference.__forward_arg__)
-
-    def _head(reference: ForwardRef, scope: Scope) -> Any:
-        try:
-            return reference.evaluate()
-        except NOT_YET:
-            return reference.__forward_arg__
+            pass
+    return leaf(reference.__forward_arg__)

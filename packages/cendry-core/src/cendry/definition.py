@@ -1,4 +1,4 @@
-"""How a class statement becomes a model: annotations read, everything checked, a dataclass built. Runs once per class."""
+"""How a class statement becomes a model: annotations read, everything checked, a dataclass built; once per class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import types
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass
-from datetime import date, datetime, time
+from datetime import date, time
 from typing import Any, Final, cast, get_origin
 
 from typing_extensions import get_original_bases
@@ -103,9 +103,12 @@ def define(cls: Any, keywords: Keywords) -> None:
     _check_names(cls, infos)
     _build_dataclass(cls, own, keywords)
     _uncover(cls, infos)
-    cls._cendry_descriptors = {name: FieldDescriptor(cls, name, info.alias) for name, info in infos.items()}
+    descriptors: dict[str, FieldDescriptor[Any]] = {
+        name: FieldDescriptor(cls, name, info.alias) for name, info in infos.items()
+    }
+    cls._cendry_descriptors = descriptors
     if cls.__cendry_kind__ == "model":
-        cls._cendry_descriptors["id"] = FieldDescriptor(cls, "id", "__name__")
+        descriptors["id"] = FieldDescriptor(cls, "id", "__name__")
     if any(isinstance(info.annotation, Unresolved) for info in infos.values()):
         cls.__cendry_fields__ = LazyFields(cls, types.MappingProxyType(infos))
         _pending.add(cls)
@@ -273,7 +276,8 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
         raise _fault(
             cls,
             name,
-            f"its default of type {type(default).__name__} can change, and all instances would share it; use default_factory=",
+            f"its default, of type {type(default).__name__}, can change, and all instances would share it; "
+            "use default_factory=",
         )
     if options.enum_by not in (None, *_ENUM_BY):
         raise _fault(cls, name, f"enum_by= is 'value' or 'name', not {options.enum_by!r}")
@@ -416,7 +420,7 @@ def _build_dataclass(cls: Any, own: Mapping[str, FieldInfo], keywords: Keywords)
 
 def _replace_annotations(cls: Any, annotations: dict[str, Any]) -> Callable[[], None]:
     """Show `dataclass` the plain types; the result puts back what the class said."""
-    before = cls.__dict__.get("__annotations__")
+    before = cls.__dict__.get("__annotations__")  # noqa: RUF063
     if sys.version_info >= (3, 14) and before is None:  # pragma: no cover
         # PEP 649: unverified, since there was no Python 3.14 to run it on.
         annotate = cls.__annotate__
@@ -436,7 +440,7 @@ def _uncover(cls: Any, infos: Mapping[str, FieldInfo]) -> None:
             raise _fault(
                 cls,
                 name,
-                f"an attribute of {covering[0].__qualname__} hides the field of {declaring.__qualname__}; rename one of them",
+                f"an attribute of {covering[0].__qualname__} hides the field of {declaring.__qualname__}; rename one",
             )
         if covering or name in machinery:
             setattr(cls, name, _Shadow(name))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol, Union, cast, final, get_args
+from typing import Any, ClassVar, Final, NoReturn, Protocol, TypeAlias, cast, final, get_args
 
-from .frozen import ATOMS, class_name, freeze, own_copy, source
+from .frozen import ATOMS, freeze, own_copy, source
 from .paths import FieldPath
 from .plan import Operator
 from .values import DELETE_FIELD, is_transform
@@ -16,11 +16,11 @@ __all__ = [
     "Asc",
     "Comparison",
     "CompositeLike",
-    "ModelField",
     "Desc",
     "FieldFilterLike",
     "Filter",
     "FilterLike",
+    "ModelField",
     "Or",
     "OrderLike",
     "as_filter",
@@ -58,23 +58,36 @@ class ModelField:
 
 
 class FieldFilterLike(Protocol):
-    """What Firestore's own `FieldFilter` looks like; its path is a stored one, and is not translated."""
+    """What Firestore's own `FieldFilter` looks like."""
 
     @property
-    def field_path(self) -> Any: ...
+    def field_path(self) -> Any:
+        """The stored field, in Firestore's written form; no alias is translated."""
+        ...
+
     @property
-    def op_string(self) -> Any: ...
+    def op_string(self) -> Any:
+        """The operator."""
+        ...
+
     @property
-    def value(self) -> Any: ...
+    def value(self) -> Any:
+        """What the field is compared with."""
+        ...
 
 
 class CompositeLike(Protocol):
     """What Firestore's own `And` and `Or` look like."""
 
     @property
-    def operator(self) -> Any: ...
+    def operator(self) -> Any:
+        """AND or OR."""
+        ...
+
     @property
-    def filters(self) -> Any: ...
+    def filters(self) -> Any:
+        """The parts."""
+        ...
 
 
 class Filter:
@@ -106,7 +119,7 @@ class Filter:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return self._key() == cast(Filter, other)._key()
+        return self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash((type(self), self._key()))
@@ -141,7 +154,7 @@ class Comparison(Filter):
     def __init__(self, field: ModelField | FieldPath, op: Operator, value: Any = None) -> None:
         if op not in _OPERATORS:
             raise ValueError(f"{op!r} is no operator of Firestore; there are {', '.join(sorted(_OPERATORS))}.")
-        if not isinstance(field, (ModelField, FieldPath)):
+        if not isinstance(cast(object, field), (ModelField, FieldPath)):
             raise TypeError(f"A filter compares a field (City.name) or a FieldPath('name'), not {field!r}.")
         if op in _LISTS:
             value = _list_of_values(field, op, value)
@@ -208,7 +221,7 @@ _set_value: Final = Comparison.__dict__["_value"].__set__
 def _list_of_values(field: ModelField | FieldPath, op: str, values: Any) -> list[Any]:
     if isinstance(values, (str, bytes, ModelField)) or not isinstance(values, Iterable):
         raise TypeError(f"{field!r}.{_LISTS[op]}() takes a list of values, not {values!r}.")
-    found = list(cast("Iterable[Any]", values))
+    found = list(cast("Any", values))
     for value in found:
         _refuse(field, value)
     return [own_copy(value) for value in found]
@@ -227,7 +240,8 @@ def _refuse(field: ModelField | FieldPath, value: object) -> None:
 
 def _field_key(field: ModelField | FieldPath | str) -> tuple[Any, ...]:
     if isinstance(field, ModelField):
-        return (field._cendry_owner, field._cendry_names)
+        place: Any = field
+        return (place._cendry_owner, place._cendry_names)
     return (type(field), field)
 
 
@@ -300,7 +314,7 @@ class _Order:
     descending: ClassVar[bool]
 
     def __init__(self, field: ModelField | FieldPath | str) -> None:
-        if not isinstance(field, (ModelField, FieldPath, str)):
+        if not isinstance(cast(object, field), (ModelField, FieldPath, str)):
             raise TypeError(
                 f"{type(self).__name__} takes a field (City.name), its declared name, or a FieldPath, not {field!r}."
             )
@@ -314,7 +328,7 @@ class _Order:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return _field_key(self._field) == _field_key(cast(_Order, other)._field)
+        return _field_key(self._field) == _field_key(other._field)
 
     def __hash__(self) -> int:
         return hash((type(self), _field_key(self._field)))
@@ -358,13 +372,10 @@ class Desc(_Order):
     descending: ClassVar[bool] = True
 
 
-FilterLike = Union[Filter, FieldFilterLike, CompositeLike]
+FilterLike: TypeAlias = Filter | FieldFilterLike | CompositeLike
 """Whatever is taken as a filter: Cendry's own, or Firestore's `FieldFilter`, `And`, `Or`."""
 
-if TYPE_CHECKING:
-    OrderLike = Union[Asc, Desc, ModelField, FieldPath, str]
-else:
-    OrderLike = Any
+OrderLike: TypeAlias = Asc | Desc | ModelField | FieldPath | str
 """Whatever is taken as an order; a field by itself means ascending."""
 
 
@@ -378,9 +389,9 @@ def as_filter(value: object) -> Filter:
         return value
     if not isinstance(value, (type, ModelField)):
         if hasattr(value, "field_path") and hasattr(value, "op_string"):
-            return _from_field_filter(cast(FieldFilterLike, value))
+            return _from_field_filter(cast("Any", value))
         if hasattr(value, "operator") and hasattr(value, "filters"):
-            return _from_composite(cast(CompositeLike, value))
+            return _from_composite(cast("Any", value))
     raise TypeError(f"{value!r} is no filter. {_advice(value)}")
 
 

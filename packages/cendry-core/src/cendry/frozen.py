@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from .paths import FieldPath
@@ -42,11 +42,13 @@ class _ByEquality:
 
 def own_copy(value: Any) -> Any:
     """A copy that shares nothing that can change with `value`."""
-    kind = type(value)
+    kind = cast("Any", type(value))
     if kind in ATOMS:
         return value
-    if kind is list or kind is tuple:
-        return kind(map(own_copy, value))
+    if kind is list:
+        return [own_copy(item) for item in value]
+    if kind is tuple:
+        return tuple(map(own_copy, value))
     if kind is dict:
         return {key: own_copy(item) for key, item in value.items()}
     if kind is set:
@@ -59,20 +61,20 @@ def own_copy(value: Any) -> Any:
 
 def freeze(value: Any) -> Any:
     """A hashable stand-in that is equal for values of one type and value: `1` is not `True`, NaN equals NaN."""
-    kind = type(value)
+    kind = cast("Any", type(value))
     if kind is float:
         return (float, "nan") if math.isnan(value) else (float, value)
     if kind is Decimal:
         # 1.0 and 1.00 are equal to Python and stored as different strings.
         return (Decimal, str(value))
     if isinstance(value, (list, tuple, Vector)):
-        return (kind, tuple(map(freeze, value)))
+        return (kind, tuple(map(freeze, cast("Iterable[Any]", value))))
     if isinstance(value, Mapping):
-        return (kind, frozenset((freeze(key), freeze(item)) for key, item in value.items()))
+        return (kind, frozenset((freeze(key), freeze(item)) for key, item in cast("Any", value).items()))
     if isinstance(value, (set, frozenset)):
-        return (kind, frozenset(map(freeze, value)))
+        return (kind, frozenset(map(freeze, cast("Iterable[Any]", value))))
     if isinstance(value, Enum):
-        return (kind, value.name if value.name is not None else value.value)
+        return (kind, value.value if cast(object, value.name) is None else value.name)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return (
             kind,
@@ -92,7 +94,7 @@ def class_name(cls: type[Any]) -> str:
 
 def source(value: Any) -> str:
     """Python source that gives the value again, where its own `repr` would not (NaN, infinities, enum members)."""
-    kind = type(value)
+    kind = cast("Any", type(value))
     if kind is float:
         return repr(value) if math.isfinite(value) else f"float({str(value)!r})"
     if kind is list or kind is Vector:
@@ -107,11 +109,9 @@ def source(value: Any) -> str:
     if kind is frozenset and value:
         return f"frozenset({{{', '.join(map(source, value))}}})"
     if isinstance(value, Enum):
-        return (
-            f"{class_name(kind)}.{value.name}"
-            if value.name in kind.__members__
-            else f"{class_name(kind)}({value.value!r})"
-        )
+        members = cast("type[Enum]", type(value)).__members__
+        name = class_name(type(value))
+        return f"{name}.{value.name}" if value.name in members else f"{name}({value.value!r})"
     params = getattr(kind, "__dataclass_params__", None)
     if params is not None and params.repr:
         shown = [f for f in dataclasses.fields(value) if f.repr and hasattr(value, f.name)]

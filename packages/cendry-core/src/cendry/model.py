@@ -1,4 +1,4 @@
-"""Model and Map: what users subclass. Instances are plain dataclass instances; nothing here reads or writes a database."""
+"""Model and Map: what users subclass. Instances are plain dataclass instances; no database is read or written here."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ModelMeta(_MetaBase):
         __instancecheck__ = type.__instancecheck__
         __subclasscheck__ = type.__subclasscheck__
 
-        def __getattr__(cls, name: str) -> FieldDescriptor[Any]:
+        def __getattr__(cls, name: str) -> FieldDescriptor[Any]:  # noqa: N805
             try:
                 return cls._cendry_descriptors[name]
             except KeyError:
@@ -44,7 +44,7 @@ class ModelMeta(_MetaBase):
             hint = "".join(f" Did you mean {one!r}?" for one in near)
             raise AttributeError(f"{cls.__qualname__} has no attribute or field {name!r}.{hint}", name=name, obj=cls)
 
-    def __dir__(cls) -> list[str]:
+    def __dir__(cls) -> list[str]:  # noqa: N805
         return sorted({*super().__dir__(), *cast(Any, cls)._cendry_descriptors})
 
 
@@ -112,8 +112,8 @@ def _forget(reference: _Attached) -> None:
 class Model(_Record):
     """A kind of document: `class City(Model, collection="cities")`.
 
-    A subclass is a dataclass with a keyword-only `__init__`; attributes of instances are plain attributes. On the class,
-    `City.name` is a `FieldDescriptor`. Annotations, names, options and defaults are checked when the class is defined.
+    A subclass is a dataclass with a keyword-only `__init__`; attributes of instances are plain attributes, and
+    `City.name` on the class is a `FieldDescriptor`. The declarations are checked when the class is defined.
 
     Attributes:
         id: The document id; `None` until it is given or the instance is saved.
@@ -172,10 +172,10 @@ class Model(_Record):
         return self.__dict__ if known is None else (self.__dict__, {"_cendry_metadata": known.metadata})
 
     def __setstate__(self, state: Any) -> None:
-        attributes, metadata = state if isinstance(state, tuple) else (state, {})
-        self.__dict__.update(attributes)
-        for name, value in metadata.items():
-            object.__setattr__(self, name, value)
+        for attributes in cast("Any", state if isinstance(state, tuple) else (state,)):
+            for name, value in attributes.items():
+                # A frozen class refuses its own attributes too.
+                object.__setattr__(self, name, value)
 
 
 def fields_of(cls: type[Any]) -> Mapping[str, FieldInfo]:
