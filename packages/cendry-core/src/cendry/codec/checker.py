@@ -1,0 +1,114 @@
+"""What the reader and the writer share: problems with their places, and values of no declared type."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, cast, final
+
+from ..paths import quote_segment
+from ..shapes import MAX_DEPTH, Shape, describe
+from .leaves import Mismatch, any_leaf, show, to_key
+
+
+Code = Literal["missing", "unknown", "value"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with data.
+
+    Attributes:
+        path: The field, from the outside in: `mayor.name`, `regions[2]`; empty for the data as a whole.
+        expected: What the model declares there.
+        found: What is there.
+        code: Whether a required field is `missing`, a key `unknown`, or a `value` doesn't fit.
+        nearest: For an unknown key, the declared ones that look like it.
+    """
+
+    path: str
+    expected: str
+    found: str
+    code: Code = "value"
+    nearest: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.path or 'the data'}: expected {self.expected}, found {self.found}"
+
+
+FAILED: Final = enum.Enum("FAILED", "FAILED").FAILED  # pyright: ignore
+"""Stands for a value that can't be given because of a problem."""
+
+
+def inside(path: str, name: str) -> str:
+    """The path of a field or key inside another."""
+    quoted = quote_segment(name)
+    return f"{path}.{quoted}" if path else quoted
+
+
+class Checker:
+    """Walks over data by its shape and collects every problem. The fast, compiled way stops at the first instead."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def problem(self, path: str, shape: Shape | str, found: str, code: Code = "value", nearest: tuple[str, ...] = ()) -> Any:
+        """Note a problem; gives `FAILED`."""
+        expected = shape if isinstance(shape, str) else describe(shape)
+        self.problems.append(Problem(path, expected, found, code, nearest))
+        return FAILED
+
+    def misfit(self, path: str, shape: Shape | str, value: Any, reason: str = "") -> Any:
+        """Note a value that doesn't fit, and why; gives `FAILED`."""
+        return self.problem(path, shape, f"{show(value)} ({reason})" if reason else show(value))
+
+    def too_deep(self, path: str, depth: int) -> bool:
+        """Note that a map or array lies too deep, if it does."""
+        if depth < MAX_DEPTH:
+            return False
+        self.problem(path, f"at most {MAX_DEPTH} maps and arrays inside each other", "one more")
+        return True
+
+    def key(self, path: str, key: Any) -> Any:
+        """A map key, or `FAILED`."""
+        try:
+            return to_key(key)
+        except Mismatch as mismatch:
+            return self.misfit(path, "keys that Firestore can hold", key, str(mismatch))
+
+    def gather(self, values: Iterable[Any]) -> Any:
+        """A list of these, or `FAILED` if one of them is that; all are walked over either way."""
+        found = list(values)
+        return FAILED if any(value is FAILED for value in found) else found
+
+    def anything(self, value: Any, path: str, depth: int, in_array: bool = False) -> Any:
+        """A deep copy of any value that Firestore can hold, in its stored form."""
+        match value:
+            case Mapping():
+                return self.any_map(cast("Mapping[Any, Any]", value), path, depth)
+            case list() | tuple():
+                if in_array:
+                    return self.misfit(path, "no array directly in an array", value)
+                if self.too_deep(path, depth):
+                    return FAILED
+                return self.gather(
+                    self.anything(each, f"{path}[{index}]", depth + 1, True)
+                    for index, each in enumerate(cast("list[Any]", value))
+                )
+            case _:
+                try:
+                    return any_leaf(value, in_array)
+                except Mismatch as mismatch:
+                    return self.misfit(path, "a value that Firestore can hold", value, str(mismatch))
+
+    def any_map(self, value: Mapping[Any, Any], path: str, depth: int) -> Any:
+        """A deep copy of a map, in its stored form."""
+        if self.too_deep(path, depth):
+            return FAILED
+        found: dict[Any, Any] = {}
+        for key, each in value.items():
+            name = self.key(path, key)
+            found[name] = self.anything(each, inside(path, name if name is not FAILED else str(key)), depth + 1)
+        return FAILED if FAILED in found or any(each is FAILED for each in found.values()) else found

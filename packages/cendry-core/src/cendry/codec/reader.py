@@ -1,0 +1,310 @@
+"""From stored data to Python, interpreted: finds every problem, and does what the compiled way leaves aside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any, Literal, cast
+
+from ..interop.google import to_sdk
+from ..reference import Ref
+from ..shapes import (
+    STORED_TYPE,
+    Anything,
+    Array,
+    AsIs,
+    Converted,
+    Dict,
+    DocumentId,
+    EnumMember,
+    FixedArray,
+    Handled,
+    Nullable,
+    OneOf,
+    OneValue,
+    Record,
+    RecordField,
+    Reference,
+    Scalar,
+    SdkValue,
+    Shape,
+    describe,
+    kinds_of,
+)
+from .checker import FAILED, Checker, inside
+from .leaves import FROM_STORED, SCALARS, Mismatch, enum_from_stored, literal_from_stored, refuse, to_key, to_reference, to_timestamp
+from .writer import Writer
+
+Extra = Literal["ignore", "forbid", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One way to read.
+
+    Attributes:
+        names: Whether the keys of the data are stored names or Python names.
+        python_values: Whether Python values are taken as well as stored ones, and the limits of Firestore are
+            checked: so it is for data that comes from users. Such data is copied, since it isn't ours.
+        extra: What is done with unknown keys; `None` leaves it to each class.
+        id_key: Whether the data of a Model may hold its `id`.
+    """
+
+    names: Literal["stored", "python"] = "stored"
+    python_values: bool = False
+    extra: Extra | None = None
+    id_key: bool = False
+
+    def key(self, field: RecordField) -> str:
+        """The key of a field in the data."""
+        return field.stored if self.names == "stored" else field.name
+
+    def forbids(self, record: Record) -> bool:
+        """Whether unknown keys of a record are a problem."""
+        policy = self.extra or (getattr(record.python, "__cendry_extra__", None))
+        return policy == "forbid"
+
+
+STORED = Reading()
+"""How documents are read."""
+
+
+class Reader(Checker):
+    """Reads one piece of data.
+
+    Args:
+        reading: How it is read.
+        building: Whether instances are built; else only problems are looked for.
+    """
+
+    def __init__(self, reading: Reading, *, building: bool = True) -> None:
+        super().__init__()
+        self.reading = reading
+        self.building = building
+
+    def read(self, shape: Shape, value: Any, path: str = "", depth: int = 0) -> Any:
+        """The Python value, or `FAILED` after noting problems.
+
+        Args:
+            shape: What the value should be.
+            value: The data.
+            path: Where the value is.
+            depth: In how many maps and arrays the value is.
+        """
+        match shape:
+            case Nullable(inner):
+                return None if value is None else self.read(inner, value, path, depth)
+            case Record():
+                return self.record(shape, value, path, depth)
+            case Array():
+                return self.array(shape, value, path, depth)
+            case FixedArray():
+                return self.fixed_array(shape, value, path, depth)
+            case Dict():
+                return self.dict(shape, value, path, depth)
+            case OneOf():
+                return self.one_of(shape, value, path, depth)
+            case Anything():
+                return self.anything(value, path, depth) if self.reading.python_values else value
+            case Handled():
+                return self.handled(shape, value, path, depth)
+            case _:
+                try:
+                    return self.leaf(shape, value)
+                except Mismatch as mismatch:
+                    return self.misfit(path, shape, value, str(mismatch))
+
+    def leaf(self, shape: Shape, value: Any) -> Any:
+        lenient = self.reading.python_values
+        match shape:
+            case Scalar(kind):
+                return SCALARS[kind](value)
+            case Reference(model):
+                found = value if type(value) is Ref and not lenient else to_reference(value)
+                return found if model is None else found.as_model(model)
+            case Converted(_, python):
+                if lenient and isinstance(value, python) and not isinstance(value, datetime):
+                    return value
+                return FROM_STORED[python](value)
+            case SdkValue(kind, python):
+                return value if isinstance(value, python) else to_sdk(kind, python, SCALARS[kind](value))
+            case EnumMember(python):
+                return value if lenient and isinstance(value, python) else enum_from_stored(shape, value)
+            case OneValue(values):
+                if lenient and any(value is option for option in values):
+                    return value
+                return literal_from_stored(shape, value)
+            case AsIs(python):
+                fits = not lenient or not isinstance(python, type) or isinstance(value, python)
+                return value if fits else refuse()
+            case _:
+                assert isinstance(shape, DocumentId)
+                return value
+
+    def array(self, shape: Array, value: Any, path: str, depth: int) -> Any:
+        takes: tuple[type[Any], ...] = (list, tuple)
+        if self.reading.python_values and shape.python in (set, frozenset):
+            takes = (list, tuple, set, frozenset)
+        if not isinstance(value, takes):
+            return self.misfit(path, shape, value)
+        if self.too_deep(path, depth):
+            return FAILED
+        in_array = isinstance(shape.item, (Anything, Handled))
+        items = self.gather(
+            self.item(shape.item, each, f"{path}[{index}]", depth + 1, in_array)
+            for index, each in enumerate(cast("list[Any]", value))
+        )
+        if items is FAILED or shape.python is list:
+            return items
+        try:
+            return shape.python(items)
+        except TypeError as error:
+            return self.misfit(path, shape, value, str(error))
+
+    def item(self, shape: Shape, value: Any, path: str, depth: int, in_array: bool) -> Any:
+        if in_array and self.reading.python_values and isinstance(value, (list, tuple)) and isinstance(shape, Anything):
+            return self.anything(value, path, depth, True)
+        return self.read(shape, value, path, depth)
+
+    def fixed_array(self, shape: FixedArray, value: Any, path: str, depth: int) -> Any:
+        if not isinstance(value, (list, tuple)):
+            return self.misfit(path, shape, value)
+        if not shape.required <= len(cast("list[Any]", value)) <= len(shape.items):
+            return self.misfit(path, shape, value, f"{len(cast('list[Any]', value))} elements")
+        if self.too_deep(path, depth):
+            return FAILED
+        items = self.gather(
+            self.read(each, item, f"{path}[{index}]", depth + 1)
+            for index, (each, item) in enumerate(zip(shape.items, cast("list[Any]", value), strict=False))
+        )
+        if items is FAILED:
+            return FAILED
+        return tuple(items) if shape.python is tuple else self.build(shape, lambda: shape.python(*items), path, value)
+
+    def dict(self, shape: Dict, value: Any, path: str, depth: int) -> Any:
+        if not isinstance(value, Mapping):
+            return self.misfit(path, shape, value)
+        if self.too_deep(path, depth):
+            return FAILED
+        found: dict[Any, Any] = {}
+        for key, each in cast("Mapping[Any, Any]", value).items():
+            name = self.key(path, key)
+            found[name] = self.read(shape.value, each, inside(path, str(key)), depth + 1)
+        return FAILED if FAILED in found or any(each is FAILED for each in found.values()) else found
+
+    def one_of(self, shape: OneOf, value: Any, path: str, depth: int) -> Any:
+        for member in shape.members:
+            if any(type(value) is STORED_TYPE[kind] for kind in kinds_of(member) or ()):
+                return self.read(member, value, path, depth)
+        # No exact kind: the first member that takes the value, as an int goes into a float.
+        for member in shape.members:
+            attempt = Reader(self.reading)
+            found = attempt.read(member, value, path, depth)
+            if not attempt.problems:
+                return found
+        return self.misfit(path, shape, value)
+
+    def handled(self, shape: Handled, value: Any, path: str, depth: int) -> Any:
+        python = shape.python
+        is_python = self.reading.python_values and isinstance(python, type) and isinstance(value, python)
+        if is_python and python not in STORED_TYPE.values():
+            return value
+        stored = self.anything(value, path, depth) if self.reading.python_values else value
+        if stored is FAILED or shape.deserialize is None:
+            return stored
+        try:
+            return shape.deserialize(stored)
+        except Exception as error:
+            return value if is_python else self.misfit(path, shape, value, f"{type(error).__name__}: {error}")
+
+    def record(self, record: Record, value: Any, path: str, depth: int) -> Any:
+        if self.reading.python_values and record.style != "typeddict" and isinstance(value, record.python):
+            return self.instance(record, value, path, depth)
+        if not isinstance(value, Mapping):
+            return self.misfit(path, record, value)
+        if self.too_deep(path, depth):
+            return FAILED
+        return self.fields(record, cast("Mapping[Any, Any]", value), path, depth + 1)
+
+    def instance(self, record: Record, value: Any, path: str, depth: int) -> Any:
+        writer = Writer("python")
+        writer.write(record, value, path, depth)
+        self.problems += writer.problems
+        return FAILED if writer.problems else value
+
+    def fields(
+        self, record: Record, data: Mapping[Any, Any], path: str, depth: int, document_id: str | None = None
+    ) -> Any:
+        """An instance from a map that is one; `depth` is that of the map's values."""
+        before = len(self.problems)
+        known: set[Any] = {"id"} if record.style == "model" and self.reading.id_key else set()
+        found: dict[str, Any] = {}
+        for field in record.fields:
+            key = self.reading.key(field)
+            known.add(key)
+            if key in data:
+                found[field.name] = self.read(field.shape, data[key], self.place(path, field), depth)
+            elif field.required:
+                absent = "nothing" if key == field.name or self.reading.names == "python" else f"nothing (it is stored as {key!r})"
+                self.problem(self.place(path, field), field.shape, absent, "missing")
+        if self.reading.forbids(record):
+            self.unknown(record, known, data, path)
+        if len(self.problems) > before:
+            return FAILED
+        return self.build(record, lambda: build(record, found, document_id), path, data)
+
+    def place(self, path: str, field: RecordField) -> str:
+        return inside(path, self.reading.key(field) if self.reading.python_values else field.name)
+
+    def unknown(self, record: Record, known: set[Any], data: Mapping[Any, Any], path: str) -> None:
+        expected = f"only declared fields of {describe(record)}"
+        for key in data:
+            if key in known:
+                continue
+            near = get_close_matches(str(key), sorted(known), n=2)
+            found = f"the key {key!r}"
+            if near:
+                found += f" (did you mean {' or '.join(map(repr, near))}?)"
+            elif key == "id" and record.style == "model":
+                found += " (include_id=True takes it as the id of the document)"
+            nearest = tuple(inside(path, name) for name in near)
+            self.problem(inside(path, str(key)), expected, found, "unknown", nearest)
+
+    def build(self, shape: Record | FixedArray, construct: Any, path: str, value: Any) -> Any:
+        """Call somebody's constructor or `__post_init__`, which may refuse."""
+        if not self.building:
+            return None
+        try:
+            return construct()
+        except Exception as error:
+            if self.reading.python_values:
+                raise
+            return self.misfit(path, f"what {shape.python.__qualname__} accepts", value, f"{type(error).__name__}: {error}")
+
+
+def build(record: Record, values: Mapping[str, Any], document_id: str | None = None) -> Any:
+    """An instance of a record from the values of its fields; absent ones get their defaults."""
+    python = record.python
+    match record.style:
+        case "typeddict":
+            return dict(values)
+        case "pydantic":
+            return python.model_validate({each.argument: values[each.name] for each in record.fields if each.name in values})
+        case "dataclass" | "attrs" | "msgspec":
+            return python(**{each.argument: values[each.name] for each in record.fields if each.name in values})
+        case "model" | "map":
+            instance = object.__new__(python)
+            if record.style == "model":
+                object.__setattr__(instance, "id", document_id)
+            for field in record.fields:
+                object.__setattr__(instance, field.name, values[field.name] if field.name in values else default(field))
+            if hasattr(python, "__post_init__"):
+                instance.__post_init__()
+            return instance
+
+
+def default(field: RecordField) -> Any:
+    """The value of an absent field that isn't required."""
+    return field.default if field.factory is MISSING else field.factory()

@@ -1,0 +1,174 @@
+"""From declared names to stored places, and the conversions that belong to a place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, dataclass
+from difflib import get_close_matches
+from typing import Any, cast
+
+from ..errors import DecodeError, UnknownFieldError
+from ..paths import FieldPath, quote_segment
+from ..shapes import (
+    Anything,
+    Array,
+    AsIs,
+    Dict,
+    FixedArray,
+    Handled,
+    Nullable,
+    OneOf,
+    Record,
+    RecordField,
+    Shape,
+    describe,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedField:
+    """A place in the documents of a model.
+
+    Attributes:
+        model: The name of the model.
+        names: The Python names, from the document down; dict keys as they are.
+        path: Where it is stored.
+        shape: What is stored there.
+        encode: Makes a stored value of a Python value; `InvalidValueError` if it doesn't fit.
+        decode: Makes a Python value of a stored value; `DecodeError` if it doesn't fit. The path of the document, for
+            the error, may be given as second argument.
+        encode_element: As `encode`, for one element of the array; `None` if arrays can't be stored there.
+        field: The declared field, or `None` for a dict key and the id.
+    """
+
+    model: str
+    names: tuple[str, ...]
+    path: FieldPath
+    shape: Shape
+    encode: Callable[[Any], Any]
+    decode: Callable[..., Any]
+    encode_element: Callable[[Any], Any] | None = None
+    field: RecordField | None = None
+
+    @property
+    def text(self) -> str:
+        """The names as one would write them in a string."""
+        return ".".join(map(quote_segment, self.names))
+
+    def read(self, data: Any, document: str | None = None) -> Any:
+        """The Python value from a document's stored data.
+
+        An absent field reads as its default, and as `None` where a map or a dict key on the way is absent or null.
+
+        Args:
+            data: The stored data of the whole document, or of a projection.
+            document: The path of the document, for the error.
+
+        Raises:
+            DecodeError: A required field is absent, or the value doesn't fit.
+        """
+        *outer, last = self.path.segments
+        for segment in outer:
+            data = data.get(segment)
+            if data is None:
+                return None
+            if not isinstance(data, dict):
+                raise DecodeError(document, self.model, self.text, "a map on the way to it", f"{type(data).__name__}")
+            data = cast("dict[str, Any]", data)
+        value = data.get(last, MISSING)
+        return self.absent(document) if value is MISSING else self.decode(value, document)
+
+    def absent(self, document: str | None = None) -> Any:
+        """What the field reads as in a document that lacks it.
+
+        Raises:
+            DecodeError: The field is required.
+        """
+        if self.field is None:
+            return None
+        if self.field.required:
+            raise DecodeError(document, self.model, self.text, describe(self.shape), "nothing")
+        if self.field.factory is not MISSING:
+            return self.field.factory()
+        return None if self.field.default is MISSING else self.field.default
+
+
+def step(shape: Shape, name: str) -> tuple[Shape, str, RecordField | None] | None:
+    """What a name means inside a shape: the shape there, its stored name, its declaration; `None` if nothing."""
+    for each in alternatives(shape):
+        match each:
+            case Record():
+                for field in each.fields:
+                    if field.name == name:
+                        return field.shape, field.stored, field
+            case Dict(value):
+                return value, name, None
+            case Anything() | Handled() | AsIs():
+                return Anything(), name, None
+            case _:
+                pass
+    return None
+
+
+def alternatives(shape: Shape) -> Iterator[Shape]:
+    """A shape without `None` around it; the members of a union."""
+    match shape:
+        case Nullable(inner):
+            yield from alternatives(inner)
+        case OneOf(members):
+            yield from members
+        case _:
+            yield shape
+
+
+def unknown_field(record: Record, shape: Shape, names: tuple[str, ...], at: int) -> UnknownFieldError:
+    """The error for a name that isn't declared, with the nearest ones."""
+    text = ".".join(map(quote_segment, names))
+    outer = names[:at]
+    declared = [field.name for each in alternatives(shape) if isinstance(each, Record) for field in each.fields]
+    if not outer and record.style == "model":
+        declared.append("id")
+    near = get_close_matches(names[at], declared, n=2)
+    nearest = tuple(".".join(map(quote_segment, (*outer, name, *names[at + 1 :]))) for name in near)
+    return UnknownFieldError(record.python.__qualname__, text, nearest)
+
+
+def element_of(shape: Shape) -> Shape | None:
+    """What an array at this place holds, or `None` if no array can be there."""
+    for each in alternatives(shape):
+        match each:
+            case Array(item):
+                return item
+            case FixedArray(items):
+                return items[0] if len(set(items)) == 1 else OneOf(tuple(dict.fromkeys(items)))
+            case Anything() | Handled() | AsIs():
+                return Anything()
+            case _:
+                pass
+    return None
+
+
+class Mask:
+    """The declared places of a record's stored data, as a tree that is made as far as data asks for it."""
+
+    __slots__ = ("_inner", "_leaves", "_record")
+
+    def __init__(self, record: Record, *outer: str) -> None:
+        self._record = record
+        self._leaves = [(field.stored, FieldPath(*outer, field.stored), _map_record(field.shape)) for field in record.fields]
+        self._inner: dict[str, Mask] = {}
+
+    def of(self, data: dict[str, Any]) -> Iterator[FieldPath]:
+        """The paths to write; maps with declared fields are gone into, all else is written whole."""
+        for stored, path, record in self._leaves:
+            value = data.get(stored)
+            if record is None or not isinstance(value, dict) or not record.fields:
+                yield path
+                continue
+            if stored not in self._inner:
+                self._inner[stored] = Mask(record, *path.segments)
+            yield from self._inner[stored].of(cast("dict[str, Any]", value))
+
+
+def _map_record(shape: Shape) -> Record | None:
+    return next((each for each in alternatives(shape) if isinstance(each, Record)), None)

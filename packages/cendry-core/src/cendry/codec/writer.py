@@ -1,0 +1,216 @@
+"""From Python to stored data, interpreted: finds every problem, and does what the compiled way leaves aside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+from ..reference import Ref
+from ..shapes import (
+    STORED_TYPE,
+    Anything,
+    Array,
+    AsIs,
+    Converted,
+    Dict,
+    EnumMember,
+    FixedArray,
+    Handled,
+    Nullable,
+    OneOf,
+    OneValue,
+    Record,
+    Reference,
+    Scalar,
+    SdkValue,
+    Shape,
+)
+from .checker import FAILED, Checker, inside
+from .leaves import SCALARS, TO_STORED, Mismatch, enum_to_stored, literal_to_stored, refuse, stable, to_reference
+
+
+Names = Literal["stored", "python"]
+"""Which names are the keys of maps."""
+
+
+class Writer(Checker):
+    """Writes one value.
+
+    Args:
+        names: Whether the keys of the result are stored names or Python names.
+    """
+
+    def __init__(self, names: Names = "stored") -> None:
+        super().__init__()
+        self.names: Names = names
+
+    def write(self, shape: Shape, value: Any, path: str = "", depth: int = 0) -> Any:
+        """The stored value, which shares nothing with the given one, or `FAILED` after noting problems.
+
+        Args:
+            shape: What the value should be.
+            value: The Python value.
+            path: Where the value is.
+            depth: In how many maps and arrays the value is.
+        """
+        match shape:
+            case Nullable(inner):
+                return None if value is None else self.write(inner, value, path, depth)
+            case Record():
+                return self.record(shape, value, path, depth)
+            case Array():
+                return self.array(shape, value, path, depth)
+            case FixedArray():
+                return self.fixed_array(shape, value, path, depth)
+            case Dict():
+                return self.dict(shape, value, path, depth)
+            case OneOf():
+                return self.one_of(shape, value, path, depth)
+            case Anything():
+                return self.anything(value, path, depth)
+            case Handled():
+                return self.handled(shape, value, path, depth)
+            case _:
+                try:
+                    return self.leaf(shape, value)
+                except Mismatch as mismatch:
+                    return self.misfit(path, shape, value, str(mismatch))
+
+    def leaf(self, shape: Shape, value: Any) -> Any:
+        match shape:
+            case Scalar(kind) | SdkValue(kind):
+                return SCALARS[kind](value)
+            case Reference(model):
+                found = to_reference(value)
+                known = found.model
+                fits = model is None or known is None or issubclass(known, model)
+                return found if fits else refuse(f"a reference to {known.__qualname__}")
+            case Converted(_, python):
+                return TO_STORED[python](value) if isinstance(value, python) else refuse()
+            case EnumMember():
+                return enum_to_stored(shape, value)
+            case OneValue():
+                return literal_to_stored(shape, value)
+            case AsIs(python):
+                return value if not isinstance(python, type) or isinstance(value, python) else refuse()
+            case _:  # A document id, which is checked where paths are made.
+                return value
+
+    def array(self, shape: Array, value: Any, path: str, depth: int) -> Any:
+        unordered = shape.python in (set, frozenset)
+        if not isinstance(value, (set, frozenset) if unordered else (list, tuple)):
+            return self.misfit(path, shape, value)
+        if self.too_deep(path, depth):
+            return FAILED
+        items = self.gather(
+            self.item(shape.item, each, f"{path}[{index}]", depth + 1)
+            for index, each in enumerate(cast("list[Any]", value))
+        )
+        return stable(items) if unordered and items is not FAILED else items
+
+    def item(self, shape: Shape, value: Any, path: str, depth: int) -> Any:
+        if isinstance(shape, Anything):
+            return self.anything(value, path, depth, True)
+        found = self.write(shape, value, path, depth)
+        if type(found) is list:
+            return self.misfit(path, "no array directly in an array", value)
+        return found
+
+    def fixed_array(self, shape: FixedArray, value: Any, path: str, depth: int) -> Any:
+        if not isinstance(value, shape.python if shape.python is not tuple else (tuple, list)):
+            return self.misfit(path, shape, value)
+        elements = cast("list[Any]", value)
+        if len(elements) != len(shape.items):
+            return self.misfit(path, shape, value, f"{len(elements)} elements")
+        if self.too_deep(path, depth):
+            return FAILED
+        return self.gather(
+            self.item(each, item, f"{path}[{index}]", depth + 1)
+            for index, (each, item) in enumerate(zip(shape.items, elements, strict=True))
+        )
+
+    def dict(self, shape: Dict, value: Any, path: str, depth: int) -> Any:
+        if not isinstance(value, Mapping):
+            return self.misfit(path, shape, value)
+        if self.too_deep(path, depth):
+            return FAILED
+        found: dict[Any, Any] = {}
+        for key, each in cast("Mapping[Any, Any]", value).items():
+            name = self.key(path, key)
+            found[name] = self.write(shape.value, each, inside(path, str(key)), depth + 1)
+        return FAILED if FAILED in found or any(each is FAILED for each in found.values()) else found
+
+    def one_of(self, shape: OneOf, value: Any, path: str, depth: int) -> Any:
+        for member in shape.members:
+            if type(value) in python_types(member):
+                return self.write(member, value, path, depth)
+        for member in shape.members:
+            attempt = Writer(self.names)
+            found = attempt.write(member, value, path, depth)
+            if not attempt.problems:
+                return found
+        return self.misfit(path, shape, value)
+
+    def handled(self, shape: Handled, value: Any, path: str, depth: int) -> Any:
+        if isinstance(shape.python, type) and not isinstance(value, shape.python):
+            return self.misfit(path, shape, value)
+        try:
+            stored = value if shape.serialize is None else shape.serialize(value)
+        except Exception as error:
+            return self.misfit(path, shape, value, f"{type(error).__name__}: {error}")
+        return self.anything(stored, path, depth)
+
+    def record(self, record: Record, value: Any, path: str, depth: int) -> Any:
+        if record.style == "typeddict":
+            fits = isinstance(value, dict)
+        else:
+            fits = type(value) is record.python
+        if not fits:
+            subclass = record.style != "typeddict" and isinstance(value, record.python)
+            reason = "a subclass, whose own fields would be lost" if subclass else ""
+            return self.misfit(path, record, value, reason)
+        if self.too_deep(path, depth):
+            return FAILED
+        return self.fields(record, value, path, depth + 1)
+
+    def fields(self, record: Record, value: Any, path: str, depth: int) -> Any:
+        """A map from an instance; `depth` is that of the map's values."""
+        before = len(self.problems)
+        found: dict[str, Any] = {}
+        for field in record.fields:
+            place = inside(path, field.name)
+            key = field.stored if self.names == "stored" else field.name
+            if record.style == "typeddict":
+                if field.name in value:
+                    found[key] = self.write(field.shape, value[field.name], place, depth)
+                elif field.required:
+                    self.problem(place, field.shape, "nothing", "missing")
+            elif hasattr(value, field.name):
+                found[key] = self.write(field.shape, getattr(value, field.name), place, depth)
+            else:
+                self.problem(place, field.shape, "nothing (the attribute is not set)", "missing")
+        if record.style == "typeddict":
+            names = {field.name for field in record.fields}
+            for key in value:
+                if key not in names:
+                    self.problem(inside(path, str(key)), f"only the keys of {record.python.__qualname__}", repr(key), "unknown")
+        return FAILED if len(self.problems) > before else found
+
+
+def python_types(shape: Shape) -> tuple[type[Any], ...]:
+    """The exact types of the Python values of a shape that can be in a union."""
+    match shape:
+        case Scalar(kind):
+            return (STORED_TYPE[kind],)
+        case Converted(_, python) | SdkValue(_, python) | EnumMember(python) | Array(_, python) | FixedArray(_, python):
+            return (python,)
+        case OneValue(values):
+            return tuple({type(value) for value in values})
+        case Record(python, style):
+            return (dict,) if style == "typeddict" else (python,)
+        case Dict():
+            return (dict,)
+        case Reference():
+            return (Ref,)
+        case _:
+            return ()

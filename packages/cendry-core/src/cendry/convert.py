@@ -1,0 +1,150 @@
+"""Models to dicts and back, for everything that is no database: APIs, files, tests. Nothing is sent anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeVar, cast
+
+from .codec import Codec, Problem, codec_for
+from .codec.checker import FAILED
+from .codec.reader import Extra, Reading
+from .errors import DecodeError, UnknownFieldError
+from .paths import check_document_id
+from .types import TypeRegistry, default_registry
+
+__all__ = ["Problem", "from_dict", "to_dict", "validate"]
+
+M = TypeVar("M")
+
+
+def from_dict(
+    model: type[M],
+    data: Mapping[str, Any],
+    *,
+    doc_id: str | None = None,
+    include_id: bool = False,
+    by_alias: bool = False,
+    registry: TypeRegistry | None = None,
+    extra: Extra | None = None,
+) -> M:
+    """Make an instance from a dict, which may come from anywhere and is not kept.
+
+    Stored values and Python values are both taken (`"OPEN"` and `Status.OPEN`, `"1.5"` and `Decimal("1.5")`, a dict and
+    a `Map`); all are checked as they would be on write.
+
+    Args:
+        model: A `Model` or a `Map`.
+        data: The fields.
+        doc_id: The id of the instance; wins over one in the data.
+        include_id: Whether the data holds the id of a `Model`, under `"id"`.
+        by_alias: Whether the keys are stored names rather than Python names.
+        registry: The registry of types; the default one if left out.
+        extra: What is done with keys that aren't declared, at any depth: `"forbid"` (the default, whatever the class
+            says), `"ignore"`, or `"keep"`, which is the same here.
+
+    Raises:
+        TypeError: Required fields are missing; all of them are listed.
+        UnknownFieldError: A key isn't declared, and `extra` is `"forbid"`.
+        DecodeError: A value doesn't fit its field.
+        InvalidDocumentIdError: The id is not legal.
+    """
+    codec, reading = _prepare(model, data, include_id, by_alias, registry, extra, "from_dict")
+    if doc_id is None and reading.id_key:
+        doc_id = data.get("id")
+    if doc_id is not None:
+        check_document_id(doc_id)
+    instance = codec.decoder(reading)(data if type(data) is dict else dict(data), doc_id)
+    if instance is FAILED:
+        raise _error(model, codec.problems(data, reading))
+    return instance
+
+
+def to_dict(
+    instance: object, *, by_alias: bool = False, include_id: bool = False, registry: TypeRegistry | None = None
+) -> dict[str, Any]:
+    """The stored values of an instance in a dict that shares nothing with it.
+
+    Args:
+        instance: A `Model` or a `Map`.
+        by_alias: Whether the keys are stored names rather than Python names, at any depth.
+        include_id: Whether the id of a `Model` stands in it, under `"id"`.
+        registry: The registry of types; the default one if left out.
+
+    Raises:
+        InvalidValueError: A value doesn't fit its field.
+        TypeError: It is no instance of a model.
+    """
+    codec = codec_for(type(instance), registry or default_registry)
+    found = codec.encode(instance) if by_alias else codec.encode_by_name(instance)
+    if include_id and codec.shape.style == "model":
+        return {"id": cast(Any, instance).id, **found}
+    return found
+
+
+def validate(
+    model: type[Any],
+    data: Mapping[str, Any],
+    *,
+    include_id: bool = False,
+    by_alias: bool = False,
+    registry: TypeRegistry | None = None,
+    extra: Extra | None = None,
+) -> list[Problem]:
+    """Everything that is wrong with a dict, each with its path; empty if `from_dict` would take it.
+
+    Nothing is built, so what a class's own `__post_init__` refuses is not among it.
+
+    Args:
+        model: A `Model` or a `Map`.
+        data: The fields, as `from_dict` takes them.
+        include_id: As in `from_dict`.
+        by_alias: As in `from_dict`.
+        registry: As in `from_dict`.
+        extra: As in `from_dict`.
+    """
+    codec, reading = _prepare(model, data, include_id, by_alias, registry, extra, "validate")
+    problems = codec.problems(data, reading)
+    if reading.id_key and data.get("id") is not None:
+        try:
+            check_document_id(data["id"])
+        except ValueError as error:
+            problems.insert(0, Problem("id", "a legal document id", str(error)))
+    return problems
+
+
+def _prepare(
+    model: type[M],
+    data: object,
+    include_id: bool,
+    by_alias: bool,
+    registry: TypeRegistry | None,
+    extra: Extra | None,
+    what: str,
+) -> tuple[Codec[M], Reading]:
+    if not isinstance(data, Mapping):
+        raise TypeError(f"{what} takes a dict of the fields of {model.__qualname__}, not {type(data).__name__}.")
+    if extra not in (None, "ignore", "forbid", "keep"):
+        raise ValueError(f'extra= takes "ignore", "forbid" or "keep", not {extra!r}.')
+    codec = codec_for(model, registry or default_registry)
+    names: Literal["stored", "python"] = "stored" if by_alias else "python"
+    id_key = include_id and codec.shape.style == "model"
+    return codec, Reading(names, python_values=True, extra=extra or "forbid", id_key=id_key)
+
+
+def _error(model: type[Any], problems: list[Problem]) -> Exception:
+    """The one error for all that is wrong: missing fields before unknown keys before values that don't fit."""
+    name = model.__qualname__
+    missing = [each.path for each in problems if each.code == "missing"]
+    unknown = [each for each in problems if each.code == "unknown"]
+    if missing:
+        fields = "field" if len(missing) == 1 else "fields"
+        also = f" Not declared: {_listed(each.path for each in unknown)}." if unknown else ""
+        return TypeError(f"{name} is missing the required {fields} {_listed(missing)}.{also}")
+    first = problems[0]
+    if unknown:
+        return UnknownFieldError(name, unknown[0].path, unknown[0].nearest)
+    return DecodeError(None, name, first.path, first.expected, first.found, more=len(problems) - 1)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))
