@@ -109,7 +109,7 @@ def source(value: Any) -> str:
     if kind is frozenset and value:
         return f"frozenset({{{', '.join(map(source, value))}}})"
     if isinstance(value, Enum):
-        members = cast("type[Enum]", type(value)).__members__
+        members = type(value).__members__
         name = class_name(type(value))
         return f"{name}.{value.name}" if value.name in members else f"{name}({value.value!r})"
     params = getattr(kind, "__dataclass_params__", None)
