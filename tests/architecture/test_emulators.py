@@ -18,7 +18,7 @@ def bare(monkeypatch, tmp_path):
 
 
 def test_absent_java_is_told(bare):
-    with pytest.raises(EmulatorUnavailableError, match="java is not on the PATH; install Java"):
+    with pytest.raises(EmulatorUnavailableError, match=r"java is not on the PATH; install Java"):
         find_java()
 
 
