@@ -1,0 +1,136 @@
+"""Cendry: a typed object-document mapper for Firestore."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import _lazy
+from .backend import AsyncBackend, Backend, CallOptions
+from .batch import AsyncBatch, Batch
+from .context.aio import AsyncCendry
+from .context.sync import Cendry
+from .convert import from_dict, to_dict, validate
+from .codec import Problem
+from .errors import (
+    CendryError,
+    DecodeError,
+    DocumentAlreadyExistsError,
+    DocumentNotFoundError,
+    InvalidDocumentIdError,
+    InvalidRequestError,
+    InvalidValueError,
+    MissingIndexError,
+    MultipleResultsError,
+    StaleDocumentError,
+    TransactionContentionError,
+    UnknownFieldError,
+    UnsupportedByBackendError,
+)
+from .field import Field, FieldDescriptor, field
+from .filters import And, Asc, Comparison, Desc, Filter, Or
+from .metadata import DocumentMetadata, get_metadata, ref_of
+from .model import Map, Model, resolve
+from .paths import FieldPath
+from .query import AsyncQuery, AsyncRows, Query, Rows
+from .reference import Ref
+from .transaction import AsyncTransaction, Transaction
+from .types import BaseTypeHandler, FirestoreValue, TypeRegistry, default_registry, register_type
+from .values import (
+    DELETE_FIELD,
+    SERVER_TIMESTAMP,
+    ArrayRemove,
+    ArrayUnion,
+    GeoPoint,
+    Increment,
+    Maximum,
+    Minimum,
+    Vector,
+)
+from .watch import Change, Listener, Snapshot
+
+Txn = Transaction
+AsyncTxn = AsyncTransaction
+
+__all__ = [
+    "DELETE_FIELD",
+    "SERVER_TIMESTAMP",
+    "And",
+    "ArrayRemove",
+    "ArrayUnion",
+    "Asc",
+    "AsyncBackend",
+    "AsyncBatch",
+    "AsyncCendry",
+    "AsyncQuery",
+    "AsyncRows",
+    "AsyncTransaction",
+    "AsyncTxn",
+    "Backend",
+    "BaseTypeHandler",
+    "Batch",
+    "CallOptions",
+    "Cendry",
+    "CendryError",
+    "Change",
+    "Comparison",
+    "DecodeError",
+    "Desc",
+    "DocumentAlreadyExistsError",
+    "DocumentMetadata",
+    "DocumentNotFoundError",
+    "Field",
+    "FieldDescriptor",
+    "FieldPath",
+    "Filter",
+    "FirestoreValue",
+    "GeoPoint",
+    "Increment",
+    "InvalidDocumentIdError",
+    "InvalidRequestError",
+    "InvalidValueError",
+    "Listener",
+    "Map",
+    "Maximum",
+    "Minimum",
+    "MissingIndexError",
+    "Model",
+    "MultipleResultsError",
+    "Or",
+    "Problem",
+    "Query",
+    "Ref",
+    "Rows",
+    "Snapshot",
+    "StaleDocumentError",
+    "Transaction",
+    "TransactionContentionError",
+    "Txn",
+    "TypeRegistry",
+    "UnknownFieldError",
+    "UnsupportedByBackendError",
+    "Vector",
+    "default_registry",
+    "field",
+    "from_dict",
+    "get_metadata",
+    "ref_of",
+    "register_type",
+    "resolve",
+    "to_dict",
+    "validate",
+]
+
+if TYPE_CHECKING:
+    from cendry_firestore import AsyncFirestoreBackend as AsyncFirestoreBackend
+    from cendry_firestore import FieldFilter as FieldFilter
+    from cendry_firestore import FirestoreBackend as FirestoreBackend
+else:
+    __all__ += _lazy.installed()
+
+    def __getattr__(name: str) -> Any:
+        if name not in _lazy.NAMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=None)
+        return _lazy.load(name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -50,6 +50,14 @@ class DocumentNotFoundError(_DocumentError):
     _one = "Document {path!r} does not exist. Use find() to get None instead, or save() to write it."
     _several = "These documents do not exist, or one of them in a commit of several: {paths}."
 
+    @classmethod
+    def by_query(cls, collection: str) -> DocumentNotFoundError:
+        """The error of a query that had to find one document and found none."""
+        error = cls()
+        error.collection = collection
+        error.args = (f"The query on {collection!r} matches no document. Use one_or_none() to get None instead.",)
+        return error
+
 
 class DocumentAlreadyExistsError(_DocumentError):
     """`create` met a document that is already there; nothing was written."""

@@ -1,0 +1,50 @@
+"""Names that other distributions bring: looked up when they are first used, and listed only where installed."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Final
+
+NAMES: Final[dict[str, tuple[str, str]]] = {
+    "FirestoreBackend": ("cendry_firestore", "firestore"),
+    "AsyncFirestoreBackend": ("cendry_firestore", "firestore"),
+    "FieldFilter": ("cendry_firestore", "firestore"),
+    "DatastoreBackend": ("cendry_datastore", "datastore"),
+    "MemoryBackend": ("cendry_memory", "memory"),
+    "AsyncMemoryBackend": ("cendry_memory", "memory"),
+}
+"""For each name, the package that has it and the extra of `cendry` that installs that."""
+
+
+def load(name: str) -> Any:
+    """The object of a lazy name.
+
+    Raises:
+        ImportError: The package that has it is not installed; the message names the extra.
+    """
+    package, extra = NAMES[name]
+    try:
+        module = import_module(package)
+    except ModuleNotFoundError as error:
+        # A package that is there and lacks something of its own has another trouble, and says so itself.
+        if error.name != package:
+            raise
+        raise ImportError(
+            f"{name} is in the package {package!r}, which is not installed. Install it with: "
+            f"pip install 'cendry[{extra}]'",
+            name=package,
+        ) from None
+    return getattr(module, name)
+
+
+def installed() -> list[str]:
+    """The lazy names that can be loaded here."""
+    there = {package: _is_there(package) for package, _ in NAMES.values()}
+    return [name for name, (package, _) in NAMES.items() if there[package]]
+
+
+def _is_there(package: str) -> bool:
+    # A None in sys.modules is how imports are blocked.
+    return sys.modules[package] is not None if package in sys.modules else find_spec(package) is not None

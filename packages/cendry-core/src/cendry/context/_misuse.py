@@ -1,0 +1,38 @@
+"""What says so when one twin is used like the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+
+class SyncOnly:
+    """For use in a `with`, and not in an `async with`."""
+
+    __slots__ = ()
+
+    # Invisible to type checkers, so that they report the misuse as well.
+    if not TYPE_CHECKING:
+
+        def __aenter__(self) -> NoReturn:
+            raise TypeError(f"This {_name(self)} is for sync code: use it in a plain 'with', or take the async twin.")
+
+        def __aexit__(self, *_: object) -> NoReturn:
+            raise AssertionError("entering has raised")  # pragma: no cover
+
+
+class AsyncOnly:
+    """For use in an `async with`, and not in a `with`."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError(f"This {_name(self)} is for async code: use it in an 'async with', or take the sync twin.")
+
+        def __exit__(self, *_: object) -> NoReturn:
+            raise AssertionError("entering has raised")  # pragma: no cover
+
+
+def _name(thing: object) -> str:
+    return getattr(thing, "_cendry_name", type(thing).__name__)

@@ -1,0 +1,55 @@
+"""From the arguments of a context to its settings and its door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from random import Random
+from typing import Any, TypeVar
+
+from .. import _lazy
+from ..backend import AsyncBackend, Backend, CallOptions
+from ..errors import CendryError
+from ..types import TypeRegistry, default_registry
+from ._session import Door, Settings
+from ._writes import Writer, utc_now
+
+B = TypeVar("B")
+
+
+def settings(
+    registry: TypeRegistry | None,
+    timeout: float | None,
+    retry: Any,
+    clock: Callable[[], datetime] | None,
+    random: Random | None,
+) -> Settings:
+    """What holds for all calls of a context."""
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0):
+        raise ValueError(f"timeout= takes seconds, more than 0, not {timeout!r}.")
+    registry = default_registry if registry is None else registry
+    writer = Writer(registry, utc_now if clock is None else clock)
+    return Settings(registry, CallOptions(timeout, retry), writer, Random() if random is None else random)  # noqa: S311
+
+
+def open_door(client: Any, backend: Backend | None, project: str | None, database: str | None) -> Door[Backend]:
+    """The way to the backend of a sync context."""
+    return _door("FirestoreBackend", client, backend, project, database)
+
+
+def open_async_door(
+    client: Any, backend: AsyncBackend | None, project: str | None, database: str | None
+) -> Door[AsyncBackend]:
+    """The way to the backend of an async context."""
+    return _door("AsyncFirestoreBackend", client, backend, project, database)
+
+
+def _door(name: str, client: Any, backend: B | None, project: str | None, database: str | None) -> Door[B]:
+    if backend is not None:
+        given = {"client": client, "project": project, "database": database}
+        others = " and ".join(f"{key}=" for key, value in given.items() if value is not None)
+        if others:
+            raise CendryError(f"backend= and {others} exclude each other: a backend brings its own client and database.")
+        return Door(backend, lambda: backend)
+    make = _lazy.load(name)
+    return Door(None, lambda: make(client, project=project, database=database))

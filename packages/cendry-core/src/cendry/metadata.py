@@ -1,0 +1,134 @@
+"""What a context remembers of an instance: where its document lives, and which version of it was seen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple, TypeVar, cast
+
+from .errors import CendryError
+from .model import Model
+from .paths import join_path, split_path
+from .reference import Ref, check_parent
+
+M = TypeVar("M", bound=Model)
+
+
+class DocumentMetadata(NamedTuple):
+    """What the database said about the document of an instance.
+
+    Attributes:
+        path: The document's path: `cities/SF`.
+        create_time: When the document was created, to the microsecond, aware; `None` after a `save` of an instance
+            that was never read.
+        update_time: When the version that the instance holds was written, likewise.
+        read_time: The moment of the read or of the commit, likewise.
+    """
+
+    path: str
+    create_time: datetime | None
+    update_time: datetime
+    read_time: datetime | None
+
+
+def get_metadata(instance: Model) -> DocumentMetadata:
+    """What the database said when the document of this instance was last read or written.
+
+    Args:
+        instance: An instance that a context read or wrote; copies and unpickled ones keep it.
+
+    Returns:
+        The path and the times of the document.
+
+    Raises:
+        CendryError: The instance was neither read nor written, its id was changed or its document deleted since, or
+            its database has no such times.
+    """
+    known = remembered(instance)
+    if known is None:
+        raise CendryError(
+            f"{_shown(instance)} has no metadata: it was neither read nor written through a context, "
+            "or its id was changed since. get() or save() it first."
+        )
+    if _update_time(known) is None:
+        raise CendryError(
+            f"{_shown(instance)} has no metadata: document {known.path!r} was deleted through this instance, "
+            "or its database keeps no times."
+        )
+    return known
+
+
+def ref_of(instance: M) -> Ref[M]:
+    """A reference to the document of an instance, wherever that lives.
+
+    Raises:
+        CendryError: The instance has no id, or its model declares a parent that isn't known.
+    """
+    check_instance(instance)
+    return Ref.from_path(path_of(instance), model=type(instance))
+
+
+def check_instance(value: object) -> None:
+    """Refuse what is no instance of a model that has a collection.
+
+    Raises:
+        TypeError: It is something else: a class, a `Map`, an instance of an abstract model.
+    """
+    if not isinstance(value, Model):
+        raise TypeError(f"Expected an instance of a Model, not {value!r}.")
+    if type(value).__collection__ is None:
+        raise TypeError(f"{type(value).__qualname__} is abstract: it has no collection to write to.")
+
+
+def remembered(instance: Model) -> DocumentMetadata | None:
+    """The metadata of an instance that still carries the id it was read or written with, else `None`."""
+    known = cast("DocumentMetadata | None", getattr(instance, "_cendry_metadata", None))
+    if known is None or known.path.rpartition("/")[2] != instance.id:
+        return None
+    return known
+
+
+def known_update_time(instance: Model) -> datetime | None:
+    """When the version that the instance holds was written, if that is known."""
+    known = remembered(instance)
+    return None if known is None else _update_time(known)
+
+
+def parent_of(instance: Model) -> str | None:
+    """The path of the document below which an instance was read or written; outlives a change of the id."""
+    known = cast("DocumentMetadata | None", getattr(instance, "_cendry_metadata", None))
+    return None if known is None else split_path(known.path)[0]
+
+
+def path_of(instance: Model) -> str:
+    """Where an instance lives: below the parent it was read or written with, under its current id.
+
+    Raises:
+        CendryError: It has no id, or its model declares a parent that isn't known.
+        InvalidDocumentIdError: The id is not legal.
+    """
+    model = type(instance)
+    if instance.id is None:
+        raise CendryError(f"This {model.__qualname__} has no id; set one, or save() it first.")
+    collection = cast("str", model.__collection__)
+    return join_path(check_parent(model, parent_of(instance)), collection, instance.id)
+
+
+def attach(
+    instance: Model,
+    path: str,
+    create_time: datetime | None,
+    update_time: datetime | None,
+    read_time: datetime | None,
+) -> None:
+    """Remember where the document of an instance lives and which version the instance holds."""
+    known = tuple.__new__(DocumentMetadata, (path, create_time, update_time, read_time))
+    object.__setattr__(instance, "_cendry_metadata", known)
+
+
+def _update_time(known: DocumentMetadata) -> datetime | None:
+    # Without times (deleted, or a database that has none) the path alone is remembered.
+    return cast("datetime | None", known.update_time)
+
+
+def _shown(instance: Model) -> str:
+    return f"This {type(instance).__qualname__} (id {instance.id!r})"
