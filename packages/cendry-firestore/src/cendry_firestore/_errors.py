@@ -1,10 +1,9 @@
-"""What Google's errors mean to Cendry: told by their types, and by what was asked; never by their texts, save one."""
+"""What Google's errors mean to Cendry: told by their types and by what was asked, and by texts only where types don't tell."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
 
 from cendry.errors import (
     CendryError,
@@ -29,34 +28,37 @@ def meaning_of(
         collection: The collection id, if a query was run.
         writes: The writes, if they were committed.
     """
+    text = _text(error)
     match error:
         case exceptions.Aborted():
             return TransactionContentionError()
         case exceptions.InvalidArgument():
-            return InvalidRequestError(_text(error))
+            stale = _with_update_time(writes)
+            # So Firestore says that a document has never been changed as late as that.
+            return StaleDocumentError(*stale) if stale and "base version" in text else InvalidRequestError(text)
         case exceptions.AlreadyExists():
             created = [write.path for write in writes if isinstance(write, Create)]
             return DocumentAlreadyExistsError(*created) if created else None
         case exceptions.NotFound():
-            return _not_found(error, writes)
+            return _not_found(text, writes)
         case exceptions.FailedPrecondition():
             if stale := _with_update_time(writes):
                 return StaleDocumentError(*stale)
-            # The one text that is asked: a query fails with this type for other reasons too.
-            if collection is not None and "index" in (text := _text(error)):
+            # A query fails with this type for other reasons too.
+            if collection is not None and "index" in text:
                 return MissingIndexError(collection, text)
         case _:
             pass
     return None
 
 
-def _text(error: exceptions.GoogleAPICallError) -> str:
-    return str(cast("Any", error).message)
+def _text(error: BaseException) -> str:
+    return str(getattr(error, "message", error))
 
 
-def _not_found(error: exceptions.NotFound, writes: Sequence[Write]) -> CendryError | None:
+def _not_found(text: str, writes: Sequence[Write]) -> CendryError | None:
     # Firestore answers so as well when the whole database is missing, and then no document is to blame.
-    if _text(error).startswith("The database "):
+    if text.startswith("The database "):
         return None
     required = [
         write.path

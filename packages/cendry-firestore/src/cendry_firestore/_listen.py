@@ -205,7 +205,9 @@ class Listener:
 
     def _listen(self) -> None:
         ended = threading.Event()
-        call = self._connection.api.transport.listen(self._requests(ended), metadata=self._connection.metadata)
+        call = self._connection.api.transport.listen(
+            _requests(self._state.request(), ended), metadata=self._connection.metadata
+        )
         with self._guard:
             self._call = call
         try:
@@ -221,10 +223,6 @@ class Listener:
             # gRPC takes requests in a thread of its own, which ends with their iterator.
             ended.set()
             call.cancel()
-
-    def _requests(self, ended: threading.Event) -> Iterator[Any]:
-        yield self._state.request()
-        ended.wait()
 
     def _end(self, failure: Exception) -> None:
         meaning = meaning_of(failure, collection=self._collection)
@@ -243,3 +241,8 @@ class Listener:
         finally:
             with self._guard:
                 self._calling_back = False
+
+
+def _requests(request: Any, ended: threading.Event) -> Iterator[Any]:
+    yield request
+    ended.wait()

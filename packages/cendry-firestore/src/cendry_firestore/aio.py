@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -49,8 +48,8 @@ class AsyncFirestoreBackend:
         self._project = project
         self._database = database
         self._lock = threading.Lock()
-        # A gRPC channel belongs to the event loop that it was opened in.
-        self._opened: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connection] = weakref.WeakKeyDictionary()
+        # A gRPC channel belongs to the event loop that it was opened in, and holds it, so weak keys would keep all.
+        self._opened: dict[asyncio.AbstractEventLoop, Connection] = {}
 
     @property
     def client(self) -> Any:
@@ -63,6 +62,8 @@ class AsyncFirestoreBackend:
         with self._lock:
             opened = self._opened.get(loop)
             if opened is None:
+                for ended in [other for other in self._opened if other.is_closed()]:
+                    del self._opened[ended]
                 client = self._given or AsyncClient(project=self._project, database=self._database)
                 opened = self._opened[loop] = connect(client)
         return opened
@@ -132,8 +133,7 @@ class AsyncFirestoreBackend:
         The next use opens another, so that a backend may be shared by several contexts.
         """
         with self._lock:
-            opened = dict(self._opened)
-            self._opened.clear()
+            opened, self._opened = self._opened, {}
         if self._given is not None:
             return
         running = asyncio.get_running_loop()

@@ -1,0 +1,141 @@
+"""Bounds of seconds and retries, against servers that don't answer."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+from cendry.backend import CallOptions
+from cendry.errors import TransactionContentionError
+from cendry.plan import AggregationPlan, QueryPlan, Set
+from google.api_core import exceptions
+from google.api_core.retry import Retry
+from google.api_core.retry_async import AsyncRetry
+
+BOUND = 0.6
+# What a machine under load may add.
+SLACK = 1.5
+
+CALLS: dict[str, Callable[..., Any]] = {
+    "get": lambda face, **options: face.get("c/a", **options),
+    "run": lambda face, **options: face.run(QueryPlan("c"), **options),
+    "aggregate": lambda face, **options: face.aggregate(AggregationPlan(QueryPlan("c")), **options),
+    "commit": lambda face, **options: face.commit(Set("c/a", {}), **options),
+    "begin": lambda face, **options: face.begin(**options),
+    "rollback": lambda face, **options: face.rollback(b"none", **options),
+}
+each_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+
+
+@pytest.fixture
+def blackhole(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{server.getsockname()[1]}")
+        yield
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{port}")
+
+
+def policy(face: Any, **arguments: Any) -> Any:
+    return (AsyncRetry if face.is_async else Retry)(**arguments)
+
+
+@each_call
+async def test_a_timeout_is_a_bound_where_nothing_answers(blackhole: None, make_face: Any, call: Any) -> None:
+    face = make_face()
+    started = time.monotonic()
+    with pytest.raises(exceptions.DeadlineExceeded):
+        await call(face, options=CallOptions(timeout=BOUND))
+    assert BOUND * 0.8 <= time.monotonic() - started < BOUND + SLACK
+
+
+@each_call
+async def test_a_timeout_is_a_bound_for_all_attempts_together(nobody: None, make_face: Any, call: Any) -> None:
+    face = make_face()
+    started = time.monotonic()
+    with pytest.raises(exceptions.DeadlineExceeded):
+        await call(face, options=CallOptions(timeout=BOUND))
+    assert time.monotonic() - started < BOUND + SLACK
+
+
+@each_call
+async def test_the_callers_retry_policy_is_the_one_that_counts(nobody: None, make_face: Any, call: Any) -> None:
+    face = make_face()
+    never = policy(face, predicate=lambda error: False)
+    for options in (CallOptions(retry=never), CallOptions(retry=never, timeout=30)):
+        started = time.monotonic()
+        with pytest.raises(exceptions.ServiceUnavailable):
+            await call(face, options=options)
+        assert time.monotonic() - started < SLACK
+
+
+@pytest.mark.parametrize("own", [None, 0.3, 60.0])
+async def test_the_callers_retry_policy_is_held_to_the_bound(nobody: None, make_face: Any, own: float | None) -> None:
+    face = make_face()
+    tireless = policy(face, predicate=lambda error: True, initial=0.01, maximum=0.05, timeout=own)
+    started = time.monotonic()
+    with pytest.raises((exceptions.RetryError, exceptions.ServiceUnavailable)):
+        await face.commit(Set("c/a", {}), options=CallOptions(retry=tireless, timeout=BOUND))
+    assert time.monotonic() - started < BOUND + SLACK
+
+
+async def test_a_stream_that_stops_midway_ends_at_the_bound(faulty: Any, make_face: Any, fault: Any) -> None:
+    face = make_face()
+    await _fill(face, faulty)
+    faulty.faults["RunQuery"] = [fault(grpc.StatusCode.UNAVAILABLE, after=None)]
+    started = time.monotonic()
+    with pytest.raises(exceptions.DeadlineExceeded):
+        await face.run(QueryPlan("c"), options=CallOptions(timeout=BOUND))
+    assert time.monotonic() - started < BOUND + SLACK
+
+
+async def test_transient_failures_are_retried_within_the_bound(faulty: Any, make_face: Any, fault: Any) -> None:
+    face = make_face()
+    await _fill(face, faulty)
+    options = CallOptions(timeout=20)
+    for method, call, code in [
+        ("RunQuery", CALLS["run"], grpc.StatusCode.UNAVAILABLE),
+        ("BatchGetDocuments", CALLS["get"], grpc.StatusCode.INTERNAL),
+        ("RunAggregationQuery", CALLS["aggregate"], grpc.StatusCode.UNAVAILABLE),
+        ("BeginTransaction", CALLS["begin"], grpc.StatusCode.UNAVAILABLE),
+        ("Commit", CALLS["commit"], grpc.StatusCode.RESOURCE_EXHAUSTED),
+    ]:
+        faulty.calls.clear()
+        faulty.faults[method] = [fault(code), fault(code)]
+        await call(face, options=options)
+        assert [method] * 3 == faulty.calls
+
+
+async def test_a_commit_of_unknown_outcome_is_not_repeated(faulty: Any, make_face: Any, fault: Any) -> None:
+    face = make_face()
+    faulty.faults["Commit"] = [fault(grpc.StatusCode.INTERNAL)]
+    with pytest.raises(exceptions.InternalServerError):
+        await face.commit(Set("c/a", {}), options=CallOptions(timeout=20))
+    assert ["Commit"] == faulty.calls
+
+
+@each_call
+async def test_aborted_calls_are_contention(faulty: Any, make_face: Any, fault: Any, call: Any) -> None:
+    face = make_face()
+    for method in ("RunQuery", "BatchGetDocuments", "RunAggregationQuery", "BeginTransaction", "Rollback", "Commit"):
+        faulty.faults[method] = [fault(grpc.StatusCode.ABORTED)]
+    with pytest.raises(TransactionContentionError) as caught:
+        await call(face)
+    assert isinstance(caught.value.__cause__, exceptions.Aborted)
+    assert 1 == len(faulty.calls)
+
+
+async def _fill(face: Any, faulty: Any) -> None:
+    await face.commit(*(Set(f"c/{n}", {"n": n}) for n in range(5)))
+    faulty.calls.clear()

@@ -1,0 +1,377 @@
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+from cendry.backend import SnapshotResult
+from cendry.errors import InvalidRequestError, MissingIndexError
+from cendry.paths import DOCUMENT_ID, FieldPath
+from cendry.plan import Condition, Delete, GetPlan, Order, QueryPlan, Set
+from cendry_firestore import FirestoreBackend
+from cendry_firestore._listen import ListenState, LostTrackError
+from google.api_core import exceptions
+from google.cloud.firestore_v1 import types
+
+F = FieldPath
+BY_N = QueryPlan("c", where=Condition(F("n"), ">", 0), orders=(Order(F("n")),))
+WAIT = 15.0
+
+
+class Ear:
+    """Listens and keeps what it hears."""
+
+    def __init__(self, backend: FirestoreBackend, plan: QueryPlan | GetPlan) -> None:
+        self.snapshots: queue.Queue[SnapshotResult] = queue.Queue()
+        self.errors: queue.Queue[BaseException] = queue.Queue()
+        self.handle = backend.listen(plan, self.snapshots.put, self.errors.put)
+
+    def hear(self) -> SnapshotResult:
+        return self.snapshots.get(timeout=WAIT)
+
+    def hear_ids(self) -> list[str]:
+        return [document.path.rpartition("/")[2] for document in self.hear().documents]
+
+    def error(self) -> BaseException:
+        return self.errors.get(timeout=WAIT)
+
+    def silence(self, seconds: float = 0.3) -> bool:
+        time.sleep(seconds)
+        return self.snapshots.empty() and self.errors.empty()
+
+
+def threads() -> set[threading.Thread]:
+    """All but those of the server that a test may run."""
+    return {thread for thread in threading.enumerate() if not thread.name.startswith("ThreadPoolExecutor")}
+
+
+@pytest.fixture
+def backend(firestore_emulator: str, project: str) -> Iterator[FirestoreBackend]:
+    before = threads()
+    backend = FirestoreBackend(project=project)
+    yield backend
+    backend.close()
+    deadline = time.monotonic() + WAIT
+    while (left := threads() - before) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert set() == left
+
+
+@pytest.fixture
+def faulty_backend(faulty: Any, backend: FirestoreBackend) -> FirestoreBackend:
+    return backend
+
+
+def test_a_query_is_told_at_first_and_after_every_change(backend: FirestoreBackend) -> None:
+    ear = Ear(backend, BY_N)
+    assert [] == ear.hear_ids()
+    backend.commit([Set("c/b", {"n": 2}), Set("c/a", {"n": 1}), Set("c/out", {"n": 0})])
+    assert ["a", "b"] == ear.hear_ids()
+    backend.commit([Set("c/a", {"n": 3})])
+    assert ["b", "a"] == ear.hear_ids()
+    backend.commit([Set("c/b", {"n": -1})])
+    assert ["a"] == ear.hear_ids()
+    backend.commit([Delete("c/a")])
+    assert [] == ear.hear_ids()
+    assert ear.silence()
+
+
+def test_a_snapshot_carries_data_times_and_its_moment(backend: FirestoreBackend) -> None:
+    result = backend.commit([Set("c/a", {"n": 1, "tags": ["x"]})])
+    snapshot = Ear(backend, BY_N).hear()
+    [document] = snapshot.documents
+    assert ("c/a", {"n": 1, "tags": ["x"]}) == (document.path, document.data)
+    assert (result.commit_time, result.commit_time) == (document.create_time, document.update_time)
+    assert snapshot.read_time == document.read_time
+    assert snapshot.read_time is not None
+
+
+def test_a_snapshot_belongs_to_its_receiver(backend: FirestoreBackend) -> None:
+    ear = Ear(backend, BY_N)
+    backend.commit([Set("c/a", {"n": 1, "tags": ["x"]})])
+    while not (first := ear.hear()).documents:
+        pass
+    assert first.documents[0].data is not None
+    first.documents[0].data["tags"].append("changed")
+    backend.commit([Set("c/b", {"n": 2})])
+    assert {"n": 1, "tags": ["x"]} == ear.hear().documents[0].data
+
+
+def test_one_document_is_there_or_not(backend: FirestoreBackend) -> None:
+    ear = Ear(backend, GetPlan(("c/a",)))
+    assert () == ear.hear().documents
+    backend.commit([Set("c/a", {"n": 1}), Set("c/other", {})])
+    assert [{"n": 1}] == [document.data for document in ear.hear().documents]
+    backend.commit([Set("c/other", {"n": 5})])
+    backend.commit([Delete("c/a")])
+    assert () == ear.hear().documents
+
+
+def test_groups_limits_and_descending_orders(backend: FirestoreBackend) -> None:
+    backend.commit([Set(f"p/{n}/c/d{n}", {"n": n}) for n in range(1, 5)])
+    assert ["d4", "d3"] == Ear(backend, QueryPlan("c", group=True, orders=(Order(F("n"), True),), limit=2)).hear_ids()
+    assert ["d2"] == Ear(backend, QueryPlan("c", parent="p/2")).hear_ids()
+
+
+def test_a_document_of_odd_values_does_not_end_a_listener(backend: FirestoreBackend) -> None:
+    from cendry.reference import Ref
+
+    ear = Ear(backend, QueryPlan("c"))
+    assert [] == ear.hear_ids()
+    foreign = Ref.from_path("x/y", database="projects/other/databases/there")
+    backend.commit([Set("c/a", {"r": foreign})])
+    assert [{"r": foreign}] == [document.data for document in ear.hear().documents]
+    backend.commit([Set("c/b", {})])
+    assert ["a", "b"] == ear.hear_ids()
+
+
+def test_close_ends_it_and_may_come_twice(backend: FirestoreBackend) -> None:
+    ear = Ear(backend, BY_N)
+    ear.hear()
+    ear.handle.close()
+    ear.handle.close()
+    assert not ear.handle._thread.is_alive()
+    backend.commit([Set("c/a", {"n": 1})])
+    assert ear.silence()
+
+
+def test_close_before_anything_was_heard(backend: FirestoreBackend) -> None:
+    for _ in range(5):
+        ear = Ear(backend, BY_N)
+        ear.handle.close()
+        assert not ear.handle._thread.is_alive()
+
+
+def test_close_from_the_callback(backend: FirestoreBackend) -> None:
+    heard: list[SnapshotResult] = []
+    ready = threading.Event()
+
+    def once(snapshot: SnapshotResult) -> None:
+        ready.wait(WAIT)
+        heard.append(snapshot)
+        handle.close()
+
+    handle = backend.listen(BY_N, once, pytest.fail)
+    ready.set()
+    handle._thread.join(WAIT)
+    backend.commit([Set("c/a", {"n": 1})])
+    assert (1, False) == (len(heard), handle._thread.is_alive())
+
+
+def test_close_does_not_wait_for_a_callback_that_waits_for_the_closer(backend: FirestoreBackend) -> None:
+    lock, entered = threading.Lock(), threading.Event()
+
+    def needs_the_lock(snapshot: SnapshotResult) -> None:
+        entered.set()
+        with lock:
+            pass
+
+    with lock:
+        handle = backend.listen(BY_N, needs_the_lock, pytest.fail)
+        assert entered.wait(WAIT)
+        started = time.monotonic()
+        handle.close()
+        assert time.monotonic() - started < 1
+
+
+def test_closing_the_backend_closes_its_listeners(backend: FirestoreBackend) -> None:
+    ears = [Ear(backend, BY_N) for _ in range(3)]
+    for ear in ears:
+        ear.hear()
+    backend.close()
+    assert [False] * 3 == [ear.handle._thread.is_alive() for ear in ears]
+    assert all(ear.errors.empty() for ear in ears)
+
+
+def test_a_malformed_query_is_told_once(backend: FirestoreBackend) -> None:
+    ear = Ear(backend, QueryPlan("c", where=Condition(F("n"), "in", [])))
+    error = ear.error()
+    assert isinstance(error, InvalidRequestError)
+    assert isinstance(error.__cause__, exceptions.InvalidArgument)
+    assert ear.silence()
+    ear.handle.close()
+
+
+def test_a_callback_that_fails_ends_the_listener_and_is_told(backend: FirestoreBackend) -> None:
+    errors: queue.Queue[BaseException] = queue.Queue()
+
+    def fail(snapshot: SnapshotResult) -> None:
+        raise LookupError("mine")
+
+    handle = backend.listen(BY_N, fail, errors.put)
+    assert "mine" == str(errors.get(timeout=WAIT))
+    handle._thread.join(WAIT)
+    assert not handle._thread.is_alive()
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.OK])
+def test_a_stream_that_breaks_is_taken_up_again(
+    faulty_backend: FirestoreBackend, faulty: Any, fault: Any, code: Any
+) -> None:
+    faulty_backend.commit([Set("c/a", {"n": 1}), Set("c/b", {"n": 2})])
+    # ADD, two documents, CURRENT, then the snapshot: the break comes in the middle, then at the start, then after it.
+    faulty.faults["Listen"] = [fault(code, after=3), fault(code), fault(code, after=5)]
+    ear = Ear(faulty_backend, BY_N)
+    assert ["a", "b"] == ear.hear_ids()
+    deadline = time.monotonic() + WAIT
+    while faulty.calls.count("Listen") < 4 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    faulty_backend.commit([Delete("c/a")])
+    assert ["b"] == ear.hear_ids()
+    assert ear.errors.empty()
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "expected"),
+    [
+        (grpc.StatusCode.PERMISSION_DENIED, "no", exceptions.PermissionDenied),
+        (grpc.StatusCode.FAILED_PRECONDITION, "The query requires an index: url", MissingIndexError),
+    ],
+)
+def test_what_waiting_does_not_mend_is_told_once(
+    faulty_backend: FirestoreBackend, faulty: Any, fault: Any, code: Any, text: str, expected: type[BaseException]
+) -> None:
+    faulty.faults["Listen"] = [fault(code, text)]
+    ear = Ear(faulty_backend, BY_N)
+    assert isinstance(ear.error(), expected)
+    assert ear.silence()
+    assert ["Listen"] == faulty.calls
+    ear.handle._thread.join(WAIT)
+
+
+def test_a_server_that_stays_away_is_told_in_the_end(
+    faulty_backend: FirestoreBackend, faulty: Any, fault: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cendry_firestore._listen.PATIENCE", 0.3)
+    faulty.faults["Listen"] = [fault(grpc.StatusCode.UNAVAILABLE)] * 200
+    ear = Ear(faulty_backend, BY_N)
+    assert isinstance(ear.error(), exceptions.ServiceUnavailable)
+    assert ear.silence()
+
+
+def test_close_while_it_waits_to_connect_again(faulty_backend: FirestoreBackend, faulty: Any, fault: Any) -> None:
+    faulty.faults["Listen"] = [fault(grpc.StatusCode.UNAVAILABLE)] * 200
+    ear = Ear(faulty_backend, BY_N)
+    while faulty.calls.count("Listen") < 5:
+        time.sleep(0.02)
+    started = time.monotonic()
+    ear.handle.close()
+    assert time.monotonic() - started < 1
+    assert not ear.handle._thread.is_alive()
+    assert ear.silence()
+
+
+def test_the_servers_count_is_believed(faulty_backend: FirestoreBackend, faulty: Any) -> None:
+    faulty_backend.commit([Set("c/a", {"n": 1})])
+    faulty.answers["Listen"] = [serialized(filter_of(7))]
+    ear = Ear(faulty_backend, BY_N)
+    while faulty.calls.count("Listen") < 3:
+        time.sleep(0.02)
+    del faulty.answers["Listen"]
+    assert ["a"] == ear.hear_ids()
+
+
+# --- the state alone, for what no server here says ---
+
+DATABASE = "projects/p/databases/(default)"
+KIND = types.TargetChange.TargetChangeType
+
+
+def serialized(response: types.ListenResponse) -> bytes:
+    data: bytes = types.ListenResponse.serialize(response)
+    return data
+
+
+def filter_of(count: int) -> types.ListenResponse:
+    return types.ListenResponse(filter=types.ExistenceFilter(target_id=1, count=count))
+
+
+def changed(name: str, n: int, *, removed: bool = False) -> types.ListenResponse:
+    document = types.Document(
+        name=f"{DATABASE}/documents/c/{name}", fields={"n": types.Value(integer_value=n)}, update_time={"seconds": n}
+    )
+    targets = {"removed_target_ids": [1]} if removed else {"target_ids": [1]}
+    return types.ListenResponse(document_change=types.DocumentChange(document=document, **targets))
+
+
+def gone(name: str) -> types.ListenResponse:
+    return types.ListenResponse(document_remove=types.DocumentRemove(document=f"{DATABASE}/documents/c/{name}"))
+
+
+def target(kind: Any, **fields: Any) -> types.ListenResponse:
+    return types.ListenResponse(target_change=types.TargetChange(target_change_type=kind, **fields))
+
+
+CURRENT = target(KIND.CURRENT, target_ids=[1])
+SNAPSHOT = target(KIND.NO_CHANGE, read_time={"seconds": 100}, resume_token=b"token")
+
+
+@pytest.fixture
+def state() -> ListenState:
+    state = ListenState(QueryPlan("c", orders=(Order(F("n")),)), DATABASE)
+    state.request()
+    return state
+
+
+def take(state: ListenState, *responses: types.ListenResponse) -> list[list[str]]:
+    snapshots = [state.take(types.ListenResponse.pb(response)) for response in responses]
+    return [[d.path.rpartition("/")[2] for d in snapshot.documents] for snapshot in snapshots if snapshot is not None]
+
+
+def test_changes_are_told_when_they_are_complete(state: ListenState) -> None:
+    partial = target(KIND.NO_CHANGE, target_ids=[1], read_time={"seconds": 100})
+    early = [target(KIND.ADD, target_ids=[1]), changed("b", 2), SNAPSHOT, changed("a", 1), CURRENT, partial]
+    assert [] == take(state, *early)
+    assert [["a", "b"]] == take(state, SNAPSHOT)
+    assert [] == take(state, SNAPSHOT, target(KIND.NO_CHANGE))
+    assert [["a"]] == take(state, gone("b"), gone("unknown"), SNAPSHOT)
+    assert [[]] == take(state, changed("a", 1, removed=True), SNAPSHOT)
+    assert [] == take(state, changed("z", 1, removed=True), types.ListenResponse(), SNAPSHOT)
+
+
+def test_a_change_of_another_target_is_passed_over(state: ListenState) -> None:
+    other = types.ListenResponse(document_change=types.DocumentChange(document={"name": "x"}, target_ids=[9]))
+    assert [[]] == take(state, other, CURRENT, SNAPSHOT)
+
+
+def test_a_reset_starts_over_and_tells_only_what_differs(state: ListenState) -> None:
+    take(state, changed("a", 1), CURRENT, SNAPSHOT)
+    assert [] == take(state, target(KIND.RESET), changed("a", 1), CURRENT, SNAPSHOT)
+    assert [["b"]] == take(state, target(KIND.RESET), changed("b", 1), CURRENT, SNAPSHOT)
+
+
+def test_going_on_starts_from_the_last_complete_state(state: ListenState) -> None:
+    take(state, changed("a", 1), CURRENT, SNAPSHOT, changed("lost", 5))
+    assert b"token" == state.request().add_target.resume_token
+    assert [] == take(state, SNAPSHOT)
+    assert [["a", "b"]] == take(state, changed("b", 2), CURRENT, SNAPSHOT)
+
+
+def test_a_wrong_count_forgets_everything(state: ListenState) -> None:
+    take(state, changed("a", 1), CURRENT, SNAPSHOT)
+    assert [] == take(state, filter_of(1))
+    with pytest.raises(LostTrackError):
+        take(state, filter_of(2))
+    assert b"" == state.request().add_target.resume_token
+    assert [["b"]] == take(state, changed("b", 2), CURRENT, SNAPSHOT)
+
+
+def test_a_target_that_the_server_ends_is_an_error(state: ListenState) -> None:
+    with pytest.raises(exceptions.InvalidArgument, match="odd"):
+        take(state, target(KIND.REMOVE, cause={"code": 3, "message": "odd"}))
+    with pytest.raises(exceptions.InternalServerError):
+        take(state, target(KIND.REMOVE))
+
+
+@pytest.mark.parametrize("plan", [QueryPlan("c", orders=(Order(DOCUMENT_ID, True),)), QueryPlan("c")])
+def test_documents_are_sorted_by_their_ids_where_the_plan_says_no_more(plan: QueryPlan) -> None:
+    state = ListenState(plan, DATABASE)
+    state.request()
+    names = ["__id10__", "__id9__", "b", "a", "é", "z"]
+    [ids] = take(state, *(changed(name, 1) for name in names), CURRENT, SNAPSHOT)
+    expected = ["__id9__", "__id10__", "a", "b", "z", "é"]
+    assert (expected[::-1] if plan.orders else expected) == ids

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import math
+import struct
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from cendry.paths import FieldPath
+from cendry.plan import Condition, QueryPlan, Set
+from cendry.reference import Ref
+from cendry.values import GeoPoint, Vector
+from cendry_firestore import _sdk
+from cendry_firestore._values import decode_fields, decode_value, encode_value, to_datetime, write_timestamp
+from google.api_core.datetime_helpers import DatetimeWithNanoseconds
+from google.cloud import firestore as sdk
+from google.cloud.firestore_v1 import types
+from google.cloud.firestore_v1.vector import Vector as SdkVector
+from hypothesis import given
+from hypothesis import strategies as st
+
+DATABASE = "projects/p/databases/(default)"
+UTC = timezone.utc
+
+STORED = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    2**63 - 1,
+    -(2**63),
+    0.0,
+    1.0,
+    5e-324,
+    1.7976931348623157e308,
+    math.inf,
+    -math.inf,
+    "",
+    "text",
+    "ünïcödé \U0001f600 \0 end",
+    b"",
+    b"\x00\xff",
+    datetime(1970, 1, 1, tzinfo=UTC),
+    datetime(2024, 2, 29, 12, 30, 45, 123456, tzinfo=UTC),
+    datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    datetime(1, 1, 1, tzinfo=UTC),
+    datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    GeoPoint(0, 0),
+    GeoPoint(-90, 180),
+    Vector([1.0, -2.5]),
+    Ref.from_path("cities/SF"),
+    Ref.from_path("cities/SF/areas/mission"),
+    [],
+    [1, "two", None, {"three": [3]}],
+    {},
+    {"a": {"b": {"c": [{}]}}, "with.dot": 1, "with `tick`": 2},
+]
+
+
+async def through_firestore(firestore: Any, value: Any) -> Any:
+    await firestore.commit(Set("values/one", {"value": value}))
+    return (await firestore.data("values/one"))["value"]
+
+
+async def test_every_kind_of_value_comes_back_as_it_went(firestore: Any) -> None:
+    data = {f"v{number}": value for number, value in enumerate(STORED)}
+    await firestore.commit(Set("values/all", data))
+    read = await firestore.data("values/all")
+    assert data == read
+    assert {name: type(value) for name, value in data.items()} == {name: type(value) for name, value in read.items()}
+
+
+async def test_nan_stays_nan_and_minus_zero_keeps_its_sign(firestore: Any) -> None:
+    assert math.isnan(await through_firestore(firestore, math.nan))
+    assert math.copysign(1, await through_firestore(firestore, -0.0)) == -1
+
+
+async def test_naive_datetimes_are_utc_and_other_zones_are_converted(firestore: Any) -> None:
+    assert datetime(2024, 1, 2, 3, tzinfo=UTC) == await through_firestore(firestore, datetime(2024, 1, 2, 3))
+    berlin = datetime(2024, 1, 2, 3, tzinfo=timezone(timedelta(hours=1)))
+    read = await through_firestore(firestore, berlin)
+    assert (berlin, UTC) == (read, read.tzinfo)
+
+
+async def test_datetimes_are_plain(firestore: Any) -> None:
+    moment = datetime(2024, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+    await firestore.commit(Set("values/one", {"value": moment}))
+    [result] = await firestore.get("values/one")
+    assert {datetime} == {
+        type(value) for value in (result.data["value"], result.create_time, result.update_time, result.read_time)
+    }
+
+
+async def test_a_reference_into_another_database_is_read_with_its_database(firestore: Any) -> None:
+    foreign = Ref.from_path("cities/SF", database="projects/other/databases/there")
+    await firestore.commit(Set("values/one", {"value": foreign, "own": Ref.from_path("cities/SF")}))
+    [result] = await firestore.run(QueryPlan("values"))
+    assert foreign == result.data["value"]
+    assert ("projects/other/databases/there", None) == (result.data["value"].database, result.data["own"].database)
+    assert [result.path] == [
+        found.path
+        for found in await firestore.run(QueryPlan("values", where=Condition(FieldPath("value"), "==", foreign)))
+    ]
+
+
+async def test_the_sdks_own_values_are_accepted(firestore: Any) -> None:
+    client = firestore.backend.client
+    nanoseconds = DatetimeWithNanoseconds(2024, 1, 1, nanosecond=123456000, tzinfo=UTC)
+    values = {
+        "point": sdk.GeoPoint(1, 2),
+        "vector": SdkVector([1.0, 2.0]),
+        "reference": client.document("cities", "SF"),
+        "moment": nanoseconds,
+        "nested": [{"point": sdk.GeoPoint(3, 4)}],
+    }
+    await firestore.commit(Set("values/one", values))
+    assert {
+        "point": GeoPoint(1, 2),
+        "vector": Vector([1, 2]),
+        "reference": Ref.from_path("cities/SF"),
+        "moment": datetime(2024, 1, 1, 0, 0, 0, 123456, tzinfo=UTC),
+        "nested": [{"point": GeoPoint(3, 4)}],
+    } == await firestore.data("values/one")
+
+
+async def test_tuples_are_arrays(firestore: Any) -> None:
+    assert [1, 2] == await through_firestore(firestore, (1, 2))
+
+
+@pytest.mark.parametrize(("value", "error"), [(2**63, ValueError), (-(2**63) - 1, ValueError), (object(), TypeError)])
+async def test_what_firestore_cannot_hold_is_refused_before_it_is_sent(
+    firestore: Any, value: object, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        await firestore.commit(Set("values/other", {"fine": 1}), Set("values/one", {"value": value}))
+    assert await firestore.data("values/other") is None
+
+
+def value_message(**fields: Any) -> Any:
+    return types.Value(**fields)._pb
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param(value_message(), id="a kind that this SDK does not know"),
+        pytest.param(value_message(reference_value="no document name"), id="an odd reference"),
+        pytest.param(value_message(geo_point_value={"latitude": 91}), id="a point that is none"),
+    ],
+)
+def test_unknown_values_are_read_as_messages_and_written_back_as_they_were(message: Any) -> None:
+    value = decode_value(message, DATABASE)
+    assert message == value == encode_value(value, DATABASE)
+    assert {"odd": message, "list": [message]} == decode_fields(
+        {"odd": message, "list": types.Value(array_value={"values": [types.Value.wrap(message)]})._pb}, DATABASE
+    )
+
+
+def test_fields_of_a_later_kind_survive_a_round_trip() -> None:
+    # Field 99 is none that any SDK knows: a string "x".
+    message = _sdk.Value.FromString(b"\x9a\x06\x01x")
+    assert b"\x9a\x06\x01x" == encode_value(decode_value(message, DATABASE), DATABASE).SerializeToString()
+
+
+@pytest.mark.parametrize("path", ["cities/__odd__", "cities", "cities/a/b"])
+def test_a_stored_reference_that_could_not_be_made_here_is_still_read(path: str) -> None:
+    name = f"{DATABASE}/documents/{path}"
+    ref = decode_value(value_message(reference_value=name), DATABASE)
+    assert (path, DATABASE) == (ref.path, ref.database)
+    assert name == encode_value(ref, DATABASE).reference_value
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"__type__": "__vector__", "value": ["not", "numbers"]},
+        {"__type__": "__vector__"},
+        {"__type__": "other", "value": [1.0]},
+    ],
+)
+def test_a_map_that_is_almost_a_vector_is_a_map(data: dict[str, Any]) -> None:
+    assert data == decode_value(encode_value(data, DATABASE), DATABASE)
+
+
+stored_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats()
+    | st.text(st.characters(exclude_categories=["Cs"]))
+    | st.binary()
+    | st.datetimes(timezones=st.just(UTC))
+    | st.builds(GeoPoint, st.floats(-90, 90), st.floats(-180, 180))
+    | st.builds(Vector, st.lists(st.floats(width=32)))
+    | st.builds(
+        Ref.from_path, st.sampled_from(["a/b", "a/b/c/d"]), database=st.sampled_from([None, "projects/x/databases/y"])
+    ),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text("abc", min_size=1), inner),
+    max_leaves=12,
+)
+
+
+def exact(value: Any) -> Any:
+    """A form that tells 1 from True and 1.0, and finds NaN equal to itself and -0.0 different from 0.0."""
+    match value:
+        case float():
+            return ("float", struct.pack("d", math.nan if math.isnan(value) else value))
+        case Vector():
+            return ("vector", [exact(component) for component in value])
+        case GeoPoint():
+            return ("point", exact(float(value.latitude)), exact(float(value.longitude)))
+        case list():
+            return [exact(element) for element in value]
+        case dict():
+            return {key: exact(item) for key, item in value.items()}
+        case _:
+            return (type(value).__name__, value)
+
+
+@given(stored_values)
+def test_decoding_undoes_encoding(value: Any) -> None:
+    message = encode_value(value, DATABASE)
+    assert exact(value) == exact(decode_value(_sdk.Value.FromString(message.SerializeToString()), DATABASE))
+
+
+@given(st.datetimes(timezones=st.timezones()))
+def test_timestamps_keep_microseconds(moment: datetime) -> None:
+    target = types.Value()._pb.timestamp_value
+    try:
+        in_utc = moment.astimezone(UTC)
+    except OverflowError:
+        return
+    write_timestamp(target, moment)
+    assert in_utc == to_datetime(target)
