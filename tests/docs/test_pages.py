@@ -25,7 +25,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 _FENCE = re.compile(
-    r"^(?P<indent>[ ]*)(?P<ticks>`{3,})(?P<language>[\w+-]*)[ ]*(?P<options>[^\n]*)\n(?P<body>.*?)^(?P=indent)(?P=ticks)[ ]*$",
+    r"^(?P<indent>[ ]*)(?P<ticks>`{3,})(?P<language>[\w+-]*)[ ]*(?P<options>[^\n]*)\n"
+    r"(?P<body>.*?)^(?P=indent)(?P=ticks)[ ]*$",
     re.MULTILINE | re.DOTALL,
 )
 _TITLE = re.compile(r'title="(?P<title>[^"]*)"')
@@ -95,21 +96,20 @@ class Reader:
             self.loop.close()
             del sys.modules[self.module.__name__]
 
-    def run(self, block: Block) -> str:
-        """Run one block and give back what it printed.
-
-        Raises:
-            Exception: Whatever the block raises; its traceback has the page's own lines.
-        """
+    def run(self, block: Block) -> tuple[str, Exception | None]:
+        """Run one block; give back what it printed and what it raised, with the page's own lines in its traceback."""
         source = "\n" * (block.line - 1) + block.code
-        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        code = compile(source, str(self.page), "exec", flags=flags, dont_inherit=True)
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            result = eval(code, vars(self.module))
-            if inspect.iscoroutine(result):
-                self.loop.run_until_complete(result)
-        return printed.getvalue().strip("\n")
+            try:
+                flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+                code = compile(source, str(self.page), "exec", flags=flags, dont_inherit=True)
+                result = eval(code, vars(self.module))
+                if inspect.iscoroutine(result):
+                    self.loop.run_until_complete(result)
+            except Exception as error:
+                return printed.getvalue().strip("\n"), error
+        return printed.getvalue().strip("\n"), None
 
     def _close(self, value: Any) -> None:
         import cendry
@@ -128,14 +128,14 @@ def read(page: Path) -> None:
     with reader.reading():
         for block in blocks_of(page):
             place = f"{page.relative_to(ROOT)}:{block.line}"
+            printed, error = reader.run(block)
             if block.title is None or block.title == "Output":
-                printed = reader.run(block)
-                expected = block.shown if block.title else printed
-                assert expected == printed, place
+                if error:
+                    raise error
+                assert printed == (block.shown if block.title else printed), place
             else:
-                with pytest.raises(Exception) as caught:
-                    reader.run(block)
-                assert (block.title, block.shown) == (type(caught.value).__name__, str(caught.value)), place
+                raised = (type(error).__name__, str(error)) if error else ("nothing raised", printed)
+                assert raised == (block.title, block.shown), place
 
 
 def name_of(page: Path) -> str:
@@ -165,8 +165,8 @@ def test_blocks_are_found_with_what_they_show(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     first, second = blocks_of(page)
-    assert (4, "print(1)\n", "Output", "1") == (first.line, first.code, first.title, first.shown)
-    assert (14, "if True:\n    print(2)\n", None) == (second.line, second.code, second.title)
+    assert (first.line, first.code, first.title, first.shown) == (4, "print(1)\n", "Output", "1")
+    assert (second.line, second.code, second.title) == (14, "if True:\n    print(2)\n", None)
 
 
 def test_every_page_of_the_guide_has_code_that_runs() -> None:
