@@ -11,10 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from codec_model import DATA, City, decode_city, encode_city
-
 from cendry.codec import codec_for
 from cendry.convert import from_dict, to_dict
+from codec_model import DATA, City, decode_city, encode_city
 
 ROUNDS, CALLS = 120, 500
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from .codec import Codec, Problem, codec_for
 from .codec.checker import FAILED
@@ -53,7 +54,7 @@ def from_dict(
         doc_id = data.get("id")
     if doc_id is not None:
         check_document_id(doc_id)
-    instance = codec.decoder(reading)(data if type(data) is dict else dict(data), doc_id)
+    instance = codec.decoder(reading)(cast("dict[str, Any]", data) if type(data) is dict else dict(data), doc_id)
     if instance is FAILED:
         raise _error(model, codec.problems(data, reading))
     return instance
@@ -126,9 +127,12 @@ def _prepare(
     if extra not in (None, "ignore", "forbid", "keep"):
         raise ValueError(f'extra= takes "ignore", "forbid" or "keep", not {extra!r}.')
     codec = codec_for(model, registry or default_registry)
-    names: Literal["stored", "python"] = "stored" if by_alias else "python"
-    id_key = include_id and codec.shape.style == "model"
-    return codec, Reading(names, python_values=True, extra=extra or "forbid", id_key=id_key)
+    return codec, _reading(by_alias, extra or "forbid", include_id and codec.shape.style == "model")
+
+
+@functools.cache
+def _reading(by_alias: bool, extra: Extra, id_key: bool) -> Reading:
+    return Reading("stored" if by_alias else "python", python_values=True, extra=extra, id_key=id_key)
 
 
 def _error(model: type[Any], problems: list[Problem]) -> Exception:

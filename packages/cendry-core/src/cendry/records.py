@@ -58,7 +58,7 @@ def style_of(cls: type[Any]) -> Style | None:
 
 def is_named_tuple(cls: type[Any]) -> bool:
     """Whether a class was made by `NamedTuple` or `namedtuple`."""
-    return issubclass(cls, tuple) and hasattr(cls, "_fields")
+    return hasattr(cls, "_fields") and issubclass(cls, tuple)
 
 
 def hints_of(cls: type[Any]) -> dict[str, Any]:
@@ -185,6 +185,6 @@ def substitute(annotation: Any, arguments: dict[Any, Any]) -> Any:
     if isinstance(annotation, TypeVar):
         return arguments.get(annotation, annotation)
     parameters: tuple[Any, ...] = getattr(annotation, "__parameters__", ())
-    if isinstance(annotation, type) and get_origin(annotation) is None or not parameters:
+    if not parameters or (isinstance(annotation, type) and get_origin(annotation) is None):
         return annotation
-    return annotation[tuple(arguments.get(parameter, parameter) for parameter in parameters)]
+    return cast(Any, annotation)[tuple(arguments.get(parameter, parameter) for parameter in parameters)]

@@ -6,13 +6,14 @@ A shape says what is stored (kinds) and what it becomes in Python. It holds no c
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, Union
 from uuid import UUID
 
+from .interop.google import class_of
 from .reference import Ref
 from .values import GeoPoint, Vector
 
@@ -57,7 +58,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A standard type that is stored as another: `Decimal` and `UUID` as str, `date` and `time` as timestamp, `timedelta` as int."""
+    """A standard type that is stored as another.
+
+    `Decimal` and `UUID` are stored as str, `date` and `time` as timestamps, `timedelta` as int.
+    """
 
     kind: Kind
     python: type[Any]
@@ -92,7 +96,7 @@ class OneValue:
         return hash(self._typed())
 
     def _typed(self) -> tuple[tuple[type[Any], Any], ...]:
-        return tuple((type(value), value) for value in self.values)
+        return tuple((class_of(value), value) for value in self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,20 +256,20 @@ def kinds_of(shape: Shape) -> frozenset[Kind] | None:
     """The kinds under which values of this shape are stored, or `None` if that is anyone's guess."""
     match shape:
         case Scalar(kind) | Converted(kind) | SdkValue(kind):
-            return frozenset((kind,))
+            return frozenset[Kind]((kind,))
         case Reference():
-            return frozenset(("reference",))
+            return frozenset[Kind](("reference",))
         case EnumMember(python, by):
-            return frozenset(("str",)) if by == "name" else frozenset(_KIND_OF[type(plain_value(m))] for m in python)
+            return _kinds(str if by == "name" else class_of(plain_value(member)) for member in python)
         case OneValue(values):
-            return frozenset(_KIND_OF[type(plain_value(value))] for value in values)
+            return _kinds(class_of(plain_value(value)) for value in values)
         case Array() | FixedArray():
-            return frozenset(("array",))
+            return frozenset[Kind](("array",))
         case Dict() | Record():
-            return frozenset(("map",))
+            return frozenset[Kind](("map",))
         case Nullable(inner):
             inside = kinds_of(inner)
-            return None if inside is None else inside | {"null"}
+            return None if inside is None else inside | frozenset[Kind](("null",))
         case OneOf(members):
             found: frozenset[Kind] = frozenset()
             for member in members:
@@ -275,8 +279,12 @@ def kinds_of(shape: Shape) -> frozenset[Kind] | None:
             return None
 
 
+def _kinds(types: Iterable[type[Any]]) -> frozenset[Kind]:
+    return frozenset(_KIND_OF[each] for each in types)
+
+
 def plain_value(value: Any) -> Any:
-    """An enum member's value in its exact plain type (`IntEnum` and `StrEnum` values are plain already); others as they are."""
+    """The value of an enum member, which is plain for `IntEnum` and `StrEnum` too; other values as they are."""
     return value._value_ if isinstance(value, enum.Enum) else value
 
 

@@ -1,33 +1,42 @@
-"""Which Python type is stored how: annotations in, shapes out; and the registry of types that users add."""
+"""Which Python type is stored how: annotations in, shapes out."""
 
 from __future__ import annotations
 
 import enum
 import functools
-import inspect
-import threading
 import types
 from collections import abc
-from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Final, ForwardRef, Generic, Literal, NewType, TypeVar, Union, cast, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    ForwardRef,
+    Literal,
+    NewType,
+    TypeAlias,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+)
 from uuid import UUID
 
-from typing_extensions import TypeAlias, TypeAliasType, get_type_hints
+from typing_extensions import TypeAliasType, get_type_hints
 
-from .interop.google import sdk_kind
+from .interop.google import sdk_class_kind
 from .records import declared_fields, is_named_tuple, style_of, substitute, type_arguments
 from .reference import Ref
+from .registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
 from .shapes import (
     Anything,
     Array,
-    AsIs,
     Converted,
     Dict,
     EnumMember,
     FixedArray,
-    Handled,
     Kind,
     Nullable,
     OneOf,
@@ -44,6 +53,17 @@ from .shapes import (
 )
 from .values import GeoPoint, Vector
 
+__all__ = [
+    "BaseTypeHandler",
+    "FirestoreValue",
+    "TypeRegistry",
+    "default_registry",
+    "record_of",
+    "register_type",
+    "shape_of",
+    "type_name",
+]
+
 FirestoreValue: TypeAlias = Union[
     None,
     bool,
@@ -59,132 +79,6 @@ FirestoreValue: TypeAlias = Union[
     "dict[str, FirestoreValue]",
 ]
 """Whatever Firestore can hold; as an annotation, it is stored and read as given."""
-
-T = TypeVar("T")
-
-
-class BaseTypeHandler(Generic[T]):
-    """How values of one type are stored: subclass it and override what differs from storing them as they are."""
-
-    def serialize(self, value: T) -> Any:
-        """A value that Firestore can hold, from a Python value."""
-        return value
-
-    def deserialize(self, value: Any) -> T:
-        """The Python value, from what is stored."""
-        return cast(T, value)
-
-
-class TypeRegistry:
-    """The types that fields can have beyond the built-in ones; it can override those as well.
-
-    Args:
-        parent: Where a type is looked up that this registry doesn't know; `default_registry` if left out.
-    """
-
-    __slots__ = ("__weakref__", "_exact", "_lock", "_parent", "_predicates", "_version")
-
-    def __init__(self, *, parent: TypeRegistry | None = None) -> None:
-        self._parent: TypeRegistry | None = parent or _default_registry()
-        self._exact: dict[Any, Handled | AsIs] = {}
-        self._predicates: tuple[tuple[Callable[[Any], object], Callable[[Any], Handled]], ...] = ()
-        self._version = 0
-        self._lock = threading.Lock()
-
-    @property
-    def version(self) -> int:
-        """Grows with each registration, here or in a parent; what was compiled under an older one is stale."""
-        return self._version + (self._parent.version if self._parent else 0)
-
-    def register(
-        self,
-        target: Any,
-        *,
-        serialize: Callable[[Any], Any] | None = None,
-        deserialize: Callable[..., Any] | None = None,
-        handler: type[BaseTypeHandler[Any]] | BaseTypeHandler[Any] | None = None,
-    ) -> None:
-        """Say how a type is stored. A later registration of the same type replaces the earlier.
-
-        Args:
-            target: A type (a class, a generic or a `NewType`; subclasses are types of their own), or a predicate
-                that is asked about each class; exact types win over predicates, later predicates over earlier.
-            serialize: Makes a value that Firestore can hold from a Python value; left out, values are stored as
-                they are.
-            deserialize: Makes a Python value from what is stored; left out, values are read as they are. With a
-                predicate, it may take two arguments: the class and the stored value.
-            handler: Both in one object, or its class.
-
-        Raises:
-            TypeError: The arguments don't go together.
-        """
-        if handler is not None:
-            if serialize is not None or deserialize is not None:
-                raise TypeError("register_type takes either handler= or serialize= and deserialize=, not both.")
-            if isinstance(handler, type) and issubclass(handler, BaseTypeHandler):
-                handler = handler()
-            if not isinstance(handler, BaseTypeHandler):
-                raise TypeError(f"handler= takes a BaseTypeHandler subclass or an instance of one, not {handler!r}.")
-            serialize, deserialize = handler.serialize, handler.deserialize
-        for name, function in (("serialize", serialize), ("deserialize", deserialize)):
-            if function is not None and not callable(function):
-                raise TypeError(f"{name}= takes a function, not {function!r}.")
-        with self._lock:
-            if _is_annotation(target):
-                known = AsIs(target) if serialize is deserialize is None else Handled(target, serialize, deserialize)
-                self._exact = {**self._exact, target: known}
-            elif callable(target):
-                build = functools.partial(_handled_by_predicate, serialize, deserialize)
-                self._predicates = ((target, build), *self._predicates)
-            else:
-                raise TypeError(f"register_type takes a type or a predicate, not {target!r}.")
-            self._version += 1
-
-    def lookup(self, annotation: Any) -> Handled | AsIs | None:
-        """What is registered for a type, here or in a parent, or `None`."""
-        try:
-            known = self._exact.get(annotation)
-        except TypeError:  # Unhashable: Literal[[]], Annotated[int, []].
-            return None
-        if known is not None:
-            return known
-        if isinstance(annotation, type) and get_origin(annotation) is None:
-            for predicate, build in self._predicates:
-                if predicate(annotation):
-                    return build(annotation)
-        return self._parent.lookup(annotation) if self._parent else None
-
-
-def _is_annotation(target: Any) -> bool:
-    return isinstance(target, (type, NewType, TypeAliasType)) or get_origin(target) is not None
-
-
-def _handled_by_predicate(
-    serialize: Callable[[Any], Any] | None, deserialize: Callable[..., Any] | None, python: Any
-) -> Handled:
-    if deserialize is not None and _takes_two(deserialize):
-        deserialize = functools.partial(deserialize, python)
-    return Handled(python, serialize, deserialize)
-
-
-def _takes_two(function: Callable[..., Any]) -> bool:
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # Some classes and functions written in C have no signature.
-        return False
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(each.kind in positional and each.default is each.empty for each in parameters) == 2
-
-
-def _default_registry() -> TypeRegistry | None:
-    return cast("TypeRegistry | None", globals().get("default_registry"))
-
-
-default_registry: Final = TypeRegistry()
-"""The registry of every context that isn't given one."""
-
-register_type = default_registry.register
-"""`TypeRegistry.register` of the default registry."""
 
 
 def shape_of(
@@ -301,7 +195,7 @@ class _Survey:
             return self.enum(python)
         if is_named_tuple(python):
             return self.named_tuple(annotation, python, arguments)
-        kind = sdk_kind(python)
+        kind = sdk_class_kind(python)
         if kind == "reference":
             raise TypeError(f"{type_name(python)} needs a client to be read back; use cendry.Ref, which needs none")
         if kind in ("geo_point", "vector", "timestamp"):
@@ -328,7 +222,9 @@ class _Survey:
 
     def alias(self, annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> Shape:
         if annotation in self.aliases:
-            raise TypeError(f"{type_name(annotation)} contains itself; use FirestoreValue or Any for values of any depth")
+            raise TypeError(
+                f"{type_name(annotation)} contains itself; use FirestoreValue or Any for values of any depth"
+            )
         self.aliases.append(annotation)
         value = annotation.__value__ if origin is None else origin.__value__[arguments]
         found = self.shape(value)
@@ -380,7 +276,7 @@ class _Survey:
         if isinstance(model, (str, ForwardRef)):
             return self.shape(model)
         if model is Any or model is None or getattr(model, "__cendry_kind__", None) == "model":
-            return Reference(None if model is Any else model)
+            return Reference(None if model in (Any, None) else cast("type[Any]", model))
         raise TypeError(f"{type_name(annotation)} must name a Model; {type_name(model)} has no documents")
 
     def enum(self, python: type[enum.Enum]) -> Shape:
@@ -423,7 +319,9 @@ class _Survey:
         for shape in shapes:
             kinds = kinds_of(shape)
             if kinds is None and len(shapes) > 1:
-                raise TypeError(f"{type_name(annotation)} has no clear reading: one of its members can be stored as anything")
+                raise TypeError(
+                    f"{type_name(annotation)} has no clear reading: one of its members can be stored as anything"
+                )
             for kind in sorted(kinds or ()):
                 if kind in taken:
                     raise TypeError(
@@ -497,7 +395,7 @@ def _is_unhashable(shape: Shape) -> bool:
 def _merge_literals(shapes: list[Shape]) -> list[Shape]:
     """Literals of one kind become one, and those that a plain type includes fall to it: `Literal["auto"] | str`."""
     values = [value for shape in shapes if isinstance(shape, OneValue) for value in shape.values]
-    others = [shape for shape in shapes if not isinstance(shape, OneValue)]
+    others: list[Shape] = [shape for shape in shapes if not isinstance(shape, OneValue)]
     plain = {shape.kind for shape in others if isinstance(shape, Scalar)}
     kept = tuple(
         value

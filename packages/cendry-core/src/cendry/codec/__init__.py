@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, Generic, TypeVar, cast
 
 from ..errors import DecodeError, InvalidValueError
@@ -94,7 +94,7 @@ class Codec(Generic[M]):
         It gives `FAILED` for data that doesn't fit; `problems` tells what is wrong with it.
         """
         if reading not in self._decoders:
-            self._decoders[reading] = self._compile_decode(reading, lambda *given: self._reread(reading, *given))
+            self._decoders[reading] = self._compile_decode(reading, partial(self._reread, reading))
         return self._decoders[reading]
 
     def problems(self, data: Any, reading: Reading) -> list[Problem]:
@@ -159,7 +159,7 @@ class Codec(Generic[M]):
         return self._place(path.segments, path, Anything(), None)
 
     def mask(self, data: dict[str, Any]) -> tuple[FieldPath, ...]:
-        """The declared places in encoded data, maps with declared fields gone into: the update mask of `extra="keep"`."""
+        """The declared places in encoded data, inside embedded maps too: the update mask of `extra="keep"`."""
         return tuple(self._mask.of(data))
 
     @cached_property
@@ -181,12 +181,14 @@ class Codec(Generic[M]):
     def _compile_decode(self, reading: Reading, explain: Callable[..., Any]) -> Callable[..., M]:
         module = Module()
         module.known("explain", explain)
-        emit_decode(module, self.shape, reading, lambda shape, value: _convert(Reader(reading), Reader.read, shape, value))
+        emit_decode(
+            module, self.shape, reading, lambda shape, value: _convert(Reader(reading), Reader.read, shape, value)
+        )
         return self._run(module, "decoder of", "decode")
 
     def _compile_encode(self, names: Names) -> Callable[..., Any]:
         module = Module()
-        module.known("explain", lambda error, instance: self._explain_encode(error, instance, names))
+        module.known("explain", partial(self._explain_encode, names))
         emit_encode(module, self.shape, names, lambda shape, value: _convert(Writer(names), Writer.write, shape, value))
         return self._run(module, "encoder of", "encode")
 
@@ -196,7 +198,9 @@ class Codec(Generic[M]):
             emit_write_value(module, shape, lambda inner, value: _convert(Writer(), Writer.write, inner, value))
             write = self._run(module, "value encoder of", "write")
             module = Module()
-            emit_read_value(module, shape, STORED, lambda inner, value: _convert(Reader(STORED), Reader.read, inner, value))
+            emit_read_value(
+                module, shape, STORED, lambda inner, value: _convert(Reader(STORED), Reader.read, inner, value)
+            )
             self._converters[shape] = (write, self._run(module, "value decoder of", "read"))
         return self._converters[shape]
 
@@ -217,7 +221,7 @@ class Codec(Generic[M]):
         field = first.path or "the document"
         return DecodeError(path, self.model.__qualname__, field, first.expected, first.found, more=len(problems) - 1)
 
-    def _explain_encode(self, error: Exception, instance: Any, names: Names) -> Any:
+    def _explain_encode(self, names: Names, error: Exception, instance: Any) -> Any:
         if not isinstance(instance, self.model):
             raise TypeError(f"expected an instance of {self.model.__qualname__}, not {instance!r}.") from None
         writer = Writer(names)
@@ -230,9 +234,7 @@ class Codec(Generic[M]):
         first = problems[0]
         return InvalidValueError(self.model.__qualname__, first.path, first.expected, first.found)
 
-    def _place(
-        self, names: tuple[str, ...], path: FieldPath, shape: Shape, field: RecordField | None
-    ) -> ResolvedField:
+    def _place(self, names: tuple[str, ...], path: FieldPath, shape: Shape, field: RecordField | None) -> ResolvedField:
         model = self.model.__qualname__
         element = element_of(shape)
         bare = ResolvedField(model, names, path, shape, _same, _same, None, field)

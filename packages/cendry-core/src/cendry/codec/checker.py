@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast, final
+from typing import Any, Final, Literal, final
 
 from ..paths import quote_segment
 from ..shapes import MAX_DEPTH, Shape, describe
-from .leaves import Mismatch, any_leaf, show, to_key
-
+from .leaves import Mismatch, any_leaf, is_array, is_map, show, to_key
 
 Code = Literal["missing", "unknown", "value"]
 
@@ -38,7 +36,13 @@ class Problem:
         return f"{self.path or 'the data'}: expected {self.expected}, found {self.found}"
 
 
-FAILED: Final = enum.Enum("FAILED", "FAILED").FAILED  # pyright: ignore
+@final
+class _Failed:
+    def __repr__(self) -> str:
+        return "FAILED"
+
+
+FAILED: Final = _Failed()
 """Stands for a value that can't be given because of a problem."""
 
 
@@ -54,7 +58,9 @@ class Checker:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
-    def problem(self, path: str, shape: Shape | str, found: str, code: Code = "value", nearest: tuple[str, ...] = ()) -> Any:
+    def problem(
+        self, path: str, shape: Shape | str, found: str, code: Code = "value", nearest: tuple[str, ...] = ()
+    ) -> Any:
         """Note a problem; gives `FAILED`."""
         expected = shape if isinstance(shape, str) else describe(shape)
         self.problems.append(Problem(path, expected, found, code, nearest))
@@ -85,23 +91,19 @@ class Checker:
 
     def anything(self, value: Any, path: str, depth: int, in_array: bool = False) -> Any:
         """A deep copy of any value that Firestore can hold, in its stored form."""
-        match value:
-            case Mapping():
-                return self.any_map(cast("Mapping[Any, Any]", value), path, depth)
-            case list() | tuple():
-                if in_array:
-                    return self.misfit(path, "no array directly in an array", value)
-                if self.too_deep(path, depth):
-                    return FAILED
-                return self.gather(
-                    self.anything(each, f"{path}[{index}]", depth + 1, True)
-                    for index, each in enumerate(cast("list[Any]", value))
-                )
-            case _:
-                try:
-                    return any_leaf(value, in_array)
-                except Mismatch as mismatch:
-                    return self.misfit(path, "a value that Firestore can hold", value, str(mismatch))
+        if is_map(value):
+            return self.any_map(value, path, depth)
+        if is_array(value):
+            if in_array:
+                return self.misfit(path, "no array directly in an array", value)
+            if self.too_deep(path, depth):
+                return FAILED
+            items = (self.anything(each, f"{path}[{index}]", depth + 1, True) for index, each in enumerate(value))
+            return self.gather(items)
+        try:
+            return any_leaf(value, in_array)
+        except Mismatch as mismatch:
+            return self.misfit(path, "a value that Firestore can hold", value, str(mismatch))
 
     def any_map(self, value: Mapping[Any, Any], path: str, depth: int) -> Any:
         """A deep copy of a map, in its stored form."""

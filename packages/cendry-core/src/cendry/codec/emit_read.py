@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from ..interop.google import class_of
 from ..reference import Ref
 from ..shapes import (
     STORED_TYPE,
@@ -35,6 +36,7 @@ from .emit import INT64_TEST, Emitter, Fallback, Module, when
 from .leaves import EPOCH_DAY, MIDNIGHT, UTC, copy_stored, deeper_than, enum_members, to_key
 from .reader import Reading
 
+
 class ReadEmitter(Emitter):
     """Emits for one way of reading."""
 
@@ -60,7 +62,9 @@ class ReadEmitter(Emitter):
                 return when(self.scalar_test(kind, value), value, slow)
             case Reference(model):
                 test = self.type_test(Ref, value) + (f" and {value}.database is None" if self.lenient else "")
-                return when(test, value if model is None else f"{value}.as_model({self.module.bind('model', model)})", slow)
+                return when(
+                    test, value if model is None else f"{value}.as_model({self.module.bind('model', model)})", slow
+                )
             case Converted(_, python):
                 return self.converted(python, value, slow)
             case EnumMember():
@@ -76,7 +80,11 @@ class ReadEmitter(Emitter):
             case Record():
                 return when(self.type_test(dict, value), f"{self.record_function(shape)}({value})", slow)
             case OneOf():
-                return f"{self.one_of(shape)}({value})" if otherwise is None else when(f"{value} is missing", slow, f"{self.one_of(shape)}({value})")
+                return (
+                    f"{self.one_of(shape)}({value})"
+                    if otherwise is None
+                    else when(f"{value} is missing", slow, f"{self.one_of(shape)}({value})")
+                )
             case Anything() if self.lenient:
                 copy = f"{self.module.known('copy_stored', copy_stored)}({value})"
                 return copy if otherwise is None else when(f"{value} is not missing", copy, slow)
@@ -116,14 +124,14 @@ class ReadEmitter(Emitter):
         members = enum_members(shape)
         if self.lenient:
             slow = when(self.type_test(shape.python, value), value, slow)
-        types = {type(stored) for stored in members}
+        types = {class_of(stored) for stored in members}
         if types - {str, int} or len(types) != 1:
             return slow
         test = f"{self.type_test(types.pop(), value)} and {value} in {self.module.bind('members', members)}"
         return when(test, f"{self.module.bind('members', members)}[{value}]", slow)
 
     def one_value(self, values: tuple[Any, ...], value: str, slow: str) -> str:
-        types: set[type[Any]] = {type(each) for each in values}
+        types = {class_of(each) for each in values}
         if types - {str, int} or len(types) != 1:
             return slow
         test = self.type_test(types.pop(), value)
@@ -146,7 +154,11 @@ class ReadEmitter(Emitter):
         name = self.module.fresh("array")
         places = [f"v{index}" for index in range(len(shape.items))]
         items = "".join(f"{self.expression(item, place)}, " for item, place in zip(shape.items, places, strict=True))
-        made = f"({items})" if shape.python is tuple else f"{self.module.bind(shape.python.__name__, shape.python)}({items})"
+        made = (
+            f"({items})"
+            if shape.python is tuple
+            else f"{self.module.bind(shape.python.__name__, shape.python)}({items})"
+        )
         body = [f"if len(v) != {len(places)}:", f"    return {self.slow(shape, 'v')}"]
         if places:
             body.append(f"{', '.join(places)}, = v")
@@ -185,7 +197,7 @@ class ReadEmitter(Emitter):
 
     def attributes(self, record: Record, document_id: str) -> list[str]:
         python = record.python
-        plain = python.__setattr__ is object.__setattr__
+        plain = vars(object)["__setattr__"] is python.__setattr__
         if not plain:
             self.module.known("put", object.__setattr__)
         body = [f"o = {self.module.known('new', object.__new__)}({self.module.bind(python.__name__, python)})"]
@@ -230,11 +242,18 @@ class ReadEmitter(Emitter):
             if field.required:
                 body += [f"v = data[{key!r}]", f"{target} = {self.expression(field.shape, 'v')}"]
             else:
-                body += [f"if {key!r} in data:", f"    v = data[{key!r}]", f"    {target} = {self.expression(field.shape, 'v')}"]
+                body += [
+                    f"if {key!r} in data:",
+                    f"    v = data[{key!r}]",
+                    f"    {target} = {self.expression(field.shape, 'v')}",
+                ]
         if record.style == "typeddict":
             return [*body, "return found"]
         made = self.module.bind(record.python.__name__, record.python)
-        return [*body, f"return {made}.model_validate(found)" if record.style == "pydantic" else f"return {made}(**found)"]
+        return [
+            *body,
+            f"return {made}.model_validate(found)" if record.style == "pydantic" else f"return {made}(**found)",
+        ]
 
 
 def emit_decode(module: Module, record: Record, reading: Reading, fallback: Fallback) -> None:
@@ -258,4 +277,3 @@ def emit_read_value(module: Module, shape: Shape, reading: Reading, fallback: Fa
     emitter = ReadEmitter(module, reading, fallback)
     module.function("read(v)", [f"return {emitter.expression(shape, 'v')}"])
     emitter.finish()
-

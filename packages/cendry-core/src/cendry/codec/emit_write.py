@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from ..interop.google import class_of
 from ..reference import Ref
 from ..shapes import (
     MAX_DEPTH,
@@ -72,7 +73,7 @@ class WriteEmitter(Emitter):
                     return self.slow(shape, got or value)
                 return when(test, f"{value}._name_", slow)
             case OneValue(values):
-                types = {type(each) for each in values}
+                types = {class_of(each) for each in values}
                 if types - {str, int} or len(types) != 1:
                     return self.slow(shape, got or value)
                 test = f"{self.type_test(types.pop(), first)} and {value} in {bind('values', frozenset(values))}"
@@ -83,8 +84,8 @@ class WriteEmitter(Emitter):
                 return when(self.type_test(python, first), f"{self.fixed_array(shape)}({value})", slow)
             case Dict(inner):
                 key, each = self.module.fresh("k"), self.module.fresh("e")
-                made = f"{{{known('to_key', to_key)}({key}): {self.expression(inner, each)} for {key}, {each} in {value}.items()}}"
-                return when(self.type_test(dict, first), made, slow)
+                entry = f"{known('to_key', to_key)}({key}): {self.expression(inner, each)}"
+                return when(self.type_test(dict, first), f"{{{entry} for {key}, {each} in {value}.items()}}", slow)
             case Record(python, style):
                 test = self.type_test(dict if style == "typeddict" else python, first)
                 return when(test, f"{self.record_function(shape)}({value})", slow)

@@ -6,10 +6,12 @@ import enum
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, Union, cast
 from uuid import UUID
 
-from ..interop.google import from_sdk, plain_datetime, sdk_kind
+from typing_extensions import TypeIs
+
+from ..interop.google import class_of, from_sdk, plain_datetime, sdk_kind
 from ..paths import check_field_name
 from ..reference import Ref
 from ..shapes import EnumMember, Kind, OneValue, plain_value
@@ -26,18 +28,33 @@ class Mismatch(Exception):
     """A value doesn't fit; the text says why, if there is more to say than that."""
 
 
-def refuse(reason: str = "") -> Any:
+def refuse(reason: str = "") -> NoReturn:
     """Raise a `Mismatch`, as an expression."""
     raise Mismatch(reason)
+
+
+def is_map(value: Any) -> TypeIs[Mapping[Any, Any]]:
+    """Whether a value is a dict or the like."""
+    return isinstance(value, Mapping)
+
+
+def is_array(value: Any) -> TypeIs[Union[list[Any], tuple[Any, ...]]]:
+    """Whether a value is a list or a tuple."""
+    return isinstance(value, (list, tuple))
+
+
+def is_set(value: Any) -> TypeIs[Union[set[Any], frozenset[Any]]]:
+    """Whether a value is a set, of either kind."""
+    return isinstance(value, (set, frozenset))
 
 
 def show(value: Any) -> str:
     """A value in the words of error messages: its type and the beginning of its repr."""
     if value is None:
         return "None"
-    if value is DELETE_FIELD or value is SERVER_TIMESTAMP or sdk_kind(type(value)) == "marker":
+    if value is DELETE_FIELD or value is SERVER_TIMESTAMP or sdk_kind(value) == "marker":
         return f"{from_sdk(value)!r}, a marker that only update() takes"
-    if isinstance(value, TRANSFORMS) or sdk_kind(type(value)) == "operation":
+    if isinstance(value, TRANSFORMS) or sdk_kind(value) == "operation":
         return f"{from_sdk(value)!r}, a transform that only update() takes"
     try:
         text = repr(value)
@@ -50,7 +67,8 @@ def show(value: Any) -> str:
 
 def to_null(value: Any) -> None:
     """`None`."""
-    return None if value is None else refuse()
+    if value is not None:
+        refuse()
 
 
 def to_bool(value: Any) -> bool:
@@ -78,7 +96,7 @@ def to_float(value: Any) -> float:
             return float(value)
         except OverflowError:
             refuse("too large for a float")
-    return refuse()
+    refuse()
 
 
 def to_str(value: Any) -> str:
@@ -95,7 +113,9 @@ def to_str(value: Any) -> str:
 
 def to_bytes(value: Any) -> bytes:
     """`bytes`, or a copy of another buffer."""
-    return bytes(value) if isinstance(value, (bytes, bytearray, memoryview)) else refuse()
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        refuse()
+    return bytes(cast(bytes, value))
 
 
 def to_timestamp(value: Any) -> datetime:
@@ -116,7 +136,7 @@ def to_timestamp(value: Any) -> datetime:
 
 def to_geo_point(value: Any) -> GeoPoint:
     """A `GeoPoint`, or the SDK's."""
-    if type(value) is not GeoPoint and sdk_kind(type(value)) != "geo_point":
+    if type(value) is not GeoPoint and sdk_kind(value) != "geo_point":
         refuse()
     try:
         point: GeoPoint = from_sdk(value)
@@ -127,7 +147,7 @@ def to_geo_point(value: Any) -> GeoPoint:
 
 def to_vector(value: Any) -> Vector:
     """A `Vector`, or the SDK's."""
-    if type(value) is not Vector and sdk_kind(type(value)) != "vector":
+    if type(value) is not Vector and sdk_kind(value) != "vector":
         refuse()
     vector: Vector = from_sdk(value)
     return vector
@@ -136,7 +156,7 @@ def to_vector(value: Any) -> Vector:
 def to_reference(value: Any) -> Ref[Any]:
     """A `Ref` into the context's own database, or the SDK's reference."""
     if type(value) is not Ref:
-        if sdk_kind(type(value)) != "reference":
+        if sdk_kind(value) != "reference":
             refuse()
         reference: Ref[Any] = from_sdk(value)
         return reference
@@ -163,14 +183,14 @@ def _decimal_from_stored(value: Any) -> Decimal:
     try:
         return Decimal(value if isinstance(value, str) else to_int(value))
     except ArithmeticError:
-        return refuse("no number")
+        refuse("no number")
 
 
 def _uuid_from_stored(value: Any) -> UUID:
     try:
         return UUID(to_str(value))
     except ValueError:
-        return refuse("no UUID")
+        refuse("no UUID")
 
 
 def _date_from_stored(value: Any) -> date:
@@ -188,7 +208,11 @@ def _timedelta_from_stored(value: Any) -> timedelta:
 
 
 def _date_to_stored(value: date) -> datetime:
-    return refuse("a moment, not a day") if isinstance(value, datetime) else datetime(value.year, value.month, value.day, tzinfo=UTC)
+    return (
+        refuse("a moment, not a day")
+        if isinstance(value, datetime)
+        else datetime(value.year, value.month, value.day, tzinfo=UTC)
+    )
 
 
 def _time_to_stored(value: time) -> datetime:
@@ -231,7 +255,7 @@ def enum_from_stored(shape: EnumMember, value: Any) -> enum.Enum:
     for member in shape.python:
         if type(plain_value(member)) is type(value) and plain_value(member) == value:
             return member
-    types = {type(plain_value(member)) for member in shape.python}
+    types = {class_of(plain_value(member)) for member in shape.python}
     if type(value) in types or not types:
         candidate = value
     elif int in types and isinstance(value, (int, float)):
@@ -245,7 +269,7 @@ def enum_from_stored(shape: EnumMember, value: Any) -> enum.Enum:
     try:
         return shape.python(candidate)
     except (ValueError, TypeError, KeyError):
-        return refuse()
+        refuse()
 
 
 def enum_to_stored(shape: EnumMember, value: Any) -> Any:
@@ -263,7 +287,7 @@ def literal_from_stored(shape: OneValue, value: Any) -> Any:
         plain = plain_value(option)
         if plain == value and isinstance(plain, bool) == isinstance(value, bool) and isinstance(value, type(plain)):
             return option
-    return refuse()
+    refuse()
 
 
 def literal_to_stored(shape: OneValue, value: Any) -> Any:
@@ -271,7 +295,9 @@ def literal_to_stored(shape: OneValue, value: Any) -> Any:
     for option in shape.values:
         if type(option) is type(value) and option == value:
             return plain_value(option)
-    return literal_from_stored(shape, value) if not isinstance(value, enum.Enum) and value in _plain(shape) else refuse()
+    return (
+        literal_from_stored(shape, value) if not isinstance(value, enum.Enum) and value in _plain(shape) else refuse()
+    )
 
 
 def _plain(shape: OneValue) -> list[Any]:
@@ -296,9 +322,9 @@ def stable(values: list[Any]) -> list[Any]:
 
 def deeper_than(value: Any, limit: int) -> bool:
     """Whether maps and arrays are nested over `limit` levels."""
-    if isinstance(value, dict):
+    if is_map(value):
         return limit == 0 or any(deeper_than(each, limit - 1) for each in value.values())
-    if isinstance(value, (list, tuple)):
+    if is_array(value):
         return limit == 0 or any(deeper_than(each, limit - 1) for each in value)
     return False
 
@@ -316,29 +342,28 @@ _BY_CLASS: Final[tuple[tuple[Any, Kind], ...]] = (
 
 def any_leaf(value: Any, in_array: bool = False) -> Any:
     """A value of no declared type, in its stored form; neither a map nor an array."""
-    kind = type(value)
+    kind = class_of(value)
     if kind in _TRUSTED:
         return value
-    if kind is Vector or sdk_kind(kind) == "vector":
+    if kind is Vector or sdk_kind(value) == "vector":
         return refuse("a vector can't be in an array") if in_array else to_vector(value)
-    if kind is Ref or sdk_kind(kind) == "reference":
+    if kind is Ref or sdk_kind(value) == "reference":
         return to_reference(value)
-    if sdk_kind(kind) == "geo_point":
+    if sdk_kind(value) == "geo_point":
         return to_geo_point(value)
     for python, name in _BY_CLASS:
         if isinstance(value, python):
             return SCALARS[name](value)
-    return refuse()
+    refuse()
 
 
 def copy_stored(value: Any, in_array: bool = False) -> Any:
     """A deep copy of a value of no declared type, in its stored form; a `Mismatch` doesn't tell where it is."""
-    kind = type(value)
-    if kind is str and value.isascii() or kind in _TRUSTED:
+    kind = class_of(value)
+    if (kind is str and value.isascii()) or kind in _TRUSTED:
         return value
-    if isinstance(value, Mapping):
-        return {to_key(key): copy_stored(each) for key, each in cast("Mapping[Any, Any]", value).items()}
-    if isinstance(value, (list, tuple)):
-        items = cast("list[Any]", value)
-        return refuse("an array directly in an array") if in_array else [copy_stored(each, True) for each in items]
+    if is_map(value):
+        return {to_key(key): copy_stored(each) for key, each in value.items()}
+    if is_array(value):
+        return refuse("an array directly in an array") if in_array else [copy_stored(each, True) for each in value]
     return any_leaf(value, in_array)

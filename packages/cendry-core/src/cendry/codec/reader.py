@@ -34,7 +34,18 @@ from ..shapes import (
     kinds_of,
 )
 from .checker import FAILED, Checker, inside
-from .leaves import FROM_STORED, SCALARS, Mismatch, enum_from_stored, literal_from_stored, refuse, to_key, to_reference, to_timestamp
+from .leaves import (
+    FROM_STORED,
+    SCALARS,
+    Mismatch,
+    enum_from_stored,
+    is_array,
+    is_map,
+    is_set,
+    literal_from_stored,
+    refuse,
+    to_reference,
+)
 from .writer import Writer
 
 Extra = Literal["ignore", "forbid", "keep"]
@@ -144,52 +155,48 @@ class Reader(Checker):
                 return value
 
     def array(self, shape: Array, value: Any, path: str, depth: int) -> Any:
-        takes: tuple[type[Any], ...] = (list, tuple)
-        if self.reading.python_values and shape.python in (set, frozenset):
-            takes = (list, tuple, set, frozenset)
-        if not isinstance(value, takes):
+        unordered = self.reading.python_values and shape.python in (set, frozenset)
+        if not is_array(value) and not (unordered and is_set(value)):
             return self.misfit(path, shape, value)
         if self.too_deep(path, depth):
             return FAILED
-        in_array = isinstance(shape.item, (Anything, Handled))
         items = self.gather(
-            self.item(shape.item, each, f"{path}[{index}]", depth + 1, in_array)
-            for index, each in enumerate(cast("list[Any]", value))
+            self.item(shape.item, each, f"{path}[{index}]", depth + 1) for index, each in enumerate(value)
         )
         if items is FAILED or shape.python is list:
             return items
         try:
-            return shape.python(items)
+            return cast("Callable[[Any], Any]", shape.python)(items)
         except TypeError as error:
             return self.misfit(path, shape, value, str(error))
 
-    def item(self, shape: Shape, value: Any, path: str, depth: int, in_array: bool) -> Any:
-        if in_array and self.reading.python_values and isinstance(value, (list, tuple)) and isinstance(shape, Anything):
+    def item(self, shape: Shape, value: Any, path: str, depth: int) -> Any:
+        if self.reading.python_values and isinstance(shape, Anything):
             return self.anything(value, path, depth, True)
         return self.read(shape, value, path, depth)
 
     def fixed_array(self, shape: FixedArray, value: Any, path: str, depth: int) -> Any:
-        if not isinstance(value, (list, tuple)):
+        if not is_array(value):
             return self.misfit(path, shape, value)
-        if not shape.required <= len(cast("list[Any]", value)) <= len(shape.items):
-            return self.misfit(path, shape, value, f"{len(cast('list[Any]', value))} elements")
+        if not shape.required <= len(value) <= len(shape.items):
+            return self.misfit(path, shape, value, f"{len(value)} elements")
         if self.too_deep(path, depth):
             return FAILED
         items = self.gather(
-            self.read(each, item, f"{path}[{index}]", depth + 1)
-            for index, (each, item) in enumerate(zip(shape.items, cast("list[Any]", value), strict=False))
+            self.item(each, item, f"{path}[{index}]", depth + 1)
+            for index, (each, item) in enumerate(zip(shape.items, value, strict=False))
         )
         if items is FAILED:
             return FAILED
         return tuple(items) if shape.python is tuple else self.build(shape, lambda: shape.python(*items), path, value)
 
     def dict(self, shape: Dict, value: Any, path: str, depth: int) -> Any:
-        if not isinstance(value, Mapping):
+        if not is_map(value):
             return self.misfit(path, shape, value)
         if self.too_deep(path, depth):
             return FAILED
         found: dict[Any, Any] = {}
-        for key, each in cast("Mapping[Any, Any]", value).items():
+        for key, each in value.items():
             name = self.key(path, key)
             found[name] = self.read(shape.value, each, inside(path, str(key)), depth + 1)
         return FAILED if FAILED in found or any(each is FAILED for each in found.values()) else found
@@ -222,11 +229,11 @@ class Reader(Checker):
     def record(self, record: Record, value: Any, path: str, depth: int) -> Any:
         if self.reading.python_values and record.style != "typeddict" and isinstance(value, record.python):
             return self.instance(record, value, path, depth)
-        if not isinstance(value, Mapping):
+        if not is_map(value):
             return self.misfit(path, record, value)
         if self.too_deep(path, depth):
             return FAILED
-        return self.fields(record, cast("Mapping[Any, Any]", value), path, depth + 1)
+        return self.fields(record, value, path, depth + 1)
 
     def instance(self, record: Record, value: Any, path: str, depth: int) -> Any:
         writer = Writer("python")
@@ -247,7 +254,11 @@ class Reader(Checker):
             if key in data:
                 found[field.name] = self.read(field.shape, data[key], self.place(path, field), depth)
             elif field.required:
-                absent = "nothing" if key == field.name or self.reading.names == "python" else f"nothing (it is stored as {key!r})"
+                absent = (
+                    "nothing"
+                    if key == field.name or self.reading.names == "python"
+                    else f"nothing (it is stored as {key!r})"
+                )
                 self.problem(self.place(path, field), field.shape, absent, "missing")
         if self.reading.forbids(record):
             self.unknown(record, known, data, path)
@@ -281,7 +292,9 @@ class Reader(Checker):
         except Exception as error:
             if self.reading.python_values:
                 raise
-            return self.misfit(path, f"what {shape.python.__qualname__} accepts", value, f"{type(error).__name__}: {error}")
+            return self.misfit(
+                path, f"what {shape.python.__qualname__} accepts", value, f"{type(error).__name__}: {error}"
+            )
 
 
 def build(record: Record, values: Mapping[str, Any], document_id: str | None = None) -> Any:
@@ -291,7 +304,9 @@ def build(record: Record, values: Mapping[str, Any], document_id: str | None = N
         case "typeddict":
             return dict(values)
         case "pydantic":
-            return python.model_validate({each.argument: values[each.name] for each in record.fields if each.name in values})
+            return python.model_validate(
+                {each.argument: values[each.name] for each in record.fields if each.name in values}
+            )
         case "dataclass" | "attrs" | "msgspec":
             return python(**{each.argument: values[each.name] for each in record.fields if each.name in values})
         case "model" | "map":

@@ -155,7 +155,9 @@ class Mask:
 
     def __init__(self, record: Record, *outer: str) -> None:
         self._record = record
-        self._leaves = [(field.stored, FieldPath(*outer, field.stored), _map_record(field.shape)) for field in record.fields]
+        self._leaves = [
+            (field.stored, FieldPath(*outer, field.stored), _map_record(field.shape)) for field in record.fields
+        ]
         self._inner: dict[str, Mask] = {}
 
     def of(self, data: dict[str, Any]) -> Iterator[FieldPath]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from ..reference import Ref
 from ..shapes import (
@@ -26,8 +25,19 @@ from ..shapes import (
     Shape,
 )
 from .checker import FAILED, Checker, inside
-from .leaves import SCALARS, TO_STORED, Mismatch, enum_to_stored, literal_to_stored, refuse, stable, to_reference
-
+from .leaves import (
+    SCALARS,
+    TO_STORED,
+    Mismatch,
+    enum_to_stored,
+    is_array,
+    is_map,
+    is_set,
+    literal_to_stored,
+    refuse,
+    stable,
+    to_reference,
+)
 
 Names = Literal["stored", "python"]
 """Which names are the keys of maps."""
@@ -83,8 +93,9 @@ class Writer(Checker):
             case Reference(model):
                 found = to_reference(value)
                 known = found.model
-                fits = model is None or known is None or issubclass(known, model)
-                return found if fits else refuse(f"a reference to {known.__qualname__}")
+                if model is not None and known is not None and not issubclass(known, model):
+                    refuse(f"a reference to {known.__qualname__}")
+                return found
             case Converted(_, python):
                 return TO_STORED[python](value) if isinstance(value, python) else refuse()
             case EnumMember():
@@ -98,13 +109,12 @@ class Writer(Checker):
 
     def array(self, shape: Array, value: Any, path: str, depth: int) -> Any:
         unordered = shape.python in (set, frozenset)
-        if not isinstance(value, (set, frozenset) if unordered else (list, tuple)):
+        if not (is_set(value) if unordered else is_array(value)):
             return self.misfit(path, shape, value)
         if self.too_deep(path, depth):
             return FAILED
         items = self.gather(
-            self.item(shape.item, each, f"{path}[{index}]", depth + 1)
-            for index, each in enumerate(cast("list[Any]", value))
+            self.item(shape.item, each, f"{path}[{index}]", depth + 1) for index, each in enumerate(value)
         )
         return stable(items) if unordered and items is not FAILED else items
 
@@ -119,7 +129,7 @@ class Writer(Checker):
     def fixed_array(self, shape: FixedArray, value: Any, path: str, depth: int) -> Any:
         if not isinstance(value, shape.python if shape.python is not tuple else (tuple, list)):
             return self.misfit(path, shape, value)
-        elements = cast("list[Any]", value)
+        elements = value
         if len(elements) != len(shape.items):
             return self.misfit(path, shape, value, f"{len(elements)} elements")
         if self.too_deep(path, depth):
@@ -130,12 +140,12 @@ class Writer(Checker):
         )
 
     def dict(self, shape: Dict, value: Any, path: str, depth: int) -> Any:
-        if not isinstance(value, Mapping):
+        if not is_map(value):
             return self.misfit(path, shape, value)
         if self.too_deep(path, depth):
             return FAILED
         found: dict[Any, Any] = {}
-        for key, each in cast("Mapping[Any, Any]", value).items():
+        for key, each in value.items():
             name = self.key(path, key)
             found[name] = self.write(shape.value, each, inside(path, str(key)), depth + 1)
         return FAILED if FAILED in found or any(each is FAILED for each in found.values()) else found
@@ -193,7 +203,9 @@ class Writer(Checker):
             names = {field.name for field in record.fields}
             for key in value:
                 if key not in names:
-                    self.problem(inside(path, str(key)), f"only the keys of {record.python.__qualname__}", repr(key), "unknown")
+                    self.problem(
+                        inside(path, str(key)), f"only the keys of {record.python.__qualname__}", repr(key), "unknown"
+                    )
         return FAILED if len(self.problems) > before else found
 
 
@@ -205,7 +217,7 @@ def python_types(shape: Shape) -> tuple[type[Any], ...]:
         case Converted(_, python) | SdkValue(_, python) | EnumMember(python) | Array(_, python) | FixedArray(_, python):
             return (python,)
         case OneValue(values):
-            return tuple({type(value) for value in values})
+            return tuple(dict.fromkeys(map(type, values)))
         case Record(python, style):
             return (dict,) if style == "typeddict" else (python,)
         case Dict():

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from ..reference import Ref
-from ..values import DELETE_FIELD, SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, GeoPoint, Increment, Maximum, Minimum, Vector
+from ..values import (
+    DELETE_FIELD,
+    SERVER_TIMESTAMP,
+    ArrayRemove,
+    ArrayUnion,
+    GeoPoint,
+    Increment,
+    Maximum,
+    Minimum,
+    Vector,
+)
 
 SdkKind = Literal["geo_point", "vector", "reference", "timestamp", "marker", "operation"]
 
@@ -26,7 +37,16 @@ _CLASSES: Final[dict[str, SdkKind]] = {
 _PACKAGES: Final = ("google.cloud.firestore", "google.api_core.", "proto.")
 
 
-def sdk_kind(cls: type[Any]) -> SdkKind | None:
+class_of: Final = cast("Callable[[Any], type[Any]]", type)
+"""`type`, as type checkers like it."""
+
+
+def sdk_kind(value: Any) -> SdkKind | None:
+    """What an object of the SDK stands for, or `None` for every other object."""
+    return sdk_class_kind(class_of(value))
+
+
+def sdk_class_kind(cls: type[Any]) -> SdkKind | None:
     """What a class of the SDK stands for, or `None` for every other class."""
     kind = _CLASSES.get(cls.__name__)
     return kind if kind is not None and cls.__module__.startswith(_PACKAGES) else None
@@ -38,8 +58,7 @@ def from_sdk(value: Any) -> Any:
     A timestamp keeps its microseconds; Firestore stores no finer ones. A reference that belongs to a client keeps
     the name of its database, which is dropped when the backend finds that it is its own.
     """
-    kind = sdk_kind(type(value))
-    match kind:
+    match sdk_kind(value):
         case "geo_point":
             return GeoPoint(value.latitude, value.longitude)
         case "vector":
@@ -84,5 +103,12 @@ def to_sdk(kind: str, cls: type[Any], value: Any) -> Any:
             return cls(list(value))
         case _:
             return cls(
-                value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond, value.tzinfo
+                value.year,
+                value.month,
+                value.day,
+                value.hour,
+                value.minute,
+                value.second,
+                value.microsecond,
+                value.tzinfo,
             )

@@ -1,0 +1,142 @@
+"""The registry of types: what users teach about storing their own types, or the built-in ones."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any, Final, Generic, NewType, TypeVar, cast, get_origin
+
+from typing_extensions import TypeAliasType
+
+from .shapes import AsIs, Handled
+
+T = TypeVar("T")
+
+
+class BaseTypeHandler(Generic[T]):
+    """How values of one type are stored: subclass it and override what differs from storing them as they are."""
+
+    def serialize(self, value: T) -> Any:
+        """A value that Firestore can hold, from a Python value."""
+        return value
+
+    def deserialize(self, value: Any) -> T:
+        """The Python value, from what is stored."""
+        return cast(T, value)
+
+
+class TypeRegistry:
+    """The types that fields can have beyond the built-in ones; it can override those as well.
+
+    Args:
+        parent: Where a type is looked up that this registry doesn't know; `default_registry` if left out.
+    """
+
+    __slots__ = ("__weakref__", "_exact", "_lock", "_parent", "_predicates", "_version")
+
+    def __init__(self, *, parent: TypeRegistry | None = None) -> None:
+        self._parent: TypeRegistry | None = parent or _default_registry()
+        self._exact: dict[Any, Handled | AsIs] = {}
+        self._predicates: tuple[tuple[Callable[[Any], object], Callable[[Any], Handled]], ...] = ()
+        self._version = 0
+        self._lock = threading.Lock()
+
+    @property
+    def version(self) -> int:
+        """Grows with each registration, here or in a parent; what was compiled under an older one is stale."""
+        return self._version + (self._parent.version if self._parent else 0)
+
+    def register(
+        self,
+        target: Any,
+        *,
+        serialize: Callable[[Any], Any] | None = None,
+        deserialize: Callable[..., Any] | None = None,
+        handler: type[BaseTypeHandler[Any]] | BaseTypeHandler[Any] | None = None,
+    ) -> None:
+        """Say how a type is stored. A later registration of the same type replaces the earlier.
+
+        Args:
+            target: A type (a class, a generic or a `NewType`; subclasses are types of their own), or a predicate
+                that is asked about each class; exact types win over predicates, later predicates over earlier.
+            serialize: Makes a value that Firestore can hold from a Python value; left out, values are stored as
+                they are.
+            deserialize: Makes a Python value from what is stored; left out, values are read as they are. With a
+                predicate, it may take two arguments: the class and the stored value.
+            handler: Both in one object, or its class.
+
+        Raises:
+            TypeError: The arguments don't go together.
+        """
+        if handler is not None:
+            if serialize is not None or deserialize is not None:
+                raise TypeError("register_type takes either handler= or serialize= and deserialize=, not both.")
+            made: Any = handler() if isinstance(handler, type) else handler
+            if not _is_handler(made):
+                raise TypeError(f"handler= takes a BaseTypeHandler subclass or an instance of one, not {handler!r}.")
+            serialize, deserialize = made.serialize, made.deserialize
+        for name, function in (("serialize", serialize), ("deserialize", deserialize)):
+            if function is not None and not callable(function):
+                raise TypeError(f"{name}= takes a function, not {function!r}.")
+        with self._lock:
+            if _is_annotation(target):
+                known = AsIs(target) if serialize is deserialize is None else Handled(target, serialize, deserialize)
+                self._exact = {**self._exact, target: known}
+            elif callable(target):
+                build = functools.partial(_handled_by_predicate, serialize, deserialize)
+                self._predicates = ((target, build), *self._predicates)
+            else:
+                raise TypeError(f"register_type takes a type or a predicate, not {target!r}.")
+            self._version += 1
+
+    def lookup(self, annotation: Any) -> Handled | AsIs | None:
+        """What is registered for a type, here or in a parent, or `None`."""
+        try:
+            known = self._exact.get(annotation)
+        except TypeError:  # Unhashable: Literal[[]], Annotated[int, []].
+            return None
+        if known is not None:
+            return known
+        if isinstance(annotation, type) and get_origin(annotation) is None:
+            for predicate, build in self._predicates:
+                if predicate(annotation):
+                    return build(annotation)
+        return self._parent.lookup(annotation) if self._parent else None
+
+
+def _is_handler(value: Any) -> bool:
+    return isinstance(value, BaseTypeHandler)
+
+
+def _is_annotation(target: Any) -> bool:
+    return isinstance(target, (type, NewType, TypeAliasType)) or get_origin(target) is not None
+
+
+def _handled_by_predicate(
+    serialize: Callable[[Any], Any] | None, deserialize: Callable[..., Any] | None, python: Any
+) -> Handled:
+    if deserialize is not None and _takes_two(deserialize):
+        deserialize = functools.partial(deserialize, python)
+    return Handled(python, serialize, deserialize)
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # Some classes and functions written in C have no signature.
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(each.kind in positional and each.default is each.empty for each in parameters) == 2
+
+
+def _default_registry() -> TypeRegistry | None:
+    return cast("TypeRegistry | None", globals().get("default_registry"))
+
+
+default_registry: Final = TypeRegistry()
+"""The registry of every context that isn't given one."""
+
+register_type = default_registry.register
+"""`TypeRegistry.register` of the default registry."""
