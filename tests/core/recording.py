@@ -321,7 +321,9 @@ class Store:
     def _figure(aggregation: Aggregation, found: list[tuple[str, Stored]]) -> int | float | None:
         if aggregation.path is None:
             return len(found) if aggregation.up_to is None else min(len(found), aggregation.up_to)
-        figures = [value for _, stored in found if isinstance(value := lookup(stored.data, aggregation.path), (int, float))]
+        figures = [
+            value for _, stored in found if isinstance(value := lookup(stored.data, aggregation.path), (int, float))
+        ]
         if aggregation.function == "sum":
             return sum(figures)
         return sum(figures) / len(figures) if figures else None
@@ -330,9 +332,9 @@ class Store:
         self._now += timedelta(milliseconds=1)
         self._versions += 1
         stored = self.documents.get(write.path)
-        if not isinstance(write, Create) and write.update_time is not None:
-            if stored is None or stored.updated != write.update_time:
-                raise StaleDocumentError(write.path)
+        expected = None if isinstance(write, Create) else write.update_time
+        if expected is not None and (stored is None or stored.updated != expected):
+            raise StaleDocumentError(write.path)
         match write:
             case Delete():
                 if write.must_exist and stored is None:
@@ -428,9 +430,7 @@ class RecordingBackend(Store):
         self.record("commit", tuple(writes), options)
         return self.answer_commit(writes, transaction)
 
-    def begin(
-        self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
-    ) -> Handle:
+    def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Handle:
         self.record("begin", read_only, options)
         return self.answer_begin(read_only, retry_of)
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from . import _lazy
 from .backend import AsyncBackend, Backend, CallOptions
 from .batch import AsyncBatch, Batch
+from .codec import Problem
 from .context.aio import AsyncCendry
 from .context.sync import Cendry
 from .convert import from_dict, to_dict, validate
-from .codec import Problem
 from .errors import (
     CendryError,
     DecodeError,

@@ -46,5 +46,7 @@ def installed() -> list[str]:
 
 
 def _is_there(package: str) -> bool:
-    # A None in sys.modules is how imports are blocked.
-    return sys.modules[package] is not None if package in sys.modules else find_spec(package) is not None
+    if package in sys.modules:
+        # A None there is how imports are blocked.
+        return bool(sys.modules[package])
+    return find_spec(package) is not None

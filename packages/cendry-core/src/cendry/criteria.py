@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple, Union, cast
-
-from typing_extensions import TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeGuard, Union, cast
 
 from .codec import Codec, ResolvedField, codec_for
 from .errors import CendryError
-from .filters import And, Asc, Comparison, ModelField, Desc, Filter, Or
+from .filters import And, Asc, Comparison, Desc, Filter, ModelField, Or
 from .frozen import freeze, source
 from .model import Model
 from .paths import DOCUMENT_ID, FieldPath, quote_segment
+from .reference import Ref, located_path
 
 FieldKey: TypeAlias = Union[str, ModelField, FieldPath]
 """A field by its Python name (dotted for nested ones), by descriptor, or by stored path."""
@@ -49,6 +48,19 @@ class Criteria(NamedTuple):
     parent: str | None = None
     group: bool = False
     read_time: datetime | None = None
+
+
+# What type checkers can't see through isinstance without losing the type arguments
+
+
+def is_iterable(value: object) -> TypeGuard[Iterable[Any]]:
+    """Whether one can iterate over it."""
+    return isinstance(value, Iterable)
+
+
+def is_ref(value: object) -> TypeGuard[Ref[Any]]:
+    """Whether it is a reference."""
+    return isinstance(value, Ref)
 
 
 # Fields
@@ -233,7 +245,7 @@ def value_at(instance: Model, place: Place) -> Any:
     value: Any = instance
     for name in place:
         try:
-            value = value[name] if isinstance(value, Mapping) else getattr(value, name)
+            value = cast("Any", value)[name] if isinstance(value, Mapping) else getattr(value, name)
         except (KeyError, AttributeError):
             raise CendryError(
                 f"This {type(instance).__qualname__} (id {instance.id!r}) has no value at {place_text(place)!r}."
@@ -244,7 +256,7 @@ def value_at(instance: Model, place: Place) -> Any:
 def _id_value(criteria: Criteria, instance: Model) -> str:
     if instance.id is None:
         raise CendryError(f"This {type(instance).__qualname__} can't be a cursor: it has no id.")
-    return instance._cendry_path() if criteria.group else instance.id
+    return located_path(instance) if criteria.group else instance.id
 
 
 def cursor_key(criteria: Criteria, cursor: Cursor | None) -> Any:

@@ -51,7 +51,7 @@ class Pages(Generic[T]):
         self,
         criteria: Criteria,
         registry: TypeRegistry,
-        size: int,
+        size: Any,
         on_error: Callable[[DecodeError], object] | None,
     ) -> None:
         if isinstance(size, bool) or not isinstance(size, int):
@@ -62,7 +62,7 @@ class Pages(Generic[T]):
         self._next: QueryPlan | None = whole.plan
         self._turned = whole.backwards
         self._read: Callable[[DocumentResult], T] = reader(whole.codec)
-        self._size = size
+        self._size: int = size
         self._on_error = on_error
         self._fetched: list[DocumentResult] = []
 

@@ -25,7 +25,7 @@ from .errors import CendryError, InvalidValueError
 from .filters import And, Comparison, Filter, Or
 from .paths import check_document_path, join_path
 from .plan import Bound, Composite, Condition, Order, QueryPlan, Where
-from .reference import Located, Ref, check_parent
+from .reference import Located, Ref, check_parent, located_path
 from .types import TypeRegistry
 
 
@@ -170,7 +170,7 @@ def _element_encoder(criteria: Criteria, codec: Codec[Any], place: Place, op: st
 def _id_ref(criteria: Criteria, value: object) -> Ref[Any]:
     """A document id in a filter or a cursor, as the reference that Firestore compares names with."""
     if isinstance(value, Located) and not isinstance(value, type):
-        return Ref.from_path(value._cendry_path())
+        return Ref.from_path(located_path(value))
     if not criteria.group:
         parent = check_parent(criteria.model, criteria.parent)
         return Ref.from_path(join_path(parent, criteria.model.__collection__, value))
@@ -180,5 +180,3 @@ def _id_ref(criteria: Criteria, value: object) -> Ref[Any]:
             "under many parents. Use a full path ('cities/SF/areas/mission'), a Ref or an instance."
         )
     return Ref.from_path(check_document_path(value))
-
-

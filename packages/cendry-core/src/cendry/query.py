@@ -30,24 +30,43 @@ class Source(Protocol):
     """What a `Query` needs of the context or transaction that it is bound to."""
 
     @property
-    def registry(self) -> TypeRegistry: ...
-    def stream(self, plan: QueryPlan) -> Iterator[DocumentResult]: ...
-    def drive(self, flow: Flow[R]) -> R: ...
+    def registry(self) -> TypeRegistry:
+        """The registry of the context."""
+        ...
+
+    def stream(self, plan: QueryPlan) -> Iterator[DocumentResult]:
+        """The results of a query as they arrive."""
+        ...
+
+    def drive(self, flow: Flow[R]) -> R:
+        """Run a flow to its end."""
+        ...
+
     def listen(
         self,
         criteria: Criteria,
         callback: Callable[[Snapshot[Any]], object],
         on_error: Callable[[BaseException], object] | None,
-    ) -> Listener: ...
+    ) -> Listener:
+        """Listen to a query."""
+        ...
 
 
 class AsyncSource(Protocol):
     """What an `AsyncQuery` needs of the context or transaction that it is bound to."""
 
     @property
-    def registry(self) -> TypeRegistry: ...
-    def stream(self, plan: QueryPlan) -> AsyncIterator[DocumentResult]: ...
-    async def drive(self, flow: Flow[R]) -> R: ...
+    def registry(self) -> TypeRegistry:
+        """The registry of the context."""
+        ...
+
+    def stream(self, plan: QueryPlan) -> AsyncIterator[DocumentResult]:
+        """The results of a query as they arrive."""
+        ...
+
+    async def drive(self, flow: Flow[R]) -> R:
+        """Run a flow to its end."""
+        ...
 
 
 _UNBOUND = "This query is bound to no context, so nothing can run it: use ctx.select(query)."
@@ -164,7 +183,8 @@ class Query(Selection[M_co]):
             ValueError: `page_size` is less than 1.
         """
         source = self._bound()
-        return _Paged(source, Pages(self._criteria, source.registry, page_size, self._on_error))
+        pages: Pages[M_co] = Pages(self._criteria, source.registry, page_size, self._on_error)
+        return _Paged(source, pages)
 
     def project(self, *fields: FieldKey) -> Rows[dict[str, Any]]:
         """Some fields of each document; only those travel.
@@ -277,7 +297,9 @@ class AsyncQuery(Selection[M_co]):
     def __aiter__(self) -> AsyncIterator[M_co]:
         source = self._bound()
         whole = planned(self._criteria, source.registry)
-        return AsyncDocuments(_in_order_async(source, whole.plan, whole.backwards), results.reader(whole.codec), self._on_error)
+        return AsyncDocuments(
+            _in_order_async(source, whole.plan, whole.backwards), results.reader(whole.codec), self._on_error
+        )
 
     if not TYPE_CHECKING:
 
@@ -359,7 +381,8 @@ class AsyncQuery(Selection[M_co]):
             ValueError: `page_size` is less than 1.
         """
         source = self._bound()
-        return _AsyncPaged(source, Pages(self._criteria, source.registry, page_size, self._on_error))
+        pages: Pages[M_co] = Pages(self._criteria, source.registry, page_size, self._on_error)
+        return _AsyncPaged(source, pages)
 
     def project(self, *fields: FieldKey) -> AsyncRows[dict[str, Any]]:
         """Some fields of each document; only those travel.

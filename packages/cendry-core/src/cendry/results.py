@@ -11,7 +11,7 @@ from .codec import Codec
 from .criteria import ID_PLACE, Criteria, place_of, place_text, resolved
 from .errors import DecodeError, DocumentNotFoundError, MultipleResultsError
 from .flow import Flow
-from .metadata import DocumentMetadata
+from .metadata import DocumentMetadata, new_metadata
 from .plan import Aggregation, AggregationPlan
 from .planning import Planned, planned
 from .types import TypeRegistry
@@ -23,11 +23,12 @@ ErrorHandler = Callable[[DecodeError], object]
 
 def reader(codec: Codec[T]) -> Read[T]:
     """A function that makes an instance of a result, with its metadata; the hot path of all reads."""
-    decode, put, new = codec.decode, object.__setattr__, tuple.__new__
+    decode, put = codec.decode, object.__setattr__
+    new = new_metadata
 
     def read(result: DocumentResult) -> T:
         path, data, create_time, update_time, read_time = result
-        instance = decode(data, path[path.rfind("/") + 1 :], path)  # type: ignore[arg-type]
+        instance = decode(data, path[path.rfind("/") + 1 :], path)
         known = new(DocumentMetadata, (path, create_time, update_time, read_time))
         put(instance, "_cendry_metadata", known)
         return instance

@@ -1,17 +1,30 @@
 """What a query asks for, as an immutable value: the part that both twins share. It never reads."""
 
+# The functions of this file are the class's own, kept out of the names that users see on a query.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeGuard, TypeVar, Union, cast
 
-from typing_extensions import Self, TypeAlias
+from typing_extensions import Self
 
-from .criteria import Criteria, Cursor, FieldKey, check_owner, cursor_key, described, place_of, shown_cursor
+from .criteria import (
+    Criteria,
+    Cursor,
+    FieldKey,
+    check_owner,
+    cursor_key,
+    described,
+    is_iterable,
+    place_of,
+    shown_cursor,
+)
 from .errors import CendryError, DecodeError
-from .filters import And, Asc, Comparison, ModelField, Desc, Filter, FilterLike, Or, as_filters, as_order
+from .filters import And, Asc, Comparison, Desc, Filter, FilterLike, ModelField, Or, as_filters, as_order
 from .frozen import class_name, own_copy
 from .model import Model
 from .paths import FieldPath
@@ -27,6 +40,7 @@ FilterArgument: TypeAlias = Union[FilterLike, Iterable[FilterLike]]
 
 OrderArgument: TypeAlias = Union[FieldKey, Asc, Desc]
 """One order; a bare field means ascending."""
+
 
 class Selection(Generic[M_co]):
     """The builders that `Query` and `AsyncQuery` share; each gives a new query.
@@ -55,10 +69,7 @@ class Selection(Generic[M_co]):
         group: bool = False,
         read_time: datetime | None = None,
     ) -> None:
-        if not isinstance(cast("Any", model), type) or not issubclass(model, Model):
-            raise TypeError(f"A query takes a Model class first, not {model!r}.")
-        if model.__collection__ is None:
-            raise TypeError(f"{model.__qualname__} is abstract: it has no collection to query.")
+        _check_model(model)
         if limit is not None and limit_to_last is not None:
             raise CendryError("A query takes limit= or limit_to_last=, not both.")
         count = limit if limit_to_last is None else limit_to_last
@@ -253,7 +264,7 @@ def _revive(
 ) -> Selection[Any]:
     query = object.__new__(kind)
     start, end = (None if one is None else Cursor(*one) for one in cursors)
-    query._criteria = Criteria(*head, start, end, *tail)
+    query._criteria = Criteria._make((*head, start, end, *tail))
     query._source = query._on_error = None
     return query
 
@@ -261,6 +272,11 @@ def _revive(
 def criteria_of(query: Selection[Any]) -> Criteria:
     """All that a query says."""
     return query._criteria
+
+
+def is_selection(value: object) -> TypeGuard[Selection[Any]]:
+    """Whether it is a query."""
+    return isinstance(value, Selection)
 
 
 def rebuilt(kind: type[Any], query: Selection[Any]) -> Any:
@@ -273,6 +289,13 @@ def rebuilt(kind: type[Any], query: Selection[Any]) -> Any:
 
 
 # Arguments
+
+
+def _check_model(model: object) -> None:
+    if not isinstance(model, type) or not issubclass(model, Model):
+        raise TypeError(f"A query takes a Model class first, not {model!r}.")
+    if model.__collection__ is None:
+        raise TypeError(f"{model.__qualname__} is abstract: it has no collection to query.")
 
 
 def _filters(model: type[Any], given: Iterable[Any]) -> tuple[Filter, ...]:
@@ -294,8 +317,8 @@ def _check_fields(model: type[Any], one: Filter) -> None:
 def _orders(model: type[Any], given: Iterable[Any]) -> tuple[Asc | Desc, ...]:
     orders: list[Asc | Desc] = []
     for one in given:
-        if isinstance(one, Iterable) and not isinstance(one, (str, ModelField, FieldPath)):
-            orders.extend(_orders(model, cast("Iterable[Any]", one)))
+        if is_iterable(one) and not isinstance(one, (str, ModelField, FieldPath)):
+            orders.extend(_orders(model, one))
             continue
         order = as_order(one)
         if isinstance(order.field, ModelField):

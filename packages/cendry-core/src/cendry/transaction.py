@@ -1,12 +1,15 @@
 """Transactions of both twins: reads, then writes, that take effect together or not at all; retried on contention."""
 
+# Its functions are the transaction's own, kept out of the names that users see on one.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from random import Random
 from types import TracebackType
-from typing import Any, Final, TypeVar, final
+from typing import Any, Final, TypeVar, cast, final
 
 from .backend import AsyncBackend, Backend
 from .batch import WriteQueue
@@ -140,7 +143,7 @@ def attempts(
     backend: Backend | AsyncBackend,
     make: Callable[[TransactionState], T],
     function: Callable[[T], Any],
-    max_attempts: int,
+    max_attempts: Any,
     read_only: bool,
     random: Random,
 ) -> Flow[Any]:
@@ -223,9 +226,7 @@ class AsyncScope(AsyncOnly):
         await self._session.drive(_finish(self._transaction) if error is None else _abandon(self._transaction))
 
 
-def run(
-    session: Session, function: Callable[[Transaction], R], max_attempts: int, read_only: bool
-) -> R:
+def run(session: Session, function: Callable[[Transaction], R], max_attempts: int, read_only: bool) -> R:
     """Run a function in a transaction, with retries."""
     flow = attempts(
         session.door.backend(),
@@ -235,7 +236,7 @@ def run(
         read_only,
         session.settings.random,
     )
-    return session.drive(flow)
+    return cast("R", session.drive(flow))
 
 
 async def run_async(

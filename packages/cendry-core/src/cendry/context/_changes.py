@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, cast
-
-from typing_extensions import TypeAlias
+from itertools import pairwise
+from typing import Any, Protocol, TypeAlias, cast
 
 from ..codec import Codec, ResolvedField
-from ..criteria import ID_PLACE, FieldKey, Place, place_of, place_text, resolved, value_at
+from ..criteria import ID_PLACE, FieldKey, Place, is_iterable, place_of, place_text, resolved, value_at
 from ..errors import CendryError, InvalidValueError
 from ..model import Model
 from ..paths import FieldPath
@@ -40,10 +39,10 @@ class Masked:
         values: What instances show after the commit: new values by Python names.
     """
 
-    data: dict[str, Any] = field(default_factory=dict)
-    paths: dict[FieldPath, str] = field(default_factory=dict)
-    transforms: dict[FieldPath, FieldTransform] = field(default_factory=dict)
-    values: list[tuple[Names, Any]] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+    paths: dict[FieldPath, str] = field(default_factory=dict[FieldPath, str])
+    transforms: dict[FieldPath, FieldTransform] = field(default_factory=dict[FieldPath, FieldTransform])
+    values: list[tuple[Names, Any]] = field(default_factory=list[tuple["tuple[str, ...]", Any]])
 
     def put(self, path: FieldPath, text: str, stored: Any) -> None:
         """Write one field."""
@@ -99,19 +98,17 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
     return found
 
 
-def current_values(
-    instance: Model, fields: Iterable[FieldKey]
-) -> list[tuple[Place, Any]]:
+def current_values(instance: Model, fields: object) -> list[tuple[FieldKey, Any]]:
     """The values that an instance has now, for `update(x, fields=[...])`.
 
     Raises:
         UnknownFieldError: A name is not declared.
         CendryError: The instance has no such value.
     """
-    if isinstance(fields, (str, FieldPath)) or not isinstance(fields, Iterable):
+    if isinstance(fields, (str, FieldPath)) or not is_iterable(fields):
         raise TypeError(f"fields= takes a list of fields, not {fields!r}.")
-    places = (place_of(type(instance), one, "fields=") for one in fields)
-    return [(place, value_at(instance, place)) for place in places]
+    model = type(instance)
+    return [(one, value_at(instance, place_of(model, one, "fields="))) for one in fields]
 
 
 def stored_transform(model: type[Any], into: ResolvedField, text: str, value: Any, now: datetime) -> Any:
@@ -131,15 +128,16 @@ def stored_transform(model: type[Any], into: ResolvedField, text: str, value: An
             if isinstance(operand, bool) or not isinstance(operand, (int, float)):
                 raise InvalidValueError(model.__qualname__, text, describe(into.shape), f"{type(value).__name__}")
             return type(value)(operand)
-    if not isinstance(into.encode(now), datetime):
-        raise InvalidValueError(model.__qualname__, text, describe(into.shape), "SERVER_TIMESTAMP")
-    return SERVER_TIMESTAMP
+        case _:
+            if not isinstance(into.encode(now), datetime):
+                raise InvalidValueError(model.__qualname__, text, describe(into.shape), "SERVER_TIMESTAMP")
+            return SERVER_TIMESTAMP
 
 
 def _refuse_overlaps(model: type[Any], named: Mapping[FieldPath, str]) -> None:
     # In order, a field stands right before the first of those that lie in it.
     ordered = sorted(named)
-    for outer, inner in zip(ordered, ordered[1:], strict=False):
+    for outer, inner in pairwise(ordered):
         if outer.is_prefix_of(inner):
             raise CendryError(
                 f"The update of {model.__qualname__} names {named[outer]!r} and {named[inner]!r}, which lies in it; "
@@ -168,7 +166,7 @@ def show(instance: Model, values: Iterable[tuple[Names, Any]]) -> None:
     for names, value in values:
         holder: Any = instance
         for name in names[:-1]:
-            holder = holder.get(name) if isinstance(holder, dict) else getattr(holder, name, None)
+            holder = cast("Any", holder).get(name) if isinstance(holder, dict) else getattr(holder, name, None)
         if isinstance(holder, dict):
             mapping = cast("dict[str, Any]", holder)
             if value is MISSING:

@@ -9,7 +9,7 @@ from ..errors import DecodeError
 from ..model import Model
 from ..query import AsyncQuery, Query
 from ..reference import Located, Ref
-from ..selection import FilterArgument, OrderArgument, Selection, rebuilt
+from ..selection import FilterArgument, OrderArgument, Selection, is_selection, rebuilt
 from . import _shared
 from ._session import AsyncSession, Session
 
@@ -190,11 +190,13 @@ class Reads:
         return self._bound(query, on_error)
 
     def _query(self, target: Any, filters: tuple[Any, ...], options: dict[str, Any]) -> Query[Any]:
-        if not isinstance(target, Selection):
+        if not is_selection(target):
             return Query(target, *filters, **options)
         if filters or options:
-            raise TypeError("select(query) takes nothing more; narrow it with query.filter(...) and its other builders.")
-        return cast("Query[Any]", rebuilt(Query, cast("Selection[Any]", target)))
+            raise TypeError(
+                "select(query) takes nothing more; narrow it with query.filter(...) and its other builders."
+            )
+        return cast("Query[Any]", rebuilt(Query, target))
 
     def _bound(self, query: Query[M], on_error: Callable[[DecodeError], object] | None) -> Query[M]:
         bound = query.bound_to(self._session)
@@ -247,7 +249,9 @@ class AsyncReads:
         """
         return await self._session.drive(_shared.find(target, document_id, parent, self._session.registry))
 
-    async def get_many(self, model: type[M], ids: Iterable[str | Ref[M]], /, *, parent: Located | None = None) -> list[M]:
+    async def get_many(
+        self, model: type[M], ids: Iterable[str | Ref[M]], /, *, parent: Located | None = None
+    ) -> list[M]:
         """Documents by id, in one request.
 
         Args:
@@ -375,11 +379,13 @@ class AsyncReads:
         return self._bound(query, on_error)
 
     def _query(self, target: Any, filters: tuple[Any, ...], options: dict[str, Any]) -> AsyncQuery[Any]:
-        if not isinstance(target, Selection):
+        if not is_selection(target):
             return AsyncQuery(target, *filters, **options)
         if filters or options:
-            raise TypeError("select(query) takes nothing more; narrow it with query.filter(...) and its other builders.")
-        return cast("AsyncQuery[Any]", rebuilt(AsyncQuery, cast("Selection[Any]", target)))
+            raise TypeError(
+                "select(query) takes nothing more; narrow it with query.filter(...) and its other builders."
+            )
+        return cast("AsyncQuery[Any]", rebuilt(AsyncQuery, target))
 
     def _bound(self, query: AsyncQuery[M], on_error: Callable[[DecodeError], object] | None) -> AsyncQuery[M]:
         bound = query.bound_to(self._session)

@@ -19,7 +19,7 @@ B = TypeVar("B")
 
 def settings(
     registry: TypeRegistry | None,
-    timeout: float | None,
+    timeout: Any,
     retry: Any,
     clock: Callable[[], datetime] | None,
     random: Random | None,
@@ -49,7 +49,9 @@ def _door(name: str, client: Any, backend: B | None, project: str | None, databa
         given = {"client": client, "project": project, "database": database}
         others = " and ".join(f"{key}=" for key, value in given.items() if value is not None)
         if others:
-            raise CendryError(f"backend= and {others} exclude each other: a backend brings its own client and database.")
+            raise CendryError(
+                f"backend= and {others} exclude each other: a backend brings its own client and database."
+            )
         return Door(backend, lambda: backend)
     make = _lazy.load(name)
     return Door(None, lambda: make(client, project=project, database=database))

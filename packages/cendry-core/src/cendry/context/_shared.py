@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..backend import DocumentResult
 from ..codec import codec_for
-from ..criteria import ID_PLACE, place_of, place_text
+from ..criteria import ID_PLACE, is_iterable, is_ref, place_of, place_text
 from ..errors import CendryError, DocumentAlreadyExistsError, DocumentNotFoundError
 from ..flow import Flow
+from ..metadata import remembered
 from ..model import Model
 from ..plan import GetPlan
-from ..reference import Located, Ref, document_path
+from ..reference import Located, document_path, located_path
 from ..results import Read, reader
 from ..types import TypeRegistry
 from ..values import DELETE_FIELD, is_transform
@@ -88,9 +89,9 @@ def refresh(instance: Model, parent: object, registry: TypeRegistry) -> Flow[Non
     results: list[DocumentResult] = yield GetPlan((path,))
     if results[0].data is None:
         raise DocumentNotFoundError(path)
-    fresh = reader(codec_for(model, registry))(results[0])
+    fresh: Model = reader(codec_for(model, registry))(results[0])
     vars(instance).update(vars(fresh))
-    object.__setattr__(instance, "_cendry_metadata", fresh._cendry_metadata)
+    object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
 
 
 def get_or_create(
@@ -147,8 +148,8 @@ def built(model: type[M], document_id: str, values: Changes | None, what: str) -
         place = place_of(model, key, what)
         if not isinstance(place, tuple) or len(place) != 1 or place == ID_PLACE:
             raise CendryError(
-                f"{place_text(place)!r} can't be in {what} for a new {model.__qualname__}: give whole top-level fields, "
-                "and with update_or_create() what to create it from in create_defaults=."
+                f"{place_text(place)!r} can't be in {what} for a new {model.__qualname__}: give whole top-level "
+                "fields, and with update_or_create() what to create it from in create_defaults=."
             )
         if is_transform(value) or value is DELETE_FIELD:
             raise CendryError(
@@ -176,7 +177,7 @@ def save_many(instances: object, parent: object, merge: bool, writer: Writer) ->
 def delete_many(target: object, ids: object, parent: object, must_exist: bool, writer: Writer) -> Flow[None]:
     """Delete instances, or documents of a class by id, all or none."""
     if isinstance(target, type):
-        given = [_target(target, one) for one in several(ids, "delete_many() takes ids")]
+        given: list[tuple[Any, Any]] = [_target(target, one) for one in several(ids, "delete_many() takes ids")]
     elif ids is not None:
         raise TypeError("delete_many() takes instances, or a class and ids.")
     else:
@@ -185,8 +186,8 @@ def delete_many(target: object, ids: object, parent: object, must_exist: bool, w
     yield from commit([writer.delete(one, document_id, parent, must_exist, None) for one, document_id in given])
 
 
-def _target(model: type[Any], one: object) -> tuple[object, object]:
-    return (one, None) if isinstance(one, Ref) else (model, one)
+def _target(model: type[Any], one: Any) -> tuple[Any, Any]:
+    return (one, None) if is_ref(one) else (model, one)
 
 
 def several(values: object, what: str) -> list[Any]:
@@ -195,12 +196,12 @@ def several(values: object, what: str) -> list[Any]:
     Raises:
         TypeError: It is one value, a `str` or no iterable.
     """
-    if isinstance(values, (str, bytes, Model)) or not isinstance(values, Iterable):
+    if isinstance(values, (str, bytes, Model)) or not is_iterable(values):
         raise TypeError(f"{what} as a list, not {values!r}.")
-    return list(cast("Iterable[Any]", values))
+    return list(values)
 
 
 def _path(model: type[Any], document_id: object, parent: object) -> str:
-    if isinstance(document_id, Ref):
-        return cast("Ref[Any]", document_id)._cendry_path()
+    if is_ref(document_id):
+        return located_path(document_id)
     return document_path(model, document_id, parent)

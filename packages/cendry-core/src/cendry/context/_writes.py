@@ -11,13 +11,14 @@ from typing import Any, Final, TypeVar, cast
 
 from ..backend import CommitResult
 from ..codec import Codec, codec_for
+from ..criteria import is_ref
 from ..errors import CendryError, InvalidValueError
 from ..flow import Commit, Flow
 from ..metadata import attach, check_instance, known_update_time, parent_of, path_of, remembered
 from ..model import Model, fields_of
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
-from ..reference import Ref, check_parent, document_path, parent_path
+from ..reference import Ref, check_parent, document_path, located_path, parent_path
 from ..shapes import Converted, Nullable, Shape
 from ..types import TypeRegistry
 from ..values import is_transform
@@ -191,11 +192,10 @@ def locate(target: object, document_id: object, parent: object) -> tuple[type[An
         return target, document_path(target, document_id, parent), None
     if document_id is not None:
         raise TypeError(f"An id goes with a class; {target!r} has its own.")
-    if isinstance(target, Ref):
+    if is_ref(target):
         if parent is not None:
             raise TypeError("parent= goes with a class or an instance; a Ref has its own.")
-        ref = cast("Ref[Any]", target)
-        return model_of(ref), ref._cendry_path(), None
+        return model_of(target), located_path(target), None
     check_instance(target)
     instance = cast("Model", target)
     return type(instance), _existing_path(instance, parent), instance
@@ -342,7 +342,13 @@ def settle(pending: Iterable[Pending], result: CommitResult) -> None:
             attach(instance, write.path, None, None, None)
             continue
         create_time = known.create_time if known is not None and same else None
-        attach(instance, write.path, update_time if isinstance(write, Create) else create_time, update_time, result.commit_time)
+        attach(
+            instance,
+            write.path,
+            update_time if isinstance(write, Create) else create_time,
+            update_time,
+            result.commit_time,
+        )
 
 
 def discard(pending: Iterable[Pending]) -> None:

@@ -76,7 +76,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):
         return self._session.door.backend().client
 
     async def close(self) -> None:
-        """Close what this context opened; nothing can be done with it any more. May be called twice."""
+        """Close what this context opened; no more can be done with it. May be called twice."""
         await self._session.close()
 
     async def __aenter__(self) -> AsyncCendry:

@@ -77,7 +77,7 @@ class Cendry(Reads, SyncOnly):
         return self._session.door.backend().client
 
     def close(self) -> None:
-        """Close what this context opened, and its listeners; nothing can be done with it any more. May be called twice."""
+        """Close what this context opened, and its listeners; no more can be done with it. May be called twice."""
         self._session.close()
 
     def __enter__(self) -> Cendry:
@@ -456,8 +456,8 @@ class Cendry(Reads, SyncOnly):
         Args:
             target: A class, or a `Ref`.
             first: With a class, the id; else the callback.
-            second: With a class, the callback. It takes a `Snapshot` of one document or none, and is called from a thread
-                of the backend's, one call at a time.
+            second: With a class, the callback. It takes a `Snapshot` of one document or none, and is called from a
+                thread of the backend's, one call at a time.
             parent: The document that holds the subcollection.
             on_error: Takes what goes wrong; see `Query.on_snapshot`.
 
