@@ -267,7 +267,7 @@ def replace_leaves(annotation: Any, leaf: Callable[[Any], Any]) -> Any:
     if all(new is old for new, old in zip(after, before, strict=True)):
         return annotation
     if origin is Union or origin is types.UnionType:
-        return Union[after]  # noqa: UP007
+        return Union[after]
     if isinstance(annotation, types.GenericAlias):
         return types.GenericAlias(origin, after)
     return annotation.copy_with(after)

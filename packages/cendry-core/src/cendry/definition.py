@@ -96,6 +96,9 @@ def define(cls: Any, keywords: Keywords) -> None:
         TypeError: Something in it is not legal; the message names the class, the field and the type.
     """
     _check_bases(cls)
+    if "model" in [base.__dict__.get("__cendry_kind__") for base in cls.__mro__]:
+        # Said again, since a Map that stands before the Model among the bases would make it a map.
+        cls.__cendry_kind__ = "model"
     _read_keywords(cls, keywords)
     own = _own_fields(cls)
     infos = {**_inherited_fields(cls), **own}

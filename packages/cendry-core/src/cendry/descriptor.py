@@ -320,13 +320,14 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             f"or {self!r}.is_not_null(); for 'in', {self!r}.is_in([...]); for 'and', 'or', put & and | between filters."
         )
 
-    def __iter__(self) -> NoReturn:
-        raise TypeError(f"{self!r} can't be iterated over: it is the field, not a value of it.")
-
-    def __contains__(self, item: object) -> NoReturn:
-        raise TypeError(f"{self!r} can't be searched with 'in'. Write {self!r}.array_contains({item!r}).")
-
+    # Unseen by checkers, these are errors for them too; seen, a field would be an iterable to them.
     if not TYPE_CHECKING:
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError(f"{self!r} can't be iterated over: it is the field, not a value of it.")
+
+        def __contains__(self, item: object) -> NoReturn:
+            raise TypeError(f"{self!r} can't be searched with 'in'. Write {self!r}.array_contains({item!r}).")
 
         def __and__(self, other: object) -> NoReturn:
             raise TypeError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Final, NoReturn, Protocol, TypeAlias, cast, final, get_args
 
 from .frozen import ATOMS, freeze, own_copy, source
@@ -61,7 +61,7 @@ class FieldFilterLike(Protocol):
     """What Firestore's own `FieldFilter` looks like."""
 
     @property
-    def field_path(self) -> Any:
+    def field_path(self) -> str:
         """The stored field, in Firestore's written form; no alias is translated."""
         ...
 
@@ -85,7 +85,7 @@ class CompositeLike(Protocol):
         ...
 
     @property
-    def filters(self) -> Any:
+    def filters(self) -> Sequence[Any]:
         """The parts."""
         ...
 
@@ -436,7 +436,8 @@ def _advice(value: object) -> str:
 
 
 def _from_field_filter(value: FieldFilterLike) -> Comparison:
-    path, op = value.field_path, value.op_string
+    path = cast(Any, value.field_path)
+    op = value.op_string
     # The SDK spells some with underscores, and has members of an enum for operators without a value.
     spelt = str(getattr(op, "name", op)).lower().replace("_", "-")
     if spelt not in _OPERATORS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from abc import ABCMeta
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
@@ -19,23 +18,44 @@ from .reference import check_parent
 __all__ = ["Map", "Model", "ModelMeta", "fields_of", "resolve"]
 
 if TYPE_CHECKING:
+    from typing import _ProtocolMeta  # pyright: ignore[reportPrivateUsage]
+
     from .metadata import DocumentMetadata
 
-    _MetaBase = ABCMeta
+    # It is the metaclass that is decorated, since checkers let the classes that name such a one (Map and Model) be
+    # bases of frozen and of other classes alike. Class keywords they hold against __new__ or __init_subclass__.
+    @dataclass_transform(kw_only_default=True)
+    class ModelMeta(_ProtocolMeta):
+        """Lets checkers see a dataclass in every subclass."""
+
+        def __new__(  # noqa: D102
+            cls,
+            name: str,
+            bases: tuple[type, ...],
+            namespace: dict[str, Any],
+            /,
+            *,
+            collection: str | None = None,
+            parent: type[Model] | None = None,
+            extra: Literal["ignore", "forbid", "keep"] | None = None,
+            abstract: bool = False,
+            frozen: bool | None = None,
+            eq: bool | None = None,
+            order: bool | None = None,
+            unsafe_hash: bool | None = None,
+            repr: bool | None = None,  # noqa: A002
+        ) -> Any: ...
+
 else:
-    # So that a model can have protocols and abstract classes among its bases.
-    _MetaBase = type(Protocol)
+    # Derived from the metaclass of protocols, so that a model can have protocols and abstract classes among its bases.
+    class ModelMeta(type(Protocol)):
+        """Answers `City.name`, so that no attribute of the class stands in the way of the instance's own."""
 
-
-class ModelMeta(_MetaBase):
-    """Answers `City.name`, so that no attribute of the class stands in the way of the instance's own."""
-
-    if not TYPE_CHECKING:
         # The protocols' way to check instances is slow, and means something else.
         __instancecheck__ = type.__instancecheck__
         __subclasscheck__ = type.__subclasscheck__
 
-        def __getattr__(cls, name: str) -> FieldDescriptor[Any]:  # noqa: N805
+        def __getattr__(cls, name: str) -> FieldDescriptor[Any]:
             try:
                 return cls._cendry_descriptors[name]
             except KeyError:
@@ -44,11 +64,11 @@ class ModelMeta(_MetaBase):
             hint = "".join(f" Did you mean {one!r}?" for one in near)
             raise AttributeError(f"{cls.__qualname__} has no attribute or field {name!r}.{hint}", name=name, obj=cls)
 
-    def __dir__(cls) -> list[str]:  # noqa: N805
-        return sorted({*super().__dir__(), *cast(Any, cls)._cendry_descriptors})
+        def __dir__(cls) -> list[str]:
+            return sorted({*super().__dir__(), *cls._cendry_descriptors})
 
 
-class _Record(metaclass=ModelMeta):
+class _Record:
     __cendry_kind__: ClassVar[Literal["model", "map"]]
     __cendry_fields__: ClassVar[Mapping[str, FieldInfo]]
     __cendry_extra__: ClassVar[Literal["ignore", "forbid", "keep"]] = "ignore"
@@ -75,8 +95,7 @@ class _Record(metaclass=ModelMeta):
         define(cls, Keywords(collection, parent, extra, abstract, options))
 
 
-@dataclass_transform(kw_only_default=True)
-class Map(_Record):
+class Map(_Record, metaclass=ModelMeta):
     """A map that is embedded in documents: it has fields, and no collection and no id.
 
     A subclass is a dataclass with a keyword-only `__init__`. It can be a field's type, and a base of other maps and of
@@ -87,7 +106,7 @@ class Map(_Record):
         frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; those left out are the base's.
     """
 
-    __cendry_kind__ = "map"
+    __cendry_kind__: ClassVar[Literal["model", "map"]] = "map"
     __cendry_fields__ = {}  # noqa: RUF012
 
 
@@ -108,8 +127,7 @@ def _forget(reference: _Attached) -> None:
     _attached.pop(reference.key, None)
 
 
-@dataclass_transform(kw_only_default=True)
-class Model(_Record):
+class Model(_Record, metaclass=ModelMeta):
     """A kind of document: `class City(Model, collection="cities")`.
 
     A subclass is a dataclass with a keyword-only `__init__`; attributes of instances are plain attributes, and
@@ -127,7 +145,7 @@ class Model(_Record):
         frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; those left out are the base's.
     """
 
-    __cendry_kind__ = "model"
+    __cendry_kind__: ClassVar[Literal["model", "map"]] = "model"
     __cendry_fields__ = {}  # noqa: RUF012
     __collection__: ClassVar[str | None] = None
     __parent__: ClassVar[type[Any] | None] = None

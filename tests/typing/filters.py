@@ -1,0 +1,187 @@
+"""What type checkers make of fields and filters: operators, operands, nested fields, orders."""
+
+# pyright: reportUnusedExpression=false
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import Any
+
+from typing_extensions import TypedDict, assert_type
+
+from cendry.field import Field, FieldDescriptor, field
+from cendry.filters import And, Asc, Comparison, Desc, Filter, Or
+from cendry.model import Map, Model
+from cendry.paths import FieldPath
+
+
+class Status(enum.Enum):
+    OPEN = "open"
+
+
+class Street(Map):
+    name: Field[str]
+
+
+class Mayor(Map):
+    name: Field[str]
+    since: Field[int]
+    street: Field[Street | None] = field(default=None)
+
+
+class Extra(TypedDict):
+    color: str
+
+
+class City(Model, collection="cities"):
+    name: Field[str]
+    population: Field[int]
+    area: Field[float]
+    nick: Field[str | None] = field(default=None)
+    rank: Field[int | None] = field(default=None)
+    capital: Field[bool] = field(default=False)
+    status: Field[Status] = field(default=Status.OPEN)
+    founded: Field[datetime | None] = field(default=None)
+    regions: Field[list[str]] = field(default_factory=list)
+    tags: Field[set[str] | None] = field(default=None)
+    codes: Field[frozenset[int]] = field(default_factory=frozenset)
+    corners: Field[tuple[int, ...]] = field(default=())
+    mayor: Field[Mayor] = field(default_factory=lambda: Mayor(name="x", since=1))
+    vice: Field[Mayor | None] = field(default=None)
+    attributes: Field[dict[str, int]] = field(default_factory=dict)
+    notes: Field[dict[str, Mayor] | None] = field(default=None)
+    anything: Field[Any] = field(default=None)
+
+
+def use(*filters: Filter) -> None: ...
+
+
+# Comparisons
+
+assert_type(City.name == "x", Comparison)
+assert_type(City.name != "x", Comparison)
+assert_type(City.population > 3, Comparison)
+assert_type(City.population >= 3, Comparison)
+assert_type(City.population < 3, Comparison)
+assert_type(City.population <= 3, Comparison)
+assert_type(City.nick == None, Comparison)  # noqa: E711
+assert_type(City.nick == "x", Comparison)
+assert_type(City.id == "SF", Comparison)
+assert_type(City.capital == True, Comparison)  # noqa: E712
+assert_type(City.status == Status.OPEN, Comparison)
+assert_type(City.area > 3, Comparison)
+assert_type(City.name.eq("x"), Comparison)
+assert_type(City.name.ne("x"), Comparison)
+assert_type(City.population.lt(3), Comparison)
+assert_type(City.population.lte(3), Comparison)
+assert_type(City.population.gt(3), Comparison)
+assert_type(City.population.gte(3), Comparison)
+use(City.population > "x")  # error: mypy pyright ty
+use(City.population >= None)  # error: mypy pyright ty
+use(City.population < "x")  # error: mypy pyright ty
+use(City.population <= "x")  # error: mypy pyright ty
+use(City.population.eq("x"))  # error: mypy pyright ty
+use(City.name.ne(3))  # error: mypy pyright ty
+use(City.population.gt("x"))  # error: mypy pyright ty
+use(City.status.eq("open"))  # error: mypy pyright ty
+use(City.name == None)  # error: mypy pyright ty
+use(City.population == "x")  # error: mypy pyright ty
+use(City.population != "x")  # error: mypy pyright ty
+
+# Several values
+
+assert_type(City.name.is_in(["x"]), Comparison)
+assert_type(City.name.not_in(("x", "y")), Comparison)
+use(City.name.is_in({"x"}), City.population.is_in(range(3)), City.name.is_in({"x": 1}.keys()))
+use(City.nick.is_in(["x"]), City.nick.is_in([None, "x"]), City.id.is_in(["SF"]))
+use(City.name.is_in("x"))  # error: mypy pyright ty
+use(City.name.is_in(name for name in ["x"]))  # error: mypy pyright ty
+use(City.name.is_in([1]))  # error: mypy pyright ty
+use(City.population.not_in(["x"]))  # error: mypy pyright ty
+use(City.name.is_in("x", "y"))  # error: mypy pyright ty
+
+# Arrays
+
+assert_type(City.regions.array_contains("x"), Comparison)
+assert_type(City.tags.array_contains("x"), Comparison)
+assert_type(City.codes.array_contains(1), Comparison)
+assert_type(City.corners.array_contains(1), Comparison)
+assert_type(City.regions.array_contains_any(["x"]), Comparison)
+assert_type(City.tags.array_contains_any({"x"}), Comparison)
+assert_type(City.codes.array_contains_any((1, 2)), Comparison)
+assert_type(City.corners.array_contains_any([1]), Comparison)
+use(City.regions.array_contains(1))  # error: mypy pyright ty
+use(City.tags.array_contains(1))  # error: mypy pyright ty
+use(City.codes.array_contains("x"))  # error: mypy pyright
+use(City.name.array_contains("x"))  # error: mypy pyright ty
+use(City.population.array_contains(3))  # error: mypy pyright ty
+use(City.regions.array_contains_any([1]))  # error: mypy pyright ty
+use(City.regions.array_contains_any("x"))  # error: mypy pyright ty
+use(City.name.array_contains_any(["x"]))  # error: mypy pyright ty
+
+# By type
+
+assert_type(City.nick.is_null(), Comparison)
+assert_type(City.nick.is_not_null(), Comparison)
+assert_type(City.area.is_nan(), Comparison)
+assert_type(City.name.startswith("x"), Filter)
+assert_type(City.nick.startswith("x"), Filter)
+assert_type(City.id.startswith("x"), Filter)
+use(City.name.is_nan())  # error: mypy pyright ty
+use(City.population.startswith("x"))  # error: mypy pyright ty
+use(City.name.startswith(3))  # error: mypy pyright ty
+
+# Nested fields
+
+assert_type(City.mayor[Mayor.name], FieldDescriptor[str])
+assert_type(City.vice[Mayor.since], FieldDescriptor[int])
+assert_type(City.vice[Mayor.street][Street.name], FieldDescriptor[str])
+assert_type(City.vice[Mayor.street[Street.name]], FieldDescriptor[str])
+assert_type(City.attributes["k"], FieldDescriptor[int])
+assert_type(City.mayor.name, FieldDescriptor[Any])
+assert_type(City.vice.name, FieldDescriptor[Any])
+use(City.mayor[Mayor.name] == "x", City.vice[Mayor.since] > 3, City.attributes["k"] > 3, City.mayor.name == "x")
+use(City.mayor["name"] == "x")
+use(City.anything["k"]["l"] == "x")
+use(City.mayor[Mayor.name] > 3)  # error: mypy pyright ty
+use(City.attributes["k"] > "x")  # error: mypy pyright ty
+use(City.attributes[3] == 3)  # error: mypy pyright ty
+use(City.name["k"] == "x")  # error: mypy pyright ty
+use(City.name.length == 3)  # error: mypy pyright ty
+use(City.attributes.k == 3)  # error: mypy pyright ty
+use(City.regions[0] == "x")  # error: mypy pyright ty
+
+# Together
+
+one, two = City.name == "x", City.population > 3
+assert_type(one & two, And)
+assert_type(one | two, Or)
+assert_type((one | two) & one, And)
+assert_type(And(one, two), And)
+assert_type(And([one, two]), And)
+assert_type(Or(one, [two]), Or)
+use(one & two, one | two, City.name.startswith("x") & one)
+use(one & True)  # error: mypy pyright ty
+use(one | City.name)  # error: mypy pyright ty
+use(one & City.name.asc())  # error: mypy pyright ty
+use(one & (City.name == None))  # error: mypy pyright ty
+use(City.name)  # error: mypy pyright ty
+use("name")  # error: mypy pyright ty
+And("name")  # error: mypy pyright ty
+Or(City.name)  # error: mypy pyright ty
+
+# Orders
+
+assert_type(City.name.asc(), Asc)
+assert_type(City.name.desc(), Desc)
+Asc(City.name), Desc("name"), Asc(FieldPath("a", "b"))
+Asc(3)  # error: mypy pyright ty
+Desc(one)  # error: mypy pyright ty
+
+# What also fails at run time
+
+for each in City.regions:  # error: mypy pyright ty
+    pass
+"x" in City.regions  # error: mypy pyright ty
+City.population & 3  # error: mypy pyright ty
