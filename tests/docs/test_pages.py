@@ -13,62 +13,16 @@ import inspect
 import io
 import re
 import sys
-import textwrap
 import types
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import ROOT, Block, all_pages, blocks_of
 
-ROOT = Path(__file__).parents[2]
-
-_FENCE = re.compile(
-    r"^(?P<indent>[ ]*)(?P<ticks>`{3,})(?P<language>[\w+-]*)[ ]*(?P<options>[^\n]*)\n"
-    r"(?P<body>.*?)^(?P=indent)(?P=ticks)[ ]*$",
-    re.MULTILINE | re.DOTALL,
-)
-_TITLE = re.compile(r'title="(?P<title>[^"]*)"')
 # A context that is given no backend talks to Firestore.
 _CONTEXT = re.compile(r"Cendry\((?!backend=)")
-
-
-@dataclass(frozen=True)
-class Block:
-    """One Python block of a page.
-
-    Attributes:
-        line: Where its first line of code stands in the page, counted from 1.
-        code: The code.
-        title: What the fence after it shows: `Output`, the name of an error, or `None` if there is no such fence.
-        shown: What that fence holds.
-    """
-
-    line: int
-    code: str
-    title: str | None = None
-    shown: str = ""
-
-
-def all_pages() -> list[Path]:
-    return [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
-
-
-def blocks_of(page: Path) -> list[Block]:
-    text = page.read_text(encoding="utf-8")
-    blocks: list[Block] = []
-    after = -1
-    for fence in _FENCE.finditer(text):
-        body = textwrap.dedent(fence["body"])
-        if fence["language"] == "python":
-            blocks.append(Block(text.count("\n", 0, fence.start("body")) + 1, body))
-            after = fence.end()
-            continue
-        title = _TITLE.search(fence["options"])
-        if title and fence["language"] == "text" and after >= 0 and not text[after : fence.start()].strip():
-            blocks[-1] = Block(blocks[-1].line, blocks[-1].code, title["title"], body.strip("\n"))
-    return blocks
 
 
 def needs_firestore(page: Path) -> bool:
