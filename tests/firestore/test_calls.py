@@ -100,6 +100,19 @@ async def test_a_stream_that_stops_midway_ends_at_the_bound(faulty: Any, make_fa
     assert time.monotonic() - started < BOUND + SLACK
 
 
+async def test_a_stream_that_breaks_again_and_again_ends_at_the_bound(faulty: Any, make_face: Any, fault: Any) -> None:
+    face = make_face()
+    await _fill(face, faulty)
+    faulty.faults["RunQuery"] = [
+        fault(grpc.StatusCode.UNAVAILABLE, after=1),
+        *[fault(grpc.StatusCode.UNAVAILABLE)] * 500,
+    ]
+    started = time.monotonic()
+    with pytest.raises(exceptions.DeadlineExceeded):
+        await face.run(QueryPlan("c"), options=CallOptions(timeout=BOUND))
+    assert time.monotonic() - started < BOUND + SLACK
+
+
 async def test_transient_failures_are_retried_within_the_bound(faulty: Any, make_face: Any, fault: Any) -> None:
     face = make_face()
     await _fill(face, faulty)

@@ -67,11 +67,13 @@ class Allowance:
         own = getattr(self.retry, "timeout", None)
         return self.retry.with_timeout(self.seconds_left if own is None else min(own, self.seconds_left))
 
+    def spent(self, cause: object) -> Any:
+        """The error of a bound that was reached, told in one way whatever was tried meanwhile."""
+        return _sdk.DeadlineExceeded(f"Not done within {self._timeout} seconds; the last failure: {cause}")
+
     def exhausted(self, error: exceptions.RetryError) -> Any:
-        """What to raise when the policy gave up: the bound is told in one way, whatever was tried meanwhile."""
-        if self.retry is not None:
-            return error
-        return _sdk.DeadlineExceeded(f"Not done within {self._timeout} seconds; the last failure: {error.cause}")
+        """What to raise when the policy gave up: the caller's own tells so itself."""
+        return error if self.retry is not None else self.spent(error.cause)
 
 
 def send(method: Callable[..., Any], request: Any, metadata: Any, allowance: Allowance) -> Any:

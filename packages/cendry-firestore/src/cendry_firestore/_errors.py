@@ -1,4 +1,4 @@
-"""What Google's errors mean to Cendry: told by their types and by what was asked, and by texts only where types don't tell."""
+"""What Google's errors mean to Cendry: by their types and what was asked, and by texts where types don't tell."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class _Reading:
 
         Raises:
             CendryError: The error has a Cendry meaning.
-            GoogleAPICallError: The error itself, if going on is not possible or not worth it.
+            GoogleAPICallError: The error itself, if going on is not possible or not worth it, or that time is up.
         """
         meaning = meaning_of(error, collection=self.collection)
         if meaning is not None:
@@ -64,7 +64,7 @@ class _Reading:
             raise error
         pause = random.uniform(0, min(0.1 * 2**fruitless, _LONGEST_PAUSE))  # noqa: S311
         if pause >= self.allowance.seconds_left:
-            raise error
+            raise self.allowance.spent(error) from error
         self._fruitless, self._progress = fruitless, False
         return pause
 
