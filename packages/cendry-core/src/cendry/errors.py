@@ -69,7 +69,10 @@ class DocumentAlreadyExistsError(_DocumentError):
 class StaleDocumentError(_DocumentError):
     """A write with `if_unchanged` met a document that has changed since; nothing was written."""
 
-    _one = "Document {path!r} has changed since it was read, or was deleted; nothing was written. refresh() it and try again."
+    _one = (
+        "Document {path!r} has changed since it was read, or was deleted; nothing was written. "
+        "refresh() it and try again."
+    )
     _several = "One of these documents has changed since it was read, or was deleted; nothing was written: {paths}."
 
 

@@ -24,9 +24,15 @@ _IMPORTED_ID: Final = re.compile(r"__(?:id(?:-?[1-9][0-9]{0,18})|esc.*)__\Z", re
 _INT64: Final = range(-(2**63), 2**63)
 
 
-def _reason_to_refuse(value: object) -> str | None:
+def _checked_text(what: str, value: object) -> str:
     if not isinstance(value, str):
-        return f"it must be a str, not {type(value).__name__}"
+        raise InvalidDocumentIdError(what, value, f"it must be a str, not {type(value).__name__}")
+    if reason := _reason_to_refuse(value):
+        raise InvalidDocumentIdError(what, value, reason)
+    return value
+
+
+def _reason_to_refuse(value: str) -> str | None:
     if not value:
         return "it is empty"
     if value in (".", ".."):
@@ -59,12 +65,10 @@ def check_document_id(value: object) -> str:
     Raises:
         InvalidDocumentIdError: The id is none of these.
     """
-    reason = _reason_to_refuse(value)
-    if reason is None and _RESERVED.match(value) and not _is_imported_id(value):  # type: ignore[arg-type]
-        reason = "names of the form __...__ are reserved"
-    if reason is not None:
-        raise InvalidDocumentIdError("document id", value, reason)
-    return value  # type: ignore[return-value]
+    text = _checked_text("document id", value)
+    if _RESERVED.match(text) and not _is_imported_id(text):
+        raise InvalidDocumentIdError("document id", text, "names of the form __...__ are reserved")
+    return text
 
 
 def check_collection_id(value: object) -> str:
@@ -73,12 +77,10 @@ def check_collection_id(value: object) -> str:
     Raises:
         InvalidDocumentIdError: The name is not legal.
     """
-    reason = _reason_to_refuse(value)
-    if reason is None and _RESERVED.match(value):  # type: ignore[arg-type]
-        reason = "names of the form __...__ are reserved"
-    if reason is not None:
-        raise InvalidDocumentIdError("collection name", value, reason)
-    return value  # type: ignore[return-value]
+    text = _checked_text("collection name", value)
+    if _RESERVED.match(text):
+        raise InvalidDocumentIdError("collection name", text, "names of the form __...__ are reserved")
+    return text
 
 
 def check_field_name(value: object) -> str | None:
@@ -112,11 +114,13 @@ def join_path(parent: str | None, collection: str, document_id: object) -> str:
     Raises:
         InvalidDocumentIdError: The id is not legal, or the whole path is too long or too deep.
     """
-    path = f"{parent}/{collection}/{check_document_id(document_id)}" if parent else f"{collection}/{check_document_id(document_id)}"
+    path = f"{collection}/{check_document_id(document_id)}"
     if parent:
+        path = f"{parent}/{path}"
         size = len(path.encode())
         if size > MAX_PATH_BYTES:
-            raise InvalidDocumentIdError("document path", path, f"it has {size} bytes, and the limit is {MAX_PATH_BYTES}")
+            reason = f"it has {size} bytes, and the limit is {MAX_PATH_BYTES}"
+            raise InvalidDocumentIdError("document path", path, reason)
         if path.count("/") // 2 + 1 > MAX_PATH_DEPTH:
             raise InvalidDocumentIdError("document path", path, f"it is over {MAX_PATH_DEPTH} levels deep")
     return path
