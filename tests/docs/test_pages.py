@@ -123,6 +123,16 @@ def test_blocks_are_found_with_what_they_show(tmp_path: Path) -> None:
     assert (second.line, second.code, second.title) == (14, "if True:\n    print(2)\n", None)
 
 
+def test_the_reference_has_every_public_name() -> None:
+    import cendry
+
+    reference = "\n".join(page.read_text(encoding="utf-8") for page in ROOT.glob("docs/reference/*.md"))
+    named = set(re.findall(r"^::: [\w.]*?(\w+)$|`(?:cendry\.)?(\w+)`", reference, re.MULTILINE))
+    # Some modules are shown whole.
+    shown = {name for pair in named for name in pair} | vars(cendry.errors).keys() | vars(cendry.backend).keys()
+    assert set(cendry.__all__) - shown == set()
+
+
 def test_every_page_of_the_guide_has_code_that_runs() -> None:
     without = {name_of(page) for page in all_pages()} - {name_of(page) for page in PAGES}
     assert {name for name in without if not name.startswith("docs/reference/")} <= {"docs/firestore.md"}
