@@ -6,7 +6,7 @@ import enum
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Union, final
+from typing import Any, Final, Union, cast, final
 
 
 @final
@@ -26,9 +26,13 @@ class GeoPoint:
     longitude: float
 
     def __post_init__(self) -> None:
-        for name, value, limit in (("latitude", self.latitude, 90), ("longitude", self.longitude, 180)):
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not -limit <= value <= limit:
-                raise ValueError(f"GeoPoint {name} must be a number from -{limit} to {limit}, not {value!r}.")
+        _check_degrees("latitude", self.latitude, 90)
+        _check_degrees("longitude", self.longitude, 180)
+
+
+def _check_degrees(name: str, value: object, limit: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -limit <= value <= limit:
+        raise ValueError(f"GeoPoint {name} must be a number from -{limit} to {limit}, not {value!r}.")
 
 
 @final
@@ -114,14 +118,18 @@ class Minimum:
         _check_number("Minimum", self.value)
 
 
+def _elements(name: str, values: object) -> tuple[Any, ...]:
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} takes a list of elements, not {values!r}.")
+    return tuple(cast("Iterable[Any]", values))
+
+
 class _ArrayTransform:
     __slots__ = ("values",)
     values: tuple[Any, ...]
 
     def __init__(self, values: Iterable[Any]) -> None:
-        if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-            raise TypeError(f"{type(self).__name__} takes a list of elements, not {values!r}.")
-        object.__setattr__(self, "values", tuple(values))
+        object.__setattr__(self, "values", _elements(type(self).__name__, values))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; can't set {name!r}.")
