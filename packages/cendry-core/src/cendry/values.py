@@ -6,7 +6,7 @@ import enum
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Union, cast, final
+from typing import Any, Final, Union, final
 
 
 @final
@@ -121,7 +121,8 @@ class Minimum:
 def _elements(name: str, values: object) -> tuple[Any, ...]:
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise TypeError(f"{name} takes a list of elements, not {values!r}.")
-    return tuple(cast("Iterable[Any]", values))
+    elements: Iterable[Any] = values
+    return tuple(elements)
 
 
 class _ArrayTransform:
