@@ -5,14 +5,21 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
+import typing
 from collections.abc import Callable
 from typing import Any, Final, Generic, NewType, TypeVar, cast, get_origin
 
-from typing_extensions import TypeAliasType
+import typing_extensions
 
 from .shapes import AsIs, Handled
 
 T = TypeVar("T")
+
+TYPE_ALIASES: Final = (
+    typing_extensions.TypeAliasType,
+    getattr(typing, "TypeAliasType", typing_extensions.TypeAliasType),
+)
+"""What `type X = ...` makes; the backport can be another class than the interpreter's own."""
 
 
 class BaseTypeHandler(Generic[T]):
@@ -111,7 +118,7 @@ def _is_handler(value: Any) -> bool:
 
 
 def _is_annotation(target: Any) -> bool:
-    return isinstance(target, (type, NewType, TypeAliasType)) or get_origin(target) is not None
+    return isinstance(target, (type, NewType, *TYPE_ALIASES)) or get_origin(target) is not None
 
 
 def _handled_by_predicate(

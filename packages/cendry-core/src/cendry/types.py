@@ -9,6 +9,7 @@ from collections import abc
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import (
+    TYPE_CHECKING,
     Annotated,
     Any,
     Final,
@@ -24,12 +25,12 @@ from typing import (
 )
 from uuid import UUID
 
-from typing_extensions import TypeAliasType, get_type_hints
+from typing_extensions import get_type_hints
 
 from .interop.google import sdk_class_kind
 from .records import declared_fields, is_named_tuple, style_of, substitute, type_arguments
 from .reference import Ref
-from .registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
+from .registry import TYPE_ALIASES, BaseTypeHandler, TypeRegistry, default_registry, register_type
 from .shapes import (
     Anything,
     Array,
@@ -64,20 +65,26 @@ __all__ = [
     "type_name",
 ]
 
-FirestoreValue: TypeAlias = Union[
-    None,
-    bool,
-    int,
-    float,
-    str,
-    bytes,
-    datetime,
-    GeoPoint,
-    Vector,
-    "Ref[Any]",
-    "list[FirestoreValue]",
-    "dict[str, FirestoreValue]",
-]
+if TYPE_CHECKING:
+    FirestoreValue: TypeAlias = Union[
+        None,
+        bool,
+        int,
+        float,
+        str,
+        bytes,
+        datetime,
+        GeoPoint,
+        Vector,
+        Ref[Any],
+        "list[FirestoreValue]",
+        "dict[str, FirestoreValue]",
+    ]
+else:
+    # Without forward references, which nobody could resolve in the modules of users.
+    FirestoreValue = Union[
+        None, bool, int, float, str, bytes, datetime, GeoPoint, Vector, Ref[Any], list[Any], dict[str, Any]
+    ]
 """Whatever Firestore can hold; as an annotation, it is stored and read as given."""
 
 
@@ -116,6 +123,7 @@ _SCALARS: Final[dict[Any, Shape]] = {
     Any: Anything(),
     FirestoreValue: Anything(),
 }
+_PLAIN: Final = frozenset((type(None), bool, int, float, str, bytes))
 _ARRAYS: Final = (list, set, frozenset)
 _INSTEAD: Final[dict[Any, str]] = {
     abc.Sequence: "list[...]",
@@ -134,9 +142,20 @@ _INSTEAD: Final[dict[Any, str]] = {
 
 def type_name(annotation: Any) -> str:
     """A type as one writes it."""
-    if isinstance(annotation, type) and get_origin(annotation) is None:
+    origin = get_origin(annotation)
+    arguments = get_args(annotation)
+    if origin is Union or origin is types.UnionType:
+        return " | ".join(map(type_name, arguments))
+    if isinstance(origin, type) and all(type(each) is not list for each in arguments):
+        return f"{type_name(origin)}[{', '.join(map(type_name, arguments))}]"
+    if annotation is type(None):
+        return "None"
+    if isinstance(annotation, type):
         return annotation.__qualname__
-    return repr(annotation).replace("typing.", "").replace("typing_extensions.", "").replace("collections.abc.", "")
+    if annotation is ...:
+        return "..."
+    name = getattr(annotation, "__name__", None) if origin is None else None
+    return name if isinstance(name, str) else repr(annotation).replace("typing.", "").replace("collections.abc.", "")
 
 
 class _Survey:
@@ -167,7 +186,7 @@ class _Survey:
             return self.shape(annotation.__supertype__)
         origin = get_origin(annotation)
         arguments = get_args(annotation)
-        if isinstance(annotation, TypeAliasType) or isinstance(origin, TypeAliasType):
+        if isinstance(annotation, TYPE_ALIASES) or isinstance(origin, TYPE_ALIASES):
             return self.alias(annotation, origin, arguments)
         if origin is Annotated:
             return self.shape(arguments[0])
@@ -282,16 +301,17 @@ class _Survey:
     def enum(self, python: type[enum.Enum]) -> Shape:
         if self.enum_by == "value":
             for member in python:
-                if type(plain_value(member)) not in (type(None), bool, int, float, str, bytes):
+                value = plain_value(member)
+                if type(value) not in _PLAIN or (type(value) is int and not -(2**63) <= value < 2**63):
                     raise TypeError(
-                        f"{member} has a value that Firestore can't hold as such, {plain_value(member)!r}; "
+                        f"{member} has a value that Firestore can't hold as such, {value!r}; "
                         'store the enum with field(enum_by="name")'
                     )
         return EnumMember(python, self.enum_by)
 
     def literal(self, annotation: Any, arguments: tuple[Any, ...]) -> Shape:
         for value in arguments:
-            if type(plain_value(value)) not in (type(None), bool, int, str, bytes):
+            if type(plain_value(value)) not in _PLAIN:
                 raise TypeError(f"{type_name(annotation)} holds {value!r}, which Firestore can't hold as such")
         values = tuple(value for value in arguments if value is not None)
         if not values:

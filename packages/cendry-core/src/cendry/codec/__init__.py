@@ -64,7 +64,7 @@ class Codec(Generic[M]):
         self.shape: Record = record_of(model, style, registry)
         self._decoders: dict[Reading, Callable[..., M]] = {}
         self._resolved: dict[tuple[str, ...], ResolvedField] = {}
-        self._converters: dict[Shape, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {}
+        self._converters: dict[Shape, tuple[Callable[[Any], Any], Callable[[Any], Any], bool]] = {}
         self._sources: list[str] = []
 
     @cached_property
@@ -192,7 +192,7 @@ class Codec(Generic[M]):
         emit_encode(module, self.shape, names, lambda shape, value: _convert(Writer(names), Writer.write, shape, value))
         return self._run(module, "encoder of", "encode")
 
-    def _converter(self, shape: Shape) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    def _converter(self, shape: Shape) -> tuple[Callable[[Any], Any], Callable[[Any], Any], bool]:
         if shape not in self._converters:
             module = Module()
             emit_write_value(module, shape, lambda inner, value: _convert(Writer(), Writer.write, inner, value))
@@ -201,7 +201,7 @@ class Codec(Generic[M]):
             emit_read_value(
                 module, shape, STORED, lambda inner, value: _convert(Reader(STORED), Reader.read, inner, value)
             )
-            self._converters[shape] = (write, self._run(module, "value decoder of", "read"))
+            self._converters[shape] = (write, self._run(module, "value decoder of", "read"), can_exceed_depth(shape))
         return self._converters[shape]
 
     # What happens when the compiled way meets something that it doesn't take
@@ -243,8 +243,9 @@ class Codec(Generic[M]):
 
         def encode(value: Any, of: Shape = shape, in_array: bool = False) -> Any:
             try:
-                stored = self._converter(of)[0](value)
-                if not (depth and can_exceed_depth(of)) or not deeper_than(stored, MAX_DEPTH - depth):
+                write, _, measured = self._converter(of)
+                stored = write(value)
+                if not measured or not deeper_than(stored, MAX_DEPTH - depth - in_array):
                     return stored
                 error: Exception = Mismatch()
             except Exception as raised:

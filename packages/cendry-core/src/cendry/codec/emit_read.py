@@ -137,11 +137,14 @@ class ReadEmitter(Emitter):
         test = self.type_test(types.pop(), value)
         return when(f"{test} and {value} in {self.module.bind('values', frozenset(values))}", value, slow)
 
+    def item(self, shape: Shape, element: str) -> str:
+        if isinstance(shape, Anything) and self.lenient:
+            return f"{self.module.known('copy_stored', copy_stored)}({element}, True)"
+        return self.expression(shape, element)
+
     def array(self, shape: Array, value: str, slow: str) -> str:
         element = self.module.fresh("e")
-        item = self.expression(shape.item, element)
-        if isinstance(shape.item, Anything) and self.lenient:
-            item = f"{self.module.known('copy_stored', copy_stored)}({element}, True)"
+        item = self.item(shape.item, element)
         test = self.type_test(list, value)
         if self.lenient and shape.python is not list:
             test = f"({test} or {self.type_test(shape.python, value)})"
@@ -153,7 +156,7 @@ class ReadEmitter(Emitter):
     def fixed_array(self, shape: FixedArray) -> str:
         name = self.module.fresh("array")
         places = [f"v{index}" for index in range(len(shape.items))]
-        items = "".join(f"{self.expression(item, place)}, " for item, place in zip(shape.items, places, strict=True))
+        items = "".join(f"{self.item(item, place)}, " for item, place in zip(shape.items, places, strict=True))
         made = (
             f"({items})"
             if shape.python is tuple

@@ -158,7 +158,10 @@ def to_reference(value: Any) -> Ref[Any]:
     if type(value) is not Ref:
         if sdk_kind(value) != "reference":
             refuse()
-        reference: Ref[Any] = from_sdk(value)
+        try:
+            reference: Ref[Any] = from_sdk(value)
+        except ValueError as error:
+            refuse(str(error))
         return reference
     if value.database is not None:
         refuse("it points into another database")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, Literal, cast
 
+from ..paths import check_document_path
 from ..reference import Ref
 from ..values import (
     DELETE_FIELD,
@@ -55,8 +56,11 @@ def sdk_class_kind(cls: type[Any]) -> SdkKind | None:
 def from_sdk(value: Any) -> Any:
     """The core value that an object of the SDK stands for; every other value comes back as it is.
 
-    A timestamp keeps its microseconds; Firestore stores no finer ones. A reference that belongs to a client keeps
-    the name of its database, which is dropped when the backend finds that it is its own.
+    A timestamp keeps its microseconds; Firestore stores no finer ones. A reference that belongs to a client keeps the
+    name of its database, since only the backend knows whether that is its own.
+
+    Raises:
+        ValueError: A point is off the Earth, or a reference has a path that no document can have.
     """
     match sdk_kind(value):
         case "geo_point":
@@ -64,7 +68,7 @@ def from_sdk(value: Any) -> Any:
         case "vector":
             return Vector(value)
         case "reference":
-            return Ref.from_path("/".join(value._path))
+            return _reference(value)
         case "timestamp":
             return plain_datetime(value)
         case "marker":
@@ -73,6 +77,12 @@ def from_sdk(value: Any) -> Any:
             return _operation(value)
         case _:
             return value
+
+
+def _reference(value: Any) -> Ref[Any]:
+    client = value._client
+    database = f"projects/{client.project}/databases/{client._database}" if client is not None else None
+    return Ref.from_path(check_document_path("/".join(value._path)), database=database)
 
 
 def _operation(value: Any) -> Any:
