@@ -6,7 +6,7 @@ import enum
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Union, final
+from typing import Any, Final, Union, cast, final
 
 
 @final
@@ -121,8 +121,7 @@ class Minimum:
 def _elements(name: str, values: object) -> tuple[Any, ...]:
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise TypeError(f"{name} takes a list of elements, not {values!r}.")
-    elements: Iterable[Any] = values
-    return tuple(elements)
+    return tuple(cast("Any", values))
 
 
 class _ArrayTransform:
