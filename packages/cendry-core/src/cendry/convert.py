@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, Union, cast
 
 from .codec import Codec, Problem, codec_for
 from .codec.checker import FAILED
 from .codec.reader import Extra, Reading
 from .errors import DecodeError, UnknownFieldError
+from .model import Map, Model
 from .paths import check_document_id
 from .types import TypeRegistry, default_registry
 
 __all__ = ["Problem", "from_dict", "to_dict", "validate"]
 
-M = TypeVar("M")
+M = TypeVar("M", bound=Union[Model, Map])
 
 
 def from_dict(
@@ -54,14 +55,14 @@ def from_dict(
         doc_id = data.get("id")
     if doc_id is not None:
         check_document_id(doc_id)
-    instance = codec.decoder(reading)(cast("dict[str, Any]", data) if type(data) is dict else dict(data), doc_id)
+    instance: Any = codec.decoder(reading)(cast("dict[str, Any]", data) if type(data) is dict else dict(data), doc_id)
     if instance is FAILED:
         raise _error(model, codec.problems(data, reading))
-    return instance
+    return cast(M, instance)
 
 
 def to_dict(
-    instance: object, *, by_alias: bool = False, include_id: bool = False, registry: TypeRegistry | None = None
+    instance: Model | Map, *, by_alias: bool = False, include_id: bool = False, registry: TypeRegistry | None = None
 ) -> dict[str, Any]:
     """The stored values of an instance in a dict that shares nothing with it.
 
@@ -83,7 +84,7 @@ def to_dict(
 
 
 def validate(
-    model: type[Any],
+    model: type[Model | Map],
     data: Mapping[str, Any],
     *,
     include_id: bool = False,
