@@ -123,6 +123,15 @@ def _restore(model: type[Any] | None, path: str, database: str | None) -> Ref[An
     return ref
 
 
+def located_path(located: Located) -> str:
+    """The path of an instance or a `Ref`.
+
+    Raises:
+        CendryError: It is an instance without an id, or a `Ref` into another database.
+    """
+    return cast("str", cast("Any", located)._cendry_path())
+
+
 def parent_path(parent: object) -> str | None:
     """The path of what was given as `parent=`.
 
@@ -134,7 +143,7 @@ def parent_path(parent: object) -> str | None:
         return None
     if isinstance(parent, type) or not isinstance(parent, Located):
         raise TypeError(f"parent= takes a model instance or a Ref, not {parent!r}.")
-    return parent._cendry_path()
+    return located_path(parent)
 
 
 def check_parent(model: type[Any], path: str | None) -> str | None:
@@ -148,7 +157,8 @@ def check_parent(model: type[Any], path: str | None) -> str | None:
         return path
     if path is None:
         raise CendryError(
-            f"{model.__qualname__} is a subcollection of {declared.__qualname__}: say which document it belongs to with parent=."
+            f"{model.__qualname__} is a subcollection of {declared.__qualname__}: "
+            "say which document it belongs to with parent=."
         )
     if split_path(path)[1] != declared.__collection__:
         raise CendryError(
