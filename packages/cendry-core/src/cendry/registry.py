@@ -80,7 +80,7 @@ class TypeRegistry:
         if handler is not None:
             if serialize is not None or deserialize is not None:
                 raise TypeError("register_type takes either handler= or serialize= and deserialize=, not both.")
-            made: Any = handler() if isinstance(handler, type) else handler
+            made: Any = handler() if isinstance(handler, type) and _is_handler_class(handler) else handler
             if not _is_handler(made):
                 raise TypeError(f"handler= takes a BaseTypeHandler subclass or an instance of one, not {handler!r}.")
             serialize, deserialize = made.serialize, made.deserialize
@@ -111,6 +111,10 @@ class TypeRegistry:
                 if predicate(annotation):
                     return build(annotation)
         return self._parent.lookup(annotation) if self._parent else None
+
+
+def _is_handler_class(value: type[Any]) -> bool:
+    return issubclass(value, BaseTypeHandler)
 
 
 def _is_handler(value: Any) -> bool:
