@@ -92,6 +92,16 @@ class Scope:
         self._own = own
         self._globals = _globals_of(cls)
 
+    def look_up(self, text: str) -> Any:
+        """What an expression of the class's source stands for.
+
+        Raises:
+            NameError: A name is not defined (yet).
+            AttributeError: A name is not defined (yet) in its module.
+        """
+        # The text comes from the user's own source, where Python itself would have evaluated it.
+        return eval(text.strip(), self._globals, _Names(self._cls, self._own, self._globals))  # noqa: S307
+
     def evaluate(self, annotation: Any) -> Any:
         """An annotation with all names in it replaced by what they stand for.
 
@@ -99,12 +109,10 @@ class Scope:
             NameError: A name is not defined (yet).
             AttributeError: A name is not defined (yet) in its module.
         """
-        names = _Names(self._cls, self._own, self._globals)
 
         def leaf(part: Any) -> Any:
             if isinstance(part, str):
-                # The text comes from the user's own source, where Python itself would have evaluated it.
-                return replace_leaves(eval(part.strip(), self._globals, names), leaf)  # noqa: S307
+                return replace_leaves(self.look_up(part), leaf)
             if isinstance(part, ForwardRef):
                 return _evaluate_reference(part, leaf)
             return part
@@ -236,7 +244,7 @@ def _read_node(node: ast.expr, marker: type[Any], scope: Scope) -> Declaration |
 def _evaluate_now(node: ast.expr, marker: type[Any], scope: Scope) -> Any:
     text = ast.unparse(node)
     try:
-        return scope.evaluate(text)
+        return scope.look_up(text)
     except NOT_YET as error:
         name = marker.__name__
         raise TypeError(

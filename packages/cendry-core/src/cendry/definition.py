@@ -25,6 +25,7 @@ from .annotations import (
 )
 from .errors import InvalidDocumentIdError
 from .field import Field, FieldDescriptor, FieldInfo, FieldOptions
+from .frozen import class_name
 from .paths import check_collection_id, check_field_name
 from .records import substitute
 from .shapes import Converted, Nullable, Scalar
@@ -179,7 +180,7 @@ def _tell_dataclass(cls: Any, info: FieldInfo) -> None:
 
 
 def _fault(cls: type[Any], name: str | None, what: object) -> TypeError:
-    return TypeError(f"{cls.__qualname__}{'' if name is None else '.' + name}: {what}.")
+    return TypeError(f"{class_name(cls)}{'' if name is None else '.' + name}: {what}.")
 
 
 # Bases and keywords
@@ -195,14 +196,14 @@ def _check_bases(cls: type[Any]) -> None:
             continue
         if "__dataclass_fields__" in base.__dict__:
             raise _fault(
-                cls, None, f"{base.__qualname__} is a dataclass; to bring fields into a model, it must be a Map"
+                cls, None, f"{class_name(base)} is a dataclass; to bring fields into a model, it must be a Map"
             )
         for name, annotation in own_annotations(base).items():
             if declares_field(annotation, Field, Scope(base, frozenset())):
                 raise _fault(
                     cls,
                     name,
-                    f"it is declared by {base.__qualname__}, which is neither a Map nor a Model; make it a Map",
+                    f"it is declared by {class_name(base)}, which is neither a Map nor a Model; make it a Map",
                 )
 
 
@@ -255,6 +256,8 @@ def _own_fields(cls: Any) -> dict[str, FieldInfo]:
         if declaration is not None:
             _check_name(cls, name)
             own[name] = _field_info(cls, name, declaration, cls.__dict__.get(name, MISSING))
+    if cls.__cendry_kind__ == "model" and "id" in cls.__dict__:
+        raise _fault(cls, "id", "every Model has an id of its own; name the attribute otherwise")
     for name, value in cls.__dict__.items():
         if isinstance(value, FieldOptions) and name not in own:
             raise _fault(cls, name, "it has field() and no annotation; write name: Field[...] = field(...)")
@@ -396,7 +399,7 @@ def _build_dataclass(cls: Any, own: Mapping[str, FieldInfo], keywords: Keywords)
         if params is not None and params.frozen != options["frozen"]:
             frozen, other = (cls, base) if options["frozen"] else (base, cls)
             raise _fault(
-                cls, None, f"{frozen.__qualname__} is frozen and {other.__qualname__} is not; both must be, or neither"
+                cls, None, f"{class_name(frozen)} is frozen and {class_name(other)} is not; both must be, or neither"
             )
     cls._cendry_options = types.MappingProxyType(options)
     annotations: dict[str, Any] = {}
@@ -443,7 +446,7 @@ def _uncover(cls: Any, infos: Mapping[str, FieldInfo]) -> None:
             raise _fault(
                 cls,
                 name,
-                f"an attribute of {covering[0].__qualname__} hides the field of {declaring.__qualname__}; rename one",
+                f"an attribute of {class_name(covering[0])} hides the field of {class_name(declaring)}; rename one",
             )
         if covering or name in machinery:
             setattr(cls, name, _Shadow(name))

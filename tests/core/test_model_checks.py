@@ -1,0 +1,397 @@
+"""What is refused when a class is defined: each message names the class, the field and the type."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time
+from typing import Annotated, Any, ClassVar, Optional
+
+import pytest
+
+from cendry.errors import InvalidDocumentIdError
+from cendry.field import Field, field
+from cendry.model import Map, Model, fields_of
+from cendry.reference import Ref
+
+
+class City(Model, collection="cities"):
+    name: Field[str]
+
+
+class Shade(enum.Enum):
+    NONE = object()
+
+
+def refusal(define: Callable[[], object]) -> str:
+    with pytest.raises(TypeError) as caught:
+        define()
+    return str(caught.value)
+
+
+def refusal_of(annotations: dict[str, Any], **values: Any) -> str:
+    """Why a Model with these annotations and assignments is refused."""
+    body = {"__module__": __name__, "__qualname__": "Bad", "__annotations__": annotations, **values}
+    return refusal(lambda: type(Model)("Bad", (Model,), body, collection="bad"))
+
+
+# Types
+
+
+@pytest.mark.parametrize(
+    ("annotation", "message"),
+    [
+        (complex, "Bad.x: Firestore can't hold complex; use list[float] or register_type("),
+        (list[complex], "Bad.x: Firestore can't hold complex"),
+        (dict[str, dict[str, list[object]]], "Bad.x: Firestore can't hold object; use Any."),
+        (dict[int, str], "Bad.x: dict[int, str] has keys of type int; Firestore's keys are str."),
+        (City, "Bad.x: City is a Model, and documents can't be embedded: refer to it with Ref[City], or make it a Map."),
+        (Optional[City], "Bad.x: City is a Model"),
+        (list[list[int]], "Bad.x: list[list[int]] has an array directly in an array"),
+        (dict[str, list[set[int]]], "Bad.x: list[set[int]] has an array directly in an array"),
+        (Sequence[int], "Bad.x: Firestore can't hold Sequence[int]; use list[...]."),
+        (Shade, "Bad.x: Shade.NONE has a value that Firestore can't hold as such"),
+        (int | float | str | date | datetime, "has no clear reading: two of its members are stored as timestamp"),
+        (Ref[int], "must name a Model; int has no documents"),
+    ],
+    ids=str,
+)
+def test_a_type_that_firestore_cannot_hold(annotation, message):
+    assert message in refusal_of({"x": Field[annotation]})
+    assert message in refusal_of({"x": "Field[annotation]"}, annotation=annotation)
+
+
+def test_an_enum_is_checked_as_it_is_stored():
+    class Fine(Map):
+        shade: Field[Shade] = field(enum_by="name")
+
+    assert "name" == fields_of(Fine)["shade"].enum_by
+
+
+# Annotations
+
+
+@pytest.mark.parametrize(
+    ("annotation", "message"),
+    [
+        (str, "Bad.x: an annotation must be Field[str], or a ClassVar."),
+        ("str", "Bad.x: an annotation must be Field[str], or a ClassVar."),
+        ("'str'", "Bad.x: an annotation must be Field[str], or a ClassVar."),
+        (list[str], "Bad.x: an annotation must be Field[list[str]], or a ClassVar."),
+        (Optional[Field[str]], "Bad.x: an annotation must be Field["),
+        (Annotated[int, 3], "Bad.x: an annotation must be Field[int], or a ClassVar."),
+        (Field, "Bad.x: Field needs a type: Field[str]."),
+        ("Field", "Bad.x: Field needs a type: Field[str]."),
+        ("dataclasses.InitVar[int]", "Bad.x: an annotation must be Field["),
+        ("Feild[str]", "Bad.x: name 'Feild' is not defined in the annotation 'Feild'; an annotation must be Field[...]"),
+        ("cendry.Field[str]", "Bad.x: name 'cendry' is not defined in the annotation 'cendry.Field'"),
+        ("Field[str", "Bad.x: the annotation 'Field[str' is no Python expression."),
+        ("Field['str' | None]", "Bad.x: unsupported operand type(s) for |: 'str' and 'NoneType'."),
+        ("Field[1 / 0]", "Bad.x: division by zero."),
+        ("Annotated[int]", "Bad.x: Annotated"),
+        ("Annotated[Field[int], missing]", "Bad.x: name 'missing' is not defined in the annotation 'missing'"),
+    ],
+)
+def test_an_annotation_that_declares_no_field(annotation, message):
+    assert message in refusal_of({"x": annotation})
+
+
+def test_field_without_annotation():
+    message = "Bad.x: it has field() and no annotation; write name: Field[...] = field(...)."
+    assert message == refusal_of({}, x=field(default=3))
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("id", "Bad.id: every Model has an id of its own; name the field otherwise."),
+        ("__thing__", "Bad.__thing__: the name is reserved: dunders and _cendry... are not for fields."),
+        ("_cendry_x", "Bad._cendry_x: the name is reserved: dunders and _cendry... are not for fields."),
+    ],
+)
+def test_reserved_names(name, message):
+    assert message == refusal_of({name: Field[str]})
+
+
+def test_a_map_may_have_an_id_but_not_give_it_to_a_model():
+    class Item(Map):
+        id: Field[int]
+
+    assert 3 == Item(id=3).id
+    assert ("id", Item) == (Item.id.field_name, Item.id.owner)
+
+    def define() -> None:
+        class Order(Item, Model, collection="orders"):
+            pass
+
+    assert "Order.id: it comes from a Map, and every Model has an id of its own." in refusal(define)
+
+
+@pytest.mark.parametrize(
+    ("alias", "message"),
+    [
+        ("id", "Bad.x: the alias 'id' shadows the document's id."),
+        ("y", "Bad.x: the alias 'y' shadows the field of that name."),
+        ("z2", "Bad.z: it has the stored name of 'x', 'z2'."),
+        ("", "Bad.x: the stored name '' is not legal: a key must not be empty."),
+        ("__x__", "Bad.x: the stored name '__x__' is not legal: keys of the form __...__ are reserved."),
+        ("\ud800", "is not legal: a key must not contain a lone surrogate."),
+        (3, "Bad.x: the stored name 3 is not legal: a key must be a str, not int."),
+    ],
+)
+def test_an_alias_that_cannot_be(alias, message):
+    annotations = {"x": Field[int], "y": Field[int], "z": Field[int]}
+    assert message in refusal_of(annotations, x=field(alias=alias), y=field(alias="y2"), z=field(alias="z2"))
+
+
+def test_an_alias_may_be_any_other_text():
+    class Odd(Map):
+        a: Field[int] = field(alias="a.b")
+        b: Field[int] = field(alias="Größe in km²/`x`")
+        c: Field[int] = field(alias="1-2 3")
+        d: Field[int] = field(alias="d")
+        e: Field[int] = field(alias="id")
+
+    assert ["a.b", "Größe in km²/`x`", "1-2 3", "d", "id"] == [each.alias for each in fields_of(Odd).values()]
+    assert ["a.b", "Größe in km²/`x`", "1-2 3", "d", "id"] == [
+        Odd.a.alias,
+        Odd.b.alias,
+        Odd.c.alias,
+        Odd.d.alias,
+        Odd.e.alias,
+    ]
+
+
+def test_an_inherited_alias_counts():
+    class Base(Map):
+        x: Field[int] = field(alias="y")
+
+    def define() -> None:
+        class Sub(Base):
+            y: Field[int]
+
+    assert "Sub.x: the alias 'y' shadows the field of that name." in refusal(define)
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"default": [], "alias": "l"}, "Bad.x: its default, of type list, can change, and all instances would share it"),
+        ({"default": {}}, "Bad.x: its default, of type dict, can change"),
+        ({"default": set()}, "Bad.x: its default, of type set, can change"),
+        ({"default": 1, "default_factory": int}, "Bad.x: it has both default= and default_factory=."),
+        ({"default_factory": 3}, "Bad.x: default_factory= takes a function without arguments, not 3."),
+        ({"enum_by": "label"}, "Bad.x: enum_by= is 'value' or 'name', not 'label'."),
+        ({"auto_now": True, "auto_now_add": True}, "Bad.x: auto_now= includes what auto_now_add= does; give one of them."),
+        ({"auto_now": True, "default": 3}, "Bad.x: a field with auto_now= or auto_now_add= is None by default"),
+        ({"auto_now": True, "default": None}, "Bad.x: a field with auto_now= or auto_now_add= is None by default"),
+        ({"auto_now_add": True, "default_factory": int}, "Bad.x: a field with auto_now= or auto_now_add= is None"),
+        ({"auto_now": True}, "Bad.x: auto_now= sets the time, and Any is no datetime, date or time."),
+        ({"auto_now_add": True}, "Bad.x: auto_now_add= sets the time, and Any is no datetime, date or time."),
+    ],
+)
+def test_options_that_do_not_fit(options, message):
+    assert message in refusal_of({"x": Field[Any]}, x=field(**options))
+
+
+def test_a_plain_default_that_can_change():
+    assert "Bad.x: its default, of type list, can change" in refusal_of({"x": Field[Any]}, x=[])
+
+
+def test_a_default_that_is_a_map_can_change_unless_it_is_frozen():
+    class Point(Map):
+        x: Field[int]
+
+    class Fixed(Map, frozen=True):
+        x: Field[int]
+
+    assert "Bad.p: its default, of type Point, can change" in refusal_of({"p": Field[Point]}, p=field(default=Point(x=1)))
+
+    class Fine(Map):
+        p: Field[Fixed] = field(default=Fixed(x=1))
+
+    assert 1 == Fine().p.x
+
+
+def test_automatic_times():
+    class Times(Map):
+        a: Field[datetime] = field(auto_now=True)
+        b: Field[date | None] = field(auto_now_add=True)
+        c: Field[Annotated[time, "t"]] = field(auto_now=True)
+
+    assert (None, None, None) == (Times().a, Times().b, Times().c)
+    assert not any(each.required for each in fields_of(Times).values())
+
+
+def test_options_in_the_annotation_and_beside_it_are_joined():
+    class Joined(Map):
+        a: Annotated[Field[int], field(alias="A")] = field(default=3)
+        b: Annotated[Field[int], "text", field(alias="B")] = 4
+        c: Annotated[Field[int], "text"]
+
+    assert [("A", 3), ("B", 4)] == [(each.alias, each.default) for each in fields_of(Joined).values()][:2]
+    assert ("c", True) == (fields_of(Joined)["c"].alias, fields_of(Joined)["c"].required)
+    twice = {"x": Annotated[Field[int], field(alias="A")]}
+    message = "Bad.x: alias= is given twice, in the annotation and beside it."
+    assert message == refusal_of(twice, x=field(alias="B"))
+
+
+def test_field_of_dataclasses():
+    message = "Bad.x: use cendry.field(), not dataclasses.field()."
+    assert message == refusal_of({"x": Field[int]}, x=dataclasses.field(default=3))
+
+
+def test_slots_hold_no_fields():
+    assert "Bad.x: __slots__ can't hold fields; leave it out." == refusal_of({"x": Field[int]}, __slots__=("x",))
+
+
+# Class keywords
+
+
+def test_a_model_needs_a_collection():
+    def define() -> None:
+        class Nowhere(Model):
+            x: Field[int]
+
+    assert 'Nowhere: a Model needs collection="...", which is never guessed; or abstract=True, if it is' in refusal(define)
+
+    def extend() -> None:
+        class Capital(City):
+            x: Field[int]
+
+    assert 'Capital: a Model needs collection="..."' in refusal(extend)
+
+
+@pytest.mark.parametrize("collection", ["", "a/b", ".", "..", "__x__", "\0", "x" * 1501, "\ud800", 3])
+def test_a_collection_name_that_is_no_legal_id(collection):
+    with pytest.raises(TypeError, match=r"Bad: .* is no legal collection name: ") as caught:
+        type(Model)("Bad", (Model,), {"__qualname__": "Bad"}, collection=collection)
+    assert isinstance(caught.value.__cause__, InvalidDocumentIdError)
+
+
+def test_an_abstract_model_has_no_collection():
+    def define() -> None:
+        class Both(Model, collection="both", abstract=True):
+            pass
+
+    assert "Both: an abstract Model has no collection: leave out abstract=True or collection='both'." == refusal(define)
+
+
+@pytest.mark.parametrize("keyword", [{"collection": "x"}, {"parent": City}, {"abstract": True}])
+def test_a_map_takes_no_keywords_of_models(keyword):
+    message = "Bad: a Map is stored inside documents: it takes no collection=, parent= or abstract=."
+    assert message in refusal(lambda: type(Map)("Bad", (Map,), {}, **keyword))
+
+
+def test_extra_is_one_of_three():
+    message = "Bad: extra= is 'ignore', 'forbid' or 'keep', not 'drop'."
+    assert message == refusal(lambda: type(Map)("Bad", (Map,), {}, extra="drop"))
+
+
+@pytest.mark.parametrize("parent", ["City", 3, Map, Model])
+def test_the_parent_is_a_model_with_a_collection(parent):
+    message = "Bad: parent= takes the Model of the documents above, one that has a collection, not "
+    assert message in refusal(lambda: type(Model)("Bad", (Model,), {}, collection="bad", parent=parent))
+
+
+def test_unknown_class_keywords_are_refused():
+    assert "colection" in refusal(lambda: type(Model)("Bad", (Model,), {}, colection="bad"))
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_frozen_and_other_classes_do_not_mix(frozen):
+    class Base(Map, frozen=frozen):
+        x: Field[int]
+
+    def define() -> None:
+        class Sub(Base, frozen=not frozen):
+            pass
+
+    names = ("Base", "Sub") if frozen else ("Sub", "Base")
+    message = refusal(define)
+    assert message.endswith("is not; both must be, or neither.")
+    assert message.index(f"{names[0]} is frozen") < message.index(f"{names[1]} is not")
+
+
+def test_dataclass_options_that_do_not_fit_together():
+    assert "Bad: eq must be true if order is true." == refusal(lambda: type(Map)("Bad", (Map,), {}, eq=False, order=True))
+
+
+# Bases
+
+
+def test_fields_of_a_plain_base_are_refused():
+    class Plain:
+        count: ClassVar[int]
+        other: "dict[str, Missing]"  # noqa: F821, UP037
+        name: Field[str]
+
+    def define() -> None:
+        class Thing(Plain, Map):
+            pass
+
+    message = "Thing.name: it is declared by "
+    assert message in refusal(define)
+    assert "Plain, which is neither a Map nor a Model; make it a Map." in refusal(define)
+
+
+def test_a_plain_base_may_annotate_what_it_likes():
+    class Plain:
+        count: int
+        odd: "1 / 0"  # type: ignore[valid-type]  # noqa: F722, UP037
+        known: ClassVar[int] = 3
+
+    class Thing(Plain, Map):
+        name: Field[str]
+
+    assert ["name"] == list(fields_of(Thing))
+
+
+def test_a_dataclass_is_no_base():
+    @dataclasses.dataclass
+    class Plain:
+        name: str
+
+    def define() -> None:
+        class Thing(Plain, Map):
+            pass
+
+    assert "Plain is a dataclass; to bring fields into a model, it must be a Map." in refusal(define)
+
+
+@pytest.mark.parametrize("value", [lambda self: 3, property(lambda self: 3), "Rome"], ids=["method", "property", "value"])
+def test_what_hides_an_inherited_field_is_refused(value):
+    message = refusal(lambda: type(Model)("Bad", (City,), {"__qualname__": "Bad", "name": value}, collection="bad"))
+    assert "Bad.name: an attribute of Bad hides the field of City; rename one." == message
+
+
+def test_a_plain_base_that_hides_an_inherited_field_is_refused():
+    class Mixin:
+        def name(self) -> str:
+            return "x"
+
+    def define() -> None:
+        class Hidden(Mixin, City, collection="hidden"):  # type: ignore[misc]
+            pass
+
+    assert "hides the field of City; rename one." in refusal(define)
+
+
+def test_a_method_cannot_hide_the_id():
+    message = refusal_of({}, id=property(lambda self: "x"))
+    assert "Bad.id: every Model has an id of its own; name the attribute otherwise." == message
+
+
+def test_a_class_variable_cannot_hide_an_inherited_field():
+    def define() -> None:
+        class Hidden(City, collection="hidden"):
+            name: ClassVar[str] = "x"  # type: ignore[assignment]
+
+    assert "hides the field of City" in refusal(define)
