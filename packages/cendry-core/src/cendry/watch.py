@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, Generic, Literal, TypeVar, final
+from typing import Any, Generic, Literal, TypeVar, final
 
 from .backend import Backend, DocumentResult, ListenHandle, SnapshotResult
 from .plan import GetPlan, QueryPlan
 from .results import Read
 
 M_co = TypeVar("M_co", covariant=True)
-
-_log: Final = logging.getLogger("cendry")
 
 
 @final
@@ -161,7 +158,10 @@ class Listener:
                 error = another
             else:
                 return
-        _log.error("A listener met an error, and there was no on_error to tell.", exc_info=error)
+        # Rarely needed, and not quick to import.
+        import logging
+
+        logging.getLogger("cendry").error("A listener met an error, and there was no on_error to tell.", exc_info=error)
 
 
 def _same(a: DocumentResult | None, b: DocumentResult) -> bool:

@@ -73,7 +73,7 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
         InvalidValueError: A value doesn't fit its field.
         CendryError: Two changes overlap.
     """
-    found = Masked()
+    places: list[tuple[Place, str, ResolvedField, Any]] = []
     named: dict[FieldPath, str] = {}
     for key, value in changes:
         place = place_of(model, key, "update")
@@ -84,6 +84,10 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
         if into.path in named:
             raise CendryError(f"The update of {model.__qualname__} names {text!r} twice.")
         named[into.path] = text
+        places.append((place, text, into, value))
+    _refuse_overlaps(model, named)
+    found = Masked()
+    for place, text, into, value in places:
         if value is DELETE_FIELD:
             found.paths[into.path] = text
             _forget(found, codec, model, place, text)
@@ -94,7 +98,6 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
             found.put(into.path, text, stored)
             if not isinstance(place, FieldPath):
                 found.values.append((place, into.decode(stored)))
-    _refuse_overlaps(model, named)
     return found
 
 

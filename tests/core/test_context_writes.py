@@ -1,0 +1,688 @@
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from core.documents import NOW, Area, Base, City, Frozen, Kept, Mayor, Spot, Stamped, Status
+
+from cendry import (
+    DELETE_FIELD,
+    SERVER_TIMESTAMP,
+    ArrayRemove,
+    ArrayUnion,
+    CendryError,
+    DocumentAlreadyExistsError,
+    DocumentNotFoundError,
+    FieldPath,
+    Increment,
+    InvalidDocumentIdError,
+    InvalidValueError,
+    Maximum,
+    Minimum,
+    Ref,
+    StaleDocumentError,
+    UnknownFieldError,
+    get_metadata,
+)
+from cendry.plan import Create, Delete, FieldTransform, Set, Update
+
+LATER = NOW + timedelta(hours=1)
+
+
+def commits(backend: Any) -> list[Any]:
+    return [write for writes in backend.plans("commit") for write in writes]
+
+
+def last(backend: Any) -> Any:
+    return commits(backend)[-1]
+
+
+@pytest.fixture
+def sf(ctx: Any, backend: Any) -> City:
+    city = City(id="SF", name="San Francisco", mayor=Mayor(name="x"), attributes={"k": 1})
+    ctx.save(city)
+    backend.calls.clear()
+    return city
+
+
+# save
+
+
+def test_save_writes_stored_names_and_gives_the_id(ctx: Any, backend: Any) -> None:
+    assert ctx.save(City(id="SF", name="San Francisco", budget=Decimal("1.50"), status=Status.CLOSED)) == "SF"
+    write = last(backend)
+    assert (type(write), write.path, write.mask, write.transforms, write.update_time) == (
+        Set,
+        "cities/SF",
+        None,
+        (),
+        None,
+    )
+    assert write.data["displayName"] == "San Francisco"
+    assert (write.data["budget"], write.data["status"]) == ("1.50", "CLOSED")
+
+
+def test_save_replaces_the_whole_document(ctx: Any, backend: Any) -> None:
+    backend.put("cities/SF", {"displayName": "x", "unknown": 1})
+    ctx.save(City(id="SF", name="y"))
+    assert "unknown" not in backend.data("cities/SF")
+
+
+def test_automatic_ids(ctx: Any, backend: Any) -> None:
+    cities = [City(name=str(index)) for index in range(20)]
+    ids = [ctx.save(city) for city in cities]
+    assert [city.id for city in cities] == ids
+    assert all(re.fullmatch(r"[A-Za-z0-9]{20}", document_id) for document_id in ids)
+    assert len(set(ids)) == 20
+    assert len({character for document_id in ids for character in document_id}) > 40
+
+
+def test_saving_sets_metadata(ctx: Any, backend: Any) -> None:
+    city = City(id="SF", name="x")
+    ctx.save(city)
+    stored = backend.documents["cities/SF"]
+    assert get_metadata(city) == ("cities/SF", None, stored.updated, stored.updated)
+    city = ctx.get(City, "SF")
+    ctx.save(city)
+    assert get_metadata(city)[:3] == ("cities/SF", stored.created, backend.documents["cities/SF"].updated)
+
+
+def test_merge_leaves_what_the_model_does_not_know(ctx: Any, backend: Any) -> None:
+    backend.put("cities/SF", {"displayName": "x", "unknown": 1, "mayor": {"mayor name": "y", "party": "z"}})
+    ctx.save(City(id="SF", name="new", mayor=Mayor(name="m", since=1)), merge=True)
+    data = backend.data("cities/SF")
+    assert (data["displayName"], data["unknown"], data["population"]) == ("new", 1, 0)
+    assert data["mayor"] == {"mayor name": "m", "since": 1, "party": "z"}
+
+
+def test_a_model_can_keep_what_it_does_not_know(ctx: Any, backend: Any) -> None:
+    backend.put("cities/SF", {"displayName": "x", "unknown": 1})
+    kept = ctx.get(Kept, "SF")
+    kept.name = "new"
+    ctx.save(kept)
+    assert backend.data("cities/SF") == {"displayName": "new", "unknown": 1, "mayor": None}
+    assert last(backend).mask == (FieldPath("displayName"), FieldPath("mayor"))
+
+
+def test_transforms_on_an_instance_are_sent_as_such(ctx: Any, backend: Any) -> None:
+    stamped = Stamped(id="x", created=SERVER_TIMESTAMP)  # type: ignore[arg-type]
+    ctx.save(stamped)
+    write = last(backend)
+    assert write.transforms == (FieldTransform(FieldPath("created"), SERVER_TIMESTAMP),)
+    assert "created" not in write.data
+    assert stamped.created is SERVER_TIMESTAMP
+    ctx.refresh(stamped)
+    assert stamped.created == backend.documents["stamped/x"].updated
+    city = City(id="SF", name="x", population=Increment(2), regions=ArrayUnion(["a"]))  # type: ignore[arg-type]
+    ctx.save(city, merge=True)
+    ctx.save(city, merge=True)
+    assert FieldPath("population") not in last(backend).mask
+    assert (backend.data("cities/SF")["population"], backend.data("cities/SF")["regions"]) == (4, ["a"])
+
+
+@pytest.mark.parametrize("value", [DELETE_FIELD, ArrayUnion([1]), Increment(1.5), "x"])
+def test_what_does_not_fit_is_not_saved(ctx: Any, backend: Any, value: Any) -> None:
+    city = City(name="x", population=value)
+    with pytest.raises(InvalidValueError, match=r"^City\.population: expected int, found "):
+        ctx.save(city)
+    assert (city.id, backend.calls) == (None, [])
+
+
+# create
+
+
+def test_create_writes_new_documents_only(ctx: Any, backend: Any) -> None:
+    city = City(id="SF", name="x")
+    assert ctx.create(city) == "SF"
+    assert type(last(backend)) is Create
+    stored = backend.documents["cities/SF"]
+    assert get_metadata(city) == ("cities/SF", stored.created, stored.created, stored.created)
+    with pytest.raises(DocumentAlreadyExistsError) as caught:
+        ctx.create(City(id="SF", name="y"))
+    assert (caught.value.collection, caught.value.document_id) == ("cities", "SF")
+    assert backend.data("cities/SF")["displayName"] == "x"
+
+
+# Ids on failure
+
+
+@pytest.mark.parametrize("method", ["save", "create"])
+def test_a_refused_write_takes_the_automatic_id_back(ctx: Any, backend: Any, method: str) -> None:
+    city = City(name="x")
+    backend.fail("commit", DocumentAlreadyExistsError("cities/?"))
+    with pytest.raises(DocumentAlreadyExistsError):
+        getattr(ctx, method)(city)
+    assert city.id is None
+
+
+class PermissionDenied(Exception):
+    code = 403
+
+
+class RequestTimeout(Exception):
+    code = 408
+
+
+class ServiceUnavailable(Exception):
+    code = 503
+
+
+def test_the_database_refuses_by_status_as_well(ctx: Any, backend: Any) -> None:
+    city = City(name="x")
+    backend.fail("commit", PermissionDenied())
+    with pytest.raises(PermissionDenied):
+        ctx.save(city)
+    assert city.id is None
+
+
+@pytest.mark.parametrize("error", [RequestTimeout(), ServiceUnavailable(), ConnectionError()])
+def test_an_unknown_outcome_keeps_the_automatic_id(ctx: Any, backend: Any, error: Exception) -> None:
+    city = City(name="x")
+    backend.fail("commit", error)
+    with pytest.raises(type(error)):
+        ctx.save(city)
+    assert re.fullmatch(r"[A-Za-z0-9]{20}", city.id or "")
+    first = city.id
+    ctx.save(city)
+    assert (city.id, list(backend.documents)) == (first, [f"cities/{first}"])
+
+
+def test_a_given_id_stays_whatever_happens(ctx: Any, backend: Any) -> None:
+    city = City(id="SF", name="x")
+    backend.fail("commit", StaleDocumentError("cities/SF"))
+    with pytest.raises(StaleDocumentError):
+        ctx.save(city)
+    assert city.id == "SF"
+
+
+# Timestamps
+
+
+def test_automatic_times(ctx: Any, backend: Any) -> None:
+    stamped = Stamped(id="x")
+    ctx.save(stamped)
+    assert (stamped.created, stamped.updated) == (NOW, NOW)
+    assert (stamped.day, stamped.hour) == (NOW.date(), NOW.time())
+    assert backend.data("stamped/x")["changed at"] == NOW
+    assert ctx.get(Stamped, "x") == stamped
+
+
+def test_auto_now_add_is_set_once(make: Any, backend: Any) -> None:
+    times = [NOW, LATER, LATER]
+    ctx = make(backend=backend, clock=lambda: times.pop(0))
+    stamped = Stamped(id="x")
+    ctx.create(stamped)
+    ctx.save(stamped)
+    assert (stamped.created, stamped.updated) == (NOW, LATER)
+    given = Stamped(id="y", created=NOW)
+    ctx.save(given)
+    assert given.created == NOW
+
+
+def test_update_sets_auto_now(make: Any, backend: Any) -> None:
+    times = [NOW, LATER, LATER, LATER]
+    ctx = make(backend=backend, clock=lambda: times.pop(0))
+    stamped = Stamped(id="x")
+    ctx.save(stamped)
+    ctx.update(stamped, {Stamped.name: "n"})
+    assert (stamped.name, stamped.created, stamped.updated) == ("n", NOW, LATER)
+    assert ctx.get(Stamped, "x") == stamped
+    ctx.update(Stamped, "x", {Stamped.updated: NOW})
+    assert ctx.get(Stamped, "x").updated == NOW
+    ctx.update(Stamped, "x", {"updated": SERVER_TIMESTAMP})
+    assert ctx.get(Stamped, "x").updated == backend.documents["stamped/x"].updated
+
+
+def test_a_failed_write_leaves_times_and_metadata_as_they_were(ctx: Any, backend: Any) -> None:
+    stamped = Stamped(id="x")
+    ctx.save(stamped)
+    before = dict(vars(stamped)), get_metadata(stamped)
+    for error in (StaleDocumentError("stamped/x"), ConnectionError()):
+        backend.fail("commit", error, times=3)
+        for write in (
+            lambda: ctx.save(stamped),
+            lambda: ctx.update(stamped, {Stamped.name: "n"}),
+            lambda: ctx.delete(stamped),
+        ):
+            with pytest.raises(type(error)):
+                write()
+        assert (dict(vars(stamped)), get_metadata(stamped)) == before
+
+
+def test_the_default_clock_is_the_client_in_utc(make: Any, backend: Any) -> None:
+    stamped = Stamped()
+    earlier = datetime.now(timezone.utc)
+    make(backend=backend).save(stamped)
+    assert stamped.updated is not None
+    assert earlier <= stamped.updated <= datetime.now(timezone.utc)
+    assert stamped.updated.utcoffset() == timedelta(0)
+    assert isinstance(stamped.day, date)
+    assert isinstance(stamped.hour, time)
+
+
+def test_a_naive_clock_is_refused(make: Any, backend: Any) -> None:
+    stamped = Stamped()
+    with pytest.raises(CendryError, match="The clock of this context gives naive datetimes; it must give aware ones"):
+        make(backend=backend, clock=lambda: datetime(2026, 1, 1)).save(stamped)  # noqa: DTZ001
+    assert (stamped.id, backend.calls) == (None, [])
+
+
+def test_frozen_models_are_saved_as_well(ctx: Any) -> None:
+    frozen = Frozen(name="x")
+    ctx.save(frozen)
+    assert (frozen.id is None, frozen.updated) == (False, NOW)
+    assert get_metadata(frozen).path == f"frozen/{frozen.id}"
+    ctx.update(frozen, {"name": "y"})
+    assert frozen.name == "y"
+
+
+# update
+
+
+def test_update_touches_only_what_it_names(ctx: Any, backend: Any, sf: City) -> None:
+    backend.put("cities/SF", {"displayName": "x", "unknown": 1})
+    ctx.update(City, "SF", {City.name: "y", "population": 3, City.mayor[Mayor.since]: 5})
+    assert backend.data("cities/SF") == {"displayName": "y", "unknown": 1, "population": 3, "mayor": {"since": 5}}
+    assert last(backend) == Update(
+        "cities/SF",
+        {"displayName": "y", "population": 3, "mayor": {"since": 5}},
+        (FieldPath("displayName"), FieldPath("population"), FieldPath("mayor", "since")),
+    )
+
+
+def test_update_brings_an_instance_up_to_date(ctx: Any, backend: Any, sf: City) -> None:
+    regions = ["west"]
+    ctx.update(sf, {City.name: "new", "mayor.since": 7, City.attributes["a.b"]: [1], "regions": regions})
+    assert (sf.name, sf.mayor, sf.attributes) == ("new", Mayor(name="x", since=7), {"k": 1, "a.b": [1]})
+    assert sf == ctx.get(City, "SF")
+    assert get_metadata(sf).update_time == backend.documents["cities/SF"].updated
+    regions.append("east")
+    assert sf.regions == ["west"]
+
+
+def test_update_converts_values_by_type(ctx: Any, backend: Any, sf: City) -> None:
+    ctx.update(sf, {"budget": Decimal("2.50"), City.status: Status.CLOSED, "tags": {Status.OPEN}, "area": 3})
+    data = backend.data("cities/SF")
+    assert (data["budget"], data["status"], data["tags"], data["area"]) == ("2.50", "CLOSED", [1], 3.0)
+    assert isinstance(sf.area, float)
+
+
+def test_update_by_stored_path(ctx: Any, backend: Any, sf: City) -> None:
+    ctx.update(
+        sf, {FieldPath("displayName"): "stored", FieldPath("not", "declared"): 1, FieldPath("mayor"): DELETE_FIELD}
+    )
+    data = backend.data("cities/SF")
+    assert (data["displayName"], data["not"], "mayor" in data) == ("stored", {"declared": 1}, False)
+    # What a stored path means for an instance is left to refresh.
+    assert (sf.name, sf.mayor) == ("San Francisco", Mayor(name="x"))
+
+
+def test_update_by_ref(ctx: Any, backend: Any, sf: City) -> None:
+    ctx.update(Ref(City, "SF"), {City.population: 4})
+    assert backend.data("cities/SF")["population"] == 4
+
+
+def test_transforms(ctx: Any, backend: Any, sf: City) -> None:
+    ctx.update(sf, {City.population: Increment(2), "regions": ArrayUnion(["a", "b"]), "area": Maximum(4)})
+    ctx.update(sf, {City.population: Increment(-1), "regions": ArrayRemove(["a"]), "area": Minimum(3.5)})
+    data = backend.data("cities/SF")
+    assert (data["population"], data["regions"], data["area"]) == (1, ["b"], 3.5)
+    assert last(backend).mask == ()
+    # What only the server knows is left to refresh.
+    assert (sf.population, sf.regions, sf.area) == (0, [], 0.0)
+    ctx.refresh(sf)
+    assert (sf.population, sf.regions, sf.area) == (1, ["b"], 3.5)
+
+
+def test_operands_of_transforms_are_converted(ctx: Any, backend: Any, sf: City) -> None:
+    ctx.update(sf, {"tags": ArrayUnion([Status.CLOSED]), "area": Increment(1), City.attributes["n"]: Increment(1)})
+    transforms = {str(one.path): one.transform for one in last(backend).transforms}
+    assert transforms == {"tags": ArrayUnion([2]), "area": Increment(1.0), "attributes.n": Increment(1)}
+    assert isinstance(transforms["area"].value, float)
+
+
+def test_delete_field(ctx: Any, backend: Any, sf: City) -> None:
+    sf.population, sf.regions = 5, ["x"]
+    ctx.save(sf)
+    ctx.update(
+        sf,
+        {
+            "population": DELETE_FIELD,
+            City.regions: DELETE_FIELD,
+            City.mayor[Mayor.since]: DELETE_FIELD,
+            City.attributes["k"]: DELETE_FIELD,
+            City.attributes["absent"]: DELETE_FIELD,
+        },
+    )
+    data = backend.data("cities/SF")
+    assert "population" not in data
+    assert "regions" not in data
+    assert (data["mayor"], data["attributes"]) == ({"mayor name": "x"}, {})
+    assert (sf.population, sf.regions, sf.mayor, sf.attributes) == (0, [], Mayor(name="x", since=2000), {})
+
+
+def test_nested_updates_of_what_an_instance_lacks_are_left_to_refresh(ctx: Any, sf: City) -> None:
+    sf.mayor = None
+    ctx.update(sf, {"mayor.name": "y", "mayor.since": DELETE_FIELD})
+    assert sf.mayor is None
+    ctx.refresh(sf)
+    assert sf.mayor == Mayor(name="y")
+
+
+def test_update_of_the_current_values_of_fields(ctx: Any, backend: Any, sf: City) -> None:
+    sf.name, sf.population = "new", 7
+    sf.mayor = Mayor(name="m", since=1)
+    ctx.update(sf, fields=(one for one in [City.name, "mayor.since", City.attributes["k"]]))
+    data = backend.data("cities/SF")
+    assert (data["displayName"], data["population"], data["mayor"]["since"]) == ("new", 0, 1)
+    assert sf.population == 7
+    stamped = Stamped(id="x")
+    ctx.save(stamped)
+    stamped.name = "new"
+    ctx.update(stamped, fields=["name"])
+    assert backend.data("stamped/x")["name"] == "new"
+
+
+def test_empty_updates_send_nothing(ctx: Any, backend: Any, sf: City) -> None:
+    ctx.update(sf, {})
+    ctx.update(sf, fields=[])
+    ctx.update(City, "absent", {})
+    assert backend.calls == []
+
+
+def test_update_demands_a_document(ctx: Any, backend: Any) -> None:
+    with pytest.raises(DocumentNotFoundError) as caught:
+        ctx.update(City, "LA", {City.name: "x"})
+    assert caught.value.path == "cities/LA"
+    assert backend.documents == {}
+
+
+FIRST_TYPE_ERROR = "update() takes an instance and changes, or a class, an id and changes."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (({"popluation": 1},), UnknownFieldError, "City has no field 'popluation'. Did you mean 'population'?"),
+        (({"mayor.nam": 1},), UnknownFieldError, "City has no field 'mayor.nam'. Did you mean 'mayor.name'?"),
+        (({Area.name: "x"},), TypeError, "Area.name is a field of Area, not of City."),
+        (({5: "x"},), TypeError, "update takes a field of City (City.name, 'name' or FieldPath), not 5."),
+        (({"id": "x"},), CendryError, "The id of a document can't be updated; save() this City under another."),
+        (({City.id: "x"},), CendryError, "The id of a document can't be updated"),
+        (({"population": "x"},), InvalidValueError, "City.population: expected int, found str 'x'."),
+        (({"population": None},), InvalidValueError, "City.population: expected int, found None."),
+        (({"name": "a", City.name: "b"},), CendryError, "The update of City names 'name' twice."),
+        (
+            ({"mayor": None, "mayor.since": 2},),
+            CendryError,
+            "The update of City names 'mayor' and 'mayor.since', which lies in it; name one of them.",
+        ),
+        (
+            ({City.attributes["k"]: {}, FieldPath("attributes", "k", "x"): Increment(1)},),
+            CendryError,
+            "names 'attributes.k' and 'attributes.k.x', which lies in it",
+        ),
+        (({"name": DELETE_FIELD},), InvalidValueError, "City.name: expected str (the field is required), found DELETE_FIELD."),
+        (({"mayor.name": DELETE_FIELD},), InvalidValueError, "City.mayor.name: expected str (the field is required)"),
+        (({"name": Increment(1)},), InvalidValueError, "City.name: expected str, found int 1."),
+        (({"budget": Increment(1)},), InvalidValueError, "City.budget: expected"),
+        (({"population": Increment(1.5)},), InvalidValueError, "City.population: expected int, found float 1.5"),
+        (({"name": ArrayUnion(["x"])},), InvalidValueError, "City.name: expected str, found ArrayUnion."),
+        (({"regions": ArrayUnion([1])},), InvalidValueError, "City.regions: expected str, found int 1."),
+        (({"name": SERVER_TIMESTAMP},), InvalidValueError, "City.name: expected str, found datetime"),
+        ((), TypeError, "update() takes changes or fields=, one of them: update(city, {City.name: 'x'})."),
+        ((5,), TypeError, "update() takes changes as a dict ({City.name: 'x'}), not 5."),
+        ((dict,), TypeError, "update() takes changes as a dict"),
+        (({}, {}), TypeError, FIRST_TYPE_ERROR),
+    ],
+)  # fmt: skip
+def test_wrong_changes_are_refused_before_anything_is_sent(
+    ctx: Any, backend: Any, sf: City, arguments: Any, error: type[Exception], message: str
+) -> None:
+    before = dict(vars(sf))
+    with pytest.raises(error) as caught:
+        ctx.update(sf, *arguments)
+    assert message in str(caught.value)
+    assert (backend.calls, vars(sf)) == ([], before)
+
+
+def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: Any) -> None:
+    class Priced(City, collection="priced"):
+        pass
+
+    with pytest.raises(InvalidValueError, match="budget"):
+        ctx.update(Priced, "x", {"budget": Increment(1)})
+    with pytest.raises(InvalidValueError, match=r"Stamped\.day: expected .* found "):
+        ctx.update(Stamped, "x", {"day": SERVER_TIMESTAMP})
+    assert backend.calls == []
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda ctx, sf: ctx.update(sf, {"name": "x"}, fields=["name"]), TypeError, "update() takes changes or fields=, one of them"),
+        (lambda ctx, sf: ctx.update(City, "SF", fields=["name"]), TypeError, "fields= names fields of an instance"),
+        (lambda ctx, sf: ctx.update(sf, fields="name"), TypeError, "fields= takes a list of fields, not 'name'."),
+        (lambda ctx, sf: ctx.update(sf, fields=5), TypeError, "fields= takes a list of fields, not 5."),
+        (lambda ctx, sf: ctx.update(sf, fields=[City.id]), CendryError, "The id of a document can't be updated"),
+        (lambda ctx, sf: ctx.update(sf, fields=[FieldPath("x")]), CendryError, "FieldPath('x') is a stored path"),
+        (lambda ctx, sf: ctx.update(City, None, {}), TypeError, "An id is needed with a class: (City, 'id')."),
+        (lambda ctx, sf: ctx.delete(sf, "SF"), TypeError, "An id goes with a class; City(id='SF'"),
+        (lambda ctx, sf: ctx.delete(Ref(City, "SF"), parent=sf), TypeError, "a Ref has its own."),
+        (lambda ctx, sf: ctx.delete(Ref.from_path("cities/SF")), CendryError, "doesn't know the model of its document; say ref.as_model(City)."),
+        (lambda ctx, sf: ctx.delete(5), TypeError, "Expected an instance of a Model, not 5."),
+        (lambda ctx, sf: ctx.save(City), TypeError, "Expected an instance of a Model, not <class"),
+        (lambda ctx, sf: ctx.save(Base(name="x")), TypeError, "Base is abstract: it has no collection to write to."),
+        (lambda ctx, sf: ctx.delete(City(name="x")), CendryError, "This City has no id; set one, or save() it first."),
+        (lambda ctx, sf: ctx.delete(Area(name="x"), parent=sf), CendryError, "This Area has no id; set one, or save() it first."),
+        (lambda ctx, sf: ctx.save(City(id="a/b", name="x")), InvalidDocumentIdError, "'a/b' is no legal document id"),
+        (lambda ctx, sf: ctx.save(Area(name="x")), CendryError, "Area is a subcollection of City: say which document"),
+        (lambda ctx, sf: ctx.save(Area(id="a", name="x")), CendryError, "Area is a subcollection of City: say which document"),
+        (lambda ctx, sf: ctx.save(Area(name="x"), parent=City(name="no id")), CendryError, "This City has no id yet"),
+        (lambda ctx, sf: ctx.save(Area(name="x"), parent=Ref(Stamped, "x")), CendryError, "'stamped/x' is no document of that collection."),
+        (lambda ctx, sf: ctx.save(sf, if_unchanged="x"), TypeError, "if_unchanged= takes True or an update time, not 'x'."),
+        (lambda ctx, sf: ctx.save(City(id="SF", name="x"), if_unchanged=True), CendryError, "if_unchanged=True: no version of document 'cities/SF' is known for this City"),
+        (lambda ctx, sf: ctx.delete(City, "SF", if_unchanged=True), CendryError, "if_unchanged=True needs an instance; with a class and an id, give the update time."),
+    ],
+)  # fmt: skip
+def test_wrong_targets_are_refused_before_anything_is_sent(
+    ctx: Any, backend: Any, sf: City, call: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error) as caught:
+        call(ctx, sf)
+    assert message in str(caught.value)
+    assert backend.calls == []
+
+
+# if_unchanged
+
+
+def test_if_unchanged_by_instance(ctx: Any, backend: Any, sf: City) -> None:
+    other = ctx.get(City, "SF")
+    ctx.save(sf, if_unchanged=True)
+    ctx.update(sf, {City.name: "y"}, if_unchanged=True)
+    ctx.update(sf, fields=[City.name], if_unchanged=True)
+    before = dict(vars(other))
+    for write in (
+        lambda: ctx.save(other, if_unchanged=True),
+        lambda: ctx.update(other, {City.name: "z"}, if_unchanged=True),
+        lambda: ctx.delete(other, if_unchanged=True),
+    ):
+        with pytest.raises(StaleDocumentError, match=r"'cities/SF' has changed since it was read"):
+            write()
+    assert vars(other) == before
+    ctx.refresh(other)
+    ctx.delete(other, if_unchanged=True)
+    assert backend.documents == {}
+
+
+def test_if_unchanged_by_update_time(ctx: Any, backend: Any, sf: City) -> None:
+    update_time = get_metadata(sf).update_time
+    naive = update_time.replace(tzinfo=None)
+    ctx.update(City, "SF", {City.name: "y"}, if_unchanged=update_time)
+    assert last(backend).update_time == update_time
+    for write in (
+        lambda: ctx.update(City, "SF", {City.name: "z"}, if_unchanged=update_time),
+        lambda: ctx.delete(City, "SF", if_unchanged=naive),
+        lambda: ctx.save(City(id="SF", name="z"), if_unchanged=update_time),
+    ):
+        with pytest.raises(StaleDocumentError):
+            write()
+        assert last(backend).update_time == update_time
+    ctx.save(sf, if_unchanged=False)
+    assert last(backend).update_time is None
+
+
+# delete
+
+
+def test_delete(ctx: Any, backend: Any, sf: City) -> None:
+    ctx.delete(sf)
+    assert last(backend) == Delete("cities/SF")
+    assert (backend.documents, sf.id) == ({}, "SF")
+    ctx.delete(City, "SF")
+    ctx.delete(Ref(City, "SF"))
+    with pytest.raises(DocumentNotFoundError):
+        ctx.delete(City, "SF", must_exist=True)
+
+
+def test_a_deleted_instance_has_no_metadata_and_comes_back_where_it_was(ctx: Any, backend: Any, sf: City) -> None:
+    area = Area(id="a", name="x")
+    ctx.save(area, parent=sf)
+    ctx.delete(area)
+    with pytest.raises(CendryError, match=r"document 'cities/SF/areas/a' was deleted through this instance"):
+        get_metadata(area)
+    ctx.save(area)
+    assert "cities/SF/areas/a" in backend.documents
+
+
+# Where instances live
+
+
+def test_the_remembered_parent_serves_at_any_depth(ctx: Any, backend: Any, sf: City) -> None:
+    area = Area(id="a", name="x")
+    ctx.save(area, parent=sf)
+    spot = Spot(name="s")
+    ctx.save(spot, parent=area)
+    path = f"cities/SF/areas/a/spots/{spot.id}"
+    assert list(backend.documents) == ["cities/SF", "cities/SF/areas/a", path]
+    found = ctx.select_group(Spot).one()
+    found.name = "t"
+    ctx.save(found)
+    ctx.update(found, {Spot.name: "u"})
+    ctx.refresh(found)
+    assert (found.name, backend.data(path)["name"]) == ("u", "u")
+    ctx.update(Spot, found.id, {"name": "v"}, parent=area)
+    ctx.refresh(spot, parent=area)
+    assert spot.name == "v"
+    ctx.delete(found)
+    assert path not in backend.documents
+
+
+def test_an_explicit_parent_wins(ctx: Any, backend: Any, sf: City) -> None:
+    area = Area(id="a", name="x")
+    ctx.save(area, parent=sf)
+    ctx.save(area, parent=Ref(City, "LA"))
+    assert get_metadata(area).path == "cities/LA/areas/a"
+    ctx.save(area)
+    assert {"cities/SF/areas/a", "cities/LA/areas/a"} < set(backend.documents)
+    assert last(backend).path == "cities/LA/areas/a"
+
+
+def test_a_changed_id_is_another_document(ctx: Any, backend: Any, sf: City) -> None:
+    area = Area(id="a", name="x")
+    ctx.save(area, parent=sf)
+    area.id = "b"
+    with pytest.raises(CendryError, match="or its id was changed since"):
+        get_metadata(area)
+    with pytest.raises(CendryError, match="if_unchanged=True: no version of document 'cities/SF/areas/b' is known"):
+        ctx.save(area, if_unchanged=True)
+    ctx.save(area)
+    assert {"cities/SF/areas/a", "cities/SF/areas/b"} < set(backend.documents)
+    area.id = None
+    ctx.save(area)
+    assert last(backend).path == f"cities/SF/areas/{area.id}"
+
+
+# Many at once
+
+
+def test_save_many(ctx: Any, backend: Any, sf: City) -> None:
+    cities = [City(name="a"), City(id="b", name="b")]
+    ids = ctx.save_many(city for city in cities)
+    assert ids == [cities[0].id, "b"]
+    assert len(backend.plans("commit")) == 1
+    assert [get_metadata(city).path for city in cities] == [f"cities/{one}" for one in ids]
+    areas = (Area(name="x"), Area(name="y"))
+    ctx.save_many(areas, parent=sf, merge=True)
+    assert all(write.mask is not None for write in backend.plans("commit")[-1])
+    ctx.save_many([*areas, sf])
+    assert [write.path for write in backend.plans("commit")[-1]] == [get_metadata(one).path for one in (*areas, sf)]
+
+
+def test_empty_inputs_send_nothing(ctx: Any, backend: Any) -> None:
+    assert ctx.save_many([]) == []
+    ctx.delete_many(iter(()))
+    ctx.delete_many(City, [])
+    assert backend.calls == []
+
+
+def test_at_most_500_at_once(ctx: Any, backend: Any) -> None:
+    cities = [City(name=str(index)) for index in range(501)]
+    message = "One atomic commit takes at most 500 writes, and this is write number 501; nothing was written."
+    with pytest.raises(CendryError, match=message):
+        ctx.save_many(cities)
+    with pytest.raises(CendryError, match=message):
+        ctx.delete_many(City, map(str, range(501)))
+    assert ({city.id for city in cities}, backend.calls) == ({None}, [])
+    ctx.save_many(cities[:500])
+    assert len(backend.documents) == 500
+
+
+def test_save_many_is_all_or_nothing(ctx: Any, backend: Any) -> None:
+    cities = [City(name="a"), City(name="b", population="x")]  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError):
+        ctx.save_many(cities)
+    assert ([city.id for city in cities], backend.calls) == ([None, None], [])
+    cities[1].population = 1
+    backend.fail("commit", StaleDocumentError("cities/a"))
+    with pytest.raises(StaleDocumentError):
+        ctx.save_many(cities)
+    assert [city.id for city in cities] == [None, None]
+
+
+def test_delete_many(ctx: Any, backend: Any, sf: City) -> None:
+    cities = [City(id=name, name=name) for name in "abcdef"]
+    ctx.save_many(cities)
+    ctx.delete_many(cities[:2])
+    ctx.delete_many(City, (name for name in "cd"))
+    ctx.delete_many([Ref(City, "e"), cities[5]])
+    ctx.delete_many(City, [Ref(City, "SF")])
+    assert backend.documents == {}
+    with pytest.raises(DocumentNotFoundError):
+        ctx.delete_many(City, ["x"], must_exist=True)
+    area = Area(id="a", name="x")
+    ctx.save(area, parent=sf)
+    ctx.delete_many(Area, ["a"], parent=sf)
+    assert backend.documents == {}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda ctx: ctx.save_many(City(name="x")), "save_many() takes instances as a list, not City("),
+        (lambda ctx: ctx.save_many("x"), "save_many() takes instances as a list, not 'x'."),
+        (lambda ctx: ctx.save_many(5), "save_many() takes instances as a list, not 5."),
+        (lambda ctx: ctx.save_many([5]), "Expected an instance of a Model, not 5."),
+        (lambda ctx: ctx.delete_many(City, "SF"), "delete_many() takes ids as a list, not 'SF'."),
+        (lambda ctx: ctx.delete_many([], []), "delete_many() takes instances, or a class and ids."),
+    ],
+)
+def test_lists_are_demanded(ctx: Any, backend: Any, call: Any, message: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        call(ctx)
+    assert message in str(caught.value)
+    assert backend.calls == []
