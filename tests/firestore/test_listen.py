@@ -92,9 +92,9 @@ def test_a_snapshot_carries_data_times_and_its_moment(backend: FirestoreBackend)
 
 def test_a_snapshot_belongs_to_its_receiver(backend: FirestoreBackend) -> None:
     ear = Ear(backend, BY_N)
+    ear.hear()
     backend.commit([Set("c/a", {"n": 1, "tags": ["x"]})])
-    while not (first := ear.hear()).documents:
-        pass
+    first = ear.hear()
     assert first.documents[0].data is not None
     first.documents[0].data["tags"].append("changed")
     backend.commit([Set("c/b", {"n": 2})])
@@ -220,6 +220,8 @@ def test_a_stream_that_breaks_is_taken_up_again(
     deadline = time.monotonic() + WAIT
     while faulty.calls.count("Listen") < 4 and time.monotonic() < deadline:
         time.sleep(0.02)
+    # The emulator overlooks a commit that comes while a listener begins, until the next one.
+    time.sleep(0.5)
     faulty_backend.commit([Delete("c/a")])
     assert ["b"] == ear.hear_ids()
     assert ear.errors.empty()

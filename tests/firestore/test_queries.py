@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cendry.errors import InvalidRequestError
+from cendry.errors import InvalidRequestError, MissingIndexError
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import (
     Aggregation,
@@ -121,10 +121,10 @@ async def test_orders(cities: Any) -> None:
     assert list("edcbaf") == await cities.ids(QueryPlan("cities", orders=(Order(N, True), Order(DOCUMENT_ID))))
 
 
-async def test_the_emulator_refuses_names_in_descending_order(cities: Any) -> None:
-    # Production wants an index for it; what is no missing index passes as it is.
-    with pytest.raises(exceptions.FailedPrecondition):
+async def test_names_in_descending_order_need_an_index_even_on_the_emulator(cities: Any) -> None:
+    with pytest.raises(MissingIndexError, match="descending") as caught:
         await cities.ids(QueryPlan("cities", orders=(Order(DOCUMENT_ID, True),)))
+    assert isinstance(caught.value.__cause__, exceptions.FailedPrecondition)
 
 
 @pytest.mark.parametrize(

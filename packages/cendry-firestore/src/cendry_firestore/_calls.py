@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from cendry.backend import CallOptions
 from google.api_core import exceptions
@@ -73,7 +73,7 @@ class Allowance:
 
     def exhausted(self, error: exceptions.RetryError) -> Any:
         """What to raise when the policy gave up: the caller's own tells so itself."""
-        return error if self.retry is not None else self.spent(error.cause)
+        return error if self.retry is not None else self.spent(cast("Any", error).cause)
 
 
 def send(method: Callable[..., Any], request: Any, metadata: Any, allowance: Allowance) -> Any:

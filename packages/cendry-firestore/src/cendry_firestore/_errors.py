@@ -44,8 +44,9 @@ def meaning_of(
         case exceptions.FailedPrecondition():
             if stale := _with_update_time(writes):
                 return StaleDocumentError(*stale)
-            # A query fails with this type for other reasons too.
-            if collection is not None and "index" in text:
+            # A query fails with this type for other reasons too. The emulator knows no indexes, but refuses what
+            # never has one unless it is asked for: names in descending order.
+            if collection is not None and ("index" in text or "descending key scans" in text):
                 return MissingIndexError(collection, text)
         case _:
             pass
