@@ -13,9 +13,8 @@ import typing
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, ForwardRef, Generic, Literal, Optional, TypeVar, Union
 
-import pytest
-
 import cendry
+import pytest
 from cendry.annotations import Unresolved, as_text, replace_leaves
 from cendry.field import Field, field
 from cendry.model import Map, Model, fields_of, resolve
@@ -48,7 +47,10 @@ def module(request) -> Iterator[Any]:
         new = types.ModuleType(f"tests_{name}_{len(made)}_{request.param_index}")
         sys.modules[new.__name__] = new
         made.append(new.__name__)
-        exec(compile(request.param + PREAMBLE + textwrap.dedent(source), f"<{name}>", "exec", dont_inherit=True), vars(new))
+        exec(
+            compile(request.param + PREAMBLE + textwrap.dedent(source), f"<{name}>", "exec", dont_inherit=True),
+            vars(new),
+        )
         return new
 
     yield build
@@ -280,6 +282,36 @@ def test_plain_locals_are_seen_while_the_function_runs(module):
     assert {"shade": shade} == types_of(city)
 
 
+def test_locals_around_a_class_in_a_class_are_seen(module):
+    sample = module("""
+        def use():
+            class Outer:
+                class City(Model, collection="cities"):
+                    shade: Field["Shade"]
+
+            Shade = int
+            resolve(Outer.City)
+            return Outer.City
+    """)
+    assert {"shade": int} == types_of(sample.use())
+
+
+def test_an_init_of_the_class_itself_stays_as_it_is(module):
+    sample = module("""
+        class City(Map):
+            mayor: Field["Mayor2"]
+
+            def __init__(self, who: str) -> None:
+                self.mayor = Mayor2(name=who)
+
+        class Mayor2(Map):
+            name: Field[str]
+    """)
+    assert {"mayor": sample.Mayor2} == types_of(sample.City)
+    assert "x" == sample.City("x").mayor.name
+    assert {"who", "return"} == set(sample.City.__init__.__annotations__)
+
+
 def test_plain_locals_are_gone_once_the_function_has_ended(module):
     sample = module("""
         def use():
@@ -347,7 +379,9 @@ def test_a_function_that_is_called_twice_makes_two_worlds(module):
 
 
 def test_a_class_without_a_module_to_look_in():
-    made = type(Map)("Made", (Map,), {"__module__": "nowhere", "__annotations__": {"x": Field["int"], "y": Field["Gone"]}})
+    made = type(Map)(
+        "Made", (Map,), {"__module__": "nowhere", "__annotations__": {"x": Field["int"], "y": Field["Gone"]}}
+    )
     assert int is made.__cendry_fields__.infos["x"].annotation
     with pytest.raises(TypeError, match="name 'Gone' is not defined"):
         resolve(made)
@@ -480,7 +514,13 @@ def test_replacing_leaves_keeps_what_does_not_change():
 
 @pytest.mark.parametrize(
     ("annotation", "text"),
-    [("a | b", "a | b"), (ForwardRef("X"), "X"), (int, "int"), (list[int], "list[int]"), (Optional[int], "Optional[int]")],
+    [
+        ("a | b", "a | b"),
+        (ForwardRef("X"), "X"),
+        (int, "int"),
+        (list[int], "list[int]"),
+        (Optional[int], "Optional[int]"),
+    ],
 )
 def test_types_in_words(annotation, text):
     assert text == as_text(annotation)
@@ -497,7 +537,10 @@ def test_an_unresolved_type_shows_what_it_is():
 
 
 def test_a_forward_reference_can_be_the_whole_annotation():
-    body = {"__module__": __name__, "__annotations__": {"x": ForwardRef("Field[int]"), "K": ForwardRef("ClassVar[int]")}}
+    body = {
+        "__module__": __name__,
+        "__annotations__": {"x": ForwardRef("Field[int]"), "K": ForwardRef("ClassVar[int]")},
+    }
     assert {"x": int} == types_of(type(Map)("Made", (Map,), body))
 
 

@@ -14,7 +14,6 @@ from datetime import datetime, timezone
 from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 import pytest
-
 from cendry.errors import CendryError
 from cendry.field import Field, FieldDescriptor, field
 from cendry.model import Map, Model, fields_of
@@ -170,6 +169,7 @@ def test_equality_looks_at_every_field():
 
 def test_repr_shows_every_field():
     assert "Spot(id=None, x=1, y=2)" == repr(Spot(x=1, y=2))
+
     class Quiet(Map, repr=False):
         name: Field[str]
 

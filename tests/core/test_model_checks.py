@@ -9,7 +9,6 @@ from datetime import date, datetime, time
 from typing import Annotated, Any, ClassVar, Optional
 
 import pytest
-
 from cendry.errors import InvalidDocumentIdError
 from cendry.field import Field, field
 from cendry.model import Map, Model, fields_of
@@ -46,7 +45,10 @@ def refusal_of(annotations: dict[str, Any], **values: Any) -> str:
         (list[complex], "Bad.x: Firestore can't hold complex"),
         (dict[str, dict[str, list[object]]], "Bad.x: Firestore can't hold object; use Any."),
         (dict[int, str], "Bad.x: dict[int, str] has keys of type int; Firestore's keys are str."),
-        (City, "Bad.x: City is a Model, and documents can't be embedded: refer to it with Ref[City], or make it a Map."),
+        (
+            City,
+            "Bad.x: City is a Model, and documents can't be embedded: refer to it with Ref[City], or make it a Map.",
+        ),
         (Optional[City], "Bad.x: City is a Model"),
         (list[list[int]], "Bad.x: list[list[int]] has an array directly in an array"),
         (dict[str, list[set[int]]], "Bad.x: list[set[int]] has an array directly in an array"),
@@ -84,7 +86,10 @@ def test_an_enum_is_checked_as_it_is_stored():
         (Field, "Bad.x: Field needs a type: Field[str]."),
         ("Field", "Bad.x: Field needs a type: Field[str]."),
         ("dataclasses.InitVar[int]", "Bad.x: an annotation must be Field["),
-        ("Feild[str]", "Bad.x: name 'Feild' is not defined in the annotation 'Feild'; an annotation must be Field[...]"),
+        (
+            "Feild[str]",
+            "Bad.x: name 'Feild' is not defined in the annotation 'Feild'; an annotation must be Field[...]",
+        ),
         ("cendry.Field[str]", "Bad.x: name 'cendry' is not defined in the annotation 'cendry.Field'"),
         ("Field[str", "Bad.x: the annotation 'Field[str' is no Python expression."),
         ("Field['str' | None]", "Bad.x: unsupported operand type(s) for |: 'str' and 'NoneType'."),
@@ -183,13 +188,19 @@ def test_an_inherited_alias_counts():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"default": [], "alias": "l"}, "Bad.x: its default, of type list, can change, and all instances would share it"),
+        (
+            {"default": [], "alias": "l"},
+            "Bad.x: its default, of type list, can change, and all instances would share it",
+        ),
         ({"default": {}}, "Bad.x: its default, of type dict, can change"),
         ({"default": set()}, "Bad.x: its default, of type set, can change"),
         ({"default": 1, "default_factory": int}, "Bad.x: it has both default= and default_factory=."),
         ({"default_factory": 3}, "Bad.x: default_factory= takes a function without arguments, not 3."),
         ({"enum_by": "label"}, "Bad.x: enum_by= is 'value' or 'name', not 'label'."),
-        ({"auto_now": True, "auto_now_add": True}, "Bad.x: auto_now= includes what auto_now_add= does; give one of them."),
+        (
+            {"auto_now": True, "auto_now_add": True},
+            "Bad.x: auto_now= includes what auto_now_add= does; give one of them.",
+        ),
         ({"auto_now": True, "default": 3}, "Bad.x: a field with auto_now= or auto_now_add= is None by default"),
         ({"auto_now": True, "default": None}, "Bad.x: a field with auto_now= or auto_now_add= is None by default"),
         ({"auto_now_add": True, "default_factory": int}, "Bad.x: a field with auto_now= or auto_now_add= is None"),
@@ -212,7 +223,9 @@ def test_a_default_that_is_a_map_can_change_unless_it_is_frozen():
     class Fixed(Map, frozen=True):
         x: Field[int]
 
-    assert "Bad.p: its default, of type Point, can change" in refusal_of({"p": Field[Point]}, p=field(default=Point(x=1)))
+    assert "Bad.p: its default, of type Point, can change" in refusal_of(
+        {"p": Field[Point]}, p=field(default=Point(x=1))
+    )
 
     class Fine(Map):
         p: Field[Fixed] = field(default=Fixed(x=1))
@@ -260,7 +273,9 @@ def test_a_model_needs_a_collection():
         class Nowhere(Model):
             x: Field[int]
 
-    assert 'Nowhere: a Model needs collection="...", which is never guessed; or abstract=True, if it is' in refusal(define)
+    assert 'Nowhere: a Model needs collection="...", which is never guessed; or abstract=True, if it is' in refusal(
+        define
+    )
 
     def extend() -> None:
         class Capital(City):
@@ -321,7 +336,9 @@ def test_frozen_and_other_classes_do_not_mix(frozen):
 
 
 def test_dataclass_options_that_do_not_fit_together():
-    assert "Bad: eq must be true if order is true." == refusal(lambda: type(Map)("Bad", (Map,), {}, eq=False, order=True))
+    assert "Bad: eq must be true if order is true." == refusal(
+        lambda: type(Map)("Bad", (Map,), {}, eq=False, order=True)
+    )
 
 
 # Bases
@@ -345,7 +362,7 @@ def test_fields_of_a_plain_base_are_refused():
 def test_a_plain_base_may_annotate_what_it_likes():
     class Plain:
         count: int
-        odd: "1 / 0"  # type: ignore[valid-type]  # noqa: F722, UP037
+        odd: "1 / 0"  # type: ignore[valid-type]  # noqa: UP037
         known: ClassVar[int] = 3
 
     class Thing(Plain, Map):
@@ -366,7 +383,9 @@ def test_a_dataclass_is_no_base():
     assert "Plain is a dataclass; to bring fields into a model, it must be a Map." in refusal(define)
 
 
-@pytest.mark.parametrize("value", [lambda self: 3, property(lambda self: 3), "Rome"], ids=["method", "property", "value"])
+@pytest.mark.parametrize(
+    "value", [lambda self: 3, property(lambda self: 3), "Rome"], ids=["method", "property", "value"]
+)
 def test_what_hides_an_inherited_field_is_refused(value):
     message = refusal(lambda: type(Model)("Bad", (City,), {"__qualname__": "Bad", "name": value}, collection="bad"))
     assert "Bad.name: an attribute of Bad hides the field of City; rename one." == message

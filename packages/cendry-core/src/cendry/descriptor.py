@@ -321,7 +321,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         )
 
     # Unseen by checkers, these are errors for them too; seen, a field would be an iterable to them.
-    if not TYPE_CHECKING:
+    if not TYPE_CHECKING:  # pragma: no branch
 
         def __iter__(self) -> NoReturn:
             raise TypeError(f"{self!r} can't be iterated over: it is the field, not a value of it.")
