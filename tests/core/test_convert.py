@@ -1,0 +1,219 @@
+"""`from_dict`, `to_dict` and `validate`."""
+
+from __future__ import annotations
+
+import enum
+from collections import UserDict, defaultdict
+from datetime import datetime, timezone
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from cendry.convert import Problem, from_dict, to_dict, validate
+from cendry.errors import DecodeError, InvalidDocumentIdError, InvalidValueError, UnknownFieldError
+from cendry.field import Field, field
+from cendry.model import Map, Model
+
+MOMENT = datetime(2024, 5, 6, tzinfo=timezone.utc)
+
+
+class Status(enum.Enum):
+    OPEN = "open"
+
+
+class Mayor(Map):
+    name: Field[str] = field(alias="fullName")
+    id: Field[int] = field(default=0)
+
+
+class City(Model, collection="cities"):
+    name: Field[str] = field(alias="displayName")
+    status: Field[Status] = field(enum_by="name")
+    mayor: Field[Mayor | None] = field(default=None)
+    mayors: Field[dict[str, list[Mayor]]] = field(default_factory=dict)
+    created: Field[datetime] = field(auto_now_add=True)
+
+
+class Loose(Model, collection="loose", extra="keep"):
+    x: Field[int] = field(default=0)
+
+
+class Hooked(Model, collection="hooked"):
+    x: Field[int]
+
+    def __post_init__(self) -> None:
+        if self.x < 0:
+            raise LookupError("negative")
+
+
+CITY = City(
+    id="SF",
+    name="San Francisco",
+    status=Status.OPEN,
+    mayor=Mayor(name="M", id=1),
+    mayors={"a": [Mayor(name="N")]},
+    created=MOMENT,
+)
+BY_NAME = {
+    "name": "San Francisco",
+    "status": "OPEN",
+    "mayor": {"name": "M", "id": 1},
+    "mayors": {"a": [{"name": "N", "id": 0}]},
+    "created": MOMENT,
+}
+BY_ALIAS = {
+    "displayName": "San Francisco",
+    "status": "OPEN",
+    "mayor": {"fullName": "M", "id": 1},
+    "mayors": {"a": [{"fullName": "N", "id": 0}]},
+    "created": MOMENT,
+}
+
+
+def test_to_dict() -> None:
+    assert BY_NAME == to_dict(CITY)
+    assert BY_ALIAS == to_dict(CITY, by_alias=True)
+    assert {"id": "SF", **BY_NAME} == to_dict(CITY, include_id=True)
+    assert {"id": "SF", **BY_ALIAS} == to_dict(CITY, include_id=True, by_alias=True)
+    assert {"id": None, "x": 0} == to_dict(Loose(), include_id=True)
+    assert ["id", "name"] == list(to_dict(CITY, include_id=True))[:2]
+    assert {"name": "M", "id": 1} == to_dict(CITY.mayor, include_id=True)
+
+
+def test_from_dict() -> None:
+    assert CITY == from_dict(City, BY_NAME, doc_id="SF")
+    assert CITY == from_dict(City, BY_ALIAS, doc_id="SF", by_alias=True)
+    assert CITY == from_dict(City, {"id": "SF", **BY_NAME}, include_id=True)
+    assert CITY == from_dict(City, {"id": "SF", **BY_ALIAS}, include_id=True, by_alias=True)
+    assert CITY == from_dict(City, {"id": "other", **BY_NAME}, doc_id="SF", include_id=True)
+    assert from_dict(City, BY_NAME, include_id=True).id is None
+    assert from_dict(City, {"id": None, **BY_NAME}, include_id=True).id is None
+    assert Mayor(name="M", id=1) == from_dict(Mayor, {"name": "M", "id": 1}, include_id=True)
+
+
+def test_python_values_are_taken_as_well_as_stored_ones() -> None:
+    data = {
+        "name": "San Francisco",
+        "status": Status.OPEN,
+        "mayor": CITY.mayor,
+        "mayors": CITY.mayors,
+        "created": MOMENT,
+    }
+    assert CITY == from_dict(City, data, doc_id="SF")
+
+
+def test_any_mapping_is_taken() -> None:
+    for data in (MappingProxyType(BY_NAME), UserDict(BY_NAME), defaultdict(lambda: 3, BY_NAME)):
+        assert CITY == from_dict(City, data, doc_id="SF")
+        assert [] == validate(City, data)
+    incomplete = defaultdict(lambda: "x", {"name": "x"})
+    with pytest.raises(TypeError, match="missing the required field 'status'"):
+        from_dict(City, incomplete)
+    assert {"name": "x"} == incomplete
+
+
+def test_data_that_is_no_mapping_is_refused() -> None:
+    with pytest.raises(TypeError, match="from_dict takes a dict of the fields of City, not list"):
+        from_dict(City, [1])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="validate takes a dict of the fields of City, not str"):
+        validate(City, "x")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="is neither a Model nor a Map"):
+        from_dict(int, {})
+    with pytest.raises(TypeError, match="is neither a Model nor a Map"):
+        to_dict(3)
+
+
+def test_all_missing_fields_are_listed_at_any_depth() -> None:
+    with pytest.raises(TypeError) as caught:
+        from_dict(City, {"mayor": {}, "mayors": {"a b": [{"name": "x"}, {"id": 1}]}})
+    assert "City is missing the required fields 'name', 'status', 'mayor.name', 'mayors.`a b`[1].name'." == str(
+        caught.value
+    )
+    with pytest.raises(TypeError) as caught:
+        from_dict(City, {"status": "OPEN", "mayor": {"fullName": "x"}}, by_alias=True)
+    assert "City is missing the required field 'displayName'." == str(caught.value)
+    with pytest.raises(TypeError) as caught:
+        from_dict(City, {"status": "OPEN", "nmae": 3})
+    assert "City is missing the required field 'name'. Not declared: 'nmae'." == str(caught.value)
+
+
+def test_unknown_keys_are_refused_unless_told_otherwise() -> None:
+    with pytest.raises(UnknownFieldError, match=r"City has no field 'staus'\. Did you mean 'status'\?"):
+        from_dict(City, {**BY_NAME, "staus": 1})
+    with pytest.raises(UnknownFieldError, match=r"City has no field 'mayor\.nam'\. Did you mean 'mayor\.name'\?"):
+        from_dict(City, {**BY_NAME, "mayor": {"name": "x", "nam": 1}})
+    with pytest.raises(UnknownFieldError, match=r"City has no field 'displayName'"):
+        from_dict(City, {**BY_NAME, "displayName": 1})
+    with pytest.raises(UnknownFieldError, match="Loose has no field 'y'"):
+        from_dict(Loose, {"y": 1})
+    for extra in ("ignore", "keep"):
+        assert Loose() == from_dict(Loose, {"y": 1}, extra=extra)  # type: ignore[arg-type]
+        more = {**BY_NAME, "more": 1, "mayor": {"name": "M", "id": 1, "more": 1}}
+        assert CITY == from_dict(City, more, doc_id="SF", extra=extra)  # type: ignore[arg-type]
+        assert [] == validate(City, more, extra=extra)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match='extra= takes "ignore", "forbid" or "keep", not \'drop\''):
+        from_dict(City, BY_NAME, extra="drop")  # type: ignore[arg-type]
+
+
+def test_an_id_in_the_data_is_unknown_unless_asked_for() -> None:
+    (problem,) = validate(City, {"id": "SF", **BY_NAME})
+    assert "the key 'id' (include_id=True takes it as the id of the document)" == problem.found
+    assert [] == validate(City, {"id": "SF", **BY_NAME}, include_id=True)
+    with pytest.raises(UnknownFieldError, match="City has no field 'id'"):
+        from_dict(City, {"id": "SF", **BY_NAME})
+
+
+def test_ids_are_checked() -> None:
+    for bad in ("a/b", "", "..", 5):
+        with pytest.raises(InvalidDocumentIdError):
+            from_dict(City, BY_NAME, doc_id=bad)  # type: ignore[arg-type]
+        with pytest.raises(InvalidDocumentIdError):
+            from_dict(City, {**BY_NAME, "id": bad}, include_id=True)
+        (problem,) = validate(City, {**BY_NAME, "id": bad}, include_id=True)
+        assert ("id", "a legal document id") == (problem.path, problem.expected)
+
+
+def test_wrong_values_are_named() -> None:
+    with pytest.raises(DecodeError) as caught:
+        from_dict(City, {**BY_NAME, "name": 5, "mayors": {"a": [{"name": 6}]}})
+    error = caught.value
+    assert (None, "City", "name", "str", "int 5") == (error.path, error.model, error.field, error.expected, error.found)
+    with pytest.raises(InvalidValueError, match=r"City\.name: expected str, found int 5"):
+        to_dict(City(name=5, status=Status.OPEN))  # type: ignore[arg-type]
+
+
+def test_validate_lists_every_problem() -> None:
+    data = {
+        "nme": 1,
+        "status": "CLOSED",
+        "mayor": {"name": 5, "id": "x", "more": 1},
+        "mayors": {"a": [{"name": "x"}, 5]},
+        "created": "today",
+    }
+    assert [
+        Problem("name", "str", "nothing", "missing"),
+        Problem("status", "Status by name ('OPEN')", "str 'CLOSED'"),
+        Problem("mayor.name", "str", "int 5"),
+        Problem("mayor.id", "int", "str 'x'"),
+        Problem("mayor.more", "only declared fields of Mayor", "the key 'more'", "unknown"),
+        Problem("mayors.a[1]", "Mayor", "int 5"),
+        Problem("created", "datetime", "str 'today'"),
+        Problem("nme", "only declared fields of City", "the key 'nme' (did you mean 'name'?)", "unknown", ("name",)),
+    ] == validate(City, data)
+
+
+def test_keys_that_are_no_strings_are_named() -> None:
+    with pytest.raises(UnknownFieldError, match="Loose has no field '`5`'"):
+        from_dict(Loose, {5: 1})  # type: ignore[dict-item]
+    with pytest.raises(UnknownFieldError):
+        from_dict(Loose, {"": 1})
+
+
+def test_what_post_init_raises_passes_untouched_and_validate_builds_nothing() -> None:
+    with pytest.raises(LookupError, match="negative"):
+        from_dict(Hooked, {"x": -1})
+    assert [] == validate(Hooked, {"x": -1})
+    data: Any = {"x": "y"}
+    assert "the data: expected int, found nothing" == str(Problem("", "int", "nothing"))
+    assert ["x: expected int, found str 'y'"] == [str(problem) for problem in validate(Hooked, data)]
