@@ -103,11 +103,13 @@ class Fault:
         code: The status; `OK` ends the answer in peace.
         text: What the server says.
         after: How many messages pass before; `None` to wait until the caller gives up.
+        pause: Seconds of silence before it breaks.
     """
 
     code: grpc.StatusCode
     text: str = "injected"
     after: int | None = 0
+    pause: float = 0.0
 
 
 @dataclass
@@ -156,6 +158,7 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
         if fault.after is None:
             while context.is_active() and not self.stopping.wait(0.05):
                 pass
+        self.stopping.wait(fault.pause)
         if fault.code is not grpc.StatusCode.OK:
             context.abort(fault.code, fault.text)
 

@@ -255,6 +255,18 @@ def test_a_server_that_stays_away_is_told_in_the_end(
     assert ear.silence()
 
 
+def test_silence_before_a_failure_is_not_held_against_the_server(
+    faulty_backend: FirestoreBackend, faulty: Any, fault: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cendry_firestore._listen.PATIENCE", 0.5)
+    faulty.faults["Listen"] = [fault(grpc.StatusCode.UNAVAILABLE, after=3, pause=1.0)]
+    ear = Ear(faulty_backend, BY_N)
+    while faulty.calls.count("Listen") < 2:
+        time.sleep(0.02)
+    assert [] == ear.hear_ids()
+    assert ear.silence()
+
+
 def test_close_while_it_waits_to_connect_again(faulty_backend: FirestoreBackend, faulty: Any, fault: Any) -> None:
     faulty.faults["Listen"] = [fault(grpc.StatusCode.UNAVAILABLE)] * 200
     ear = Ear(faulty_backend, BY_N)

@@ -32,7 +32,7 @@ _TRANSIENT: Final = (
     exceptions.ServiceUnavailable,
     exceptions.Unauthenticated,
 )
-# Seconds without a word from the server after which a listener gives up; as long as the SDK retries a query.
+# Seconds of failures in a row after which a listener gives up; as long as the SDK retries a query.
 PATIENCE = 300.0
 _LONGEST_PAUSE: Final = 10.0
 _JOIN_SECONDS: Final = 5.0
@@ -44,6 +44,9 @@ class ListenState:
     Args:
         plan: What is listened to.
         database: `projects/P/databases/D`.
+
+    Attributes:
+        is_current: Whether the server has told all that there was when listening began.
     """
 
     def __init__(self, plan: QueryPlan | GetPlan, database: str) -> None:
@@ -55,13 +58,13 @@ class ListenState:
         self._token = b""
         # The documents with the changes since.
         self._working: dict[str, Any] = {}
-        self._is_current = False
+        self.is_current = False
         self._versions: dict[str, Any] | None = None
 
     def request(self) -> Any:
         """The request that begins to listen, or goes on from the last complete state."""
         self._working = dict(self._documents)
-        self._is_current = False
+        self.is_current = False
         request = _sdk.ListenRequest(database=self._database)
         target = request.add_target
         target.target_id = _TARGET
@@ -107,10 +110,10 @@ class ListenState:
         if change.target_change_type == kind.RESET:
             self._forget()
         elif change.target_change_type == kind.CURRENT:
-            self._is_current = True
+            self.is_current = True
         elif (
             change.target_change_type == kind.NO_CHANGE
-            and self._is_current
+            and self.is_current
             and not change.target_ids
             and change.HasField("read_time")
         ):
@@ -136,7 +139,7 @@ class ListenState:
         self._documents = {}
         self._working = {}
         self._token = b""
-        self._is_current = False
+        self.is_current = False
 
 
 class LostTrackError(Exception):
@@ -162,7 +165,7 @@ class Listener:
         self._closed = threading.Event()
         self._calling_back = False
         self._call: Any = None
-        self._heard_at = time.monotonic()
+        self._failing_since: float | None = None
         self._failures = 0
         self._thread = threading.Thread(target=self._run, name="cendry-listener", daemon=True)
 
@@ -187,9 +190,9 @@ class Listener:
             try:
                 self._listen()
             except LostTrackError:
-                continue
+                failure: Exception = _sdk.ServiceUnavailable("The documents at hand are not those the server counts.")
             except _sdk.grpc.RpcError as error:
-                failure: Exception = _sdk.error_of_rpc(error)
+                failure = _sdk.error_of_rpc(error)
             except Exception as error:
                 failure = error
             else:
@@ -197,7 +200,10 @@ class Listener:
                 failure = _sdk.ServiceUnavailable("The server ended the stream.")
             if self._closed.is_set():
                 return
-            if not isinstance(failure, _TRANSIENT) or time.monotonic() - self._heard_at > PATIENCE:
+            now = time.monotonic()
+            # A quiet stream may have been silent for hours before it broke, so silence counts from the first failure.
+            self._failing_since = self._failing_since or now
+            if not isinstance(failure, _TRANSIENT) or now - self._failing_since > PATIENCE:
                 self._end(failure)
                 return
             self._failures += 1
@@ -214,9 +220,10 @@ class Listener:
             if self._closed.is_set():
                 return
             for response in call:
-                self._heard_at = time.monotonic()
-                self._failures = 0
                 snapshot = self._state.take(response._pb)
+                if self._state.is_current:
+                    self._failing_since = None
+                    self._failures = 0
                 if snapshot is not None:
                     self._call_back(self._on_snapshot, snapshot)
         finally:
