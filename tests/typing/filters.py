@@ -10,10 +10,7 @@ from typing import Any
 
 from typing_extensions import TypedDict, assert_type
 
-from cendry.field import Field, FieldDescriptor, field
-from cendry.filters import And, Asc, Comparison, Desc, Filter, Or
-from cendry.model import Map, Model
-from cendry.paths import FieldPath
+from cendry import And, Asc, Comparison, Desc, Field, FieldDescriptor, FieldFilter, FieldPath, Filter, Map, Model, Or, field
 
 
 class Status(enum.Enum):
@@ -162,6 +159,8 @@ assert_type(And(one, two), And)
 assert_type(And([one, two]), And)
 assert_type(Or(one, [two]), Or)
 use(one & two, one | two, City.name.startswith("x") & one)
+assert_type(one & FieldFilter("a.b", "==", 3), And)
+assert_type(Or(one, FieldFilter("a.b", "==", 3)), Or)
 use(one & True)  # error: mypy pyright ty
 use(one | City.name)  # error: mypy pyright ty
 use(one & City.name.asc())  # error: mypy pyright ty

@@ -13,8 +13,7 @@ from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
 from typing_extensions import assert_type
 
-from cendry.field import Field, FieldDescriptor, field
-from cendry.model import Map, Model, fields_of, resolve
+from cendry import Field, FieldDescriptor, Map, Model, field, resolve
 
 
 class Status(enum.Enum):
@@ -47,6 +46,8 @@ class City(Model, collection="cities"):
 assert_type(City(name="Rome", state="IT"), City)
 City(id="SF", name="Rome", state="IT", population=3, regions=["a"], status=Status.OPEN, mayor=None, attributes={})
 City(name="Rome", state="IT", mayor=Mayor(name="x"), created=None, updated=None)
+# What has a `=` is optional to checkers: a required field with options is best written with Annotated.
+City(name="Rome")
 City()  # error: mypy pyright ty
 City(state="IT")  # error: mypy pyright ty
 City("Rome", state="IT")  # error: mypy pyright ty
@@ -241,6 +242,5 @@ match city:
         pass
 {city: 1}  # error: pyright
 
-fields_of(City)
 resolve()
 resolve(City, Mayor)

@@ -36,7 +36,7 @@ def mypy(folder: Path) -> dict[Line, str]:
 
 def pyright(folder: Path) -> dict[Line, str]:
     # The settings of pyproject.toml count, with the files to look at replaced.
-    found = json.loads(run("pyright", "--outputjson", *SAMPLES))["generalDiagnostics"]
+    found = json.loads(run("pyright", "--outputjson", "--pythonpath", sys.executable, *SAMPLES))["generalDiagnostics"]
     return {
         (str(Path(each["file"]).relative_to(ROOT)), each["range"]["start"]["line"] + 1): each["message"]
         for each in found
@@ -45,7 +45,7 @@ def pyright(folder: Path) -> dict[Line, str]:
 
 
 def ty(folder: Path) -> dict[Line, str]:
-    found = run("ty", "check", "--output-format", "concise", *SAMPLES)
+    found = run("ty", "check", "--python", sys.executable, "--output-format", "concise", *SAMPLES)
     pattern = re.compile(r"^(?P<file>[^:\n]+):(?P<line>\d+):\d+: (?P<message>error\[.*)$", re.MULTILINE)
     return {(match["file"], int(match["line"])): match["message"] for match in pattern.finditer(found)}
 

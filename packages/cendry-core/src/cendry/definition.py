@@ -413,11 +413,15 @@ def _build_dataclass(cls: Any, own: Mapping[str, FieldInfo], keywords: Keywords)
         else:
             setattr(cls, name, dataclasses.field(default=info.default))
     restore = _replace_annotations(cls, annotations)
+    has_init = "__init__" in cls.__dict__
     try:
         dataclass(kw_only=True, match_args=False, **options)(cls)
     except (TypeError, ValueError) as error:
         raise _fault(cls, None, str(error).rstrip(".")) from error
     restore()
+    if sys.version_info >= (3, 14) and not has_init:  # pragma: no cover
+        # Unverified, as below: there, the annotations of __init__ are read from the class when they are asked for.
+        cls.__init__.__annotations__ = {**{each.name: each.type for each in dataclasses.fields(cls)}, "return": None}
     # Whatever stays on the class makes reading the instance's own attribute slower.
     for name in annotations:
         if name in cls.__dict__:
@@ -431,7 +435,7 @@ def _replace_annotations(cls: Any, annotations: dict[str, Any]) -> Callable[[], 
         # PEP 649: unverified, since there was no Python 3.14 to run it on.
         annotate = cls.__annotate__
         cls.__annotations__ = annotations
-        return lambda: setattr(cls, "__annotate__", annotate)
+        return lambda: setattr(cls, *(("__annotations__", {}) if annotate is None else ("__annotate__", annotate)))
     cls.__annotations__ = annotations
     return lambda: setattr(cls, "__annotations__", {} if before is None else before)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from typing_extensions import Protocol, dataclass_transform
 
@@ -110,23 +109,6 @@ class Map(_Record, metaclass=ModelMeta):
     __cendry_fields__ = {}  # noqa: RUF012
 
 
-class _Attached(weakref.ref[Any]):
-    """What a context remembers of one instance, for as long as that lives."""
-
-    __slots__ = ("key", "metadata")
-    key: int
-    metadata: Any
-
-
-# Not in the instance's dict, which is the user's: vars(city) has fields and nothing else. Not in a slot either, for
-# classes with slots of their own have slower and larger instances from Python 3.13 on.
-_attached: Final[dict[int, _Attached]] = {}
-
-
-def _forget(reference: _Attached) -> None:
-    _attached.pop(reference.key, None)
-
-
 class Model(_Record, metaclass=ModelMeta):
     """A kind of document: `class City(Model, collection="cities")`.
 
@@ -153,47 +135,17 @@ class Model(_Record, metaclass=ModelMeta):
     if TYPE_CHECKING:
         id: Field[str | None] = field(default=None)
 
-    @property
-    def _cendry_metadata(self) -> DocumentMetadata:
-        known = _attached.get(id(self))
-        if known is None:
-            raise AttributeError("_cendry_metadata")
-        return cast("DocumentMetadata", known.metadata)
-
-    @_cendry_metadata.setter
-    def _cendry_metadata(self, metadata: DocumentMetadata) -> None:
-        reference = _Attached(self, _forget)
-        reference.key = key = id(self)
-        reference.metadata = metadata
-        _attached[key] = reference
-
-    @_cendry_metadata.deleter
-    def _cendry_metadata(self) -> None:
-        if _attached.pop(id(self), None) is None:
-            raise AttributeError("_cendry_metadata")
-
     def _cendry_path(self) -> str:
         """The document's path: below the remembered parent, under the current id."""
         cls = type(self)
         if cls.__collection__ is None:
             raise CendryError(f"{cls.__qualname__} is abstract: its instances are no documents.")
         if self.id is None:
-            raise CendryError(f"This {cls.__qualname__} has no id yet: set one, or save() it first.")
-        known = _attached.get(id(self))
-        parent = None if known is None else split_path(known.metadata.path)[0]
+            raise CendryError(f"This {cls.__qualname__} has no id; set one, or save() it first.")
+        # In the instance's own dict, so that it goes along with copies and pickles, and ends with the instance.
+        known: DocumentMetadata | None = self.__dict__.get("_cendry_metadata")
+        parent = None if known is None else split_path(known.path)[0]
         return join_path(check_parent(cls, parent), cls.__collection__, self.id)
-
-    # Copies and pickles keep the metadata.
-
-    def __getstate__(self) -> Any:
-        known = _attached.get(id(self))
-        return self.__dict__ if known is None else (self.__dict__, {"_cendry_metadata": known.metadata})
-
-    def __setstate__(self, state: Any) -> None:
-        for attributes in cast("Any", state if isinstance(state, tuple) else (state,)):
-            for name, value in attributes.items():
-                # A frozen class refuses its own attributes too.
-                object.__setattr__(self, name, value)
 
 
 def fields_of(cls: type[Any]) -> Mapping[str, FieldInfo]:
