@@ -6,8 +6,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from core.documents import NOW, Area, Base, City, Frozen, Kept, Mayor, Spot, Stamped, Status
-
 from cendry import (
     DELETE_FIELD,
     SERVER_TIMESTAMP,
@@ -28,6 +26,7 @@ from cendry import (
     get_metadata,
 )
 from cendry.plan import Create, Delete, FieldTransform, Set, Update
+from core.documents import NOW, Area, Base, City, Frozen, Kept, Mayor, Spot, Stamped, Status
 
 LATER = NOW + timedelta(hours=1)
 
@@ -266,7 +265,7 @@ def test_the_default_clock_is_the_client_in_utc(make: Any, backend: Any) -> None
 def test_a_naive_clock_is_refused(make: Any, backend: Any) -> None:
     stamped = Stamped()
     with pytest.raises(CendryError, match="The clock of this context gives naive datetimes; it must give aware ones"):
-        make(backend=backend, clock=lambda: datetime(2026, 1, 1)).save(stamped)  # noqa: DTZ001
+        make(backend=backend, clock=lambda: datetime(2026, 1, 1)).save(stamped)
     assert (stamped.id, backend.calls) == (None, [])
 
 
@@ -425,7 +424,11 @@ FIRST_TYPE_ERROR = "update() takes an instance and changes, or a class, an id an
             CendryError,
             "names 'attributes.k' and 'attributes.k.x', which lies in it",
         ),
-        (({"name": DELETE_FIELD},), InvalidValueError, "City.name: expected str (the field is required), found DELETE_FIELD."),
+        (
+            ({"name": DELETE_FIELD},),
+            InvalidValueError,
+            "City.name: expected str (the field is required), found DELETE_FIELD.",
+        ),
         (({"mayor.name": DELETE_FIELD},), InvalidValueError, "City.mayor.name: expected str (the field is required)"),
         (({"name": Increment(1)},), InvalidValueError, "City.name: expected str, found int 1."),
         (({"budget": Increment(1)},), InvalidValueError, "City.budget: expected"),
@@ -438,7 +441,7 @@ FIRST_TYPE_ERROR = "update() takes an instance and changes, or a class, an id an
         ((dict,), TypeError, "update() takes changes as a dict"),
         (({}, {}), TypeError, FIRST_TYPE_ERROR),
     ],
-)  # fmt: skip
+)
 def test_wrong_changes_are_refused_before_anything_is_sent(
     ctx: Any, backend: Any, sf: City, arguments: Any, error: type[Exception], message: str
 ) -> None:
@@ -463,7 +466,11 @@ def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: An
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda ctx, sf: ctx.update(sf, {"name": "x"}, fields=["name"]), TypeError, "update() takes changes or fields=, one of them"),
+        (
+            lambda ctx, sf: ctx.update(sf, {"name": "x"}, fields=["name"]),
+            TypeError,
+            "update() takes changes or fields=, one of them",
+        ),
         (lambda ctx, sf: ctx.update(City, "SF", fields=["name"]), TypeError, "fields= names fields of an instance"),
         (lambda ctx, sf: ctx.update(sf, fields="name"), TypeError, "fields= takes a list of fields, not 'name'."),
         (lambda ctx, sf: ctx.update(sf, fields=5), TypeError, "fields= takes a list of fields, not 5."),
@@ -472,22 +479,50 @@ def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: An
         (lambda ctx, sf: ctx.update(City, None, {}), TypeError, "An id is needed with a class: (City, 'id')."),
         (lambda ctx, sf: ctx.delete(sf, "SF"), TypeError, "An id goes with a class; City(id='SF'"),
         (lambda ctx, sf: ctx.delete(Ref(City, "SF"), parent=sf), TypeError, "a Ref has its own."),
-        (lambda ctx, sf: ctx.delete(Ref.from_path("cities/SF")), CendryError, "doesn't know the model of its document; say ref.as_model(City)."),
+        (
+            lambda ctx, sf: ctx.delete(Ref.from_path("cities/SF")),
+            CendryError,
+            "doesn't know the model of its document; say ref.as_model(City).",
+        ),
         (lambda ctx, sf: ctx.delete(5), TypeError, "Expected an instance of a Model, not 5."),
         (lambda ctx, sf: ctx.save(City), TypeError, "Expected an instance of a Model, not <class"),
         (lambda ctx, sf: ctx.save(Base(name="x")), TypeError, "Base is abstract: it has no collection to write to."),
         (lambda ctx, sf: ctx.delete(City(name="x")), CendryError, "This City has no id; set one, or save() it first."),
-        (lambda ctx, sf: ctx.delete(Area(name="x"), parent=sf), CendryError, "This Area has no id; set one, or save() it first."),
+        (
+            lambda ctx, sf: ctx.delete(Area(name="x"), parent=sf),
+            CendryError,
+            "This Area has no id; set one, or save() it first.",
+        ),
         (lambda ctx, sf: ctx.save(City(id="a/b", name="x")), InvalidDocumentIdError, "'a/b' is no legal document id"),
         (lambda ctx, sf: ctx.save(Area(name="x")), CendryError, "Area is a subcollection of City: say which document"),
-        (lambda ctx, sf: ctx.save(Area(id="a", name="x")), CendryError, "Area is a subcollection of City: say which document"),
-        (lambda ctx, sf: ctx.save(Area(name="x"), parent=City(name="no id")), CendryError, "This City has no id yet"),
-        (lambda ctx, sf: ctx.save(Area(name="x"), parent=Ref(Stamped, "x")), CendryError, "'stamped/x' is no document of that collection."),
-        (lambda ctx, sf: ctx.save(sf, if_unchanged="x"), TypeError, "if_unchanged= takes True or an update time, not 'x'."),
-        (lambda ctx, sf: ctx.save(City(id="SF", name="x"), if_unchanged=True), CendryError, "if_unchanged=True: no version of document 'cities/SF' is known for this City"),
-        (lambda ctx, sf: ctx.delete(City, "SF", if_unchanged=True), CendryError, "if_unchanged=True needs an instance; with a class and an id, give the update time."),
+        (
+            lambda ctx, sf: ctx.save(Area(id="a", name="x")),
+            CendryError,
+            "Area is a subcollection of City: say which document",
+        ),
+        (lambda ctx, sf: ctx.save(Area(name="x"), parent=City(name="no id")), CendryError, "This City has no id; set one"),
+        (
+            lambda ctx, sf: ctx.save(Area(name="x"), parent=Ref(Stamped, "x")),
+            CendryError,
+            "'stamped/x' is no document of that collection.",
+        ),
+        (
+            lambda ctx, sf: ctx.save(sf, if_unchanged="x"),
+            TypeError,
+            "if_unchanged= takes True or an update time, not 'x'.",
+        ),
+        (
+            lambda ctx, sf: ctx.save(City(id="SF", name="x"), if_unchanged=True),
+            CendryError,
+            "if_unchanged=True: no version of document 'cities/SF' is known for this City",
+        ),
+        (
+            lambda ctx, sf: ctx.delete(City, "SF", if_unchanged=True),
+            CendryError,
+            "if_unchanged=True needs an instance; with a class and an id, give the update time.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_targets_are_refused_before_anything_is_sent(
     ctx: Any, backend: Any, sf: City, call: Any, error: type[Exception], message: str
 ) -> None:

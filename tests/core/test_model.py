@@ -529,18 +529,9 @@ def test_replace_makes_a_document_without_metadata(read):
     assert not hasattr(dataclasses.replace(read, name="x"), "_cendry_metadata")
 
 
-def test_metadata_is_no_field_and_shows_nowhere(read):
+def test_metadata_is_no_field(read):
     assert rome(id="SF", regions=["a"]) == read
-    assert "metadata" not in f"{vars(read)}{read}{dataclasses.asdict(read)}"
-
-
-def test_metadata_can_be_changed_and_removed(read):
-    read._cendry_metadata = Known("cities/SF")
-    assert "cities/SF" == read._cendry_metadata.path
-    del read._cendry_metadata
-    assert not hasattr(read, "_cendry_metadata")
-    with pytest.raises(AttributeError, match="_cendry_metadata"):
-        del read._cendry_metadata
+    assert "metadata" not in f"{read}{dataclasses.asdict(read)}{[each.name for each in dataclasses.fields(read)]}"
 
 
 def test_metadata_dies_with_the_instance():
@@ -563,7 +554,7 @@ def test_the_path_is_below_the_remembered_parent_under_the_current_id(read):
 def test_an_instance_without_id_has_no_path():
     with pytest.raises(CendryError) as caught:
         rome()._cendry_path()
-    assert "This City has no id yet: set one, or save() it first." == str(caught.value)
+    assert "This City has no id; set one, or save() it first." == str(caught.value)
 
 
 def test_an_instance_of_an_abstract_model_has_no_path():

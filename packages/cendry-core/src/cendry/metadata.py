@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from .errors import CendryError
 from .model import Model
-from .paths import join_path, split_path
-from .reference import Ref, check_parent
+from .paths import split_path
+from .reference import Ref, located_path
 
 M = TypeVar("M", bound=Model)
 
@@ -69,7 +69,7 @@ def ref_of(instance: M) -> Ref[M]:
         CendryError: The instance has no id, or its model declares a parent that isn't known.
     """
     check_instance(instance)
-    return Ref.from_path(path_of(instance), model=type(instance))
+    return Ref.from_path(located_path(instance), model=type(instance))
 
 
 def check_instance(value: object) -> None:
@@ -86,7 +86,7 @@ def check_instance(value: object) -> None:
 
 def remembered(instance: Model) -> DocumentMetadata | None:
     """The metadata of an instance that still carries the id it was read or written with, else `None`."""
-    known = cast("DocumentMetadata | None", getattr(instance, "_cendry_metadata", None))
+    known = cast("DocumentMetadata | None", instance.__dict__.get("_cendry_metadata"))
     if known is None or known.path.rpartition("/")[2] != instance.id:
         return None
     return known
@@ -100,22 +100,8 @@ def known_update_time(instance: Model) -> datetime | None:
 
 def parent_of(instance: Model) -> str | None:
     """The path of the document below which an instance was read or written; outlives a change of the id."""
-    known = cast("DocumentMetadata | None", getattr(instance, "_cendry_metadata", None))
+    known = cast("DocumentMetadata | None", instance.__dict__.get("_cendry_metadata"))
     return None if known is None else split_path(known.path)[0]
-
-
-def path_of(instance: Model) -> str:
-    """Where an instance lives: below the parent it was read or written with, under its current id.
-
-    Raises:
-        CendryError: It has no id, or its model declares a parent that isn't known.
-        InvalidDocumentIdError: The id is not legal.
-    """
-    model = type(instance)
-    if instance.id is None:
-        raise CendryError(f"This {model.__qualname__} has no id; set one, or save() it first.")
-    collection = cast("str", model.__collection__)
-    return join_path(check_parent(model, parent_of(instance)), collection, instance.id)
 
 
 def attach(

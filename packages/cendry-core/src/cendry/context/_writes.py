@@ -14,7 +14,7 @@ from ..codec import Codec, codec_for
 from ..criteria import is_ref
 from ..errors import CendryError, InvalidValueError
 from ..flow import Commit, Flow
-from ..metadata import attach, check_instance, known_update_time, parent_of, path_of, remembered
+from ..metadata import attach, check_instance, known_update_time, parent_of, remembered
 from ..model import Model, fields_of
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
@@ -251,7 +251,7 @@ def _place(instance: Model, parent: object) -> tuple[str, bool]:
 def _existing_path(instance: Model, parent: object) -> str:
     if parent is None:
         known = remembered(instance)
-        return path_of(instance) if known is None else known.path
+        return located_path(instance) if known is None else known.path
     if instance.id is None:
         raise CendryError(f"This {type(instance).__qualname__} has no id; set one, or save() it first.")
     return document_path(type(instance), instance.id, parent)
