@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -48,7 +49,15 @@ class DocumentNotFoundError(_DocumentError):
     """A document that had to exist does not."""
 
     _one = "Document {path!r} does not exist. Use find() to get None instead, or save() to write it."
-    _several = "These documents do not exist, or one of them in a commit of several: {paths}."
+    _several = "One of these documents does not exist; nothing was written: {paths}."
+
+    @classmethod
+    def all_missing(cls, paths: Sequence[str]) -> DocumentNotFoundError:
+        """The error of a read that had to find all of several documents and didn't find these."""
+        error = cls(*paths)
+        if len(paths) > 1:
+            error.args = (f"These documents do not exist: {', '.join(map(repr, paths))}.",)
+        return error
 
     @classmethod
     def by_query(cls, collection: str) -> DocumentNotFoundError:
@@ -174,7 +183,7 @@ class DecodeError(CendryError):
         self.expected = expected
         self.found = found
         where = f"Document {path!r}" if path else "The data"
-        rest = f" ({more} more problems; cendry.validate() lists them all)" if more else ""
+        rest = f" ({more} more problem{'s' * (more > 1)}; cendry.validate() lists them all)" if more else ""
         super().__init__(f"{where} doesn't fit {model}: {field}: expected {expected}, found {found}{rest}.")
 
 

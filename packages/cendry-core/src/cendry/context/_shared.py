@@ -60,7 +60,7 @@ def get_many(model: type[Any], ids: Iterable[object], parent: object, registry: 
     found = {result.path: result for result in results if result.data is not None}
     missing = [path for path in dict.fromkeys(paths) if path not in found]
     if missing:
-        raise DocumentNotFoundError(*missing)
+        raise DocumentNotFoundError.all_missing(missing)
     read = reader(codec_for(model, registry))
     return [read(found[path]) for path in paths]
 
