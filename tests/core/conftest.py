@@ -8,11 +8,10 @@ from random import Random
 from typing import Any
 
 import pytest
+from cendry import AsyncCendry, Cendry
 from core.documents import NOW
 from core.recording import AsyncRecordingBackend, RecordingBackend
 from core.twins import Driven
-
-from cendry import AsyncCendry, Cendry
 
 
 class NoPauses(Random):

@@ -500,7 +500,11 @@ def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: An
             CendryError,
             "Area is a subcollection of City: say which document",
         ),
-        (lambda ctx, sf: ctx.save(Area(name="x"), parent=City(name="no id")), CendryError, "This City has no id; set one"),
+        (
+            lambda ctx, sf: ctx.save(Area(name="x"), parent=City(name="no id")),
+            CendryError,
+            "This City has no id; set one",
+        ),
         (
             lambda ctx, sf: ctx.save(Area(name="x"), parent=Ref(Stamped, "x")),
             CendryError,

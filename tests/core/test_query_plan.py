@@ -6,8 +6,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from core.documents import Area, City, Mayor, Spot, Status
-
 from cendry import (
     And,
     CendryError,
@@ -20,10 +18,11 @@ from cendry import (
     TypeRegistry,
     default_registry,
 )
-from cendry.selection import criteria_of
 from cendry.paths import DOCUMENT_ID
 from cendry.plan import Bound, Composite, Condition, Order, QueryPlan
 from cendry.planning import planned
+from cendry.selection import criteria_of
+from core.documents import Area, City, Mayor, Spot, Status
 
 SF = City(id="SF", name="San Francisco", population=5, mayor=Mayor(name="x"))
 
@@ -215,7 +214,7 @@ def test_limit_to_last_turns_everything_round() -> None:
 
 
 def test_read_time_is_utc() -> None:
-    assert plan(Query(City).at(datetime(2026, 1, 1))).read_time == datetime(2026, 1, 1, tzinfo=timezone.utc)  # noqa: DTZ001
+    assert plan(Query(City).at(datetime(2026, 1, 1))).read_time == datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 @pytest.mark.parametrize(
@@ -229,8 +228,16 @@ def test_read_time_is_utc() -> None:
         ),
         (Query(City, City.id == 5), InvalidDocumentIdError, "it must be a str, not int"),
         (Query(City, City.population > "x"), InvalidValueError, "City.population: expected int, found str 'x'."),
-        (Query(City, City.name.array_contains("x")), InvalidValueError, "City.name: expected an array field for 'array-contains'"),
-        (Query(City, City.id.array_contains_any(["x"])), InvalidValueError, "City.id: expected an array field for 'array-contains-any'"),
+        (
+            Query(City, City.name.array_contains("x")),
+            InvalidValueError,
+            "City.name: expected an array field for 'array-contains'",
+        ),
+        (
+            Query(City, City.id.array_contains_any(["x"])),
+            InvalidValueError,
+            "City.id: expected an array field for 'array-contains-any'",
+        ),
         (
             Query(City, order_by=["population", "name"], start_at={"name": "x"}),
             CendryError,
@@ -248,7 +255,7 @@ def test_read_time_is_utc() -> None:
             "City.population: expected int, found str 'x'.",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_can_not_be_asked_is_refused(query: Query[Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error) as caught:
         plan(query)

@@ -3,8 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from core.documents import Area, City, Mayor, Status
-
 from cendry import (
     AsyncQuery,
     CendryError,
@@ -19,6 +17,7 @@ from cendry import (
 )
 from cendry.paths import DOCUMENT_ID
 from cendry.plan import AggregationPlan, QueryPlan
+from core.documents import Area, City, Mayor, Status
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from core.documents import Area, Base, City, Mayor, Status
-
 from cendry import And, Asc, AsyncQuery, Cendry, CendryError, Desc, FieldPath, Or, Query, Ref, UnknownFieldError
 from cendry.filters import Comparison
+from core.documents import Area, Base, City, Mayor, Status
 
 NAMES: dict[str, Any] = {
     "Query": Query, "AsyncQuery": AsyncQuery, "City": City, "Area": Area, "Mayor": Mayor, "Status": Status, "Ref": Ref,
@@ -55,7 +54,7 @@ QUERIES = [
     (Query(Area, parent=Ref(City, "SF")), "Query(Area, parent=Ref.from_path('cities/SF'))"),
     (Query(Area, group=True), "Query(Area, group=True)"),
     (
-        Query(City, read_time=datetime(2026, 1, 1)),  # noqa: DTZ001
+        Query(City, read_time=datetime(2026, 1, 1)),
         "Query(City, read_time=datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))",
     ),
     (AsyncQuery(City, City.state == "CA"), "AsyncQuery(City, City.state == 'CA')"),

@@ -49,4 +49,7 @@ def _is_there(package: str) -> bool:
     if package in sys.modules:
         # A None there is how imports are blocked.
         return bool(sys.modules[package])
-    return find_spec(package) is not None
+    try:
+        return find_spec(package) is not None
+    except ImportError:  # Some finders raise where others give None.
+        return False

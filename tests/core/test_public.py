@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import cendry
+import pytest
+from cendry import _lazy
+
+BLOCKED = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {packages!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Blocker())
+{code}
+"""
+
+
+def run(code: str, *packages: str) -> str:
+    program = BLOCKED.format(packages=set(packages), code=code)
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    ).stdout.strip()
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    for name in cendry.__all__:
+        assert getattr(cendry, name).__doc__ or name in ("DELETE_FIELD", "SERVER_TIMESTAMP", "FirestoreValue")
+    assert len(set(cendry.__all__)) == len(cendry.__all__)
+    assert cendry.Txn is cendry.Transaction
+    assert cendry.AsyncTxn is cendry.AsyncTransaction
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'cendry' has no attribute 'Citty'"):
+        cendry.Citty  # type: ignore[attr-defined]  # noqa: B018
+    assert not hasattr(cendry, "Citty")
+
+
+def test_lazy_names_are_loaded_when_they_are_used() -> None:
+    from cendry import AsyncFirestoreBackend, FieldFilter, FirestoreBackend
+
+    assert (FirestoreBackend.__name__, AsyncFirestoreBackend.__name__, FieldFilter.__name__) == (
+        "FirestoreBackend",
+        "AsyncFirestoreBackend",
+        "FieldFilter",
+    )
+    assert {"FirestoreBackend", "AsyncFirestoreBackend", "FieldFilter"} < set(dir(cendry))
+
+
+def test_importing_core_imports_no_backend_and_no_google_package() -> None:
+    found = run(
+        "import cendry; print([name for name in sys.modules if name.startswith(('google', 'cendry_', 'grpc'))])"
+    )
+    assert found == "[]"
+
+
+def test_core_works_without_any_backend() -> None:
+    code = """
+import cendry
+assert not {'FirestoreBackend', 'FieldFilter', 'MemoryBackend'} & (set(dir(cendry)) | set(cendry.__all__))
+from cendry import *
+for name in ('FirestoreBackend', 'AsyncFirestoreBackend', 'FieldFilter', 'DatastoreBackend', 'MemoryBackend'):
+    try:
+        getattr(cendry, name)
+    except ImportError as error:
+        print(error)
+try:
+    from cendry import FirestoreBackend
+except ImportError as error:
+    print(type(error).__name__, error.name)
+"""
+    assert run(code, "cendry_firestore", "cendry_datastore", "cendry_memory").splitlines() == [
+        "FirestoreBackend is in the package 'cendry_firestore', which is not installed. "
+        "Install it with: pip install 'cendry[firestore]'",
+        "AsyncFirestoreBackend is in the package 'cendry_firestore', which is not installed. "
+        "Install it with: pip install 'cendry[firestore]'",
+        "FieldFilter is in the package 'cendry_firestore', which is not installed. "
+        "Install it with: pip install 'cendry[firestore]'",
+        "DatastoreBackend is in the package 'cendry_datastore', which is not installed. "
+        "Install it with: pip install 'cendry[datastore]'",
+        "MemoryBackend is in the package 'cendry_memory', which is not installed. "
+        "Install it with: pip install 'cendry[memory]'",
+        "ImportError cendry_firestore",
+    ]
+
+
+def test_a_backend_that_lacks_something_of_its_own_says_so_itself() -> None:
+    code = """
+import cendry
+try:
+    cendry.FirestoreBackend
+except ModuleNotFoundError as error:
+    print(error)
+"""
+    assert run(code, "google", "grpc") in ("No module named 'google'", "No module named 'grpc'")
+
+
+def test_installed_looks_before_it_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    def installed(name: str, module: Any) -> bool:
+        monkeypatch.setitem(sys.modules, "cendry_memory", module)
+        return name in _lazy.installed()
+
+    assert installed("MemoryBackend", sys)
+    assert not installed("MemoryBackend", None)
+    monkeypatch.delitem(sys.modules, "cendry_memory")
+    monkeypatch.setattr(_lazy, "find_spec", lambda name: None)
+    assert "MemoryBackend" not in _lazy.installed()
+    monkeypatch.setattr(_lazy, "find_spec", lambda name: sys)
+    assert "MemoryBackend" in _lazy.installed()
