@@ -13,14 +13,15 @@ from datetime import date, datetime, time, timezone
 from typing import Any, Optional
 
 import pytest
-from making import make_map, make_model, one_field
-
 from cendry.codec import Codec, codec_for, source_of
+from cendry.codec.reader import STORED, Reader
 from cendry.errors import DecodeError, InvalidValueError
 from cendry.field import Field, field
 from cendry.model import Map, Model
 from cendry.paths import FieldPath
+from cendry.shapes import DocumentId
 from cendry.types import TypeRegistry
+from making import make_map, make_model, one_field
 
 UTC = timezone.utc
 
@@ -129,7 +130,7 @@ def test_a_missing_field_is_named_with_its_stored_name() -> None:
     assert "City" == caught.value.model
     assert "name" == caught.value.field
     assert (
-        "Document 'cities/SF' doesn't fit City: name: expected str, found nothing (it is stored as 'displayName') (1 more"
+        "Document 'cities/SF' doesn't fit City: name: expected str, found nothing (it is stored as 'displayName')"
         in str(caught.value)
     )
 
@@ -328,7 +329,8 @@ def test_values_are_converted_by_their_place() -> None:
         codec.resolve(("mayor", "since")).decode("x", "docs/i")
     assert 5 == codec.resolve(("mayor", "since")).decode(5.0)
     assert 5 == codec.resolve(("mayor", "since")).encode(5.0)
-    assert "SF" == codec.resolve(("id",)).encode("SF")
+    assert "SF" == codec.resolve(("id",)).encode("SF") == codec.resolve(("id",)).decode("SF")
+    assert "SF" == Reader(STORED).read(DocumentId(), "SF")
     assert codec.resolve(("mayor",)) is codec.resolve(("mayor",))
     assert codec.resolve(("attributes", "a")) is not codec.resolve(("attributes", "a"))
 

@@ -8,12 +8,6 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from google.api_core.datetime_helpers import DatetimeWithNanoseconds
-from google.auth.credentials import AnonymousCredentials
-from google.cloud import firestore
-from google.cloud.firestore_v1.vector import Vector as SdkVector
-from making import make_model, one_field
-
 from cendry.codec import codec_for
 from cendry.convert import from_dict, to_dict, validate
 from cendry.errors import InvalidValueError
@@ -31,6 +25,11 @@ from cendry.values import (
     Minimum,
     Vector,
 )
+from google.api_core.datetime_helpers import DatetimeWithNanoseconds
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import firestore
+from google.cloud.firestore_v1.vector import Vector as SdkVector
+from making import make_model, one_field
 
 UTC = timezone.utc
 NANOS = DatetimeWithNanoseconds(2024, 5, 6, 7, 8, 9, nanosecond=123456789, tzinfo=UTC)
@@ -154,6 +153,7 @@ def test_its_markers_and_transforms_are_refused_in_data(annotation: Any, value: 
         (firestore.Minimum(3), Minimum(3)),
         (firestore.ArrayUnion([1, "a"]), ArrayUnion([1, "a"])),
         (firestore.ArrayRemove([1]), ArrayRemove([1])),
+        (NANOS, PLAIN),
         (5, 5),
     ],
 )

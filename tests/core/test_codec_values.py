@@ -13,9 +13,6 @@ from typing import Any, Literal, NamedTuple, Optional, Union
 from uuid import UUID
 
 import pytest
-from making import make_map, make_model, one_field
-from typing_extensions import NotRequired, TypedDict
-
 from cendry.codec import codec_for
 from cendry.codec.checker import FAILED
 from cendry.codec.reader import STORED, Reader
@@ -34,6 +31,8 @@ from cendry.values import (
     Increment,
     Vector,
 )
+from making import make_map, make_model, one_field
+from typing_extensions import NotRequired, TypedDict
 
 UTC = timezone.utc
 NOON = datetime(2024, 5, 6, 12, 30, 15, 123456, tzinfo=UTC)
@@ -44,7 +43,7 @@ ID = UUID("12345678-1234-5678-1234-567812345678")
 class Color(enum.Enum):
     RED = "red"
     BLUE = "blue"
-    AZURE = "blue"
+    AZURE = "blue"  # noqa: PIE796 - an alias
 
 
 class Level(enum.IntEnum):
@@ -546,6 +545,34 @@ def test_a_recursive_map_is_measured() -> None:
     node.below.append(node)
     with pytest.raises(InvalidValueError, match="at most 20 maps and arrays inside each other"):
         codec_for(model).encode(model(x=node))
+
+
+@pytest.mark.parametrize(
+    ("inner", "python"),
+    [
+        (list[int], [1]),
+        (tuple[int, int], (1, 1)),
+        (dict[str, int], {"a": 1}),
+        (Part, Part(n=1, tags=set())),
+        (Box, Box(1)),
+    ],
+)
+def test_each_kind_of_container_counts(inner: Any, python: Any) -> None:
+    annotation, value = inner, python
+    for _ in range(19):
+        annotation, value = dict[str, annotation], {"a": value}  # type: ignore[assignment, misc]
+    fits, fitting = (annotation, value) if inner is not Part else (dict[str, int], {"a": 1})
+    model = one_field(fits)
+    stored = codec_for(model).encode(model(x=fitting))
+    assert from_dict(model, stored).x == fitting
+    model = one_field(dict[str, annotation])  # type: ignore[valid-type]
+    path = "x" + ".a" * 20
+    with pytest.raises(InvalidValueError) as caught:
+        codec_for(model).encode(model(x={"a": value}))
+    assert path == caught.value.field.partition(".tags")[0]
+    too_deep = {"a": stored["x"]} if inner is not Part else {"a": value}
+    (problem, *_) = validate(model, {"x": too_deep})
+    assert path == problem.path.partition(".tags")[0]
 
 
 def test_types_that_are_too_deep_by_themselves_are_measured() -> None:

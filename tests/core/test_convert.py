@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-
 from cendry.convert import Problem, from_dict, to_dict, validate
 from cendry.errors import DecodeError, InvalidDocumentIdError, InvalidValueError, UnknownFieldError
 from cendry.field import Field, field

@@ -247,6 +247,10 @@ class Deeper:
         ),
         (dict[str, list[Optional[set[int]]]], "has an array directly in an array"),
         (tuple[int, tuple[int, int]], "has an array directly in an array"),
+        (
+            list[tuple[Optional[int], ...]],
+            "list[tuple[int | None, ...]] has an array directly in an array",
+        ),
         (list[Point], "has an array directly in an array"),
         (list[Vector], "list[Vector] has a vector in an array, which Firestore can't hold; use a Map"),
         (set[dict[str, int]], "set[dict[str, int]] can't be built: dict[str, int] is not hashable"),

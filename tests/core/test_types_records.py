@@ -14,9 +14,6 @@ import attrs
 import msgspec
 import pydantic
 import pytest
-from making import make_class, one_field
-from typing_extensions import NotRequired, ReadOnly, Required, TypedDict
-
 from cendry.codec import codec_for
 from cendry.convert import from_dict, to_dict, validate
 from cendry.errors import DecodeError, InvalidValueError
@@ -25,6 +22,8 @@ from cendry.model import Map
 from cendry.records import style_of
 from cendry.shapes import Record, Scalar
 from cendry.types import shape_of
+from making import make_class, one_field
+from typing_extensions import NotRequired, ReadOnly, Required, TypedDict
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -258,6 +257,11 @@ class Raw(Pair):  # type: ignore[type-arg]
     pass
 
 
+@dataclass
+class More(Full):
+    pass
+
+
 def shapes_in(annotation: Any) -> dict[str, Any]:
     shape = shape_of(annotation)
     assert isinstance(shape, Record)
@@ -268,6 +272,7 @@ def test_type_parameters_are_replaced() -> None:
     assert shapes_in(Pair[int, str]) == {"first": Scalar("int"), "second": shape_of(list[str])}
     assert shapes_in(IntPair[str]) == {"first": Scalar("int"), "second": shape_of(list[str]), "third": Scalar("str")}
     assert shapes_in(Full) == {"first": Scalar("int"), "second": shape_of(list[str]), "third": Scalar("str")}
+    assert shapes_in(More) == shapes_in(Full)
     assert shapes_in(Raw) == shapes_in(Pair) == {"first": shape_of(Any), "second": shape_of(list[Any])}
     assert shape_of(Pair[int, str]) != shape_of(Pair[int, int])
 

@@ -7,13 +7,12 @@ from decimal import Decimal
 from typing import Any, Generic, NewType, Optional, TypeVar, Union
 
 import pytest
-from making import make_map, one_field
-
 from cendry.codec import codec_for
 from cendry.convert import from_dict, to_dict, validate
 from cendry.errors import DecodeError, InvalidValueError
 from cendry.shapes import AsIs, Handled
 from cendry.types import BaseTypeHandler, TypeRegistry, default_registry, register_type, shape_of
+from making import make_map, one_field
 
 T = TypeVar("T")
 
@@ -107,7 +106,9 @@ def test_a_handler_overrides_what_differs() -> None:
             return value.upper()
 
     registry = registry_with(str, handler=Upper)
-    assert {"x": "AB"} == codec_for(one_field(str), registry).encode(one_field(str)(x="ab"))
+    model = one_field(str)
+    assert {"x": "AB"} == codec_for(model, registry).encode(model(x="ab"))
+    assert "AB" == codec_for(model, registry).decode({"x": "AB"}).x
 
     class Twice(BaseTypeHandler[int]):
         def deserialize(self, value: Any) -> int:
@@ -190,6 +191,7 @@ def test_exact_types_win_over_predicates_and_later_ones_over_earlier() -> None:
     registry = TypeRegistry()
     registry.register(lambda cls: cls is Money, deserialize=lambda value: "first")
     registry.register(lambda cls: cls is Money, deserialize=lambda value: "second")
+    registry.register(lambda cls: cls is Base, deserialize=lambda value: "other")
     model = one_field(Money)
     assert "second" == codec_for(model, registry).decode({"x": 1}).x
     registry.register(Money, deserialize=lambda value: "exact")
@@ -272,6 +274,22 @@ def test_errors_of_a_handler_name_the_field_and_keep_the_cause() -> None:
         codec_for(model, registry).encode(model(x={"a": 5}))
     with pytest.raises(DecodeError, match="lone surrogate"):
         from_dict(model, {"x": {"a": "\ud800"}}, registry=registry)
+
+
+def test_a_handler_that_fails_once_is_asked_again() -> None:
+    failures = [ValueError(), None, ValueError(), None, ValueError(), None, ValueError(), None]
+
+    def sometimes(value: Any) -> Any:
+        if failures.pop(0):
+            raise ValueError
+        return value
+
+    model = one_field(int)
+    codec = codec_for(model, registry_with(int, serialize=sometimes, deserialize=sometimes))
+    assert {"x": 5} == codec.encode(model(x=5))
+    assert 5 == codec.decode({"x": 5}).x
+    assert 5 == codec.resolve(("x",)).encode(5)
+    assert 5 == codec.resolve(("x",)).decode(5)
 
 
 def test_a_union_with_a_handler_has_no_clear_reading() -> None:

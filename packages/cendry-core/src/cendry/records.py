@@ -17,6 +17,7 @@ from .shapes import Style
 
 
 def _missing() -> Any:
+    # As a plain default, MISSING would tell dataclasses that there is none.
     return MISSING
 
 
@@ -90,7 +91,7 @@ def declared_fields(cls: type[Any], style: Style) -> Iterator[DeclaredField]:
             return _msgspec_fields(cls)
         case "attrs":
             return _attrs_fields(cls)
-        case "dataclass":
+        case _:
             return _dataclass_fields(cls)
 
 

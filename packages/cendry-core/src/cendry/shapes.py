@@ -6,11 +6,12 @@ A shape says what is stored (kinds) and what it becomes in Python. It holds no c
 from __future__ import annotations
 
 import enum
+import types
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import MISSING, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Final, Literal, Union
+from typing import Any, Final, Literal, Union, get_args, get_origin
 from uuid import UUID
 
 from .interop.google import class_of
@@ -129,11 +130,6 @@ class Dict:
     value: Shape
 
 
-def _missing() -> Any:
-    # As a plain default, MISSING would tell dataclasses that there is none.
-    return MISSING
-
-
 Style = Literal["model", "map", "dataclass", "attrs", "msgspec", "pydantic", "typeddict"]
 """How instances are built: `model` and `map` attribute by attribute, the others by their own constructor."""
 
@@ -157,8 +153,8 @@ class RecordField:
     shape: Shape
     required: bool
     argument: str
-    default: Any = field(default_factory=_missing)
-    factory: Any = field(default_factory=_missing)
+    default: Any
+    factory: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +271,7 @@ def kinds_of(shape: Shape) -> frozenset[Kind] | None:
             for member in members:
                 found |= kinds_of(member) or frozenset()
             return found
-        case Anything() | Handled() | AsIs() | DocumentId():
+        case _:
             return None
 
 
@@ -319,6 +315,24 @@ def _depth(shape: Shape, inside: tuple[Record, ...]) -> float:
             return 1 + max((_depth(child, inside) for child in children(shape)), default=0)
         case _:
             return max((_depth(child, inside) for child in children(shape)), default=0)
+
+
+def type_name(annotation: Any) -> str:
+    """A type as one writes it."""
+    origin = get_origin(annotation)
+    arguments = get_args(annotation)
+    if origin is Union or origin is types.UnionType:
+        return " | ".join(map(type_name, arguments))
+    if isinstance(origin, type) and all(type(each) is not list for each in arguments):
+        return f"{type_name(origin)}[{', '.join(map(type_name, arguments))}]"
+    if annotation is type(None):
+        return "None"
+    if isinstance(annotation, type):
+        return annotation.__qualname__
+    if annotation is ...:
+        return "..."
+    name = getattr(annotation, "__name__", None) if origin is None else None
+    return name if isinstance(name, str) else repr(annotation).replace("typing.", "").replace("collections.abc.", "")
 
 
 _NAMES: Final[dict[Kind, str]] = {
@@ -370,8 +384,8 @@ def describe(shape: Shape) -> str:
         case Anything():
             return "a value that Firestore can hold"
         case Handled(python) | AsIs(python):
-            return getattr(python, "__qualname__", None) or repr(python)
-        case DocumentId():
+            return type_name(python)
+        case _:
             return "a document id"
 
 

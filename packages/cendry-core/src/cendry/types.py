@@ -51,6 +51,7 @@ from .shapes import (
     Style,
     kinds_of,
     plain_value,
+    type_name,
 )
 from .values import GeoPoint, Vector
 
@@ -138,24 +139,6 @@ _INSTEAD: Final[dict[Any, str]] = {
     complex: "list[float] or register_type(complex, serialize=..., deserialize=...)",
     object: "Any",
 }
-
-
-def type_name(annotation: Any) -> str:
-    """A type as one writes it."""
-    origin = get_origin(annotation)
-    arguments = get_args(annotation)
-    if origin is Union or origin is types.UnionType:
-        return " | ".join(map(type_name, arguments))
-    if isinstance(origin, type) and all(type(each) is not list for each in arguments):
-        return f"{type_name(origin)}[{', '.join(map(type_name, arguments))}]"
-    if annotation is type(None):
-        return "None"
-    if isinstance(annotation, type):
-        return annotation.__qualname__
-    if annotation is ...:
-        return "..."
-    name = getattr(annotation, "__name__", None) if origin is None else None
-    return name if isinstance(name, str) else repr(annotation).replace("typing.", "").replace("collections.abc.", "")
 
 
 class _Survey:

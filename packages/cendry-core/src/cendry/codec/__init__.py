@@ -17,7 +17,7 @@ from .emit_read import emit_decode, emit_read_value
 from .emit_write import emit_encode, emit_write_value
 from .leaves import Mismatch, deeper_than
 from .reader import STORED, Reader, Reading
-from .resolve import Mask, ResolvedField, element_of, step, unknown_field
+from .resolve import Mask, ResolvedField, element_of, step, text_of, unknown_field
 from .writer import Names, Writer
 
 __all__ = ["Codec", "Problem", "ResolvedField", "codec_for", "source_of"]
@@ -237,8 +237,7 @@ class Codec(Generic[M]):
     def _place(self, names: tuple[str, ...], path: FieldPath, shape: Shape, field: RecordField | None) -> ResolvedField:
         model = self.model.__qualname__
         element = element_of(shape)
-        bare = ResolvedField(model, names, path, shape, _same, _same, None, field)
-        text = bare.text
+        text = text_of(names)
         depth = len(path) - 1
 
         def encode(value: Any, of: Shape = shape, in_array: bool = False) -> Any:
@@ -271,10 +270,6 @@ class Codec(Generic[M]):
                 return found
 
         return ResolvedField(model, names, path, shape, encode, decode, encode_element if element else None, field)
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 def _cause(error: Exception) -> Exception | None:

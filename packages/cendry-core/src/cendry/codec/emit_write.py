@@ -150,7 +150,9 @@ class WriteEmitter(Emitter):
         name = self.module.fresh("array")
         places = [f"v{index}" for index in range(len(shape.items))]
         items = ", ".join(self.item(item, place) for item, place in zip(shape.items, places, strict=True))
-        body = [f"if len(v) != {len(places)}:", f"    return {self.slow(shape, 'v')}"]
+        body: list[str] = []
+        if shape.python is tuple:  # A NamedTuple can't have another length.
+            body = [f"if len(v) != {len(places)}:", f"    return {self.slow(shape, 'v')}"]
         if places:
             body.append(f"{', '.join(places)}, = v")
         self.module.function(f"{name}(v)", [*body, f"return [{items}]"])
@@ -161,8 +163,7 @@ class WriteEmitter(Emitter):
         body: list[str] = []
         for member in shape.members:
             tests = " or ".join(self.type_test(python, "v") for python in python_types(member))
-            if tests:
-                body += [f"if {tests}:", f"    return {self.expression(member, 'v')}"]
+            body += [f"if {tests}:", f"    return {self.expression(member, 'v')}"]
         self.module.function(f"{name}(v)", [*body, f"return {self.slow(shape, 'v')}"])
         return name
 

@@ -17,7 +17,6 @@ from ..shapes import (
     AsIs,
     Converted,
     Dict,
-    DocumentId,
     EnumMember,
     FixedArray,
     Handled,
@@ -150,8 +149,7 @@ class Reader(Checker):
             case AsIs(python):
                 fits = not lenient or not isinstance(python, type) or isinstance(value, python)
                 return value if fits else refuse()
-            case _:
-                assert isinstance(shape, DocumentId)
+            case _:  # A document id, which is part of a name that was read.
                 return value
 
     def array(self, shape: Array, value: Any, path: str, depth: int) -> Any:
@@ -309,7 +307,7 @@ def build(record: Record, values: Mapping[str, Any], document_id: str | None = N
             )
         case "dataclass" | "attrs" | "msgspec":
             return python(**{each.argument: values[each.name] for each in record.fields if each.name in values})
-        case "model" | "map":
+        case _:
             instance = object.__new__(python)
             if record.style == "model":
                 object.__setattr__(instance, "id", document_id)

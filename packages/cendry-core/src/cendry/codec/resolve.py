@@ -53,7 +53,7 @@ class ResolvedField:
     @property
     def text(self) -> str:
         """The names as one would write them in a string."""
-        return ".".join(map(quote_segment, self.names))
+        return text_of(self.names)
 
     def read(self, data: Any, document: str | None = None) -> Any:
         """The Python value from a document's stored data.
@@ -93,6 +93,11 @@ class ResolvedField:
         return None if self.field.default is MISSING else self.field.default
 
 
+def text_of(names: tuple[str, ...]) -> str:
+    """Names as one would write them in a string: joined by dots, odd ones in backticks."""
+    return ".".join(map(quote_segment, names))
+
+
 def step(shape: Shape, name: str) -> tuple[Shape, str, RecordField | None] | None:
     """What a name means inside a shape: the shape there, its stored name, its declaration; `None` if nothing."""
     for each in alternatives(shape):
@@ -123,14 +128,13 @@ def alternatives(shape: Shape) -> Iterator[Shape]:
 
 def unknown_field(record: Record, shape: Shape, names: tuple[str, ...], at: int) -> UnknownFieldError:
     """The error for a name that isn't declared, with the nearest ones."""
-    text = ".".join(map(quote_segment, names))
     outer = names[:at]
     declared = [field.name for each in alternatives(shape) if isinstance(each, Record) for field in each.fields]
     if not outer and record.style == "model":
         declared.append("id")
     near = get_close_matches(names[at], declared, n=2)
-    nearest = tuple(".".join(map(quote_segment, (*outer, name, *names[at + 1 :]))) for name in near)
-    return UnknownFieldError(record.python.__qualname__, text, nearest)
+    nearest = tuple(text_of((*outer, name, *names[at + 1 :])) for name in near)
+    return UnknownFieldError(record.python.__qualname__, text_of(names), nearest)
 
 
 def element_of(shape: Shape) -> Shape | None:

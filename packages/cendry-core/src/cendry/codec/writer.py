@@ -129,14 +129,13 @@ class Writer(Checker):
     def fixed_array(self, shape: FixedArray, value: Any, path: str, depth: int) -> Any:
         if not isinstance(value, shape.python if shape.python is not tuple else (tuple, list)):
             return self.misfit(path, shape, value)
-        elements = value
-        if len(elements) != len(shape.items):
-            return self.misfit(path, shape, value, f"{len(elements)} elements")
+        if len(value) != len(shape.items):
+            return self.misfit(path, shape, value, f"{len(value)} elements")
         if self.too_deep(path, depth):
             return FAILED
         return self.gather(
             self.item(each, item, f"{path}[{index}]", depth + 1)
-            for index, (each, item) in enumerate(zip(shape.items, elements, strict=True))
+            for index, (each, item) in enumerate(zip(shape.items, value, strict=True))
         )
 
     def dict(self, shape: Dict, value: Any, path: str, depth: int) -> Any:
@@ -222,7 +221,5 @@ def python_types(shape: Shape) -> tuple[type[Any], ...]:
             return (dict,) if style == "typeddict" else (python,)
         case Dict():
             return (dict,)
-        case Reference():
+        case _:  # A reference; other shapes are in no union.
             return (Ref,)
-        case _:
-            return ()
