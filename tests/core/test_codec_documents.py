@@ -246,6 +246,15 @@ def test_generated_source_shows_in_tracebacks_and_goes_with_its_class() -> None:
     assert filename not in linecache.cache
 
 
+def test_classes_of_any_name_can_be_compiled() -> None:
+    for name in ("Grün", "a b", "1", "x():\n    import os\ndef y", "int"):
+        part = make_map({"x": int}, name)
+        model = one_field(list[part])
+        codec = codec_for(model)
+        assert {"x": [{"x": 1}]} == codec.encode(model(x=[part(x=1)]))
+        assert model(x=[part(x=1)]) == codec.decode({"x": [{"x": 1}]})
+
+
 # Places
 
 

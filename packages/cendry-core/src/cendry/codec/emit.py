@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import itertools
 import linecache
 import weakref
@@ -29,15 +30,15 @@ class Module:
         self._numbers = itertools.count(1)
 
     def fresh(self, hint: str) -> str:
-        """A name that is used nowhere else."""
-        return f"{hint}_{next(self._numbers)}"
+        """A name that is used nowhere else; of the hint, only what an identifier can have."""
+        safe = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in hint)
+        return f"{'_' if safe[:1].isdigit() else ''}{safe}_{next(self._numbers)}"
 
     def bind(self, hint: str, value: Any) -> str:
         """A name for an object; the same one for the same object."""
         key = (hint, id(value))
         if key not in self._bound:
-            safe = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in hint)
-            self._bound[key] = name = self.fresh(safe)
+            self._bound[key] = name = self.fresh(hint)
             self.names[name] = value
         return self._bound[key]
 
@@ -79,7 +80,7 @@ class Emitter:
 
     def type_test(self, python: type[Any], value: str) -> str:
         """The source of a test for an exact type."""
-        builtin = python.__module__ == "builtins" and python is not type(None)
+        builtin = getattr(builtins, python.__name__, None) is python
         return f"type({value}) is {python.__name__ if builtin else self.module.bind(python.__name__, python)}"
 
     def slow(self, shape: Shape, value: str) -> str:
@@ -97,7 +98,7 @@ class Emitter:
     def record_function(self, record: Record) -> str:
         """The name of the function for a record inside; it is written later, since records can contain themselves."""
         if record not in self._functions:
-            name = self.module.fresh(f"{record.python.__name__}" if record.python.__name__.isascii() else "record")
+            name = self.module.fresh(record.python.__name__)
             self._functions[record] = name
             self._waiting.append((record, name))
         return self._functions[record]
