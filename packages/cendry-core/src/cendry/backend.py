@@ -14,10 +14,10 @@ as `__cause__`, and lets all others pass untouched:
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
+from .immutable import dataclass
 from .plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 
@@ -129,9 +129,7 @@ class Backend(Protocol):
         """Apply all writes, in order, or none. With a transaction, this ends it."""
         ...
 
-    def begin(
-        self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
-    ) -> Any:
+    def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
         """Begin a transaction and give its handle. `retry_of` is the handle of the attempt that was aborted."""
         ...
 

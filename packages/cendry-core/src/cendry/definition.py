@@ -7,7 +7,7 @@ import sys
 import types
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING
 from datetime import date, time
 from typing import Any, Final, cast, get_origin
 
@@ -26,6 +26,7 @@ from .annotations import (
 from .errors import InvalidDocumentIdError
 from .field import Field, FieldDescriptor, FieldInfo, FieldOptions
 from .frozen import class_name
+from .immutable import dataclass
 from .paths import check_collection_id, check_field_name
 from .records import substitute
 from .shapes import Converted, Nullable, Scalar
@@ -415,7 +416,7 @@ def _build_dataclass(cls: Any, own: Mapping[str, FieldInfo], keywords: Keywords)
     restore = _replace_annotations(cls, annotations)
     has_init = "__init__" in cls.__dict__
     try:
-        dataclass(kw_only=True, match_args=False, **options)(cls)
+        dataclasses.dataclass(kw_only=True, match_args=False, **options)(cls)
     except (TypeError, ValueError) as error:
         raise _fault(cls, None, str(error).rstrip(".")) from error
     restore()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING
 from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from .descriptor import FieldDescriptor
+from .immutable import dataclass
 
 __all__ = ["EnumBy", "Field", "FieldDescriptor", "FieldInfo", "FieldOptions", "field"]
 

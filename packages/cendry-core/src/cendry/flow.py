@@ -7,9 +7,9 @@ twin drives it, so that nothing of several steps is written twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Any, TypeVar, Union
 
+from .immutable import dataclass
 from .plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 R = TypeVar("R")

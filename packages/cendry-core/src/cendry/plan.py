@@ -7,10 +7,10 @@ a `list` of stored values or a `dict` of them by `str`. What a plan holds must n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Union
 
+from .immutable import dataclass
 from .paths import FieldPath
 from .values import Transform
 

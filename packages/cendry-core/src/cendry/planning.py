@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
 from .codec import Codec, codec_for
@@ -23,6 +23,7 @@ from .criteria import (
 )
 from .errors import CendryError, InvalidValueError
 from .filters import And, Comparison, Filter, Or
+from .immutable import dataclass
 from .paths import check_document_path, join_path
 from .plan import Bound, Composite, Condition, Order, QueryPlan, Where
 from .reference import Located, Ref, check_parent, located_path

@@ -8,11 +8,12 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING, field
 from typing import Any, ForwardRef, Generic, Literal, TypeVar, cast, get_args, get_origin
 
 from typing_extensions import NotRequired, ReadOnly, Required, get_original_bases, get_type_hints, is_typeddict
 
+from .immutable import dataclass
 from .shapes import Style
 
 

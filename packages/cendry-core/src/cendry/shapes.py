@@ -8,12 +8,13 @@ from __future__ import annotations
 import enum
 import types
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, Union, get_args, get_origin
 from uuid import UUID
 
+from .immutable import dataclass
 from .interop.google import class_of
 from .reference import Ref
 from .values import GeoPoint, Vector

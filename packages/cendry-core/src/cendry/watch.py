@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar, final
 
 from .backend import Backend, DocumentResult, ListenHandle, SnapshotResult
+from .immutable import dataclass
 from .plan import GetPlan, QueryPlan
 from .results import Read
 

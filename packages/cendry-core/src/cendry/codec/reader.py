@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, Literal, cast
 
+from ..immutable import dataclass
 from ..interop.google import to_sdk
 from ..reference import Ref
 from ..shapes import (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING
 from difflib import get_close_matches
 from typing import Any, cast
 
 from ..errors import DecodeError, UnknownFieldError
+from ..immutable import dataclass
 from ..paths import FieldPath, quote_segment
 from ..shapes import (
     Anything,
