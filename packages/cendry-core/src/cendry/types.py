@@ -194,7 +194,7 @@ class _Survey:
         if python is Ref:
             return self.reference(annotation, arguments)
         if issubclass(python, enum.Enum):
-            return self.enum(python)
+            return self.enum_member(python)
         if is_named_tuple(python):
             return self.named_tuple(annotation, python, arguments)
         kind = sdk_class_kind(python)
@@ -281,7 +281,7 @@ class _Survey:
             return Reference(None if model in (Any, None) else cast("type[Any]", model))
         raise TypeError(f"{type_name(annotation)} must name a Model; {type_name(model)} has no documents")
 
-    def enum(self, python: type[enum.Enum]) -> Shape:
+    def enum_member(self, python: type[enum.Enum]) -> Shape:
         if self.enum_by == "value":
             for member in python:
                 value = plain_value(member)
