@@ -12,7 +12,8 @@ from cendry.backend import SnapshotResult
 from cendry.errors import InvalidRequestError, MissingIndexError
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import Condition, Delete, GetPlan, Order, QueryPlan, Set
-from cendry_firestore import FirestoreBackend
+from cendry.reference import Ref
+from cendry_firestore import FirestoreBackend, _sdk
 from cendry_firestore._listen import ListenState, LostTrackError
 from google.api_core import exceptions
 from google.cloud.firestore_v1 import types
@@ -118,12 +119,11 @@ def test_groups_limits_and_descending_orders(backend: FirestoreBackend) -> None:
 
 
 def test_a_document_of_odd_values_does_not_end_a_listener(backend: FirestoreBackend) -> None:
-    from cendry.reference import Ref
-
     ear = Ear(backend, QueryPlan("c"))
     assert [] == ear.hear_ids()
+    stored = _sdk.Value(reference_value="projects/other/databases/there/documents/x/y")
+    backend.commit([Set("c/a", {"r": stored})])
     foreign = Ref.from_path("x/y", database="projects/other/databases/there")
-    backend.commit([Set("c/a", {"r": foreign})])
     assert [{"r": foreign}] == [document.data for document in ear.hear().documents]
     backend.commit([Set("c/b", {})])
     assert ["a", "b"] == ear.hear_ids()

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from cendry.errors import ForeignReferenceError
 from cendry.paths import FieldPath
 from cendry.plan import Condition, QueryPlan, Set
 from cendry.reference import Ref
@@ -93,15 +94,21 @@ async def test_datetimes_are_plain(firestore: Any) -> None:
 
 
 async def test_a_reference_into_another_database_is_read_with_its_database(firestore: Any) -> None:
-    foreign = Ref.from_path("cities/SF", database="projects/other/databases/there")
-    await firestore.commit(Set("values/one", {"value": foreign, "own": Ref.from_path("cities/SF")}))
+    stored = _sdk.Value(reference_value="projects/other/databases/there/documents/cities/SF")
+    await firestore.commit(Set("values/one", {"value": stored, "own": Ref.from_path("cities/SF")}))
     [result] = await firestore.run(QueryPlan("values"))
-    assert foreign == result.data["value"]
+    assert Ref.from_path("cities/SF", database="projects/other/databases/there") == result.data["value"]
     assert ("projects/other/databases/there", None) == (result.data["value"].database, result.data["own"].database)
-    assert [result.path] == [
-        found.path
-        for found in await firestore.run(QueryPlan("values", where=Condition(FieldPath("value"), "==", foreign)))
-    ]
+
+
+async def test_a_reference_into_another_database_is_not_written(firestore: Any) -> None:
+    foreign = Ref.from_path("cities/SF", database="projects/other/databases/there")
+    with pytest.raises(ForeignReferenceError, match="points into another database than 'projects/") as caught:
+        await firestore.commit(Set("values/one", {"values": [foreign]}))
+    assert foreign == caught.value.reference
+    assert [] == await firestore.run(QueryPlan("values"))
+    with pytest.raises(ForeignReferenceError):
+        await firestore.run(QueryPlan("values", where=Condition(FieldPath("value"), "==", foreign)))
 
 
 async def test_the_sdks_own_values_are_accepted(firestore: Any) -> None:
@@ -193,9 +200,7 @@ stored_values = st.recursive(
     | st.datetimes(timezones=st.just(UTC))
     | st.builds(GeoPoint, st.floats(-90, 90), st.floats(-180, 180))
     | st.builds(Vector, st.lists(st.floats(width=32)))
-    | st.builds(
-        Ref.from_path, st.sampled_from(["a/b", "a/b/c/d"]), database=st.sampled_from([None, "projects/x/databases/y"])
-    ),
+    | st.builds(Ref.from_path, st.sampled_from(["a/b", "a/b/c/d"])),
     lambda inner: st.lists(inner) | st.dictionaries(st.text("abc", min_size=1), inner),
     max_leaves=12,
 )

@@ -130,6 +130,23 @@ class InvalidDocumentIdError(CendryError, ValueError):
         super().__init__(f"{shown} is no legal {what}: {reason}.")
 
 
+class ForeignReferenceError(CendryError, ValueError):
+    """A reference into another database was to be written or queried for; nothing was sent.
+
+    Attributes:
+        reference: The reference.
+        database: The database of the context: `projects/P/databases/D`.
+    """
+
+    def __init__(self, reference: object, database: str) -> None:
+        self.reference = reference
+        self.database = database
+        super().__init__(
+            f"{reference!r} points into another database than {database!r}; "
+            "Firestore can't follow it there, so it is read but not written."
+        )
+
+
 class UnknownFieldError(CendryError, TypeError):
     """A name that the model doesn't declare.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final, cast
 
-from cendry.errors import InvalidDocumentIdError
+from cendry.errors import ForeignReferenceError, InvalidDocumentIdError
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 
@@ -119,6 +119,7 @@ def write_value(target: Any, value: Any, database: str) -> None:
     Raises:
         TypeError: The value is of no kind that Firestore stores.
         ValueError: An integer has more than 64 bits.
+        ForeignReferenceError: A reference points into another database.
     """
     match value:
         case None:
@@ -135,8 +136,10 @@ def write_value(target: Any, value: Any, database: str) -> None:
             write_timestamp(target.timestamp_value, value)
         case bytes() if not hasattr(value, "subtype"):  # the SDK's BSON binaries have one
             target.bytes_value = value
-        case Ref():
-            target.reference_value = document_name(value.database or database, value.path)
+        case Ref(database=home):
+            if home is not None and home != database:
+                raise ForeignReferenceError(value, database)
+            target.reference_value = document_name(database, value.path)
         case GeoPoint():
             target.geo_point_value.latitude = value.latitude
             target.geo_point_value.longitude = value.longitude
