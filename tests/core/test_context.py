@@ -4,6 +4,7 @@ import asyncio
 import gc
 import sys
 import threading
+import time
 import weakref
 from typing import Any
 
@@ -107,6 +108,8 @@ def test_one_backend_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     meeting = threading.Barrier(4)
 
     def factory(*arguments: Any, **options: Any) -> Any:
+        # Long enough for the other threads to wait for this one.
+        time.sleep(0.05)
         made.append(arguments)
         return backend
 
@@ -140,6 +143,12 @@ def test_a_backend_excludes_what_it_brings(make: Any, backend: Any, options: Any
     with pytest.raises(CendryError) as caught:
         make(backend=backend, **options)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{"project": "p"}, {"database": "d"}])
+def test_a_client_excludes_what_it_brings(make: Any, options: Any) -> None:
+    with pytest.raises(CendryError, match="client= excludes project= and database="):
+        make(client=object(), **options)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, True, "5"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
@@ -260,3 +261,20 @@ def test_what_can_not_be_asked_is_refused(query: Query[Any], error: type[Excepti
     with pytest.raises(error) as caught:
         plan(query)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "message"),
+    [
+        (City.name.is_in([]), "City.name: expected 1 to 30 values for 'in', found 0 of them."),
+        (City.population.is_in(range(31)), "City.population: expected 1 to 30 values for 'in', found 31 of them."),
+        (City.population.not_in(range(11)), "City.population: expected 1 to 10 values for 'not-in', found 11 of them."),
+        (
+            City.tags.array_contains_any([]),
+            "City.tags: expected 1 to 30 values for 'array-contains-any', found 0 of them.",
+        ),
+    ],
+)
+def test_a_list_of_values_that_firestore_refuses_is_refused_before_it_is_sent(one: Any, message: str) -> None:
+    with pytest.raises(InvalidValueError, match=f"^{re.escape(message)}$"):
+        plan(Query(City, one))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from .codec import Codec, codec_for
 from .criteria import (
@@ -28,6 +28,10 @@ from .paths import check_document_path, join_path
 from .plan import Bound, Composite, Condition, Order, QueryPlan, Where
 from .reference import Located, Ref, check_parent, located_path
 from .types import TypeRegistry
+
+
+_MOST_VALUES: Final = {"in": 30, "not-in": 10, "array-contains-any": 30}
+"""Values of one filter (https://firebase.google.com/docs/firestore/query-data/queries#query_limitations)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +148,22 @@ def _condition(criteria: Criteria, codec: Codec[Any], one: Comparison) -> Condit
         case "is-null" | "is-not-null" | "is-nan" | "is-not-nan":
             return Condition(path, one.op)
         case "in" | "not-in":
-            return Condition(path, one.op, [*map(_encoder(criteria, codec, place), one.value)])
+            return Condition(path, one.op, _several(criteria, place, one, _encoder(criteria, codec, place)))
         case "array-contains":
             return Condition(path, one.op, _element_encoder(criteria, codec, place, one.op)(one.value))
         case "array-contains-any":
-            return Condition(path, one.op, [*map(_element_encoder(criteria, codec, place, one.op), one.value)])
+            encode = _element_encoder(criteria, codec, place, one.op)
+            return Condition(path, one.op, _several(criteria, place, one, encode))
         case _:
             return Condition(path, one.op, _encoder(criteria, codec, place)(one.value))
+
+
+def _several(criteria: Criteria, place: Place, one: Comparison, encode: Callable[[Any], Any]) -> list[Any]:
+    limit = _MOST_VALUES[one.op]
+    if not 1 <= len(one.value) <= limit:
+        model, field = criteria.model.__qualname__, place_text(place)
+        raise InvalidValueError(model, field, f"1 to {limit} values for {one.op!r}", f"{len(one.value)} of them")
+    return [*map(encode, one.value)]
 
 
 def _encoder(criteria: Criteria, codec: Codec[Any], place: Place) -> Callable[[Any], Any]:

@@ -53,5 +53,7 @@ def _door(name: str, client: Any, backend: B | None, project: str | None, databa
                 f"backend= and {others} exclude each other: a backend brings its own client and database."
             )
         return Door(backend, lambda: backend)
+    if client is not None and (project is not None or database is not None):
+        raise CendryError("client= excludes project= and database=: a client has a project and a database already.")
     make = _lazy.load(name)
     return Door(None, lambda: make(client, project=project, database=database))
