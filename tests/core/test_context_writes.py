@@ -22,6 +22,7 @@ from cendry import (
     Minimum,
     Ref,
     StaleDocumentError,
+    TypeRegistry,
     UnknownFieldError,
     get_metadata,
 )
@@ -269,6 +270,13 @@ def test_a_naive_clock_is_refused(make: Any, backend: Any) -> None:
     assert (stamped.id, backend.calls) == (None, [])
 
 
+def test_a_server_timestamp_goes_before_the_clock(ctx: Any, backend: Any) -> None:
+    stamped = Stamped(id="x", updated=SERVER_TIMESTAMP)  # type: ignore[arg-type]
+    ctx.save(stamped)
+    assert last(backend).transforms == (FieldTransform(FieldPath("changed at"), SERVER_TIMESTAMP),)
+    assert backend.data("stamped/x")["changed at"] == backend.documents["stamped/x"].updated
+
+
 def test_frozen_models_are_saved_as_well(ctx: Any) -> None:
     frozen = Frozen(name="x")
     ctx.save(frozen)
@@ -450,6 +458,18 @@ def test_wrong_changes_are_refused_before_anything_is_sent(
         ctx.update(sf, *arguments)
     assert message in str(caught.value)
     assert (backend.calls, vars(sf)) == ([], before)
+
+
+def test_transforms_of_what_a_registry_stores_as_text_are_refused(make: Any, backend: Any) -> None:
+    registry = TypeRegistry()
+    registry.register(float, serialize=str, deserialize=float)
+    registry.register(datetime, serialize=str, deserialize=datetime.fromisoformat)
+    ctx = make(backend=backend, type_registry=registry)
+    with pytest.raises(InvalidValueError, match=r"City\.area: expected float, found Increment"):
+        ctx.update(City, "x", {"area": Increment(1.5)})
+    with pytest.raises(InvalidValueError, match=r"Stamped\.created: expected .*, found SERVER_TIMESTAMP"):
+        ctx.update(Stamped, "x", {"created": SERVER_TIMESTAMP})
+    assert backend.calls == []
 
 
 def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: Any) -> None:

@@ -105,6 +105,15 @@ except ModuleNotFoundError as error:
     assert run(code, "google", "grpc") in ("No module named 'google'", "No module named 'grpc'")
 
 
+def test_only_a_missing_backend_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(package: str) -> Any:
+        raise ModuleNotFoundError("No module named 'grpc'", name="grpc")
+
+    monkeypatch.setattr(_lazy, "import_module", missing)
+    with pytest.raises(ModuleNotFoundError, match="No module named 'grpc'"):
+        _lazy.load("FirestoreBackend")
+
+
 def test_installed_looks_before_it_imports(monkeypatch: pytest.MonkeyPatch) -> None:
     def installed(name: str, module: Any) -> bool:
         monkeypatch.setitem(sys.modules, "cendry_memory", module)
@@ -117,3 +126,9 @@ def test_installed_looks_before_it_imports(monkeypatch: pytest.MonkeyPatch) -> N
     assert "MemoryBackend" not in _lazy.installed()
     monkeypatch.setattr(_lazy, "find_spec", lambda name: sys)
     assert "MemoryBackend" in _lazy.installed()
+
+    def blocked(name: str) -> Any:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(_lazy, "find_spec", blocked)
+    assert "MemoryBackend" not in _lazy.installed()

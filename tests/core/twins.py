@@ -39,7 +39,10 @@ class Driven:
         return call
 
     def __iter__(self) -> Any:
-        return Driven(self.target.__aiter__(), self.loop)
+        async def begin() -> Any:
+            return self.target.__aiter__()
+
+        return Driven(self.loop.run_until_complete(begin()), self.loop)
 
     def __next__(self) -> Any:
         try:

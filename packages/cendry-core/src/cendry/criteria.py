@@ -206,9 +206,9 @@ def _unequal_places(one: Filter) -> Iterator[Place]:
     if isinstance(one, Comparison):
         if one.op in _INEQUALITIES:
             yield field_place(one.field)
-    elif isinstance(one, (And, Or)):
-        for part in one.filters:
-            yield from _unequal_places(part)
+        return
+    for part in cast("And | Or", one).filters:
+        yield from _unequal_places(part)
 
 
 # Cursors, held against the orders
@@ -222,13 +222,10 @@ def cursor_values(criteria: Criteria, cursor: Cursor) -> tuple[tuple[Place, Any]
     """
     if cursor.instance is None:
         return cursor.values
-    found: list[tuple[Place, Any]] = []
-    for one in complete_sortings(criteria):
-        if one.place == ID_PLACE:
-            found.append((ID_PLACE, _id_value(criteria, cursor.instance)))
-            break
-        found.append((one.place, value_at(cursor.instance, one.place)))
-    return tuple(found)
+    places = [one.place for one in complete_sortings(criteria)]
+    # No two documents have one id, so that what comes after it decides nothing.
+    values = [(place, value_at(cursor.instance, place)) for place in places[: places.index(ID_PLACE)]]
+    return (*values, (ID_PLACE, _id_value(criteria, cursor.instance)))
 
 
 def value_at(instance: Model, place: Place) -> Any:

@@ -125,7 +125,8 @@ class Query(Selection[M_co]):
     def last(self) -> M_co | None:
         """The last document, or `None` if there is none.
 
-        With a limit from the first or an offset, all documents are read; else one.
+        It is asked for in the opposite order; see `limit_to_last`. With a limit from the first or an offset, all
+        documents are read; else one.
         """
         source = self._bound()
         return cast("M_co | None", source.drive(results.last(self._criteria, source.registry)))
@@ -323,7 +324,8 @@ class AsyncQuery(Selection[M_co]):
     async def last(self) -> M_co | None:
         """The last document, or `None` if there is none.
 
-        With a limit from the first or an offset, all documents are read; else one.
+        It is asked for in the opposite order; see `limit_to_last`. With a limit from the first or an offset, all
+        documents are read; else one.
         """
         source = self._bound()
         return cast("M_co | None", await source.drive(results.last(self._criteria, source.registry)))

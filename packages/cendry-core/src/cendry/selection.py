@@ -124,6 +124,9 @@ class Selection(Generic[M_co]):
     def limit_to_last(self, count: int) -> Self:
         """Give the last `count` documents, in the order of the query.
 
+        The database is asked in the opposite order, for which it may demand an index of its own; for ids alone,
+        downwards, Firestore always does.
+
         Raises:
             ValueError: `count` is less than 1.
         """
@@ -309,9 +312,9 @@ def _check_fields(model: type[Any], one: Filter) -> None:
     if isinstance(one, Comparison):
         if isinstance(one.field, ModelField):
             check_owner(model, one.field)
-    elif isinstance(one, (And, Or)):
-        for part in one.filters:
-            _check_fields(model, part)
+        return
+    for part in cast("And | Or", one).filters:
+        _check_fields(model, part)
 
 
 def _orders(model: type[Any], given: Iterable[Any]) -> tuple[Asc | Desc, ...]:

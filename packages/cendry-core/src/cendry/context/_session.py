@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 from ..backend import AsyncBackend, Backend, CallOptions, DocumentResult
 from ..criteria import Criteria
 from ..errors import CendryError, TransactionContentionError
-from ..flow import Begin, Call, Commit, Flow, Pause, Request, Rollback
+from ..flow import Begin, Commit, Flow, Pause, Request, Rollback
 from ..plan import AggregationPlan, GetPlan, QueryPlan
 from ..planning import planned
 from ..results import Read, reader
@@ -173,8 +173,8 @@ class Session:
                     return backend.rollback(transaction, options=options)
                 case Pause(seconds):
                     return time.sleep(seconds)
-                case Call(function):
-                    return _plain(function())
+                case _:
+                    return _plain(request.function())
 
     def listen(
         self,
@@ -281,8 +281,8 @@ class AsyncSession:
                     return await _to_the_end(backend.rollback(transaction, options=options))
                 case Pause(seconds):
                     return await _sleep(seconds)
-                case Call(function):
-                    return await _awaitable(function())
+                case _:
+                    return await _awaitable(request.function())
 
     def inside(self, transaction: TransactionState) -> AsyncSession:
         """A session that reads inside a transaction."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -28,7 +27,7 @@ MAX_WRITES: Final = 500
 """Writes in one atomic commit (https://firebase.google.com/docs/firestore/quotas)."""
 
 M = TypeVar("M", bound=Model)
-_ALPHABET: Final = string.ascii_letters + string.digits
+_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 # What secrets.choice is; the module itself brings in hmac and hashlib, and with them 5 ms of import time.
 _choice: Final = SystemRandom().choice
 
@@ -142,9 +141,9 @@ class Writer:
             data = codec.encode(instance)
         except InvalidValueError:
             # Only where a value doesn't fit is it worth asking whether it is a transform.
-            data, transforms = self._transformed(codec, instance)
-            if not transforms:
+            if not any(map(is_transform, vars(instance).values())):
                 raise
+            data, transforms = self._transformed(codec, instance)
         values: list[tuple[Names, Any]] = []
         now: datetime | None = None
         for info in fields_of(type(instance)).values():
