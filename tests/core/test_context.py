@@ -1,3 +1,6 @@
+# What raises here can be the end of a block, so that pytest.raises() has to hold one.
+# ruff: noqa: PT012
+
 from __future__ import annotations
 
 import asyncio
@@ -155,6 +158,35 @@ def test_a_client_excludes_what_it_brings(make: Any, options: Any) -> None:
 def test_a_timeout_is_a_number_of_seconds(make: Any, backend: Any, timeout: Any) -> None:
     with pytest.raises(ValueError, match="timeout= takes seconds, more than 0"):
         make(backend=backend, timeout=timeout)
+
+
+def test_leaving_a_block_never_raises_of_itself(
+    make: Any, twin: str, backend: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import cendry_firestore
+
+    class Broken(RecordingBackend):
+        def close(self) -> None:
+            raise RuntimeError("broken")
+
+    class AsyncBroken(AsyncRecordingBackend):
+        async def close(self) -> None:
+            raise RuntimeError("broken")
+
+    broken, name = (Broken(), "FirestoreBackend") if twin == "sync" else (AsyncBroken(), "AsyncFirestoreBackend")
+    monkeypatch.setattr(cendry_firestore, name, lambda *_, **__: broken)
+    with pytest.raises(KeyError, match="mine"), make() as ctx:
+        ctx.save(City(name="x"))
+        raise KeyError("mine")
+    with make() as ctx:
+        ctx.save(City(name="x"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "A context was left, and its backend could not be closed."
+    ] * 2
+    ctx = make()
+    ctx.save(City(name="x"))
+    with pytest.raises(RuntimeError, match="broken"):
+        ctx.close()
 
 
 def test_without_firestore_installed_the_error_names_the_extra(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:

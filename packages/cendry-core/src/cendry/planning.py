@@ -29,7 +29,6 @@ from .plan import Bound, Composite, Condition, Order, QueryPlan, Where
 from .reference import Located, Ref, check_parent, located_path
 from .types import TypeRegistry
 
-
 _MOST_VALUES: Final = {"in": 30, "not-in": 10, "array-contains-any": 30}
 """Values of one filter (https://firebase.google.com/docs/firestore/query-data/queries#query_limitations)."""
 

@@ -213,6 +213,13 @@ class Session:
         if backend is not None:
             backend.close()
 
+    def leave(self) -> None:
+        """Close at the end of a block: an error there must not stand in front of what the block raised."""
+        try:
+            self.close()
+        except Exception as error:
+            _log_close(error)
+
 
 class AsyncSession:
     """Sends, for the async twin; with a transaction, inside that."""
@@ -294,6 +301,13 @@ class AsyncSession:
         if backend is not None:
             await _to_the_end(backend.close())
 
+    async def leave(self) -> None:
+        """Close at the end of a block: an error there must not stand in front of what the block raised."""
+        try:
+            await self.close()
+        except Exception as error:
+            _log_close(error)
+
 
 class _marking:  # noqa: N801
     """Notes on a transaction that the database aborted it, even if the user's function catches the error."""
@@ -329,6 +343,13 @@ async def _awaitable(result: Any) -> Any:
     if not isawaitable(result):
         raise TypeError(f"AsyncCendry.transaction() takes an async function; this one gave {result!r}.")
     return await result
+
+
+def _log_close(error: Exception) -> None:
+    # Rarely needed, and not quick to import.
+    import logging
+
+    logging.getLogger("cendry").error("A context was left, and its backend could not be closed.", exc_info=error)
 
 
 # Tasks that must end even if nobody waits for them any more.

@@ -314,7 +314,7 @@ def check_number(count: int) -> None:
     """
     if count > MAX_WRITES:
         raise CendryError(
-            f"One atomic commit takes at most {MAX_WRITES} writes, and this is write number {count}; "
+            f"One atomic commit takes at most {MAX_WRITES} writes, and this is write number {MAX_WRITES + 1}; "
             "nothing was written. Split them into several."
         )
 

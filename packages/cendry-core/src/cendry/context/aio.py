@@ -86,7 +86,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        await self._session.leave()
 
     def ref_of(self, instance: M, /) -> Ref[M]:
         """A reference to the document of an instance, wherever that lives.

@@ -87,7 +87,7 @@ class Cendry(Reads, SyncOnly):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._session.leave()
 
     def ref_of(self, instance: M, /) -> Ref[M]:
         """A reference to the document of an instance, wherever that lives.
