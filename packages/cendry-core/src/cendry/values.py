@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import math
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Union, cast, final
 
@@ -198,12 +197,3 @@ TRANSFORMS: Final = (Increment, Maximum, Minimum, ArrayUnion, ArrayRemove)
 def is_transform(value: object) -> bool:
     """Whether `value` is computed by the server at the commit."""
     return value is SERVER_TIMESTAMP or isinstance(value, TRANSFORMS)
-
-
-def same_value(a: object, b: object) -> bool:
-    """Whether two plain values are the same in type and value: `1` is not `True`, NaN equals NaN."""
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, float) and isinstance(b, float):
-        return a == b or (math.isnan(a) and math.isnan(b))
-    return a == b
