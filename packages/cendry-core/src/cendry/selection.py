@@ -228,7 +228,9 @@ class Selection(Generic[M_co]):
         )
 
     def __eq__(self, other: object) -> bool:
-        return self._key() == other._key() if type(other) is type(self) else NotImplemented
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._key() == cast("Selection[M_co]", other)._key()
 
     def __hash__(self) -> int:
         return hash((type(self), self._key()))

@@ -138,7 +138,7 @@ def write_value(target: Any, value: Any, database: str) -> None:
             target.bytes_value = value
         case Ref(database=home):
             if home is not None and home != database:
-                raise ForeignReferenceError(value, database)
+                raise ForeignReferenceError(cast(object, value), database)
             target.reference_value = document_name(database, value.path)
         case GeoPoint():
             target.geo_point_value.latitude = value.latitude
