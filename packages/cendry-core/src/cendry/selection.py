@@ -230,7 +230,8 @@ class Selection(Generic[M_co]):
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return self._key() == cast("Selection[M_co]", other)._key()
+        key: Any = cast("Any", other)._key()
+        return bool(self._key() == key)
 
     def __hash__(self) -> int:
         return hash((type(self), self._key()))
