@@ -62,7 +62,7 @@ def wrong(field_name: str, expected: str, found: object) -> NoReturn:
     raise ValueError(f"{field_name}: expected {expected}, found {found!r}")
 
 
-def _check_text(name: str, value: str) -> None:
+def check_text(name: str, value: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -176,7 +176,7 @@ def encode_mayor(mayor: Mayor) -> dict[str, Any]:
     if not isinstance(name, str):
         wrong("mayor.name", "str", name)
     if not name.isascii():
-        _check_text("mayor.name", name)
+        check_text("mayor.name", name)
     if not isinstance(since, int) or isinstance(since, bool) or not INT64_MIN <= since <= INT64_MAX:
         wrong("mayor.since", "int of 64 bits", since)
     return {"name": name, "since": since}
@@ -187,7 +187,7 @@ def encode_city(city: City) -> dict[str, Any]:
     if not isinstance(name, str):
         wrong("name", "str", name)
     if not name.isascii():
-        _check_text("name", name)
+        check_text("name", name)
     if not isinstance(population, int) or isinstance(population, bool) or not INT64_MIN <= population <= INT64_MAX:
         wrong("population", "int of 64 bits", population)
     if not isinstance(area, float):
@@ -209,7 +209,7 @@ def encode_city(city: City) -> dict[str, Any]:
         if not isinstance(region, str):
             wrong("regions", "str", region)
         if not region.isascii():
-            _check_text("regions", region)
+            check_text("regions", region)
     if not isinstance(city.mayor, Mayor):
         wrong("mayor", "Mayor", city.mayor)
     former = city.former
@@ -229,7 +229,7 @@ def encode_city(city: City) -> dict[str, Any]:
         if not isinstance(note, str):
             wrong("note", "str or None", note)
         if not note.isascii():
-            _check_text("note", note)
+            check_text("note", note)
     return {
         "displayName": name,
         "population": population,

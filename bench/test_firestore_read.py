@@ -1,112 +1,109 @@
-"""What reading 5,000 documents of 13 fields costs, next to the SDK's `stream()` and `to_dict()` in the same run."""
+"""What reading costs, next to the SDK's `stream()`, `get()` and `to_dict()` in the same run."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
-import statistics
-import time
-import uuid
-from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 from cendry import AsyncCendry, AsyncFirestoreBackend, Cendry, FirestoreBackend
 from cendry.plan import QueryPlan, Set
 from codec_model import DATA, City
-from emulators import EmulatorUnavailableError, emulators_required, running
+from figures import Figures, medians, medians_async, shown
 
 DOCUMENTS = 5000
-ROUNDS = 5
+GETS = 200
 BUDGET = 1.05
 
 
 @pytest.fixture(scope="module")
-def project() -> Iterator[str]:
-    """A project of an emulator that holds the documents."""
-    try:
-        with running():
-            name = f"bench-{uuid.uuid4().hex[:12]}"
-            backend = FirestoreBackend(project=name)
-            for start in range(0, DOCUMENTS, 500):
-                backend.commit([Set(f"cities/c{number:04}", DATA) for number in range(start, start + 500)])
-            backend.close()
-            yield name
-    except EmulatorUnavailableError as error:
-        if emulators_required():
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
-
-
-def medians(**functions: Callable[[], int]) -> dict[str, float]:
-    """CPU seconds of each, the median of rounds that take turns, so that the machine's moods hit all alike."""
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for round_ in range(ROUNDS + 1):
-        for name, function in functions.items():
-            gc.collect()
-            started = time.process_time()
-            assert DOCUMENTS == function()
-            if round_:  # the first one warms up
-                seconds[name].append(time.process_time() - started)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
-def report(title: str, found: dict[str, float], capsys: pytest.CaptureFixture[str]) -> None:
-    shown = ", ".join(
-        f"{name} {1e6 * seconds / DOCUMENTS:.1f} us/doc ({seconds / found['sdk']:.2f} x)"
-        for name, seconds in found.items()
-    )
-    with capsys.disabled():
-        print(f"\n{title}: {shown}")
-
-
-def test_typed_models_cost_no_more_than_the_sdks_dicts(project: str, capsys: pytest.CaptureFixture[str]) -> None:
-    ctx = Cendry(project=project)
+def filled(project: str) -> str:
+    """The project, holding the documents."""
     backend = FirestoreBackend(project=project)
-    collection = backend.client.collection("cities")
-    found = medians(
-        sdk=lambda: sum(1 for snapshot in collection.stream() if snapshot.to_dict()),
-        models=lambda: sum(1 for city in ctx.select(City) if city.id),
-        backend=lambda: sum(1 for result in backend.run(QueryPlan("cities")) if result.data),
-    )
-    ctx.close()
+    for start in range(0, DOCUMENTS, 500):
+        backend.commit([Set(f"cities/c{number:04}", DATA) for number in range(start, start + 500)])
     backend.close()
-    report("CPU of reading", found, capsys)
-    assert found["models"] <= BUDGET * found["sdk"]
+    return project
 
 
-def test_typed_models_cost_no_more_in_the_async_twin(project: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_query_of_models_costs_no_more_than_the_sdks_dicts(filled: str, figures: Figures) -> None:
+    with Cendry(project=filled) as ctx:
+        backend = FirestoreBackend(ctx.client)
+        collection = ctx.client.collection("cities")
+
+        def sdk() -> None:
+            assert DOCUMENTS == len([snapshot.to_dict() for snapshot in collection.stream()])
+
+        def models() -> None:
+            assert DOCUMENTS == len([city for city in ctx.select(City)])  # noqa: C416
+
+        def backend_alone() -> None:
+            assert DOCUMENTS == len([*backend.run(QueryPlan("cities"))])
+
+        found = medians(5, models=models, sdk=sdk, backend=backend_alone)
+    figures(
+        f"CPU of reading {DOCUMENTS} documents through ctx.select(City)",
+        found["models"] / found["sdk"],
+        budget=BUDGET,
+        detail=shown(found, DOCUMENTS) + " a document",
+    )
+
+
+def test_a_query_of_models_costs_no_more_in_the_async_twin(filled: str, figures: Figures) -> None:
     async def read() -> dict[str, float]:
-        ctx = AsyncCendry(project=project)
-        backend = AsyncFirestoreBackend(project=project)
-        collection = backend.client.collection("cities")
+        async with AsyncCendry(project=filled) as ctx:
+            backend = AsyncFirestoreBackend(ctx.client)
+            collection = ctx.client.collection("cities")
 
-        async def sdk() -> int:
-            return len([snapshot.to_dict() async for snapshot in collection.stream()])
+            async def sdk() -> None:
+                assert DOCUMENTS == len([snapshot.to_dict() async for snapshot in collection.stream()])
 
-        async def models() -> int:
-            return len([city async for city in ctx.select(City)])
+            async def models() -> None:
+                assert DOCUMENTS == len([city async for city in ctx.select(City)])
 
-        async def results() -> int:
-            return len([result async for result in backend.run(QueryPlan("cities"))])
+            async def backend_alone() -> None:
+                assert DOCUMENTS == len([result async for result in backend.run(QueryPlan("cities"))])
 
-        found = await medians_async(sdk=sdk, models=models, backend=results)
-        await ctx.close()
-        await backend.close()
-        return found
+            return await medians_async(5, models=models, sdk=sdk, backend=backend_alone)
 
     found = asyncio.run(read())
-    report("CPU of reading, async", found, capsys)
-    assert found["models"] <= BUDGET * found["sdk"]
+    figures(
+        f"CPU of reading {DOCUMENTS} documents through the async ctx.select(City)",
+        found["models"] / found["sdk"],
+        budget=BUDGET,
+        detail=shown(found, DOCUMENTS) + " a document",
+    )
 
 
-async def medians_async(**functions: Callable[[], Awaitable[int]]) -> dict[str, float]:
-    """As `medians`, awaited."""
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for round_ in range(ROUNDS + 1):
-        for name, function in functions.items():
-            gc.collect()
-            started = time.process_time()
-            assert DOCUMENTS == await function()
-            if round_:
-                seconds[name].append(time.process_time() - started)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+def test_getting_one_document(filled: str, figures: Figures) -> None:
+    with Cendry(project=filled) as ctx:
+        collection = ctx.client.collection("cities")
+
+        def sdk() -> None:
+            for number in range(GETS):
+                assert collection.document(f"c{number:04}").get().to_dict()
+
+        def models() -> None:
+            for number in range(GETS):
+                assert ctx.get(City, f"c{number:04}").name
+
+        found = medians(7, models=models, sdk=sdk)
+    figures("CPU of ctx.get(City, id)", found["models"] / found["sdk"], detail=shown(found, GETS))
+
+
+def test_getting_one_document_in_the_async_twin(filled: str, figures: Figures) -> None:
+    async def read() -> dict[str, float]:
+        async with AsyncCendry(project=filled) as ctx:
+            collection = ctx.client.collection("cities")
+
+            async def sdk() -> None:
+                for number in range(GETS):
+                    assert (await collection.document(f"c{number:04}").get()).to_dict()
+
+            async def models() -> None:
+                for number in range(GETS):
+                    assert (await ctx.get(City, f"c{number:04}")).name
+
+            return await medians_async(7, models=models, sdk=sdk)
+
+    found = asyncio.run(read())
+    figures("CPU of the async ctx.get(City, id)", found["models"] / found["sdk"], detail=shown(found, GETS))

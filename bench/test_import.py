@@ -1,0 +1,66 @@
+"""What `import cendry` costs a process, and what it brings along."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import cendry
+import pytest
+from figures import Figures
+
+ROUNDS = 15
+BUDGET_MS = 50
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Bytecode lies in a cache, as it does for an installed package."""
+    given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    given["PYTHONPATH"] = str(Path(cendry.__file__).parents[1])
+    given["PYTHONPYCACHEPREFIX"] = str(tmp_path_factory.mktemp("bytecode"))
+    return given
+
+
+def cpu_ms(code: str, environment: dict[str, str]) -> float:
+    """The CPU time of a whole process."""
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert 0 == process.returncode
+    return 1000 * (usage.ru_utime + usage.ru_stime)
+
+
+def test_import_is_quick(environment: dict[str, str], figures: Figures) -> None:
+    codes = {
+        "nothing": "pass",
+        "its part of the standard library": "import dataclasses, decimal, difflib, random, threading, typing, uuid",
+        "cendry": "import cendry",
+    }
+    found: dict[str, list[float]] = {name: [] for name in codes}
+    for round_ in range(ROUNDS + 1):
+        for name, code in codes.items():
+            took = cpu_ms(code, environment)
+            if round_:  # the first one compiles
+                found[name].append(took)
+    least = {name: min(values) for name, values in found.items()}
+    middle = statistics.median(found["cendry"]) - statistics.median(found["nothing"])
+    figures(
+        "a process that imports cendry, less one that does nothing",
+        least["cendry"] - least["nothing"],
+        unit="ms",
+        budget=BUDGET_MS,
+        detail=", ".join(f"{name} {took:.1f} ms" for name, took in least.items()) + f"; median {middle:.1f} ms",
+    )
+
+
+def test_import_brings_no_google_package(environment: dict[str, str]) -> None:
+    code = (
+        "import sys, cendry; print(sorted(name for name in sys.modules if name.split('.')[0] in "
+        "('google', 'grpc', 'proto', 'pydantic', 'attrs', 'msgspec')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert "[]\n" == done.stdout
