@@ -14,7 +14,7 @@ from .immutable import dataclass
 class GeoPoint:
     """A point on Earth.
 
-    Args:
+    Attributes:
         latitude: Degrees, from -90 to 90.
         longitude: Degrees, from -180 to 180.
 
@@ -86,7 +86,7 @@ def _check_number(name: str, value: object) -> None:
 class Increment:
     """Adds to the stored number on the server; a field that is absent or no number becomes `value`.
 
-    Args:
+    Attributes:
         value: What is added; an `int` of 64 bits or a `float`.
     """
 
