@@ -310,8 +310,8 @@ def test_declared_names_lead_to_stored_places(text: str, names: Any, path: Any) 
         ("mayor.id", "Doc has no field 'mayor.id'."),
         ("regions.x", "Doc has no field 'regions.x'."),
         ("box.size.x", "Doc has no field 'box.size.x'."),
-        ("a..b", "Doc has no field '`a..b`'."),
-        ("", "Doc has no field '``'."),
+        ("a..b", "Doc has no field 'a..b'."),
+        ("", "Doc has no field ''."),
     ],
 )
 def test_unknown_names_come_with_the_nearest_ones(text: str, message: str) -> None:

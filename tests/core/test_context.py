@@ -160,6 +160,26 @@ def test_a_timeout_is_a_number_of_seconds(make: Any, backend: Any, timeout: Any)
         make(backend=backend, timeout=timeout)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"clock": 5}, "clock= takes a function that gives the time, not 5"),
+        ({"type_registry": {}}, "type_registry= takes a TypeRegistry, not {}"),
+        ({"backend": 5}, "backend= takes a backend, not 5"),
+    ],
+)
+def test_settings_of_the_wrong_kind_are_refused(make: Any, options: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        make(**options)
+
+
+def test_a_backend_of_the_other_twin_is_refused() -> None:
+    with pytest.raises(TypeError, match="is a backend for AsyncCendry; Cendry takes one of the sync twin"):
+        Cendry(backend=AsyncRecordingBackend())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="is a backend for Cendry; AsyncCendry takes one of the async twin"):
+        AsyncCendry(backend=RecordingBackend())  # type: ignore[arg-type]
+
+
 def test_leaving_a_block_never_raises_of_itself(
     make: Any, twin: str, backend: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -395,6 +415,12 @@ def test_get_many_of_nothing_sends_nothing(ctx: Any, stored: Any) -> None:
         (lambda ctx: ctx.get(City, 5), InvalidDocumentIdError, "it must be a str, not int"),
         (lambda ctx: ctx.get_many(City, ["SF", ".."]), InvalidDocumentIdError, "a lone '.' or '..' is reserved"),
         (lambda ctx: ctx.get_many(City, "SF"), TypeError, "get_many() takes ids as a list, not 'SF'."),
+        (
+            lambda ctx: ctx.get_many(City, [Ref(Stamped, "SF")]),
+            TypeError,
+            "Ref(Stamped, 'SF') is no document of City ('cities').",
+        ),
+        (lambda ctx: ctx.delete_many(City, [Ref(Stamped, "SF")]), TypeError, "is no document of City ('cities')."),
         (lambda ctx: ctx.get(City, "SF", parent="x"), TypeError, "parent= takes a model instance or a Ref, not 'x'."),
         (
             lambda ctx: ctx.get(Ref.from_path("cities/SF", model=City, database="projects/p/databases/d")),
@@ -555,6 +581,12 @@ def test_update_or_create(ctx: Any, backend: Any) -> None:
             "'mayor.name' can't be in create_defaults for a new City",
         ),
         (lambda ctx: ctx.get_or_create(City, "SF"), TypeError, "name"),
+        (lambda ctx: ctx.get_or_create(City, "SF", [1]), TypeError, "defaults= takes values as a dict"),
+        (
+            lambda ctx: ctx.update_or_create(City, "SF", create_defaults=5),
+            TypeError,
+            "create_defaults= takes values as a dict ({City.name: 'x'}), not 5.",
+        ),
         (lambda ctx: ctx.get_or_create(City, "SF", {"name": 5}), InvalidValueError, "City.name: expected str"),
     ],
 )

@@ -40,6 +40,7 @@ from cendry import (
     get_metadata,
 )
 from core.documents import Area, City, Kept, Mayor, Spot, Stamped, Status
+from google.cloud import firestore as sdk
 
 pytestmark = pytest.mark.usefixtures("firestore_emulator")
 
@@ -126,6 +127,35 @@ def test_updates(ctx: Any) -> None:
     ctx.save(stamped)
     ctx.refresh(stamped)
     assert stamped.created is not None
+
+
+def test_changes_of_the_sdk_are_taken_where_our_own_are(ctx: Any) -> None:
+    ctx.save(City(id="x", name="X", population=1, regions=["a"], attributes={"k": 1}))
+    ctx.update(
+        City,
+        "x",
+        {
+            City.population: sdk.Increment(2),
+            "regions": sdk.ArrayUnion(["b"]),
+            City.attributes["k"]: sdk.DELETE_FIELD,
+            City.attributes["at"]: sdk.SERVER_TIMESTAMP,
+        },
+    )
+    found = ctx.get(City, "x")
+    assert (found.population, found.regions, list(found.attributes)) == (3, ["a", "b"], ["at"])
+    ctx.save(City(id="x", name="X", population=sdk.Maximum(2), regions=sdk.ArrayRemove(["a"])))  # type: ignore[arg-type]
+    found = ctx.get(City, "x")
+    assert (found.population, found.regions) == (2, [])
+    with pytest.raises(CendryError, match=r"Increment\(value=1\) changes what is stored, and a new City has nothing"):
+        ctx.get_or_create(City, "new", {"name": "X", "population": sdk.Increment(1)})
+
+
+def test_references_of_the_sdk_name_documents(cities: Any, ctx: Any, project: str) -> None:
+    reference = sdk.Client(project=project).document("cities/b")
+    assert cities.filter(FieldFilter("__name__", "==", reference)).ids() == ["b"]
+    assert cities.filter(City.id.is_in([reference, "c"])).ids() == ["b", "c"]
+    with pytest.raises(CendryError, match="another database"):
+        cities.filter(City.id == sdk.Client(project="other").document("cities/b")).ids()
 
 
 def test_what_the_model_does_not_know_is_kept(ctx: Any) -> None:

@@ -263,10 +263,11 @@ def test_the_default_clock_is_the_client_in_utc(make: Any, backend: Any) -> None
     assert isinstance(stamped.hour, time)
 
 
-def test_a_naive_clock_is_refused(make: Any, backend: Any) -> None:
+@pytest.mark.parametrize("now", [datetime(2026, 1, 1), 1767225600.0])
+def test_a_clock_that_gives_no_aware_datetimes_is_refused(make: Any, backend: Any, now: Any) -> None:
     stamped = Stamped()
-    with pytest.raises(CendryError, match="The clock of this context gives naive datetimes; it must give aware ones"):
-        make(backend=backend, clock=lambda: datetime(2026, 1, 1)).save(stamped)
+    with pytest.raises(CendryError, match=f"must give aware datetimes, in UTC; it gave {re.escape(repr(now))}"):
+        make(backend=backend, clock=lambda: now).save(stamped)
     assert (stamped.id, backend.calls) == (None, [])
 
 

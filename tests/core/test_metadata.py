@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from cendry import CendryError, DocumentMetadata, get_metadata, to_dict
-from core.documents import Area, Base, City, Frozen, Stamped
+from core.documents import Area, Base, City, Frozen, Mayor, Stamped
 
 
 @pytest.fixture
@@ -93,6 +93,12 @@ def test_two_results_with_one_id_are_told_apart(ctx: Any, city: City) -> None:
         ctx.save(Area(id="a", name=parent.name), parent=parent)
     paths = sorted(get_metadata(area).path for area in ctx.select_group(Area))
     assert paths == ["cities/LA/areas/a", "cities/SF/areas/a"]
+
+
+def test_only_instances_have_it() -> None:
+    for value in (5, Stamped, Mayor(name="x")):
+        with pytest.raises(TypeError, match="Expected an instance of a Model, not"):
+            get_metadata(value)  # type: ignore[type-var, arg-type]
 
 
 def test_instances_of_abstract_models_have_none() -> None:

@@ -9,6 +9,7 @@ import pytest
 from cendry import And, Asc, AsyncQuery, Cendry, CendryError, Desc, FieldPath, Or, Query, Ref, UnknownFieldError
 from cendry.filters import Comparison
 from core.documents import Area, Base, City, Mayor, Status
+from core.recording import RecordingBackend
 
 NAMES: dict[str, Any] = {
     "Query": Query, "AsyncQuery": AsyncQuery, "City": City, "Area": Area, "Mayor": Mayor, "Status": Status, "Ref": Ref,
@@ -130,7 +131,7 @@ def test_a_query_keeps_its_own_copy_of_what_it_was_given() -> None:
 
 
 def test_the_binding_takes_no_part_in_equality_repr_and_pickle() -> None:
-    with Cendry(backend=object()) as ctx:  # type: ignore[arg-type]
+    with Cendry(backend=RecordingBackend()) as ctx:
         bound = ctx.select(City, City.name == "a", on_error=print)
         assert bound == Query(City, City.name == "a")
         assert repr(bound) == "Query(City, City.name == 'a')"
@@ -138,6 +139,11 @@ def test_the_binding_takes_no_part_in_equality_repr_and_pickle() -> None:
         assert revived == bound
         with pytest.raises(CendryError, match=r"^This query is bound to no context, .* use ctx\.select\(query\)\.$"):
             revived.first()
+
+
+def test_an_error_handler_is_a_function() -> None:
+    with pytest.raises(TypeError, match="on_error takes a function of one argument, the DecodeError, not 5"):
+        Query(City).on_error(5)  # type: ignore[arg-type]
 
 
 def test_an_unbound_query_says_how_to_run_it() -> None:

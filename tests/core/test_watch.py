@@ -81,6 +81,22 @@ def test_documents_by_ref_and_below_a_parent(ctx: Cendry, backend: RecordingBack
     assert backend.plans("listen") == [GetPlan(("cities/a",)), GetPlan(("cities/a/areas/x",))]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((5, None), r"on_snapshot\(\) takes a callback, not 5"),
+        ((print, 5), "on_error= takes a function of one argument, the error, not 5"),
+    ],
+)
+def test_callbacks_are_functions(ctx: Cendry, backend: RecordingBackend, arguments: Any, message: str) -> None:
+    callback, on_error = arguments
+    with pytest.raises(TypeError, match=message):
+        ctx.select(City).on_snapshot(callback, on_error=on_error)
+    with pytest.raises(TypeError, match=message):
+        ctx.on_snapshot(City, "x", callback, on_error=on_error)
+    assert backend.plans("listen") == []
+
+
 def test_limit_to_last_keeps_the_order_of_the_query(ctx: Cendry) -> None:
     seen: list[Snapshot[City]] = []
     ctx.select(City, order_by=City.population).limit_to_last(2).on_snapshot(seen.append).close()

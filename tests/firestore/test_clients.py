@@ -10,9 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 import cendry_firestore
+import grpc
 import pytest
-from cendry.plan import GetPlan, Set
+from cendry import CendryError
+from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Set
 from cendry_firestore import AsyncFirestoreBackend, FieldFilter, FirestoreBackend
+from google.api_core.exceptions import Cancelled
 from google.cloud import firestore as sdk
 from google.cloud.firestore_v1.base_query import FieldFilter as SdkFieldFilter
 
@@ -172,6 +175,74 @@ def test_arguments_that_make_no_sense_are_refused(
 ) -> None:
     with pytest.raises(TypeError, match=message):
         make(project)
+
+
+def many(project: str) -> FirestoreBackend:
+    """A backend on a collection that takes more than one message to read."""
+    backend = FirestoreBackend(project=project)
+    backend.commit([Set(f"c/{number}", {"text": "x" * 2000}) for number in range(300)])
+    return backend
+
+
+def test_a_read_whose_connection_is_closed_says_so(firestore_emulator: str, project: str) -> None:
+    backend = many(project)
+    begun, waiting = backend.run(QueryPlan("c")), backend.run(QueryPlan("c"))
+    next(begun)
+    backend.close()
+    for stream in (begun, waiting):
+        with pytest.raises(CendryError, match="was closed in the middle of a read"):
+            list(stream)
+
+
+def tells(task: asyncio.Task[Any] | None) -> bool:
+    """Whether a task tells that it is being cancelled, as they do since 3.11; gRPC raises the same for both."""
+    return hasattr(task, "cancelling")
+
+
+async def test_an_async_read_whose_connection_is_closed_says_so(firestore_emulator: str, project: str) -> None:
+    many(project).close()
+    backend = AsyncFirestoreBackend(project=project)
+    begun, waiting = backend.run(QueryPlan("c")), backend.run(QueryPlan("c"))
+    await anext(begun)
+    await backend.close()
+    with pytest.raises(CendryError if tells(asyncio.current_task()) else asyncio.CancelledError):
+        async for _ in begun:
+            pass
+    with pytest.raises(CendryError, match="was closed in the middle of a read"):
+        await anext(waiting)
+
+
+async def test_the_end_of_a_connection_cancels_no_task(faulty: Any, fault: Any, project: str) -> None:
+    backend = AsyncFirestoreBackend(project=project)
+    for method in ("Commit", "BeginTransaction", "Rollback", "RunAggregationQuery"):
+        faulty.faults[method] = [fault(grpc.StatusCode.OK, pause=60.0)]
+    calls = [
+        backend.commit([Set("c/a", {})]),
+        backend.begin(),
+        backend.rollback(b"x"),
+        backend.aggregate(AggregationPlan(QueryPlan("c"))),
+    ]
+    tasks = [asyncio.create_task(call) for call in calls]
+    while len(faulty.calls) < len(tasks):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    await backend.close()
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    expected = [Cancelled if tells(task) else asyncio.CancelledError for task in tasks]
+    assert expected == [type(error) for error in found]
+
+
+async def test_a_task_that_is_cancelled_stays_cancelled_though_the_connection_ends(
+    faulty: Any, fault: Any, project: str
+) -> None:
+    backend = AsyncFirestoreBackend(project=project)
+    faulty.faults["Commit"] = [fault(grpc.StatusCode.OK, pause=60.0)]
+    task = asyncio.ensure_future(backend.commit([Set("c/a", {})]))
+    while not faulty.calls:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    task.cancel()
+    await backend.close()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 def test_names() -> None:

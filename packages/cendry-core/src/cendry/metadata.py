@@ -47,7 +47,9 @@ def get_metadata(instance: Model) -> DocumentMetadata:
     Raises:
         CendryError: The instance was neither read nor written, its id was changed or its document deleted since, or
             its database has no such times.
+        TypeError: It is no instance of a model.
     """
+    _instance_of_model(instance)
     known = remembered(instance)
     if known is None:
         raise CendryError(
@@ -78,10 +80,15 @@ def check_instance(value: object) -> None:
     Raises:
         TypeError: It is something else: a class, a `Map`, an instance of an abstract model.
     """
+    model = type(_instance_of_model(value))
+    if model.__collection__ is None:
+        raise TypeError(f"{model.__qualname__} is abstract: it has no collection to write to.")
+
+
+def _instance_of_model(value: object) -> Model:
     if not isinstance(value, Model):
         raise TypeError(f"Expected an instance of a Model, not {value!r}.")
-    if type(value).__collection__ is None:
-        raise TypeError(f"{type(value).__qualname__} is abstract: it has no collection to write to.")
+    return value
 
 
 def remembered(instance: Model) -> DocumentMetadata | None:

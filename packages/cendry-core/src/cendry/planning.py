@@ -24,6 +24,7 @@ from .criteria import (
 from .errors import CendryError, InvalidValueError
 from .filters import And, Comparison, Filter, Or
 from .immutable import dataclass
+from .interop.google import from_sdk, sdk_kind
 from .paths import check_document_path, join_path
 from .plan import Bound, Composite, Condition, Order, QueryPlan, Where
 from .reference import Located, Ref, check_parent, located_path
@@ -145,6 +146,10 @@ def _condition(criteria: Criteria, codec: Codec[Any], one: Comparison) -> Condit
     path = stored_path(criteria.model, place)
     match one.op:
         case "is-null" | "is-not-null" | "is-nan" | "is-not-nan":
+            if place == ID_PLACE:
+                raise InvalidValueError(
+                    criteria.model.__qualname__, "id", "a document id", f"the operator {one.op!r}; an id is never null"
+                )
             return Condition(path, one.op)
         case "in" | "not-in":
             return Condition(path, one.op, _several(criteria, place, one, _encoder(criteria, codec, place)))
@@ -182,6 +187,9 @@ def _element_encoder(criteria: Criteria, codec: Codec[Any], place: Place, op: st
 
 def _id_ref(criteria: Criteria, value: object) -> Ref[Any]:
     """A document id in a filter or a cursor, as the reference that Firestore compares names with."""
+    if sdk_kind(value) == "reference":
+        # Only the backend knows whether its database is this one.
+        return cast("Ref[Any]", from_sdk(value))
     if isinstance(value, Located) and not isinstance(value, type):
         return Ref.from_path(located_path(value))
     if not criteria.group:

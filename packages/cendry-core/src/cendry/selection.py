@@ -201,6 +201,8 @@ class Selection(Generic[M_co]):
         Args:
             handler: Called with a `DecodeError` that names the document.
         """
+        if not callable(handler):
+            raise TypeError(f"on_error takes a function of one argument, the DecodeError, not {handler!r}.")
         query = self._with()
         query._on_error = handler
         return query

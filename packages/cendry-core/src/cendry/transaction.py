@@ -103,7 +103,7 @@ def _begin(
         )
     handle = yield Begin(read_only, retry_of)
     state = TransactionState(backend, handle, read_only)
-    _running.set((*_running.get(), state))
+    _running.set((*(one for one in _running.get() if not one.ended), state))
     return make(state)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cendry.errors import CendryError
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True, eq=False)
 class Connection:
     """One client, opened.
 
@@ -15,12 +17,26 @@ class Connection:
         api: The generated client below it, which sends.
         database: `projects/P/databases/D`.
         metadata: What routes a call to that database.
+        is_closed: Whether the backend has closed it.
     """
 
     client: Any
     api: Any
     database: str
     metadata: tuple[tuple[str, str], ...]
+    is_closed: bool = False
+
+    def check_open(self, error: Exception) -> None:
+        """Say what broke a read, if it was the end of the connection.
+
+        Raises:
+            CendryError: The connection was closed.
+        """
+        if self.is_closed:
+            raise CendryError(
+                "The connection to Firestore was closed in the middle of a read; end all reads before you close "
+                "the context or its backend."
+            ) from error
 
 
 def connect(client: Any) -> Connection:

@@ -12,10 +12,12 @@ from google.api_core import exceptions
 from google.cloud.firestore_v1 import types
 
 grpc: Any = import_module("grpc")
+UsageError: Any = import_module("grpc.aio").UsageError
 encode_sdk_value: Any = import_module("google.cloud.firestore_v1._helpers").encode_value
 error_of_status: Any = cast("Any", exceptions).from_grpc_status
 error_of_rpc: Any = cast("Any", exceptions).from_grpc_error
 DeadlineExceeded: Any = exceptions.DeadlineExceeded
+Cancelled: Any = exceptions.Cancelled
 ServiceUnavailable: Any = exceptions.ServiceUnavailable
 
 _types: Any = types

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, DocumentResult
@@ -12,6 +13,7 @@ from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud.firestore_v1 import AsyncClient
 
+from . import _sdk
 from ._calls import TRANSIENT_COMMIT, Allowance, send_async
 from ._clients import Connection, check_arguments, connect
 from ._errors import translated
@@ -90,7 +92,7 @@ class AsyncFirestoreBackend:
         """Compute figures over a query, one for each aggregation of the plan."""
         connection = self._connection
         request = aggregation_request(plan, connection.database, transaction)
-        with translated(collection=plan.query.collection):
+        with translated(collection=plan.query.collection), _noticing_close(connection):
             stream = await send_async(
                 connection.api.run_aggregation_query, request, connection.metadata, Allowance(options)
             )
@@ -104,7 +106,7 @@ class AsyncFirestoreBackend:
         connection = self._connection
         request = commit_request(writes, connection.database, transaction)
         allowance = Allowance(options, TRANSIENT_COMMIT)
-        with translated(writes=writes):
+        with translated(writes=writes), _noticing_close(connection):
             response = await send_async(connection.api.commit, request, connection.metadata, allowance)
         return commit_result(response._pb, writes)
 
@@ -114,7 +116,7 @@ class AsyncFirestoreBackend:
         """Begin a transaction and give its handle, which is Firestore's id of it."""
         connection = self._connection
         request = begin_request(connection.database, read_only=read_only, retry_of=retry_of)
-        with translated():
+        with translated(), _noticing_close(connection):
             response = await send_async(
                 connection.api.begin_transaction, request, connection.metadata, Allowance(options)
             )
@@ -124,7 +126,7 @@ class AsyncFirestoreBackend:
         """End a transaction without writing."""
         connection = self._connection
         request = rollback_request(connection.database, transaction)
-        with translated():
+        with translated(), _noticing_close(connection):
             await send_async(connection.api.rollback, request, connection.metadata, Allowance(options))
 
     async def close(self) -> None:
@@ -138,12 +140,30 @@ class AsyncFirestoreBackend:
             return
         running = asyncio.get_running_loop()
         for loop, connection in opened.items():
+            connection.is_closed = True
             if loop is running:
                 await connection.api.transport.close()
             elif loop.is_running():
                 closing = asyncio.run_coroutine_threadsafe(_close(connection), loop)
                 await asyncio.wrap_future(closing)
             # Else the loop has ended, and with it the channel can't be awaited; it closes when it is collected.
+
+
+@contextmanager
+def _noticing_close(connection: Connection) -> Generator[None]:
+    """Tell the end of a connection from a cancellation of the task that waits: gRPC raises the same for both.
+
+    Raises:
+        Cancelled: The connection was closed; whether the call had an effect is unknown.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        # Before Python 3.11, a task doesn't tell whether it is being cancelled; then the error stays as it is.
+        cancelling = getattr(asyncio.current_task(), "cancelling", None)
+        if not connection.is_closed or cancelling is None or cancelling():
+            raise
+        raise _sdk.Cancelled("The connection to Firestore was closed during the call.") from error
 
 
 async def _close(connection: Connection) -> None:
@@ -156,14 +176,20 @@ async def _stream(
     while True:
         stream: Any = None
         try:
-            stream = await send_async(method, reading.request(), connection.metadata, reading.allowance)
-            async for response in stream:
-                result = reading.result(response._pb)
-                if result is not None:
-                    yield result
+            with _noticing_close(connection):
+                stream = await send_async(method, reading.request(), connection.metadata, reading.allowance)
+                async for response in stream:
+                    result = reading.result(response._pb)
+                    if result is not None:
+                        yield result
             return
         except GoogleAPICallError as error:
+            connection.check_open(error)
             pause = reading.pause_after(error)
+        except _sdk.UsageError as error:
+            # So gRPC refuses to call on a channel that was closed.
+            connection.check_open(error)
+            raise
         finally:
             if stream is not None:
                 stream.cancel()

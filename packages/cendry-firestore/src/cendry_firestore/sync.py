@@ -141,6 +141,7 @@ class FirestoreBackend:
         with self._lock:
             opened, self._opened = self._opened, None
         if opened is not None and self._given is None:
+            opened.is_closed = True
             opened.client.close()
             opened.api.transport.close()
 
@@ -158,7 +159,12 @@ def _stream(
                     yield result
             return
         except GoogleAPICallError as error:
+            connection.check_open(error)
             pause = reading.pause_after(error)
+        except ValueError as error:
+            # So gRPC refuses to call on a channel that was closed.
+            connection.check_open(error)
+            raise
         finally:
             if stream is not None:
                 stream.cancel()

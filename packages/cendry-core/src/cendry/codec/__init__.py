@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any, Final, Generic, TypeVar, cast
 
-from ..errors import DecodeError, InvalidValueError
+from ..errors import DecodeError, InvalidValueError, UnknownFieldError
 from ..paths import DOCUMENT_ID, FieldPath
 from ..records import style_of
 from ..shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth
@@ -151,7 +151,9 @@ class Codec(Generic[M]):
         try:
             names = FieldPath.parse(text).segments
         except ValueError:
-            names = (text,)
+            # No path at all, so it is shown as it was given.
+            near = unknown_field(self.shape, self.shape, (text,), 0).nearest
+            raise UnknownFieldError(self.model.__qualname__, text, near) from None
         return self.resolve(names)
 
     def resolve_stored(self, path: FieldPath) -> ResolvedField:

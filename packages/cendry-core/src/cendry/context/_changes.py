@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias, cast
 from ..codec import Codec, ResolvedField
 from ..criteria import ID_PLACE, FieldKey, Place, is_iterable, place_of, place_text, resolved, value_at
 from ..errors import CendryError, InvalidValueError
+from ..interop.google import from_sdk_change
 from ..model import Model
 from ..paths import FieldPath
 from ..plan import FieldTransform
@@ -84,7 +85,7 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
         if into.path in named:
             raise CendryError(f"The update of {model.__qualname__} names {text!r} twice.")
         named[into.path] = text
-        places.append((place, text, into, value))
+        places.append((place, text, into, from_sdk_change(value)))
     _refuse_overlaps(model, named)
     found = Masked()
     for place, text, into, value in places:

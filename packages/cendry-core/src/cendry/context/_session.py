@@ -197,6 +197,10 @@ class Session:
         """Listen to a query or a document."""
         if self.transaction is not None:
             raise CendryError("A transaction has no listeners; call on_snapshot() on a query of the context.")
+        if not callable(callback):
+            raise TypeError(f"on_snapshot() takes a callback, not {callback!r}.")
+        if on_error is not None and not callable(on_error):
+            raise TypeError(f"on_error= takes a function of one argument, the error, not {on_error!r}.")
         listener = Listener(read, backwards, callback, on_error, self.listeners)
         listener.start(self.door.backend(), plan)
         return listener

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from inspect import iscoroutinefunction
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from .. import _lazy
 from ..backend import AsyncBackend, Backend, CallOptions
@@ -27,6 +28,10 @@ def settings(
     """What holds for all calls of a context."""
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0):
         raise ValueError(f"timeout= takes seconds, more than 0, not {timeout!r}.")
+    if registry is not None and not isinstance(cast(object, registry), TypeRegistry):
+        raise TypeError(f"type_registry= takes a TypeRegistry, not {registry!r}.")
+    if clock is not None and not callable(clock):
+        raise TypeError(f"clock= takes a function that gives the time, not {clock!r}.")
     registry = default_registry if registry is None else registry
     writer = Writer(registry, utc_now if clock is None else clock)
     return Settings(registry, CallOptions(timeout, retry), writer, Random() if random is None else random)  # noqa: S311
@@ -34,6 +39,8 @@ def settings(
 
 def open_door(client: Any, backend: Backend | None, project: str | None, database: str | None) -> Door[Backend]:
     """The way to the backend of a sync context."""
+    if iscoroutinefunction(_commit_of(backend)):
+        raise TypeError(f"{backend!r} is a backend for AsyncCendry; Cendry takes one of the sync twin.")
     return _door("FirestoreBackend", client, backend, project, database)
 
 
@@ -41,7 +48,17 @@ def open_async_door(
     client: Any, backend: AsyncBackend | None, project: str | None, database: str | None
 ) -> Door[AsyncBackend]:
     """The way to the backend of an async context."""
+    # A wrapped method may be async without showing it; only sync backends have listeners.
+    if not iscoroutinefunction(_commit_of(backend)) and hasattr(backend, "listen"):
+        raise TypeError(f"{backend!r} is a backend for Cendry; AsyncCendry takes one of the async twin.")
     return _door("AsyncFirestoreBackend", client, backend, project, database)
+
+
+def _commit_of(backend: object) -> Any:
+    commit = getattr(backend, "commit", None)
+    if backend is not None and not callable(commit):
+        raise TypeError(f"backend= takes a backend, not {backend!r}.")
+    return commit
 
 
 def _door(name: str, client: Any, backend: B | None, project: str | None, database: str | None) -> Door[B]:

@@ -10,15 +10,16 @@ from ..codec import codec_for
 from ..criteria import ID_PLACE, is_iterable, is_ref, place_of, place_text
 from ..errors import CendryError, DocumentAlreadyExistsError, DocumentNotFoundError
 from ..flow import Flow
+from ..interop.google import from_sdk_change
 from ..metadata import remembered
 from ..model import Model
 from ..plan import GetPlan
-from ..reference import Located, document_path, located_path
+from ..reference import Located, Ref, document_path, located_path
 from ..results import Read, reader
 from ..types import TypeRegistry
 from ..values import DELETE_FIELD, is_transform
 from ._changes import Changes
-from ._writes import Pending, Writer, check_number, commit, discard, locate
+from ._writes import Pending, Writer, check_number, commit, discard, items_of, locate
 
 if TYPE_CHECKING:
     from ..batch import WriteQueue
@@ -144,7 +145,8 @@ def built(model: type[M], document_id: str, values: Changes | None, what: str) -
         CendryError: A key is no field of the model itself, or a value is only for updates.
     """
     arguments: dict[str, Any] = {}
-    for key, value in () if values is None else values.items():
+    for key, given in items_of(values, f"{what}= takes values"):
+        value = from_sdk_change(given)
         place = place_of(model, key, what)
         if not isinstance(place, tuple) or len(place) != 1 or place == ID_PLACE:
             raise CendryError(
@@ -187,7 +189,20 @@ def delete_many(target: object, ids: object, parent: object, must_exist: bool, w
 
 
 def _target(model: type[Any], one: Any) -> tuple[Any, Any]:
-    return (one, None) if is_ref(one) else (model, one)
+    if is_ref(one):
+        _check_collection(model, one)
+        return one, None
+    return model, one
+
+
+def _check_collection(model: type[Any], ref: Ref[Any]) -> None:
+    """Refuse a reference to a document of another collection.
+
+    Raises:
+        TypeError: It is one.
+    """
+    if ref.collection != model.__collection__:
+        raise TypeError(f"{ref!r} is no document of {model.__qualname__} ({model.__collection__!r}).")
 
 
 def several(values: object, what: str) -> list[Any]:
@@ -203,5 +218,6 @@ def several(values: object, what: str) -> list[Any]:
 
 def _path(model: type[Any], document_id: object, parent: object) -> str:
     if is_ref(document_id):
+        _check_collection(model, document_id)
         return located_path(document_id)
     return document_path(model, document_id, parent)

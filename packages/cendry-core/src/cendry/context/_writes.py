@@ -13,6 +13,7 @@ from ..codec import Codec, codec_for
 from ..criteria import is_ref
 from ..errors import CendryError, InvalidValueError
 from ..flow import Commit, Flow
+from ..interop.google import from_sdk_change
 from ..metadata import attach, check_instance, known_update_time, parent_of, remembered
 from ..model import Model, fields_of
 from ..paths import FieldPath, join_path
@@ -108,7 +109,7 @@ class Writer:
                 raise TypeError("fields= names fields of an instance; with a class and an id, give the changes.")
             named: list[tuple[Any, Any]] = list(current_values(instance, fields))
         else:
-            named = _items(changes)
+            named = items_of(changes, "update() takes changes")
         if not named:
             return None
         now = self._now()
@@ -129,8 +130,8 @@ class Writer:
 
     def _now(self) -> datetime:
         now = self.clock()
-        if now.tzinfo is None:
-            raise CendryError("The clock of this context gives naive datetimes; it must give aware ones, in UTC.")
+        if not isinstance(cast(object, now), datetime) or now.tzinfo is None:
+            raise CendryError(f"The clock of this context must give aware datetimes, in UTC; it gave {now!r}.")
         return now
 
     def _document(
@@ -141,7 +142,7 @@ class Writer:
             data = codec.encode(instance)
         except InvalidValueError:
             # Only where a value doesn't fit is it worth asking whether it is a transform.
-            if not any(map(is_transform, vars(instance).values())):
+            if not any(is_transform(from_sdk_change(value)) for value in vars(instance).values()):
                 raise
             data, transforms = self._transformed(codec, instance)
         values: list[tuple[Names, Any]] = []
@@ -161,7 +162,7 @@ class Writer:
         transforms: list[FieldTransform] = []
         model = type(instance)
         for name, info in fields_of(model).items():
-            value = getattr(instance, name)
+            value = from_sdk_change(getattr(instance, name))
             if is_transform(value):
                 into = codec.resolve((name,))
                 transforms.append(FieldTransform(into.path, stored_transform(model, into, name, value, self._now())))
@@ -263,10 +264,16 @@ def _with_id(pending: Pending) -> Pending:
     return pending
 
 
-def _items(changes: object) -> list[tuple[Any, Any]]:
-    items = getattr(changes, "items", None)
-    if items is None or isinstance(changes, type):
-        raise TypeError(f"update() takes changes as a dict ({{City.name: 'x'}}), not {changes!r}.")
+def items_of(changes: object, what: str) -> list[tuple[Any, Any]]:
+    """Fields and their values, in the order given; nothing gives none.
+
+    Raises:
+        TypeError: It is no dict and nothing like one.
+    """
+    if changes is None:
+        return []
+    if isinstance(changes, type) or not callable(getattr(changes, "items", None)):
+        raise TypeError(f"{what} as a dict ({{City.name: 'x'}}), not {changes!r}.")
     return list(cast("Changes", changes).items())
 
 

@@ -79,6 +79,11 @@ def from_sdk(value: Any) -> Any:
             return value
 
 
+def from_sdk_change(value: Any) -> Any:
+    """The transform or marker of core that an object of the SDK stands for; every other value comes back as it is."""
+    return from_sdk(value) if sdk_kind(value) in ("marker", "operation") else value
+
+
 def _reference(value: Any) -> Ref[Any]:
     client = value._client
     database = f"projects/{client.project}/databases/{client._database}" if client is not None else None
