@@ -16,7 +16,7 @@ from pathlib import Path
 
 PACKAGES = Path(__file__).parent.parent / "packages"
 VERSION = re.compile(r'^version = "(?P<version>[^"]*)"$', re.MULTILINE)
-REQUIREMENT = re.compile(r'(?<!name = )"(?P<member>cendry(?:-[a-z]+)?(?:\[[a-z,-]+\])?)(?P<pin>[^"a-z-][^"]*)?"')
+REQUIREMENT = re.compile(r'(?<!name = )"(?P<member>cendry(?:-[a-z]+)?(?:\[[a-z,-]+\])?)(?P<pin>[=<>!~; ][^"]*)?"')
 LEGAL = re.compile(r"\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?(?:\.post\d+)?(?:\.dev\d+)?")
 
 
