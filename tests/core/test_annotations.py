@@ -378,6 +378,57 @@ def test_a_function_that_is_called_twice_makes_two_worlds(module):
     assert (person, other) == (types_of(city)["mayor"], types_of(second)["mayor"])
 
 
+@pytest.mark.parametrize("used", ["while the function runs", "after it has ended"])
+def test_forward_references_mean_the_classes_of_their_own_call(module, used):
+    sample = module("""
+        class Person(Map):
+            shadowed: Field[bool]
+
+        def make(use):
+            class City(Model, collection="cities"):
+                mayor: Field["Person"]
+
+            class Person(Map):
+                name: Field[str]
+                twin: Field["City2 | None"] = field(default=None)
+
+            class City2(Map):
+                name: Field[str]
+
+            use(City)
+            return Person, City, City2
+    """)
+    use = resolve if used == "while the function runs" else id
+    worlds = [sample.make(use) for _ in range(3)]
+    for person, city, other in worlds:
+        assert person is types_of(city)["mayor"]
+        assert Optional[other] == types_of(person)["twin"]
+
+
+def test_a_local_name_that_has_no_value_yet_is_no_global(module):
+    sample = module("""
+        class Person(Map):
+            name: Field[str]
+
+        def make():
+            class City(Model, collection="cities"):
+                mayor: Field["Person"]
+
+            try:
+                resolve(City)
+            except TypeError as error:
+                told = str(error)
+
+            class Person(Map):
+                other: Field[int]
+
+            return Person, City, told
+    """)
+    person, city, told = sample.make()
+    assert "name 'Person' is not defined" in told
+    assert person is types_of(city)["mayor"]
+
+
 def test_a_class_without_a_module_to_look_in():
     made = type(Map)(
         "Made", (Map,), {"__module__": "nowhere", "__annotations__": {"x": Field["int"], "y": Field["Gone"]}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+import threading
 import types
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -19,9 +20,17 @@ NOT_YET: Final = (NameError, AttributeError)
 _by_name: Final[weakref.WeakValueDictionary[tuple[str, str], type[Any]]] = weakref.WeakValueDictionary()
 
 
+_waiting: Final[weakref.WeakSet[Scope]] = weakref.WeakSet()
+_lock: Final = threading.Lock()
+
+
 def remember_class(cls: type[Any]) -> None:
     """Let annotations in the same scope find a class by its name, also where the scope is a function that has ended."""
     _by_name[cls.__module__, cls.__qualname__] = cls
+    with _lock:
+        waiting = list(_waiting)
+    for scope in waiting:
+        scope.note(cls)
 
 
 class Declaration(NamedTuple):
@@ -85,12 +94,23 @@ class Scope:
         own: The names that the class body annotates; their values are defaults, which no annotation means.
     """
 
-    __slots__ = ("_cls", "_globals", "_own")
+    __slots__ = ("__weakref__", "_cls", "_globals", "_noted", "_own")
 
     def __init__(self, cls: type[Any], own: frozenset[str]) -> None:
         self._cls = cls
         self._own = own
         self._globals = _globals_of(cls)
+        self._noted: dict[str, type[Any]] = {}
+
+    def note(self, other: type[Any]) -> None:
+        """Keep a class that was just defined by the same call of the same function: the next call makes another."""
+        cls = self._cls
+        around = cls.__qualname__.rpartition(".")[0]
+        if (other.__module__, other.__qualname__.rpartition(".")[0]) != (cls.__module__, around) or not around:
+            return
+        frame = next(_frames_of(around.split("."), self._globals), None)
+        if frame is not None and frame.f_locals.get(cls.__name__) is cls:
+            self._noted[other.__name__] = other
 
     def look_up(self, text: str) -> Any:
         """What an expression of the class's source stands for.
@@ -100,7 +120,7 @@ class Scope:
             AttributeError: A name is not defined (yet) in its module.
         """
         # The text comes from the user's own source, where Python itself would have evaluated it.
-        return eval(text.strip(), self._globals, _Names(self._cls, self._own, self._globals))  # noqa: S307
+        return eval(text.strip(), self._globals, _Names(self._cls, self._own, self._globals, self._noted))  # noqa: S307
 
     def evaluate(self, annotation: Any) -> Any:
         """An annotation with all names in it replaced by what they stand for.
@@ -124,27 +144,37 @@ class Scope:
         try:
             return self.evaluate(annotation)
         except NOT_YET:
+            with _lock:
+                _waiting.add(self)
             return Unresolved(self, annotation)
 
 
 class _Names(dict[str, Any]):
     """The local names of one evaluation; short-lived, since the frames that it looks into must not be kept alive."""
 
-    def __init__(self, cls: type[Any], own: frozenset[str], module: Mapping[str, Any]) -> None:
+    def __init__(
+        self, cls: type[Any], own: frozenset[str], module: Mapping[str, Any], noted: Mapping[str, type[Any]]
+    ) -> None:
         super().__init__({cls.__name__: cls})
         self.update({parameter.__name__: parameter for parameter in getattr(cls, "__type_params__", ())})
         self._cls = cls
         self._own = own
         self._module = module
+        self._noted = noted
 
     def __missing__(self, name: str) -> Any:
         body = vars(self._cls)
         if name in body and name not in self._own:
             return body[name]
         scope = self._cls.__qualname__.split(".")[:-1]
-        for names in _frames_of(scope, self._module):
-            if name in names:
-                return names[name]
+        for frame in _frames_of(scope, self._module):
+            if name in frame.f_locals:
+                return frame.f_locals[name]
+            if name in frame.f_code.co_varnames or name in frame.f_code.co_cellvars:
+                # A local variable that has no value yet; what an earlier call gave it is not meant.
+                raise NameError(f"name {name!r} is not defined")
+        if name in self._noted:
+            return self._noted[name]
         while scope:
             known = _by_name.get((self._cls.__module__, ".".join((*scope, name))))
             if known is not None:
@@ -163,15 +193,15 @@ def _globals_of(cls: type[Any]) -> dict[str, Any]:
     return {} if module is None else vars(module)
 
 
-def _frames_of(scope: list[str], module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The local names of the running functions and class bodies around a class, from the inside out."""
+def _frames_of(scope: list[str], module: Mapping[str, Any]) -> Iterator[types.FrameType]:
+    """The running functions and class bodies around a class, from the inside out."""
     waiting = [name for name in scope if name != "<locals>"]
     frame = inspect.currentframe()
     while frame is not None and waiting:
         if frame.f_globals is module and frame.f_code.co_name in waiting:
             while waiting.pop() != frame.f_code.co_name:
                 pass
-            yield frame.f_locals
+            yield frame
         frame = frame.f_back
 
 
