@@ -392,6 +392,30 @@ def test_places_are_read_from_documents() -> None:
     assert 3 == typed.resolve(("x", "size")).read({"x": {"size": 3}})
 
 
+def test_what_lies_in_an_absent_map_reads_as_in_its_default() -> None:
+    class Spot(Map):
+        name: Field[str]
+        rank: Field[int] = field(default=3)
+        mayor: Field[Mayor | None] = field(default=None)
+
+    class Place(Model, collection="places"):
+        given: Field[Spot] = field(default_factory=lambda: Spot(name="n"))
+        shared: Field[dict[str, Spot]] = field(default_factory=dict)
+        required: Field[Spot]
+
+    codec = codec_for(Place)
+
+    def read(*names: str) -> Any:
+        return codec.resolve(names).read({}, "places/x")
+
+    assert ("n", 3, None) == (read("given", "name"), read("given", "rank"), read("given", "mayor", "since"))
+    assert read("shared", "a", "rank") is None
+    assert 3 == read("required", "rank")
+    with pytest.raises(DecodeError, match=r"Document 'places/x' doesn't fit .*Place: required\.name: .* found nothing"):
+        read("required", "name")
+    assert codec.resolve_stored(FieldPath("given", "rank")).read({}) is None
+
+
 def test_absent_optional_keys_read_as_none() -> None:
     @dataclass
     class Loose:

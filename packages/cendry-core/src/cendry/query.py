@@ -194,7 +194,8 @@ class Query(Selection[M_co]):
             fields: Fields, as descriptors, declared names (dotted for nested ones) or stored paths.
 
         Returns:
-            An iterable of dicts by Python name (`"mayor.name"` for nested ones), with `id`; values converted.
+            An iterable of dicts by Python name (`"mayor.name"` for nested ones), with `id`; values converted. What is
+            absent reads as its default; inside a map that may be `None`, as `None`, since the two can't be told apart.
 
         Raises:
             UnknownFieldError: A name is not declared.
@@ -393,7 +394,8 @@ class AsyncQuery(Selection[M_co]):
             fields: Fields, as descriptors, declared names (dotted for nested ones) or stored paths.
 
         Returns:
-            An iterable of dicts by Python name (`"mayor.name"` for nested ones), with `id`; values converted.
+            An iterable of dicts by Python name (`"mayor.name"` for nested ones), with `id`; values converted. What is
+            absent reads as its default; inside a map that may be `None`, as `None`, since the two can't be told apart.
 
         Raises:
             UnknownFieldError: A name is not declared.

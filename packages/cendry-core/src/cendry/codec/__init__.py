@@ -123,22 +123,21 @@ class Codec(Generic[M]):
         if names == ("id",) and self.shape.style == "model":
             return self._place(names, DOCUMENT_ID, DocumentId(), None)
         shape: Shape = self.shape
-        field: RecordField | None = None
         segments: list[str] = []
-        declared = True
+        fields: list[RecordField | None] = []
         for index, name in enumerate(names):
             known = step(shape, name)
             if known is None:
                 raise unknown_field(self.shape, shape, names, index)
             shape, stored, field = known
-            declared = declared and field is not None
             segments.append(stored)
+            fields.append(field)
         try:
             path = FieldPath(*segments)
         except ValueError as error:
             raise InvalidValueError(self.model.__qualname__, ".".join(names), "a legal key", str(error)) from None
-        found = self._place(names, path, shape, field)
-        if declared:  # Dict keys are the user's data: there is no end to them.
+        found = self._place(names, path, shape, fields[-1], tuple(fields[:-1]))
+        if None not in fields:  # Dict keys are the user's data: there is no end to them.
             self._resolved[names] = found
         return found
 
@@ -236,7 +235,14 @@ class Codec(Generic[M]):
         first = problems[0]
         return InvalidValueError(self.model.__qualname__, first.path, first.expected, first.found)
 
-    def _place(self, names: tuple[str, ...], path: FieldPath, shape: Shape, field: RecordField | None) -> ResolvedField:
+    def _place(
+        self,
+        names: tuple[str, ...],
+        path: FieldPath,
+        shape: Shape,
+        field: RecordField | None,
+        holders: tuple[RecordField | None, ...] = (),
+    ) -> ResolvedField:
         model = self.model.__qualname__
         element = element_of(shape)
         text = text_of(names)
@@ -271,7 +277,8 @@ class Codec(Generic[M]):
                     raise self._decode_error(reader.problems, document) from _cause(error)
                 return found
 
-        return ResolvedField(model, names, path, shape, encode, decode, encode_element if element else None, field)
+        encode_elements = encode_element if element else None
+        return ResolvedField(model, names, path, shape, encode, decode, encode_elements, field, holders)
 
 
 def _cause(error: Exception) -> Exception | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING
 from difflib import get_close_matches
 from typing import Any, cast
@@ -40,6 +40,7 @@ class ResolvedField:
             the error, may be given as second argument.
         encode_element: As `encode`, for one element of the array; `None` if arrays can't be stored there.
         field: The declared field, or `None` for a dict key and the id.
+        holders: The declared fields on the way to it; `None` for dict keys.
     """
 
     model: str
@@ -50,6 +51,7 @@ class ResolvedField:
     decode: Callable[..., Any]
     encode_element: Callable[[Any], Any] | None = None
     field: RecordField | None = None
+    holders: tuple[RecordField | None, ...] = ()
 
     @property
     def text(self) -> str:
@@ -59,7 +61,7 @@ class ResolvedField:
     def read(self, data: Any, document: str | None = None) -> Any:
         """The Python value from a document's stored data.
 
-        An absent field reads as its default, and as `None` where a map or a dict key on the way is absent or null.
+        An absent field reads as its default, and as `None` where a map on the way may be null, or a dict key is absent.
 
         Args:
             data: The stored data of the whole document, or of a projection.
@@ -69,8 +71,10 @@ class ResolvedField:
             DecodeError: A required field is absent, or the value doesn't fit.
         """
         *outer, last = self.path.segments
-        for segment in outer:
-            data = data.get(segment)
+        for index, segment in enumerate(outer):
+            data = data.get(segment, MISSING)
+            if data is MISSING:
+                return self._in_absent(index, document)
             if data is None:
                 return None
             if not isinstance(data, dict):
@@ -89,9 +93,29 @@ class ResolvedField:
             return None
         if self.field.required:
             raise DecodeError(document, self.model, self.text, describe(self.shape), "nothing")
-        if self.field.factory is not MISSING:
-            return self.field.factory()
-        return None if self.field.default is MISSING else self.field.default
+        return _default_of(self.field)
+
+    def _in_absent(self, index: int, document: str | None) -> Any:
+        """What the field reads as where one on the way to it is absent.
+
+        A projection leaves out the map as well when only the field is absent in it, and when it is null.
+        """
+        holders = self.holders[index:]
+        if not holders or any(holder is None or isinstance(holder.shape, Nullable) for holder in holders):
+            return None
+        holder = holders[0]
+        if self.field is None or not self.field.required or holder is None or holder.required:
+            return self.absent(document)
+        value = _default_of(holder)
+        for name in self.names[index + 1 :]:
+            value = cast("Any", value)[name] if isinstance(value, Mapping) else getattr(value, name)
+        return value
+
+
+def _default_of(field: RecordField) -> Any:
+    if field.factory is not MISSING:
+        return field.factory()
+    return None if field.default is MISSING else field.default
 
 
 def text_of(names: tuple[str, ...]) -> str:
