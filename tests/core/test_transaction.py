@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -311,6 +313,31 @@ def test_pauses_grow_to_a_longest(plain: Cendry, store: RecordingBackend, pauses
     store.fail("commit", TransactionContentionError(), times=9)
     plain.transaction(lambda txn: None, max_attempts=10)
     assert pauses.asked[-3:] == [LONGEST_PAUSE] * 3
+
+
+class SamePauses(Random):
+    """Draws 50 milliseconds, whatever it is asked for."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return 0.05
+
+
+def test_what_is_drawn_is_waited(store: RecordingBackend) -> None:
+    store.fail("commit", TransactionContentionError(), times=2)
+    begun = time.monotonic()
+    Cendry(backend=store, random=SamePauses()).transaction(lambda txn: None)
+    assert time.monotonic() - begun >= 0.1
+
+
+async def test_what_is_drawn_is_awaited() -> None:
+    store = AsyncRecordingBackend()
+    store.fail("commit", TransactionContentionError(), times=2)
+
+    async def nothing(txn: AsyncTransaction) -> None: ...
+
+    begun = time.monotonic()
+    await AsyncCendry(backend=store, random=SamePauses()).transaction(nothing)
+    assert time.monotonic() - begun >= 0.1
 
 
 def test_exhausted_attempts_tell_their_number_and_cause(plain: Cendry, store: RecordingBackend) -> None:
