@@ -276,6 +276,8 @@ def test_a_server_timestamp_goes_before_the_clock(ctx: Any, backend: Any) -> Non
     ctx.save(stamped)
     assert last(backend).transforms == (FieldTransform(FieldPath("changed at"), SERVER_TIMESTAMP),)
     assert backend.data("stamped/x")["changed at"] == backend.documents["stamped/x"].updated
+    assert "changed at" not in last(backend).data
+    assert stamped.updated is SERVER_TIMESTAMP
 
 
 def test_frozen_models_are_saved_as_well(ctx: Any) -> None:
