@@ -165,8 +165,8 @@ def explicit_sortings(criteria: Criteria) -> tuple[Sorting, ...]:
     """What the query says to sort by: its orders, or else the fields of its cursors."""
     model = criteria.model
     if criteria.orders:
-        orders = ((order_place(order), order.descending) for order in criteria.orders)
-        return tuple(Sorting(place, stored_path(model, place), descending) for place, descending in orders)
+        orders = [(order_place(order), order.descending) for order in criteria.orders]
+        return tuple([Sorting(place, stored_path(model, place), descending) for place, descending in orders])
     cursors = [one.values for one in (criteria.start, criteria.end) if one is not None]
     longest = max(cursors, key=len, default=())
     named = tuple(Sorting(place, stored_path(model, place), False) for place, _ in longest)

@@ -419,7 +419,10 @@ def as_order(value: object) -> Asc | Desc:
 
 def _flattened(values: Iterable[object]) -> Iterator[Filter]:
     for value in values:
-        if isinstance(value, Iterable) and not isinstance(value, (str, bytes, type, ModelField)):
+        # Most often; and to ask whether something is iterable takes its time.
+        if isinstance(value, Filter):
+            yield value
+        elif isinstance(value, Iterable) and not isinstance(value, (str, bytes, type, ModelField)):
             yield from _flattened(cast("Iterable[object]", value))
         else:
             yield as_filter(value)

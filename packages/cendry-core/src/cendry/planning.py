@@ -33,6 +33,9 @@ from .types import TypeRegistry
 _MOST_VALUES: Final = {"in": 30, "not-in": 10, "array-contains-any": 30}
 """Values of one filter (https://firebase.google.com/docs/firestore/query-data/queries#query_limitations)."""
 
+_PLAIN: Final = frozenset({"==", "!=", "<", "<=", ">", ">="})
+"""Operators that compare with one value, as the field's own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -71,11 +74,13 @@ def planned(criteria: Criteria, registry: TypeRegistry, *, whole_order: bool = F
     if backwards and criteria.offset:
         raise CendryError("limit_to_last() counts from the end and offset() from the start; use one of them.")
     parent = criteria.parent if criteria.group else check_parent(criteria.model, criteria.parent)
-    whole = whole_order or backwards or any(c is not None and c.instance for c in (criteria.start, criteria.end))
+    cursors = [one for one in (criteria.start, criteria.end) if one is not None]
+    whole = whole_order or backwards or any(one.instance is not None for one in cursors)
     sortings = complete_sortings(criteria) if whole else explicit_sortings(criteria)
-    if not whole and (criteria.start or criteria.end):
+    if cursors and not whole:
         sortings = _reached(criteria, sortings)
-    start, end = (_bound(criteria, codec, cursor, sortings) for cursor in (criteria.start, criteria.end))
+    start = _bound(criteria, codec, criteria.start, sortings)
+    end = _bound(criteria, codec, criteria.end, sortings)
     if backwards:
         start, end = _turned(end), _turned(start)
     return Planned(
@@ -84,7 +89,7 @@ def planned(criteria: Criteria, registry: TypeRegistry, *, whole_order: bool = F
             parent=parent,
             group=criteria.group,
             where=_where_all(criteria, codec),
-            orders=tuple(Order(one.path, one.descending is not backwards) for one in sortings),
+            orders=tuple([Order(one.path, one.descending is not backwards) for one in sortings]),
             start=start,
             end=end,
             limit=criteria.limit,
@@ -128,21 +133,29 @@ def _bound(criteria: Criteria, codec: Codec[Any], cursor: Cursor | None, sorting
 
 
 def _where_all(criteria: Criteria, codec: Codec[Any]) -> Where | None:
-    if not criteria.filters:
+    parts: list[Where] = []
+    for one in criteria.filters:
+        # What is under AND stands beside the other filters, which are under AND themselves.
+        inner = one.filters if isinstance(one, And) else (one,)
+        parts += [_where(criteria, codec, part) for part in inner]
+    if not parts:
         return None
-    return _where(criteria, codec, criteria.filters[0] if len(criteria.filters) == 1 else And(*criteria.filters))
+    return parts[0] if len(parts) == 1 else Composite("AND", tuple(parts))
 
 
 def _where(criteria: Criteria, codec: Codec[Any], one: Filter) -> Where:
     if isinstance(one, Comparison):
         return _condition(criteria, codec, one)
     composite = cast("And | Or", one)
-    parts = tuple(_where(criteria, codec, part) for part in composite.filters)
+    parts = tuple([_where(criteria, codec, part) for part in composite.filters])
     return parts[0] if len(parts) == 1 else Composite("AND" if isinstance(one, And) else "OR", parts)
 
 
 def _condition(criteria: Criteria, codec: Codec[Any], one: Comparison) -> Condition:
     place = field_place(one.field)
+    if one.op in _PLAIN and place != ID_PLACE:
+        field = resolved(codec, place)
+        return Condition(field.path, one.op, field.encode(one.value))
     path = stored_path(criteria.model, place)
     match one.op:
         case "is-null" | "is-not-null" | "is-nan" | "is-not-nan":

@@ -108,6 +108,8 @@ def _handle(error: DecodeError, handler: ErrorHandler | None) -> None:
 
 def read_all(results: Iterable[DocumentResult], read: Read[T], on_error: ErrorHandler | None) -> list[T]:
     """Instances of all results; those that don't fit go to the handler, or raise."""
+    if on_error is None:
+        return [read(result) for result in results]
     return list(Documents(iter(results), read, on_error))
 
 

@@ -325,7 +325,7 @@ def _check_fields(model: type[Any], one: Filter) -> None:
 def _orders(model: type[Any], given: Iterable[Any]) -> tuple[Asc | Desc, ...]:
     orders: list[Asc | Desc] = []
     for one in given:
-        if is_iterable(one) and not isinstance(one, (str, ModelField, FieldPath)):
+        if not isinstance(one, (str, ModelField, FieldPath, Asc, Desc)) and is_iterable(one):
             orders.extend(_orders(model, one))
             continue
         order = as_order(one)

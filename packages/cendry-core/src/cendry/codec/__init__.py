@@ -194,7 +194,8 @@ class Codec(Generic[M]):
         return self._run(module, "encoder of", "encode")
 
     def _converter(self, shape: Shape) -> tuple[Callable[[Any], Any], Callable[[Any], Any], bool]:
-        if shape not in self._converters:
+        known = self._converters.get(shape)
+        if known is None:
             module = Module()
             emit_write_value(module, shape, lambda inner, value: _convert(Writer(), Writer.write, inner, value))
             write = self._run(module, "value encoder of", "write")
@@ -202,8 +203,9 @@ class Codec(Generic[M]):
             emit_read_value(
                 module, shape, STORED, lambda inner, value: _convert(Reader(STORED), Reader.read, inner, value)
             )
-            self._converters[shape] = (write, self._run(module, "value decoder of", "read"), can_exceed_depth(shape))
-        return self._converters[shape]
+            known = (write, self._run(module, "value decoder of", "read"), can_exceed_depth(shape))
+            self._converters[shape] = known
+        return known
 
     # What happens when the compiled way meets something that it doesn't take
 
