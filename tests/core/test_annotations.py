@@ -617,3 +617,36 @@ def test_an_alias_of_a_whole_annotation():
         shade: cendry.Field[Shade]
 
     assert {"x": str, "shade": Shade} == types_of(Made)
+
+
+class Drawer:
+    """Models in the body of a class, which is no scope of functions."""
+
+    class Box(Map):
+        lid: Field[Lid]  # noqa: F821
+
+    class Lid(Map):
+        x: Field[int]
+
+
+def test_a_class_in_a_class_body_is_found_by_its_neighbours() -> None:
+    assert Drawer.Lid is fields_of(Drawer.Box)["lid"].annotation
+
+
+def test_a_class_of_a_function_further_out_is_found_when_that_has_returned() -> None:
+    def outer() -> tuple[type[Map], type[Map]]:
+        def inner() -> type[Map]:
+            class Case(Map):
+                cover: Field[Cover]
+
+            return Case
+
+        case = inner()
+
+        class Cover(Map):
+            x: Field[int]
+
+        return case, Cover
+
+    case, cover = outer()
+    assert cover is fields_of(case)["cover"].annotation
