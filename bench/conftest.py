@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from emulators import EmulatorUnavailableError, emulators_required, running
+from cendry_memory.emulator import EmulatorUnavailableError, emulators_required, running
 from figures import Figures, table
 
 _FIGURES = pytest.StashKey[Figures]()

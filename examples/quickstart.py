@@ -1,12 +1,14 @@
-"""The heart of Cendry: a model, then save, query, update, batch and transaction, on Google's Firestore emulator."""
+"""The heart of Cendry: a model, then save, query, update, batch and transaction. Runs in process, in a moment.
+
+`--emulator` runs it on Google's emulator, `--project ID` on Firestore itself.
+"""
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 
 from cendry import Cendry, Field, Increment, Map, Model, Txn, field
-from emulator import lent
+from database import chosen
 
 
 class Mayor(Map):
@@ -44,18 +46,16 @@ def main(ctx: Cendry) -> None:
     ctx.refresh(city)
     print("updated:    ", city.population, "people,", city.mayor)
 
-    query = ctx.select(City, City.state == "CA", order_by=City.population.desc())
+    query = ctx.select(City, City.population > 700_000, order_by=City.population.desc())
     print("query:      ", query)
     print("found:      ", [found.name for found in query])
 
     print("transaction:", ctx.transaction(lambda txn: move(txn, 1_000)), "people in San Francisco")
 
-    ctx.delete(City, "LV")
-    print("deleted:    ", ctx.find(City, "LV"))
+    ctx.delete_many(City, ctx.select(City).ids())
+    print("deleted:    ", ctx.select(City).count(), "cities left")
 
 
 if __name__ == "__main__":
-    # A project of its own finds the emulator empty, and leaves alone what else is there.
-    with lent() as host, Cendry(project=f"quickstart-{uuid.uuid4().hex[:8]}") as ctx:
-        print("emulator:   ", host)
+    with chosen(__doc__, City) as ctx:
         main(ctx)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import random
-import uuid
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from emulators import FIRESTORE, REQUIRE_VARIABLE, EmulatorUnavailableError, emulators_required, running
+from cendry_memory import pytest_plugin
+from cendry_memory.emulator import emulators_required
 from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).parent
@@ -33,6 +32,9 @@ settings.register_profile(
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[absent_suites] = {}
+    if not config.pluginmanager.is_registered(pytest_plugin):
+        # The package is on the path, but not installed.
+        config.pluginmanager.register(pytest_plugin, "cendry")
     if config.getoption("--hypothesis-profile") is None:
         config.option.hypothesis_profile = os.environ.get(PROFILE_VARIABLE, "cendry")
     if config.option.hypothesis_profile == "deep" and config.getoption("--hypothesis-seed") is None:
@@ -58,24 +60,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 @pytest.fixture(scope="session")
-def firestore_emulator() -> Iterator[str]:
+def firestore_emulator(cendry_emulator_host: str) -> str:
     """The `host:port` of Google's Firestore emulator, which runs, and is known to the SDK, for the session."""
-    absence = None
-    try:
-        with running(FIRESTORE) as host:
-            yield host
-    except EmulatorUnavailableError as error:
-        absence = str(error)
-    if absence and emulators_required():
-        pytest.fail(f"{absence} ({REQUIRE_VARIABLE} is set)", pytrace=False)
-    if absence:
-        pytest.skip(absence)
+    return cendry_emulator_host
 
 
 @pytest.fixture
-def project() -> str:
+def project(cendry_project: str) -> str:
     """A project id of this test's own, so that it finds the emulator empty and needs no reset."""
-    return f"cendry-{uuid.uuid4().hex[:16]}"
+    return cendry_project
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

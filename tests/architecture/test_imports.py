@@ -16,7 +16,7 @@ SOURCES = [str(path) for path in sorted(ROOT.glob("packages/*/src"))]
 BLOCK_GOOGLE = """
     import sys
 
-    sys.modules.update(dict.fromkeys(["google", "grpc", "proto", "cendry_firestore"]))
+    sys.modules.update(dict.fromkeys(["google", "grpc", "proto", "cendry_firestore", "cendry_memory"]))
 """
 
 

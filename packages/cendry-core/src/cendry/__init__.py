@@ -126,6 +126,8 @@ if TYPE_CHECKING:
     from cendry_firestore import AsyncFirestoreBackend as AsyncFirestoreBackend
     from cendry_firestore import FieldFilter as FieldFilter
     from cendry_firestore import FirestoreBackend as FirestoreBackend
+    from cendry_memory import AsyncMemoryBackend as AsyncMemoryBackend
+    from cendry_memory import MemoryBackend as MemoryBackend
 else:
     __all__ += _lazy.installed()
 

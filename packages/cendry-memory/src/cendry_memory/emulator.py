@@ -1,4 +1,4 @@
-"""Finds Google's Firestore emulator, starts it and stops it. Knows nothing of pytest, so that examples can use it too.
+"""Finds Google's Firestore emulator, starts it and stops it. Knows nothing of pytest, nor of Google's packages.
 
 The emulator comes with the Google Cloud CLI. Java is started directly, not through the `gcloud` wrapper: a wrapper
 that is stopped leaves its java behind, holding the port.
@@ -7,15 +7,14 @@ that is stopped leaves its java behind, holding the port.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -23,6 +22,7 @@ from typing import IO
 REQUIRE_VARIABLE = "CENDRY_REQUIRE_EMULATORS"
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
+ANSWER_SECONDS = 2.0
 PORT_ATTEMPTS = 5
 
 
@@ -76,7 +76,7 @@ def emulators_required(environ: Mapping[str, str] = os.environ) -> bool:
 
 
 @contextlib.contextmanager
-def running(emulator: Emulator = FIRESTORE) -> Iterator[str]:
+def running(emulator: Emulator = FIRESTORE) -> Generator[str, None, None]:
     """Yield the `host:port` of a running emulator, and have the SDK find it meanwhile.
 
     One that runs already (its host variable is set) is used and left alone; else one is started and stopped again.
@@ -84,21 +84,46 @@ def running(emulator: Emulator = FIRESTORE) -> Iterator[str]:
     Raises:
         EmulatorUnavailableError: There is none and none can be started.
     """
-    given = os.environ.get(emulator.host_variable)
-    if given:
-        if not _answers(given):
-            raise EmulatorUnavailableError(
-                f"no {emulator.title}: {emulator.host_variable} is {given!r}, but nothing answers there"
-            )
+    given = host_given(emulator)
+    if given is not None:
         yield given
         return
-    process, host = _start(emulator, find_java(emulator), find_jar(emulator))
+    process, host = start(emulator)
+    try:
+        with known(host, emulator):
+            yield host
+    finally:
+        stop(process)
+
+
+def host_given(emulator: Emulator = FIRESTORE) -> str | None:
+    """The `host:port` that the emulator's host variable names; `None` if it names none.
+
+    Raises:
+        EmulatorUnavailableError: Nothing answers there.
+    """
+    given = os.environ.get(emulator.host_variable)
+    if not given:
+        return None
+    if not answers(given):
+        raise EmulatorUnavailableError(
+            f"no {emulator.title}: {emulator.host_variable} is {given!r}, but nothing answers there"
+        )
+    return given
+
+
+@contextlib.contextmanager
+def known(host: str, emulator: Emulator = FIRESTORE) -> Generator[None, None, None]:
+    """Have the SDK find a running emulator meanwhile."""
+    before = os.environ.get(emulator.host_variable)
     os.environ[emulator.host_variable] = host
     try:
-        yield host
+        yield
     finally:
-        del os.environ[emulator.host_variable]
-        _stop(process)
+        if before is None:
+            del os.environ[emulator.host_variable]
+        else:
+            os.environ[emulator.host_variable] = before
 
 
 def find_java(emulator: Emulator = FIRESTORE) -> Path:
@@ -144,7 +169,13 @@ def _cloud_cli_roots() -> Iterator[Path]:
         yield Path(answer.stdout.strip())
 
 
-def _start(emulator: Emulator, java: Path, jar: Path) -> tuple[subprocess.Popen[bytes], str]:
+def start(emulator: Emulator = FIRESTORE) -> tuple[subprocess.Popen[bytes], str]:
+    """Start an emulator; give its process, to be stopped by `stop`, and its `host:port`.
+
+    Raises:
+        EmulatorUnavailableError: It can't be found or doesn't run.
+    """
+    java, jar = find_java(emulator), find_jar(emulator)
     output = ""
     for _ in range(PORT_ATTEMPTS):
         # Another process may take the free port before java binds it; then java ends and the next port is tried.
@@ -157,7 +188,7 @@ def _start(emulator: Emulator, java: Path, jar: Path) -> tuple[subprocess.Popen[
             )
             if _becomes_ready(process, host):
                 return process, host
-            _stop(process)
+            stop(process)
             output = _tail(log)
         if "BindException" not in output and "Address already in use" not in output:
             break
@@ -179,21 +210,26 @@ def _free_port() -> int:
 def _becomes_ready(process: subprocess.Popen[bytes], host: str) -> bool:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        if _answers(host):
+        if answers(host):
             return process.poll() is None
         time.sleep(0.05)
     return False
 
 
-def _answers(host: str) -> bool:
+def answers(host: str) -> bool:
+    """Whether an emulator runs there."""
+    connection = http.client.HTTPConnection(host, timeout=ANSWER_SECONDS)
     try:
-        with urllib.request.urlopen(f"http://{host}/", timeout=2) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
+        connection.request("GET", "/")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End an emulator that was started here."""
     if process.poll() is None:
         process.terminate()
     try:

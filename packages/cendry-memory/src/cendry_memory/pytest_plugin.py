@@ -1,0 +1,178 @@
+"""pytest fixtures: contexts on memory, and on Google's emulator. Loading it imports nothing of Cendry or of Google."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cendry import AsyncCendry, Cendry
+
+    from .clock import ManualClock
+    from .sharing import SharedEmulator
+    from .sync import MemoryBackend
+
+pytest.register_assert_rewrite("cendry_memory.testing")
+
+FOLDER_KEY = "cendry_emulator_folder"
+"""Under which name pytest-xdist's workers are told the folder of the emulator that they share."""
+
+_folder = pytest.StashKey["Path"]()
+_emulator = pytest.StashKey["SharedEmulator"]()
+
+
+# --- memory ---
+
+
+@pytest.fixture
+def cendry_clock() -> ManualClock:
+    """A clock that stands still until the test moves it; the contexts of a test that asks for it live by it."""
+    from .clock import ManualClock
+
+    return ManualClock()
+
+
+@pytest.fixture
+def cendry_memory_backend(request: pytest.FixtureRequest) -> Iterator[MemoryBackend]:
+    """The backend of `cendry_memory`, for its `faults`, `store` and `drain`. Override it to give it arguments."""
+    from .sync import MemoryBackend
+
+    backend = MemoryBackend(clock=_clock(request))
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def cendry_memory(cendry_memory_backend: MemoryBackend, request: pytest.FixtureRequest) -> Iterator[Cendry]:
+    """A `Cendry` in process, without any documents."""
+    from cendry import Cendry
+
+    with Cendry(backend=cendry_memory_backend, clock=_clock(request)) as ctx:
+        yield ctx
+
+
+@pytest.fixture
+def cendry_memory_async(cendry_memory_backend: MemoryBackend, request: pytest.FixtureRequest) -> AsyncCendry:
+    """An `AsyncCendry` in process, on the documents of `cendry_memory`."""
+    from cendry import AsyncCendry
+
+    from .aio import AsyncMemoryBackend
+
+    return AsyncCendry(backend=AsyncMemoryBackend(store=cendry_memory_backend.store), clock=_clock(request))
+
+
+def _clock(request: pytest.FixtureRequest) -> ManualClock | None:
+    held = "cendry_clock" in request.fixturenames
+    clock: ManualClock | None = request.getfixturevalue("cendry_clock") if held else None
+    return clock
+
+
+# --- Google's emulator ---
+
+
+@pytest.fixture(scope="session")
+def cendry_emulator_host(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The `host:port` of Google's Firestore emulator, which runs, and is known to the SDK, for the session.
+
+    The one that `FIRESTORE_EMULATOR_HOST` names is used; else one is started, once for all workers of pytest-xdist.
+    Without any, tests are skipped; with `CENDRY_REQUIRE_EMULATORS=1`, they fail.
+    """
+    from .emulator import EmulatorUnavailableError, host_given, known
+
+    try:
+        host = host_given() or _shared_emulator(request.config).host()
+    except EmulatorUnavailableError as error:
+        _do_without(str(error))
+    with known(host):
+        yield host
+
+
+@pytest.fixture(scope="session")
+def cendry_firestore_installed() -> None:
+    """Skips tests where `cendry-firestore` is not installed; with `CENDRY_REQUIRE_EMULATORS=1`, they fail."""
+    from importlib.util import find_spec
+
+    if find_spec("cendry_firestore") is None:
+        _do_without("cendry-firestore is not installed: pip install 'cendry[firestore]'")
+
+
+@pytest.fixture
+def cendry_project() -> str:
+    """A project id of this test's own, under which the emulator has no documents."""
+    from uuid import uuid4
+
+    return f"cendry-{uuid4().hex[:16]}"
+
+
+@pytest.fixture
+def cendry_emulator(
+    cendry_firestore_installed: None, cendry_emulator_host: str, cendry_project: str
+) -> Iterator[Cendry]:
+    """A `Cendry` on Google's emulator, without any documents."""
+    from cendry import Cendry
+
+    with Cendry(project=cendry_project) as ctx:
+        yield ctx
+
+
+@pytest.fixture
+def cendry_emulator_async(
+    cendry_firestore_installed: None, cendry_emulator_host: str, cendry_project: str
+) -> Iterator[AsyncCendry]:
+    """An `AsyncCendry` on Google's emulator, on the documents of `cendry_emulator`."""
+    import asyncio
+
+    from cendry import AsyncCendry
+
+    ctx = AsyncCendry(project=cendry_project)
+    yield ctx
+    # Whichever plugin runs the test has ended its event loop by now, or is about to.
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(ctx.close())
+    loop.close()
+
+
+def _do_without(reason: str) -> NoReturn:
+    from .emulator import REQUIRE_VARIABLE, emulators_required
+
+    if emulators_required():
+        pytest.fail(f"{reason} ({REQUIRE_VARIABLE} is set)", pytrace=False)
+    pytest.skip(reason)
+
+
+def _shared_emulator(config: pytest.Config) -> SharedEmulator:
+    from pathlib import Path
+
+    from .sharing import SharedEmulator
+
+    told: str | None = getattr(config, "workerinput", {}).get(FOLDER_KEY)
+    folder = _own_folder(config) if told is None else Path(told)
+    return config.stash.setdefault(_emulator, SharedEmulator(folder, owned=told is None))
+
+
+def _own_folder(config: pytest.Config) -> Path:
+    from pathlib import Path
+    from tempfile import mkdtemp
+
+    if _folder not in config.stash:
+        config.stash[_folder] = Path(mkdtemp(prefix="cendry-"))
+    return config.stash[_folder]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where word of the emulator is left."""
+    node.workerinput[FOLDER_KEY] = str(_own_folder(node.config))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the emulator that was started for this session, by a worker too."""
+    if _folder in config.stash:
+        from shutil import rmtree
+
+        _shared_emulator(config).stop()
+        rmtree(config.stash[_folder], ignore_errors=True)

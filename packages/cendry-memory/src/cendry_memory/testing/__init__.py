@@ -1,0 +1,40 @@
+"""The conformance suite: what every backend of Cendry has to do, as tests that run against yours. Needs pytest."""
+
+from __future__ import annotations
+
+from .atomicity import AtomicityConformance
+from .contexts import ContextConformance
+from .driver import Database
+from .features import ALL_FEATURES, Feature, needs
+from .listening import ListenConformance
+from .queries import QueryConformance
+from .refusals import RefusalConformance
+from .selections import SelectConformance
+from .suite import Suite
+from .transactions import TransactionConformance
+from .values import ValueConformance
+from .writes import WriteConformance
+
+__all__ = ["ALL_FEATURES", "BackendConformance", "Database", "Feature", "Suite", "needs"]
+
+
+class BackendConformance(
+    WriteConformance,
+    ValueConformance,
+    QueryConformance,
+    TransactionConformance,
+    ListenConformance,
+    ContextConformance,
+    AtomicityConformance,
+    SelectConformance,
+    RefusalConformance,
+):
+    """What every backend has to do, sync or async.
+
+    Subclass it under a name that pytest collects, give it a fixture `backend` that makes a backend without any
+    documents (the suite closes it), and say in `features` what it has. Tests of what it lacks are skipped, and the
+    backend has to refuse it with `UnsupportedByBackendError`.
+
+    Attributes:
+        features: What the backend has; by default everything that Firestore has.
+    """

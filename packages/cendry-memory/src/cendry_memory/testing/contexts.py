@@ -1,0 +1,344 @@
+"""Documents through contexts: instances in, instances out."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from cendry import (
+    DELETE_FIELD,
+    SERVER_TIMESTAMP,
+    ArrayUnion,
+    CendryError,
+    DecodeError,
+    DocumentAlreadyExistsError,
+    DocumentNotFoundError,
+    FieldPath,
+    GeoPoint,
+    Increment,
+    InvalidDocumentIdError,
+    InvalidValueError,
+    Ref,
+    StaleDocumentError,
+    get_metadata,
+)
+from cendry.plan import Set
+
+from .documents import Area, City, Kept, Mayor, Spot, Stamped, Status
+from .driver import Database
+from .features import Feature, needs
+from .suite import Suite
+
+NOW = datetime(2026, 5, 1, 12, 30, 15, 123456, tzinfo=timezone.utc)
+LATER = NOW + timedelta(hours=1)
+
+
+def whole_city() -> City:
+    """A city that uses all fields."""
+    return City(
+        id="SF",
+        name="San Francisco",
+        state="CA",
+        population=870_000,
+        area=121.5,
+        regions=["west_coast"],
+        tags={Status.OPEN},
+        status=Status.CLOSED,
+        mayor=Mayor(name="Ada", since=2024),
+        attributes={"k.x": [1, {"y": None}], "a b": True},
+        budget=Decimal("1.50"),
+        center=GeoPoint(37.8, -122.4),
+        twin=Ref(City, "OSA"),
+    )
+
+
+class ContextConformance(Suite):
+    """Reads and writes of instances."""
+
+    # --- save, get, find ---
+
+    def test_what_is_saved_is_read_back_equal(self, db: Database, ctx: Any) -> None:
+        city = whole_city()
+        assert "SF" == ctx.save(city)
+        assert city == ctx.get(City, "SF")
+        data = db.data("cities/SF")
+        assert data is not None
+        assert ("San Francisco", "1.50", "CLOSED") == (data["displayName"], data["budget"], data["status"])
+        assert {"mayor name": "Ada", "since": 2024} == data["mayor"]
+
+    def test_save_replaces_the_whole_document(self, db: Database, ctx: Any) -> None:
+        db.commit(Set("cities/SF", {"displayName": "x", "unknown": 1}))
+        ctx.save(City(id="SF", name="y"))
+        assert "unknown" not in (db.data("cities/SF") or {})
+
+    def test_automatic_ids(self, ctx: Any) -> None:
+        cities = [City(name=str(number)) for number in range(5)]
+        ids = [ctx.save(city) for city in cities]
+        assert [city.id for city in cities] == ids
+        assert 5 == len(set(ids))
+        assert [city.name for city in cities] == [ctx.get(City, each).name for each in ids]
+
+    def test_absent_documents(self, ctx: Any) -> None:
+        with pytest.raises(DocumentNotFoundError) as caught:
+            ctx.get(City, "SF")
+        assert ("cities", "SF") == (caught.value.collection, caught.value.document_id)
+        assert ctx.find(City, "SF") is None
+        assert ctx.exists(City, "SF") is False
+        ctx.save(City(id="SF", name="x"))
+        assert ctx.exists(City, "SF") is True
+
+    def test_get_many_keeps_the_order_and_names_all_that_are_missing(self, ctx: Any) -> None:
+        ctx.save_many([City(id="a", name="A"), City(id="b", name="B")])
+        assert ["B", "A", "B"] == [city.name for city in ctx.get_many(City, ["b", "a", "b"])]
+        assert [] == ctx.get_many(City, [])
+        with pytest.raises(DocumentNotFoundError) as caught:
+            ctx.get_many(City, ["a", "x", "b", "y"])
+        assert ("cities/x", "cities/y") == caught.value.candidates
+
+    def test_a_document_that_lacks_fields_reads_as_their_defaults(self, db: Database, ctx: Any) -> None:
+        db.commit(Set("cities/SF", {"displayName": "x", "mayor": {"mayor name": "y"}}))
+        assert City(id="SF", name="x", mayor=Mayor(name="y")) == ctx.get(City, "SF")
+
+    def test_a_document_that_does_not_fit_is_named(self, db: Database, ctx: Any) -> None:
+        db.commit(Set("cities/SF", {"displayName": 5}), Set("cities/LA", {}))
+        with pytest.raises(DecodeError) as caught:
+            ctx.get(City, "SF")
+        assert ("cities/SF", "name", "str") == (caught.value.path, caught.value.field, caught.value.expected)
+        with pytest.raises(DecodeError, match="cities/LA"):
+            ctx.find(City, "LA")
+
+    @pytest.mark.parametrize("document_id", ["", "a/b", ".", "..", "__x__", "\ud800", "a" * 1501, "a/b/c"])
+    def test_ids_never_reach_another_collection(self, ctx: Any, document_id: str) -> None:
+        with pytest.raises(InvalidDocumentIdError):
+            ctx.save(City(id=document_id, name="x"))
+        with pytest.raises(InvalidDocumentIdError):
+            ctx.find(City, document_id)
+
+    def test_references(self, ctx: Any) -> None:
+        ctx.save(City(id="SF", name="x", twin=Ref(City, "OSA")))
+        ctx.save(City(id="OSA", name="Osaka"))
+        twin = ctx.get(City, "SF").twin
+        assert Ref(City, "OSA") == twin
+        assert "Osaka" == ctx.get(twin).name
+
+    # --- create ---
+
+    def test_create_writes_new_documents_only(self, ctx: Any) -> None:
+        assert "SF" == ctx.create(City(id="SF", name="x"))
+        with pytest.raises(DocumentAlreadyExistsError) as caught:
+            ctx.create(City(id="SF", name="y"))
+        assert ("cities", "SF") == (caught.value.collection, caught.value.document_id)
+        assert "x" == ctx.get(City, "SF").name
+
+    # --- update ---
+
+    def test_update_touches_only_what_it_names(self, db: Database, ctx: Any) -> None:
+        db.commit(Set("cities/SF", {"displayName": "x", "unknown": 1, "mayor": {"mayor name": "y", "party": "z"}}))
+        ctx.update(City, "SF", {City.name: "new", "population": 3, City.mayor[Mayor.since]: 5})
+        assert {
+            "displayName": "new",
+            "unknown": 1,
+            "population": 3,
+            "mayor": {"mayor name": "y", "party": "z", "since": 5},
+        } == db.data("cities/SF")
+
+    def test_update_brings_the_instance_up_to_date(self, ctx: Any) -> None:
+        city = whole_city()
+        ctx.save(city)
+        ctx.update(city, {City.name: "new", "mayor.since": 7, City.attributes["k.x"]: [2], "budget": Decimal(2)})
+        assert ("new", 7, {"k.x": [2], "a b": True}) == (city.name, city.mayor and city.mayor.since, city.attributes)
+        assert city == ctx.get(City, "SF")
+
+    def test_update_removes_fields(self, db: Database, ctx: Any) -> None:
+        ctx.save(whole_city())
+        ctx.update(City, "SF", {City.population: DELETE_FIELD, City.attributes["k.x"]: DELETE_FIELD})
+        data = db.data("cities/SF")
+        assert data is not None
+        assert ("population" in data, data["attributes"]) == (False, {"a b": True})
+
+    def test_update_needs_the_document_through_contexts(self, ctx: Any) -> None:
+        with pytest.raises(DocumentNotFoundError):
+            ctx.update(City, "SF", {City.name: "x"})
+        assert not ctx.exists(City, "SF")
+
+    def test_update_of_named_fields(self, ctx: Any) -> None:
+        city = whole_city()
+        ctx.save(city)
+        ctx.update(City, "SF", {City.state: "NV"})
+        city.name, city.population, city.state = "new", 1, "XX"
+        ctx.update(city, fields=[City.name, City.population])
+        read = ctx.get(City, "SF")
+        assert ("new", 1, "NV") == (read.name, read.population, read.state)
+
+    @needs(Feature.TRANSFORMS)
+    def test_transforms_through_contexts(self, ctx: Any) -> None:
+        city = whole_city()
+        ctx.save(city)
+        ctx.update(
+            city,
+            {
+                City.population: Increment(5),
+                City.regions: ArrayUnion(["norcal"]),
+                City.tags: ArrayUnion([Status.CLOSED]),
+            },
+        )
+        ctx.refresh(city)
+        assert (870_005, ["west_coast", "norcal"]) == (city.population, city.regions)
+        assert {Status.OPEN, Status.CLOSED} == city.tags
+
+    @needs(Feature.TRANSFORMS)
+    def test_times_of_the_server(self, ctx: Any) -> None:
+        stamped = Stamped(id="x")
+        ctx.save(stamped)
+        ctx.update(stamped, {Stamped.created: SERVER_TIMESTAMP})
+        ctx.refresh(stamped)
+        assert stamped.created is not None
+        assert abs(datetime.now(timezone.utc) - stamped.created) < timedelta(hours=1)
+
+    # --- what models keep ---
+
+    @needs(Feature.MASKS)
+    def test_merge_leaves_what_the_model_does_not_know(self, db: Database, ctx: Any) -> None:
+        db.commit(Set("cities/SF", {"displayName": "x", "unknown": 1, "mayor": {"mayor name": "y", "party": "z"}}))
+        ctx.save(City(id="SF", name="new", mayor=Mayor(name="m", since=1)), merge=True)
+        data = db.data("cities/SF")
+        assert data is not None
+        assert ("new", 1, 0) == (data["displayName"], data["unknown"], data["population"])
+        assert {"mayor name": "m", "since": 1, "party": "z"} == data["mayor"]
+
+    @needs(Feature.MASKS)
+    def test_a_model_can_keep_what_it_does_not_know(self, db: Database, ctx: Any) -> None:
+        ctx.save(whole_city())
+        before = db.data("cities/SF")
+        kept = ctx.get(Kept, "SF")
+        kept.name, kept.mayor = "new", None
+        ctx.save(kept)
+        assert {**(before or {}), "displayName": "new", "mayor": None} == db.data("cities/SF")
+
+    # --- delete, refresh ---
+
+    def test_delete(self, ctx: Any) -> None:
+        city = whole_city()
+        ctx.save(city)
+        ctx.delete(city)
+        ctx.delete(City, "SF")
+        assert ctx.find(City, "SF") is None
+        with pytest.raises(DocumentNotFoundError):
+            ctx.delete(City, "SF", must_exist=True)
+
+    def test_refresh_reads_into_the_instance(self, ctx: Any) -> None:
+        city = whole_city()
+        ctx.save(city)
+        ctx.update(City, "SF", {City.name: "new"})
+        ctx.refresh(city)
+        assert "new" == city.name
+        ctx.delete(City, "SF")
+        with pytest.raises(DocumentNotFoundError):
+            ctx.refresh(city)
+        assert "new" == city.name
+
+    # --- if_unchanged, metadata ---
+
+    @needs(Feature.PRECONDITIONS)
+    def test_if_unchanged(self, ctx: Any) -> None:
+        mine = whole_city()
+        ctx.save(mine)
+        theirs = ctx.get(City, "SF")
+        ctx.update(theirs, {City.population: 1}, if_unchanged=True)
+        writes: list[Callable[[], object]] = [
+            lambda: ctx.save(mine, if_unchanged=True),
+            lambda: ctx.update(mine, {City.population: 2}, if_unchanged=True),
+            lambda: ctx.delete(mine, if_unchanged=True),
+        ]
+        for write in writes:
+            with pytest.raises(StaleDocumentError):
+                write()
+        assert 1 == ctx.get(City, "SF").population
+        ctx.save(theirs, if_unchanged=True)
+        ctx.delete(City, "SF", if_unchanged=get_metadata(theirs).update_time)
+        assert not ctx.exists(City, "SF")
+
+    @needs(Feature.TIMES)
+    def test_metadata_is_that_of_the_document(self, db: Database, ctx: Any) -> None:
+        city = whole_city()
+        ctx.save(city)
+        [stored] = db.get("cities/SF")
+        assert ("cities/SF", stored.update_time) == (get_metadata(city).path, get_metadata(city).update_time)
+        read: City = ctx.get(City, "SF")
+        assert (stored.create_time, stored.update_time) == get_metadata(read)[1:3]
+        others: list[City] = [copy.copy(read), copy.deepcopy(read), pickle.loads(pickle.dumps(read))]  # noqa: S301
+        for other in others:
+            assert get_metadata(read) == get_metadata(other)
+        with pytest.raises(CendryError):
+            get_metadata(City(name="never stored"))
+
+    # --- automatic times ---
+
+    def test_automatic_times(self, db: Database) -> None:
+        times = [NOW, LATER, LATER]
+        ctx = db.context(clock=lambda: times.pop(0))
+        stamped = Stamped(id="x")
+        ctx.create(stamped)
+        assert (NOW, NOW) == (stamped.created, stamped.updated)
+        ctx.update(stamped, {Stamped.name: "n"})
+        assert (NOW, LATER) == (stamped.created, stamped.updated)
+        assert stamped == ctx.get(Stamped, "x")
+        assert LATER == (db.data("stamped/x") or {})["changed at"]
+
+    def test_naive_datetimes_are_utc(self, ctx: Any) -> None:
+        ctx.save(Stamped(id="x", created=datetime(2024, 1, 2, 3)))
+        assert datetime(2024, 1, 2, 3, tzinfo=timezone.utc) == ctx.get(Stamped, "x").created
+
+    def test_a_failed_write_leaves_the_instance_as_it_was(self, db: Database) -> None:
+        ctx = db.context(clock=lambda: NOW)
+        ctx.create(Stamped(id="x"))
+        stamped = Stamped(id="x", name="mine")
+        nameless = Stamped()
+        with pytest.raises(DocumentAlreadyExistsError):
+            ctx.create(stamped)
+        batch = ctx.batch()
+        batch.create(stamped)
+        batch.create(nameless)
+        with pytest.raises(DocumentAlreadyExistsError):
+            batch.commit()
+        assert (None, None, "mine") == (stamped.created, stamped.updated, stamped.name)
+        assert (None, None) == (nameless.id, nameless.updated)
+        with pytest.raises(CendryError):
+            get_metadata(stamped)
+
+    @pytest.mark.parametrize("population", [2**63, 1.5, True, "5"])
+    def test_what_does_not_fit_is_not_written(self, ctx: Any, population: Any) -> None:
+        with pytest.raises(InvalidValueError, match=r"City\.population: expected int"):
+            ctx.save(City(id="SF", name="x", population=population))
+        assert not ctx.exists(City, "SF")
+
+    # --- subcollections ---
+
+    def test_a_document_of_a_subcollection_is_written_where_it_lives(self, db: Database, ctx: Any) -> None:
+        city = whole_city()
+        area = Area(id="mission", name="Mission")
+        ctx.save(area, parent=city)
+        ctx.save(Spot(id="park", name="Park"), parent=area)
+        read = ctx.get(Area, "mission", parent=Ref(City, "SF"))
+        ctx.update(read, {Area.rank: 2})
+        read.name = "new"
+        ctx.save(read)
+        assert {"name": "new", "rank": 2} == db.data("cities/SF/areas/mission")
+        assert "Park" == ctx.get(Spot, "park", parent=read).name
+        ctx.delete(read)
+        assert [None, {"name": "Park"}] == [
+            db.data("cities/SF/areas/mission"),
+            db.data("cities/SF/areas/mission/spots/park"),
+        ]
+        with pytest.raises(CendryError, match="parent"):
+            ctx.save(Area(id="lost", name="x"))
+
+    def test_stored_paths_are_taken_as_they_are(self, db: Database, ctx: Any) -> None:
+        ctx.save(City(id="SF", name="x"))
+        ctx.update(City, "SF", {FieldPath("not.declared", "deep"): 1})
+        assert {"deep": 1} == (db.data("cities/SF") or {})["not.declared"]

@@ -1,0 +1,69 @@
+"""The models that the suite stores."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from cendry import Field, GeoPoint, Map, Model, Ref, field
+
+
+class Status(enum.Enum):
+    """An enum that is stored by name."""
+
+    OPEN = 1
+    CLOSED = 2
+
+
+class Mayor(Map):
+    """A map with a stored name that no path can hold unquoted."""
+
+    name: Field[str] = field(alias="mayor name")
+    since: Field[int] = field(default=2000)
+
+
+class City(Model, collection="cities"):
+    """A document of many kinds of fields."""
+
+    name: Field[str] = field(alias="displayName")
+    state: Field[str] = field(default="CA")
+    population: Field[int] = field(default=0)
+    area: Field[float] = field(default=0.0)
+    regions: Field[list[str]] = field(default_factory=list)
+    tags: Field[set[Status]] = field(default_factory=set)
+    status: Field[Status] = field(default=Status.OPEN, enum_by="name")
+    mayor: Field[Mayor | None] = field(default=None)
+    attributes: Field[dict[str, Any]] = field(default_factory=dict)
+    budget: Field[Decimal | None] = field(default=None)
+    center: Field[GeoPoint | None] = field(default=None)
+    twin: Field[Ref[City] | None] = field(default=None)
+
+
+class Area(Model, collection="areas", parent=City):
+    """A document of a subcollection."""
+
+    name: Field[str]
+    rank: Field[int] = field(default=0)
+
+
+class Spot(Model, collection="spots", parent=Area):
+    """A document two levels down."""
+
+    name: Field[str]
+
+
+class Stamped(Model, collection="stamped"):
+    """A document with automatic times."""
+
+    name: Field[str] = field(default="")
+    created: Field[datetime | None] = field(auto_now_add=True)
+    updated: Field[datetime | None] = field(auto_now=True, alias="changed at")
+
+
+class Kept(Model, collection="cities", extra="keep"):
+    """An older model of cities, that keeps what it doesn't know."""
+
+    name: Field[str] = field(alias="displayName")
+    mayor: Field[Mayor | None] = field(default=None)

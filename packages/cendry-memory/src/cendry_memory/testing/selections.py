@@ -1,0 +1,214 @@
+"""Queries through contexts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cendry import CendryError, DecodeError, DocumentNotFoundError, FieldPath, MultipleResultsError, Ref, get_metadata
+from cendry.plan import Delete, Set
+
+from .documents import Area, City, Mayor, Status
+from .driver import Database
+from .features import Feature, needs
+from .suite import Suite
+
+
+def ids(documents: Any) -> list[str]:
+    """The ids of instances."""
+    return [document.id for document in documents]
+
+
+class SelectConformance(Suite):
+    """Queries of models."""
+
+    @pytest.fixture
+    def cities(self, db: Database, ctx: Any) -> Any:
+        """Five cities with populations 0 to 4, the first two of one state; a query that orders them."""
+        db.commit(
+            *(
+                Set(
+                    f"cities/{name}",
+                    {
+                        "displayName": name.upper(),
+                        "population": number,
+                        "state": "CA" if number < 2 else "NY",
+                        "status": "OPEN",
+                        "mayor": {"mayor name": "m", "since": 10 - number},
+                        "attributes": {"k.x": number},
+                    },
+                )
+                for number, name in enumerate("abcde")
+            )
+        )
+        return ctx.select(City, order_by=City.population)
+
+    @needs(Feature.QUERIES)
+    def test_iterating_gives_instances_with_metadata(self, cities: Any) -> None:
+        found = list(cities)
+        assert list("abcde") == ids(found)
+        assert ("B", 1, Mayor(name="m", since=9)) == (found[1].name, found[1].population, found[1].mayor)
+        assert "cities/b" == get_metadata(found[1]).path
+        assert found == cities.to_list()
+
+    @needs(Feature.QUERIES)
+    def test_filters_of_models(self, ctx: Any, cities: Any) -> None:
+        assert ["a", "b"] == ids(cities.filter(City.state == "CA"))
+        assert ["d", "e"] == ids(cities.filter(City.population > 2, City.status == Status.OPEN))
+        assert ["c"] == ids(ctx.select(City, City.mayor[Mayor.since] == 8))
+        assert ["d"] == ids(ctx.select(City, City.attributes["k.x"] == 3))
+        assert ["c"] == ids(ctx.select(City, City.name.startswith("C")))
+        assert [] == ids(cities.filter(City.status == Status.CLOSED))
+
+    @needs(Feature.QUERIES, Feature.OR)
+    def test_or_of_models(self, cities: Any) -> None:
+        assert ["a", "e"] == ids(cities.filter((City.population > 3) | (City.name == "A")))
+
+    @needs(Feature.QUERIES, Feature.ID_FILTERS, Feature.IN)
+    @pytest.mark.usefixtures("cities")
+    def test_filters_by_id(self, ctx: Any) -> None:
+        assert ["b", "d"] == ids(ctx.select(City, City.id.is_in(["b", "d", "x"])))
+        assert ["d", "e"] == ids(ctx.select(City, City.id > "c"))
+        assert ["b"] == ids(ctx.select(City, City.id == "b"))
+
+    @needs(Feature.QUERIES)
+    def test_first_last_one_exists(self, cities: Any) -> None:
+        assert ("a", "e") == (cities.first().id, cities.last().id)
+        assert "c" == cities.limit(3).last().id
+        assert "C" == cities.filter(City.name == "C").one().name
+        nothing = cities.filter(City.name == "?")
+        assert (None, None, None) == (nothing.first(), nothing.last(), nothing.one_or_none())
+        with pytest.raises(DocumentNotFoundError):
+            nothing.one()
+        with pytest.raises(MultipleResultsError):
+            cities.one()
+        assert "a" == cities.limit(1).one().id
+
+    @needs(Feature.QUERIES)
+    def test_exists_and_ids(self, cities: Any) -> None:
+        assert (True, False) == (cities.exists(), cities.filter(City.name == "?").exists())
+        assert list("abcde") == cities.ids()
+        assert ["d", "e"] == cities.limit_to_last(2).ids()
+
+    @needs(Feature.QUERIES, Feature.COUNTS)
+    def test_count(self, cities: Any) -> None:
+        assert (5, 2, 2) == (cities.count(), cities.limit(2).count(), cities.filter(City.state == "CA").count())
+
+    @needs(Feature.QUERIES)
+    def test_limit_to_last_keeps_the_order(self, cities: Any) -> None:
+        assert ["d", "e"] == ids(cities.limit_to_last(2))
+        assert ("d", "e") == (cities.limit_to_last(2).first().id, cities.limit_to_last(2).last().id)
+
+    @needs(Feature.QUERIES, Feature.OFFSETS)
+    def test_offsets_of_models(self, cities: Any) -> None:
+        assert ["c", "d"] == ids(cities.offset(2).limit(2))
+        assert "b" == cities.offset(1).first().id
+
+    @needs(Feature.QUERIES, Feature.CURSORS)
+    def test_cursors(self, cities: Any) -> None:
+        assert ["d", "e"] == ids(cities.start_at({"population": 3}))
+        assert ["e"] == ids(cities.start_after({City.population: 3}))
+        assert ["a", "b"] == ids(cities.end_at({"population": 1}))
+        assert ["a"] == ids(cities.end_before({"population": 1}))
+        assert ["b", "c"] == ids(cities.limit_to_last(2).end_at({"population": 2}))
+
+    @needs(Feature.QUERIES, Feature.CURSORS, Feature.ID_FILTERS)
+    @pytest.mark.usefixtures("cities")
+    def test_a_cursor_from_an_instance_skips_no_ties(self, ctx: Any) -> None:
+        by_state = ctx.select(City, order_by=City.state)
+        assert list("bcde") == ids(by_state.start_after(ctx.get(City, "a")))
+        assert ["d", "e"] == ids(by_state.start_after(ctx.get(City, "c")))
+        downwards = ctx.select(City, order_by=City.state.desc())
+        assert list("dcba") == ids(downwards.start_at(ctx.get(City, "d")))
+        assert ["d", "e"] == ids(ctx.select(City, start_after={"id": "c"}))
+
+    @needs(Feature.QUERIES, Feature.CURSORS, Feature.ID_FILTERS)
+    def test_paginate(self, cities: Any) -> None:
+        assert [["a", "b"], ["c", "d"], ["e"]] == [ids(page) for page in cities.paginate(2)]
+        assert [["a", "b", "c"], ["d"]] == [ids(page) for page in cities.limit(4).paginate(3)]
+        assert [["c", "d"], ["e"]] == [ids(page) for page in cities.limit_to_last(3).paginate(2)]
+        assert [] == list(cities.filter(City.name == "?").paginate(2))
+
+    @needs(Feature.QUERIES, Feature.CURSORS, Feature.ID_FILTERS)
+    @pytest.mark.usefixtures("cities")
+    def test_pages_follow_each_other_whatever_comes_and_goes(self, db: Database, ctx: Any) -> None:
+        seen: list[list[str]] = []
+        for page in ctx.select(City, order_by=City.state).paginate(2):
+            seen.append(ids(page))
+            db.commit(Set("cities/0", {"displayName": "0", "state": "AA", "status": "OPEN"}), Delete("cities/d"))
+        assert [["a", "b"], ["c", "e"]] == seen
+
+    @needs(Feature.QUERIES, Feature.PROJECTIONS)
+    def test_project(self, cities: Any) -> None:
+        rows = cities.filter(City.population < 2).project(City.name, "status", City.mayor[Mayor.since])
+        assert [
+            {"id": "a", "name": "A", "status": Status.OPEN, "mayor.since": 10},
+            {"id": "b", "name": "B", "status": Status.OPEN, "mayor.since": 9},
+        ] == list(rows)
+        [stored] = cities.limit(1).project(FieldPath("attributes", "k.x"))
+        assert [0] == [value for name, value in stored.items() if name != "id"]
+
+    @needs(Feature.QUERIES)
+    def test_a_query_can_be_run_again_and_by_another_context(self, db: Database, cities: Any) -> None:
+        query = cities.filter(City.state == "CA")
+        assert ["a", "b"] == ids(query) == ids(query) == ids(db.context().select(query))
+
+    @needs(Feature.QUERIES)
+    def test_one_unreadable_document_does_not_end_the_others(self, db: Database, cities: Any) -> None:
+        db.commit(Set("cities/b", {"displayName": 5, "population": 1}))
+        documents = iter(cities)
+        assert "a" == next(documents).id
+        with pytest.raises(DecodeError, match="cities/b"):
+            next(documents)
+        assert ["c", "d", "e"] == ids(documents)
+        errors: list[DecodeError] = []
+        assert ["a", "c", "d", "e"] == ids(cities.on_error(errors.append))
+        assert ["cities/b"] == [error.path for error in errors]
+
+    @needs(Feature.QUERIES)
+    def test_a_stream_can_be_left(self, cities: Any) -> None:
+        documents = iter(cities)
+        assert "a" == next(documents).id
+        documents.close()
+        assert [] == list(documents)
+
+    @pytest.fixture
+    def areas(self, ctx: Any) -> Any:
+        """Areas with one id below two cities."""
+        for city in ("LA", "SF"):
+            ctx.save(Area(id="x", name=city, rank=len(city)), parent=Ref(City, city))
+        ctx.save(Area(id="y", name="only", rank=5), parent=Ref(City, "SF"))
+        return ctx
+
+    @needs(Feature.QUERIES)
+    def test_subcollections(self, areas: Any) -> None:
+        assert ["x", "y"] == ids(areas.select(Area, parent=Ref(City, "SF")))
+        assert ["x"] == ids(areas.select(Area).under(City(id="LA", name="n")))
+        with pytest.raises(CendryError, match="subcollection"):
+            areas.select(Area).to_list()
+
+    @needs(Feature.QUERIES, Feature.GROUPS)
+    def test_collection_groups_of_models(self, areas: Any) -> None:
+        found = areas.select_group(Area).to_list()
+        paths = ["cities/LA/areas/x", "cities/SF/areas/x", "cities/SF/areas/y"]
+        assert paths == [get_metadata(area).path for area in found]
+        assert ["x", "y"] == ids(areas.select_group(Area, parent=Ref(City, "SF")))
+        areas.update(found[0], {Area.rank: 9})
+        assert ["LA"] == [area.name for area in areas.select_group(Area, Area.rank > 5)]
+
+    @needs(Feature.QUERIES, Feature.GROUPS, Feature.CURSORS, Feature.ID_FILTERS)
+    def test_pages_of_collection_groups(self, areas: Any) -> None:
+        pages = areas.select_group(Area, order_by="id").paginate(2)
+        assert [["LA", "SF"], ["only"]] == [[area.name for area in page] for page in pages]
+
+    @needs(Feature.QUERIES, Feature.TRANSACTIONS)
+    @pytest.mark.usefixtures("cities")
+    def test_queries_in_transactions(self, ctx: Any) -> None:
+        def close_all(txn: Any) -> list[str]:
+            found = txn.select(City, City.state == "CA").to_list()
+            for city in found:
+                txn.update(city, {City.status: Status.CLOSED})
+            return ids(found)
+
+        assert ["a", "b"] == ctx.transaction(close_all)
+        assert ["a", "b"] == ids(ctx.select(City, City.status == Status.CLOSED))

@@ -1,0 +1,49 @@
+"""One suite, held against every backend there is: Firestore on Google's emulator, memory in process and in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cendry_firestore import AsyncFirestoreBackend, FirestoreBackend
+from cendry_memory import AsyncMemoryBackend, MemoryBackend
+from cendry_memory.testing import ALL_FEATURES, BackendConformance, Feature
+
+
+class TestMemory(BackendConformance):
+    @pytest.fixture
+    def backend(self) -> MemoryBackend:
+        return MemoryBackend()
+
+
+class TestAsyncMemory(BackendConformance):
+    @pytest.fixture
+    def backend(self) -> AsyncMemoryBackend:
+        return AsyncMemoryBackend()
+
+
+class TestMemoryInAFile(BackendConformance):
+    @pytest.fixture
+    def backend(self, tmp_path: Path) -> MemoryBackend:
+        return MemoryBackend(tmp_path / "store.db")
+
+
+class TestAsyncMemoryInAFile(BackendConformance):
+    @pytest.fixture
+    def backend(self, tmp_path: Path) -> AsyncMemoryBackend:
+        return AsyncMemoryBackend(tmp_path / "store.db")
+
+
+class TestFirestore(BackendConformance):
+    @pytest.fixture
+    def backend(self, firestore_emulator: str, project: str) -> FirestoreBackend:
+        return FirestoreBackend(project=project)
+
+
+class TestAsyncFirestore(BackendConformance):
+    # Google's async client has no listeners.
+    features = ALL_FEATURES - {Feature.LISTENERS}
+
+    @pytest.fixture
+    def backend(self, firestore_emulator: str, project: str) -> AsyncFirestoreBackend:
+        return AsyncFirestoreBackend(project=project)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from cendry.errors import CendryError, InvalidRequestError, TransactionContentionError
+from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Set
+from cendry_memory import ManualClock, MemoryBackend, ServiceUnavailableError
+from memory.asking import MOMENT, ask, stored
+
+
+def save(backend: MemoryBackend, number: int = 1) -> None:
+    backend.commit([Set("c/a", {"x": number})])
+
+
+def test_the_next_commits_are_aborted(backend: MemoryBackend):
+    backend.faults.abort_next_commit()
+    backend.faults.abort_next_commit(1)
+    assert backend.faults.pending == 2
+    for _ in range(2):
+        with pytest.raises(TransactionContentionError):
+            save(backend)
+    assert (backend.faults.pending, stored(backend, "c/a")) == (0, None)
+    save(backend)
+
+
+def test_an_aborted_commit_ends_its_transaction(backend: MemoryBackend):
+    txn = backend.begin()
+    backend.faults.abort_next_commit()
+    with pytest.raises(TransactionContentionError):
+        backend.commit([Set("c/a", {})], transaction=txn)
+    with pytest.raises(InvalidRequestError, match="has ended"):
+        backend.commit([Set("c/a", {})], transaction=txn)
+
+
+def test_only_reads_of_transactions_are_aborted(backend: MemoryBackend):
+    backend.faults.abort_next_read()
+    save(backend)
+    assert ask(backend) == ["a"]
+    txn = backend.begin()
+    with pytest.raises(TransactionContentionError):
+        stored(backend, "c/a", transaction=txn)
+    with pytest.raises(InvalidRequestError, match="has ended"):
+        stored(backend, "c/a", transaction=txn)
+
+
+def test_the_next_calls_of_any_kind_fail(backend: MemoryBackend):
+    backend.faults.unavailable_next(5)
+    for call in (
+        lambda: save(backend),
+        lambda: stored(backend, "c/a"),
+        lambda: ask(backend),
+        lambda: backend.aggregate(AggregationPlan(QueryPlan("c"))),
+        lambda: backend.begin(),
+    ):
+        with pytest.raises(ServiceUnavailableError, match="ordered"):
+            call()
+    assert not issubclass(ServiceUnavailableError, CendryError)
+    assert ask(backend) == []
+
+
+def test_calls_of_one_kind_fail(backend: MemoryBackend):
+    backend.faults.unavailable_next(1, "run", "rollback")
+    txn = backend.begin()
+    save(backend)
+    with pytest.raises(ServiceUnavailableError):
+        ask(backend)
+    backend.faults.unavailable_next(1, "listen")
+    with pytest.raises(ServiceUnavailableError):
+        backend.listen(GetPlan(("c/a",)), lambda snapshot: None, lambda error: None)
+    backend.rollback(txn)
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_the_answer_to_a_commit_gets_lost(backend: MemoryBackend, applied: bool):
+    backend.faults.ambiguous_next_commit(applied=applied)
+    txn = backend.begin()
+    with pytest.raises(ServiceUnavailableError, match="unknown"):
+        backend.commit([Set("c/a", {"x": 1})], transaction=txn)
+    assert stored(backend, "c/a") == ({"x": 1} if applied else None)
+    with pytest.raises(InvalidRequestError, match="has ended"):
+        backend.commit([], transaction=txn)
+    save(backend, 2)
+
+
+def test_all_orders_can_be_called_off(backend: MemoryBackend):
+    backend.faults.abort_next_commit(3)
+    backend.faults.abort_next_read(3)
+    backend.faults.unavailable_next(3)
+    backend.faults.ambiguous_next_commit(3)
+    assert backend.faults.pending == 12
+    backend.faults.clear()
+    assert backend.faults.pending == 0
+    save(backend)
+
+
+class TestManualClock:
+    def test_it_stands_until_it_is_moved(self):
+        clock = ManualClock()
+        assert clock() == clock() == MOMENT
+        assert clock.advance(1.5) == clock() == MOMENT + timedelta(seconds=1.5)
+        assert clock.advance(timedelta(days=1)) == MOMENT + timedelta(days=1, seconds=1.5)
+
+    def test_it_is_set_to_aware_moments(self):
+        clock = ManualClock(datetime(2020, 1, 1, 2, tzinfo=timezone(timedelta(hours=2))))
+        assert clock() == datetime(2020, 1, 1, tzinfo=timezone.utc)
+        assert clock().tzinfo is timezone.utc
+        clock.set(MOMENT)
+        assert clock() == MOMENT
+        with pytest.raises(ValueError, match="aware"):
+            clock.set(datetime(2020, 1, 1))

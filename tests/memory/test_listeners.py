@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from cendry.backend import SnapshotResult
+from cendry.errors import InvalidRequestError
+from cendry.plan import Delete, GetPlan, QueryPlan, Set
+from cendry_memory import MemoryBackend
+from memory.asking import after, by, fill, is_, path, ref, stored, update
+
+
+class Ear:
+    """Hears what a listener is told."""
+
+    def __init__(self, backend: Any, plan: QueryPlan | GetPlan) -> None:
+        self.backend = backend
+        self.snapshots: list[SnapshotResult] = []
+        self.errors: list[BaseException] = []
+        self.threads: set[str] = set()
+        self.handle = backend.listen(plan, self.hear, self.errors.append)
+
+    def hear(self, snapshot: SnapshotResult) -> None:
+        self.snapshots.append(snapshot)
+        self.threads.add(threading.current_thread().name)
+
+    def heard(self) -> list[str]:
+        """The ids of each state so far."""
+        assert self.backend.drain(10)
+        return [" ".join(item.path.rpartition("/")[2] for item in shot.documents) for shot in self.snapshots]
+
+
+def changes(backend: MemoryBackend) -> None:
+    for writes in (
+        [Set("c/a", {"v": 1})],
+        [Set("c/a", {"v": 1})],
+        [Set("c/b", {"v": 2}), Set("c/d", {"v": 0})],
+        [Set("x/d", {"v": 0})],
+        [update("c/a", {"w": 1}, "w")],
+        [Delete("c/d")],
+        [Set("c/e", {"v": 9}), Delete("c/b")],
+        [Set("c/b", {})],
+        [Set("c/a/c/z", {"v": 3})],
+        [Set("c/e", {"v": "x"})],
+        [Set("c/a", {"v": 5}), Set("c/a", {"v": 1, "w": 1})],
+    ):
+        backend.commit(writes)
+
+
+@pytest.mark.parametrize(
+    ("plan", "expected"),
+    [
+        (QueryPlan("c"), ["", "a", "a b d", "a b d", "a b", "a e", "a b e", "a b e"]),
+        (QueryPlan("c", orders=by("-v")), ["", "a", "b a d", "b a d", "b a", "e a", "e a"]),
+        (QueryPlan("c", orders=by("-v"), limit=1), ["", "a", "b", "e", "e"]),
+        (QueryPlan("c", orders=by("v"), offset=1), ["", "a b", "a b", "b", "e", "e"]),
+        (QueryPlan("c", where=is_("v", ">", 0)), ["", "a", "a b", "a b", "a e", "a"]),
+        (QueryPlan("c", where=is_("v", "==", 1)), ["", "a", "a"]),
+        (QueryPlan("c", orders=by("v"), start=after(1)), ["", "b", "e", "e"]),
+        (QueryPlan("c", group=True), ["", "a", "a b d", "a b d", "a b", "a e", "a b e", "a z b e", "a z b e"]),
+        (QueryPlan("none"), [""]),
+        (GetPlan(("c/a",)), ["", "a", "a"]),
+        (GetPlan(("c/b",)), ["", "b", "", "b"]),
+    ],
+    ids=str,
+)
+def test_each_commit_that_changes_anything_is_told(backend: MemoryBackend, plan: Any, expected: list[str]):
+    ear = Ear(backend, plan)
+    changes(backend)
+    assert ear.heard() == expected
+    ear.handle.close()
+
+
+def test_a_listener_begins_with_what_is_there(backend: MemoryBackend):
+    fill(backend, "c", {"a": {"v": 1}, "b": {"v": 2}})
+    query, document = Ear(backend, QueryPlan("c", orders=by("-v"))), Ear(backend, GetPlan(("c/a",)))
+    assert (query.heard(), document.heard()) == (["b a"], ["a"])
+    assert query.snapshots[0].documents[0].data == {"v": 2}
+    backend.close()
+
+
+def test_snapshots_have_times_projections_and_data_of_their_own(backend: MemoryBackend):
+    ear = Ear(backend, QueryPlan("c", projection=(path("m"),)))
+    result = backend.commit([Set("c/a", {"v": 1, "m": {"x": 1}})])
+    assert ear.heard() == ["", "a"]
+    [document] = ear.snapshots[1].documents
+    assert ear.snapshots[1].read_time == document.read_time == document.update_time == result.commit_time
+    assert document.data == {"m": {"x": 1}}
+    document.data["m"]["x"] = 2
+    assert stored(backend, "c/a") == {"v": 1, "m": {"x": 1}}
+    ear.handle.close()
+
+
+def test_callbacks_come_from_one_thread_that_holds_no_lock(backend: MemoryBackend):
+    told: list[int] = []
+
+    def write_more(snapshot: SnapshotResult) -> None:
+        told.append(len(snapshot.documents))
+        worker = threading.Thread(target=lambda: stored(backend, "c/a"))
+        worker.start()
+        worker.join(10)
+        assert not worker.is_alive()
+        if len(snapshot.documents) < 3:
+            backend.commit([Set(f"c/{len(snapshot.documents)}", {})])
+
+    handle = backend.listen(QueryPlan("c"), write_more, lambda error: told.append(-1))
+    ear = Ear(backend, QueryPlan("c"))
+    assert ear.heard()[-1] == "0 1 2"
+    assert told == [0, 1, 2, 3]
+    assert ear.threads == {"cendry-memory-listeners"}
+    handle.close()
+    ear.handle.close()
+
+
+def test_after_close_nothing_is_told_and_the_thread_ends(backend: MemoryBackend):
+    ear, other = Ear(backend, QueryPlan("c")), Ear(backend, QueryPlan("c"))
+    assert ear.heard() == [""]
+    ear.handle.close()
+    ear.handle.close()
+    backend.commit([Set("c/a", {})])
+    assert (ear.heard(), other.heard()) == ([""], ["", "a"])
+    [thread] = [each for each in threading.enumerate() if each.name == "cendry-memory-listeners"]
+    other.handle.close()
+    thread.join(10)
+    assert not thread.is_alive()
+    again = Ear(backend, QueryPlan("c"))
+    assert again.heard() == ["a"]
+    again.handle.close()
+
+
+def test_a_callback_may_close_its_own_listener(backend: MemoryBackend):
+    ear = Ear(backend, QueryPlan("x"))
+    told: list[SnapshotResult] = []
+
+    def once(snapshot: SnapshotResult) -> None:
+        told.append(snapshot)
+        if len(told) == 2:
+            handle.close()
+
+    handle = backend.listen(QueryPlan("c"), once, lambda error: None)
+    for number in range(5):
+        backend.commit([Set("c/a", {"x": number})])
+    backend.drain()
+    assert len(told) == 2
+    ear.handle.close()
+
+
+def test_what_was_still_to_be_told_at_close_is_not(backend: MemoryBackend):
+    held, going = threading.Event(), threading.Event()
+    told: list[int] = []
+
+    def slow(snapshot: SnapshotResult) -> None:
+        told.append(len(snapshot.documents))
+        going.set()
+        held.wait(10)
+
+    handle = backend.listen(QueryPlan("c"), slow, lambda error: None)
+    late = Ear(backend, QueryPlan("c", where=is_("a", "in", [])))
+    going.wait(10)
+    backend.commit([Set("c/a", {})])
+    handle.close()
+    late.handle.close()
+    held.set()
+    assert backend.drain(10)
+    assert (told, late.errors) == ([0], [])
+
+
+def test_a_query_that_is_refused_ends_the_listener_with_its_error(backend: MemoryBackend):
+    ear = Ear(backend, QueryPlan("c", where=is_("a", "in", [])))
+    assert ear.heard() == []
+    [error] = ear.errors
+    assert isinstance(error, InvalidRequestError)
+    backend.commit([Set("c/a", {})])
+    assert (ear.heard(), len(ear.errors)) == ([], 1)
+
+
+def test_a_callback_that_fails_ends_its_listener_and_no_other(backend: MemoryBackend):
+    errors: list[BaseException] = []
+
+    def fail(snapshot: SnapshotResult) -> None:
+        raise ValueError(len(snapshot.documents))
+
+    backend.listen(QueryPlan("c"), fail, errors.append)
+    ear = Ear(backend, QueryPlan("c"))
+    backend.commit([Set("c/a", {})])
+    assert ear.heard() == ["", "a"]
+    assert [repr(error) for error in errors] == ["ValueError(0)"]
+    ear.handle.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_error_callback_that_fails_is_told_to_the_threads_hook(
+    backend: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+):
+    hooked: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", hooked.append)
+
+    def fail(argument: object) -> None:
+        raise ValueError
+
+    backend.listen(QueryPlan("c"), fail, fail)
+    ear = Ear(backend, QueryPlan("c"))
+    assert ear.heard() == [""]
+    assert [each.exc_type for each in hooked] == [ValueError]
+    ear.handle.close()
+
+
+def test_drain_waits_no_longer_than_it_is_told(backend: MemoryBackend):
+    assert backend.drain()
+    held = threading.Event()
+    handle = backend.listen(QueryPlan("c"), lambda snapshot: held.wait(10) and None, lambda error: None)
+    assert not backend.drain(0.01)
+    held.set()
+    assert backend.drain(10)
+    handle.close()
+
+
+def test_drain_refuses_to_wait_for_itself(backend: MemoryBackend):
+    errors: list[BaseException] = []
+    handle = backend.listen(QueryPlan("c"), lambda snapshot: backend.drain() and None, errors.append)
+    backend.drain()
+    assert "wait for itself" in str(errors[0])
+    handle.close()
+
+
+def test_closing_the_backend_ends_all_listeners_and_keeps_the_documents(backend: MemoryBackend):
+    ears = [Ear(backend, QueryPlan("c")) for _ in range(3)]
+    backend.drain()
+    backend.close()
+    backend.close()
+    backend.commit([Set("c/a", {"x": 1})])
+    assert [ear.heard() for ear in ears] == [[""]] * 3
+    assert stored(backend, "c/a") == {"x": 1}
+
+
+def test_a_listener_of_a_bad_path_is_told(backend: MemoryBackend):
+    ear = Ear(backend, GetPlan(("c/__x__",)))
+    ear.heard()
+    assert isinstance(ear.errors[0], InvalidRequestError)
+
+
+def test_names_bound_what_is_listened_to(backend: MemoryBackend):
+    ear = Ear(backend, QueryPlan("c", where=is_("__name__", ">", ref("c/b"))))
+    fill(backend, "c", {"a": {}, "b": {}, "d": {}})
+    assert ear.heard() == ["", "d"]
+    ear.handle.close()

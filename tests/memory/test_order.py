@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from cendry.values import GeoPoint, Vector
+from cendry_memory.order import inverted, key_of, path_key
+from hypothesis import given
+from hypothesis import strategies as st
+from memory.asking import MOMENT, later, ref
+
+ASCENDING = [
+    None,
+    False,
+    True,
+    math.nan,
+    -math.inf,
+    -(2**63),
+    -1.5,
+    -1,
+    0,
+    5e-324,
+    1,
+    1.5,
+    2**53,
+    2**53 + 1,
+    2**53 + 2,
+    2**63 - 1,
+    2.0**63,
+    math.inf,
+    datetime(1, 1, 1, tzinfo=timezone.utc),
+    MOMENT,
+    later(1),
+    "",
+    "\0",
+    "\0a",
+    "a",
+    "a\0",
+    "a\0b",
+    "aa",
+    "b",
+    "é",
+    "\uffff",
+    "😀",
+    b"",
+    b"\0",
+    b"a",
+    b"\xff",
+    ref("c/__id-5__"),
+    ref("c/__id9__"),
+    ref("c/__id10__"),
+    ref("c/a"),
+    ref("c/a/d/e"),
+    ref("c/b"),
+    ref("c!/a"),
+    ref("cc/a"),
+    GeoPoint(-1.0, 0.0),
+    GeoPoint(-0.0, 0.0),
+    GeoPoint(0.0, -1.0),
+    GeoPoint(0.0, 0.0),
+    GeoPoint(0.0, 1.0),
+    [],
+    [None],
+    [math.nan],
+    [1],
+    [1, 2],
+    [2],
+    ["a"],
+    [{}],
+    [{"a": 1}],
+    Vector([1.0]),
+    Vector([2.0]),
+    Vector([0.0, 0.0]),
+    Vector([0.0, 1.0]),
+    {},
+    {"a": None},
+    {"a": 1},
+    {"a": 1, "b": 1},
+    {"a": 2},
+    {"a": [1]},
+    {"aa": 0},
+    {"b": 0},
+    {"é": 1},
+]
+
+
+def test_values_of_all_types_stand_in_firestores_order():
+    keys = [key_of(value) for value in ASCENDING]
+    assert sorted(keys) == keys
+    assert len(keys) == len(set(keys))
+
+
+def test_inverted_keys_stand_the_other_way_round():
+    keys = [inverted(key_of(value)) for value in ASCENDING]
+    assert sorted(keys, reverse=True) == keys
+
+
+def test_no_key_is_the_beginning_of_another():
+    keys = [key_of(value) for value in ASCENDING]
+    assert not [(one, other) for one in keys for other in keys if one != other and other.startswith(one)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(1, 1.0), (0, -0.0), (0.0, -0.0), (2**53, 2.0**53), (math.nan, -math.nan), ([1], [1.0]), ({"a": 1}, {"a": 1.0})],
+)
+def test_these_are_equal_to_firestore(one: object, other: object):
+    assert key_of(one) == key_of(other)
+
+
+def test_true_is_not_one():
+    assert key_of(True) != key_of(1)
+
+
+@given(
+    st.lists(
+        st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.integers(2**53 - 3, 2**53 + 3)),
+        min_size=2,
+        max_size=2,
+    )
+)
+def test_numbers_compare_by_value_whatever_their_type(pair: list[float]):
+    one, other = pair
+    assert (one < other, one == other) == (key_of(one) < key_of(other), key_of(one) == key_of(other))
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+
+
+@given(texts, texts)
+def test_strings_compare_by_their_bytes_of_utf8(one: str, other: str):
+    assert (one.encode() < other.encode()) == (key_of(one) < key_of(other))
+
+
+@given(st.datetimes(timezones=st.just(timezone.utc)), st.integers(1, 10**6))
+def test_moments_compare_to_the_microsecond(moment: datetime, step: int):
+    try:
+        following = moment + timedelta(microseconds=step)
+    except OverflowError:
+        return
+    assert key_of(moment) < key_of(following)
+
+
+def test_paths_stand_segment_by_segment_and_parents_before_children():
+    ordered = ["c/__id2__", "c/__id10__", "c/a", "c/a/s/__id1__", "c/a/s/a", "c/a!", "c/b", "d/a"]
+    assert sorted(ordered, key=path_key) == ordered
