@@ -1,0 +1,479 @@
+"""The state machine: draws requests, sends them to both sides in lockstep, and counts what it reached."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import uuid
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import cendry_memory.indexes
+import cendry_memory.search
+from cendry.backend import CommitResult
+from cendry.plan import AggregationPlan, Bound, Create, Delete, GetPlan, Order, QueryPlan, Set
+from cendry.reference import Ref
+from cendry_firestore import FirestoreBackend
+from cendry_memory import MemoryBackend
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from lockstep import pools, requests
+from lockstep.models import ACTS, act_of
+from lockstep.pair import NOBODY, Both, Pair
+from lockstep.reached import expect, reach
+from lockstep.refusals import REFUSALS
+from lockstep.requests import Draft
+
+GROUPS = ("c", "s", "é", "cities", "streets")
+
+RULES = {
+    "commit",
+    "fill",
+    "query",
+    "cursor on a document",
+    "get",
+    "aggregate",
+    "transaction",
+    "begin transaction",
+    "read in transaction",
+    "end transaction",
+    "use an ended transaction",
+    "read at a moment",
+    "malformed",
+    "through contexts",
+}
+expect("rule", RULES)
+expect("rule that is rare", {"listen", "listened commit", "reopen"})
+expect("store", {"in memory", "in a file", "indexes always", "indexes for many", "many documents", "few documents"})
+expect(
+    "error",
+    {
+        "InvalidRequestError",
+        "DocumentNotFoundError",
+        "DocumentAlreadyExistsError",
+        "StaleDocumentError",
+        "MissingIndexError",
+    },
+)
+expect("transaction", {"committed", "rolled back", "refused", "read-only", "read-only beside a commit"})
+
+
+class Lockstep(RuleBasedStateMachine):
+    """Memory and Firestore, in lockstep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.undo = contextlib.ExitStack()
+        self.file: Path | None = None
+        self.pair = Pair(FirestoreBackend(project=f"lockstep-{uuid.uuid4().hex[:16]}"), None)
+        self.undo.callback(lambda: self.pair.firestore.close())
+        # What memory holds, as far as it was looked at, for drawing what lies near.
+        self.documents: dict[str, dict[str, Any]] = {}
+        self.versions: dict[str, list[Both]] = {}
+        self.deletions: dict[str, set[datetime]] = {}
+        self.commits = 0
+        self.moments: list[Both] = []
+        self.ended: list[Both] = []
+        self.reader: Both | None = None
+        self.writer: Both | None = None
+        self.watch: Any = None
+        self.may_listen = False
+
+    @initialize(
+        in_file=st.integers(0, 5),
+        few=st.booleans(),
+        listens=st.integers(0, 7),
+        many=st.integers(0, 9),
+        first=st.lists(pools.documents(), min_size=4, max_size=8),
+        more=st.lists(st.tuples(pools.homes, st.lists(pools.documents(), min_size=1, max_size=4)), max_size=3),
+    )
+    def begin(self, in_file: int, few: bool, listens: int, many: int, first: list[Any], more: list[Any]) -> None:
+        """Choose how memory works in this run, and write some documents."""
+        if in_file == 0:
+            folder = self.undo.enter_context(tempfile.TemporaryDirectory())
+            self.file = Path(folder, "lockstep.db")
+        reach("store", "in memory" if self.file is None else "in a file")
+        self._open()
+        if few:
+            # Small collections are looked through one by one, and a block of an index holds hundreds of documents.
+            self._patch(cendry_memory.search, "_FEW", -1)
+            self._patch(cendry_memory.indexes, "_BLOCK", 2)
+        reach("store", "indexes always" if few else "indexes for many")
+        self.may_listen = self.may_listen or listens == 0
+        self._fill("c", first)
+        if many == 5:
+            # One id more for each document, beyond the number that is looked through one by one.
+            drafts = [Draft(Set(f"c/n{number}", first[number % len(first)] | {"n": number})) for number in range(70)]
+            self._commit(drafts)
+        reach("store", "many documents" if many == 5 else "few documents")
+        for home, documents in more:
+            self._fill(home, documents)
+
+    def _patch(self, module: Any, name: str, value: int) -> None:
+        self.undo.callback(setattr, module, name, getattr(module, name))
+        setattr(module, name, value)
+
+    def _open(self) -> None:
+        backend = MemoryBackend(self.file)
+        self.pair.memory = backend
+        self.undo.callback(backend.close)
+
+    def teardown(self) -> None:
+        """Compare all that is there, and close."""
+        try:
+            if self.pair.memory is not None:
+                self._end_all()
+                self.look_at_everything()
+        finally:
+            self.undo.close()
+
+    def _end_all(self) -> None:
+        for transaction in (self.reader, self.writer):
+            if transaction is not None:
+                self.pair.rollback(transaction)
+        self.reader = self.writer = None
+        if self.watch is not None:
+            self.watch.settle()
+            self.watch.close()
+            self.watch = None
+
+    # --- writes ---
+
+    def _resolved(self, draft: Draft) -> Both:
+        """A write for each side, with the update times that it expects there."""
+        write = draft.write
+        if draft.stamp == "none" or isinstance(write, Create):
+            return Both(write, write)
+        if draft.stamp in ("future", "ancient"):
+            year = 2100 if draft.stamp == "future" else 1999
+            moment = datetime(year, 1, 1, tzinfo=timezone.utc)
+            return Both(replace(write, update_time=moment), replace(write, update_time=moment))
+        known = self.versions.get(write.path, [])
+        # The emulator takes the moment of a deletion for a version, and then calls the document missing, not stale.
+        gone = self.deletions.get(write.path, set())
+        latest = [versions[-1] for path, versions in sorted(self.versions.items()) if path != write.path]
+        others = [version for version in latest if version.memory not in gone]
+        choice = {"current": known[-1:], "older": known[:-1][-1:], "other's": others[-1:]}[draft.stamp]
+        if not choice:
+            return Both(write, write)
+        return Both(replace(write, update_time=choice[0].firestore), replace(write, update_time=choice[0].memory))
+
+    def _commit(self, drafts: list[Draft], transaction: Both = NOBODY) -> bool:
+        requests.count_commit(drafts)
+        writes = [self._resolved(draft) for draft in drafts]
+        results = self.pair.commit([each.firestore for each in writes], [each.memory for each in writes], transaction)
+        if results is not None:
+            self._note(results)
+            for draft in drafts:
+                if isinstance(draft.write, Delete) and results[1].commit_time is not None:
+                    self.deletions.setdefault(draft.write.path, set()).add(results[1].commit_time)
+        self._look_at(sorted({draft.write.path for draft in drafts}))
+        return results is not None
+
+    def _note(self, results: tuple[CommitResult, CommitResult]) -> None:
+        if results[0].commit_time is not None:
+            self.commits += 1
+            if self.commits % 3 == 1:
+                self.moments.append(Both(results[0].commit_time, results[1].commit_time))
+
+    def _look_at(self, paths: list[str]) -> None:
+        """Compare these documents, and remember them."""
+        if not paths:
+            return
+        before = self.pair.times
+        for result in self.pair.get(GetPlan(tuple(paths))) or ():
+            if result.data is None:
+                self.documents.pop(result.path, None)
+                continue
+            self.documents[result.path] = result.data
+            moment = Both(before.of(result.update_time), result.update_time)
+            versions = self.versions.setdefault(result.path, [])
+            if moment not in versions:
+                versions.append(moment)
+
+    @precondition(lambda self: self.writer is None)
+    @rule(drafts=requests.commits())
+    def commit(self, drafts: list[Draft]) -> None:
+        """Some writes, of any kind."""
+        reach("rule", "commit")
+        if self.reader is not None:
+            reach("transaction", "read-only beside a commit")
+        self._commit(drafts)
+        if self.watch is not None:
+            reach("rule that is rare", "listened commit")
+            self.watch.settle()
+
+    @precondition(lambda self: self.writer is None)
+    @rule(drafts=requests.commits())
+    def commit_again(self, drafts: list[Draft]) -> None:
+        """The same."""
+        self.commit(drafts)
+
+    @precondition(lambda self: self.writer is None)
+    @rule(home=pools.homes, documents=st.lists(pools.documents(), min_size=1, max_size=4))
+    def fill(self, home: str, documents: list[dict[str, Any]]) -> None:
+        """Several documents in one collection."""
+        reach("rule", "fill")
+        self._fill(home, documents)
+
+    def _fill(self, home: str, documents: list[dict[str, Any]]) -> None:
+        self._commit(
+            [
+                Draft(Set(f"{home}/{id}", data))
+                for id, data in zip(pools.COMMON_IDS + pools.ODD_IDS, documents, strict=False)
+            ]
+        )
+
+    # --- reads ---
+
+    def _run(self, plan: QueryPlan, transaction: Both = NOBODY, moment: Both | None = None) -> None:
+        results = self.pair.run(plan, transaction, moment)
+        requests.count_query(plan, None if results is None else len(results))
+
+    @rule(plans=st.lists(requests.queries(), min_size=2, max_size=7), aim=requests.aims)
+    def query(self, plans: list[QueryPlan], aim: list[int]) -> None:
+        """Queries, mostly aimed at what is there."""
+        reach("rule", "query")
+        for plan in plans:
+            self._run(requests.aimed(plan, self.documents, aim))
+
+    @precondition(lambda self: self.documents)
+    @rule(
+        number=st.integers(0, 200),
+        orders=requests.sortings(least=1),
+        count=st.integers(1, 3),
+        shift=st.sampled_from(["at", "at", "below", "above", "other"]),
+        bounds=st.sampled_from(["start", "end", "both"]),
+        before=st.booleans(),
+        group=st.booleans(),
+        where=st.one_of(st.none(), st.none(), requests.conditions()),
+        limit=st.sampled_from([None, None, 1, 3]),
+        other=pools.scalars,
+    )
+    def cursor_on_a_document(
+        self,
+        number: int,
+        orders: tuple[Order, ...],
+        count: int,
+        shift: str,
+        bounds: str,
+        before: bool,
+        group: bool,
+        where: Any,
+        limit: int | None,
+        other: Any,
+    ) -> None:
+        """A query with cursors at the values of a document that is there, or close to them."""
+        reach("rule", "cursor on a document")
+        paths = sorted(self.documents)
+        path = paths[number % len(paths)]
+        home, _, _ = path.rpartition("/")
+        parent, _, collection = home.rpartition("/")
+        values = [requests.value_at(path, self.documents[path], order.path, other) for order in orders[:count]]
+        if values and not isinstance(values[-1], Ref):
+            values[-1] = {"below": _below, "above": _above, "at": lambda value: value, "other": lambda _: other}[shift](
+                values[-1]
+            )
+        bound = Bound(tuple(values), before)
+        start = bound if bounds != "end" else None
+        end = Bound(bound.values, not before) if bounds == "both" else bound if bounds == "end" else None
+        reach("cursor", shift)
+        self._run(QueryPlan(collection, None if group else parent or None, group, where, orders, start, end, limit))
+
+    @rule(plans=st.lists(requests.queries(), min_size=2, max_size=7), aim=requests.aims)
+    def query_again(self, plans: list[QueryPlan], aim: list[int]) -> None:
+        """The same: all rules are chosen alike, and queries have the most to them."""
+        self.query(plans, aim)
+
+    @rule(plan=requests.gets)
+    def get(self, plan: GetPlan) -> None:
+        """Documents by path, there or not."""
+        reach("rule", "get")
+        self.pair.get(plan)
+
+    @rule(plan=requests.aggregation_plans, aim=requests.aims)
+    def aggregate(self, plan: AggregationPlan, aim: list[int]) -> None:
+        """Figures."""
+        reach("rule", "aggregate")
+        plan = replace(plan, query=requests.aimed(plan.query, self.documents, aim))
+        requests.count_aggregation(plan)
+        self.pair.aggregate(plan)
+
+    def look_at_everything(self) -> None:
+        """All documents of all collections."""
+        for group in GROUPS:
+            self.pair.run(QueryPlan(group, group=True))
+
+    # --- the past ---
+
+    @precondition(lambda self: self.moments)
+    @rule(number=st.integers(0, 4), plan=st.one_of(requests.queries(), requests.gets, requests.aggregation_plans))
+    def read_at_a_moment(self, number: int, plan: Any) -> None:
+        """What was there at an earlier moment."""
+        reach("rule", "read at a moment")
+        # The latest ones, mostly.
+        self._read(plan, moment=self.moments[-1 - number % len(self.moments)])
+
+    def _read(self, plan: Any, transaction: Both = NOBODY, moment: Both | None = None) -> None:
+        if isinstance(plan, GetPlan):
+            self.pair.get(plan, transaction, moment)
+        elif isinstance(plan, AggregationPlan):
+            self.pair.aggregate(plan, transaction, moment)
+        else:
+            self._run(plan, transaction, moment)
+
+    # --- transactions ---
+
+    @precondition(lambda self: self.writer is None)
+    @rule(
+        reads=st.lists(st.one_of(requests.queries(), requests.gets, requests.aggregation_plans), max_size=3),
+        drafts=requests.commits(),
+        commits=st.sampled_from([True, True, False]),
+        read_only=st.sampled_from([False, False, False, True]),
+        writes_all_the_same=st.booleans(),
+    )
+    def transaction(
+        self, reads: list[Any], drafts: list[Draft], commits: bool, read_only: bool, writes_all_the_same: bool
+    ) -> None:
+        """A whole transaction, with nobody else about."""
+        reach("rule", "transaction")
+        handle = self.pair.begin(read_only=read_only)
+        if read_only:
+            reach("transaction", "read-only")
+        for plan in reads:
+            self._read(plan, handle)
+        self._end(handle, drafts if writes_all_the_same or not read_only else [], commits)
+
+    @precondition(lambda self: self.reader is None and self.writer is None)
+    @rule(read_only=st.booleans())
+    def begin_transaction(self, read_only: bool) -> None:
+        """A transaction that stays open: a read-only one while others write, another while others read."""
+        reach("rule", "begin transaction")
+        handle = self.pair.begin(read_only=read_only)
+        if read_only:
+            self.reader = handle
+        else:
+            self.writer = handle
+
+    @precondition(lambda self: self.reader is not None or self.writer is not None)
+    @rule(plan=st.one_of(requests.queries(), requests.gets, requests.aggregation_plans))
+    def read_in_transaction(self, plan: Any) -> None:
+        """A read in the open transaction."""
+        reach("rule", "read in transaction")
+        self._read(plan, self.reader or self.writer or NOBODY)
+
+    @precondition(lambda self: self.reader is not None or self.writer is not None)
+    @rule(drafts=requests.commits(), commits=st.sampled_from([True, True, False]))
+    def end_transaction(self, drafts: list[Draft], commits: bool) -> None:
+        """The end of the open transaction; a read-only one commits nothing."""
+        reach("rule", "end transaction")
+        handle = self.reader or self.writer or NOBODY
+        self._end(handle, [] if self.reader else drafts, commits)
+        self.reader = self.writer = None
+
+    def _end(self, handle: Both, drafts: list[Draft], commits: bool) -> None:
+        if not commits:
+            self.pair.rollback(handle)
+            reach("transaction", "rolled back")
+        elif self._commit(drafts, handle):
+            reach("transaction", "committed")
+        else:
+            # The emulator keeps the locks of a transaction whose commit it refused.
+            self.pair.rollback(handle)
+            reach("transaction", "refused")
+        self.ended.append(handle)
+
+    @precondition(lambda self: self.ended and self.writer is None)
+    @rule(use=st.sampled_from(["get", "run", "aggregate", "commit", "rollback"]), draft=requests.drafts())
+    def use_an_ended_transaction(self, use: str, draft: Draft) -> None:
+        """A handle that is no good any more."""
+        reach("rule", "use an ended transaction")
+        handle = self.ended.pop()
+        if use == "get":
+            self.pair.get(GetPlan(("c/d1",)), handle)
+        elif use == "run":
+            self.pair.run(QueryPlan("c"), handle)
+        elif use == "aggregate":
+            self.pair.aggregate(AggregationPlan(QueryPlan("c")), handle)
+        elif use == "commit":
+            self._commit([draft], handle)
+        else:
+            self.pair.rollback(handle)
+
+    # --- what is refused ---
+
+    @precondition(lambda self: self.writer is None)
+    @rule(names=st.lists(st.sampled_from(sorted(REFUSALS)), min_size=1, max_size=3))
+    def malformed(self, names: list[str]) -> None:
+        """Requests that make no sense, or nearly none."""
+        reach("rule", "malformed")
+        for name in names:
+            REFUSALS[name](self.pair)
+
+    # --- the whole road ---
+
+    @precondition(lambda self: self.writer is None)
+    @rule(name=st.sampled_from(sorted(ACTS)), numbers=st.lists(st.integers(0, 7), min_size=6, max_size=6))
+    def through_contexts(self, name: str, numbers: list[int]) -> None:
+        """Something done with models."""
+        reach("rule", "through contexts")
+        reach("act", name)
+        self.pair.through((name, numbers), act_of(name, numbers))
+
+    # --- rare ones ---
+
+    @precondition(lambda self: self.may_listen and self.watch is None)
+    @rule(plan=st.one_of(requests.queries(), requests.queries(), requests.gets))
+    def listen(self, plan: Any) -> None:
+        """A listener, which sees the commits to come."""
+        if isinstance(plan, GetPlan):
+            plan = GetPlan(plan.paths[:1])
+        reach("rule that is rare", "listen")
+        self.watch = self.pair.listen(plan)
+        self.watch.settle()
+
+    @precondition(
+        lambda self: self.file is not None and self.writer is None and self.reader is None and self.watch is None
+    )
+    @rule()
+    def reopen(self) -> None:
+        """Close the file and open it again."""
+        reach("rule that is rare", "reopen")
+        self.pair.memory.close()
+        self._open()
+        # A file keeps the present, and no past.
+        self.moments.clear()
+        self.ended.clear()
+        self.look_at_everything()
+
+
+def _below(value: Any) -> Any:
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, (int, float)):
+        return max(value - 1, -(2**63)) if isinstance(value, int) else value - 0.5
+    if isinstance(value, (str, bytes)):
+        return value[:-1]
+    if isinstance(value, list):
+        return value[:-1]
+    return value
+
+
+def _above(value: Any) -> Any:
+    if isinstance(value, bool):
+        return True
+    if isinstance(value, (int, float)):
+        return min(value + 1, 2**63 - 1) if isinstance(value, int) else value + 0.5
+    if isinstance(value, str):
+        return value + "\0"
+    if isinstance(value, bytes):
+        return value + b"\0"
+    if isinstance(value, list):
+        return [*value, None]
+    return value
+
+
+expect("cursor", {"at", "below", "above", "other"})
+expect("act", ACTS)

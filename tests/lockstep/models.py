@@ -1,0 +1,204 @@
+"""The whole road: things done with models through contexts, whose answers have to be the same on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Any
+
+from cendry import ArrayRemove, ArrayUnion, Cendry, Field, Increment, Map, Model, Ref, Txn, field
+
+_CLOCK = datetime(2024, 5, 6, 7, 8, 9, 10, tzinfo=timezone.utc)
+
+
+class Size(Enum):
+    SMALL = "small"
+    LARGE = "large"
+
+
+class Mayor(Map):
+    name: Field[str]
+    since: Field[int] = field(default=0)
+
+
+class City(Model, collection="cities"):
+    name: Field[str] = field(alias="full.name")
+    state: Field[str]
+    population: Field[int] = field(default=0)
+    size: Field[Size] = field(default=Size.SMALL)
+    mayor: Field[Mayor | None] = field(default=None)
+    tags: Field[list[str]] = field(default_factory=list)
+    nearest: Field[Ref[City] | None] = field(default=None)
+    updated: Field[datetime | None] = field(auto_now=True)
+
+
+class Street(Model, collection="streets", parent=City):
+    name: Field[str]
+    length: Field[float] = field(default=0.0)
+
+
+_IDS = ["SF", "LA", "é", "__id7__"]
+_STATES = ["CA", "NV"]
+
+
+def _city(n: list[int]) -> City:
+    return City(
+        id=_IDS[n[0] % 4],
+        name=f"city {n[1]}",
+        state=_STATES[n[2] % 2],
+        population=n[3] * 10,
+        size=list(Size)[n[4] % 2],
+        mayor=Mayor(name="Ada", since=n[5]) if n[5] % 2 else None,
+        tags=[["a", "b", "c"][each % 3] for each in n[: n[4] % 4]],
+        nearest=Ref(City, _IDS[n[5] % 4]) if n[4] > 4 else None,
+    )
+
+
+def _ref(n: list[int]) -> Ref[City]:
+    return Ref(City, _IDS[n[0] % 4])
+
+
+def _shown(city: City | None) -> Any:
+    return None if city is None else repr(city)
+
+
+def _save(ctx: Cendry, n: list[int]) -> Any:
+    return ctx.save(_city(n), merge=n[5] > 5)
+
+
+def _create(ctx: Cendry, n: list[int]) -> Any:
+    return ctx.create(_city(n))
+
+
+def _update(ctx: Cendry, n: list[int]) -> None:
+    changes: list[dict[Any, Any]] = [
+        {City.population: Increment(n[1])},
+        {City.population: n[1], City.mayor: Mayor(name="Grace", since=n[2])},
+        {City.mayor[Mayor.since]: n[1]},
+        {City.tags: ArrayUnion(["a", "d"])},
+        {City.tags: ArrayRemove(["a"]), City.size: Size.LARGE},
+        {City.name: "other", "state": "CA"},
+    ]
+    ctx.update(_ref(n), changes[n[5] % len(changes)])
+
+
+def _delete(ctx: Cendry, n: list[int]) -> None:
+    ctx.delete(_ref(n), must_exist=bool(n[1] % 2))
+
+
+def _read_change_save(ctx: Cendry, n: list[int]) -> Any:
+    city = ctx.get(City, _IDS[n[0] % 4])
+    city.population += n[1]
+    if n[2] % 2:
+        ctx.update(_ref(n), {City.population: Increment(1)})
+    ctx.save(city, if_unchanged=True)
+    ctx.refresh(city)
+    return _shown(city)
+
+
+def _streets(ctx: Cendry, n: list[int]) -> Any:
+    for number in range(1 + n[1] % 3):
+        ctx.save(Street(id=f"s{number}", name=f"street {n[2]}", length=n[3] / 2), parent=_ref(n))
+    return [
+        [repr(street) for street in ctx.select(Street, order_by=Street.length.desc(), parent=_ref(n))],
+        [(street.id, ctx.ref_of(street).path) for street in ctx.select(Street, Street.length > 1, group=True)],
+    ]
+
+
+def _select(ctx: Cendry, n: list[int]) -> Any:
+    filters = [
+        City.population > n[1] * 10,
+        City.state == _STATES[n[2] % 2],
+        (City.state == "CA") | (City.population >= 30),
+        City.name.is_in(["city 1", "city 2", "city 3"]),
+        City.tags.array_contains("a"),
+        City.mayor[Mayor.since] > 2,
+        City.id > "LA",
+        City.size != Size.LARGE,
+    ]
+    query = ctx.select(City, filters[n[0]], order_by=None if n[3] % 2 else City.population.desc())
+    return [list(map(_shown, query)), query.count(), query.exists(), query.ids(), _shown(query.first())]
+
+
+def _last(ctx: Cendry, n: list[int]) -> Any:
+    query = ctx.select(City, order_by=[City.state.asc(), City.population.desc()])
+    return [
+        query.limit_to_last(1 + n[0] % 3).ids(),
+        _shown(query.last()),
+        query.start_at({City.state: "CA", City.population: n[1] * 10}).ids(),
+    ]
+
+
+def _pages(ctx: Cendry, n: list[int]) -> Any:
+    query = ctx.select(City, order_by=City.population.asc())
+    pages = [[city.id for city in page] for page in query.paginate(1 + n[0] % 3)]
+    first = query.first()
+    after = [] if first is None else query.start_after(first).ids()
+    return [pages, after, list(query.project(City.name, City.mayor[Mayor.name]))]
+
+
+def _batch(ctx: Cendry, n: list[int]) -> None:
+    with ctx.batch() as batch:
+        batch.save(_city(n))
+        batch.update(Ref(City, _IDS[n[1] % 4]), {City.population: Increment(n[2])})
+        batch.delete(Ref(City, _IDS[n[3] % 4]))
+
+
+def _transaction(ctx: Cendry, n: list[int]) -> Any:
+    def move(txn: Txn) -> int:
+        source, target = txn.get(City, _IDS[n[0] % 4]), txn.find(City, _IDS[n[1] % 4])
+        txn.update(source, {City.population: source.population - n[2]})
+        if target is None:
+            txn.save(City(id=_IDS[n[1] % 4], name="new", state="NV", population=n[2]))
+        elif target.id != source.id:
+            txn.update(target, {City.population: target.population + n[2]})
+        return source.population
+
+    return ctx.transaction(move)
+
+
+def _get_or_create(ctx: Cendry, n: list[int]) -> Any:
+    changes = {"name": "made", "state": "CA", "population": n[1]}
+    if n[2] % 2:
+        city, made = ctx.get_or_create(City, _IDS[n[0] % 4], changes)
+    else:
+        city, made = ctx.update_or_create(City, _IDS[n[0] % 4], changes)
+    return [_shown(city), made]
+
+
+def _many(ctx: Cendry, n: list[int]) -> Any:
+    ctx.save_many(
+        [City(id=id, name="many", state="CA", population=place) for place, id in enumerate(_IDS[: 1 + n[0] % 4])]
+    )
+    if n[1] % 3 == 0:
+        ctx.delete_many([_ref(n)])
+    return [_shown(city) for city in ctx.get_many(City, _IDS)]
+
+
+ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
+    "save": _save,
+    "create": _create,
+    "update": _update,
+    "delete": _delete,
+    "read, change, save": _read_change_save,
+    "streets": _streets,
+    "select": _select,
+    "last": _last,
+    "pages": _pages,
+    "batch": _batch,
+    "transaction": _transaction,
+    "get or create": _get_or_create,
+    "many": _many,
+}
+"""What can be done, by name; each takes a context and six numbers from 0 to 7."""
+
+
+def act_of(name: str, numbers: list[int]) -> Callable[[Any], Any]:
+    """One act, to be done with a backend."""
+
+    def act(backend: Any) -> Any:
+        with Cendry(backend=backend, clock=lambda: _CLOCK, timeout=20) as ctx:
+            return ACTS[name](ctx, list(numbers))
+
+    return act

@@ -1,0 +1,347 @@
+"""Memory and Firestore side by side: each request goes to both, and what comes back has to be the same."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from bisect import bisect_left, insort
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+from cendry.backend import CallOptions, CommitResult, DocumentResult, SnapshotResult
+from cendry.errors import CendryError
+from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
+from cendry.reference import Ref
+from cendry.values import GeoPoint, Vector
+from google.api_core.exceptions import FailedPrecondition
+from lockstep.reached import reach
+
+_OPTIONS = CallOptions(timeout=20)
+_LISTEN_SECONDS = 5.0
+_MALFORMED = ("read_time", "collection group queries are only allowed")
+_OURS = datetime(2025, 1, 1, tzinfo=timezone.utc)
+_FAR = datetime(9000, 1, 1, tzinfo=timezone.utc)
+
+
+class Both(NamedTuple):
+    """One thing as Firestore has it, and as memory has it: a time, a transaction's handle."""
+
+    firestore: Any
+    memory: Any
+
+
+NOBODY = Both(None, None)
+"""No transaction."""
+
+
+class Difference(AssertionError):
+    """The two gave different answers."""
+
+    def __init__(self, request: Any, firestore: Any, memory: Any) -> None:
+        super().__init__(f"{_shown(request)}\n  Firestore: {_shown(firestore)}\n  memory:    {_shown(memory)}")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 2500 else text[:2500] + "..."
+
+
+class Refused(NamedTuple):
+    """A call that raised: what has to be the same, and what was said."""
+
+    kind: str
+    paths: tuple[str, ...]
+    said: str
+
+
+def seen(value: Any) -> Any:
+    """A stored value in a form whose equality is sameness: in type, in the sign of zero, NaN as itself."""
+    match value:
+        case bool():
+            return ("bool", value)
+        case int():
+            return ("int", value)
+        case float():
+            return ("float", repr(value))
+        case datetime():
+            # The emulator's clock for SERVER_TIMESTAMP is not that of its update times, and counts milliseconds.
+            return ("server time",) if _OURS < value < _FAR else ("time", value.astimezone(timezone.utc).isoformat())
+        case GeoPoint():
+            return ("geo", repr(float(value.latitude)), repr(float(value.longitude)))
+        case Vector():
+            return ("vector", *map(repr, value))
+        case Ref():
+            return ("ref", value.path, value.database)
+        case list():
+            return ("array", *map(seen, value))
+        case dict():
+            return {key: seen(each) for key, each in value.items()}
+        case _:
+            return value
+
+
+def refused(error: Exception) -> Refused:
+    """What is the same about an error on both sides: a Cendry error's type, and the documents that it is about."""
+    if isinstance(error, CendryError):
+        return Refused(type(error).__name__, tuple(getattr(error, "candidates", ())), str(error))
+    if isinstance(error, FailedPrecondition) and any(text in str(error) for text in _MALFORMED):
+        # FirestoreBackend passes these on as they are.
+        return Refused("InvalidRequestError", (), repr(error))
+    # What never gets as far as the database: an integer of 65 bits, a lone surrogate, a value of no kind.
+    for kind in (ValueError, TypeError):
+        if isinstance(error, kind):
+            return Refused(kind.__name__, (), repr(error))
+    return Refused(type(error).__name__, (), repr(error))
+
+
+def _same_refusal(firestore: Refused, memory: Refused) -> bool:
+    if firestore.kind == "ValueError" and memory.kind == "InvalidRequestError":
+        return True
+    return firestore[:2] == memory[:2]
+
+
+class Times:
+    """Moments of both sides that mean the same. They have to keep their order, and stay equal where they are."""
+
+    def __init__(self) -> None:
+        self._pairs: dict[datetime, datetime] = {}
+        self._back: dict[datetime, datetime] = {}
+        self._sorted: list[datetime] = []
+
+    def check(self, request: Any, firestore: datetime | None, memory: datetime | None) -> None:
+        """Hold two moments against each other and against all earlier ones."""
+        if firestore is None or memory is None:
+            if firestore is not memory:
+                raise Difference(f"a time of {request}", firestore, memory)
+            return
+        known = self._pairs.get(firestore), self._back.get(memory)
+        if known == (memory, firestore):
+            return
+        if known != (None, None):
+            raise Difference(f"a time of {request}, known as {known}", firestore, memory)
+        place = bisect_left(self._sorted, firestore)
+        below = self._pairs[self._sorted[place - 1]] if place else None
+        above = self._pairs[self._sorted[place]] if place < len(self._sorted) else None
+        if (below is not None and memory <= below) or (above is not None and memory >= above):
+            raise Difference(f"the order of a time of {request}, between {below} and {above}", firestore, memory)
+        insort(self._sorted, firestore)
+        self._pairs[firestore] = memory
+        self._back[memory] = firestore
+
+    def of(self, memory: datetime | None) -> datetime | None:
+        """The moment on Firestore's side of one on memory's."""
+        return None if memory is None else self._back[memory]
+
+
+def _spoil(value: Any) -> None:
+    """Change everything in a value that can be changed: whoever kept it instead of a copy shows it later."""
+    if isinstance(value, dict):
+        for each in value.values():
+            _spoil(each)
+        value.clear()
+        value["spoilt"] = True
+    elif isinstance(value, list):
+        for each in value:
+            _spoil(each)
+        value[:] = ["spoilt"]
+
+
+@dataclass
+class Watch:
+    """A listener on both sides."""
+
+    plan: QueryPlan | GetPlan
+    handles: list[Any] = field(default_factory=list)
+    states: tuple[list[Any], list[Any]] = field(default_factory=lambda: ([], []))
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def hear(self, side: int) -> Callable[[SnapshotResult], None]:
+        """The callback of one side."""
+
+        def on_snapshot(snapshot: SnapshotResult) -> None:
+            shown = [(document.path, seen(document.data)) for document in snapshot.documents]
+            with self.changed:
+                self.states[side].append(shown)
+                self.changed.notify_all()
+
+        return on_snapshot
+
+    def fail(self, side: int) -> Callable[[BaseException], None]:
+        """The error callback of one side."""
+
+        def on_error(error: BaseException) -> None:
+            with self.changed:
+                self.states[side].append(refused(error) if isinstance(error, Exception) else error)
+                self.changed.notify_all()
+
+        return on_error
+
+    def settle(self) -> None:
+        """Wait until both show the same state."""
+
+        def is_settled() -> bool:
+            if not self.states[0] or not self.states[1]:
+                return False
+            one, other = self.states[0][-1], self.states[1][-1]
+            if isinstance(one, Refused) and isinstance(other, Refused):
+                return _same_refusal(one, other)
+            return bool(one == other)
+
+        with self.changed:
+            if not self.changed.wait_for(is_settled, _LISTEN_SECONDS):
+                raise Difference(f"listening to {self.plan}", self.states[0][-1:], self.states[1][-1:])
+
+    def close(self) -> None:
+        """Stop listening."""
+        for handle in self.handles:
+            handle.close()
+
+
+class Pair:
+    """Both backends.
+
+    Args:
+        firestore: The backend on the emulator.
+        memory: The backend that has to be its equal.
+    """
+
+    def __init__(self, firestore: Any, memory: Any) -> None:
+        self.firestore = firestore
+        self.memory = memory
+        self.times = Times()
+        self.slowest = 0.0
+
+    # --- calls ---
+
+    def _call(self, request: Any, on_firestore: Callable[[], Any], on_memory: Callable[[], Any]) -> Any:
+        """Ask both; give the two answers, or `None` if both refused alike."""
+        answers: list[Any] = []
+        for call in (on_firestore, on_memory):
+            try:
+                answers.append(call())
+            except Exception as error:
+                answers.append(refused(error))
+        firestore, memory = answers
+        if isinstance(firestore, Refused) or isinstance(memory, Refused):
+            if not (
+                isinstance(firestore, Refused) and isinstance(memory, Refused) and _same_refusal(firestore, memory)
+            ):
+                raise Difference(request, firestore, memory)
+            reach("error", memory.kind)
+            return None
+        return Both(firestore, memory)
+
+    def _documents(self, request: Any, results: Both, in_order: bool) -> list[DocumentResult]:
+        """Hold documents against each other; give those of memory, whose data are the receiver's."""
+        lists = [list(each) for each in results]
+        if not in_order:
+            for each in lists:
+                each.sort(key=lambda result: result.path)
+        shown = [[(result.path, seen(result.data)) for result in each] for each in lists]
+        if shown[0] != shown[1]:
+            raise Difference(request, *shown)
+        for one, other in zip(*lists, strict=True):
+            self.times.check((request, "create_time", one.path), one.create_time, other.create_time)
+            self.times.check((request, "update_time", one.path), one.update_time, other.update_time)
+        kept = [other._replace(data=copy.deepcopy(other.data)) for other in lists[1]]
+        for other in lists[1]:
+            _spoil(other.data)
+        return kept
+
+    @staticmethod
+    def _at(plan: Any, moment: Both | None) -> Both:
+        if moment is None:
+            return Both(plan, plan)
+        return Both(replace(plan, read_time=moment.firestore), replace(plan, read_time=moment.memory))
+
+    def get(self, plan: GetPlan, transaction: Both = NOBODY, moment: Both | None = None) -> list[DocumentResult] | None:
+        """Read documents on both sides; `None` if both refused."""
+        plans = self._at(plan, moment)
+        answers = self._call(
+            plan,
+            lambda: list(self.firestore.get(plans.firestore, options=_OPTIONS, transaction=transaction.firestore)),
+            lambda: list(self.memory.get(plans.memory, transaction=transaction.memory)),
+        )
+        return None if answers is None else self._documents(plan, answers, in_order=False)
+
+    def run(
+        self, plan: QueryPlan, transaction: Both = NOBODY, moment: Both | None = None
+    ) -> list[DocumentResult] | None:
+        """Run a query on both sides; `None` if both refused."""
+        plans = self._at(plan, moment)
+        answers = self._call(
+            plan,
+            lambda: list(self.firestore.run(plans.firestore, options=_OPTIONS, transaction=transaction.firestore)),
+            lambda: list(self.memory.run(plans.memory, transaction=transaction.memory)),
+        )
+        return None if answers is None else self._documents(plan, answers, in_order=True)
+
+    def aggregate(
+        self, plan: AggregationPlan, transaction: Both = NOBODY, moment: Both | None = None
+    ) -> tuple[Any, ...] | None:
+        """Compute figures on both sides; `None` if both refused."""
+        queries = self._at(plan.query, moment)
+        plans = Both(replace(plan, query=queries.firestore), replace(plan, query=queries.memory))
+        answers = self._call(
+            plan,
+            lambda: self.firestore.aggregate(plans.firestore, options=_OPTIONS, transaction=transaction.firestore),
+            lambda: self.memory.aggregate(plans.memory, transaction=transaction.memory),
+        )
+        if answers is None:
+            return None
+        figures = [[seen(figure) for figure in answer] for answer in answers]
+        if figures[0] != figures[1]:
+            raise Difference(plan, *figures)
+        memory: tuple[Any, ...] = answers.memory
+        return memory
+
+    def commit(
+        self, on_firestore: Sequence[Write], on_memory: Sequence[Write], transaction: Both = NOBODY
+    ) -> tuple[CommitResult, CommitResult] | None:
+        """Commit on both sides; `None` if both refused."""
+        lent = copy.deepcopy(list(on_memory))
+        answers = self._call(
+            list(on_memory),
+            lambda: self.firestore.commit(on_firestore, options=_OPTIONS, transaction=transaction.firestore),
+            lambda: self.memory.commit(lent, transaction=transaction.memory),
+        )
+        for write in lent:
+            _spoil(getattr(write, "data", None))
+        if answers is None:
+            return None
+        firestore, memory = answers
+        if len(firestore.update_times) != len(memory.update_times):
+            raise Difference(on_memory, firestore, memory)
+        for one, other in zip(firestore.update_times, memory.update_times, strict=True):
+            self.times.check(on_memory, one, other)
+        if on_memory:
+            self.times.check(on_memory, firestore.commit_time, memory.commit_time)
+        return firestore, memory
+
+    def begin(self, *, read_only: bool) -> Both:
+        """Begin a transaction on both sides."""
+        return Both(self.firestore.begin(read_only=read_only, options=_OPTIONS), self.memory.begin(read_only=read_only))
+
+    def rollback(self, transaction: Both) -> None:
+        """End a transaction on both sides, or see both refuse."""
+        self._call(
+            "rollback",
+            lambda: self.firestore.rollback(transaction.firestore, options=_OPTIONS),
+            lambda: self.memory.rollback(transaction.memory),
+        )
+
+    def listen(self, plan: QueryPlan | GetPlan) -> Watch:
+        """Listen on both sides."""
+        watch = Watch(plan)
+        for side, backend in enumerate((self.firestore, self.memory)):
+            watch.handles.append(backend.listen(plan, watch.hear(side), watch.fail(side)))
+        return watch
+
+    def through(self, request: Any, on_both: Callable[[Any], Any]) -> Any:
+        """Do something with either, and hold the answers, values of any kind, against each other."""
+        answers = self._call(request, lambda: on_both(self.firestore), lambda: on_both(self.memory))
+        if answers is not None and answers.firestore != answers.memory:
+            raise Difference(request, *answers)
+        return None if answers is None else answers.memory
