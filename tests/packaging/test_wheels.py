@@ -81,6 +81,14 @@ def with_all(dist, tmp_path_factory) -> Path:
     return environment(tmp_path_factory.mktemp("all") / "venv", meta, *others)
 
 
+@pytest.fixture(scope="session")
+def with_memory(dist, tmp_path_factory) -> Path:
+    """The Python of an environment with `cendry[memory]` from the wheels, and pytest."""
+    meta = f"cendry[memory] @ {wheel_of(dist, 'cendry').as_uri()}"
+    others = [str(wheel_of(dist, member)) for member in ("cendry-core", "cendry-memory")]
+    return environment(tmp_path_factory.mktemp("memory") / "venv", meta, *others, "pytest")
+
+
 @pytest.mark.parametrize("member", MEMBERS)
 def test_a_wheel_holds_its_package_and_nothing_else(dist, member):
     tops = {name.split("/")[0] for name in names_in(wheel_of(dist, member))}
@@ -194,14 +202,43 @@ def test_importing_cendry_imports_no_google_module_even_if_installed(with_all):
 def test_lazy_names_are_listed_and_come_where_their_extra_is_installed(with_all):
     code = """
 import cendry
-from cendry import AsyncFirestoreBackend, FieldFilter, FirestoreBackend
-assert {"AsyncFirestoreBackend", "FieldFilter", "FirestoreBackend"} <= set(dir(cendry))
+from cendry import AsyncFirestoreBackend, AsyncMemoryBackend, FieldFilter, FirestoreBackend, MemoryBackend
+assert {"AsyncFirestoreBackend", "FieldFilter", "FirestoreBackend", "MemoryBackend"} <= set(dir(cendry))
 """
     run(with_all, "-c", code)
 
 
 def test_installed_distributions_fit_together(with_all):
     run("uv", "pip", "check", "--python", with_all)
+
+
+def test_memory_runs_the_first_example_without_any_google_package(with_memory):
+    printed = run(with_memory, "-W", "error", "examples/quickstart.py")
+    assert "found:       ['Los Angeles', 'San Francisco']" in printed
+    installed = run("uv", "pip", "list", "--quiet", "--python", with_memory, "--format", "freeze")
+    assert [] == [line for line in installed.splitlines() if line.startswith(("google", "grpc"))]
+
+
+def test_memory_brings_its_fixtures_to_pytest(with_memory, tmp_path):
+    (tmp_path / "test_mine.py").write_text("""
+from cendry import Field, Model
+
+class City(Model, collection="cities"):
+    name: Field[str]
+
+def test_saving(cendry_memory):
+    cendry_memory.save(City(id="SF", name="San Francisco"))
+    assert ["SF"] == cendry_memory.select(City).ids()
+
+def test_the_next_one_finds_nothing(cendry_memory):
+    assert [] == cendry_memory.select(City).ids()
+
+def test_on_the_emulator(cendry_emulator):
+    raise AssertionError("there is no Firestore backend here")
+""")
+    printed = run(with_memory, "-m", "pytest", "-rs", "-p", "no:cacheprovider", tmp_path, CENDRY_REQUIRE_EMULATORS="")
+    assert "2 passed, 1 skipped" in printed
+    assert "cendry[firestore]" in printed
 
 
 def test_the_readme_works_word_for_word_on_the_wheels(with_all, firestore_emulator):
