@@ -467,7 +467,8 @@ def _above(value: Any) -> Any:
     if isinstance(value, (int, float)):
         return min(value + 1, 2**63 - 1) if isinstance(value, int) else value + 0.5
     if isinstance(value, str):
-        return value + "\0"
+        # What is longer than an index entry is cut there, and then it is not above.
+        return value + "\0" if len(value) < 1500 else value
     if isinstance(value, bytes):
         return value + b"\0"
     if isinstance(value, list):
