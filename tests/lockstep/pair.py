@@ -22,7 +22,6 @@ from lockstep.reached import reach
 
 _OPTIONS = CallOptions(timeout=20)
 _LISTEN_SECONDS = 5.0
-_MALFORMED = ("read_time", "collection group queries are only allowed")
 _OURS = datetime(2025, 1, 1, tzinfo=timezone.utc)
 _FAR = datetime(9000, 1, 1, tzinfo=timezone.utc)
 
@@ -88,8 +87,8 @@ def refused(error: Exception) -> Refused:
     """What is the same about an error on both sides: a Cendry error's type, and the documents that it is about."""
     if isinstance(error, CendryError):
         return Refused(type(error).__name__, tuple(getattr(error, "candidates", ())), str(error))
-    if isinstance(error, FailedPrecondition) and any(text in str(error) for text in _MALFORMED):
-        # FirestoreBackend passes these on as they are.
+    if isinstance(error, FailedPrecondition):
+        # Those that have a meaning of their own are Cendry's errors by now; FirestoreBackend passes on all others.
         return Refused("InvalidRequestError", (), repr(error))
     # What never gets as far as the database: an integer of 65 bits, a lone surrogate, a value of no kind.
     for kind in (ValueError, TypeError):
