@@ -144,6 +144,16 @@ class TestSet:
         with pytest.raises(InvalidRequestError, match="1048576"):
             backend.commit([merge("c/a", {}, transforms=(changed("c", ArrayUnion(["x"])),))])
 
+    def test_only_what_an_update_leaves_there_counts(self, backend: MemoryBackend):
+        backend.commit([Set("c/a", {"a": "x" * 600_000, "b": 1})])
+        for letter in "yz":
+            backend.commit([update("c/a", {"a": letter * 600_000}, "a")])
+        backend.commit([update("c/a", {"c": "x" * 400_000}, "c")])
+        with pytest.raises(InvalidRequestError, match="1048576"):
+            backend.commit([update("c/a", {"b": "x" * 100_000}, "b")])
+        backend.commit([update("c/a", {"b": "x" * 100_000}, "a", "b")])
+        assert stored(backend, "c/a") == {"b": "x" * 100_000, "c": "x" * 400_000}
+
     @pytest.mark.parametrize("value", [object(), {1, 2}, 1j])
     def test_what_firestore_has_no_type_for_is_a_type_error(self, backend: MemoryBackend, value: object):
         with pytest.raises(TypeError, match="doesn't store"):

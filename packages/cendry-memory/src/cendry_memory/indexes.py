@@ -12,7 +12,7 @@ from cendry.backend import DocumentResult
 from cendry.paths import FieldPath
 
 from .order import key_of, path_key
-from .values import MISSING, Fields, copiers_of, kind_of, projected, value_at
+from .values import MAX_DOCUMENT_BYTES, MISSING, Copiers, Fields, copiers_of, kind_of, projected, value_at
 
 Segments = tuple[str, ...]
 
@@ -32,20 +32,27 @@ class Version:
         data: Its fields.
         create_time: When the document was created.
         update_time: When this state was written.
+        most_bytes: What Firestore counts for the fields, or more.
     """
 
-    __slots__ = ("_copiers", "create_time", "data", "update_time")
+    __slots__ = ("_copiers", "create_time", "data", "most_bytes", "update_time")
 
-    def __init__(self, data: Fields, create_time: datetime, update_time: datetime) -> None:
+    def __init__(
+        self, data: Fields, create_time: datetime, update_time: datetime, most_bytes: int = MAX_DOCUMENT_BYTES
+    ) -> None:
         self.data = data
         self.create_time = create_time
         self.update_time = update_time
-        self._copiers = copiers_of(data)
+        self.most_bytes = most_bytes
+        self._copiers: Copiers | None = None
 
     def copy(self) -> Fields:
         """The fields, for somebody who may change them."""
+        copiers = self._copiers
+        if copiers is None:
+            copiers = self._copiers = copiers_of(self.data)
         data = self.data.copy()
-        for name, copier in self._copiers:
+        for name, copier in copiers:
             data[name] = copier(data[name])
         return data
 

@@ -8,9 +8,8 @@ consistent state, and the order of commits is the order in which transactions ca
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cendry.errors import InvalidRequestError
 
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from .store import MemoryStore
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One document's change by one commit; `None` stands for its absence."""
 
     number: int

@@ -59,9 +59,10 @@ def copy_of_map(fields: Mapping[str, Any]) -> Fields:
 
 
 Copier = Callable[[Any], Any]
+Copiers = tuple[tuple[str, Copier], ...]
 
 
-def copiers_of(fields: Fields) -> tuple[tuple[str, Copier], ...]:
+def copiers_of(fields: Fields) -> Copiers:
     """The fields that a shallow copy would share, each with the quickest way to copy it."""
     return tuple([(key, _copier_of(value)) for key, value in fields.items() if kind_of(value) not in _SHARED])
 

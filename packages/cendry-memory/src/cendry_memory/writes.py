@@ -159,17 +159,21 @@ def _next(item: _Prepared, outcome: Outcome, now: datetime) -> Version | None:
     if isinstance(write, Delete):
         return None
     mask = mask_of(write)
+    size, room = item.size, MAX_DOCUMENT_BYTES - name_size(write.path) - 32
     if mask is None:
-        fields, is_measured = item.fields, True
+        fields = item.fields
         if write.transforms:
             # The prepared fields may be needed again, and so must not change.
             fields = dict(fields)
     else:
-        fields, is_measured = _masked(stored.data if stored else {}, item.fields, mask), False
+        fields = _masked(stored.data if stored else {}, item.fields, mask)
+        # What is replaced counts as well here; to measure the whole is only worth it where that decides.
+        size += stored.most_bytes if stored else 0
     if write.transforms:
         transforms.apply(fields, write.transforms, now)
-        is_measured = False
-    if (item.size if is_measured else bytes_of(fields)) + name_size(write.path) + 32 > MAX_DOCUMENT_BYTES:
+    if write.transforms or (mask is not None and size > room):
+        size = bytes_of(fields)
+    if size > room:
         raise InvalidRequestError(f"document {write.path!r} would have over {MAX_DOCUMENT_BYTES} bytes.")
     if stored is not None and identical(stored.data, fields):
         return stored
@@ -177,7 +181,7 @@ def _next(item: _Prepared, outcome: Outcome, now: datetime) -> Version | None:
     # Written back to what it was, it has not changed; deleted and written again, it is a new document.
     if old is not None and stored is not None and identical(old.data, fields) and old.create_time == stored.create_time:
         return old
-    return Version(fields, stored.create_time if stored else now, now)
+    return Version(fields, stored.create_time if stored else now, now, size)
 
 
 def _masked(stored: Mapping[str, Any], data: Fields, mask: tuple[FieldPath, ...]) -> Fields:
