@@ -259,12 +259,11 @@ class MemoryStore:
                 return CommitResult((), None)
             now = self._commit_time()
             outcomes = applied(items, self._present, now)
-            changes = [
-                Change(self.number + place, now, path, outcome.old, outcome.new)
-                for place, (path, outcome) in enumerate(
-                    ((path, outcome) for path, outcome in outcomes.items() if outcome.is_change), start=1
-                )
-            ]
+            changes: list[Change] = []
+            for path, outcome in outcomes.items():
+                if outcome.is_change:
+                    number = self.number + len(changes) + 1
+                    changes.append(Change(number, now, path, outcome.old, outcome.new))
             if changes:
                 if self._journal is not None:
                     self._journal.write([(change.path, change.new) for change in changes], now)
@@ -272,7 +271,7 @@ class MemoryStore:
             self._last_moment = now
             if lost:
                 raise self.faults.lost()
-        return CommitResult(tuple(_update_time(write, outcomes[write.path].new) for write in writes), now)
+        return CommitResult(tuple([_update_time(write, outcomes[write.path].new) for write in writes]), now)
 
     def _apply(self, changes: list[Change]) -> None:
         for change in changes:

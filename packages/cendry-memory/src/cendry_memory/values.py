@@ -119,7 +119,10 @@ def identical(one: Any, other: Any) -> bool:
     if kind is not kind_of(other):
         return False
     if kind is dict:
-        return one.keys() == other.keys() and all(identical(value, other[key]) for key, value in one.items())
+        # Most are the same objects after an update, and the call costs more than the look.
+        return one.keys() == other.keys() and all(
+            value is other[key] or identical(value, other[key]) for key, value in one.items()
+        )
     if kind is list or kind is Vector:
         return len(one) == len(other) and all(map(identical, one, other))
     if kind is float:
