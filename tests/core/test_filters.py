@@ -628,3 +628,8 @@ def test_what_is_no_order_is_refused(value):
     assert "Asc takes a field (City.name), its declared name, or a FieldPath, not " in refusal(
         TypeError, lambda: Asc(value)
     )
+
+
+def test_a_filter_is_taken_as_it_is():
+    one = City.name == "x"
+    assert as_filter(one) is one

@@ -13,7 +13,20 @@ from typing import Any
 import cendry_memory.indexes
 import cendry_memory.search
 from cendry.backend import CommitResult
-from cendry.plan import AggregationPlan, Bound, Create, Delete, GetPlan, Order, QueryPlan, Set
+from cendry.paths import FieldPath
+from cendry.plan import (
+    Aggregation,
+    AggregationPlan,
+    Bound,
+    Condition,
+    Create,
+    Delete,
+    FieldTransform,
+    GetPlan,
+    Order,
+    QueryPlan,
+    Set,
+)
 from cendry.reference import Ref
 from cendry_firestore import FirestoreBackend
 from cendry_memory import MemoryBackend
@@ -26,11 +39,13 @@ from lockstep.reached import expect, reach
 from lockstep.refusals import REFUSALS
 from lockstep.requests import Draft
 
-GROUPS = ("c", "s", "é", "cities", "streets")
+GROUPS = ("n", "c", "s", "é", "cities", "streets")
 
 RULES = {
     "commit",
     "fill",
+    "write again",
+    "numbers",
     "query",
     "cursor on a document",
     "get",
@@ -225,6 +240,43 @@ class Lockstep(RuleBasedStateMachine):
                 for id, data in zip(pools.COMMON_IDS + pools.ODD_IDS, documents, strict=False)
             ]
         )
+
+    @precondition(lambda self: self.documents and self.writer is None)
+    @rule(number=st.integers(0, 200), twin=st.sampled_from(["same", "same", "twin"]), masked=st.booleans())
+    def write_again(self, number: int, twin: str, masked: bool) -> None:
+        """What a document has already, or what looks the same and is not: 1.0 for 1, -0.0 for 0.0."""
+        reach("rule", "write again")
+        reach("written again", twin)
+        paths = sorted(self.documents)
+        path = paths[number % len(paths)]
+        stored = {name: value for name, value in self.documents[path].items() if name not in ("stamp", "st")}
+        data = pools.twin_of(stored) if twin == "twin" else stored
+        mask = tuple(FieldPath(name) for name in data) if masked else None
+        self._commit([Draft(Set(path, data, mask))])
+
+    @precondition(lambda self: self.writer is None)
+    @rule(
+        numbers=st.lists(pools.numbers, min_size=2, max_size=6),
+        transforms=st.lists(requests.number_transforms, max_size=6),
+        op=st.sampled_from(["==", "!=", "<", "<=", ">", ">="]),
+        operand=pools.numbers,
+        descending=st.booleans(),
+    )
+    def numbers(self, numbers: list[Any], transforms: list[Any], op: Any, operand: Any, descending: bool) -> None:
+        """Numbers among themselves: changed by transforms, sorted, compared, summed."""
+        reach("rule", "numbers")
+        drafts = [Draft(Set(f"n/d{place}", {"v": value})) for place, value in enumerate(numbers)]
+        at = FieldPath("v")
+        for place, transform in enumerate(transforms):
+            change = (FieldTransform(at, transform),)
+            drafts.append(Draft(Set(f"n/d{place % len(numbers)}", {}, (), change)))
+        self._commit(drafts)
+        everything = QueryPlan("n", orders=(Order(at, descending),))
+        some = QueryPlan("n", where=Condition(at, op, operand))
+        self._run(everything)
+        self._run(some)
+        for plan in (everything, some):
+            self.pair.aggregate(AggregationPlan(plan, (Aggregation("sum", at), Aggregation("avg", at))))
 
     # --- reads ---
 
@@ -476,5 +528,6 @@ def _above(value: Any) -> Any:
     return value
 
 
+expect("written again", {"same", "twin"})
 expect("cursor", {"at", "below", "above", "other"})
 expect("act", ACTS)

@@ -212,6 +212,12 @@ values: SearchStrategy[Any] = st.one_of(
     st.sampled_from(ARRAYS),
     st.sampled_from(MAPS),
 )
+NUMBERS = [
+    value
+    for value in [*SMALL, *EDGES, 2**63 - 2, 2**53 + 2, 1e16, -1e16, 0.7]
+    if isinstance(value, (int, float)) and not isinstance(value, bool)
+]
+numbers: SearchStrategy[Any] = st.sampled_from(NUMBERS)
 arrays: SearchStrategy[Any] = st.one_of(
     st.sampled_from(ARRAYS),
     st.lists(st.one_of(scalars, st.sampled_from(MAPS)).filter(lambda value: not isinstance(value, Vector)), max_size=3),
@@ -226,7 +232,20 @@ elements: SearchStrategy[Any] = st.one_of(
     st.sampled_from(MAPS[:9]),
 )
 
-ABSENT = object()
+
+def twin_of(value: Any) -> Any:
+    """A value that is equal for Firestore, wherever that is possible, and still another one."""
+    if isinstance(value, dict):
+        return {name: twin_of(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [twin_of(each) for each in value]
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return float(value)
+    if isinstance(value, float) and value == 0:
+        return -value
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**63 else value
 
 
 @st.composite

@@ -59,6 +59,10 @@ transforms: SearchStrategy[Any] = st.one_of(
     st.builds(ArrayRemove, st.lists(pools.elements, max_size=3)),
 )
 
+number_transforms: SearchStrategy[Any] = st.one_of(
+    st.builds(Increment, pools.numbers), st.builds(Maximum, pools.numbers), st.builds(Minimum, pools.numbers)
+)
+
 TRANSFORMED = [
     FieldPath("a"),
     FieldPath("b"),

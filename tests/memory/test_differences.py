@@ -14,7 +14,19 @@ from typing import Any
 import pytest
 from cendry.errors import DocumentNotFoundError, ForeignReferenceError, InvalidRequestError, StaleDocumentError
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import Bound, Composite, Condition, Delete, FieldTransform, GetPlan, Order, QueryPlan, Set
+from cendry.plan import (
+    Aggregation,
+    AggregationPlan,
+    Bound,
+    Composite,
+    Condition,
+    Delete,
+    FieldTransform,
+    GetPlan,
+    Order,
+    QueryPlan,
+    Set,
+)
 from cendry.reference import Ref
 from cendry.values import ArrayRemove, ArrayUnion, Increment, Vector
 from cendry_firestore import FirestoreBackend
@@ -154,6 +166,30 @@ def test_the_past_reaches_back_an_hour(backend: Any) -> None:
 def test_a_reference_into_another_database_goes_nowhere(backend: Any, call: Any) -> None:
     with pytest.raises(ForeignReferenceError):
         call(backend, Ref.from_path("c/d", database="projects/other/databases/(default)"))
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [0.7] * 32 + [2.0**53 + 2] * 30 + [0.1] * 10,
+        [1] * 30 + [2.0**53 + 2] * 22 + [2**53 - 1] * 20,
+        [2.0**53 + 2, 1, 2**53 + 1] * 24,
+        [1e16, 1.0, -1e16],
+        [1e308, 1e308, -1e308],
+        [math.inf, 1.0],
+        [math.inf, -math.inf],
+        [-0.0],
+        [2**63 - 1, 1, -1.5],
+    ],
+    ids=["tenths", "integers", "in turns", "lost", "over the top", "infinite", "nowhere", "zero", "both"],
+)
+def test_sums_of_doubles_are_among_those_that_firestore_gives(numbers: list[Any], firestore: FirestoreBackend) -> None:
+    plan = AggregationPlan(QueryPlan("c"), (Aggregation("sum", A), Aggregation("avg", A)))
+    memory = MemoryBackend()
+    for backend in (firestore, memory):
+        backend.commit([Set(f"c/d{place:03}", {"a": number}) for place, number in enumerate(numbers)])
+    # The emulator adds in another order each time.
+    assert repr(memory.aggregate(plan)) in (repr(firestore.aggregate(plan)) for _ in range(50))
 
 
 X, X2, EQ, EQ2 = (

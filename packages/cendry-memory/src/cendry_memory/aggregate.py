@@ -69,12 +69,13 @@ def _sum(numbers: Iterable[int | float]) -> int | float:
     if not floats:
         # As on Firestore, a sum that no longer fits 64 bits becomes a double.
         return whole if whole in _INT64 else float(whole)
-    floats.append(float(whole))
     try:
-        return math.fsum(floats) + 0.0
+        # The emulator adds doubles in any order, with what that loses of them; exactly, the order plays no part.
+        total = math.fsum(floats)
     except (OverflowError, ValueError):
         # fsum refuses what overflows on the way, and infinities of both signs.
-        return sum(floats)
+        total = sum(floats)
+    return total + float(whole)
 
 
 def _average(numbers: list[int | float]) -> float | None:
