@@ -99,7 +99,7 @@ class Lockstep(RuleBasedStateMachine):
     @initialize(
         in_file=st.integers(0, 5),
         few=st.booleans(),
-        listens=st.integers(0, 7),
+        listens=st.integers(0, 3),
         many=st.integers(0, 9),
         first=st.lists(pools.documents(), min_size=4, max_size=8),
         more=st.lists(st.tuples(pools.homes, st.lists(pools.documents(), min_size=1, max_size=4)), max_size=3),
@@ -116,7 +116,7 @@ class Lockstep(RuleBasedStateMachine):
             self._patch(cendry_memory.search, "_FEW", -1)
             self._patch(cendry_memory.indexes, "_BLOCK", 2)
         reach("store", "indexes always" if few else "indexes for many")
-        self.may_listen = self.may_listen or listens == 0
+        self.may_listen = self.may_listen or listens <= 1
         self._fill("c", first)
         if many == 5:
             # One id more for each document, beyond the number that is looked through one by one.
@@ -216,6 +216,9 @@ class Lockstep(RuleBasedStateMachine):
         if self.reader is not None:
             reach("transaction", "read-only beside a commit")
         self._commit(drafts)
+        self._heard()
+
+    def _heard(self) -> None:
         if self.watch is not None:
             reach("rule that is rare", "listened commit")
             self.watch.settle()
@@ -477,14 +480,17 @@ class Lockstep(RuleBasedStateMachine):
     # --- rare ones ---
 
     @precondition(lambda self: self.may_listen and self.watch is None)
-    @rule(plan=st.one_of(requests.queries(), requests.queries(), requests.gets))
-    def listen(self, plan: Any) -> None:
-        """A listener, which sees the commits to come."""
+    @rule(plan=st.one_of(requests.queries(), requests.queries(), requests.gets), drafts=requests.commits())
+    def listen(self, plan: Any, drafts: list[Draft]) -> None:
+        """A listener, which sees a commit at once, and those to come."""
         if isinstance(plan, GetPlan):
             plan = GetPlan(plan.paths[:1])
         reach("rule that is rare", "listen")
         self.watch = self.pair.listen(plan)
         self.watch.settle()
+        if self.writer is None:
+            self._commit(drafts)
+            self._heard()
 
     @precondition(
         lambda self: self.file is not None and self.writer is None and self.reader is None and self.watch is None

