@@ -294,7 +294,8 @@ class TestFilesThatArentOurs:
         with contextlib.closing(sqlite3.connect(kept)) as connection:
             row = ("c/1", text, 1, 1, journal._checksum("c/1", text, 1, 1))
             connection.execute(
-                "UPDATE documents SET data = ?2, create_time = ?3, update_time = ?4, checksum = ?5 WHERE path = ?1", row
+                "UPDATE documents SET data = ?, create_time = ?, update_time = ?, checksum = ? WHERE path = ?",
+                (*row[1:], row[0]),
             )
             connection.commit()
         self.refused(kept, "damaged")
