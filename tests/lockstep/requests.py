@@ -514,3 +514,12 @@ def count_aggregation(plan: AggregationPlan) -> None:
     for aggregation in plan.aggregations:
         name = aggregation.function
         reach("aggregation", name if aggregation.up_to is None else f"{name} up to")
+
+
+def has_long_value(where: Where | None) -> bool:
+    """Whether a filter compares with a value that is too long for one, which the emulator's listeners let pass."""
+    if where is None:
+        return False
+    if isinstance(where, Condition):
+        return len(repr(where.value)) > 1500
+    return any(map(has_long_value, where.conditions))

@@ -7,8 +7,10 @@ memory follows the documentation. They are told in docs/differences.md, and the 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -315,3 +317,42 @@ def test_the_emulator_calls_a_stale_document_missing_if_it_was_deleted_at_that_m
         backend.commit([Set("c/there", {})])
         with pytest.raises(error):
             backend.commit([Set("c/gone", {"a": 2}, update_time=moment), Delete("c/there", must_exist=True)])
+
+
+def test_a_map_that_a_transform_made_on_its_way_is_another_version_for_the_emulator_once(
+    firestore: FirestoreBackend,
+) -> None:
+    seen: list[list[bool]] = []
+    for backend in (firestore, MemoryBackend()):
+        increment = FieldTransform(FieldPath("m", "x"), Increment(1))
+        times = [backend.commit([Set("c/d", {}, None, (increment,))]).update_times[0]]
+        times += [backend.commit([Set("c/d", {"m": {"x": 1}})]).update_times[0] for _ in range(2)]
+        seen.append([one == other for one, other in pairwise(times)])
+    assert [[False, True], [True, True]] == seen
+
+
+def test_listeners_of_the_emulator_take_filter_values_that_its_queries_refuse(firestore: FirestoreBackend) -> None:
+    plan = QueryPlan("c", where=Condition(A, "==", "x" * 1500))
+    memory = MemoryBackend()
+    for backend in (firestore, memory):
+        with pytest.raises(InvalidRequestError):
+            list(backend.run(plan))
+    heard: dict[str, Any] = {}
+    first = {name: threading.Event() for name in ("firestore", "memory")}
+
+    def note(name: str, what: Any) -> None:
+        heard[name] = what
+        first[name].set()
+
+    handles = [
+        backend.listen(
+            plan,
+            lambda snapshot, name=name: note(name, snapshot.documents),
+            lambda error, name=name: note(name, type(error)),
+        )
+        for name, backend in (("firestore", firestore), ("memory", memory))
+    ]
+    assert all(event.wait(10) for event in first.values())
+    for handle in handles:
+        handle.close()
+    assert {"firestore": (), "memory": InvalidRequestError} == heard

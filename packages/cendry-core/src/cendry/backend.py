@@ -9,6 +9,14 @@ as `__cause__`, and lets all others pass untouched:
 - `TransactionContentionError` where the database aborted a call because of contention;
 - `MissingIndexError` from `run` and `aggregate`;
 - `UnsupportedByBackendError`, before anything is sent, for what the database doesn't have.
+
+Two things are for backends that can be quicker than by way of dicts; all others leave them out:
+
+- results of a class of the backend's own, with the attributes of `StoredDocument` and a class method
+  `reader(codec)`, which gives a function from such a result to an instance with its metadata (as
+  `results.plain_reader` does);
+- a method `encoder(codec)`, which gives a function from an instance to its stored fields, as a mutable mapping that
+  the backend's own `commit` knows how to send.
 """
 
 from __future__ import annotations
@@ -19,6 +27,40 @@ from typing import Any, NamedTuple, Protocol
 
 from .immutable import dataclass
 from .plan import AggregationPlan, GetPlan, QueryPlan, Write
+
+
+class StoredDocument(Protocol):
+    """What a read gives: `DocumentResult`, or what a backend has instead of it."""
+
+    @property
+    def path(self) -> str:
+        """The document's path."""
+        ...
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a document; quicker than to ask for its data."""
+        ...
+
+    @property
+    def data(self) -> dict[str, Any] | None:
+        """Its stored fields, owned by the receiver; `None` if there is no such document."""
+        ...
+
+    @property
+    def create_time(self) -> datetime | None:
+        """When it was created, to the microsecond, aware; `None` if absent or unknown to the database."""
+        ...
+
+    @property
+    def update_time(self) -> datetime | None:
+        """When it was last changed, likewise."""
+        ...
+
+    @property
+    def read_time(self) -> datetime | None:
+        """The moment of the read, likewise."""
+        ...
 
 
 class DocumentResult(NamedTuple):
@@ -37,6 +79,11 @@ class DocumentResult(NamedTuple):
     create_time: datetime | None = None
     update_time: datetime | None = None
     read_time: datetime | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a document."""
+        return self.data is not None
 
 
 class CommitResult(NamedTuple):
@@ -60,7 +107,7 @@ class SnapshotResult(NamedTuple):
         read_time: The moment.
     """
 
-    documents: tuple[DocumentResult, ...]
+    documents: tuple[StoredDocument, ...]
     read_time: datetime | None
 
 
@@ -107,13 +154,13 @@ class Backend(Protocol):
 
     def get(
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> Iterator[DocumentResult]:
+    ) -> Iterator[StoredDocument]:
         """Read documents by path: one result for each path, absent ones included, in any order."""
         ...
 
     def run(
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> Iterator[DocumentResult]:
+    ) -> Iterator[StoredDocument]:
         """Stream the documents of a query, in its order. The iterator has `close()` if it holds resources."""
         ...
 
@@ -169,13 +216,13 @@ class AsyncBackend(Protocol):
 
     def get(
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> AsyncIterator[DocumentResult]:
+    ) -> AsyncIterator[StoredDocument]:
         """Read documents by path: one result for each path, absent ones included, in any order."""
         ...
 
     def run(
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> AsyncIterator[DocumentResult]:
+    ) -> AsyncIterator[StoredDocument]:
         """Stream the documents of a query, in its order. The iterator has `aclose()` if it holds resources."""
         ...
 

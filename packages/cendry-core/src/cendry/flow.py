@@ -53,6 +53,6 @@ class Call:
 
 
 Request = Union[GetPlan, QueryPlan, AggregationPlan, Commit, Begin, Rollback, Pause, Call]
-"""`GetPlan` and `QueryPlan` are answered by a list of `DocumentResult`, `AggregationPlan` by a tuple of figures."""
+"""`GetPlan` and `QueryPlan` are answered by a list of `StoredDocument`, `AggregationPlan` by a tuple of figures."""
 
 Flow = Generator[Request, Any, R]

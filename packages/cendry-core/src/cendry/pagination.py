@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from .backend import DocumentResult
+from .backend import StoredDocument
 from .criteria import Criteria
 from .errors import DecodeError
 from .flow import Flow
@@ -20,7 +20,7 @@ from .types import TypeRegistry
 T = TypeVar("T")
 
 
-def plan_after(plan: QueryPlan, last: DocumentResult, count: int = 1) -> QueryPlan:
+def plan_after(plan: QueryPlan, last: StoredDocument, count: int = 1) -> QueryPlan:
     """The rest of a query whose last `count` results are there already, the last of them being `last`.
 
     Args:
@@ -61,10 +61,10 @@ class Pages(Generic[T]):
         whole = planned(criteria, registry, whole_order=True)
         self._next: QueryPlan | None = whole.plan
         self._turned = whole.backwards
-        self._read: Callable[[DocumentResult], T] = reader(whole.codec)
+        self._read: Callable[[StoredDocument], T] = reader(whole.codec)
         self._size: int = size
         self._on_error = on_error
-        self._fetched: list[DocumentResult] = []
+        self._fetched: list[StoredDocument] = []
 
     def step(self) -> Flow[list[T] | None]:
         """The next page, or `None` at the end.
@@ -100,7 +100,7 @@ class Pages(Generic[T]):
             self._next = None
             return
         size = self._size if plan.limit is None else min(self._size, plan.limit)
-        results: list[DocumentResult] = yield replace(plan, limit=size)
+        results: list[StoredDocument] = yield replace(plan, limit=size)
         self._fetched = results
         rest = plan_after(plan, results[-1], len(results)) if len(results) == size else None
         self._next = None if rest is None or rest.limit == 0 else rest

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from . import results
-from .backend import DocumentResult
+from .backend import StoredDocument
 from .criteria import Criteria, FieldKey
 from .errors import CendryError
 from .flow import Flow
@@ -34,7 +34,7 @@ class Source(Protocol):
         """The registry of the context."""
         ...
 
-    def stream(self, plan: QueryPlan) -> Iterator[DocumentResult]:
+    def stream(self, plan: QueryPlan) -> Iterator[StoredDocument]:
         """The results of a query as they arrive."""
         ...
 
@@ -60,7 +60,7 @@ class AsyncSource(Protocol):
         """The registry of the context."""
         ...
 
-    def stream(self, plan: QueryPlan) -> AsyncIterator[DocumentResult]:
+    def stream(self, plan: QueryPlan) -> AsyncIterator[StoredDocument]:
         """The results of a query as they arrive."""
         ...
 
@@ -235,7 +235,7 @@ class Rows(Generic[T]):
     __slots__ = ("_on_error", "_open", "_read")
 
     def __init__(
-        self, open_stream: Callable[[], Iterator[DocumentResult]], read: Read[T], on_error: ErrorHandler | None
+        self, open_stream: Callable[[], Iterator[StoredDocument]], read: Read[T], on_error: ErrorHandler | None
     ) -> None:
         self._open = open_stream
         self._read = read
@@ -265,7 +265,7 @@ class _Paged(Iterator[list[T]], Generic[T]):
         return page
 
 
-def _in_order(source: Source, plan: QueryPlan, backwards: bool) -> Iterator[DocumentResult]:
+def _in_order(source: Source, plan: QueryPlan, backwards: bool) -> Iterator[StoredDocument]:
     stream = source.stream(plan)
     return iter([*stream][::-1]) if backwards else stream
 
@@ -416,7 +416,7 @@ class AsyncRows(Generic[T]):
     __slots__ = ("_on_error", "_open", "_read")
 
     def __init__(
-        self, open_stream: Callable[[], AsyncIterator[DocumentResult]], read: Read[T], on_error: ErrorHandler | None
+        self, open_stream: Callable[[], AsyncIterator[StoredDocument]], read: Read[T], on_error: ErrorHandler | None
     ) -> None:
         self._open = open_stream
         self._read = read
@@ -446,11 +446,11 @@ class _AsyncPaged(AsyncIterator[list[T]], Generic[T]):
         return page
 
 
-def _in_order_async(source: AsyncSource, plan: QueryPlan, backwards: bool) -> AsyncIterator[DocumentResult]:
+def _in_order_async(source: AsyncSource, plan: QueryPlan, backwards: bool) -> AsyncIterator[StoredDocument]:
     stream = source.stream(plan)
     return _turned(stream) if backwards else stream
 
 
-async def _turned(stream: AsyncIterator[DocumentResult]) -> AsyncIterator[DocumentResult]:
+async def _turned(stream: AsyncIterator[StoredDocument]) -> AsyncIterator[StoredDocument]:
     for result in [result async for result in stream][::-1]:
         yield result

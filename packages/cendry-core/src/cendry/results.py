@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
-from .backend import DocumentResult
+from .backend import DocumentResult, StoredDocument
 from .codec import Codec
 from .criteria import ID_PLACE, Criteria, place_of, place_text, resolved
 from .errors import DecodeError, DocumentNotFoundError, MultipleResultsError
@@ -17,12 +17,30 @@ from .planning import Planned, planned
 from .types import TypeRegistry
 
 T = TypeVar("T")
-Read = Callable[[DocumentResult], T]
+Read = Callable[[StoredDocument], T]
 ErrorHandler = Callable[[DecodeError], object]
 
 
 def reader(codec: Codec[T]) -> Read[T]:
     """A function that makes an instance of a result, with its metadata; the hot path of all reads."""
+    known: Read[T] | None = codec.outputs.get(reader)
+    if known is not None:
+        return known
+    readers: dict[type[Any], Callable[[Any], T]] = {DocumentResult: plain_reader(codec)}
+
+    def read(result: StoredDocument) -> T:
+        kind = type(result)
+        own = readers.get(kind)
+        if own is None:
+            own = readers[kind] = cast("Any", kind).reader(codec)
+        return own(result)
+
+    codec.outputs[reader] = read
+    return read
+
+
+def plain_reader(codec: Codec[T]) -> Callable[[DocumentResult], T]:
+    """A function that makes an instance of a `DocumentResult`."""
     decode, put = codec.decode, object.__setattr__
     new = new_metadata
 
@@ -47,7 +65,7 @@ class Documents(Iterator[T], Generic[T]):
 
     def __init__(
         self,
-        results: Iterator[DocumentResult],
+        results: Iterator[StoredDocument],
         read: Read[T],
         on_error: ErrorHandler | None = None,
     ) -> None:
@@ -77,7 +95,7 @@ class AsyncDocuments(AsyncIterator[T], Generic[T]):
 
     def __init__(
         self,
-        results: AsyncIterator[DocumentResult],
+        results: AsyncIterator[StoredDocument],
         read: Read[T],
         on_error: ErrorHandler | None = None,
     ) -> None:
@@ -106,7 +124,7 @@ def _handle(error: DecodeError, handler: ErrorHandler | None) -> None:
     handler(error)
 
 
-def read_all(results: Iterable[DocumentResult], read: Read[T], on_error: ErrorHandler | None) -> list[T]:
+def read_all(results: Iterable[StoredDocument], read: Read[T], on_error: ErrorHandler | None) -> list[T]:
     """Instances of all results; those that don't fit go to the handler, or raise."""
     if on_error is None:
         return [read(result) for result in results]
@@ -116,7 +134,7 @@ def read_all(results: Iterable[DocumentResult], read: Read[T], on_error: ErrorHa
 def to_list(criteria: Criteria, registry: TypeRegistry, on_error: ErrorHandler | None) -> Flow[list[Any]]:
     """All documents of a query."""
     whole = planned(criteria, registry)
-    results: list[DocumentResult] = yield whole.plan
+    results: list[StoredDocument] = yield whole.plan
     return read_all(results[::-1] if whole.backwards else results, reader(whole.codec), on_error)
 
 
@@ -124,7 +142,7 @@ def first(criteria: Criteria, registry: TypeRegistry) -> Flow[Any]:
     """The first document, or `None`."""
     whole = planned(criteria, registry)
     # Turned round, the first one of the last n comes at the end.
-    results: list[DocumentResult] = yield whole.plan if whole.backwards else whole.limited(1)
+    results: list[StoredDocument] = yield whole.plan if whole.backwards else whole.limited(1)
     return reader(whole.codec)(results[-1 if whole.backwards else 0]) if results else None
 
 
@@ -132,14 +150,14 @@ def last(criteria: Criteria, registry: TypeRegistry) -> Flow[Any]:
     """The last document, or `None`."""
     bounded = not criteria.from_last and (criteria.limit is not None or criteria.offset > 0)
     whole = planned(criteria if bounded else criteria._replace(from_last=True), registry)
-    results: list[DocumentResult] = yield whole.plan if bounded else whole.limited(1)
+    results: list[StoredDocument] = yield whole.plan if bounded else whole.limited(1)
     return reader(whole.codec)(results[-1]) if results else None
 
 
 def one_or_none(criteria: Criteria, registry: TypeRegistry) -> Flow[Any]:
     """The only document, or `None` if there is none."""
     whole = planned(criteria, registry)
-    results: list[DocumentResult] = yield whole.limited(2)
+    results: list[StoredDocument] = yield whole.limited(2)
     if len(results) > 1:
         raise MultipleResultsError(whole.plan.collection)
     return reader(whole.codec)(results[0]) if results else None
@@ -155,7 +173,7 @@ def one(criteria: Criteria, registry: TypeRegistry) -> Flow[Any]:
 
 def exists(criteria: Criteria, registry: TypeRegistry) -> Flow[bool]:
     """Whether there is any document."""
-    results: list[DocumentResult] = yield replace(planned(criteria, registry).limited(1), projection=())
+    results: list[StoredDocument] = yield replace(planned(criteria, registry).limited(1), projection=())
     return bool(results)
 
 
@@ -168,7 +186,7 @@ def count(criteria: Criteria, registry: TypeRegistry) -> Flow[int]:
 def ids(criteria: Criteria, registry: TypeRegistry) -> Flow[list[str]]:
     """The ids of all documents; of a collection group, their paths."""
     whole = planned(criteria, registry)
-    results: list[DocumentResult] = yield replace(whole.plan, projection=())
+    results: list[StoredDocument] = yield replace(whole.plan, projection=())
     paths = [result.path for result in results]
     if not criteria.group:
         paths = [path[path.rfind("/") + 1 :] for path in paths]
@@ -193,7 +211,7 @@ def projected(
     # What lies inside a field that travels anyway must not be asked for twice.
     outer = tuple(path for path in sorted(paths) if not any(p != path and p.is_prefix_of(path) for p in paths))
 
-    def read(result: DocumentResult) -> dict[str, Any]:
+    def read(result: StoredDocument) -> dict[str, Any]:
         row: dict[str, Any] = {"id": result.path[result.path.rfind("/") + 1 :]}
         for name, column in columns:
             row[name] = column.read(result.data, result.path)

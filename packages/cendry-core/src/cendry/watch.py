@@ -7,7 +7,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar, final
 
-from .backend import Backend, DocumentResult, ListenHandle, SnapshotResult
+from .backend import Backend, ListenHandle, SnapshotResult, StoredDocument
 from .immutable import dataclass
 from .plan import GetPlan, QueryPlan
 from .results import Read
@@ -70,8 +70,8 @@ class Listener:
         self._all = all_listeners
         self._handle: ListenHandle | None = None
         self._closed = False
-        self._known: dict[str, DocumentResult] = {}
-        self._unfit: dict[str, DocumentResult] = {}
+        self._known: dict[str, StoredDocument] = {}
+        self._unfit: dict[str, StoredDocument] = {}
 
     @property
     def closed(self) -> bool:
@@ -164,7 +164,7 @@ class Listener:
         logging.getLogger("cendry").error("A listener met an error, and there was no on_error to tell.", exc_info=error)
 
 
-def _same(a: DocumentResult | None, b: DocumentResult) -> bool:
+def _same(a: StoredDocument | None, b: StoredDocument) -> bool:
     """Whether two results are one version of a document; a database without times is asked for the data."""
     if a is None:
         return False

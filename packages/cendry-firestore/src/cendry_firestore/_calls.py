@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any, Final, cast
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from cendry.backend import CallOptions
 from google.api_core import exceptions
-from google.api_core.gapic_v1.method import DEFAULT
 from google.api_core.retry import Retry, if_exception_type
 from google.api_core.retry_async import AsyncRetry
 
 from . import _sdk
 
-# As the SDK retries them, save for DeadlineExceeded: where a bound is given, that is the bound.
-TRANSIENT: Final = (exceptions.InternalServerError, exceptions.ServiceUnavailable)
-TRANSIENT_COMMIT: Final = (exceptions.ResourceExhausted, exceptions.ServiceUnavailable)
+R = TypeVar("R")
+Errors = tuple[type[Exception], ...]
 
 # gRPC refuses a timeout of nothing; this ends at once as well.
 _LEAST_TIMEOUT: Final = 0.001
+
+
+class Policy(NamedTuple):
+    """How the SDK's generated client treats a method (a test holds these against it).
+
+    Attributes:
+        seconds: What all attempts together may take where the caller gives no bound.
+        transient: The errors that are retried then.
+        bounded: The errors that are retried within a bound: where one is given, that is the bound.
+    """
+
+    seconds: float
+    transient: Errors
+    bounded: Errors
+
+
+_PASSING: Final[Errors] = (exceptions.InternalServerError, exceptions.ServiceUnavailable)
+READ: Final = Policy(300.0, (exceptions.DeadlineExceeded, *_PASSING), _PASSING)
+TRANSACT: Final = Policy(60.0, (exceptions.DeadlineExceeded, exceptions.ResourceExhausted, *_PASSING), _PASSING)
+COMMIT: Final = Policy(
+    60.0,
+    (exceptions.ResourceExhausted, exceptions.ServiceUnavailable),
+    (exceptions.ResourceExhausted, exceptions.ServiceUnavailable),
+)
 
 
 class Allowance:
@@ -27,43 +49,59 @@ class Allowance:
 
     Args:
         options: What the caller asked for.
-        transient: The errors that are retried within a bound.
+        policy: What holds for the method.
     """
 
-    __slots__ = ("_deadline", "_timeout", "retry", "transient")
+    __slots__ = ("_deadline", "_policy", "_timeout", "retry")
 
-    def __init__(self, options: CallOptions, transient: tuple[type[Exception], ...] = TRANSIENT) -> None:
+    def __init__(self, options: CallOptions, policy: Policy) -> None:
         self.retry: Any = options.retry
-        self.transient = transient
+        self._policy = policy
         self._timeout = options.timeout
-        self._deadline = None if options.timeout is None else time.monotonic() + options.timeout
+        self._deadline = time.monotonic() + (policy.seconds if options.timeout is None else options.timeout)
+
+    def renew(self) -> None:
+        """Give a call all of its time, where the caller has no bound: a stream may take several calls, and hours."""
+        if self._timeout is None:
+            self._deadline = time.monotonic() + self._policy.seconds
 
     @property
     def is_bounded(self) -> bool:
-        """Whether there is a bound at all."""
-        return self._deadline is not None
+        """Whether the caller gave a bound."""
+        return self._timeout is not None
 
     @property
     def seconds_left(self) -> float:
-        """What is left of the bound, never quite nothing; infinite if there is none."""
-        if self._deadline is None:
-            return float("inf")
+        """What is left of the time for all attempts, never quite nothing."""
         return max(self._deadline - time.monotonic(), _LEAST_TIMEOUT)
 
+    @property
+    def attempt_seconds(self) -> float:
+        """What the next attempt may take."""
+        # A policy of the caller's own may go on for longer than the SDK would.
+        return self._policy.seconds if self._timeout is None and self.retry is not None else self.seconds_left
+
     def retries(self, error: Exception) -> bool:
-        """Whether a stream that broke with `error` is worth another attempt."""
+        """Whether what failed with `error` is worth another attempt."""
         if self.retry is not None:
             return bool(self.retry._predicate(error))
-        return isinstance(error, self.transient) or (
-            not self.is_bounded and isinstance(error, exceptions.DeadlineExceeded)
-        )
+        return isinstance(error, self._policy.bounded if self.is_bounded else self._policy.transient)
 
     def policy(self, kind: Any) -> Any:
-        """The retry policy within the bound: the caller's own, or one of `kind` (`Retry` or `AsyncRetry`)."""
+        """The retry policy: the caller's own, or one of `kind` (`Retry` or `AsyncRetry`)."""
         if self.retry is None:
-            return kind(
-                predicate=if_exception_type(*self.transient), initial=0.05, maximum=1.0, timeout=self.seconds_left
+            first, longest, errors = (
+                (0.05, 1.0, self._policy.bounded) if self.is_bounded else (0.1, 60.0, self._policy.transient)
             )
+            return kind(
+                predicate=if_exception_type(*errors),
+                initial=first,
+                maximum=longest,
+                multiplier=1.3,
+                timeout=self.seconds_left,
+            )
+        if not self.is_bounded:
+            return self.retry
         own = getattr(self.retry, "timeout", None)
         return self.retry.with_timeout(self.seconds_left if own is None else min(own, self.seconds_left))
 
@@ -72,34 +110,68 @@ class Allowance:
         return _sdk.DeadlineExceeded(f"Not done within {self._timeout} seconds; the last failure: {cause}")
 
     def exhausted(self, error: exceptions.RetryError) -> Any:
-        """What to raise when the policy gave up: the caller's own tells so itself."""
-        return error if self.retry is not None else self.spent(cast("Any", error).cause)
+        """What to raise when the policy gave up: the SDK's, or the caller's own, tells so itself."""
+        return error if self.retry is not None or not self.is_bounded else self.spent(cast("Any", error).cause)
 
 
-def send(method: Callable[..., Any], request: Any, metadata: Any, allowance: Allowance) -> Any:
-    """Call a method of the generated client, as the allowance says."""
-    if not allowance.is_bounded:
-        return method(request=request, metadata=metadata, retry=allowance.retry or DEFAULT)
+def failure_of(error: Any) -> Any:
+    """What a call raised, as the SDK tells it."""
+    return _sdk.error_of_rpc(error) if isinstance(error, _sdk.RpcError) else error
 
-    def attempt() -> Any:
-        # The SDK's own deadline keeper starts over when less than a second is left, so it gets no policy.
-        return method(request=request, metadata=metadata, retry=None, timeout=allowance.seconds_left)
+
+def send(attempt: Callable[[float], R], allowance: Allowance) -> R:
+    """Make attempts at a call, as the allowance says; each is given the seconds that it may take."""
+    allowance.renew()
+
+    def once() -> R:
+        try:
+            return attempt(allowance.attempt_seconds)
+        except _sdk.RpcError as error:
+            raise _sdk.error_of_rpc(error) from error
 
     try:
-        return allowance.policy(Retry)(attempt)()
+        return once()
+    except exceptions.GoogleAPICallError as error:
+        if not allowance.retries(error):
+            raise
+        failed: list[Exception] = [error]
+
+    def again() -> R:
+        # To the policy, the attempt that was made is the first one.
+        if failed:
+            raise failed.pop()
+        return once()
+
+    try:
+        return cast("R", allowance.policy(Retry)(again)())
     except exceptions.RetryError as error:
         raise allowance.exhausted(error) from error.cause
 
 
-async def send_async(method: Callable[..., Any], request: Any, metadata: Any, allowance: Allowance) -> Any:
-    """Call a method of the generated async client, as the allowance says."""
-    if not allowance.is_bounded:
-        return await method(request=request, metadata=metadata, retry=allowance.retry or DEFAULT)
+async def send_async(attempt: Callable[[float], Awaitable[R]], allowance: Allowance) -> R:
+    """Make attempts at a call, as the allowance says; each is given the seconds that it may take."""
+    allowance.renew()
 
-    async def attempt() -> Any:
-        return await method(request=request, metadata=metadata, retry=None, timeout=allowance.seconds_left)
+    async def once() -> R:
+        try:
+            return await attempt(allowance.attempt_seconds)
+        except _sdk.RpcError as error:
+            raise _sdk.error_of_rpc(error) from error
 
     try:
-        return await allowance.policy(AsyncRetry)(attempt)()
+        return await once()
+    except exceptions.GoogleAPICallError as error:
+        if not allowance.retries(error):
+            raise
+        failed: list[Exception] = [error]
+
+    async def again() -> R:
+        # To the policy, the attempt that was made is the first one.
+        if failed:
+            raise failed.pop()
+        return await once()
+
+    try:
+        return cast("R", await allowance.policy(AsyncRetry)(again)())
     except exceptions.RetryError as error:
         raise allowance.exhausted(error) from error.cause

@@ -12,7 +12,9 @@ from google.api_core import exceptions
 from google.cloud.firestore_v1 import types
 
 grpc: Any = import_module("grpc")
+RpcError: Any = grpc.RpcError
 UsageError: Any = import_module("grpc.aio").UsageError
+EOF: Any = import_module("grpc.aio").EOF
 encode_sdk_value: Any = import_module("google.cloud.firestore_v1._helpers").encode_value
 error_of_status: Any = cast("Any", exceptions).from_grpc_status
 error_of_rpc: Any = cast("Any", exceptions).from_grpc_error
@@ -21,14 +23,22 @@ Cancelled: Any = exceptions.Cancelled
 ServiceUnavailable: Any = exceptions.ServiceUnavailable
 
 _types: Any = types
-Value: Any = _types.Value.meta.pb
-CommitRequest: Any = _types.CommitRequest.meta.pb
-BeginTransactionRequest: Any = _types.BeginTransactionRequest.meta.pb
-RollbackRequest: Any = _types.RollbackRequest.meta.pb
-BatchGetDocumentsRequest: Any = _types.BatchGetDocumentsRequest.meta.pb
-RunQueryRequest: Any = _types.RunQueryRequest.meta.pb
-RunAggregationQueryRequest: Any = _types.RunAggregationQueryRequest.meta.pb
-ListenRequest: Any = _types.ListenRequest.meta.pb
+Value: Any = _types.Value.pb()
+Document: Any = _types.Document.pb()
+WriteMessage: Any = _types.Write.pb()
+CommitRequest: Any = _types.CommitRequest.pb()
+CommitResponse: Any = _types.CommitResponse.pb()
+BeginTransactionRequest: Any = _types.BeginTransactionRequest.pb()
+BeginTransactionResponse: Any = _types.BeginTransactionResponse.pb()
+RollbackRequest: Any = _types.RollbackRequest.pb()
+Empty: Any = cast("Any", import_module("google.protobuf.empty_pb2")).Empty
+BatchGetDocumentsRequest: Any = _types.BatchGetDocumentsRequest.pb()
+BatchGetDocumentsResponse: Any = _types.BatchGetDocumentsResponse.pb()
+RunQueryRequest: Any = _types.RunQueryRequest.pb()
+RunQueryResponse: Any = _types.RunQueryResponse.pb()
+RunAggregationQueryRequest: Any = _types.RunAggregationQueryRequest.pb()
+RunAggregationQueryResponse: Any = _types.RunAggregationQueryResponse.pb()
+ListenRequest: Any = _types.ListenRequest.pb()
 TargetChangeType: Any = _types.TargetChange.TargetChangeType
 
 

@@ -7,24 +7,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from cendry.backend import CommitResult, DocumentResult
+from cendry.backend import DocumentResult
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import (
     AggregationPlan,
     Bound,
     Condition,
-    Create,
-    Delete,
-    FieldTransform,
     GetPlan,
     Order,
     QueryPlan,
-    Set,
-    Update,
     Where,
-    Write,
 )
-from cendry.values import ArrayRemove, ArrayUnion, Increment, Maximum, Minimum
 
 from . import _sdk
 from ._values import (
@@ -33,15 +26,12 @@ from ._values import (
     document_name,
     document_path,
     to_datetime,
-    to_datetime_or_none,
-    write_fields,
     write_timestamp,
     write_value,
 )
 
 ASCENDING: Final = 1
 DESCENDING: Final = 2
-_SERVER_TIMESTAMP: Final = 1
 
 _OPERATORS: Final = {
     "<": "LESS_THAN",
@@ -65,78 +55,7 @@ _UNARY_OPERATORS: Final = {
 _INEQUALITIES: Final = frozenset({"<", "<=", ">", ">=", "!=", "not-in", "is-not-null", "is-not-nan"})
 
 
-# --- writes ---
-
-
-def commit_request(writes: Sequence[Write], database: str, transaction: bytes | None) -> Any:
-    """The request that applies all writes, or none."""
-    request = _sdk.CommitRequest(database=database, transaction=transaction)
-    for write in writes:
-        _fill_write(request.writes.add(), write, database)
-    return _sdk.wrapped(request)
-
-
-def _fill_write(message: Any, write: Write, database: str) -> None:
-    name = document_name(database, write.path)
-    precondition = message.current_document
-    match write:
-        case Delete():
-            message.delete = name
-            if write.must_exist and write.update_time is None:
-                precondition.exists = True
-            _write_update_time(precondition, write.update_time)
-        case Create():
-            _fill_update(message, write, name, None, database)
-            precondition.exists = False
-        case Update():
-            _fill_update(message, write, name, write.mask, database)
-            if write.update_time is None:
-                precondition.exists = True
-            _write_update_time(precondition, write.update_time)
-        case Set():
-            _fill_update(message, write, name, write.mask, database)
-            _write_update_time(precondition, write.update_time)
-
-
-def _fill_update(
-    message: Any, write: Set | Create | Update, name: str, mask: tuple[FieldPath, ...] | None, database: str
-) -> None:
-    message.update.name = name
-    write_fields(message.update.fields, write.data, database)
-    if mask is not None:
-        # A mask that is set but empty leaves the fields alone; one that is not set replaces the document.
-        message.update_mask.SetInParent()
-        message.update_mask.field_paths.extend(map(str, mask))
-    for transform in write.transforms:
-        _fill_transform(message.update_transforms.add(), transform, database)
-
-
-def _write_update_time(precondition: Any, update_time: datetime | None) -> None:
-    if update_time is not None:
-        write_timestamp(precondition.update_time, update_time)
-
-
-def _fill_transform(message: Any, change: FieldTransform, database: str) -> None:
-    message.field_path = str(change.path)
-    match change.transform:
-        case Increment(value):
-            write_value(message.increment, value, database)
-        case Maximum(value):
-            write_value(message.maximum, value, database)
-        case Minimum(value):
-            write_value(message.minimum, value, database)
-        case ArrayUnion() as union:
-            _write_elements(message.append_missing_elements, union.values, database)
-        case ArrayRemove() as removal:
-            _write_elements(message.remove_all_from_array, removal.values, database)
-        case _:
-            message.set_to_server_value = _SERVER_TIMESTAMP
-
-
-def _write_elements(array: Any, elements: Sequence[Any], database: str) -> None:
-    array.SetInParent()
-    for element in elements:
-        write_value(array.values.add(), element, database)
+# --- transactions ---
 
 
 def begin_request(database: str, *, read_only: bool, retry_of: bytes | None) -> Any:
@@ -146,21 +65,12 @@ def begin_request(database: str, *, read_only: bool, retry_of: bytes | None) -> 
         request.options.read_only.SetInParent()
     elif retry_of is not None:
         request.options.read_write.retry_transaction = retry_of
-    return _sdk.wrapped(request)
+    return request
 
 
 def rollback_request(database: str, transaction: bytes) -> Any:
     """The request that ends a transaction without writing."""
-    return _sdk.wrapped(_sdk.RollbackRequest(database=database, transaction=transaction))
-
-
-def commit_result(response: Any, writes: Sequence[Write]) -> CommitResult:
-    """What a commit gave back."""
-    times = (
-        None if isinstance(write, Delete) else to_datetime_or_none(result, "update_time")
-        for write, result in zip(writes, response.write_results, strict=True)
-    )
-    return CommitResult(tuple(times), to_datetime_or_none(response, "commit_time"))
+    return _sdk.RollbackRequest(database=database, transaction=transaction)
 
 
 # --- reads ---
@@ -175,7 +85,7 @@ def get_request(plan: GetPlan, paths: Sequence[str], database: str, transaction:
         request.mask.field_paths.extend(map(str, plan.projection or (DOCUMENT_ID,)))
     if plan.read_time is not None:
         write_timestamp(request.read_time, plan.read_time)
-    return _sdk.wrapped(request)
+    return request
 
 
 def query_request(plan: QueryPlan, database: str, transaction: bytes | None) -> Any:
@@ -184,7 +94,7 @@ def query_request(plan: QueryPlan, database: str, transaction: bytes | None) -> 
     fill_query(request.structured_query, plan, database)
     if plan.read_time is not None:
         write_timestamp(request.read_time, plan.read_time)
-    return _sdk.wrapped(request)
+    return request
 
 
 def aggregation_request(plan: AggregationPlan, database: str, transaction: bytes | None) -> Any:
@@ -201,7 +111,7 @@ def aggregation_request(plan: AggregationPlan, database: str, transaction: bytes
             target.up_to.value = aggregation.up_to
     if plan.query.read_time is not None:
         write_timestamp(request.read_time, plan.query.read_time)
-    return _sdk.wrapped(request)
+    return request
 
 
 def _alias(number: int) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from cendry.errors import ForeignReferenceError, InvalidDocumentIdError
 from cendry.reference import Ref
@@ -12,35 +12,30 @@ from cendry.values import GeoPoint, Vector
 
 from . import _sdk
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # The kinds that protobuf holds as Python holds them.
 _PLAIN: Final = frozenset({"string_value", "integer_value", "double_value", "boolean_value", "bytes_value"})
-_DOCUMENTS: Final = "/documents/"
+DOCUMENTS: Final = "/documents/"
 
 
 def document_name(database: str, path: str) -> str:
     """The full name of a document: `projects/P/databases/D/documents/cities/SF`."""
-    return f"{database}{_DOCUMENTS}{path}"
+    return f"{database}{DOCUMENTS}{path}"
 
 
 def document_path(database: str, name: str) -> str:
     """The path, below the database, of a document of this database."""
-    return name[len(database) + len(_DOCUMENTS) :]
+    return name[len(database) + len(DOCUMENTS) :]
 
 
 def to_datetime(timestamp: Any) -> datetime:
     """A protobuf timestamp to the microsecond, which is all that Firestore keeps."""
-    return _EPOCH + timedelta(0, timestamp.seconds, timestamp.nanos // 1000)
-
-
-def to_datetime_or_none(message: Any, field: str) -> datetime | None:
-    """A timestamp field of a message, or `None` where it is not set."""
-    return to_datetime(getattr(message, field)) if message.HasField(field) else None
+    return EPOCH + timedelta(0, timestamp.seconds, timestamp.nanos // 1000)
 
 
 def write_timestamp(target: Any, moment: datetime) -> None:
     """Set a protobuf timestamp; a naive moment is taken as UTC."""
-    since = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - _EPOCH
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - EPOCH
     target.seconds = since.days * 86400 + since.seconds
     target.nanos = since.microseconds * 1000
     # The epoch itself sets nothing, and must still be there.
@@ -68,7 +63,7 @@ def decode_value(value: Any, database: str) -> Any:
         case "null_value":
             return None
         case "reference_value":
-            return _decode_reference(value, database)
+            return decode_reference(value, database)
         case "geo_point_value" if (
             abs(value.geo_point_value.latitude) <= 90 and abs(value.geo_point_value.longitude) <= 180
         ):
@@ -80,14 +75,16 @@ def decode_value(value: Any, database: str) -> Any:
 def _decode_map(fields: Any, database: str) -> Any:
     # Firestore stores a vector as a map of this form.
     if "__type__" in fields and "value" in fields and fields["__type__"].string_value == "__vector__":
-        components = [decode_value(component, database) for component in fields["value"].array_value.values]
+        # A double that is not zero proves its kind.
+        components = [one.double_value or decode_value(one, database) for one in fields["value"].array_value.values]
         if all(type(component) in (float, int) for component in components):
             return Vector(components)
     return decode_fields(fields, database)
 
 
-def _decode_reference(value: Any, database: str) -> Any:
-    home, separator, path = value.reference_value.partition(_DOCUMENTS)
+def decode_reference(value: Any, database: str) -> Any:
+    """The reference in a `Value` message; the message itself, if what it holds is none."""
+    home, separator, path = value.reference_value.partition(DOCUMENTS)
     if not separator:
         return value
     try:
@@ -121,39 +118,93 @@ def write_value(target: Any, value: Any, database: str) -> None:
         ValueError: An integer has more than 64 bits.
         ForeignReferenceError: A reference points into another database.
     """
-    match value:
-        case None:
-            target.null_value = 0
-        case bool():
-            target.boolean_value = value
-        case int():
-            target.integer_value = value
-        case float():
-            target.double_value = value
-        case str():
-            target.string_value = value
-        case datetime():
-            write_timestamp(target.timestamp_value, value)
-        case bytes() if not hasattr(value, "subtype"):  # the SDK's BSON binaries have one
-            target.bytes_value = value
-        case Ref(database=home):
-            if home is not None and home != database:
-                raise ForeignReferenceError(cast(object, value), database)
-            target.reference_value = document_name(database, value.path)
-        case GeoPoint():
-            target.geo_point_value.latitude = value.latitude
-            target.geo_point_value.longitude = value.longitude
-            target.geo_point_value.SetInParent()
-        case Vector():
-            write_value(target, {"__type__": "__vector__", "value": list(value)}, database)
-        case list() | tuple():
-            target.array_value.SetInParent()
-            for element in cast("Sequence[Any]", value):
-                write_value(target.array_value.values.add(), element, database)
-        case dict():
-            target.map_value.SetInParent()
-            write_fields(target.map_value.fields, cast("dict[str, Any]", value), database)
-        case _ if isinstance(value, _sdk.Value):
-            target.CopyFrom(value)
-        case _:
-            target.CopyFrom(_sdk.encode_sdk_value(value)._pb)
+    kind: type[Any] = type(value)
+    field = _FIELDS.get(kind)
+    if field is not None:
+        setattr(target, field, value)
+    elif (write := _WRITERS.get(kind)) is not None:
+        write(target, value, database)
+    else:
+        _write_other(target, value, database)
+
+
+def _write_reference(target: Any, value: Ref[Any], database: str) -> None:
+    if value.database is not None and value.database != database:
+        raise ForeignReferenceError(value, database)
+    target.reference_value = document_name(database, value.path)
+
+
+def write_geo_point(target: Any, value: GeoPoint) -> None:
+    """Fill a `Value` message with a geo point."""
+    point = target.geo_point_value
+    point.latitude, point.longitude = value.latitude, value.longitude
+    # 0/0 sets nothing, and must still be there.
+    point.SetInParent()
+
+
+def _write_vector(target: Any, value: Vector, _database: str) -> None:
+    fields = target.map_value.fields
+    fields["__type__"].string_value = "__vector__"
+    array = fields["value"].array_value
+    array.SetInParent()
+    add = array.values.add
+    for component in value:
+        add(double_value=component)
+
+
+def _write_array(target: Any, value: Sequence[Any], database: str) -> None:
+    array = target.array_value
+    array.SetInParent()
+    add = array.values.add
+    for element in value:
+        write_value(add(), element, database)
+
+
+def _write_map(target: Any, value: Mapping[str, Any], database: str) -> None:
+    target.map_value.SetInParent()
+    write_fields(target.map_value.fields, value, database)
+
+
+_FIELDS: Final[dict[type[Any], str]] = {
+    bool: "boolean_value",
+    int: "integer_value",
+    float: "double_value",
+    str: "string_value",
+    bytes: "bytes_value",
+}
+"""Where a `Value` message holds what Python holds as protobuf does."""
+
+_Write = Callable[[Any, Any, str], None]
+
+
+def _write_null(target: Any, _value: None, _database: str) -> None:
+    target.null_value = 0
+
+
+_WRITERS: Final[dict[type[Any], _Write]] = {
+    type(None): _write_null,
+    datetime: lambda target, value, _: write_timestamp(target.timestamp_value, value),
+    Ref: _write_reference,
+    GeoPoint: lambda target, value, _: write_geo_point(target, value),
+    Vector: _write_vector,
+    list: _write_array,
+    tuple: _write_array,
+    dict: _write_map,
+}
+"""How values of exactly these types are written."""
+
+
+def _write_other(target: Any, value: Any, database: str) -> None:
+    """Write a value of a class that derives from one of those, or of the SDK's own."""
+    if isinstance(value, bytes) and not hasattr(value, "subtype"):  # the SDK's BSON binaries have one
+        target.bytes_value = value
+        return
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            setattr(target, _FIELDS[kind], value)
+            return
+    for other in (datetime, list, tuple, dict):
+        if isinstance(value, other):
+            _WRITERS[other](target, value, database)
+            return
+    target.CopyFrom(value if isinstance(value, _sdk.Value) else _sdk.encode_sdk_value(value)._pb)

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, MutableMapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, DocumentResult
+from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
+from cendry.codec import Codec
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud.firestore_v1 import AsyncClient
 
 from . import _sdk
-from ._calls import TRANSIENT_COMMIT, Allowance, send_async
+from ._calls import Allowance, failure_of, send_async
 from ._clients import Connection, check_arguments, connect
+from ._commit import Outcome, commit_request, commit_result
 from ._errors import translated
 from ._reading import GetReading, QueryReading
-from ._translate import (
-    aggregation_request,
-    aggregation_result,
-    begin_request,
-    commit_request,
-    commit_result,
-    rollback_request,
-)
+from ._road import Method
+from ._translate import aggregation_request, aggregation_result, begin_request, rollback_request
+from ._wire import encoder
 
 
 class AsyncFirestoreBackend:
@@ -67,36 +65,50 @@ class AsyncFirestoreBackend:
                 for ended in [other for other in self._opened if other.is_closed()]:
                     del self._opened[ended]
                 client = self._given or AsyncClient(project=self._project, database=self._database)
-                opened = self._opened[loop] = connect(client)
+                opened = self._opened[loop] = connect(client, is_async=True)
         return opened
+
+    def encoder(self, codec: Codec[Any]) -> Callable[[Any], MutableMapping[str, Any]]:
+        """What makes the stored fields of instances of a class: straight into a message, on the direct road."""
+        try:
+            connection = self._connection
+        except RuntimeError:
+            # A batch may be filled where no event loop runs, and without one there is no connection.
+            return codec.encode
+        return encoder(codec, connection.database) if connection.road.is_direct else codec.encode
 
     def get(
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> AsyncIterator[DocumentResult]:
+    ) -> AsyncIterator[StoredDocument]:
         """Read documents by path: one result for each path, absent ones included, in any order."""
         connection = self._connection
-        reading = GetReading(plan, connection.database, transaction, Allowance(options))
-        return _stream(reading, connection.api.batch_get_documents, connection)
+        method = connection.road.get
+        return _stream(GetReading(plan, connection, transaction, Allowance(options, method.policy)), method, connection)
 
     def run(
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> AsyncIterator[DocumentResult]:
+    ) -> AsyncIterator[StoredDocument]:
         """Stream the documents of a query, in its order, over as many calls as it takes."""
         connection = self._connection
-        reading = QueryReading(plan, connection.database, transaction, Allowance(options))
-        return _stream(reading, connection.api.run_query, connection)
+        method = connection.road.run
+        return _stream(
+            QueryReading(plan, connection, transaction, Allowance(options, method.policy)), method, connection
+        )
 
     async def aggregate(
         self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> tuple[int | float | None, ...]:
         """Compute figures over a query, one for each aggregation of the plan."""
         connection = self._connection
-        request = aggregation_request(plan, connection.database, transaction)
+        method, request = connection.road.aggregate, aggregation_request(plan, connection.database, transaction)
+
+        async def attempt(seconds: float) -> Any:
+            stream = await method.start(request, seconds)
+            [found] = [found async for found in _messages(stream) if found.HasField("result")]
+            return found
+
         with translated(collection=plan.query.collection), _noticing_close(connection):
-            stream = await send_async(
-                connection.api.run_aggregation_query, request, connection.metadata, Allowance(options)
-            )
-            [response] = [response._pb async for response in stream if response._pb.HasField("result")]
+            response = await send_async(attempt, Allowance(options, method.policy))
         return aggregation_result(plan, response, connection.database)
 
     async def commit(
@@ -104,30 +116,38 @@ class AsyncFirestoreBackend:
     ) -> CommitResult:
         """Apply all writes, in order, or none. With a transaction, this ends it."""
         connection = self._connection
-        request = commit_request(writes, connection.database, transaction)
-        allowance = Allowance(options, TRANSIENT_COMMIT)
+        method, request = connection.road.commit, commit_request(writes, connection.database, transaction)
+        outcome = Outcome(request, writes)
+
+        async def attempt(seconds: float) -> Any:
+            try:
+                return await method.start(request, seconds)
+            except (_sdk.RpcError, GoogleAPICallError) as raised:
+                error = failure_of(raised)
+                outcome.judge(error)
+                raise error from (None if error is raised else raised)
+
         with translated(writes=writes), _noticing_close(connection):
-            response = await send_async(connection.api.commit, request, connection.metadata, allowance)
-        return commit_result(response._pb, writes)
+            response = await send_async(attempt, Allowance(options, method.policy))
+        return commit_result(response, writes)
 
     async def begin(
         self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
     ) -> Any:
         """Begin a transaction and give its handle, which is Firestore's id of it."""
         connection = self._connection
+        method = connection.road.begin
         request = begin_request(connection.database, read_only=read_only, retry_of=retry_of)
         with translated(), _noticing_close(connection):
-            response = await send_async(
-                connection.api.begin_transaction, request, connection.metadata, Allowance(options)
-            )
+            response = await send_async(partial(method.start, request), Allowance(options, method.policy))
         return response.transaction
 
     async def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
         """End a transaction without writing."""
         connection = self._connection
-        request = rollback_request(connection.database, transaction)
+        method, request = connection.road.rollback, rollback_request(connection.database, transaction)
         with translated(), _noticing_close(connection):
-            await send_async(connection.api.rollback, request, connection.metadata, Allowance(options))
+            await send_async(partial(method.start, request), Allowance(options, method.policy))
 
     async def close(self) -> None:
         """Close the clients that this backend made, each in its own event loop.
@@ -166,24 +186,44 @@ def _noticing_close(connection: Connection) -> Generator[None]:
         raise _sdk.Cancelled("The connection to Firestore was closed during the call.") from error
 
 
+async def _messages(stream: Any) -> AsyncIterator[Any]:
+    while (message := await stream.read()) is not _sdk.EOF:
+        yield message
+
+
 async def _close(connection: Connection) -> None:
     await connection.api.transport.close()
 
 
+async def _open(method: Method, request: Any, allowance: Allowance) -> tuple[Any, Any]:
+    """A stream and its first message, or `EOF` for one that has none: only with that a call proves to have worked."""
+
+    async def attempt(seconds: float) -> tuple[Any, Any]:
+        stream = await method.start(request, seconds)
+        return stream, await stream.read()
+
+    return await send_async(attempt, allowance)
+
+
 async def _stream(
-    reading: GetReading | QueryReading, method: Callable[..., Any], connection: Connection
-) -> AsyncIterator[DocumentResult]:
+    reading: GetReading | QueryReading, method: Method, connection: Connection
+) -> AsyncIterator[StoredDocument]:
     while True:
         stream: Any = None
         try:
             with _noticing_close(connection):
-                stream = await send_async(method, reading.request(), connection.metadata, reading.allowance)
-                async for response in stream:
-                    result = reading.result(response._pb)
+                stream, response = await _open(method, reading.request(), reading.allowance)
+                read = stream.read
+                while response is not _sdk.EOF:
+                    result = reading.result(response)
                     if result is not None:
                         yield result
+                    response = await read()
+            if reading.goes_on():
+                continue
             return
-        except GoogleAPICallError as error:
+        except (_sdk.RpcError, GoogleAPICallError) as raised:
+            error = failure_of(raised)
             connection.check_open(error)
             pause = reading.pause_after(error)
         except _sdk.UsageError as error:
@@ -193,6 +233,6 @@ async def _stream(
         finally:
             if stream is not None:
                 stream.cancel()
-        if reading.is_complete:
+        if reading.is_complete and not reading.goes_on():
             return
         await asyncio.sleep(pause)

@@ -5,27 +5,26 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from functools import partial
 from typing import Any
 
-from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, DocumentResult, SnapshotResult
+from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, SnapshotResult, StoredDocument
+from cendry.codec import Codec
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud.firestore_v1 import Client
 
-from ._calls import TRANSIENT_COMMIT, Allowance, send
-from ._clients import Connection, check_arguments, connect
+from . import _sdk
+from ._calls import Allowance, failure_of, send
+from ._clients import Connection, check_arguments, connect, make_client
+from ._commit import Outcome, commit_request, commit_result
 from ._errors import translated
 from ._listen import Listener
 from ._reading import GetReading, QueryReading
-from ._translate import (
-    aggregation_request,
-    aggregation_result,
-    begin_request,
-    commit_request,
-    commit_result,
-    rollback_request,
-)
+from ._road import Method
+from ._translate import aggregation_request, aggregation_result, begin_request, rollback_request
+from ._wire import encoder
 
 
 class FirestoreBackend:
@@ -64,35 +63,46 @@ class FirestoreBackend:
             with self._lock:
                 opened = self._opened
                 if opened is None:
-                    client = self._given or Client(project=self._project, database=self._database)
-                    opened = self._opened = connect(client)
+                    client = self._given or make_client(self._project, self._database)
+                    opened = self._opened = connect(client, is_async=False)
         return opened
+
+    def encoder(self, codec: Codec[Any]) -> Callable[[Any], MutableMapping[str, Any]]:
+        """What makes the stored fields of instances of a class: straight into a message, on the direct road."""
+        connection = self._connection
+        return encoder(codec, connection.database) if connection.road.is_direct else codec.encode
 
     def get(
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> Iterator[DocumentResult]:
+    ) -> Iterator[StoredDocument]:
         """Read documents by path: one result for each path, absent ones included, in any order."""
         connection = self._connection
-        reading = GetReading(plan, connection.database, transaction, Allowance(options))
-        return _stream(reading, connection.api.batch_get_documents, connection)
+        method = connection.road.get
+        return _stream(GetReading(plan, connection, transaction, Allowance(options, method.policy)), method, connection)
 
     def run(
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> Iterator[DocumentResult]:
+    ) -> Iterator[StoredDocument]:
         """Stream the documents of a query, in its order, over as many calls as it takes."""
         connection = self._connection
-        reading = QueryReading(plan, connection.database, transaction, Allowance(options))
-        return _stream(reading, connection.api.run_query, connection)
+        method = connection.road.run
+        return _stream(
+            QueryReading(plan, connection, transaction, Allowance(options, method.policy)), method, connection
+        )
 
     def aggregate(
         self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> tuple[int | float | None, ...]:
         """Compute figures over a query, one for each aggregation of the plan."""
         connection = self._connection
-        request = aggregation_request(plan, connection.database, transaction)
+        method, request = connection.road.aggregate, aggregation_request(plan, connection.database, transaction)
+
+        def attempt(seconds: float) -> Any:
+            [found] = [found for found in method.start(request, seconds) if found.HasField("result")]
+            return found
+
         with translated(collection=plan.query.collection):
-            stream = send(connection.api.run_aggregation_query, request, connection.metadata, Allowance(options))
-            [response] = [response._pb for response in stream if response._pb.HasField("result")]
+            response = send(attempt, Allowance(options, method.policy))
         return aggregation_result(plan, response, connection.database)
 
     def commit(
@@ -100,24 +110,35 @@ class FirestoreBackend:
     ) -> CommitResult:
         """Apply all writes, in order, or none. With a transaction, this ends it."""
         connection = self._connection
-        request = commit_request(writes, connection.database, transaction)
+        method, request = connection.road.commit, commit_request(writes, connection.database, transaction)
+        outcome = Outcome(request, writes)
+
+        def attempt(seconds: float) -> Any:
+            try:
+                return method.start(request, seconds)
+            except (_sdk.RpcError, GoogleAPICallError) as raised:
+                error = failure_of(raised)
+                outcome.judge(error)
+                raise error from (None if error is raised else raised)
+
         with translated(writes=writes):
-            response = send(connection.api.commit, request, connection.metadata, Allowance(options, TRANSIENT_COMMIT))
-        return commit_result(response._pb, writes)
+            response = send(attempt, Allowance(options, method.policy))
+        return commit_result(response, writes)
 
     def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
         """Begin a transaction and give its handle, which is Firestore's id of it."""
         connection = self._connection
+        method = connection.road.begin
         request = begin_request(connection.database, read_only=read_only, retry_of=retry_of)
         with translated():
-            return send(connection.api.begin_transaction, request, connection.metadata, Allowance(options)).transaction
+            return send(partial(method.start, request), Allowance(options, method.policy)).transaction
 
     def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
         """End a transaction without writing."""
         connection = self._connection
-        request = rollback_request(connection.database, transaction)
+        method, request = connection.road.rollback, rollback_request(connection.database, transaction)
         with translated():
-            send(connection.api.rollback, request, connection.metadata, Allowance(options))
+            send(partial(method.start, request), Allowance(options, method.policy))
 
     def listen(
         self,
@@ -146,19 +167,31 @@ class FirestoreBackend:
             opened.api.transport.close()
 
 
-def _stream(
-    reading: GetReading | QueryReading, method: Callable[..., Any], connection: Connection
-) -> Iterator[DocumentResult]:
+def _open(method: Method, request: Any, allowance: Allowance) -> tuple[Any, Any]:
+    """A stream and its first message, or `None` for one that has none: only with that a call proves to have worked."""
+
+    def attempt(seconds: float) -> tuple[Any, Any]:
+        stream = method.start(request, seconds)
+        return stream, next(stream, None)
+
+    return send(attempt, allowance)
+
+
+def _stream(reading: GetReading | QueryReading, method: Method, connection: Connection) -> Iterator[StoredDocument]:
     while True:
         stream: Any = None
         try:
-            stream = send(method, reading.request(), connection.metadata, reading.allowance)
-            for response in stream:
-                result = reading.result(response._pb)
+            stream, response = _open(method, reading.request(), reading.allowance)
+            while response is not None:
+                result = reading.result(response)
                 if result is not None:
                     yield result
+                response = next(stream, None)
+            if reading.goes_on():
+                continue
             return
-        except GoogleAPICallError as error:
+        except (_sdk.RpcError, GoogleAPICallError) as raised:
+            error = failure_of(raised)
             connection.check_open(error)
             pause = reading.pause_after(error)
         except ValueError as error:
@@ -168,6 +201,6 @@ def _stream(
         finally:
             if stream is not None:
                 stream.cancel()
-        if reading.is_complete:
+        if reading.is_complete and not reading.goes_on():
             return
         time.sleep(pause)

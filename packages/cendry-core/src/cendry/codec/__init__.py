@@ -12,7 +12,7 @@ from ..records import style_of
 from ..shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth
 from ..types import TypeRegistry, default_registry, record_of
 from .checker import FAILED, Checker, Problem
-from .emit import Module
+from .emit import Fallback, Module
 from .emit_read import emit_decode, emit_read_value
 from .emit_write import emit_encode, emit_write_value
 from .leaves import Mismatch, deeper_than
@@ -54,6 +54,8 @@ class Codec(Generic[M]):
         model: The class.
         version: The version of the registry that this was made with.
         shape: What is stored.
+        outputs: What others made of this codec, under keys of their own: a backend keeps its compiled code here, which
+            so lives as long as the codec, and is made anew with it.
     """
 
     def __init__(self, model: type[M], registry: TypeRegistry) -> None:
@@ -66,6 +68,7 @@ class Codec(Generic[M]):
         self._resolved: dict[tuple[str, ...], ResolvedField] = {}
         self._converters: dict[Shape, tuple[Callable[[Any], Any], Callable[[Any], Any], bool]] = {}
         self._sources: list[str] = []
+        self.outputs: dict[Any, Any] = {}
 
     @cached_property
     def decode(self) -> Callable[..., M]:
@@ -159,7 +162,7 @@ class Codec(Generic[M]):
         """A place by its stored path, which is taken as it is; values there are stored as given."""
         return self._place(path.segments, path, Anything(), None)
 
-    def mask(self, data: dict[str, Any]) -> tuple[FieldPath, ...]:
+    def mask(self, data: Mapping[str, Any]) -> tuple[FieldPath, ...]:
         """The declared places in encoded data, inside embedded maps too: the update mask of `extra="keep"`."""
         return tuple(self._mask.of(data))
 
@@ -182,27 +185,23 @@ class Codec(Generic[M]):
     def _compile_decode(self, reading: Reading, explain: Callable[..., Any]) -> Callable[..., M]:
         module = Module()
         module.known("explain", explain)
-        emit_decode(
-            module, self.shape, reading, lambda shape, value: _convert(Reader(reading), Reader.read, shape, value)
-        )
+        emit_decode(module, self.shape, reading, _reading(reading))
         return self._run(module, "decoder of", "decode")
 
     def _compile_encode(self, names: Names) -> Callable[..., Any]:
         module = Module()
         module.known("explain", partial(self._explain_encode, names))
-        emit_encode(module, self.shape, names, lambda shape, value: _convert(Writer(names), Writer.write, shape, value))
+        emit_encode(module, self.shape, names, _writing(names))
         return self._run(module, "encoder of", "encode")
 
     def _converter(self, shape: Shape) -> tuple[Callable[[Any], Any], Callable[[Any], Any], bool]:
         known = self._converters.get(shape)
         if known is None:
             module = Module()
-            emit_write_value(module, shape, lambda inner, value: _convert(Writer(), Writer.write, inner, value))
+            emit_write_value(module, shape, _writing("stored"))
             write = self._run(module, "value encoder of", "write")
             module = Module()
-            emit_read_value(
-                module, shape, STORED, lambda inner, value: _convert(Reader(STORED), Reader.read, inner, value)
-            )
+            emit_read_value(module, shape, STORED, _reading(STORED))
             known = (write, self._run(module, "value decoder of", "read"), can_exceed_depth(shape))
             self._converters[shape] = known
         return known
@@ -286,6 +285,20 @@ class Codec(Generic[M]):
 def _cause(error: Exception) -> Exception | None:
     """The error that a user's own code raised, worth to be shown as the cause."""
     return None if isinstance(error, (Mismatch, KeyError, AttributeError, RecursionError)) else error
+
+
+def _reading(reading: Reading) -> Fallback:
+    def fallback(shape: Shape, value: Any) -> Any:
+        return _convert(Reader(reading), Reader.read, shape, value)
+
+    return fallback
+
+
+def _writing(names: Names) -> Fallback:
+    def fallback(shape: Shape, value: Any) -> Any:
+        return _convert(Writer(names), Writer.write, shape, value)
+
+    return fallback
 
 
 def _convert(checker: Checker, convert: Callable[[Any, Shape, Any], Any], shape: Shape, value: Any) -> Any:

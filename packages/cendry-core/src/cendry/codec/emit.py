@@ -16,8 +16,8 @@ _serial: Final = itertools.count(1)
 
 INT64_TEST: Final = "-9223372036854775808 <= {0} <= 9223372036854775807"
 
-Fallback = Callable[[Shape, Any], Any]
-"""Converts one value the interpreted way, or raises `Mismatch`."""
+Fallback = Callable[..., Any]
+"""Converts a value the interpreted way, or raises `Mismatch`; takes the shape, the value and what emitters pass on."""
 
 
 class Module:
@@ -68,7 +68,10 @@ class Module:
 
 
 class Emitter:
-    """The common part of the two: which record has which function, and what happens off the fast path."""
+    """The common part of all: which record has which function, and what happens off the fast path."""
+
+    passed = ""
+    """What generated functions take and pass on besides the value, as source: `, base`."""
 
     def __init__(self, module: Module, fallback: Fallback) -> None:
         self.module = module
@@ -89,11 +92,11 @@ class Emitter:
             self._shapes.append(shape)  # Keeps it alive, and its id its own.
             fallback = self._fallback
 
-            def convert(value: Any) -> Any:
-                return fallback(shape, value)
+            def convert(value: Any, *passed: Any) -> Any:
+                return fallback(shape, value, *passed)
 
             self._slow[id(shape)] = self.module.bind("slow", convert)
-        return f"{self._slow[id(shape)]}({value})"
+        return f"{self._slow[id(shape)]}({value}{self.passed})"
 
     def record_function(self, record: Record) -> str:
         """The name of the function for a record inside; it is written later, since records can contain themselves."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import MISSING
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -184,7 +185,7 @@ class ReadEmitter(Emitter):
         return name
 
     def emit_record(self, record: Record, name: str) -> None:
-        self.module.function(f"{name}(data)", self.record_body(record))
+        self.module.function(f"{name}(data{self.passed})", self.record_body(record))
 
     def record_body(self, record: Record, document_id: str = "None") -> list[str]:
         """The lines of a function that makes an instance of `data`."""
@@ -193,10 +194,14 @@ class ReadEmitter(Emitter):
             keys = {self.reading.key(field) for field in record.fields}
             if record.style == "model" and self.reading.id_key:
                 keys.add("id")
-            body += [f"if not data.keys() <= {self.module.bind('keys', frozenset(keys))}:", "    refuse()"]
+            body += self.refuse_others(self.module.bind("keys", frozenset(keys)))
         if record.style in ("model", "map"):
             return body + self.attributes(record, document_id)
         return body + self.arguments(record)
+
+    def refuse_others(self, keys: str) -> list[str]:
+        """Lines that refuse `data` with a key that is not in this set."""
+        return [f"if not data.keys() <= {keys}:", "    refuse()"]
 
     def attributes(self, record: Record, document_id: str) -> list[str]:
         python = record.python
@@ -211,16 +216,23 @@ class ReadEmitter(Emitter):
         if record.style == "model":
             body.append(store("id", document_id))
         for field in record.fields:
-            body += self.fetch(field)
-            body.append(store(field.name, self.expression(field.shape, "v", self.absent(field))))
+            body += self.attribute(field, store)
         if hasattr(python, "__post_init__"):
             body.append("o.__post_init__()")
         return [*body, "return o"]
 
+    def attribute(self, field: RecordField, store: Callable[[str, str], str]) -> list[str]:
+        """Lines that set one attribute; `store` gives the assignment of some source to it."""
+        return [*self.fetch(field), store(field.name, self.expression(field.shape, "v", self.absent(field)))]
+
+    def required(self, key: str) -> str:
+        """A line that fetches what must be in `data`, and raises if it isn't."""
+        return f"v = data[{key!r}]"
+
     def fetch(self, field: RecordField) -> list[str]:
         key = self.reading.key(field)
         if field.required:
-            return [f"v = data[{key!r}]"]
+            return [self.required(key)]
         if field.default is None and isinstance(field.shape, Nullable):
             return [f"v = data.get({key!r})"]
         return [f"v = data.get({key!r}, missing)"]
@@ -228,22 +240,14 @@ class ReadEmitter(Emitter):
     def absent(self, field: RecordField) -> str | None:
         if field.required or (field.default is None and isinstance(field.shape, Nullable)):
             return None
-        if field.factory is MISSING:
-            default = field.default
-            plain = type(default) in (type(None), bool, int, str)
-            value = repr(default) if plain else self.module.bind("default", default)
-        else:
-            factory = field.factory
-            builtin = {list: "[]", dict: "{}", set: "set()"}
-            value = builtin.get(factory) or f"{self.module.bind('factory', factory)}()"
-        return when("v is missing", value, self.slow(field.shape, "v"))
+        return when("v is missing", default_of(self.module, field), self.slow(field.shape, "v"))
 
     def arguments(self, record: Record) -> list[str]:
         body = ["found = {}"]
         for field in record.fields:
             key, target = self.reading.key(field), f"found[{field.argument!r}]"
             if field.required:
-                body += [f"v = data[{key!r}]", f"{target} = {self.expression(field.shape, 'v')}"]
+                body += [self.required(key), f"{target} = {self.expression(field.shape, 'v')}"]
             else:
                 body += [
                     f"if {key!r} in data:",
@@ -257,6 +261,16 @@ class ReadEmitter(Emitter):
             *body,
             f"return {made}.model_validate(found)" if record.style == "pydantic" else f"return {made}(**found)",
         ]
+
+
+def default_of(module: Module, field: RecordField) -> str:
+    """The source of the value of an absent field that isn't required."""
+    if field.factory is MISSING:
+        default = field.default
+        plain = type(default) in (type(None), bool, int, str)
+        return repr(default) if plain else module.bind("default", default)
+    builtin = {list: "[]", dict: "{}", set: "set()"}
+    return builtin.get(field.factory) or f"{module.bind('factory', field.factory)}()"
 
 
 def emit_decode(module: Module, record: Record, reading: Reading, fallback: Fallback) -> None:

@@ -189,10 +189,10 @@ class Mask:
         ]
         self._inner: dict[str, Mask] = {}
 
-    def of(self, data: dict[str, Any]) -> Iterator[FieldPath]:
+    def of(self, data: Mapping[str, Any]) -> Iterator[FieldPath]:
         """The paths to write; maps with declared fields are gone into, all else is written whole."""
         for stored, path, record in self._leaves:
-            value = data.get(stored)
+            value = None if record is None else data.get(stored)
             if record is None or not isinstance(value, dict) or not record.fields:
                 yield path
                 continue

@@ -10,7 +10,8 @@ from inspect import isawaitable, iscoroutine
 from random import Random
 from typing import Any, Generic, TypeVar, cast
 
-from ..backend import AsyncBackend, Backend, CallOptions, DocumentResult
+from ..backend import AsyncBackend, Backend, CallOptions, StoredDocument
+from ..codec import Codec
 from ..criteria import Criteria
 from ..errors import CendryError, TransactionContentionError
 from ..flow import Begin, Commit, Flow, Pause, Request, Rollback
@@ -19,7 +20,7 @@ from ..planning import planned
 from ..results import Read, reader
 from ..types import TypeRegistry
 from ..watch import Listener, Snapshot
-from ._writes import Writer
+from ._writes import Encode, Encoder, Writer
 
 B = TypeVar("B")
 R = TypeVar("R")
@@ -61,6 +62,15 @@ class Door(Generic[B]):
                 if backend is None:
                     backend = self._backend = self._make()
         return backend
+
+    def encoder(self, codec: Codec[Any]) -> Encode:
+        """What makes the stored fields of an instance: the backend's own, or the codec's.
+
+        Raises:
+            CendryError: The context is closed.
+        """
+        own: Encoder | None = getattr(self.backend(), "encoder", None)
+        return codec.encode if own is None else own(codec)
 
     def check_open(self) -> None:
         """Refuse use after the end.
@@ -139,7 +149,7 @@ class Session:
         except StopIteration as end:
             return cast("R", end.value)
 
-    def stream(self, plan: QueryPlan) -> Iterator[DocumentResult]:
+    def stream(self, plan: QueryPlan) -> Iterator[StoredDocument]:
         """The results of a query as they arrive."""
         backend = self.door.backend()
         if self.transaction is None:
@@ -149,7 +159,7 @@ class Session:
 
     def _stream_inside(
         self, backend: Backend, transaction: TransactionState, plan: QueryPlan
-    ) -> Iterator[DocumentResult]:
+    ) -> Iterator[StoredDocument]:
         with _marking(transaction):
             for result in backend.run(plan, options=self.settings.options, transaction=transaction.handle):
                 transaction.check_open()
@@ -256,7 +266,7 @@ class AsyncSession:
         except StopIteration as end:
             return cast("R", end.value)
 
-    def stream(self, plan: QueryPlan) -> AsyncIterator[DocumentResult]:
+    def stream(self, plan: QueryPlan) -> AsyncIterator[StoredDocument]:
         """The results of a query as they arrive."""
         backend = self.door.backend()
         if self.transaction is None:
@@ -266,7 +276,7 @@ class AsyncSession:
 
     async def _stream_inside(
         self, backend: AsyncBackend, transaction: TransactionState, plan: QueryPlan
-    ) -> AsyncIterator[DocumentResult]:
+    ) -> AsyncIterator[StoredDocument]:
         with _marking(transaction):
             async for result in backend.run(plan, options=self.settings.options, transaction=transaction.handle):
                 transaction.check_open()

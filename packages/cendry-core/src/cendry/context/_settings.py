@@ -13,7 +13,7 @@ from ..backend import AsyncBackend, Backend, CallOptions
 from ..errors import CendryError
 from ..types import TypeRegistry, default_registry
 from ._session import Door, Settings
-from ._writes import Writer, utc_now
+from ._writes import Encoder, Writer, utc_now
 
 B = TypeVar("B")
 
@@ -24,6 +24,7 @@ def settings(
     retry: Any,
     clock: Callable[[], datetime] | None,
     random: Random | None,
+    encoder: Encoder,
 ) -> Settings:
     """What holds for all calls of a context."""
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0):
@@ -33,7 +34,7 @@ def settings(
     if clock is not None and not callable(clock):
         raise TypeError(f"clock= takes a function that gives the time, not {clock!r}.")
     registry = default_registry if registry is None else registry
-    writer = Writer(registry, utc_now if clock is None else clock)
+    writer = Writer(registry, utc_now if clock is None else clock, encoder)
     return Settings(registry, CallOptions(timeout, retry), writer, Random() if random is None else random)  # noqa: S311
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..backend import DocumentResult
+from ..backend import StoredDocument
 from ..codec import codec_for
 from ..criteria import ID_PLACE, is_iterable, is_ref, place_of, place_text
 from ..errors import CendryError, DocumentAlreadyExistsError, DocumentNotFoundError
@@ -33,8 +33,8 @@ CREATE_ATTEMPTS = 5
 def find(target: object, document_id: object, parent: object, registry: TypeRegistry) -> Flow[Any]:
     """The document of a class and an id, or of a `Ref`; `None` if there is none."""
     model, path, _ = locate(target, document_id, parent)
-    results: list[DocumentResult] = yield GetPlan((path,))
-    return reader(codec_for(model, registry))(results[0]) if results[0].data is not None else None
+    results: list[StoredDocument] = yield GetPlan((path,))
+    return reader(codec_for(model, registry))(results[0]) if results[0].exists else None
 
 
 def get(target: object, document_id: object, parent: object, registry: TypeRegistry) -> Flow[Any]:
@@ -48,8 +48,8 @@ def get(target: object, document_id: object, parent: object, registry: TypeRegis
 def exists(target: object, document_id: object, parent: object) -> Flow[bool]:
     """Whether there is such a document."""
     _, path, _ = locate(target, document_id, parent)
-    results: list[DocumentResult] = yield GetPlan((path,), projection=())
-    return results[0].data is not None
+    results: list[StoredDocument] = yield GetPlan((path,), projection=())
+    return results[0].exists
 
 
 def get_many(model: type[Any], ids: Iterable[object], parent: object, registry: TypeRegistry) -> Flow[list[Any]]:
@@ -57,8 +57,8 @@ def get_many(model: type[Any], ids: Iterable[object], parent: object, registry: 
     paths = [_path(model, one, parent) for one in several(ids, "get_many() takes ids")]
     if not paths:
         return []
-    results: list[DocumentResult] = yield GetPlan(tuple(dict.fromkeys(paths)))
-    found = {result.path: result for result in results if result.data is not None}
+    results: list[StoredDocument] = yield GetPlan(tuple(dict.fromkeys(paths)))
+    found = {result.path: result for result in results if result.exists}
     missing = [path for path in dict.fromkeys(paths) if path not in found]
     if missing:
         raise DocumentNotFoundError.all_missing(missing)
@@ -87,8 +87,8 @@ def write(pending: Pending | None) -> Flow[str]:
 def refresh(instance: Model, parent: object, registry: TypeRegistry) -> Flow[None]:
     """Read the document of an instance again, into the instance."""
     model, path, _ = locate(instance, None, parent)
-    results: list[DocumentResult] = yield GetPlan((path,))
-    if results[0].data is None:
+    results: list[StoredDocument] = yield GetPlan((path,))
+    if not results[0].exists:
         raise DocumentNotFoundError(path)
     fresh: Model = reader(codec_for(model, registry))(results[0])
     vars(instance).update(vars(fresh))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from random import SystemRandom
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from ..backend import CommitResult
 from ..codec import Codec, codec_for
@@ -60,12 +60,26 @@ class Pending:
     values: Sequence[tuple[Names, Any]] = ()
 
 
+Encode: TypeAlias = "Callable[[Any], MutableMapping[str, Any]]"
+"""Makes the stored fields of an instance."""
+
+Encoder: TypeAlias = "Callable[[Codec[Any]], Encode]"
+"""Makes an `Encode` for a class."""
+
+
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Makes writes, with the registry and the clock of a context."""
+    """Makes writes, with the registry and the clock of a context, and as its backend wants them.
+
+    Attributes:
+        registry: The registry.
+        clock: Gives the time, aware.
+        encoder: What makes the stored fields of instances that are written whole.
+    """
 
     registry: TypeRegistry
     clock: Callable[[], datetime]
+    encoder: Encoder
 
     def save(self, instance: Model, parent: object, merge: bool, if_unchanged: object) -> Pending:
         """A write of the whole instance, whether its document exists or not."""
@@ -136,10 +150,10 @@ class Writer:
 
     def _document(
         self, codec: Codec[Any], instance: Model
-    ) -> tuple[dict[str, Any], tuple[FieldTransform, ...], Sequence[tuple[Names, Any]]]:
+    ) -> tuple[MutableMapping[str, Any], tuple[FieldTransform, ...], Sequence[tuple[Names, Any]]]:
         transforms: tuple[FieldTransform, ...] = ()
         try:
-            data = codec.encode(instance)
+            data = self.encoder(codec)(instance)
         except InvalidValueError:
             # Only where a value doesn't fit is it worth asking whether it is a transform.
             if not any(is_transform(from_sdk_change(value)) for value in vars(instance).values()):

@@ -66,9 +66,8 @@ class AsyncCendry(AsyncReads, AsyncOnly):
         clock: Callable[[], datetime] | None = None,
         random: Random | None = None,
     ) -> None:
-        self._session = AsyncSession(
-            open_async_door(client, backend, project, database), settings(type_registry, timeout, retry, clock, random)
-        )
+        door = open_async_door(client, backend, project, database)
+        self._session = AsyncSession(door, settings(type_registry, timeout, retry, clock, random, door.encoder))
 
     @property
     def client(self) -> Any:

@@ -67,9 +67,8 @@ class Cendry(Reads, SyncOnly):
         clock: Callable[[], datetime] | None = None,
         random: Random | None = None,
     ) -> None:
-        self._session = Session(
-            open_door(client, backend, project, database), settings(type_registry, timeout, retry, clock, random)
-        )
+        door = open_door(client, backend, project, database)
+        self._session = Session(door, settings(type_registry, timeout, retry, clock, random, door.encoder))
 
     @property
     def client(self) -> Any:

@@ -149,7 +149,7 @@ class ValueConformance(Suite):
     @pytest.mark.parametrize("path", ["c/a/d/b/e/f/g/h", "c/ü n ï/d/😀", "c/a.b/d/`", "c/%2F"])
     def test_odd_and_deep_paths(self, db: Database, path: str) -> None:
         db.commit(Set(path, {"x": 1}))
-        assert [(path, {"x": 1})] == [found[:2] for found in db.get(path)]
+        assert [(path, {"x": 1})] == [(found.path, found.data) for found in db.get(path)]
 
     @needs(Feature.KINDS, Feature.QUERIES, Feature.VECTORS)
     @pytest.mark.parametrize("descending", [False, True])

@@ -1,0 +1,246 @@
+"""Commits: the request as bytes, made write by write; what came of it; and what is known after attempts that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from cendry.backend import CommitResult
+from cendry.errors import InvalidRequestError
+from cendry.paths import FieldPath
+from cendry.plan import Create, Delete, FieldTransform, Set, Update, Write
+from cendry.values import ArrayRemove, ArrayUnion, Increment, Maximum, Minimum
+from google.api_core import exceptions
+
+from . import _sdk
+from ._values import document_name, to_datetime, write_fields, write_timestamp, write_value
+from ._wire import WireData
+
+_SERVER_TIMESTAMP: Final = 1
+
+MAX_REQUEST_BYTES: Final = 10 * 1024 * 1024
+"""The size of a request (https://firebase.google.com/docs/firestore/quotas#writes_and_transactions)."""
+
+EMULATOR_REQUEST_BYTES: Final = 4 * 1024 * 1024
+"""What Google's emulator takes. It refuses more as an exhausted resource, which would be tried again for a minute."""
+
+_TOO_LARGE: Final = ("exceeds maximum", "larger than max")
+
+
+def _tag(message: Any, field: str) -> bytes:
+    """How a field that holds bytes or a message begins, in protobuf's wire format."""
+    return _varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | 2)
+
+
+def _varint(number: int) -> bytes:
+    """A number in protobuf's wire format: seven bits in a byte, the lowest first."""
+    if number < 0x80:
+        return bytes((number,))
+    found = bytearray()
+    while number >= 0x80:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    found.append(number)
+    return bytes(found)
+
+
+_WRITE: Final = _tag(_sdk.CommitRequest, "writes")
+_UPDATE: Final = _tag(_sdk.WriteMessage, "update")
+_NAME: Final = _tag(_sdk.Document, "name")
+
+
+def commit_request(writes: Sequence[Write], database: str, transaction: bytes | None) -> bytes:
+    """The request that applies all writes, or none, serialized.
+
+    Raises:
+        InvalidRequestError: It is larger than any that Firestore takes.
+    """
+    parts = [_sdk.CommitRequest(database=database).SerializeToString()]
+    for write in writes:
+        message = _serialized(write, database)
+        parts += (_WRITE, _varint(len(message)), message)
+    if transaction is not None:
+        parts.append(_sdk.CommitRequest(transaction=transaction).SerializeToString())
+    request = b"".join(parts)
+    if len(request) > MAX_REQUEST_BYTES:
+        raise too_large(request, writes, "Firestore", MAX_REQUEST_BYTES)
+    return request
+
+
+def too_large(request: bytes, writes: Sequence[Write], who: str, limit: int) -> InvalidRequestError:
+    """The error of a commit that is too large; it can't be split, since it is all or nothing."""
+    mib = 1024 * 1024
+    return InvalidRequestError(
+        f"this commit of {len(writes)} writes is {len(request) / mib:.1f} MiB large, and {who} takes at most "
+        f"{limit // mib} MiB in one request. Write in several commits, or store less in a document."
+    )
+
+
+def _serialized(write: Write, database: str) -> bytes:
+    name = document_name(database, write.path)
+    data = None if isinstance(write, Delete) else write.data
+    if not isinstance(data, WireData) or data.database != database:
+        whole: bytes = _message(write, name, database).SerializeToString()
+        return whole
+    # The fields are in a message already, which is serialized where it is: copying it into another costs more.
+    encoded = name.encode()
+    document = b"".join((_NAME, _varint(len(encoded)), encoded, data.document.SerializeToString()))
+    message = _sdk.WriteMessage()
+    _fill_conditions(message, write, database)
+    return b"".join((_UPDATE, _varint(len(document)), document, message.SerializeToString()))
+
+
+def _message(write: Write, name: str, database: str) -> Any:
+    message = _sdk.WriteMessage()
+    if isinstance(write, Delete):
+        message.delete = name
+    else:
+        message.update.name = name
+        write_fields(message.update.fields, write.data, database)
+    _fill_conditions(message, write, database)
+    return message
+
+
+def _fill_conditions(message: Any, write: Write, database: str) -> None:
+    """All of a write but the document: mask, transforms and precondition."""
+    match write:
+        case Delete():
+            if write.must_exist and write.update_time is None:
+                message.current_document.exists = True
+            _write_update_time(message, write.update_time)
+        case Create():
+            _fill_transforms(message, write.transforms, database)
+            message.current_document.exists = False
+        case Update():
+            _fill_mask(message, write.mask)
+            _fill_transforms(message, write.transforms, database)
+            if write.update_time is None:
+                message.current_document.exists = True
+            _write_update_time(message, write.update_time)
+        case Set():
+            if write.mask is not None:
+                _fill_mask(message, write.mask)
+            _fill_transforms(message, write.transforms, database)
+            _write_update_time(message, write.update_time)
+
+
+def _fill_mask(message: Any, mask: Sequence[FieldPath]) -> None:
+    # A mask that is set but empty leaves the fields alone; one that is not set replaces the document.
+    message.update_mask.SetInParent()
+    message.update_mask.field_paths.extend(map(str, mask))
+
+
+def _write_update_time(message: Any, update_time: datetime | None) -> None:
+    if update_time is not None:
+        write_timestamp(message.current_document.update_time, update_time)
+
+
+def _fill_transforms(message: Any, transforms: Sequence[FieldTransform], database: str) -> None:
+    for change in transforms:
+        _fill_transform(message.update_transforms.add(), change, database)
+
+
+def _fill_transform(message: Any, change: FieldTransform, database: str) -> None:
+    message.field_path = str(change.path)
+    match change.transform:
+        case Increment(value):
+            write_value(message.increment, value, database)
+        case Maximum(value):
+            write_value(message.maximum, value, database)
+        case Minimum(value):
+            write_value(message.minimum, value, database)
+        case ArrayUnion() as union:
+            _write_elements(message.append_missing_elements, union.values, database)
+        case ArrayRemove() as removal:
+            _write_elements(message.remove_all_from_array, removal.values, database)
+        case _:
+            message.set_to_server_value = _SERVER_TIMESTAMP
+
+
+def _write_elements(array: Any, elements: Sequence[Any], database: str) -> None:
+    array.SetInParent()
+    for element in elements:
+        write_value(array.values.add(), element, database)
+
+
+def commit_result(response: Any, writes: Sequence[Write]) -> CommitResult:
+    """What a commit gave back."""
+    commit_time = to_datetime(response.commit_time) if response.HasField("commit_time") else None
+    seconds, nanos = response.commit_time.seconds, response.commit_time.nanos
+    times: list[datetime | None] = []
+    for write, result in zip(writes, response.write_results, strict=True):
+        if isinstance(write, Delete) or not result.HasField("update_time"):
+            times.append(None)
+            continue
+        stamp = result.update_time
+        # Mostly it is the moment of the commit.
+        same = stamp.seconds == seconds and stamp.nanos == nanos and commit_time is not None
+        times.append(commit_time if same else to_datetime(stamp))
+    return CommitResult(tuple(times), commit_time)
+
+
+_UNSENT: Final = "failed to connect to all addresses"
+"""So gRPC says that it had no connection to send anything on."""
+
+_UNKNOWN: Final = (
+    exceptions.ServiceUnavailable,
+    exceptions.DeadlineExceeded,
+    exceptions.InternalServerError,
+    exceptions.Unknown,
+    exceptions.Cancelled,
+)
+"""Errors after which a commit may have been applied, or not."""
+
+
+class Outcome:
+    """What is known of a commit after some attempts.
+
+    A commit whose connection died may have been applied. The attempt that repeats it then meets its own success: the
+    document exists already, or was changed meanwhile. That says nothing about whether this commit has been applied, so
+    the caller is told that it is unknown.
+
+    Args:
+        request: What is sent.
+        writes: The writes in it.
+    """
+
+    __slots__ = ("_first", "_request", "_writes")
+
+    def __init__(self, request: bytes, writes: Sequence[Write]) -> None:
+        self._request = request
+        self._writes = writes
+        self._first: Any = None
+
+    def judge(self, error: Any) -> None:
+        """Take note of an attempt that failed.
+
+        Args:
+            error: Why, as the SDK tells it.
+
+        Raises:
+            InvalidRequestError: The request is too large for this server; no repetition mends that.
+            GoogleAPICallError: An earlier attempt may have been applied, so that this refusal proves nothing.
+        """
+        if isinstance(error, exceptions.ResourceExhausted) and len(self._request) > EMULATOR_REQUEST_BYTES:
+            text = str(error)
+            if any(part in text for part in _TOO_LARGE):
+                raise too_large(self._request, self._writes, "this server", EMULATOR_REQUEST_BYTES) from error
+        if isinstance(error, _UNKNOWN):
+            if self._first is None and _UNSENT not in str(error):
+                self._first = error
+        elif self._first is not None and not isinstance(error, exceptions.ResourceExhausted):
+            raise self.unknown(error) from error
+
+    def unknown(self, refusal: Any) -> Any:
+        """The error of an outcome that nobody knows."""
+        first = self._first
+        return type(first)(
+            f"Whether this commit was applied is unknown: an attempt broke off ({first.message}), and its repetition "
+            f"was refused ({refusal.message}), which it would be as well if the first had been applied. "
+            "Read the documents before you write them again."
+        )
+
+    def final(self, error: Any) -> Any:
+        """What to raise when the attempts are over: a refusal proves nothing if an earlier attempt may have worked."""
+        return error if self._first is None or isinstance(error, _UNKNOWN) else self.unknown(error)

@@ -1,0 +1,189 @@
+"""The two roads to the server: raw callables on the channel of the SDK's client, or its generated client.
+
+The generated client wraps each message and each call anew, which costs more CPU than all the rest of a read. The
+direct road sends the same requests with the same metadata on the same channel, and takes plain protobuf messages. The
+generated client is the road where something that the direct one leans on is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, Final
+
+from . import _sdk
+from ._calls import COMMIT, READ, TRANSACT, Policy
+
+GENERATED_VARIABLE: Final = "CENDRY_GENERATED_CLIENT"
+"""Set to `1`, all calls go through the SDK's generated client."""
+
+_SDK_LOGGING_VARIABLE: Final = "GOOGLE_SDK_PYTHON_LOGGING_SCOPE"
+_routing: Any = import_module("google.api_core.gapic_v1.routing_header")
+_SERVICE: Final = "/google.firestore.v1.Firestore/"
+
+Metadata = tuple[tuple[str, str], ...]
+Start = Callable[[Any, float], Any]
+"""Begins a call: the request, and the seconds that it may take."""
+
+
+class Method:
+    """One method of Firestore's API, on one of the roads.
+
+    Attributes:
+        start: Begins a call. For a method that streams it gives the stream: an iterator with `cancel` in the sync
+            twin, in the async one an awaitable of what has `read` and `cancel`. For others it gives the response, or
+            in the async twin an awaitable of it. All messages are plain protobuf ones.
+        policy: How often and how long it is tried.
+    """
+
+    __slots__ = ("policy", "start")
+
+    def __init__(self, start: Start, policy: Policy) -> None:
+        self.start = start
+        self.policy = policy
+
+
+class Road:
+    """The methods that a backend calls.
+
+    Attributes:
+        is_direct: Whether this is the direct road.
+    """
+
+    __slots__ = ("aggregate", "begin", "commit", "get", "is_direct", "rollback", "run")
+
+    def __init__(self, is_direct: bool, start: Callable[[str, bool], Start]) -> None:
+        self.is_direct = is_direct
+        self.get = Method(start("BatchGetDocuments", True), READ)
+        self.run = Method(start("RunQuery", True), READ)
+        self.aggregate = Method(start("RunAggregationQuery", True), READ)
+        self.begin = Method(start("BeginTransaction", False), TRANSACT)
+        self.commit = Method(start("Commit", False), COMMIT)
+        self.rollback = Method(start("Rollback", False), TRANSACT)
+
+
+def road_to(api: Any, database: str, metadata: Metadata, *, is_async: bool) -> Road:
+    """The direct road, or the generated client with a note in the log that says why."""
+    if os.environ.get(GENERATED_VARIABLE) == "1":
+        reason = f"{GENERATED_VARIABLE} is set"
+    elif os.environ.get(_SDK_LOGGING_VARIABLE):
+        reason = f"{_SDK_LOGGING_VARIABLE} is set, and the SDK logs what its generated client sends"
+    else:
+        try:
+            return _direct(api, database, metadata, is_async)
+        except (AttributeError, ImportError) as error:
+            reason = f"this version of google-cloud-firestore lacks something that the direct road needs ({error})"
+    logging.getLogger("cendry").warning("Calls go through the SDK's generated client, which is slower: %s.", reason)
+    return Road(False, _generated(api, metadata, is_async))
+
+
+_MESSAGES: Final[dict[str, tuple[Any, Any]]] = {
+    "BatchGetDocuments": (_sdk.BatchGetDocumentsRequest, _sdk.BatchGetDocumentsResponse),
+    "RunQuery": (_sdk.RunQueryRequest, _sdk.RunQueryResponse),
+    "RunAggregationQuery": (_sdk.RunAggregationQueryRequest, _sdk.RunAggregationQueryResponse),
+    "BeginTransaction": (_sdk.BeginTransactionRequest, _sdk.BeginTransactionResponse),
+    "Commit": (bytes, _sdk.CommitResponse),
+    "Rollback": (_sdk.RollbackRequest, _sdk.Empty),
+}
+"""Requests and responses. A commit comes as bytes: its parts are serialized as they are made."""
+
+
+@lru_cache(maxsize=256)
+def _route(name: str, value: str) -> tuple[str, str]:
+    found: tuple[str, str] = _routing.to_grpc_metadata(((name, value),))
+    return found
+
+
+def _direct(api: Any, database: str, metadata: Metadata, is_async: bool) -> Road:
+    channel = api.transport.grpc_channel
+    base = import_module("google.cloud.firestore_v1.services.firestore.transports.base")
+    # As the generated client orders them.
+    common = (base.DEFAULT_CLIENT_INFO.to_grpc_metadata(), *metadata)
+    of_database = (*common, _route("database", database))
+
+    def start(name: str, streams: bool) -> Start:
+        request_type, response_type = _MESSAGES[name]
+        serialize = None if request_type is bytes else request_type.SerializeToString
+        stub = (channel.unary_stream if streams else channel.unary_unary)(
+            _SERVICE + name, request_serializer=serialize, response_deserializer=response_type.FromString
+        )
+        by_parent = hasattr(request_type, "parent")
+
+        def begin(request: Any, seconds: float) -> Any:
+            routed = (*common, _route("parent", request.parent)) if by_parent else of_database
+            return stub(request, timeout=seconds, metadata=routed)
+
+        if not (streams and is_async):
+            return begin
+
+        async def begin_async(request: Any, seconds: float) -> Any:
+            return begin(request, seconds)
+
+        return begin_async
+
+    return Road(True, start)
+
+
+def _generated(api: Any, metadata: Metadata, is_async: bool) -> Callable[[str, bool], Start]:
+    names = {
+        "BatchGetDocuments": "batch_get_documents",
+        "RunQuery": "run_query",
+        "RunAggregationQuery": "run_aggregation_query",
+        "BeginTransaction": "begin_transaction",
+        "Commit": "commit",
+        "Rollback": "rollback",
+    }
+
+    def start(name: str, streams: bool) -> Start:
+        method = getattr(api, names[name])
+
+        def begin(request: Any, seconds: float) -> Any:
+            if isinstance(request, bytes):
+                request = _sdk.CommitRequest.FromString(request)
+            # The SDK's own deadline keeper starts over when less than a second is left, so it gets no policy.
+            return method(request=_sdk.wrapped(request), metadata=metadata, retry=None, timeout=seconds)
+
+        if not is_async:
+            return lambda request, seconds: (_Unwrapping if streams else _unwrapped)(begin(request, seconds))
+
+        async def begin_async(request: Any, seconds: float) -> Any:
+            found = await begin(request, seconds)
+            return _AsyncUnwrapping(found) if streams else _unwrapped(found)
+
+        return begin_async
+
+    return start
+
+
+def _unwrapped(response: Any) -> Any:
+    return None if response is None else response._pb
+
+
+class _Unwrapping(Iterator[Any]):
+    """A stream of the generated client, as plain messages."""
+
+    __slots__ = ("_stream", "cancel")
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.cancel = stream.cancel
+
+    def __next__(self) -> Any:
+        return next(self._stream)._pb
+
+
+class _AsyncUnwrapping:
+    """The async twin of `_Unwrapping`."""
+
+    __slots__ = ("_read", "cancel")
+
+    def __init__(self, stream: Any) -> None:
+        self._read: Callable[[], Awaitable[Any]] = stream.read
+        self.cancel = stream.cancel
+
+    async def read(self) -> Any:
+        response = await self._read()
+        return response if response is _sdk.EOF else response._pb
