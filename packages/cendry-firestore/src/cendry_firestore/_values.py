@@ -118,7 +118,7 @@ def write_value(target: Any, value: Any, database: str) -> None:
         ValueError: An integer has more than 64 bits.
         ForeignReferenceError: A reference points into another database.
     """
-    kind: type[Any] = type(value)
+    kind = value.__class__
     field = _FIELDS.get(kind)
     if field is not None:
         setattr(target, field, value)
