@@ -24,6 +24,9 @@ _SDK_LOGGING_VARIABLE: Final = "GOOGLE_SDK_PYTHON_LOGGING_SCOPE"
 _routing: Any = import_module("google.api_core.gapic_v1.routing_header")
 _SERVICE: Final = "/google.firestore.v1.Firestore/"
 
+_BY_PARENT: Final = frozenset(("RunQuery", "RunAggregationQuery"))
+"""Methods that are routed by the parent of a collection; all others by the database."""
+
 Metadata = tuple[tuple[str, str], ...]
 Start = Callable[[Any, float], Any]
 """Begins a call: the request, and the seconds that it may take."""
@@ -110,7 +113,7 @@ def _direct(api: Any, database: str, metadata: Metadata, is_async: bool) -> Road
         stub = (channel.unary_stream if streams else channel.unary_unary)(
             _SERVICE + name, request_serializer=serialize, response_deserializer=response_type.FromString
         )
-        by_parent = hasattr(request_type, "parent")
+        by_parent = name in _BY_PARENT
 
         def begin(request: Any, seconds: float) -> Any:
             routed = (*common, _route("parent", request.parent)) if by_parent else of_database

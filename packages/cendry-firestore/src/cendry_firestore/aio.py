@@ -123,11 +123,9 @@ class AsyncFirestoreBackend:
             try:
                 return await method.start(request, seconds)
             except (_sdk.RpcError, GoogleAPICallError) as raised:
-                error = failure_of(raised)
-                outcome.judge(error)
-                raise error from (None if error is raised else raised)
+                raise outcome.failed(raised) from raised
 
-        with translated(writes=writes), _noticing_close(connection):
+        with translated(writes=writes), outcome.told(), _noticing_close(connection):
             response = await send_async(attempt, Allowance(options, method.policy))
         return commit_result(response, writes)
 

@@ -117,11 +117,9 @@ class FirestoreBackend:
             try:
                 return method.start(request, seconds)
             except (_sdk.RpcError, GoogleAPICallError) as raised:
-                error = failure_of(raised)
-                outcome.judge(error)
-                raise error from (None if error is raised else raised)
+                raise outcome.failed(raised) from raised
 
-        with translated(writes=writes):
+        with translated(writes=writes), outcome.told():
             response = send(attempt, Allowance(options, method.policy))
         return commit_result(response, writes)
 
