@@ -7,7 +7,6 @@ Python objects.
 from __future__ import annotations
 
 import re
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,6 @@ from cendry.plan import Set
 from figures import Figures
 
 FEW, MANY = 10_000, 100_000
-ROUNDS = 3
 BUDGET = 1.1
 
 
@@ -99,11 +97,7 @@ def peak(code: str, project: str, limit: int) -> float:
 def test_streaming_takes_the_same_memory(
     how: str, code: str, budget: float | None, filled: str, figures: Figures
 ) -> None:
-    found: dict[int, list[float]] = {FEW: [], MANY: []}
-    for _ in range(ROUNDS):
-        for limit, peaks in found.items():
-            peaks.append(peak(code, filled, limit))
-    few, many = (statistics.median(peaks) for peaks in found.values())
+    few, many = (peak(code, filled, limit) for limit in (FEW, MANY))
     figures(
         f"peak memory of {MANY:,} documents {how} / of {FEW:,}",
         many / few,

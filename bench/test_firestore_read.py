@@ -1,6 +1,7 @@
 """What reading costs, next to the SDK's `stream()`, `get()` and `to_dict()` in the same run.
 
-The SDK's side has a plain client of its own, since Cendry may open the channel of a client that it makes in another way.
+The SDK's side has a plain client of its own, since Cendry may open the channel of one that it makes in another
+way.
 """
 
 from __future__ import annotations
