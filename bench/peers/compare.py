@@ -144,7 +144,7 @@ def table(reports: Sequence[Report], setting: Setting) -> list[str]:
 
     lines = [
         _line("CPU / wall, the raw SDK is 1", (f"{each.distribution} {each.version}".strip() for each in reports)),
-        _line("---", ("---" for _ in reports)),
+        "|---" * (len(reports) + 1) + "|",
         _line("the SDK beside it", (each.sdk or "none" for each in reports)),
     ]
     for task, title in TASKS.items():

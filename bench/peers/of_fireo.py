@@ -133,7 +133,6 @@ ADAPTER = Adapter(
     (
         "it has no field for a Decimal: a text field, and no check that it is a number",
         "it has no field for bytes: its untyped `Field`",
-        "it takes no newer SDK than the one that it pins",
     ),
 )
 

@@ -31,7 +31,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def cells(table: str) -> dict[str, list[str]]:
-    lines = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("|")]
+    lines = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
     return {f"{number} {line[0]}": line[1:] for number, line in enumerate(lines)}
 
 
@@ -106,7 +106,7 @@ def test_a_task_that_a_library_cant_do_or_fails_at_keeps_its_line() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "| CPU / wall, the raw SDK is 1 | one 1.0 |",
-        "| --- | --- |",
+        "|---|---|",
         "| the SDK beside it | 2.34.1 |",
         "| read 5,000 by query | 1.50 / 1.25 |",
         "| the same, async | 1.50 / 1.25 |",
