@@ -75,7 +75,7 @@ def interpreter(library: Library, uv: str | None) -> str:
         raise NotInstalledError("without uv it has no environment")
     script = [f"--script={library.adapter}", f"--python={sys.executable}"]
     try:
-        _output([uv, "sync", *script])
+        _output([uv, "sync", "--quiet", *script])
         # The same environment, whose Python uv tells.
         return _output([uv, "python", "find", f"--script={library.adapter}"]).strip()
     except (subprocess.SubprocessError, OSError) as error:
