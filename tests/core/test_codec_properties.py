@@ -23,7 +23,7 @@ from cendry.codec.reader import STORED, Reader, Reading
 from cendry.codec.writer import Writer
 from cendry.convert import from_dict, to_dict, validate
 from cendry.errors import DecodeError, InvalidValueError
-from cendry.field import field
+from cendry.fields import field
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from hypothesis import HealthCheck, given, settings

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
 
@@ -12,8 +11,8 @@ from cendry.errors import CendryError
 from google.cloud.firestore_v1 import Client
 
 from . import _sdk
-from ._road import Road, road_to
-from ._wire import Home, home_of
+from ._road import road_to
+from ._wire import home_of
 
 STREAMS_VARIABLE: Final = "CENDRY_SINGLE_THREADED_STREAMS"
 """Set to `0`, the sync clients that Cendry makes have the SDK's own channel, as it is."""
@@ -22,7 +21,6 @@ _MESSAGE_SIZES: Final = (("grpc.max_send_message_length", -1), ("grpc.max_receiv
 _KEEPALIVE: Final = ("grpc.keepalive_time_ms", 30000)
 
 
-@dataclass(slots=True, eq=False)
 class Connection:
     """One client, opened.
 
@@ -36,13 +34,16 @@ class Connection:
         is_closed: Whether the backend has closed it.
     """
 
-    client: Any
-    api: Any
-    database: str
-    metadata: tuple[tuple[str, str], ...]
-    road: Road
-    home: Home
-    is_closed: bool = False
+    __slots__ = ("api", "client", "database", "home", "is_closed", "metadata", "road")
+
+    def __init__(self, client: Any, *, is_async: bool) -> None:
+        self.client = client
+        self.api: Any = client._firestore_api
+        self.database: str = client._database_string
+        self.metadata: tuple[tuple[str, str], ...] = tuple(client._rpc_metadata)
+        self.road = road_to(self.api, self.database, self.metadata, is_async=is_async)
+        self.home = home_of(self.database)
+        self.is_closed = False
 
     def check_open(self, error: Exception) -> None:
         """Say what broke a read, if it was the end of the connection.
@@ -59,9 +60,7 @@ class Connection:
 
 def connect(client: Any, *, is_async: bool) -> Connection:
     """Open the channel of a client, if it is not open yet."""
-    api, database, metadata = client._firestore_api, client._database_string, tuple(client._rpc_metadata)
-    road = road_to(api, database, metadata, is_async=is_async)
-    return Connection(client, api, database, metadata, road, home_of(database))
+    return Connection(client, is_async=is_async)
 
 
 def make_client(project: str | None, database: str | None) -> Any:

@@ -7,10 +7,9 @@ import threading
 from collections.abc import AsyncIterator, Callable, Generator, MutableMapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
-from cendry.codec import Codec
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud.firestore_v1 import AsyncClient
@@ -24,6 +23,9 @@ from ._reading import GetReading, QueryReading
 from ._road import Method
 from ._translate import aggregation_request, aggregation_result, begin_request, rollback_request
 from ._wire import encoder
+
+if TYPE_CHECKING:
+    from cendry.codec import Codec
 
 
 class AsyncFirestoreBackend:
