@@ -52,11 +52,14 @@ FROZEN: Final = 250
 """Documents that are written once and then only read, some 1.2 KB each."""
 
 MAX_ATTEMPTS: Final = 4
-LOCK_SECONDS: Final = 2.5
-"""For how long the emulator lets a transaction wait for another's locks before it aborts it."""
-
-UNKNOWN: Final = (exceptions.ServiceUnavailable, exceptions.DeadlineExceeded, exceptions.RetryError)
-"""After these, a write may have happened or not."""
+UNKNOWN: Final = (
+    exceptions.ServiceUnavailable,
+    exceptions.DeadlineExceeded,
+    exceptions.RetryError,
+    exceptions.InternalServerError,
+)
+"""After these, a write may have happened or not. The emulator's own `INTERNAL: Can't swap from CLOSED to ACTIVE` is a
+commit that comes again while the first one is still closing the transaction."""
 
 
 @dataclass(frozen=True, slots=True)
