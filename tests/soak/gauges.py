@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
+
 ESTABLISHED = "01"
 _PROC = Path("/proc/self")
 _step = threading.Event()
@@ -23,7 +25,8 @@ class Reading:
         objects: Objects that the garbage collector knows.
         threads: Python's threads.
         files: Open file descriptors.
-        sockets: Connections to the port of the proxy.
+        sockets: Connections to the port of the proxy; gRPC shares them between channels to one place.
+        channels: Channels of gRPC.
     """
 
     memory: int
@@ -31,11 +34,12 @@ class Reading:
     threads: int
     files: int
     sockets: int
+    channels: int
 
     def __str__(self) -> str:
         return (
             f"{self.memory / 2**20:.1f} MiB, {self.objects} objects, {self.threads} threads, {self.files} files, "
-            f"{self.sockets} connections"
+            f"{self.sockets} connections, {self.channels} channels"
         )
 
 
@@ -47,13 +51,18 @@ def is_measurable() -> bool:
 def read(port: int) -> Reading:
     """Measure now."""
     gc.collect()
+    objects = gc.get_objects()
+    channels = sum(isinstance(one, (grpc.Channel, grpc.aio.Channel)) for one in objects)
+    number = len(objects)
+    del objects
     pages = int((_PROC / "statm").read_text().split()[1])
     return Reading(
         memory=pages * os.sysconf("SC_PAGE_SIZE"),
-        objects=len(gc.get_objects()),
+        objects=number,
         threads=threading.active_count(),
         files=len(os.listdir(_PROC / "fd")),
         sockets=connections(port),
+        channels=channels,
     )
 
 

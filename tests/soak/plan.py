@@ -15,7 +15,6 @@ from soak.proxy import Proxy
 
 KINDS: Final = ("cut", "cut in a stream", "answers lost", "stalled", "refused", "paused")
 ENDS: Final = ("stopped", "killed")
-EPOCH_SECONDS: Final = 40.0
 RESTART_SECONDS: Final = 4.0
 LONGEST_OFFSET: Final = 250_000
 """Bytes; a scan of the frozen documents is some 310,000 long."""
@@ -46,7 +45,7 @@ class Life:
 def draw(seed: str, seconds: float) -> list[Life]:
     """Lives that take about so many seconds together, restarts included."""
     draws = Random(f"{seed} faults")
-    number = max(2, round(seconds / EPOCH_SECONDS))
+    number = max(2, min(round(seconds / 10), 3 + round(seconds / 60)))
     each = max(2.0, (seconds - RESTART_SECONDS * (number - 1)) / number)
     first_end = draws.randrange(len(ENDS))
     deck: list[str] = []

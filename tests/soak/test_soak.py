@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
@@ -115,7 +116,7 @@ class Soak:
             for future in running:
                 try:
                     future.result(max(0.0, deadline - time.monotonic()))
-                except TimeoutError:
+                except FutureTimeoutError:
                     faulthandler.dump_traceback()
                     around.fail(f"a worker is still busy after {REST_SECONDS} s")
                     break
@@ -159,6 +160,7 @@ class Soak:
         assert [] == around.failures, "\n".join(around.failures)
 
     def close(self) -> None:
+        """Close all contexts; twice is once."""
         for face in self.threads:
             face.ctx.close()
         for face in self.tasks:
@@ -217,13 +219,14 @@ def test_nothing_is_lost_doubled_stuck_or_leaked(
         over = sorted(soak.longest.items(), key=lambda item: item[1])
         counted.LINES.append("longest over their bounds: " + ", ".join(f"{name} {s:.2f} s" for name, s in over[-4:]))
         soak.close()
+        count("connections", "made", proxy.accepted)
         if readings:
             assert gauges.settles(lambda: gauges.connections(proxy.port) == 0), "connections stay open"
             _assert_no_growth(readings, seconds)
     finally:
+        soak.close()
         watchdog.cancel()
         faulthandler.cancel_dump_traceback_later()
-    count("connections", "made", proxy.accepted)
     assert [] == missing("fault", {*KINDS, *(ENDS if len(lives) > 2 else {lives[0].end})})
     assert [] == missing("operation", REACHED)
 
@@ -239,6 +242,7 @@ def _assert_no_growth(readings: list[gauges.Reading], seconds: float) -> None:
     first, last = readings[0], readings[-1]
     assert last.threads <= first.threads, f"{first} -> {last}: {threading.enumerate()}"
     assert all(one.sockets <= 2 * len(MANNERS) for one in readings), readings
+    assert last.channels <= first.channels, f"{first} -> {last}"
     assert last.files <= first.files + 2 * len(MANNERS), f"{first} -> {last}"
     if seconds >= WARM:
         warm = readings[len(readings) // 3]

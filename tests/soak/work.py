@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import threading
 import time
@@ -423,6 +424,29 @@ class Worker:
         entry.is_open = False
         entry.instance = None
 
+    async def cancel(self) -> None:
+        """Tasks alone can be cancelled in the middle of a write, whose outcome nobody knows then."""
+        if not self.face.is_async:
+            return
+        entry, row = self.ledger.new(self.epoch, True)
+        weather = self.round.weather
+        before, started = weather.mark, time.monotonic()
+        task = asyncio.ensure_future(self.face.ctx.save(row, parent=self.epoch))
+        await asyncio.wait([task], timeout=self.draws.uniform(0.0, 0.02))
+        task.cancel()
+        kind = "unknown"
+        try:
+            await task
+            kind = "done"
+        except asyncio.CancelledError:
+            pass
+        except Exception as error:
+            kind = self._judge("cancelled save", error, weather.was_calm(before))
+        self._measure("cancelled save", time.monotonic() - started, 1, 0.0)
+        count("operation", "cancelled save")
+        self._settle(Outcome(kind, None, False), [(entry, ABSENT, 0)])
+        entry.instance = None
+
     # --- reads ---
 
     async def get(self) -> None:
@@ -482,6 +506,26 @@ class Worker:
         outcome = await self.call("iterate", iterate)
         self._check_frozen("iterate", seen, outcome.is_done, order == Frozen.number.desc())
 
+    async def leave(self) -> None:
+        """Begin to iterate, and leave after a few documents, while the server goes on sending."""
+        number = self.draws.randint(1, 30)
+        seen: list[Frozen] = []
+        query = self.face.ctx.select(Frozen, parent=self.epoch)
+
+        async def iterate() -> None:
+            rows = aiter(query) if self.face.is_async else iter(query)
+            try:
+                while len(seen) < number:
+                    seen.append(await anext(rows) if self.face.is_async else next(rows))
+            except (StopIteration, StopAsyncIteration):
+                if not self.round.is_restart:
+                    self.round.fail(f"iteration ended after {len(seen)}")
+            finally:
+                await settle(rows.aclose() if self.face.is_async else rows.close())
+
+        await self.call("iterate and leave", iterate)
+        self._check_frozen("iterate and leave", seen, False, False)
+
     async def list_all(self) -> None:
         query = self.face.ctx.select(Frozen, parent=self.epoch)
         outcome = await self.call("to_list", query.to_list)
@@ -530,12 +574,14 @@ OPERATIONS: Final = {
     "get_many": 3,
     "query": 3,
     "scan": 2,
+    "leave": 1,
+    "cancel": 1,
     "list_all": 2,
     "count_all": 2,
 }
 """How often each is done, in an order that is drawn each time."""
 
-READS: Final = {"get", "get_many", "query", "iterate", "to_list", "count"}
+READS: Final = {"get", "get_many", "query", "iterate", "iterate and leave", "to_list", "count"}
 
 REACHED: Final = {
     *READS,
@@ -551,5 +597,6 @@ REACHED: Final = {
     "delete must_exist",
     "batch",
     "transaction",
+    "cancelled save",
 }
 """What has to be done at least once in each run."""
