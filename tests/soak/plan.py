@@ -16,6 +16,10 @@ from soak.proxy import Proxy
 KINDS: Final = ("cut", "cut in a stream", "answers lost", "stalled", "refused", "paused")
 ENDS: Final = ("stopped", "killed")
 RESTART_SECONDS: Final = 4.0
+STREAMS: Final = 5
+"""Answers that are cut, one after the other."""
+
+FIRST_OFFSET: Final = 3_000
 LONGEST_OFFSET: Final = 250_000
 """Bytes; a scan of the frozen documents is some 310,000 long."""
 
@@ -60,7 +64,7 @@ def draw(seed: str, seconds: float) -> list[Life]:
             kind = deck.pop()
             longest = min(3.0, each / 6)
             fault = Fault(
-                kind, draws.uniform(0.05, 0.5), draws.uniform(0.2, longest), draws.randint(3_000, LONGEST_OFFSET)
+                kind, draws.uniform(0.05, 0.5), draws.uniform(0.2, longest), draws.randint(FIRST_OFFSET, LONGEST_OFFSET)
             )
             faults.append(fault)
             spent += fault.pause + (fault.seconds if kind in ("stalled", "refused", "paused") else 0.3)
@@ -107,7 +111,11 @@ class Weather:
                 case "cut":
                     happened = proxy.cut() > 0
                 case "cut in a stream":
-                    happened = self._wound(proxy.cut_in_stream(fault.offset))
+                    # One costs little, and falls to one twin in one manner.
+                    offsets = [max(FIRST_OFFSET, fault.offset // part) for part in range(1, 1 + STREAMS)]
+                    cuts = [self._wound(proxy.cut_in_stream(offset)) for offset in offsets]
+                    count("answers", "cut in the middle", sum(cuts))
+                    happened = any(cuts)
                 case "answers lost":
                     happened = self._wound(lost := proxy.lose_answers(0.05))
                     count("answers", "lost", len(lost.lost))

@@ -69,10 +69,11 @@ class Wound:
 
 
 class CutInStream(Wound):
-    """Cuts the connection so many bytes into an answer, in the middle of a frame."""
+    """Says no more so many bytes into an answer, in the middle of a frame, and then ends the connection."""
 
-    def __init__(self, proxy: Proxy, offset: int) -> None:
+    def __init__(self, proxy: Proxy, offset: int, silence: float) -> None:
         super().__init__()
+        self._silence = silence
         self._proxy = proxy
         self._offset = offset
         self._seen: Counter[tuple[Pair, int]] = Counter()
@@ -85,7 +86,8 @@ class CutInStream(Wound):
             self._seen[pair, stream] += length
             if before < self._offset < before + length:
                 self._proxy.heal(self)
-                pair.end_after = True
+                pair.is_silent = True
+                asyncio.get_running_loop().call_later(self._silence, pair.close)
                 self.done.set()
                 return data[: at + self._offset - before]
         return data
@@ -127,7 +129,7 @@ class Pair:
         self.client: Any = None
         self.server: Any = None
         self.frames = Frames()
-        self.end_after = False
+        self.is_silent = False
 
     def abort(self) -> None:
         """End both at once; whoever is connected sees a reset."""
@@ -190,14 +192,14 @@ class End(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         pair = self.pair
         if not self.is_client:
+            if pair.is_silent:
+                return
             frames = pair.frames.feed(data)
             wound = pair.proxy.wound
             if wound is not None:
                 data = wound.harm(pair, data, frames)
         if data and self.other is not None and not self.other.is_closing():
             self.other.write(data)
-        if pair.end_after:
-            pair.close()
 
     def pause_writing(self) -> None:
         self._partner(End.hold)
@@ -288,9 +290,9 @@ class Proxy:
 
         self._await(begin())
 
-    def cut_in_stream(self, offset: int) -> CutInStream:
-        """Cut the next answer that is longer than so many bytes after these."""
-        return self._wounded(CutInStream(self, offset))
+    def cut_in_stream(self, offset: int, silence: float = 0.0) -> CutInStream:
+        """Cut the next answer that is longer than so many bytes after these, and so many seconds of silence."""
+        return self._wounded(CutInStream(self, offset, silence))
 
     def lose_answers(self, seconds: float) -> LoseAnswers:
         """Lose the next answer, and all that come within so many seconds from it, then cut all connections."""

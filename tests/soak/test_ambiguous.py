@@ -5,15 +5,15 @@ Whatever is raised then, it must not say that nothing was written.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from cendry import Field, Increment, Model, field
-from cendry_memory.emulator import known
 from google.api_core import exceptions
+from soak.promises import AMBIGUOUS_COMMITS_ARE_TOLD
 from soak.proxy import Proxy
-from soak.work import AMBIGUOUS_COMMITS_ARE_TOLD, UNKNOWN, Face, Manner, settle
+from soak.work import UNKNOWN, Face, Manner, settle
 
 SENT_AGAIN = {"bounded": Manner("bounded", 20.0), "default": Manner("default", None)}
 SENT_ONCE = Manner("once", 20.0, retries=False)
@@ -27,30 +27,6 @@ not_told_yet = pytest.mark.xfail(
 
 class Doc(Model, collection="docs"):
     number: Field[int] = field(default=0)
-
-
-@pytest.fixture
-def proxy(firestore_emulator: str) -> Iterator[Proxy]:
-    one = Proxy(int(firestore_emulator.rpartition(":")[2]))
-    with known(one.host):
-        yield one
-    one.close()
-
-
-@pytest.fixture(params=["sync", "async"])
-async def make_face(proxy: Proxy, project: str, request: pytest.FixtureRequest) -> AsyncIterator[Callable[..., Face]]:
-    """Makes contexts of one twin, connected already."""
-    made: list[Face] = []
-
-    async def make(manner: Manner) -> Face:
-        face = Face(manner, request.param == "async", project)
-        made.append(face)
-        assert await settle(face.ctx.find(Doc, "nothing")) is None
-        return face
-
-    yield make
-    for face in made:
-        await settle(face.ctx.close())
 
 
 async def create(face: Face, lose: Callable[[], Any]) -> None:

@@ -40,11 +40,7 @@ from soak.ledger import (
     wrong_row,
 )
 from soak.plan import Weather
-
-AMBIGUOUS_COMMITS_ARE_TOLD: Final = False
-"""Whether a commit whose answer got lost, that is sent again and refused because the first one did it, tells of an
-unknown outcome. As long as it is told as a refusal, such a refusal counts as an unknown outcome here if a fault fell
-into the call; afterwards, each one is a failure of the soak."""
+from soak.promises import AMBIGUOUS_COMMITS_ARE_TOLD, ASYNC_COUNTS_ARE_SENT_AGAIN
 
 SLACK: Final = 2.0
 """Seconds that a machine under load may add to a bound."""
@@ -240,7 +236,8 @@ class Worker:
     def _judge(self, name: str, error: Exception, is_calm: bool) -> str:
         count("error", type(error).__name__)
         if isinstance(error, UNKNOWN):
-            if name in READS and self.face.is_lasting and not self.round.is_restart:
+            excused = name == "count" and self.face.is_async and not is_calm and not ASYNC_COUNTS_ARE_SENT_AGAIN
+            if name in READS and self.face.is_lasting and not self.round.is_restart and not excused:
                 self.round.fail(f"{name} ({self._who}) did not go on: {_shown(error)}")
             return "unknown"
         if isinstance(error, TransactionContentionError):
