@@ -130,6 +130,8 @@ class Pair:
         self.server: Any = None
         self.frames = Frames()
         self.is_silent = False
+        # Before Python 3.11, pausing at once doesn't keep the first bytes away.
+        self.early: list[bytes] = []
 
     def abort(self) -> None:
         """End both at once; whoever is connected sees a reset."""
@@ -185,6 +187,8 @@ class End(asyncio.Protocol):
             task.add_done_callback(proxy.tasks.discard)
         else:
             self.pair.server = transport
+            transport.writelines(self.pair.early)
+            self.pair.early.clear()
         proxy.ends.add(self)
         if proxy.stalled:
             self.hold("stalled")
@@ -198,7 +202,9 @@ class End(asyncio.Protocol):
             wound = pair.proxy.wound
             if wound is not None:
                 data = wound.harm(pair, data, frames)
-        if data and self.other is not None and not self.other.is_closing():
+        if self.other is None:
+            pair.early.append(data)
+        elif data and not self.other.is_closing():
             self.other.write(data)
 
     def pause_writing(self) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import faulthandler
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -49,15 +50,21 @@ GROWTH_OBJECTS = 300
 def emulator() -> Iterator[Emulator]:
     if sys.platform == "win32":
         pytest.skip("Windows has no signals that pause a process")
+    # Without it, whoever ends the tests leaves java behind.
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 143))
+    one: Emulator | None = None
     try:
         one = Emulator()
         one.start()
+        yield one
     except EmulatorUnavailableError as error:
         if emulators_required():
             pytest.fail(str(error), pytrace=False)
         pytest.skip(str(error))
-    yield one
-    one.stop()
+    finally:
+        if one is not None:
+            one.stop()
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
