@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from importlib.metadata import version
 from pathlib import Path
@@ -12,14 +15,14 @@ import grpc
 import pytest
 from cendry import AsyncFirestoreBackend, FirestoreBackend
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Set
-from cendry_firestore import _clients, _road
+from cendry_firestore import _road, _streams
 from google.api_core import exceptions
 from google.cloud.firestore_v1 import Client
 from google.cloud.firestore_v1.services.firestore.transports import base
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 
 SDK_VERSION = tuple(map(int, version("google-cloud-firestore").split(".")[:2]))
-GENERATED, STREAMS = _road.GENERATED_VARIABLE, _clients.STREAMS_VARIABLE
+GENERATED, STREAMS = _road.GENERATED_VARIABLE, _streams.STREAMS_VARIABLE
 
 
 async def every_call(face: Any) -> None:
@@ -182,11 +185,56 @@ def test_a_client_that_is_passed_in_is_left_as_it_is(filled: str) -> None:
     client._firestore_api.transport.close()
 
 
-def test_the_sdks_own_calls_work_on_a_client_that_cendry_made(filled: str) -> None:
+def test_the_client_that_cendry_made_is_the_sdks_own(filled: str) -> None:
     backend = FirestoreBackend(project=filled)
-    assert 300 == len(list(backend.client.collection("c").stream()))
-    assert {"x": 7} == backend.client.document("c/d7").get().to_dict()
+    assert type(backend.client) is Client
+    before = threading.active_count()
+    stream = backend.client.collection("c").stream()
+    next(stream)
+    assert threading.active_count() > before
+    stream.close()
     backend.close()
+
+
+CHANNELS = """
+import gc, os, sys
+from cendry import FirestoreBackend
+from cendry.plan import QueryPlan
+
+def connections():
+    port = f":{int(os.environ['FIRESTORE_EMULATOR_HOST'].rpartition(':')[2]):04X}"
+    with open("/proc/self/net/tcp") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    files = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+    own = {os.readlink(file) for file in files if os.path.islink(file)}
+    return sum(row[2].endswith(port) and f"socket:[{row[9]}]" in own for row in rows)
+
+backend = FirestoreBackend(project=sys.argv[1])
+for _ in range(3):
+    left = backend.run(QueryPlan("c"))
+    next(left)
+    left.close()
+open_ones = connections()
+backend.close()
+gc.collect()
+for _ in range(100):
+    if not connections():
+        break
+    import time; time.sleep(0.05)
+print(open_ones, connections())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="open sockets are counted in /proc")
+def test_a_stream_that_is_left_lets_its_connection_go(filled: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CHANNELS, filled],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert "1 0" == done.stdout.strip()
 
 
 @pytest.fixture
@@ -213,8 +261,7 @@ def test_an_sdk_without_a_place_for_the_option_is_no_obstacle(
     production: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delattr(FirestoreGrpcTransport, "create_channel")
-    client = _clients.make_client("some-project", None)
-    assert client._firestore_api_internal is None
+    assert _streams.channel_beside(Client(project="some-project")) is None
     assert "Streams take a thread each" in notes(caplog)
     assert "create_channel" in notes(caplog)
 

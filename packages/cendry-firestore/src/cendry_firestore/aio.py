@@ -16,7 +16,7 @@ from google.cloud.firestore_v1 import AsyncClient
 
 from . import _sdk
 from ._calls import Allowance, failure_of, send_async
-from ._clients import Connection, check_arguments, connect
+from ._clients import Connection, check_arguments
 from ._commit import Outcome, commit_request, commit_result
 from ._errors import translated
 from ._reading import GetReading, QueryReading
@@ -67,7 +67,7 @@ class AsyncFirestoreBackend:
                 for ended in [other for other in self._opened if other.is_closed()]:
                     del self._opened[ended]
                 client = self._given or AsyncClient(project=self._project, database=self._database)
-                opened = self._opened[loop] = connect(client, is_async=True)
+                opened = self._opened[loop] = Connection(client, is_async=True)
         return opened
 
     def encoder(self, codec: Codec[Any]) -> Callable[[Any], MutableMapping[str, Any]]:
