@@ -203,8 +203,10 @@ from cendry.plan import QueryPlan
 
 def connections():
     port = f":{int(os.environ['FIRESTORE_EMULATOR_HOST'].rpartition(':')[2]):04X}"
-    with open("/proc/self/net/tcp") as table:
-        rows = [line.split() for line in table.readlines()[1:]]
+    rows = []
+    for name in ("tcp", "tcp6"):
+        with open(f"/proc/self/net/{name}") as table:
+            rows += [line.split() for line in table.readlines()[1:]]
     files = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
     own = {os.readlink(file) for file in files if os.path.islink(file)}
     return sum(row[2].endswith(port) and f"socket:[{row[9]}]" in own for row in rows)
