@@ -66,6 +66,7 @@ def leaves(floats: st.SearchStrategy[float]) -> tuple[list[Case], list[Case]]:
         (datetime, moments),
         (GeoPoint, points),
         (Ref[City], st.builds(Ref, st.just(City), parts)),
+        (Ref, st.builds(Ref.from_path, st.just("docs/SF") | parts.map("docs/{}".format))),
         (Decimal, st.decimals(allow_nan=False)),
         (UUID, st.uuids()),
         (dt.date, st.dates()),
@@ -87,7 +88,31 @@ def leaves(floats: st.SearchStrategy[float]) -> tuple[list[Case], list[Case]]:
 
 
 LEAVES = {nan: leaves(st.floats(allow_nan=nan)) for nan in (False, True)}
-CONTAINERS = ["list", "set", "frozenset", "tuple", "fixed", "dict", "map", "dataclass", "typeddict", "pair", "optional"]
+# Each is stored as another kind, so that any of them make a union.
+MEMBERS: list[Case] = [
+    (bool, st.booleans()),
+    (bytes, st.binary(max_size=3)),
+    (GeoPoint, points),
+    (Ref[City], st.builds(Ref, st.just(City), parts)),
+    (dt.time, st.times()),
+    (Decimal, st.decimals(allow_nan=False)),
+    (list[Level], st.lists(st.sampled_from(Level), max_size=3)),
+    (dict[str, float], st.dictionaries(keys, st.floats(allow_nan=False), max_size=3)),
+]
+CONTAINERS = [
+    "list",
+    "set",
+    "frozenset",
+    "tuple",
+    "fixed",
+    "dict",
+    "map",
+    "dataclass",
+    "typeddict",
+    "pair",
+    "optional",
+    "union",
+]
 
 
 def optional(case: Case) -> Case:
@@ -117,6 +142,9 @@ def cases(draw: st.DrawFn, depth: int = 0, nan: bool = False) -> Case:
     if kind == "fixed":
         chosen = draw(st.lists(st.sampled_from(hashable), max_size=3))
         return tuple[tuple(annotation for annotation, _ in chosen)], st.tuples(*(values for _, values in chosen))  # type: ignore[misc]
+    if kind == "union":
+        members = draw(st.lists(st.sampled_from(MEMBERS), min_size=2, max_size=4, unique=True))
+        return Union[tuple(annotation for annotation, _ in members)], st.one_of(*(values for _, values in members))
     inner, values = draw(cases(depth + 1, nan))
     if kind in ("list", "tuple"):
         if has_array(inner):
@@ -130,7 +158,8 @@ def cases(draw: st.DrawFn, depth: int = 0, nan: bool = False) -> Case:
     if kind == "dataclass":
         made = make_dataclass("Data", [("x", inner), ("y", int, 3)])
         return made, st.builds(made, x=values, y=int64)
-    part = make_map({"a": (inner, field(alias=draw(keys))), "b": (int, field(default=0)), "id": Optional[str]})
+    alias = draw(keys.filter(lambda key: key not in ("b", "id")))
+    part = make_map({"a": (inner, field(alias=alias)), "b": (int, field(default=0)), "id": Optional[str]})
     return part, st.builds(part, a=values, b=int64, id=st.none() | st.text(max_size=3))
 
 
@@ -143,7 +172,9 @@ def documents(draw: st.DrawFn, nan: bool = False) -> Any:
     for index in range(count):
         annotation, strategy = draw(cases(nan=nan))
         how = draw(st.sampled_from(["value", "name"]))
-        fields[f"f{index}"] = (annotation, field(alias=f"alias {index}", enum_by=how))
-        values[f"f{index}"] = draw(strategy)
-    frozen = draw(st.booleans())
-    return make_model(fields, frozen=frozen)(id=draw(st.none() | parts), **values)
+        value = draw(strategy)
+        default: Any = draw(st.sampled_from([{}, {"default_factory": lambda value=value: value}]))
+        fields[f"f{index}"] = (annotation, field(alias=f"alias {index}", enum_by=how, **default))
+        values[f"f{index}"] = value
+    options = {"frozen": draw(st.booleans()), "extra": draw(st.sampled_from(["ignore", "forbid", "keep"]))}
+    return make_model(fields, **options)(id=draw(st.none() | parts), **values)
