@@ -10,11 +10,14 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
+from cendry.codec import codec_for
 from cendry.interop.google import from_sdk
 from cendry.reference import Ref
+from cendry.types import TypeRegistry, default_registry
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
-from cendry_firestore._values import write_fields
+from cendry_firestore._values import decode_fields, write_fields
+from cendry_firestore._wire import WireData, decoder, encoder
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore as sdk
 from google.cloud.firestore_v1.vector import Vector as SdkVector
@@ -54,7 +57,7 @@ def exact(value: Any) -> Any:
         case Message():
             return kind, serialized(value)
         case _ if hasattr(value, "__dict__"):
-            return kind, {name: exact(each) for name, each in vars(value).items()}
+            return kind, tuple((name, exact(each)) for name, each in sorted(vars(value).items()))
         case _:
             return kind, value
 
@@ -78,6 +81,34 @@ def document_of(data: Mapping[str, Any]) -> Any:
     document = _sdk.Document()
     write_fields(document.fields, data, DATABASE)
     return document
+
+
+def decode(model: type[Any], document: Any, registry: TypeRegistry = default_registry) -> Any:
+    """The document `docs/i`, read the direct way."""
+    return decoder(codec_for(model, registry))(document.fields, "i", "docs/i", DATABASE)
+
+
+def encode(instance: Any, registry: TypeRegistry = default_registry) -> WireData:
+    """An instance, written the direct way."""
+    return encoder(codec_for(type(instance), registry), DATABASE)(instance)
+
+
+def check_read(model: type[Any], document: Any, registry: TypeRegistry = default_registry) -> Any:
+    """A document is read, or refused, as by its stored values, and not changed by that; tells the class of either."""
+    before = serialized(document)
+    codec = codec_for(model, registry)
+    expected = outcome(lambda: codec.decode(decode_fields(document.fields, DATABASE), "i", "docs/i"))
+    assert expected == outcome(lambda: decode(model, document, registry))
+    assert before == serialized(document)
+    return expected[0]
+
+
+def check_write(instance: Any, registry: TypeRegistry = default_registry) -> Any:
+    """An instance is written, or refused, as by its stored values; tells the class of the error, or `bytes`."""
+    codec = codec_for(type(instance), registry)
+    expected = outcome(lambda: serialized(document_of(codec.encode(instance))))
+    assert expected == outcome(lambda: serialized(encode(instance, registry).document))
+    return expected[0]
 
 
 def to_sdk(value: Any) -> Any:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from making import one_field
 
 slow = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 
@@ -212,7 +212,7 @@ def stored_documents(draw: st.DrawFn) -> tuple[type[Any], Any]:
     return type(instance), document
 
 
-@settings(slow, max_examples=400)
+@settings(slow, max_examples=300)
 @given(stored_documents())
 def test_every_stored_document_is_read_or_refused_as_by_stored_values(case: tuple[type[Any], Any]) -> None:
     model, document = case
