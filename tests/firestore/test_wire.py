@@ -267,6 +267,7 @@ ODD: list[tuple[Any, Any]] = [
         math.nan,
         "",
         _sdk.Value(),
+        _sdk.Value(reference_value="odd"),
         _sdk.Value(reference_value="projects/other/databases/there/documents/a/b"),
         _sdk.Value(geo_point_value={"latitude": 91}),
         _sdk.Value(timestamp_value={"seconds": 2**60}),
@@ -288,6 +289,12 @@ def test_what_does_not_fit_is_refused_on_read_as_by_the_codec(annotation: Any, s
         check_read(one_field(wrapped), document_of({"x": value}))
         check_read(one_field(Optional[wrapped]), document_of({"x": value}))
     check_read(one_field(annotation), document_of({}))
+
+
+def test_a_name_that_is_no_documents_is_no_reference() -> None:
+    document = document_of({"x": _sdk.Value(reference_value="odd")})
+    with pytest.raises(DecodeError, match="x: expected Ref, found Value reference_value"):
+        decode(one_field(Ref), document)
 
 
 def test_a_reference_is_one_to_a_document_of_the_model() -> None:
