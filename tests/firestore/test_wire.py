@@ -224,6 +224,8 @@ def test_what_does_not_fit_is_refused_on_write_as_by_the_codec(
     "instance",
     [
         one_field(Part)(x=make_model({"n": int})(n=1)),
+        one_field(datetime)(x=datetime.min.replace(tzinfo=timezone(timedelta(hours=2)))),
+        one_field(datetime)(x=datetime.max.replace(tzinfo=timezone(timedelta(hours=-2)))),
         one_field(timedelta)(x=timedelta.max),
         one_field(Options)(x={"size": 1, "more": 2}),
         one_field(Ref[City])(x=Ref(make_model({"name": str}), "SF")),

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cendry.codec.emit import Emitter, Fallback, Module
 from cendry.codec.emit_write import WriteEmitter
-from cendry.codec.leaves import deeper_than, refuse, to_key
+from cendry.codec.leaves import UTC, deeper_than, refuse, to_key
 from cendry.codec.writer import python_types
 from cendry.interop.google import class_of
 from cendry.reference import Ref
@@ -120,6 +120,8 @@ class WireWriteEmitter(Emitter):
             case "null":
                 lines = [f"{target}.null_value = 0"]
             case "timestamp":
+                # In another zone it may be outside the years that there are in UTC.
+                test += f" and {value}.tzinfo is {known('UTC', UTC)}"
                 lines = [f"{known('write_timestamp', write_timestamp)}({target}.timestamp_value, {value})"]
             case "geo_point":
                 lines = [f"{known('write_geo_point', write_geo_point)}({target}, {value})"]
