@@ -18,7 +18,7 @@ from cendry.types import TypeRegistry, default_registry
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
 from cendry_firestore._wire import encoder
-from core.test_codec_values import LIMITS, MISFITS, PAIRS, Color, Flags, Level, Options, Part, short
+from core.test_codec_values import LIMITS, MISFITS, PAIRS, Color, Flags, Level, Options, Part, not_on_312, short
 from core.test_types_records import Attrs, Data, Named, Pydantic, PydanticData, Small, Struct, Typed, Untyped
 from core.test_types_registry import Money, registry_with
 from firestore.comparing import (
@@ -329,6 +329,18 @@ def test_the_deepest_value_that_firestore_takes_passes() -> None:
         assert bytes is check_write(model(x=at_most))
         assert exact(at_most) == exact(decode(model, encode(model(x=at_most)).document).x)
         assert InvalidValueError is check_write(model(x=too_deep))
+
+
+@not_on_312
+@pytest.mark.parametrize("levels", [19, 20, 21])
+@pytest.mark.parametrize("wrap", [lambda inner: dict[str, inner], lambda inner: Union[dict[str, inner], bool]])
+def test_types_of_any_depth_are_written(levels: int, wrap: Any) -> None:
+    annotation: Any = int
+    for _ in range(levels):
+        annotation = wrap(annotation)
+    model = one_field(annotation)
+    assert (bytes if levels <= 20 else InvalidValueError) is check_write(model(x=nested(levels)))
+    assert model is check_read(model, encode(model(x=nested(1, {}))).document)
 
 
 # Instances

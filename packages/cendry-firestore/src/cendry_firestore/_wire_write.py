@@ -42,6 +42,9 @@ from ._wire_read import KIND_FIELD
 _PLAIN: Final[dict[type[Any], Kind]] = {bool: "bool", int: "int", float: "float", str: "str", bytes: "bytes"}
 """What protobuf checks by itself when it is set: an int has 64 bits, a str has no lone surrogates."""
 
+MAX_LOOPS: Final = 10
+"""Loops in each other. Python takes 20 blocks in one function; few types go so deep, and the rest of them by value."""
+
 Lines = list[str]
 
 
@@ -54,6 +57,7 @@ class WireWriteEmitter(Emitter):
         super().__init__(module, fallback)
         # For what has no quicker way than its stored value.
         self.by_value = WriteEmitter(module, "stored", fallback)
+        self.loops = 0
 
     def statements(self, shape: Shape, value: str, target: str) -> Lines:
         """The statements that write a value.
@@ -151,7 +155,7 @@ class WireWriteEmitter(Emitter):
             f"{add} = {array}.values.add",
             f"for {each} in {value}:",
             f"    {one} = {add}()",
-            *_inside(self.statements(item, each, one)),
+            *self.loop_body(item, each, one),
         ]
 
     def fixed_array(self, items: Iterable[Shape], value: str, target: str) -> Lines:
@@ -170,8 +174,15 @@ class WireWriteEmitter(Emitter):
             f"{fields} = {fields}.fields",
             f"for {key}, {each} in {value}.items():",
             f"    {one} = {fields}[{self.module.known('to_key', to_key)}({key})]",
-            *_inside(self.statements(inner, each, one)),
+            *self.loop_body(inner, each, one),
         ]
+
+    def loop_body(self, shape: Shape, value: str, target: str) -> Lines:
+        self.loops += 1
+        write = self.statements if self.loops < MAX_LOOPS else self.generic
+        lines = _inside(write(shape, value, target))
+        self.loops -= 1
+        return lines
 
     def one_of(self, members: Iterable[Shape], shape: Shape, value: str, target: str) -> Lines:
         lines = [f"{self.module.known('write_value', write_value)}({target}, {self.by_value.slow(shape, value)}, base)"]
