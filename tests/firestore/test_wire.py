@@ -145,6 +145,14 @@ def test_types_with_a_handler_and_types_taken_as_they_are() -> None:
     assert message == decode(one_field(Any), document).x
 
 
+@pytest.mark.parametrize("annotation", [list[Money], list[Optional[Money]], tuple[Optional[Money], int]])
+def test_what_a_handler_makes_for_an_array_is_no_array(annotation: Any) -> None:
+    arrays = registry_with(Money, serialize=lambda money: [money.cents], deserialize=lambda value: Money(*value))
+    check(Optional[Money], Money(5), [5], arrays)
+    python: Any = [Money(1)] if annotation in (list[Money], list[Optional[Money]]) else (Money(1), 2)
+    assert InvalidValueError is check_write(one_field(annotation)(x=python), arrays)
+
+
 def test_errors_of_a_handler_are_explained() -> None:
     def fail(value: Any) -> Any:
         raise ZeroDivisionError("oh")

@@ -88,11 +88,11 @@ class WireWriteEmitter(Emitter):
                 plain = kinds.pop()
                 test = f"{self.type_test(plain, value)} and {value} in {self.module.bind('values', frozenset(values))}"
                 return self.checked(test, [_set(target, plain, value)], shape, value, target)
-            case Array(item, python) if python in (list, tuple) and not isinstance(item, (Anything, Handled)):
+            case Array(item, python) if python in (list, tuple) and not _may_be_array(item):
                 return self.checked(
                     self.type_test(python, value), self.array(item, value, target), shape, value, target
                 )
-            case FixedArray(items, python) if not any(isinstance(item, (Anything, Handled)) for item in items):
+            case FixedArray(items, python) if not any(map(_may_be_array, items)):
                 test = f"{self.type_test(python, value)} and len({value}) == {len(items)}"
                 return self.checked(test, self.fixed_array(items, value, target), shape, value, target)
             case Dict(inner):
@@ -241,6 +241,11 @@ class WireWriteEmitter(Emitter):
 
 def _set(target: str, kind: type[Any], value: str) -> str:
     return f"{target}.{KIND_FIELD[_PLAIN[kind]]} = {value}"
+
+
+def _may_be_array(shape: Shape) -> bool:
+    """Whether only a stored value tells that it is none, which matters in an array."""
+    return isinstance(shape.inner if isinstance(shape, Nullable) else shape, (Anything, Handled))
 
 
 def _inside(lines: Lines) -> Lines:
