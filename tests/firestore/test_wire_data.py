@@ -53,6 +53,13 @@ def test_a_result_is_a_stored_document() -> None:
     assert result.data is not result.data
 
 
+def test_results_are_equal_by_identity() -> None:
+    first, second = result_of({}), result_of({})
+    assert first == first
+    assert first != second
+    assert {first, second} == {second, first, second}
+
+
 def test_a_reader_gives_instances_with_their_metadata() -> None:
     model = one_field(int)
     instance = WireResult.reader(codec_for(model))(result_of({"x": 5}))
