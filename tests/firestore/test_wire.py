@@ -279,6 +279,7 @@ ODD: list[tuple[Any, Any]] = [
         _sdk.Value(),
         _sdk.Value(reference_value="odd"),
         _sdk.Value(reference_value="projects/other/databases/there/documents/a/b"),
+        _sdk.Value(reference_value=f"{DATABASE}/documents/cities/__odd__"),
         _sdk.Value(geo_point_value={"latitude": 91}),
         _sdk.Value(timestamp_value={"seconds": 2**60}),
         {"__type__": "other", "n": 1, "tags": []},
