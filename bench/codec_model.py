@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from cendry.field import Field, field
+from cendry.fields import Field, field
 from cendry.model import Map, Model
 from cendry.values import GeoPoint
 

@@ -1,21 +1,21 @@
 """How the benchmarks measure, and the table of figures that a run ends with.
 
 All are ratios of two things measured in turns in one process, since absolute times of two runs on a shared machine
-can't be compared. Times are CPU time of this process, so that waiting for an emulator counts for nobody.
+can't be compared. CPU time is that of this process, so that waiting for an emulator counts for nobody; where wall time
+is measured too, the wait is in it.
 """
 
 from __future__ import annotations
 
-import gc
-import statistics
 import sys
 import time
 import timeit
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from timing import Times
 
 MARGIN = 1.2
 """A figure fails its benchmark from here on, as a multiple of its budget: less than that can be the machine's mood."""
@@ -30,6 +30,13 @@ class Figure:
     unit: str
     budget: float | None
     detail: str
+
+    @property
+    def failure(self) -> str:
+        """What to say of one that is over its budget."""
+        return (
+            f"{self.what}: {self.value:.2f} {self.unit}, and the budget is {self.budget:g} {self.unit} ({self.detail})"
+        )
 
     @property
     def verdict(self) -> str:
@@ -66,10 +73,53 @@ class Figures:
             since: The first Python that the budget is meant for.
             detail: The times behind it.
         """
-        figure = Figure(what, value, unit, budget if sys.version_info >= since else None, detail)
-        self.noted.append(figure)
-        if figure.verdict == "OVER":
-            pytest.fail(f"{what}: {value:.2f} {unit}, and the budget is {budget:g} {unit} ({detail})", pytrace=False)
+        self._check(Figure(what, value, unit, budget if sys.version_info >= since else None, detail))
+
+    def ratios(
+        self,
+        what: str,
+        ours: Times,
+        theirs: Times,
+        *,
+        cpu: float | None = None,
+        wall: float | None = None,
+        each: int = 1,
+        per: str = "document",
+    ) -> None:
+        """Note what ours takes as multiples of what theirs takes, in CPU time and in wall time.
+
+        Both are noted before the benchmark fails for either.
+
+        Args:
+            what: What was measured.
+            ours: The times of Cendry.
+            theirs: The times that they are compared to.
+            cpu: The most that the ratio of CPU times may be.
+            wall: The most that the ratio of wall times may be.
+            each: How many documents or calls the times are for.
+            per: What to call one of these.
+        """
+        self._check(
+            *(
+                Figure(
+                    f"{what}: {name}",
+                    one / other,
+                    "x",
+                    budget,
+                    f"{microseconds(ours=one, sdk=other, each=each)} a {per}",
+                )
+                for name, one, other, budget in (
+                    ("CPU", ours.cpu, theirs.cpu, cpu),
+                    ("wall", ours.wall, theirs.wall, wall),
+                )
+            )
+        )
+
+    def _check(self, *figures: Figure) -> None:
+        self.noted += figures
+        over = [figure.failure for figure in figures if figure.verdict == "OVER"]
+        if over:
+            pytest.fail("\n".join(over), pytrace=False)
 
 
 def table(figures: Iterable[Figure]) -> list[str]:
@@ -100,32 +150,6 @@ def best(*functions: Callable[[], Any] | str, calls: int, rounds: int = 60, name
     return found
 
 
-def medians(rounds: int, **functions: Callable[[], object]) -> dict[str, float]:
-    """Seconds of each, the median of rounds that take turns; one more round before them warms up."""
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for round_ in range(rounds + 1):
-        for name, function in functions.items():
-            gc.collect()
-            started = time.process_time()
-            function()
-            if round_:
-                seconds[name].append(time.process_time() - started)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
-async def medians_async(rounds: int, **functions: Callable[[], Awaitable[object]]) -> dict[str, float]:
-    """As `medians`, awaited."""
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for round_ in range(rounds + 1):
-        for name, function in functions.items():
-            gc.collect()
-            started = time.process_time()
-            await function()
-            if round_:
-                seconds[name].append(time.process_time() - started)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
-def shown(seconds: dict[str, float], each: int = 1) -> str:
+def microseconds(*, each: int = 1, **seconds: float) -> str:
     """Times in words, per document or call."""
     return ", ".join(f"{name} {1e6 * value / each:.3g} us" for name, value in seconds.items())

@@ -16,7 +16,7 @@ from codec_pydantic import PydanticCity
 from figures import Figures, best
 
 CALLS = 500
-DECODE_BUDGET, ENCODE_BUDGET = 1.3, 1.5
+DECODE_BUDGET, ENCODE_BUDGET = 1.1, 1.2
 SINCE = (3, 13)
 
 decode, encode = codec_for(City).decode, codec_for(City).encode

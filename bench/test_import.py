@@ -1,4 +1,4 @@
-"""What `import cendry` costs a process, and what it brings along."""
+"""What `import cendry` and `import cendry_firestore` cost a process, and what the first brings along."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ import sys
 from pathlib import Path
 
 import cendry
+import cendry_firestore
 import pytest
 from figures import Figures
 
 ROUNDS = 15
 BUDGET_MS = 50
+OVER_THE_SDK_MS = 15
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Bytecode lies in a cache, as it does for an installed package."""
     given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    given["PYTHONPATH"] = str(Path(cendry.__file__).parents[1])
+    given["PYTHONPATH"] = os.pathsep.join(
+        str(Path(str(package.__file__)).parents[1]) for package in (cendry, cendry_firestore)
+    )
     given["PYTHONPYCACHEPREFIX"] = str(tmp_path_factory.mktemp("bytecode"))
     return given
 
@@ -34,26 +38,49 @@ def cpu_ms(code: str, environment: dict[str, str]) -> float:
     return 1000 * (usage.ru_utime + usage.ru_stime)
 
 
-def test_import_is_quick(environment: dict[str, str], figures: Figures) -> None:
-    codes = {
-        "nothing": "pass",
-        "its part of the standard library": "import dataclasses, decimal, difflib, random, threading, typing, uuid",
-        "cendry": "import cendry",
-    }
+def processes(codes: dict[str, str], environment: dict[str, str]) -> tuple[dict[str, float], dict[str, float]]:
+    """The least and the median of each, in turns."""
     found: dict[str, list[float]] = {name: [] for name in codes}
     for round_ in range(ROUNDS + 1):
         for name, code in codes.items():
             took = cpu_ms(code, environment)
             if round_:  # the first one compiles
                 found[name].append(took)
-    least = {name: min(values) for name, values in found.items()}
-    middle = statistics.median(found["cendry"]) - statistics.median(found["nothing"])
+    return (
+        {name: min(values) for name, values in found.items()},
+        {name: statistics.median(values) for name, values in found.items()},
+    )
+
+
+def shown(least: dict[str, float]) -> str:
+    return ", ".join(f"{name} {took:.1f} ms" for name, took in least.items())
+
+
+def test_import_is_quick(environment: dict[str, str], figures: Figures) -> None:
+    codes = {
+        "nothing": "pass",
+        "its part of the standard library": "import dataclasses, decimal, difflib, random, threading, typing, uuid",
+        "cendry": "import cendry",
+    }
+    least, middle = processes(codes, environment)
     figures(
         "a process that imports cendry, less one that does nothing",
         least["cendry"] - least["nothing"],
         unit="ms",
         budget=BUDGET_MS,
-        detail=", ".join(f"{name} {took:.1f} ms" for name, took in least.items()) + f"; median {middle:.1f} ms",
+        detail=f"{shown(least)}; median {middle['cendry'] - middle['nothing']:.1f} ms",
+    )
+
+
+def test_import_of_the_backend_adds_little_to_that_of_the_sdk(environment: dict[str, str], figures: Figures) -> None:
+    codes = {"the SDK": "from google.cloud import firestore", "cendry_firestore": "import cendry_firestore"}
+    least, middle = processes(codes, environment)
+    figures(
+        "a process that imports cendry_firestore, less one that imports the SDK alone",
+        least["cendry_firestore"] - least["the SDK"],
+        unit="ms",
+        budget=OVER_THE_SDK_MS,
+        detail=f"{shown(least)}; median {middle['cendry_firestore'] - middle['the SDK']:.1f} ms",
     )
 
 

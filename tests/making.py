@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from typing import Annotated, Any
 
-from cendry.field import Field, field
+from cendry.fields import Field, field
 from cendry.model import Map, Model
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, ForwardRef, Generic, Literal, Optio
 import cendry
 import pytest
 from cendry.annotations import Unresolved, as_text, replace_leaves
-from cendry.field import Field, field
+from cendry.fields import Field, field
 from cendry.model import Map, Model, fields_of, resolve
 from cendry.reference import Ref
 
@@ -29,7 +29,7 @@ import typing as t
 import typing
 from typing import Annotated, Any, ClassVar, Generic, Optional, TypeVar, Union
 import cendry
-from cendry.field import Field, field
+from cendry.fields import Field, field
 from cendry.model import Map, Model, resolve
 from cendry.reference import Ref
 T = TypeVar("T")

@@ -16,7 +16,7 @@ import pytest
 from cendry.codec import Codec, codec_for, source_of
 from cendry.codec.reader import STORED, Reader
 from cendry.errors import DecodeError, InvalidValueError
-from cendry.field import Field, field
+from cendry.fields import Field, field
 from cendry.model import Map, Model
 from cendry.paths import FieldPath
 from cendry.shapes import DocumentId

@@ -18,7 +18,7 @@ from cendry.codec.reader import STORED, Reader, Reading
 from cendry.codec.writer import Writer
 from cendry.convert import from_dict, to_dict, validate
 from cendry.errors import DecodeError, InvalidValueError
-from cendry.field import field
+from cendry.fields import field
 from core.strategies import Case, Color, Options, cases, documents
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

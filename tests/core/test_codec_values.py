@@ -20,7 +20,7 @@ from cendry.codec.reader import STORED, Reader
 from cendry.codec.writer import Writer
 from cendry.convert import from_dict, to_dict, validate
 from cendry.errors import DecodeError, InvalidValueError
-from cendry.field import Field
+from cendry.fields import Field
 from cendry.model import Map
 from cendry.reference import Ref
 from cendry.types import FirestoreValue

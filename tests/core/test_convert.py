@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cendry.convert import Problem, from_dict, to_dict, validate
 from cendry.errors import DecodeError, InvalidDocumentIdError, InvalidValueError, UnknownFieldError
-from cendry.field import Field, field
+from cendry.fields import Field, field
 from cendry.model import Map, Model
 
 MOMENT = datetime(2024, 5, 6, tzinfo=timezone.utc)

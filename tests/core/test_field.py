@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Optional, Union
 
 import pytest
 from cendry.errors import UnknownFieldError
-from cendry.field import Field, FieldDescriptor, FieldInfo, field
+from cendry.fields import Field, FieldDescriptor, FieldInfo, field
 from cendry.model import Map, Model
 from cendry.types import register_type
 from typing_extensions import TypedDict

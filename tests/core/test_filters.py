@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from cendry.field import Field, field
+from cendry.fields import Field, field
 from cendry.filters import And, Asc, Comparison, Desc, Filter, Or, as_filter, as_filters, as_order, freeze
 from cendry.frozen import class_name, own_copy, source
 from cendry.model import Map, Model

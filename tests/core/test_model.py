@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 import pytest
 from cendry.errors import CendryError
-from cendry.field import Field, FieldDescriptor, field
+from cendry.fields import Field, FieldDescriptor, field
 from cendry.model import Map, Model, fields_of
 
 

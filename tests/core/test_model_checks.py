@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Optional
 
 import pytest
 from cendry.errors import InvalidDocumentIdError
-from cendry.field import Field, field
+from cendry.fields import Field, field
 from cendry.model import Map, Model, fields_of
 from cendry.reference import Ref
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any, ForwardRef, Literal, NamedTuple, NewType, Opt
 from uuid import UUID
 
 import pytest
-from cendry.field import Field
+from cendry.fields import Field
 from cendry.model import Map, Model
 from cendry.reference import Ref
 from cendry.shapes import (

@@ -17,7 +17,7 @@ import pytest
 from cendry.codec import codec_for
 from cendry.convert import from_dict, to_dict, validate
 from cendry.errors import DecodeError, InvalidValueError
-from cendry.field import Field
+from cendry.fields import Field
 from cendry.model import Map
 from cendry.records import style_of
 from cendry.shapes import Record, Scalar

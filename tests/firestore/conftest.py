@@ -122,6 +122,7 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
         faults: For each method (`RunQuery`), what happens to its next calls.
         calls: The methods that were called.
         requests: The methods and requests of those that don't stream requests.
+        metadata: The methods, and what was sent along.
         answers: Messages to give instead of the emulator's, by method.
     """
 
@@ -130,6 +131,7 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     requests: list[tuple[str, bytes]] = field(default_factory=list)
+    metadata: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     answers: dict[str, Sequence[bytes]] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -144,6 +146,7 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
     def _answer(self, details: Any, request: Any, context: Any) -> Iterator[bytes]:
         method = details.method.rpartition("/")[2]
         self.calls.append(method)
+        self.metadata.append((method, {one.key: one.value for one in context.invocation_metadata()}))
         if isinstance(request, bytes):
             self.requests.append((method, request))
         pending = self.faults.get(method)

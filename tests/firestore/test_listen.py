@@ -389,3 +389,26 @@ def test_documents_are_sorted_by_their_ids_where_the_plan_says_no_more(plan: Que
     [ids] = take(state, *(changed(name, 1) for name in names), CURRENT, SNAPSHOT)
     expected = ["__id9__", "__id10__", "a", "b", "z", "é"]
     assert (expected[::-1] if plan.orders else expected) == ids
+
+
+@pytest.mark.parametrize(
+    ("projection", "expected"),
+    [
+        ((F("tags"),), [{}, {"tags": 2}, {"tags": 1}]),
+        ((F("m", "y"), F("n")), [{"m": {"y": 9}, "n": 1}, {"n": 2}, {"n": 1}]),
+        ((F("m"),), [{"m": {"x": 3, "y": 9}}, {"m": {"x": 2}}, {"m": {"x": 1}}]),
+        ((), [{}, {}, {}]),
+    ],
+)
+def test_a_projection_does_not_change_the_order(backend: FirestoreBackend, projection: Any, expected: Any) -> None:
+    backend.commit(
+        [
+            Set("c/a", {"m": {"x": 1}, "n": 1, "tags": 1}),
+            Set("c/b", {"m": {"x": 3, "y": 9}, "n": 1}),
+            Set("c/c", {"m": {"x": 2}, "n": 2, "tags": 2}),
+        ]
+    )
+    plan = QueryPlan("c", orders=(Order(F("m", "x"), True),), projection=projection)
+    heard = Ear(backend, plan).hear()
+    assert ["c/b", "c/c", "c/a"] == [document.path for document in heard.documents]
+    assert expected == [document.data for document in heard.documents]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Optional, Union
 import pytest
 from cendry.codec import codec_for
 from cendry.errors import DecodeError, InvalidValueError
-from cendry.field import Field, field
+from cendry.fields import Field, field
 from cendry.model import Map, Model
 from cendry.reference import Ref
 from cendry.types import TypeRegistry, default_registry

@@ -1,56 +1,14 @@
-"""Cendry: a typed object-document mapper for Firestore."""
+"""Cendry: a typed object-document mapper for Firestore.
+
+Names are looked up when they are first used: who shares models pays for no contexts, and who imports a backend for
+nothing but what that needs.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from . import _lazy
-from .backend import AsyncBackend, Backend, CallOptions
-from .batch import AsyncBatch, Batch
-from .codec import Problem
-from .context.aio import AsyncCendry
-from .context.sync import Cendry
-from .convert import from_dict, to_dict, validate
-from .errors import (
-    CendryError,
-    DecodeError,
-    DocumentAlreadyExistsError,
-    DocumentNotFoundError,
-    ForeignReferenceError,
-    InvalidDocumentIdError,
-    InvalidRequestError,
-    InvalidValueError,
-    MissingIndexError,
-    MultipleResultsError,
-    StaleDocumentError,
-    TransactionContentionError,
-    UnknownFieldError,
-    UnsupportedByBackendError,
-)
-from .field import Field, FieldDescriptor, field
-from .filters import And, Asc, Comparison, Desc, Filter, Or
-from .metadata import DocumentMetadata, get_metadata, ref_of
-from .model import Map, Model, resolve
-from .paths import FieldPath
-from .query import AsyncQuery, AsyncRows, Query, Rows
-from .reference import Ref
-from .transaction import AsyncTransaction, Transaction
-from .types import BaseTypeHandler, FirestoreValue, TypeRegistry, default_registry, register_type
-from .values import (
-    DELETE_FIELD,
-    SERVER_TIMESTAMP,
-    ArrayRemove,
-    ArrayUnion,
-    GeoPoint,
-    Increment,
-    Maximum,
-    Minimum,
-    Vector,
-)
-from .watch import Change, Listener, Snapshot
-
-Txn = Transaction
-AsyncTxn = AsyncTransaction
 
 __all__ = [
     "DELETE_FIELD",
@@ -128,13 +86,62 @@ if TYPE_CHECKING:
     from cendry_firestore import FirestoreBackend as FirestoreBackend
     from cendry_memory import AsyncMemoryBackend as AsyncMemoryBackend
     from cendry_memory import MemoryBackend as MemoryBackend
+
+    from .backend import AsyncBackend, Backend, CallOptions
+    from .batch import AsyncBatch, Batch
+    from .codec import Problem
+    from .context.aio import AsyncCendry
+    from .context.sync import Cendry
+    from .convert import from_dict, to_dict, validate
+    from .errors import (
+        CendryError,
+        DecodeError,
+        DocumentAlreadyExistsError,
+        DocumentNotFoundError,
+        ForeignReferenceError,
+        InvalidDocumentIdError,
+        InvalidRequestError,
+        InvalidValueError,
+        MissingIndexError,
+        MultipleResultsError,
+        StaleDocumentError,
+        TransactionContentionError,
+        UnknownFieldError,
+        UnsupportedByBackendError,
+    )
+    from .fields import Field, FieldDescriptor, field
+    from .filters import And, Asc, Comparison, Desc, Filter, Or
+    from .metadata import DocumentMetadata, get_metadata, ref_of
+    from .model import Map, Model, resolve
+    from .paths import FieldPath
+    from .query import AsyncQuery, AsyncRows, Query, Rows
+    from .reference import Ref
+    from .transaction import AsyncTransaction, Transaction
+    from .transaction import AsyncTransaction as AsyncTxn
+    from .transaction import Transaction as Txn
+    from .types import BaseTypeHandler, FirestoreValue, TypeRegistry, default_registry, register_type
+    from .values import (
+        DELETE_FIELD,
+        SERVER_TIMESTAMP,
+        ArrayRemove,
+        ArrayUnion,
+        GeoPoint,
+        Increment,
+        Maximum,
+        Minimum,
+        Vector,
+    )
+    from .watch import Change, Listener, Snapshot
 else:
     __all__ += _lazy.installed()
 
     def __getattr__(name: str) -> Any:
-        if name not in _lazy.NAMES:
+        found = _lazy.own(name) if name in _lazy.OWN else _lazy.load(name) if name in _lazy.NAMES else None
+        if found is None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=None)
-        return _lazy.load(name)
+        # Asked for once, it is an attribute like any other.
+        globals()[name] = found
+        return found
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""Names that other distributions bring: looked up when they are first used, and listed only where installed."""
+"""Names that are looked up when they are first used: core's own, and what other distributions bring where installed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,46 @@ NAMES: Final[dict[str, tuple[str, str]]] = {
     "AsyncMemoryBackend": ("cendry_memory", "memory"),
 }
 """For each name, the package that has it and the extra of `cendry` that installs that."""
+
+
+_ROOMS: Final[dict[str, str]] = {
+    "backend": "AsyncBackend Backend CallOptions",
+    "batch": "AsyncBatch Batch",
+    "codec": "Problem",
+    "context.aio": "AsyncCendry",
+    "context.sync": "Cendry",
+    "convert": "from_dict to_dict validate",
+    "errors": (
+        "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
+        "InvalidDocumentIdError InvalidRequestError InvalidValueError MissingIndexError MultipleResultsError "
+        "StaleDocumentError TransactionContentionError UnknownFieldError UnsupportedByBackendError"
+    ),
+    "fields": "Field FieldDescriptor field",
+    "filters": "And Asc Comparison Desc Filter Or",
+    "metadata": "DocumentMetadata get_metadata ref_of",
+    "model": "Map Model resolve",
+    "paths": "FieldPath",
+    "query": "AsyncQuery AsyncRows Query Rows",
+    "reference": "Ref",
+    "transaction": "AsyncTransaction Transaction",
+    "types": "BaseTypeHandler FirestoreValue TypeRegistry default_registry register_type",
+    "values": "DELETE_FIELD SERVER_TIMESTAMP ArrayRemove ArrayUnion GeoPoint Increment Maximum Minimum Vector",
+    "watch": "Change Listener Snapshot",
+}
+"""For each of core's modules, the names that it has for users."""
+
+OWN: Final[dict[str, tuple[str, str]]] = {
+    **{name: (room, name) for room, names in _ROOMS.items() for name in names.split()},
+    "AsyncTxn": ("transaction", "AsyncTransaction"),
+    "Txn": ("transaction", "Transaction"),
+}
+"""For each of core's own names, the module that has it, and what it is called there."""
+
+
+def own(name: str) -> Any:
+    """The object of one of core's own names."""
+    room, there = OWN[name]
+    return getattr(import_module(f"{__package__}.{room}"), there)
 
 
 def load(name: str) -> Any:

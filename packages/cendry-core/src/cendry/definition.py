@@ -24,7 +24,7 @@ from .annotations import (
     remember_class,
 )
 from .errors import InvalidDocumentIdError
-from .field import Field, FieldDescriptor, FieldInfo, FieldOptions
+from .fields import Field, FieldDescriptor, FieldInfo, FieldOptions
 from .frozen import class_name
 from .immutable import dataclass
 from .paths import check_collection_id, check_field_name

@@ -10,7 +10,7 @@ from typing_extensions import Protocol, dataclass_transform
 
 from .definition import DATACLASS_OPTIONS, Keywords, define, resolve, resolve_fields
 from .errors import CendryError
-from .field import Field, FieldDescriptor, FieldInfo, field
+from .fields import Field, FieldDescriptor, FieldInfo, field
 from .paths import join_path, split_path
 from .reference import check_parent
 

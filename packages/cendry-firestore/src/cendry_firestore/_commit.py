@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from cendry.values import ArrayRemove, ArrayUnion, Increment, Maximum, Minimum
 from google.api_core import exceptions
 
 from . import _sdk
+from ._calls import failure_of
 from ._values import document_name, to_datetime, write_fields, write_timestamp, write_value
 from ._wire import WireData
 
@@ -86,9 +88,17 @@ def _serialized(write: Write, database: str) -> bytes:
     # The fields are in a message already, which is serialized where it is: copying it into another costs more.
     encoded = name.encode()
     document = b"".join((_NAME, _varint(len(encoded)), encoded, data.document.SerializeToString()))
-    message = _sdk.WriteMessage()
-    _fill_conditions(message, write, database)
-    return b"".join((_UPDATE, _varint(len(document)), document, message.SerializeToString()))
+    parts = [_UPDATE, _varint(len(document)), document]
+    if not _is_plain(write):
+        message = _sdk.WriteMessage()
+        _fill_conditions(message, write, database)
+        parts.append(message.SerializeToString())
+    return b"".join(parts)
+
+
+def _is_plain(write: Write) -> bool:
+    """Whether a write is a document and nothing else."""
+    return isinstance(write, Set) and write.mask is None and not write.transforms and write.update_time is None
 
 
 def _message(write: Write, name: str, database: str) -> Any:
@@ -205,42 +215,43 @@ class Outcome:
         writes: The writes in it.
     """
 
-    __slots__ = ("_first", "_request", "_writes")
+    __slots__ = ("_broken", "_request", "_writes")
 
     def __init__(self, request: bytes, writes: Sequence[Write]) -> None:
         self._request = request
         self._writes = writes
-        self._first: Any = None
+        self._broken: Any = None
 
-    def judge(self, error: Any) -> None:
-        """Take note of an attempt that failed.
-
-        Args:
-            error: Why, as the SDK tells it.
+    def failed(self, raised: Any) -> Any:
+        """Take note of an attempt that failed; gives its error, as the SDK tells it.
 
         Raises:
             InvalidRequestError: The request is too large for this server; no repetition mends that.
-            GoogleAPICallError: An earlier attempt may have been applied, so that this refusal proves nothing.
         """
+        error = failure_of(raised)
         if isinstance(error, exceptions.ResourceExhausted) and len(self._request) > EMULATOR_REQUEST_BYTES:
             text = str(error)
             if any(part in text for part in _TOO_LARGE):
                 raise too_large(self._request, self._writes, "this server", EMULATOR_REQUEST_BYTES) from error
-        if isinstance(error, _UNKNOWN):
-            if self._first is None and _UNSENT not in str(error):
-                self._first = error
-        elif self._first is not None and not isinstance(error, exceptions.ResourceExhausted):
-            raise self.unknown(error) from error
+        if self._broken is None and isinstance(error, _UNKNOWN) and _UNSENT not in str(error):
+            self._broken = error
+        return error
 
-    def unknown(self, refusal: Any) -> Any:
-        """The error of an outcome that nobody knows."""
-        first = self._first
-        return type(first)(
-            f"Whether this commit was applied is unknown: an attempt broke off ({first.message}), and its repetition "
-            f"was refused ({refusal.message}), which it would be as well if the first had been applied. "
-            "Read the documents before you write them again."
-        )
+    @contextmanager
+    def told(self) -> Generator[None]:
+        """Around all attempts: a refusal proves nothing if an earlier attempt may have been applied.
 
-    def final(self, error: Any) -> Any:
-        """What to raise when the attempts are over: a refusal proves nothing if an earlier attempt may have worked."""
-        return error if self._first is None or isinstance(error, _UNKNOWN) else self.unknown(error)
+        Raises:
+            GoogleAPICallError: That of the earlier attempt, with the refusal as its cause.
+        """
+        try:
+            yield
+        except exceptions.GoogleAPICallError as error:
+            broken = self._broken
+            if broken is None or isinstance(error, _UNKNOWN):
+                raise
+            raise type(broken)(
+                f"Whether this commit was applied is unknown: an attempt broke off ({broken.message}), and its "
+                f"repetition was refused ({error.message}), as it would be if the first one had been applied. "
+                "Read the documents before you write them again."
+            ) from error

@@ -6,10 +6,12 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, cast
 
 from cendry.backend import SnapshotResult
-from cendry.plan import GetPlan, QueryPlan
+from cendry.paths import DOCUMENT_ID, FieldPath
+from cendry.plan import GetPlan, Order, QueryPlan
 from google.api_core import exceptions
 
 from . import _sdk
@@ -36,6 +38,7 @@ _TRANSIENT: Final = (
 PATIENCE = 300.0
 _LONGEST_PAUSE: Final = 10.0
 _JOIN_SECONDS: Final = 5.0
+_ABSENT: Final = object()
 
 
 class ListenState:
@@ -53,6 +56,9 @@ class ListenState:
         self._plan = plan
         self._database = database
         self._orders = () if isinstance(plan, GetPlan) else full_orders(plan)
+        # Sorting is done here, so what it needs has to travel, whatever the projection says.
+        self._projection = None if isinstance(plan, GetPlan) else plan.projection
+        self._asked = plan if self._projection is None else _with_orders(plan, self._projection, self._orders)
         # The documents at the resume token, to which the server's next changes apply.
         self._documents: dict[str, Any] = {}
         self._token = b""
@@ -72,8 +78,9 @@ class ListenState:
         if isinstance(self._plan, GetPlan):
             target.documents.documents.append(document_name(self._database, self._plan.paths[0]))
         else:
-            target.query.parent = parent_name(self._plan, self._database)
-            fill_query(target.query.structured_query, self._plan, self._database)
+            asked = cast("QueryPlan", self._asked)
+            target.query.parent = parent_name(asked, self._database)
+            fill_query(target.query.structured_query, asked, self._database)
         return _sdk.wrapped(request)
 
     def take(self, response: Any) -> SnapshotResult | None:
@@ -133,13 +140,38 @@ class ListenState:
         read_time = to_datetime(change.read_time)
         # Decoded anew each time, since a receiver owns what it is given.
         documents = (document_result(document, read_time, self._database) for document in self._documents.values())
-        return SnapshotResult(in_order(documents, self._orders), read_time)
+        found = in_order(documents, self._orders)
+        if self._projection is not None:
+            found = tuple(one._replace(data=_projected(one.data or {}, self._projection)) for one in found)
+        return SnapshotResult(found, read_time)
 
     def _forget(self) -> None:
         self._documents = {}
         self._working = {}
         self._token = b""
         self.is_current = False
+
+
+def _with_orders(plan: Any, projection: tuple[FieldPath, ...], orders: tuple[Order, ...]) -> QueryPlan:
+    wanted = {*projection, *(order.path for order in orders)} - {DOCUMENT_ID}
+    # What lies inside a field that travels anyway must not be asked for twice.
+    outer = [path for path in wanted if not any(one != path and one.is_prefix_of(path) for one in wanted)]
+    return replace(cast("QueryPlan", plan), projection=tuple(sorted(outer, key=str)))
+
+
+def _projected(data: dict[str, Any], projection: tuple[FieldPath, ...]) -> dict[str, Any]:
+    """Those fields that a projection names."""
+    found: dict[str, Any] = {}
+    for path in projection:
+        value: Any = data
+        for segment in path:
+            value = cast("dict[str, Any]", value).get(segment, _ABSENT) if isinstance(value, dict) else _ABSENT
+        if value is not _ABSENT:
+            target = found
+            for segment in path.segments[:-1]:
+                target = target.setdefault(segment, {})
+            target[path.segments[-1]] = value
+    return found
 
 
 class LostTrackError(Exception):

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from . import _sdk
 from ._calls import COMMIT, READ, TRANSACT, Policy
+from ._streams import release
 
 GENERATED_VARIABLE: Final = "CENDRY_GENERATED_CLIENT"
 """Set to `1`, all calls go through the SDK's generated client."""
@@ -23,6 +24,9 @@ GENERATED_VARIABLE: Final = "CENDRY_GENERATED_CLIENT"
 _SDK_LOGGING_VARIABLE: Final = "GOOGLE_SDK_PYTHON_LOGGING_SCOPE"
 _routing: Any = import_module("google.api_core.gapic_v1.routing_header")
 _SERVICE: Final = "/google.firestore.v1.Firestore/"
+
+_BY_PARENT: Final = frozenset(("RunQuery", "RunAggregationQuery"))
+"""Methods that are routed by the parent of a collection; all others by the database."""
 
 Metadata = tuple[tuple[str, str], ...]
 Start = Callable[[Any, float], Any]
@@ -51,12 +55,14 @@ class Road:
 
     Attributes:
         is_direct: Whether this is the direct road.
+        release: Ends a stream of the sync twin, whatever state it is in.
     """
 
-    __slots__ = ("aggregate", "begin", "commit", "get", "is_direct", "rollback", "run")
+    __slots__ = ("aggregate", "begin", "commit", "get", "is_direct", "release", "rollback", "run")
 
-    def __init__(self, is_direct: bool, start: Callable[[str, bool], Start]) -> None:
+    def __init__(self, is_direct: bool, start: Callable[[str, bool], Start], release: Callable[[Any], None]) -> None:
         self.is_direct = is_direct
+        self.release = release
         self.get = Method(start("BatchGetDocuments", True), READ)
         self.run = Method(start("RunQuery", True), READ)
         self.aggregate = Method(start("RunAggregationQuery", True), READ)
@@ -65,19 +71,31 @@ class Road:
         self.rollback = Method(start("Rollback", False), TRANSACT)
 
 
-def road_to(api: Any, database: str, metadata: Metadata, *, is_async: bool) -> Road:
-    """The direct road, or the generated client with a note in the log that says why."""
+def road_to(api: Any, channel: Any, database: str, metadata: Metadata, *, is_async: bool) -> Road:
+    """The direct road, or the generated client with a note in the log that says why.
+
+    Args:
+        api: The generated client.
+        channel: The channel of the direct road (`_streams`); `None` for that of the client.
+        database: `projects/P/databases/D`.
+        metadata: What routes a call to that database.
+        is_async: Whether it is a client of the async twin.
+    """
     if os.environ.get(GENERATED_VARIABLE) == "1":
         reason = f"{GENERATED_VARIABLE} is set"
     elif os.environ.get(_SDK_LOGGING_VARIABLE):
         reason = f"{_SDK_LOGGING_VARIABLE} is set, and the SDK logs what its generated client sends"
     else:
         try:
-            return _direct(api, database, metadata, is_async)
+            return _direct(api, channel, database, metadata, is_async)
         except (AttributeError, ImportError) as error:
             reason = f"this version of google-cloud-firestore lacks something that the direct road needs ({error})"
     logging.getLogger("cendry").warning("Calls go through the SDK's generated client, which is slower: %s.", reason)
-    return Road(False, _generated(api, metadata, is_async))
+    return Road(False, _generated(api, metadata, is_async), _cancel)
+
+
+def _cancel(stream: Any) -> None:
+    stream.cancel()
 
 
 _MESSAGES: Final[dict[str, tuple[Any, Any]]] = {
@@ -97,8 +115,8 @@ def _route(name: str, value: str) -> tuple[str, str]:
     return found
 
 
-def _direct(api: Any, database: str, metadata: Metadata, is_async: bool) -> Road:
-    channel = api.transport.grpc_channel
+def _direct(api: Any, beside: Any, database: str, metadata: Metadata, is_async: bool) -> Road:
+    channel = api.transport.grpc_channel if beside is None else beside
     base = import_module("google.cloud.firestore_v1.services.firestore.transports.base")
     # As the generated client orders them.
     common = (base.DEFAULT_CLIENT_INFO.to_grpc_metadata(), *metadata)
@@ -110,7 +128,7 @@ def _direct(api: Any, database: str, metadata: Metadata, is_async: bool) -> Road
         stub = (channel.unary_stream if streams else channel.unary_unary)(
             _SERVICE + name, request_serializer=serialize, response_deserializer=response_type.FromString
         )
-        by_parent = hasattr(request_type, "parent")
+        by_parent = name in _BY_PARENT
 
         def begin(request: Any, seconds: float) -> Any:
             routed = (*common, _route("parent", request.parent)) if by_parent else of_database
@@ -124,7 +142,7 @@ def _direct(api: Any, database: str, metadata: Metadata, is_async: bool) -> Road
 
         return begin_async
 
-    return Road(True, start)
+    return Road(True, start, _cancel if beside is None else release)
 
 
 def _generated(api: Any, metadata: Metadata, is_async: bool) -> Callable[[str, bool], Start]:

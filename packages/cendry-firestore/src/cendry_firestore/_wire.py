@@ -9,20 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, MutableMapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple, TypeVar, cast
-
-from cendry.codec import Codec
-from cendry.codec.emit import Module
-from cendry.codec.leaves import Mismatch
-from cendry.codec.reader import STORED, Reader
-from cendry.codec.writer import Writer
-from cendry.metadata import DocumentMetadata, new_metadata
-from cendry.shapes import Shape
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from . import _sdk
-from ._values import DOCUMENTS, EPOCH, decode_fields, decode_value, to_datetime, write_fields, write_value
-from ._wire_read import emit_wire_decode
-from ._wire_write import emit_wire_encode
+from ._values import DOCUMENTS, EPOCH, decode_fields, decode_value, to_datetime, write_value
+
+if TYPE_CHECKING:
+    from cendry.codec import Codec
 
 M = TypeVar("M")
 
@@ -98,7 +92,9 @@ class WireResult(tuple[Any, Any, Home]):
     @classmethod
     def reader(cls, codec: Codec[M]) -> Callable[[WireResult], M]:
         """A function that makes an instance of a result, with its metadata."""
-        decode, put, new, metadata = decoder(codec), object.__setattr__, new_metadata, DocumentMetadata
+        # Whoever has a codec has this module already.
+        metadata = import_module("cendry.metadata").DocumentMetadata
+        decode, put, new = decoder(codec), object.__setattr__, cast("Any", tuple).__new__
         epoch, delta = EPOCH, timedelta
 
         def read(result: WireResult) -> M:
@@ -127,23 +123,10 @@ def decoder(codec: Codec[M]) -> Callable[[Any, str, str, str], M]:
 
     It raises `DecodeError` for the first field that doesn't fit, as `codec.decode` does.
     """
-    found: Callable[..., M] | None = codec.outputs.get(decoder)
+    found = cast("Callable[[Any, str, str, str], M] | None", codec.outputs.get(decoder))
     if found is None:
-
-        def explain(_: Exception, fields: Any, document_id: str, path: str, database: str) -> M:
-            return codec.decode(decode_fields(fields, database), document_id, path)
-
-        def slow(shape: Shape, message: Any, database: str) -> Any:
-            reader = Reader(STORED)
-            value = reader.read(shape, decode_value(message, database))
-            if reader.problems:
-                raise Mismatch
-            return value
-
-        module = Module()
-        module.known("explain", explain)
-        emit_wire_decode(module, codec.shape, slow)
-        found = codec.outputs[decoder] = _compiled(module, codec, "decode")
+        found = cast("Callable[[Any, str, str, str], M]", _compiler().compile_decoder(codec))
+        codec.outputs[decoder] = found
     return found
 
 
@@ -154,25 +137,9 @@ def encoder(codec: Codec[M], database: str) -> Callable[[M], WireData]:
     """
     found: Callable[[M], WireData] | None = codec.outputs.get((encoder, database))
     if found is None:
-        compiled: Callable[..., Any] | None = codec.outputs.get(encoder)
+        compiled: Any = codec.outputs.get(encoder)
         if compiled is None:
-
-            def explain(_: Exception, instance: M, database: str) -> Any:
-                document = _sdk.Document()
-                write_fields(document.fields, codec.encode(instance), database)
-                return document
-
-            def slow(shape: Shape, value: Any) -> Any:
-                writer = Writer()
-                stored = writer.write(shape, value)
-                if writer.problems:
-                    raise Mismatch
-                return stored
-
-            module = Module()
-            module.known("explain", explain)
-            emit_wire_encode(module, codec.shape, slow)
-            compiled = codec.outputs[encoder] = _compiled(module, codec, "encode")
+            compiled = codec.outputs[encoder] = _compiler().compile_encoder(codec)
         found = codec.outputs[encoder, database] = partial(_encoded, compiled, database)
     return found
 
@@ -181,10 +148,9 @@ def _encoded(compiled: Callable[..., Any], database: str, instance: Any) -> Wire
     return WireData(compiled(instance, _sdk.Document(), database), database)
 
 
-def _compiled(module: Module, codec: Codec[Any], function: str) -> Callable[..., Any]:
-    model = codec.model
-    namespace = module.compile(f"wire {function} of {model.__module__}.{model.__qualname__}", model)
-    return cast("Callable[..., Any]", namespace[function])
+def _compiler() -> Any:
+    # Needed once for each class, and with it the compiler of core: nothing to wait for when a backend is imported.
+    return import_module("._compile", __package__)
 
 
 class WireData(MutableMapping[str, Any]):

@@ -7,23 +7,25 @@ import threading
 from collections.abc import AsyncIterator, Callable, Generator, MutableMapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
-from cendry.codec import Codec
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud.firestore_v1 import AsyncClient
 
 from . import _sdk
 from ._calls import Allowance, failure_of, send_async
-from ._clients import Connection, check_arguments, connect
+from ._clients import Connection, check_arguments
 from ._commit import Outcome, commit_request, commit_result
 from ._errors import translated
 from ._reading import GetReading, QueryReading
 from ._road import Method
 from ._translate import aggregation_request, aggregation_result, begin_request, rollback_request
 from ._wire import encoder
+
+if TYPE_CHECKING:
+    from cendry.codec import Codec
 
 
 class AsyncFirestoreBackend:
@@ -65,7 +67,7 @@ class AsyncFirestoreBackend:
                 for ended in [other for other in self._opened if other.is_closed()]:
                     del self._opened[ended]
                 client = self._given or AsyncClient(project=self._project, database=self._database)
-                opened = self._opened[loop] = connect(client, is_async=True)
+                opened = self._opened[loop] = Connection(client, is_async=True)
         return opened
 
     def encoder(self, codec: Codec[Any]) -> Callable[[Any], MutableMapping[str, Any]]:
@@ -123,11 +125,9 @@ class AsyncFirestoreBackend:
             try:
                 return await method.start(request, seconds)
             except (_sdk.RpcError, GoogleAPICallError) as raised:
-                error = failure_of(raised)
-                outcome.judge(error)
-                raise error from (None if error is raised else raised)
+                raise outcome.failed(raised) from raised
 
-        with translated(writes=writes), _noticing_close(connection):
+        with translated(writes=writes), outcome.told(), _noticing_close(connection):
             response = await send_async(attempt, Allowance(options, method.policy))
         return commit_result(response, writes)
 

@@ -7,24 +7,27 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, SnapshotResult, StoredDocument
-from cendry.codec import Codec
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud.firestore_v1 import Client
 
 from . import _sdk
 from ._calls import Allowance, failure_of, send
-from ._clients import Connection, check_arguments, connect, make_client
+from ._clients import Connection, check_arguments
 from ._commit import Outcome, commit_request, commit_result
 from ._errors import translated
 from ._listen import Listener
 from ._reading import GetReading, QueryReading
-from ._road import Method
+from ._road import Method, Road
+from ._streams import channel_beside
 from ._translate import aggregation_request, aggregation_result, begin_request, rollback_request
 from ._wire import encoder
+
+if TYPE_CHECKING:
+    from cendry.codec import Codec
 
 
 class FirestoreBackend:
@@ -63,9 +66,14 @@ class FirestoreBackend:
             with self._lock:
                 opened = self._opened
                 if opened is None:
-                    client = self._given or make_client(self._project, self._database)
-                    opened = self._opened = connect(client, is_async=False)
+                    opened = self._opened = self._open()
         return opened
+
+    def _open(self) -> Connection:
+        if self._given is not None:
+            return Connection(self._given, is_async=False)
+        client = Client(project=self._project, database=self._database)
+        return Connection(client, channel_beside(client), is_async=False)
 
     def encoder(self, codec: Codec[Any]) -> Callable[[Any], MutableMapping[str, Any]]:
         """What makes the stored fields of instances of a class: straight into a message, on the direct road."""
@@ -98,7 +106,11 @@ class FirestoreBackend:
         method, request = connection.road.aggregate, aggregation_request(plan, connection.database, transaction)
 
         def attempt(seconds: float) -> Any:
-            [found] = [found for found in method.start(request, seconds) if found.HasField("result")]
+            stream = method.start(request, seconds)
+            try:
+                [found] = [found for found in stream if found.HasField("result")]
+            finally:
+                connection.road.release(stream)
             return found
 
         with translated(collection=plan.query.collection):
@@ -117,11 +129,9 @@ class FirestoreBackend:
             try:
                 return method.start(request, seconds)
             except (_sdk.RpcError, GoogleAPICallError) as raised:
-                error = failure_of(raised)
-                outcome.judge(error)
-                raise error from (None if error is raised else raised)
+                raise outcome.failed(raised) from raised
 
-        with translated(writes=writes):
+        with translated(writes=writes), outcome.told():
             response = send(attempt, Allowance(options, method.policy))
         return commit_result(response, writes)
 
@@ -162,17 +172,19 @@ class FirestoreBackend:
         with self._lock:
             opened, self._opened = self._opened, None
         if opened is not None and self._given is None:
-            opened.is_closed = True
-            opened.client.close()
-            opened.api.transport.close()
+            opened.close()
 
 
-def _open(method: Method, request: Any, allowance: Allowance) -> tuple[Any, Any]:
+def _open(road: Road, method: Method, request: Any, allowance: Allowance) -> tuple[Any, Any]:
     """A stream and its first message, or `None` for one that has none: only with that a call proves to have worked."""
 
     def attempt(seconds: float) -> tuple[Any, Any]:
         stream = method.start(request, seconds)
-        return stream, next(stream, None)
+        try:
+            return stream, next(stream, None)
+        except BaseException:
+            road.release(stream)
+            raise
 
     return send(attempt, allowance)
 
@@ -181,7 +193,7 @@ def _stream(reading: GetReading | QueryReading, method: Method, connection: Conn
     while True:
         stream: Any = None
         try:
-            stream, response = _open(method, reading.request(), reading.allowance)
+            stream, response = _open(connection.road, method, reading.request(), reading.allowance)
             while response is not None:
                 result = reading.result(response)
                 if result is not None:
@@ -200,7 +212,7 @@ def _stream(reading: GetReading | QueryReading, method: Method, connection: Conn
             raise
         finally:
             if stream is not None:
-                stream.cancel()
+                connection.road.release(stream)
         if reading.is_complete and not reading.goes_on():
             return
         time.sleep(pause)

@@ -1,0 +1,93 @@
+"""What must not grow: memory, objects, threads, sockets. Where the system doesn't tell, it is not measured."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+ESTABLISHED = "01"
+_PROC = Path("/proc/self")
+_step = threading.Event()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The state of this process while nothing is under way.
+
+    Attributes:
+        memory: Bytes that are resident.
+        objects: Objects that the garbage collector knows.
+        threads: Python's threads.
+        files: Open file descriptors.
+        sockets: Connections to the port of the proxy; gRPC shares them between channels to one place.
+        channels: Channels of gRPC.
+    """
+
+    memory: int
+    objects: int
+    threads: int
+    files: int
+    sockets: int
+    channels: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.memory / 2**20:.1f} MiB, {self.objects} objects, {self.threads} threads, {self.files} files, "
+            f"{self.sockets} connections, {self.channels} channels"
+        )
+
+
+def is_measurable() -> bool:
+    """Whether the system tells all of it."""
+    return (_PROC / "statm").exists() and (_PROC / "net" / "tcp").exists()
+
+
+def read(port: int) -> Reading:
+    """Measure now."""
+    gc.collect()
+    objects = gc.get_objects()
+    channels = sum(isinstance(one, (grpc.Channel, grpc.aio.Channel)) for one in objects)
+    number = len(objects)
+    del objects
+    pages = int((_PROC / "statm").read_text().split()[1])
+    return Reading(
+        memory=pages * os.sysconf("SC_PAGE_SIZE"),
+        objects=number,
+        threads=threading.active_count(),
+        files=len(os.listdir(_PROC / "fd")),
+        sockets=connections(port),
+        channels=channels,
+    )
+
+
+def connections(port: int) -> int:
+    """How many connections this process has to a port of the loopback."""
+    own = set()
+    for entry in os.listdir(_PROC / "fd"):
+        try:
+            own.add(os.readlink(_PROC / "fd" / entry))
+        except OSError:
+            continue
+    found = 0
+    tables = [_PROC / "net" / name for name in ("tcp", "tcp6") if (_PROC / "net" / name).exists()]
+    for line in [line for table in tables for line in table.read_text().splitlines()[1:]]:
+        fields = line.split()
+        remote, state, inode = fields[2], fields[3], fields[9]
+        if state == ESTABLISHED and int(remote.rpartition(":")[2], 16) == port and f"socket:[{inode}]" in own:
+            found += 1
+    return found
+
+
+def settles(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+    """Whether it becomes true: what gRPC ends in the background tells nobody when it has ended."""
+    for _ in range(int(seconds / 0.05)):
+        if condition():
+            return True
+        _step.wait(0.05)
+    return condition()
