@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import enum
 import linecache
 import sys
 import types
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, make_dataclass, replace
-from datetime import datetime, timedelta, timezone
-from decimal import Decimal
-from typing import Any, Literal, NamedTuple, Optional, Union
-from uuid import UUID
-from zoneinfo import ZoneInfo
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Any, NamedTuple, Optional, Union
 
 import pytest
 from cendry.codec import codec_for
@@ -24,140 +19,12 @@ from cendry.codec.writer import Writer
 from cendry.convert import from_dict, to_dict, validate
 from cendry.errors import DecodeError, InvalidValueError
 from cendry.fields import field
-from cendry.reference import Ref
-from cendry.values import GeoPoint, Vector
+from core.strategies import Case, Color, Options, cases, documents
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from making import make_map, make_model, one_field
-from typing_extensions import TypedDict
 
 USER_DATA = Reading("python", python_values=True, extra="forbid", id_key=True)
-
-
-class Color(enum.Enum):
-    RED = "red"
-    BLUE = "blue"
-
-
-class Level(enum.IntEnum):
-    LOW = 1
-    HIGH = 2
-
-
-class Pair(NamedTuple):
-    first: int
-    second: Optional[str]
-
-
-class Options(TypedDict, total=False):
-    color: Color
-    when: dt.date
-
-
-City = make_model({"name": str})
-
-keys = st.text(min_size=1, max_size=6).filter(lambda key: not (key.startswith("__") and key.endswith("__")))
-int64 = st.integers(-(2**63), 2**63 - 1)
-zones = st.sampled_from([timezone.utc, timezone(timedelta(hours=5)), ZoneInfo("Europe/Berlin")])
-moments = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=zones)
-points = st.builds(GeoPoint, st.floats(-90, 90), st.floats(-180, 180))
-parts = st.text("abc", min_size=1, max_size=4)
-
-Case = tuple[Any, st.SearchStrategy[Any]]
-
-# Hashable ones first, since sets need them.
-HASHABLE: list[Case] = [
-    (bool, st.booleans()),
-    (int, int64),
-    (float, st.floats(allow_nan=False)),
-    (str, st.text(max_size=8)),
-    (bytes, st.binary(max_size=8)),
-    (datetime, moments),
-    (GeoPoint, points),
-    (Ref[City], st.builds(Ref, st.just(City), parts)),
-    (Decimal, st.decimals(allow_nan=False)),
-    (UUID, st.uuids()),
-    (dt.date, st.dates()),
-    (dt.time, st.times()),
-    (timedelta, st.timedeltas(timedelta(microseconds=-(2**63)), timedelta(microseconds=2**63 - 1))),
-    (Color, st.sampled_from(Color)),
-    (Level, st.sampled_from(Level)),
-    (Literal["a", 1], st.sampled_from(["a", 1])),
-    (Union[int, str], int64 | st.text(max_size=3)),
-    (Union[Color, float, dt.date], st.sampled_from(Color) | st.floats(allow_nan=False) | st.dates()),
-]
-
-
-def no_list(value: Any) -> bool:
-    return not isinstance(value, list)
-
-
-stored_anything = st.recursive(
-    st.none() | st.booleans() | int64 | st.floats(allow_nan=False) | st.text(max_size=5) | moments | points,
-    lambda inner: st.dictionaries(keys, inner | st.lists(inner.filter(no_list), max_size=2), max_size=2),
-    max_leaves=4,
-)
-vectors = st.builds(Vector, st.lists(st.floats(allow_nan=False), max_size=3))
-LEAVES: list[Case] = [*HASHABLE, (Vector, vectors), (Any, stored_anything)]
-CONTAINERS = ["list", "set", "frozenset", "tuple", "fixed", "dict", "map", "dataclass", "typeddict", "pair", "optional"]
-
-
-def optional(case: Case) -> Case:
-    return Optional[case[0]], st.none() | case[1]
-
-
-def has_array(annotation: Any) -> bool:
-    text = repr(annotation)
-    return any(word in text.replace("typing.", "") for word in ("list[", "set[", "tuple[", "Pair", "Vector", "Any"))
-
-
-@st.composite
-def cases(draw: st.DrawFn, depth: int = 0) -> Case:
-    """A type and its values."""
-    if depth > 2 or draw(st.booleans()):
-        return draw(st.sampled_from(LEAVES) | st.sampled_from(LEAVES[:-1]).map(optional))
-    kind = draw(st.sampled_from(CONTAINERS))
-    if kind in ("set", "frozenset"):
-        annotation, values = draw(st.sampled_from(HASHABLE))
-        make: Any = st.sets if kind == "set" else st.frozensets
-        return {"set": set, "frozenset": frozenset}[kind][annotation], make(values, max_size=3)
-    if kind == "pair":
-        return Pair, st.builds(Pair, int64, st.none() | st.text(max_size=3))
-    if kind == "typeddict":
-        return Options, st.fixed_dictionaries({}, optional={"color": st.sampled_from(Color), "when": st.dates()})
-    if kind == "fixed":
-        chosen = draw(st.lists(st.sampled_from(HASHABLE), max_size=3))
-        return tuple[tuple(annotation for annotation, _ in chosen)], st.tuples(*(values for _, values in chosen))  # type: ignore[misc]
-    inner, values = draw(cases(depth + 1))
-    if kind in ("list", "tuple"):
-        if has_array(inner):
-            inner, values = draw(st.sampled_from(HASHABLE))
-        listed = st.lists(values, max_size=3)
-        return (list[inner], listed) if kind == "list" else (tuple[inner, ...], listed.map(tuple))
-    if kind == "dict":
-        return dict[str, inner], st.dictionaries(keys, values, max_size=3)
-    if kind == "optional":
-        return (inner, values) if inner is Any else optional((inner, values))
-    if kind == "dataclass":
-        made = make_dataclass("Data", [("x", inner), ("y", int, 3)])
-        return made, st.builds(made, x=values, y=int64)
-    part = make_map({"a": (inner, field(alias=draw(keys))), "b": (int, field(default=0)), "id": Optional[str]})
-    return part, st.builds(part, a=values, b=int64, id=st.none() | st.text(max_size=3))
-
-
-@st.composite
-def documents(draw: st.DrawFn) -> Any:
-    """An instance of some model."""
-    count = draw(st.integers(1, 3))
-    fields: dict[str, Any] = {}
-    values: dict[str, Any] = {}
-    for index in range(count):
-        annotation, strategy = draw(cases())
-        how = draw(st.sampled_from(["value", "name"]))
-        fields[f"f{index}"] = (annotation, field(alias=f"alias {index}", enum_by=how))
-        values[f"f{index}"] = draw(strategy)
-    frozen = draw(st.booleans())
-    return make_model(fields, frozen=frozen)(id=draw(st.none() | parts), **values)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -698,3 +698,13 @@ def test_empty_parts() -> None:
     model = one_field(empty)
     assert {"x": {}} == codec_for(model).encode(model(x=empty()))
     assert codec_for(model).decode({"x": {}}).x == empty()
+
+
+def test_keys_that_could_not_be_written_are_read_whatever_else_is_wrong() -> None:
+    model = make_model({"x": dict[str, int], "y": int})
+    stored: dict[str, Any] = {"x": {"": 1, "__x__": 2}, "y": 3}
+    assert codec_for(model).decode(stored).x == stored["x"]
+    with pytest.raises(DecodeError) as caught:
+        codec_for(model).decode({**stored, "y": "three"})
+    assert "y" == caught.value.field
+    assert "more" not in str(caught.value)

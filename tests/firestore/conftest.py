@@ -14,6 +14,8 @@ from cendry.backend import CommitResult, DocumentResult
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 from cendry_firestore import AsyncFirestoreBackend, FirestoreBackend
 
+pytest.register_assert_rewrite("firestore.comparing")
+
 
 class Face:
     """A backend of either twin, awaited; what it streams comes as a list."""

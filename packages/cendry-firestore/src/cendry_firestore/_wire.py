@@ -81,6 +81,9 @@ class WireResult(tuple[Any, Any, Home]):
     def __eq__(self, other: object) -> bool:
         return self is other
 
+    def __ne__(self, other: object) -> bool:
+        return self is not other
+
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:

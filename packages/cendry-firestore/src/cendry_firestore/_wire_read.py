@@ -16,6 +16,7 @@ from cendry.codec.emit_read import ReadEmitter, default_of
 from cendry.codec.leaves import EPOCH_DAY, MIDNIGHT, enum_members
 from cendry.codec.reader import STORED
 from cendry.interop.google import class_of
+from cendry.reference import Ref
 from cendry.shapes import (
     Anything,
     Array,
@@ -84,10 +85,13 @@ class WireReadEmitter(ReadEmitter):
             case Scalar(kind):
                 return self.scalar(kind, value, slow)
             case Reference(model):
+                found = self.module.fresh("r")
                 made = f"{self.module.known('decode_reference', decode_reference)}({value}, base)"
-                if model is not None:
-                    made += f".as_model({self.module.bind('model', model)})"
-                return when(_has(value, "reference"), made, slow)
+                # Names that are no document's come as the message itself.
+                test = f"{_has(value, 'reference')} and {self.type_test(Ref, f'({found} := {made})')}"
+                return when(
+                    test, found if model is None else f"{found}.as_model({self.module.bind('model', model)})", slow
+                )
             case Converted(_, python):
                 return self.converted(python, value, slow)
             case EnumMember():

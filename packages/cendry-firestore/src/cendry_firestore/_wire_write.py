@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cendry.codec.emit import Emitter, Fallback, Module
 from cendry.codec.emit_write import WriteEmitter
-from cendry.codec.leaves import deeper_than, refuse, to_key
+from cendry.codec.leaves import UTC, deeper_than, refuse, to_key
 from cendry.codec.writer import python_types
 from cendry.interop.google import class_of
 from cendry.reference import Ref
@@ -42,6 +42,9 @@ from ._wire_read import KIND_FIELD
 _PLAIN: Final[dict[type[Any], Kind]] = {bool: "bool", int: "int", float: "float", str: "str", bytes: "bytes"}
 """What protobuf checks by itself when it is set: an int has 64 bits, a str has no lone surrogates."""
 
+MAX_LOOPS: Final = 10
+"""Loops in each other. Python takes 20 blocks in one function; few types go so deep, and the rest of them by value."""
+
 Lines = list[str]
 
 
@@ -54,6 +57,7 @@ class WireWriteEmitter(Emitter):
         super().__init__(module, fallback)
         # For what has no quicker way than its stored value.
         self.by_value = WriteEmitter(module, "stored", fallback)
+        self.loops = 0
 
     def statements(self, shape: Shape, value: str, target: str) -> Lines:
         """The statements that write a value.
@@ -84,11 +88,11 @@ class WireWriteEmitter(Emitter):
                 plain = kinds.pop()
                 test = f"{self.type_test(plain, value)} and {value} in {self.module.bind('values', frozenset(values))}"
                 return self.checked(test, [_set(target, plain, value)], shape, value, target)
-            case Array(item, python) if python in (list, tuple) and not isinstance(item, (Anything, Handled)):
+            case Array(item, python) if python in (list, tuple) and not _may_be_array(item):
                 return self.checked(
                     self.type_test(python, value), self.array(item, value, target), shape, value, target
                 )
-            case FixedArray(items, python) if not any(isinstance(item, (Anything, Handled)) for item in items):
+            case FixedArray(items, python) if not any(map(_may_be_array, items)):
                 test = f"{self.type_test(python, value)} and len({value}) == {len(items)}"
                 return self.checked(test, self.fixed_array(items, value, target), shape, value, target)
             case Dict(inner):
@@ -120,6 +124,8 @@ class WireWriteEmitter(Emitter):
             case "null":
                 lines = [f"{target}.null_value = 0"]
             case "timestamp":
+                # In another zone it may be outside the years that there are in UTC.
+                test += f" and {value}.tzinfo is {known('UTC', UTC)}"
                 lines = [f"{known('write_timestamp', write_timestamp)}({target}.timestamp_value, {value})"]
             case "geo_point":
                 lines = [f"{known('write_geo_point', write_geo_point)}({target}, {value})"]
@@ -149,7 +155,7 @@ class WireWriteEmitter(Emitter):
             f"{add} = {array}.values.add",
             f"for {each} in {value}:",
             f"    {one} = {add}()",
-            *_inside(self.statements(item, each, one)),
+            *self.loop_body(item, each, one),
         ]
 
     def fixed_array(self, items: Iterable[Shape], value: str, target: str) -> Lines:
@@ -168,8 +174,15 @@ class WireWriteEmitter(Emitter):
             f"{fields} = {fields}.fields",
             f"for {key}, {each} in {value}.items():",
             f"    {one} = {fields}[{self.module.known('to_key', to_key)}({key})]",
-            *_inside(self.statements(inner, each, one)),
+            *self.loop_body(inner, each, one),
         ]
+
+    def loop_body(self, shape: Shape, value: str, target: str) -> Lines:
+        self.loops += 1
+        write = self.statements if self.loops < MAX_LOOPS else self.generic
+        lines = _inside(write(shape, value, target))
+        self.loops -= 1
+        return lines
 
     def one_of(self, members: Iterable[Shape], shape: Shape, value: str, target: str) -> Lines:
         lines = [f"{self.module.known('write_value', write_value)}({target}, {self.by_value.slow(shape, value)}, base)"]
@@ -228,6 +241,11 @@ class WireWriteEmitter(Emitter):
 
 def _set(target: str, kind: type[Any], value: str) -> str:
     return f"{target}.{KIND_FIELD[_PLAIN[kind]]} = {value}"
+
+
+def _may_be_array(shape: Shape) -> bool:
+    """Whether only a stored value tells that it is none, which matters in an array."""
+    return isinstance(shape.inner if isinstance(shape, Nullable) else shape, (Anything, Handled))
 
 
 def _inside(lines: Lines) -> Lines:

@@ -133,6 +133,8 @@ class WriteEmitter(Emitter):
         return when(f"{test} and -106751991 < {value}.days < 106751991", made, slow)
 
     def item(self, shape: Shape, element: str) -> str:
+        if isinstance(shape, Nullable):
+            return when(f"{element} is None", "None", self.item(shape.inner, element))
         if isinstance(shape, Anything):
             return f"{self.module.known('copy_stored', copy_stored)}({element}, True)"
         if isinstance(shape, Handled):

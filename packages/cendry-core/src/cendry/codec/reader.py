@@ -196,7 +196,7 @@ class Reader(Checker):
             return FAILED
         found: dict[Any, Any] = {}
         for key, each in value.items():
-            name = self.key(path, key)
+            name = self.key(path, key) if self.reading.python_values else key
             found[name] = self.read(shape.value, each, inside(path, str(key)), depth + 1)
         return FAILED if FAILED in found or any(each is FAILED for each in found.values()) else found
 

@@ -1,0 +1,180 @@
+"""Models, and instances of them, drawn at random: what the codec takes, any compiled form of it takes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from dataclasses import make_dataclass
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple, Optional, Union
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from cendry.fields import field
+from cendry.reference import Ref
+from cendry.values import GeoPoint, Vector
+from hypothesis import strategies as st
+from making import make_map, make_model
+from typing_extensions import TypedDict
+
+
+class Color(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class Pair(NamedTuple):
+    first: int
+    second: Optional[str]
+
+
+class Options(TypedDict, total=False):
+    color: Color
+    when: dt.date
+
+
+City = make_model({"name": str})
+
+keys = st.text(min_size=1, max_size=6).filter(lambda key: not (key.startswith("__") and key.endswith("__")))
+int64 = st.integers(-(2**63), 2**63 - 1)
+zones = st.sampled_from([timezone.utc, timezone(timedelta(hours=5)), ZoneInfo("Europe/Berlin")])
+moments = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=zones)
+points = st.builds(GeoPoint, st.floats(-90, 90), st.floats(-180, 180))
+parts = st.text("abc", min_size=1, max_size=4)
+
+Case = tuple[Any, st.SearchStrategy[Any]]
+
+
+def no_list(value: Any) -> bool:
+    return not isinstance(value, list)
+
+
+def leaves(floats: st.SearchStrategy[float]) -> tuple[list[Case], list[Case]]:
+    """Types without others inside: those that sets can hold, and all of them, `Any` last."""
+    hashable: list[Case] = [
+        (bool, st.booleans()),
+        (int, int64),
+        (float, floats),
+        (str, st.text(max_size=8)),
+        (bytes, st.binary(max_size=8)),
+        (datetime, moments),
+        (GeoPoint, points),
+        (Ref[City], st.builds(Ref, st.just(City), parts)),
+        (Ref, st.builds(Ref.from_path, st.just("docs/SF") | parts.map("docs/{}".format))),
+        (Decimal, st.decimals(allow_nan=False)),
+        (UUID, st.uuids()),
+        (dt.date, st.dates()),
+        (dt.time, st.times()),
+        (timedelta, st.timedeltas(timedelta(microseconds=-(2**63)), timedelta(microseconds=2**63 - 1))),
+        (Color, st.sampled_from(Color)),
+        (Level, st.sampled_from(Level)),
+        (Literal["a", 1], st.sampled_from(["a", 1])),
+        (Union[int, str], int64 | st.text(max_size=3)),
+        (Union[Color, float, dt.date], st.sampled_from(Color) | floats | st.dates()),
+    ]
+    anything = st.recursive(
+        st.none() | st.booleans() | int64 | floats | st.text(max_size=5) | moments | points,
+        lambda inner: st.dictionaries(keys, inner | st.lists(inner.filter(no_list), max_size=2), max_size=2),
+        max_leaves=4,
+    )
+    vectors = st.builds(Vector, st.lists(floats, max_size=3))
+    return hashable, [*hashable, (Vector, vectors), (Any, anything)]
+
+
+LEAVES = {nan: leaves(st.floats(allow_nan=nan)) for nan in (False, True)}
+# Each is stored as another kind, so that any of them make a union.
+MEMBERS: list[Case] = [
+    (bool, st.booleans()),
+    (bytes, st.binary(max_size=3)),
+    (GeoPoint, points),
+    (Ref[City], st.builds(Ref, st.just(City), parts)),
+    (dt.time, st.times()),
+    (Decimal, st.decimals(allow_nan=False)),
+    (list[Level], st.lists(st.sampled_from(Level), max_size=3)),
+    (dict[str, float], st.dictionaries(keys, st.floats(allow_nan=False), max_size=3)),
+]
+CONTAINERS = [
+    "list",
+    "set",
+    "frozenset",
+    "tuple",
+    "fixed",
+    "dict",
+    "map",
+    "dataclass",
+    "typeddict",
+    "pair",
+    "optional",
+    "union",
+]
+
+
+def optional(case: Case) -> Case:
+    return Optional[case[0]], st.none() | case[1]
+
+
+def has_array(annotation: Any) -> bool:
+    text = repr(annotation)
+    return any(word in text.replace("typing.", "") for word in ("list[", "set[", "tuple[", "Pair", "Vector", "Any"))
+
+
+@st.composite
+def cases(draw: st.DrawFn, depth: int = 0, nan: bool = False) -> Case:
+    """A type and its values, among which is NaN only if asked for: it equals nothing, itself included."""
+    hashable, every = LEAVES[nan]
+    if depth > 2 or draw(st.booleans()):
+        return draw(st.sampled_from(every) | st.sampled_from(every[:-1]).map(optional))
+    kind = draw(st.sampled_from(CONTAINERS))
+    if kind in ("set", "frozenset"):
+        annotation, values = draw(st.sampled_from(hashable))
+        make: Any = st.sets if kind == "set" else st.frozensets
+        return {"set": set, "frozenset": frozenset}[kind][annotation], make(values, max_size=3)
+    if kind == "pair":
+        return Pair, st.builds(Pair, int64, st.none() | st.text(max_size=3))
+    if kind == "typeddict":
+        return Options, st.fixed_dictionaries({}, optional={"color": st.sampled_from(Color), "when": st.dates()})
+    if kind == "fixed":
+        chosen = draw(st.lists(st.sampled_from(hashable), max_size=3))
+        return tuple[tuple(annotation for annotation, _ in chosen)], st.tuples(*(values for _, values in chosen))  # type: ignore[misc]
+    if kind == "union":
+        members = draw(st.lists(st.sampled_from(MEMBERS), min_size=2, max_size=4, unique=True))
+        return Union[tuple(annotation for annotation, _ in members)], st.one_of(*(values for _, values in members))
+    inner, values = draw(cases(depth + 1, nan))
+    if kind in ("list", "tuple"):
+        if has_array(inner):
+            inner, values = draw(st.sampled_from(hashable))
+        listed = st.lists(values, max_size=3)
+        return (list[inner], listed) if kind == "list" else (tuple[inner, ...], listed.map(tuple))
+    if kind == "dict":
+        return dict[str, inner], st.dictionaries(keys, values, max_size=3)
+    if kind == "optional":
+        return (inner, values) if inner is Any else optional((inner, values))
+    if kind == "dataclass":
+        made = make_dataclass("Data", [("x", inner), ("y", int, 3)])
+        return made, st.builds(made, x=values, y=int64)
+    alias = draw(keys.filter(lambda key: key not in ("b", "id")))
+    part = make_map({"a": (inner, field(alias=alias)), "b": (int, field(default=0)), "id": Optional[str]})
+    return part, st.builds(part, a=values, b=int64, id=st.none() | st.text(max_size=3))
+
+
+@st.composite
+def documents(draw: st.DrawFn, nan: bool = False) -> Any:
+    """An instance of some model."""
+    count = draw(st.integers(1, 3))
+    fields: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    for index in range(count):
+        annotation, strategy = draw(cases(nan=nan))
+        how = draw(st.sampled_from(["value", "name"]))
+        value = draw(strategy)
+        default: Any = draw(st.sampled_from([{}, {"default_factory": lambda value=value: value}]))
+        fields[f"f{index}"] = (annotation, field(alias=f"alias {index}", enum_by=how, **default))
+        values[f"f{index}"] = value
+    options = {"frozen": draw(st.booleans()), "extra": draw(st.sampled_from(["ignore", "forbid", "keep"]))}
+    return make_model(fields, **options)(id=draw(st.none() | parts), **values)
