@@ -46,6 +46,20 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     assert not hasattr(cendry, "Citty")
 
 
+def test_importing_core_loads_nothing_that_is_not_used() -> None:
+    shared = "[name for name in sys.modules if name.startswith('cendry.')]"
+    assert "['cendry._lazy']" == run(f"import cendry; print({shared})")
+    found = run(f"from cendry import Model, Field, field; print({shared})")
+    assert "cendry.model" in found
+    assert "cendry.context" not in found
+    assert "cendry.transaction" not in found
+
+
+def test_modules_and_functions_of_core_are_there_without_an_import_of_their_own() -> None:
+    code = "import cendry; print(cendry.errors.__name__, cendry.field.__module__, cendry.context.__name__)"
+    assert "cendry.errors cendry.fields cendry.context" == run(code)
+
+
 def test_lazy_names_are_loaded_when_they_are_used() -> None:
     from cendry import AsyncFirestoreBackend, FieldFilter, FirestoreBackend
 

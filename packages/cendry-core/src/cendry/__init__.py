@@ -136,8 +136,13 @@ else:
     __all__ += _lazy.installed()
 
     def __getattr__(name: str) -> Any:
-        found = _lazy.own(name) if name in _lazy.OWN else _lazy.load(name) if name in _lazy.NAMES else None
-        if found is None:
+        if name in _lazy.OWN:
+            found = _lazy.own(name)
+        elif name in _lazy.NAMES:
+            found = _lazy.load(name)
+        elif name in _lazy.MODULES:
+            return _lazy.module(name)
+        else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=None)
         # Asked for once, it is an attribute like any other.
         globals()[name] = found

@@ -52,6 +52,15 @@ OWN: Final[dict[str, tuple[str, str]]] = {
 """For each of core's own names, the module that has it, and what it is called there."""
 
 
+MODULES: Final = frozenset(room.partition(".")[0] for room, _ in OWN.values())
+"""Core's modules that have names for users: `cendry.errors` needs no import of its own."""
+
+
+def module(name: str) -> Any:
+    """One of core's modules."""
+    return import_module(f"{__package__}.{name}")
+
+
 def own(name: str) -> Any:
     """The object of one of core's own names."""
     room, there = OWN[name]

@@ -15,7 +15,6 @@ from cendry.values import ArrayRemove, ArrayUnion, Increment, Maximum, Minimum
 from google.api_core import exceptions
 
 from . import _sdk
-from ._calls import failure_of
 from ._values import document_name, to_datetime, write_fields, write_timestamp, write_value
 from ._wire import WireData
 
@@ -222,13 +221,12 @@ class Outcome:
         self._writes = writes
         self._broken: Any = None
 
-    def failed(self, raised: Any) -> Any:
-        """Take note of an attempt that failed; gives its error, as the SDK tells it.
+    def failed(self, error: Any) -> Any:
+        """Take note of an attempt that failed; gives the error again.
 
         Raises:
             InvalidRequestError: The request is too large for this server; no repetition mends that.
         """
-        error = failure_of(raised)
         if isinstance(error, exceptions.ResourceExhausted) and len(self._request) > EMULATOR_REQUEST_BYTES:
             text = str(error)
             if any(part in text for part in _TOO_LARGE):

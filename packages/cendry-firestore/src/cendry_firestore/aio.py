@@ -124,8 +124,11 @@ class AsyncFirestoreBackend:
         async def attempt(seconds: float) -> Any:
             try:
                 return await method.start(request, seconds)
-            except (_sdk.RpcError, GoogleAPICallError) as raised:
-                raise outcome.failed(raised) from raised
+            except _sdk.RpcError as raised:
+                raise outcome.failed(_sdk.error_of_rpc(raised)) from raised
+            except GoogleAPICallError as error:
+                outcome.failed(error)
+                raise
 
         with translated(writes=writes), outcome.told(), _noticing_close(connection):
             response = await send_async(attempt, Allowance(options, method.policy))

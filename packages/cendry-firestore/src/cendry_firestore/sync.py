@@ -128,8 +128,11 @@ class FirestoreBackend:
         def attempt(seconds: float) -> Any:
             try:
                 return method.start(request, seconds)
-            except (_sdk.RpcError, GoogleAPICallError) as raised:
-                raise outcome.failed(raised) from raised
+            except _sdk.RpcError as raised:
+                raise outcome.failed(_sdk.error_of_rpc(raised)) from raised
+            except GoogleAPICallError as error:
+                outcome.failed(error)
+                raise
 
         with translated(writes=writes), outcome.told():
             response = send(attempt, Allowance(options, method.policy))
