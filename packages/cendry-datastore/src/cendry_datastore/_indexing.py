@@ -1,0 +1,106 @@
+"""What stays out of the indexes: what was kept out when it was read, and what is too large for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+MAX_INDEXED_BYTES: Final = 1500
+"""Bytes of an indexed string or blob (https://cloud.google.com/datastore/docs/concepts/limits)."""
+
+MAX_INDEXED_VALUES: Final = 20_000
+"""Indexed values of one entity, those inside arrays and maps included (the same page)."""
+
+# As few characters can be too many bytes, and as few bytes too many values.
+_SHORT: Final = MAX_INDEXED_BYTES // 4
+_FEW_BYTES: Final = MAX_INDEXED_VALUES * 4
+
+Marks = frozenset[tuple[str, ...]]
+"""Paths of properties that are kept out of the indexes; what is in an array has the array's path."""
+
+NO_MARKS: Final[Marks] = frozenset()
+
+
+class EntityPath(str):
+    """A document path that knows which properties of its entity are kept out of the indexes.
+
+    It is the path in results and metadata, and so comes back with a write of what was read.
+
+    Args:
+        path: The path.
+        marks: The properties.
+    """
+
+    __slots__ = ("marks",)
+    marks: Marks
+
+    def __new__(cls, path: str, marks: Marks) -> EntityPath:
+        """A path and its marks; `str` takes its value here."""
+        self = super().__new__(cls, path)
+        self.marks = marks
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return EntityPath, (str(self), self.marks)
+
+
+def marks_of(path: str) -> Marks:
+    """What a path knows of its entity's properties; nothing if it is a plain one."""
+    return path.marks if isinstance(path, EntityPath) else NO_MARKS
+
+
+def marks_in(properties: Any) -> Marks:
+    """The properties of an entity, or of a map in it, that are kept out of the indexes."""
+    return frozenset(_marked(properties, ()))
+
+
+def marks_at(value: Any, at: tuple[str, ...]) -> Marks:
+    """The same of one value."""
+    return frozenset(_marked_value(value, at))
+
+
+def _marked(properties: Any, at: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for name, value in properties.items():
+        yield from _marked_value(value, (*at, name))
+
+
+def _marked_value(value: Any, at: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if value.exclude_from_indexes:
+        yield at
+    kind = value.WhichOneof("value_type")
+    if kind == "entity_value":
+        yield from _marked(value.entity_value.properties, at)
+    elif kind == "array_value":
+        for element in value.array_value.values:
+            yield from _marked_value(element, at)
+
+
+def is_too_long(text: str) -> bool:
+    """Whether a string has more bytes than an index takes."""
+    return len(text) > _SHORT and len(text.encode()) > MAX_INDEXED_BYTES
+
+
+def keep_out_what_is_too_much(entity: Any) -> None:
+    """Keep the largest properties of an entity out of the indexes, if it has more values than they take."""
+    if entity.ByteSize() < _FEW_BYTES:
+        return
+    sizes = {name: sum(1 for _ in _indexed(value)) for name, value in entity.properties.items()}
+    rest = sum(sizes.values())
+    for name in sorted(sizes, key=lambda name: (-sizes[name], name)):
+        if rest <= MAX_INDEXED_VALUES:
+            return
+        rest -= sizes[name]
+        for value in _indexed(entity.properties[name]):
+            value.exclude_from_indexes = True
+
+
+def _indexed(value: Any) -> Iterable[Any]:
+    kind = value.WhichOneof("value_type")
+    if kind == "entity_value":
+        for inner in value.entity_value.properties.values():
+            yield from _indexed(inner)
+    elif kind == "array_value":
+        for element in value.array_value.values:
+            yield from _indexed(element)
+    elif not value.exclude_from_indexes:
+        yield value
