@@ -34,6 +34,9 @@ from ._writes import Folded, commit_request, created_paths, folded
 COMMIT_ATTEMPTS: Final = 12
 """How often a commit outside of transactions is tried when others hold or change the same documents."""
 
+PATIENCE: Final = 10.0
+"""Seconds after which no further attempt is begun: where a lock is waited for, each takes its time."""
+
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 
@@ -170,13 +173,15 @@ class DatastoreBackend:
         transaction.has_ended = True
 
     def _commit_with_retries(self, connection: Connection, changes: list[Folded], allowance: Allowance) -> None:
+        started = time.monotonic()
         for attempt in range(1, COMMIT_ATTEMPTS + 1):
             try:
                 self._commit_alone(connection, changes, allowance)
                 return
             except TransactionContentionError as error:
                 pause = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt))  # noqa: S311
-                if attempt == COMMIT_ATTEMPTS or pause >= allowance.seconds_left:
+                rest = min(allowance.seconds_left, started + PATIENCE - time.monotonic())
+                if attempt == COMMIT_ATTEMPTS or pause >= rest:
                     raise TransactionContentionError(attempt) from error.__cause__
                 time.sleep(pause)
 
