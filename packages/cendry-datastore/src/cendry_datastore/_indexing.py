@@ -11,9 +11,12 @@ MAX_INDEXED_BYTES: Final = 1500
 MAX_INDEXED_VALUES: Final = 20_000
 """Indexed values of one entity, those inside arrays and maps included (the same page)."""
 
+FEWER_INDEXED_VALUES: Final = 5_000
+"""As many as the emulator of Datastore mode takes."""
+
 # As few characters can be too many bytes, and as few bytes too many values.
 _SHORT: Final = MAX_INDEXED_BYTES // 4
-_FEW_BYTES: Final = MAX_INDEXED_VALUES * 4
+_FEW_BYTES: Final = FEWER_INDEXED_VALUES * 2
 
 Marks = frozenset[tuple[str, ...]]
 """Paths of properties that are kept out of the indexes; what is in an array has the array's path."""
@@ -80,14 +83,14 @@ def is_too_long(text: str) -> bool:
     return len(text) > _SHORT and len(text.encode()) > MAX_INDEXED_BYTES
 
 
-def keep_out_what_is_too_much(entity: Any) -> None:
+def keep_out_what_is_too_much(entity: Any, most: int = MAX_INDEXED_VALUES) -> None:
     """Keep the largest properties of an entity out of the indexes, if it has more values than they take."""
     if entity.ByteSize() < _FEW_BYTES:
         return
     sizes = {name: sum(1 for _ in _indexed(value)) for name, value in entity.properties.items()}
     rest = sum(sizes.values())
     for name in sorted(sizes, key=lambda name: (-sizes[name], name)):
-        if rest <= MAX_INDEXED_VALUES:
+        if rest <= most:
             return
         rest -= sizes[name]
         for value in _indexed(entity.properties[name]):
@@ -102,5 +105,8 @@ def _indexed(value: Any) -> Iterable[Any]:
     elif kind == "array_value":
         for element in value.array_value.values:
             yield from _indexed(element)
+            # A map in an array counts as well, whatever is in it.
+            if element.HasField("entity_value") and not element.exclude_from_indexes:
+                yield element
     elif not value.exclude_from_indexes:
         yield value

@@ -6,13 +6,15 @@ form can be a name in Datastore mode, which reserves `__...__`.
 
 from __future__ import annotations
 
+import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cendry.errors import ForeignReferenceError, InvalidDocumentIdError
 from cendry.reference import Ref
 
+_log: Final = logging.getLogger("cendry")
 _NUMBERED: Final = re.compile(r"__id(-?[0-9]+)__\Z")
 _ESCAPED: Final = re.compile(r"__esc(.*)__\Z", re.DOTALL)
 _TOKENS: Final = {"~0": "~", "~1": "/", "~2": "."}
@@ -43,16 +45,24 @@ class Home:
         project: The project id.
         database: The database id; empty for the default one.
         namespace: The namespace; empty for the default one.
+        reported: The kinds and names that Native mode can't hold, and that were reported already.
     """
 
     project: str
     database: str
     namespace: str
+    reported: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]], compare=False, repr=False)
 
     @property
     def name(self) -> str:
         """How references of other homes call this one, as Native mode will."""
         return home_name(self.project, self.database, self.namespace)
+
+    def report(self, what: str, name: str) -> None:
+        """Tell, once, of a kind or a name that Native mode can't hold."""
+        if (what, name) not in self.reported:
+            self.reported.add((what, name))
+            _log.warning("The %s %r can't be in Native mode; it is shown as %r", what, name, shown_name(name))
 
     def fill_partition(self, partition: Any) -> None:
         """Fill a `PartitionId` message."""
@@ -71,12 +81,12 @@ def fill_key(key: Any, path: str, home: Home) -> None:
     """Fill a `Key` message from a document path.
 
     Raises:
-        InvalidDocumentIdError: An id has the form of an escaped name, and no name is escaped so.
+        InvalidDocumentIdError: A kind or an id has the form of an escaped name, and no name is escaped so.
     """
     home.fill_partition(key.partition_id)
     segments = path.split("/")
     for kind, document_id in zip(segments[::2], segments[1::2], strict=True):
-        element = key.path.add(kind=kind)
+        element = key.path.add(kind=_unescaped(kind) if kind.startswith("__") else kind)
         if not document_id.startswith("__"):
             element.name = document_id
         elif numbered := _NUMBERED.match(document_id):
@@ -98,27 +108,34 @@ def _unescaped(document_id: str) -> str:
 
 
 def shown_name(name: str) -> str:
-    """The document id of an entity's name."""
+    """How a kind or an entity's name stands in a path."""
     if "/" in name:
         return f"__esc{name.replace('~', '~0').replace('/', '~1')}__"
     return f"__esc{_DOTS[name]}__" if name in _DOTS else name
 
 
-def key_path(key: Any) -> str:
+def key_path(key: Any, home: Home) -> str:
     """The document path of a complete `Key` message."""
-    return "/".join([f"{element.kind}/{_shown_id(element)}" for element in key.path])
+    return "/".join([f"{_shown('kind', element.kind, home)}/{_shown_id(element, home)}" for element in key.path])
 
 
-def _shown_id(element: Any) -> str:
+def _shown_id(element: Any, home: Home) -> str:
     name = element.name
-    return shown_name(name) if name else f"__id{element.id}__"
+    return _shown("name", name, home) if name else f"__id{element.id}__"
+
+
+def _shown(what: str, name: str, home: Home) -> str:
+    if "/" in name or name in _DOTS:
+        home.report(what, name)
+        return shown_name(name)
+    return name
 
 
 def decode_key(key: Any, home: Home) -> Ref[Any]:
     """A key that is a value, as a reference; it says its home if that is another one."""
     partition = key.partition_id
     project = partition.project_id or home.project
-    path = key_path(key)
+    path = key_path(key, home)
     other = home_name(project, partition.database_id, partition.namespace_id)
     if other != home.name:
         return Ref.from_path(path, database=other)

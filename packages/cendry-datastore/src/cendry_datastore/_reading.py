@@ -42,7 +42,7 @@ class EntityResult(DocumentResult):
 
 def entity_result(entity: Any, home: Home, projection: Sequence[FieldPath] | None) -> EntityResult:
     """An `Entity` message as a result."""
-    path = key_path(entity.key)
+    path = key_path(entity.key, home)
     if projection is not None:
         return EntityResult(path, decode_projected(entity.properties, projection, home))
     if marks := marks_in(entity.properties):
@@ -91,9 +91,9 @@ class Lookup:
         # Datastore may put off some keys.
         self._left = [*response.deferred, *self._left[MOST_KEYS:]]
         for result in response.found:
-            yield key_path(result.entity.key), result.entity
+            yield key_path(result.entity.key, self._home), result.entity
         for result in response.missing:
-            yield key_path(result.entity.key), None
+            yield key_path(result.entity.key, self._home), None
 
 
 class QueryReading:

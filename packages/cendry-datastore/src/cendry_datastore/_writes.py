@@ -10,7 +10,7 @@ from cendry.errors import DocumentAlreadyExistsError, DocumentNotFoundError
 from cendry.plan import Create, Delete, Set, Update, Write
 
 from . import _sdk
-from ._indexing import keep_out_what_is_too_much, marks_of
+from ._indexing import FEWER_INDEXED_VALUES, keep_out_what_is_too_much, marks_of
 from ._keys import Home, fill_key
 from ._unsupported import unsupported
 from ._values import write_masked, write_properties
@@ -93,6 +93,15 @@ def commit_request(changes: Sequence[Folded], stored: Mapping[str, Any], home: H
             _add_dependent(request, change, stored.get(change.path), home)
         else:
             _add_blind(request, change, home)
+    return request
+
+
+def with_less_indexed(request: Any) -> Any:
+    """The request again, for a server that refused it because an entity had too many indexed values."""
+    for mutation in request.mutations:
+        operation = mutation.WhichOneof("operation")
+        if operation != "delete":
+            keep_out_what_is_too_much(getattr(mutation, operation), FEWER_INDEXED_VALUES)
     return request
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, DocumentResult
 from cendry.errors import InvalidRequestError, TransactionContentionError, UnsupportedByBackendError
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
-from google.api_core.exceptions import GoogleAPICallError, ResourceExhausted
+from google.api_core.exceptions import GoogleAPICallError, InvalidArgument, ResourceExhausted
 
 from . import _sdk
 from ._calls import Allowance
@@ -29,7 +29,7 @@ from ._reading import (
 )
 from ._transactions import TransactionHandle, begin_request, id_of, rollback_request
 from ._unsupported import NAME, unsupported
-from ._writes import Folded, commit_request, created_paths, folded
+from ._writes import Folded, commit_request, created_paths, folded, with_less_indexed
 
 COMMIT_ATTEMPTS: Final = 12
 """How often a commit outside of transactions is tried when others hold or change the same documents."""
@@ -271,7 +271,12 @@ def _commit(
         stored = dict(_look_up(connection, Lookup(GetPlan(paths), connection.home, id_of(transaction)), allowance))
     request = commit_request(changes, stored, connection.home, id_of(transaction))
     with translated(created=created_paths(changes)):
-        allowance.send(connection.api.commit, request, transient=())
+        try:
+            allowance.send(connection.api.commit, request, transient=())
+        except InvalidArgument as error:
+            if "Too many indexed" not in str(error):
+                raise
+            allowance.send(connection.api.commit, with_less_indexed(request), transient=())
 
 
 @contextmanager
