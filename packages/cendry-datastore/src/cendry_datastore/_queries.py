@@ -74,7 +74,7 @@ def fill_query(query: Any, plan: QueryPlan, home: Home) -> None:
         _fill_condition(_next(target, count + len(guarded)).property_filter, condition, home)
     for path in guarded:
         property_filter = _next(target, count + len(guarded)).property_filter
-        property_filter.property.name = _name(path)
+        property_filter.property.name = property_name(path)
         property_filter.op = "GREATER_THAN"
         property_filter.value.null_value = 0
     if plan.parent is not None:
@@ -83,7 +83,9 @@ def fill_query(query: Any, plan: QueryPlan, home: Home) -> None:
         property_filter.op = "HAS_ANCESTOR"
         fill_key(property_filter.value.key_value, plan.parent, home)
     for order in plan.orders[: len(plan.orders) - plan.implied]:
-        query.order.add(direction=_DESCENDING if order.descending else _ASCENDING).property.name = _name(order.path)
+        query.order.add(direction=_DESCENDING if order.descending else _ASCENDING).property.name = property_name(
+            order.path
+        )
 
 
 def _next(target: Any, count: int) -> Any:
@@ -112,7 +114,7 @@ def _paths_that_null_would_match(conditions: list[Condition]) -> list[FieldPath]
 
 
 def _fill_condition(message: Any, condition: Condition, home: Home) -> None:
-    message.property.name = _name(condition.path)
+    message.property.name = property_name(condition.path)
     message.op = _OPERATORS[condition.op]
     value = _OPERANDS.get(condition.op, condition.value)
     if condition.op in ("!=",) and value is None:
@@ -134,7 +136,12 @@ def _check_operand(condition: Condition, value: Any) -> None:
         )
 
 
-def _name(path: FieldPath) -> str:
+def property_name(path: FieldPath) -> str:
+    """How filters, orders and figures call a property.
+
+    Raises:
+        UnsupportedByBackendError: No name says it.
+    """
     if path == DOCUMENT_ID:
         return _KEY
     # A lone name is taken as it is, and a dot joins the names of a path; Datastore has no quotes to tell them apart.

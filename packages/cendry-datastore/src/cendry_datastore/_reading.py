@@ -16,7 +16,7 @@ from cendry.plan import AggregationPlan, GetPlan, QueryPlan
 from . import _sdk
 from ._indexing import EntityPath, marks_in
 from ._keys import Home, fill_key, key_path
-from ._queries import fill_query
+from ._queries import fill_query, property_name
 from ._values import decode_projected, decode_properties, decode_value, write_timestamp
 
 _KEY: Final = "__key__"
@@ -66,6 +66,7 @@ class Lookup:
         self._plan = plan
         self._home = home
         self._transaction = transaction
+        self._page = MOST_KEYS
         self._left: list[Any] = []
         for path in plan.paths:
             key = _sdk.Key()
@@ -80,16 +81,22 @@ class Lookup:
     def request(self) -> Any:
         """What to send now."""
         request = _sdk.LookupRequest(
-            project_id=self._home.project, database_id=self._home.database, keys=self._left[:MOST_KEYS]
+            project_id=self._home.project, database_id=self._home.database, keys=self._left[: self._page]
         )
         _fill_read_options(request.read_options, self._plan.read_time, self._transaction)
         _fill_property_mask(request.property_mask, self._plan.projection)
         return request
 
+    def halve(self) -> bool:
+        """Ask for fewer documents at once from now on; whether that is possible."""
+        asked = min(len(self._left), self._page)
+        self._page = asked // 2
+        return asked > 1
+
     def take(self, response: Any) -> Iterator[tuple[str, Any]]:
         """What a response says: paths and `Entity` messages, `None` for what isn't there."""
         # Datastore may put off some keys.
-        self._left = [*response.deferred, *self._left[MOST_KEYS:]]
+        self._left = [*response.deferred, *self._left[self._page :]]
         for result in response.found:
             yield key_path(result.entity.key, self._home), result.entity
         for result in response.missing:
@@ -175,7 +182,7 @@ def aggregation_request(plan: AggregationPlan, home: Home, transaction: bytes | 
         target = getattr(message, aggregation.function)
         target.SetInParent()
         if aggregation.path is not None:
-            target.property.name = ".".join(aggregation.path)
+            target.property.name = property_name(aggregation.path)
         if aggregation.up_to is not None:
             target.up_to.value = aggregation.up_to
     return request

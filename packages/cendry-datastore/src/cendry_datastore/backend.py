@@ -117,13 +117,7 @@ class DatastoreBackend:
         allowance = Allowance(options)
         found = False
         while not reading.is_complete:
-            with _reading_from(connection, plan.collection):
-                try:
-                    response = allowance.send(connection.api.run_query, reading.request())._pb
-                except ResourceExhausted as error:
-                    if "larger than max" in str(error) and reading.halve():
-                        continue
-                    raise
+            response = _page_of(reading, connection.api.run_query, connection, allowance, plan.collection)
             for result in reading.take(response):
                 found = True
                 yield result
@@ -257,9 +251,24 @@ def _begin(
 
 def _look_up(connection: Connection, lookup: Lookup, allowance: Allowance) -> Iterator[tuple[str, Any]]:
     while not lookup.is_complete:
-        with _reading_from(connection, None):
-            response = allowance.send(connection.api.lookup, lookup.request())._pb
-        yield from lookup.take(response)
+        yield from lookup.take(_page_of(lookup, connection.api.lookup, connection, allowance))
+
+
+def _page_of(
+    reading: Lookup | QueryReading,
+    method: Callable[..., Any],
+    connection: Connection,
+    allowance: Allowance,
+    collection: str | None = None,
+) -> Any:
+    while True:
+        with _reading_from(connection, collection):
+            try:
+                return allowance.send(method, reading.request())._pb
+            except ResourceExhausted as error:
+                # More than one message of gRPC holds; Datastore itself pages before that.
+                if "larger than max" not in str(error) or not reading.halve():
+                    raise
 
 
 def _commit(
