@@ -12,6 +12,7 @@ from typing import Any, Final
 from cendry.backend import DocumentResult
 from cendry.paths import FieldPath
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan
+from cendry.results import plain_reader
 
 from . import _sdk
 from ._indexing import EntityPath, marks_in
@@ -38,6 +39,7 @@ class EntityResult(DocumentResult):
     """
 
     cursor: bytes = b""
+    reader = staticmethod(plain_reader)
 
 
 def entity_result(entity: Any, home: Home, projection: Sequence[FieldPath] | None) -> EntityResult:
