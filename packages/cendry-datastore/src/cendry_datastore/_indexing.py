@@ -18,6 +18,9 @@ FEWER_INDEXED_VALUES: Final = 5_000
 _SHORT: Final = MAX_INDEXED_BYTES // 4
 _FEW_BYTES: Final = FEWER_INDEXED_VALUES * 2
 
+# How protobuf writes that a value is kept out: the field's number and kind, then true.
+_MARK: Final = b"\x98\x01\x01"
+
 Marks = frozenset[tuple[str, ...]]
 """Paths of properties that are kept out of the indexes; what is in an array has the array's path."""
 
@@ -76,6 +79,36 @@ def _marked_value(value: Any, at: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     elif kind == "array_value":
         for element in value.array_value.values:
             yield from _marked_value(element, at)
+
+
+def may_have_marks(message: Any) -> bool:
+    """Whether anything in a message may be kept out of the indexes; quicker than to look."""
+    return _MARK in message.SerializeToString()
+
+
+def keep_out(properties: Any, marks: Marks) -> None:
+    """Keep properties out of the indexes that are marked, and those that are too long."""
+    for name, value in properties.items():
+        _keep_out(value, marks, (name,))
+
+
+def _keep_out(value: Any, marks: Marks, at: tuple[str, ...]) -> None:
+    match value.WhichOneof("value_type"):
+        case "array_value":
+            for element in value.array_value.values:
+                _keep_out(element, marks, at)
+            return
+        case "entity_value":
+            for name, inner in value.entity_value.properties.items():
+                _keep_out(inner, marks, (*at, name))
+        case "string_value" if is_too_long(value.string_value):
+            value.exclude_from_indexes = True
+        case "blob_value" if len(value.blob_value) > MAX_INDEXED_BYTES:
+            value.exclude_from_indexes = True
+        case _:
+            pass
+    if at in marks:
+        value.exclude_from_indexes = True
 
 
 def is_too_long(text: str) -> bool:

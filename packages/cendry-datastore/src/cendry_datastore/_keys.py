@@ -116,10 +116,11 @@ def shown_name(name: str) -> str:
 
 def key_path(key: Any, home: Home) -> str:
     """The document path of a complete `Key` message."""
-    return "/".join([f"{_shown('kind', element.kind, home)}/{_shown_id(element, home)}" for element in key.path])
+    return "/".join([f"{_shown('kind', element.kind, home)}/{shown_id(element, home)}" for element in key.path])
 
 
-def _shown_id(element: Any, home: Home) -> str:
+def shown_id(element: Any, home: Home) -> str:
+    """The document id that one element of a complete key stands for."""
     name = element.name
     return _shown("name", name, home) if name else f"__id{element.id}__"
 

@@ -9,16 +9,17 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from cendry.backend import DocumentResult
+from cendry.backend import DocumentResult, StoredDocument
 from cendry.paths import FieldPath
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan
 from cendry.results import plain_reader
 
 from . import _sdk
-from ._indexing import EntityPath, marks_in
-from ._keys import Home, fill_key, key_path
+from ._indexing import may_have_marks
+from ._keys import Home, fill_key, key_path, shown_id
 from ._queries import fill_query, property_name
-from ._values import decode_projected, decode_properties, decode_value, write_timestamp
+from ._values import decode_projected, decode_value, write_timestamp
+from ._wire import WireResult, new_result
 
 _KEY: Final = "__key__"
 _NO_MORE_RESULTS: Final = 3
@@ -35,21 +36,16 @@ class EntityResult(DocumentResult):
     """A result that knows its place in its query.
 
     Attributes:
-        cursor: Datastore's opaque cursor: where the query goes on after this result; empty for what no query gave.
+        cursor: Datastore's opaque cursor: where the query goes on after this result; `None` for what no query gave.
     """
 
-    cursor: bytes = b""
+    cursor: bytes | None = None
     reader = staticmethod(plain_reader)
 
 
-def entity_result(entity: Any, home: Home, projection: Sequence[FieldPath] | None) -> EntityResult:
-    """An `Entity` message as a result."""
-    path = key_path(entity.key, home)
-    if projection is not None:
-        return EntityResult(path, decode_projected(entity.properties, projection, home))
-    if marks := marks_in(entity.properties):
-        path = EntityPath(path, marks)
-    return EntityResult(path, decode_properties(entity.properties, home))
+def projected_result(path: str, entity: Any, home: Home, projection: Sequence[FieldPath]) -> EntityResult:
+    """Some properties of an `Entity` message as a result."""
+    return EntityResult(path, decode_projected(entity.properties, projection, home))
 
 
 class Lookup:
@@ -95,14 +91,21 @@ class Lookup:
         self._page = asked // 2
         return asked > 1
 
-    def take(self, response: Any) -> Iterator[tuple[str, Any]]:
-        """What a response says: paths and `Entity` messages, `None` for what isn't there."""
+    def take(self, response: Any) -> Iterator[StoredDocument]:
+        """The results of a response."""
         # Datastore may put off some keys.
         self._left = [*response.deferred, *self._left[self._page :]]
-        for result in response.found:
-            yield key_path(result.entity.key, self._home), result.entity
-        for result in response.missing:
-            yield key_path(result.entity.key, self._home), None
+        home, projection = self._home, self._plan.projection
+        marked = may_have_marks(response)
+        for found in response.found:
+            entity = found.entity
+            path = key_path(entity.key, home)
+            if projection is None:
+                yield new_result(WireResult, (path, entity, home, marked, None))
+            else:
+                yield projected_result(path, entity, home, projection)
+        for missing in response.missing:
+            yield DocumentResult(key_path(missing.entity.key, home), None)
 
 
 class QueryReading:
@@ -135,6 +138,7 @@ class QueryReading:
         query.start_cursor = plan.resume or b""
         # A kind is all entities of its name, however deep below the ancestor; a collection is those right below.
         self._depth = 1 if plan.parent is None else plan.parent.count("/") // 2 + 2
+        self._prefix = f"{plan.collection}/" if plan.parent is None else f"{plan.parent}/{plan.collection}/"
         self.is_complete = plan.limit == 0
 
     def request(self) -> Any:
@@ -148,19 +152,27 @@ class QueryReading:
         self._page = asked // 2
         return asked > 1
 
-    def take(self, response: Any) -> Iterator[EntityResult]:
+    def take(self, response: Any) -> Iterator[StoredDocument]:
         """The results of a response."""
         batch, query = response.batch, self._request.query
         is_stuck = not batch.entity_results and not batch.skipped_results
         self.is_complete = is_stuck or batch.more_results == _NO_MORE_RESULTS
         query.start_cursor = batch.end_cursor
         query.offset -= batch.skipped_results
+        home, projection, prefix = self._home, self._plan.projection, self._prefix
+        marked = projection is None and may_have_marks(response)
         for found in batch.entity_results:
-            if len(found.entity.key.path) != self._depth:
+            entity = found.entity
+            elements = entity.key.path
+            if len(elements) != self._depth:
                 continue
-            result = entity_result(found.entity, self._home, self._plan.projection)
-            result.cursor = found.cursor
-            yield result
+            path = prefix + shown_id(elements[-1], home)
+            if projection is None:
+                yield new_result(WireResult, (path, entity, home, marked, found.cursor))
+            else:
+                result = projected_result(path, entity, home, projection)
+                result.cursor = found.cursor
+                yield result
             if self._limit is not None:
                 self._limit -= 1
                 if not self._limit:

@@ -151,14 +151,20 @@ def write_value(target: Any, value: Any, home: Home, marks: Marks = NO_MARKS, at
         target.exclude_from_indexes = True
 
 
+def write_geo_point(target: Any, point: Any) -> None:
+    """Set the geo point of a `Value` message; the SDK's own has the same coordinates."""
+    target.geo_point_value.latitude = point.latitude
+    target.geo_point_value.longitude = point.longitude
+    # The one at zero and zero sets nothing, and must still be there.
+    target.geo_point_value.SetInParent()
+
+
 def _write_object(target: Any, value: Any, home: Home) -> None:
     match value:
         case Ref():
             fill_reference(target.key_value, value, home)
         case GeoPoint():
-            target.geo_point_value.latitude = value.latitude
-            target.geo_point_value.longitude = value.longitude
-            target.geo_point_value.SetInParent()
+            write_geo_point(target, value)
         case Vector():
             raise unsupported("vectors")
         case _ if isinstance(value, _sdk.Value):
@@ -168,7 +174,7 @@ def _write_object(target: Any, value: Any, home: Home) -> None:
         case _ if isinstance(value, _sdk.SdkEntity):
             target.entity_value.CopyFrom(_sdk.entity_message(value))
         case _ if isinstance(value, _sdk.SdkGeoPoint):
-            _write_object(target, GeoPoint(value.latitude, value.longitude), home)
+            write_geo_point(target, value)
         case _:
             raise TypeError(f"{value!r} is of no kind that Datastore stores.")
 
@@ -182,7 +188,7 @@ def write_masked(properties: Any, data: Mapping[str, Any], mask: Sequence[FieldP
         *parents, last = path.segments
         source: Any = data
         for segment in parents:
-            source = source.get(segment) if isinstance(source, dict) else None
+            source = cast("Any", source).get(segment) if isinstance(source, Mapping) else None
         if isinstance(source, Mapping) and last in source:
             holder = _holder(properties, parents)
             target = holder[last]

@@ -10,10 +10,11 @@ from cendry.errors import DocumentAlreadyExistsError, DocumentNotFoundError
 from cendry.plan import Create, Delete, Set, Update, Write
 
 from . import _sdk
-from ._indexing import FEWER_INDEXED_VALUES, keep_out_what_is_too_much, marks_of
+from ._indexing import FEWER_INDEXED_VALUES, MAX_INDEXED_BYTES, keep_out, keep_out_what_is_too_much, marks_of
 from ._keys import Home, fill_key
 from ._unsupported import unsupported
 from ._values import write_masked, write_properties
+from ._wire import WireData
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,13 @@ def _applied(writes: Sequence[Write], entity: Any, home: Home) -> Any:
 
 
 def _fill(entity: Any, write: Set | Create, home: Home) -> Any:
+    data, marks = write.data, marks_of(write.path)
+    if isinstance(data, WireData) and data.home == home:
+        entity.CopyFrom(data.entity)
+        if marks or data.entity.ByteSize() > MAX_INDEXED_BYTES:
+            keep_out(entity.properties, marks)
+    else:
+        write_properties(entity.properties, data, home, marks)
     fill_key(entity.key, write.path, home)
-    write_properties(entity.properties, write.data, home, marks_of(write.path))
     keep_out_what_is_too_much(entity)
     return entity

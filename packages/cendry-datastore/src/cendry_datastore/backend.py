@@ -9,7 +9,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 
-from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, DocumentResult
+from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
+from cendry.codec import Codec
 from cendry.errors import InvalidRequestError, TransactionContentionError, UnsupportedByBackendError
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 from google.api_core.exceptions import GoogleAPICallError, InvalidArgument, ResourceExhausted
@@ -19,16 +20,15 @@ from ._calls import Allowance
 from ._clients import Connection, check_arguments, connect
 from ._errors import NamespaceNotFoundError, translated
 from ._reading import (
-    EntityResult,
     Lookup,
     QueryReading,
     aggregation_request,
     aggregation_result,
-    entity_result,
     namespace_request,
 )
 from ._transactions import TransactionHandle, begin_request, id_of, rollback_request
 from ._unsupported import NAME, unsupported
+from ._wire import WireData, WireResult, encoder
 from ._writes import Folded, commit_request, created_paths, folded, with_less_indexed
 
 COMMIT_ATTEMPTS: Final = 12
@@ -95,18 +95,14 @@ class DatastoreBackend:
 
     def get(
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> Iterator[DocumentResult]:
+    ) -> Iterator[StoredDocument]:
         """Read documents by path: one result for each path, absent ones included, in any order."""
         connection = self._connection
-        for path, entity in _look_up(connection, Lookup(plan, connection.home, id_of(transaction)), Allowance(options)):
-            if entity is None:
-                yield EntityResult(path, None)
-            else:
-                yield entity_result(entity, connection.home, plan.projection)
+        return _look_up(connection, Lookup(plan, connection.home, id_of(transaction)), Allowance(options))
 
     def run(
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> Iterator[DocumentResult]:
+    ) -> Iterator[StoredDocument]:
         """Stream the documents of a query, in its order, over as many calls as it takes.
 
         Raises:
@@ -194,6 +190,10 @@ class DatastoreBackend:
                 pass
             raise
 
+    def encoder(self, codec: Codec[Any]) -> Callable[[Any], WireData]:
+        """A function from an instance to its stored fields, in the message that `commit` sends."""
+        return encoder(codec, self._connection.home)
+
     # --- transactions ---
 
     def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
@@ -249,7 +249,7 @@ def _begin(
     return TransactionHandle(response.transaction, read_only)
 
 
-def _look_up(connection: Connection, lookup: Lookup, allowance: Allowance) -> Iterator[tuple[str, Any]]:
+def _look_up(connection: Connection, lookup: Lookup, allowance: Allowance) -> Iterator[StoredDocument]:
     while not lookup.is_complete:
         yield from lookup.take(_page_of(lookup, connection.api.lookup, connection, allowance))
 
@@ -277,7 +277,10 @@ def _commit(
     stored: dict[str, Any] = {}
     paths = tuple(change.path for change in changes if change.needs_stored)
     if paths:
-        stored = dict(_look_up(connection, Lookup(GetPlan(paths), connection.home, id_of(transaction)), allowance))
+        lookup = Lookup(GetPlan(paths), connection.home, id_of(transaction))
+        stored = {
+            one.path: one.entity for one in _look_up(connection, lookup, allowance) if isinstance(one, WireResult)
+        }
     request = commit_request(changes, stored, connection.home, id_of(transaction))
     with translated(created=created_paths(changes)):
         try:
