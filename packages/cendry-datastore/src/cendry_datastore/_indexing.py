@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 MAX_INDEXED_BYTES: Final = 1500
@@ -57,28 +57,57 @@ def marks_of(path: str) -> Marks:
 
 def marks_in(properties: Any) -> Marks:
     """The properties of an entity, or of a map in it, that are kept out of the indexes."""
-    return frozenset(_marked(properties, ()))
+    found: list[tuple[str, ...]] = []
+    for name, value in properties.items():
+        if value.exclude_from_indexes:
+            found.append((name,))
+        # What is inside is looked at if there is anything to see, since most has nothing.
+        if (value.HasField("array_value") or value.HasField("entity_value")) and may_have_marks(value):
+            _add_inner(found, value, (name,))
+    return frozenset(found)
+
+
+class MarksFinder:
+    """Finds the marks of entity after entity of one kind, which mostly are those of the one before."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        # Both at once, for several threads.
+        self._last: tuple[tuple[str, ...], Marks] = ((), NO_MARKS)
+
+    def find(self, entity: Any) -> Marks:
+        """The properties of an entity that are kept out of the indexes."""
+        count, properties = entity.SerializeToString().count(_MARK), entity.properties
+        if not count:
+            return NO_MARKS
+        names, marks = self._last
+        # As many as are written, and all of them where they were: then there are no others.
+        if count == len(names) and all(name in properties and properties[name].exclude_from_indexes for name in names):
+            return marks
+        marks = marks_in(properties)
+        if all(len(path) == 1 for path in marks):
+            self._last = tuple(name for (name,) in marks), marks
+        return marks
 
 
 def marks_at(value: Any, at: tuple[str, ...]) -> Marks:
     """The same of one value."""
-    return frozenset(_marked_value(value, at))
+    found = [at] if value.exclude_from_indexes else []
+    _add_inner(found, value, at)
+    return frozenset(found)
 
 
-def _marked(properties: Any, at: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    for name, value in properties.items():
-        yield from _marked_value(value, (*at, name))
-
-
-def _marked_value(value: Any, at: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    if value.exclude_from_indexes:
-        yield at
-    kind = value.WhichOneof("value_type")
-    if kind == "entity_value":
-        yield from _marked(value.entity_value.properties, at)
-    elif kind == "array_value":
-        for element in value.array_value.values:
-            yield from _marked_value(element, at)
+def _add_inner(found: list[tuple[str, ...]], value: Any, at: tuple[str, ...]) -> None:
+    for element in value.array_value.values:
+        if element.exclude_from_indexes:
+            found.append(at)
+        _add_inner(found, element, at)
+    for name, inner in value.entity_value.properties.items():
+        place = (*at, name)
+        if inner.exclude_from_indexes:
+            found.append(place)
+        _add_inner(found, inner, place)
 
 
 def may_have_marks(message: Any) -> bool:

@@ -176,7 +176,7 @@ def _write_object(target: Any, value: Any, home: Home) -> None:
         case _ if isinstance(value, _sdk.SdkGeoPoint):
             write_geo_point(target, value)
         case _:
-            raise TypeError(f"{value!r} is of no kind that Datastore stores.")
+            raise TypeError(f"{type(value).__qualname__} is of no kind that Datastore stores.")
 
 
 def write_masked(properties: Any, data: Mapping[str, Any], mask: Sequence[FieldPath], home: Home) -> None:

@@ -21,7 +21,7 @@ from cendry.metadata import DocumentMetadata, new_metadata
 from cendry.shapes import Shape
 
 from . import _sdk
-from ._indexing import EntityPath, marks_in
+from ._indexing import EntityPath, MarksFinder
 from ._keys import Home, decode_key, fill_reference
 from ._values import decode_properties, decode_value, write_geo_point, write_properties, write_timestamp, write_value
 
@@ -108,12 +108,13 @@ class WireResult(NamedTuple):
     def reader(cls, codec: Codec[M]) -> Callable[[WireResult], M]:
         """A function that makes an instance of a result, with its path and what it has outside the indexes."""
         decode, put, new, metadata = decoder(codec), object.__setattr__, new_metadata, DocumentMetadata
+        find_marks = MarksFinder().find
 
         def read(result: WireResult) -> M:
             path, entity, home, may_have_marks, _ = result
             properties = entity.properties
             instance: M = decode(properties, path[path.rfind("/") + 1 :], path, home)
-            if may_have_marks and (marks := marks_in(properties)):
+            if may_have_marks and (marks := find_marks(entity)):
                 path = EntityPath(path, marks)
             put(instance, "_cendry_metadata", new(metadata, (path, None, None, None)))
             return instance

@@ -1,0 +1,137 @@
+"""The direct way between models and entity messages is the way by stored values, in all that it gives and refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from cendry import Field, Model, Ref, UnsupportedByBackendError, Vector, field
+from cendry.codec import Codec, codec_for
+from cendry.errors import DecodeError, InvalidValueError
+from cendry_datastore import _sdk
+from cendry_datastore._keys import Home
+from cendry_datastore._values import decode_properties, write_properties
+from cendry_datastore._wire import WireData, decoder, encoder
+from core.test_codec_properties import documents
+from core.test_codec_values import LIMITS, MISFITS, PAIRS, short
+from hypothesis import HealthCheck, assume, given, settings
+from making import make_map, make_model, one_field
+
+HOME = Home("project", "", "")
+
+
+def as_message(stored: dict[str, Any]) -> Any:
+    entity = _sdk.Entity()
+    write_properties(entity.properties, stored, HOME)
+    return entity.properties
+
+
+def read_directly(codec: Codec[Any], stored: dict[str, Any]) -> Any:
+    return decoder(codec)(as_message(stored), "i", "docs/i", HOME)
+
+
+def outcome(read: Callable[[], Any]) -> str:
+    """What a read gives, or how it fails."""
+    try:
+        return repr(read())
+    except DecodeError as error:
+        return f"{type(error)}: {error}"
+
+
+def has_vector(value: Any) -> bool:
+    return "Vector(" in repr(value)
+
+
+@pytest.mark.parametrize(("annotation", "python", "stored"), PAIRS, ids=short)
+def test_every_kind_of_value(annotation: Any, python: Any, stored: Any) -> None:
+    model = one_field(annotation)
+    codec = codec_for(model)
+    if has_vector(stored):
+        with pytest.raises(UnsupportedByBackendError, match="vectors"):
+            encoder(codec, HOME)(model(x=python))
+        return
+    assert codec.encode(model(x=python)) == dict(encoder(codec, HOME)(model(x=python)))
+    expected, found = codec.decode({"x": stored}, "i"), read_directly(codec, {"x": stored})
+    assert (expected, type(expected.x)) == (found, type(found.x))
+
+
+@pytest.mark.parametrize(("annotation", "value", "path", "expected", "found"), [*MISFITS, *LIMITS], ids=short)
+def test_what_does_not_fit(annotation: Any, value: Any, path: str, expected: str, found: str) -> None:
+    model = one_field(annotation)
+    codec = codec_for(model)
+    with pytest.raises(InvalidValueError) as by_value:
+        codec.encode(model(x=value))
+    with pytest.raises(InvalidValueError) as direct:
+        encoder(codec, HOME)(model(x=value))
+    assert str(by_value.value) == str(direct.value)
+    try:
+        properties = as_message({"x": value})
+    except (TypeError, ValueError, RecursionError, UnsupportedByBackendError):
+        return  # No entity holds it.
+    stored = decode_properties(properties, HOME)
+    assert outcome(lambda: codec.decode(stored, "i", "docs/i")) == outcome(
+        lambda: decoder(codec)(properties, "i", "docs/i", HOME)
+    )
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(documents())
+def test_every_document(document: Any) -> None:
+    codec = codec_for(type(document))
+    stored = codec.encode(document)
+    assume(not has_vector(stored))
+    written = encoder(codec, HOME)(document)
+    assert stored == dict(written)
+    assert document == decoder(codec)(written.entity.properties, document.id, "docs/i", HOME)
+
+
+def test_absent_fields_and_others() -> None:
+    inner = make_map({"a": (int, field(default=3)), "b": str})
+    model = make_model({"x": (int, field(default=5)), "y": inner | None, "z": (list[int], field(default_factory=list))})
+    codec = codec_for(model)
+    for stored in ({}, {"y": None}, {"y": {"b": "x", "more": 1}}, {"y": {}}, {"x": 2, "y": 5}, {"z": [1, None]}):
+        expected = outcome(partial(codec.decode, stored, "i", "docs/i"))
+        assert expected == outcome(partial(read_directly, codec, stored))
+
+
+def test_a_strict_model_refuses_what_it_does_not_know() -> None:
+    model = make_model({"x": int}, extra="forbid")
+    codec = codec_for(model)
+    assert 1 == read_directly(codec, {"x": 1}).x
+    with pytest.raises(DecodeError, match="more"):
+        read_directly(codec, {"x": 1, "more": 2})
+
+
+def test_references_of_other_homes() -> None:
+    model = one_field(Ref)
+    codec = codec_for(model)
+    elsewhere = Home("other", "db", "ns")
+    written = encoder(codec, elsewhere)(model(x=Ref.from_path("a/b")))
+    read = decoder(codec)(written.entity.properties, "i", "docs/i", HOME).x
+    assert Ref.from_path("a/b", database="projects/other/databases/db/namespaces/ns") == read
+    with pytest.raises(InvalidValueError, match="another database"):
+        encoder(codec, HOME)(model(x=read))
+
+
+def test_what_is_to_be_written_is_a_mapping_of_stored_values() -> None:
+    class City(Model, collection="cities"):
+        name: Field[str]
+        tags: Field[list[str]] = field(default_factory=list)
+
+    data = encoder(codec_for(City), HOME)(City(name="x", tags=["y"]))
+    assert isinstance(data, WireData)
+    assert ({"name": "x", "tags": ["y"]}, 2) == (dict(data), len(data))
+    data["name"] = 5
+    del data["tags"]
+    assert ("name" in data, "tags" in data, data.get("tags")) == (True, False, None)
+    assert "WireData({'name': 5})" == repr(data)
+    with pytest.raises(KeyError):
+        data["tags"]
+
+
+def test_a_vector_has_no_message() -> None:
+    model = one_field(Vector)
+    with pytest.raises(UnsupportedByBackendError):
+        encoder(codec_for(model), HOME)(model(x=Vector([1.0])))
