@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from typing import Any, cast
 
 from cendry.errors import (
     CendryError,
@@ -46,7 +47,7 @@ def meaning_of(
         collection: The collection id, if a query was run.
         created: The paths that must not exist yet, if writes were committed.
     """
-    text = str(error.message)
+    text = str(cast("Any", error).message)
     match error:
         case exceptions.Aborted():
             return TransactionContentionError()

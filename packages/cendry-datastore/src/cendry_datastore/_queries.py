@@ -116,14 +116,14 @@ def _paths_that_null_would_match(conditions: list[Condition]) -> list[FieldPath]
 def _fill_condition(message: Any, condition: Condition, home: Home) -> None:
     message.property.name = property_name(condition.path)
     message.op = _OPERATORS[condition.op]
-    value = _OPERANDS.get(condition.op, condition.value)
-    if condition.op in ("!=",) and value is None:
+    value: Any = _OPERANDS.get(condition.op, condition.value)
+    if condition.op == "!=" and value is None:
+        # Null comes before all other values.
         message.op = "GREATER_THAN"
-    for one in value if condition.op in _SEVERAL else (value,):
+    operands: Any = value if condition.op in _SEVERAL else (value,)
+    for one in operands:
         _check_operand(condition, one)
     write_value(message.value, value, home)
-    if condition.op in _SEVERAL:
-        message.value.array_value.SetInParent()
 
 
 def _check_operand(condition: Condition, value: Any) -> None:

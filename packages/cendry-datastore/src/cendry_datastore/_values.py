@@ -162,7 +162,7 @@ def write_geo_point(target: Any, point: Any) -> None:
 def _write_object(target: Any, value: Any, home: Home) -> None:
     match value:
         case Ref():
-            fill_reference(target.key_value, value, home)
+            fill_reference(target.key_value, cast("Any", value), home)
         case GeoPoint():
             write_geo_point(target, value)
         case Vector():
