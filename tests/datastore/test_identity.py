@@ -90,6 +90,13 @@ def test_names_that_native_cannot_hold_are_escaped_as_the_import_does(
     assert "y" == sdk.get(sdk.key("User", name))["name"]
 
 
+@pytest.mark.parametrize("odd", ["__x", "_", "__id5", "x__", "ü n", "`", "%2F"])
+def test_other_odd_names_are_themselves(ctx: Cendry, sdk: Any, odd: str) -> None:
+    ctx.save(User(id=odd, name="x"))
+    assert "x" == sdk.get(sdk.key("User", odd))["name"]
+    assert [odd] == ctx.select(User).ids()
+
+
 @pytest.mark.parametrize("wrong", ["__escab__", "__esc~__", "__esca~3b__", "__esc~2x__"])
 def test_ids_that_no_name_is_escaped_to_are_refused(ctx: Cendry, wrong: str) -> None:
     with pytest.raises(InvalidDocumentIdError, match="stand for names that Native mode can't hold"):

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from cendry import DELETE_FIELD, Cendry, Field, FieldPath, GeoPoint, Map, Model, Ref, field
-from cendry.plan import QueryPlan, Set, Update
+from cendry.plan import Delete, QueryPlan, Set, Update
+from cendry_datastore import _sdk
 from cendry_memory.testing import Database
 from google.cloud import datastore
 from google.cloud.datastore.helpers import GeoPoint as SdkGeoPoint
@@ -145,6 +146,35 @@ def test_maps_and_arrays_of_too_many_values_are_kept_out_by_themselves(
     assert "y" == (db.data("User/a") or {})["name"]
 
 
+def test_a_batch_of_large_ones_and_removals(db: Database, sdk: Any) -> None:
+    db.commit(Set("User/gone", {}))
+    db.commit(
+        Set("User/a", {"large": list(range(20_001))}), Delete("User/gone"), Set("User/b", {"x": list(range(6_000))})
+    )
+    assert {"large"} == unindexed(sdk, "User", "a")
+    assert db.data("User/gone") is None
+
+
+def test_each_entity_has_its_own(ctx: Cendry, sdk: Any) -> None:
+    class Blob(Model, collection="Blob"):
+        a: Field[bytes] = field(default=b"")
+        b: Field[str] = field(default="")
+        inner: Field[dict[str, str]] = field(default_factory=dict)
+
+    for number, out in enumerate([(), ("a",), ("a",), ("b",), ("a", "b"), ()]):
+        entity = datastore.Entity(sdk.key("Blob", str(number)), exclude_from_indexes=out)
+        entity.update(a=b"x", b="y", inner=datastore.Entity(exclude_from_indexes=("k",) if number == 5 else ()))
+        entity["inner"]["k"] = "v"
+        sdk.put(entity)
+    for blob in ctx.select(Blob):
+        blob.inner["more"] = "w"
+        ctx.save(blob)
+    found = [unindexed(sdk, "Blob", str(number)) for number in range(6)]
+    assert [set(), {"a"}, {"a"}, {"b"}, {"a", "b"}, {"inner.k"}] == found
+    ctx.save(Blob(id="long", a=b"x" * 1501, inner={"k": LONG, "short": "x"}))
+    assert {"a", "inner.k"} == unindexed(sdk, "Blob", "long")
+
+
 # --- what the model doesn't know ---
 
 
@@ -166,6 +196,7 @@ def test_a_dotted_update_changes_the_nested_value_only(ctx: Cendry, sdk: Any) ->
     put_user(sdk)
     ctx.update(User, "a", {User.address[Address.street]: "Side"})
     ctx.update(User, "a", {FieldPath("address", "zip"): DELETE_FIELD, FieldPath("address", "new", "deep"): 1})
+    ctx.update(User, "a", {FieldPath("nowhere", "x"): DELETE_FIELD, FieldPath("address", "nothing"): DELETE_FIELD})
     stored = sdk.get(sdk.key("User", "a"))["address"]
     assert {"street": "Side", "note": "by the river", "new": {"deep": 1}} == dict(stored)
 
@@ -240,11 +271,14 @@ def test_odd_values_are_read_to_something_sensible(db: Database, sdk: Any) -> No
 
 
 def test_the_sdks_own_values_are_taken(db: Database, sdk: Any) -> None:
-    inner = datastore.Entity()
+    inner = datastore.Entity(sdk.key("Inner", 7), exclude_from_indexes=("n",))
     inner.update(n=1)
     value = sdk._datastore_api  # any object of no kind that is stored
-    db.commit(Set("User/a", {"key": sdk.key("User", 5), "point": SdkGeoPoint(1, 2), "map": inner}))
-    assert {"key": Ref[Any].from_path("User/__id5__"), "point": GeoPoint(1, 2), "map": {"n": 1}} == db.data("User/a")
+    message = _sdk.Value(integer_value=5)
+    db.commit(Set("User/a", {"key": sdk.key("User", 5), "point": SdkGeoPoint(1, 2), "map": inner, "raw": message}))
+    key = Ref[Any].from_path("User/__id5__")
+    assert {"key": key, "point": GeoPoint(1, 2), "map": {"n": 1}, "raw": 5} == db.data("User/a")
+    assert ({"map.n"}, 7) == (unindexed(sdk, "User", "a"), sdk.get(sdk.key("User", "a"))["map"].key.id)
     with pytest.raises(TypeError, match="of no kind that Datastore stores"):
         db.commit(Set("User/b", {"x": value}))
     assert db.data("User/b") is None

@@ -9,7 +9,6 @@ from typing import Any, cast
 from cendry.errors import (
     CendryError,
     DocumentAlreadyExistsError,
-    DocumentNotFoundError,
     InvalidRequestError,
     MissingIndexError,
     TransactionContentionError,
@@ -78,8 +77,3 @@ def translated(*, collection: str | None = None, created: Sequence[str] = ()) ->
         if meaning is None:
             raise
         raise meaning from error
-
-
-def not_found(path: str) -> DocumentNotFoundError:
-    """The error of a write whose document isn't there."""
-    return DocumentNotFoundError(path)

@@ -142,7 +142,7 @@ def write_value(target: Any, value: Any, home: Home, marks: Marks = NO_MARKS, at
                 write_value(target.array_value.values.add(), element, home, marks, at)
             # Datastore keeps the elements out, never the array.
             return
-        case dict():
+        case dict() if not isinstance(value, _sdk.SdkEntity):
             target.entity_value.SetInParent()
             write_properties(target.entity_value.properties, cast("dict[str, Any]", value), home, marks, at)
         case _:

@@ -150,11 +150,11 @@ def _applied(writes: Sequence[Write], entity: Any, home: Home) -> Any:
                 write_masked(entity.properties, write.data, write.mask, home)
             case Set(mask=None):
                 entity = _fill(_sdk.Entity(), write, home)
-            case Set(path=path, mask=mask):
+            case _:
                 if entity is None:
                     entity = _sdk.Entity()
-                    fill_key(entity.key, path, home)
-                write_masked(entity.properties, write.data, mask or (), home)
+                    fill_key(entity.key, write.path, home)
+                write_masked(entity.properties, write.data, write.mask or (), home)
     return entity
 
 
