@@ -16,7 +16,8 @@ SOURCES = [str(path) for path in sorted(ROOT.glob("packages/*/src"))]
 BLOCK_GOOGLE = """
     import sys
 
-    sys.modules.update(dict.fromkeys(["google", "grpc", "proto", "cendry_firestore", "cendry_memory"]))
+    backends = ["cendry_datastore", "cendry_firestore", "cendry_memory"]
+    sys.modules.update(dict.fromkeys(["google", "grpc", "proto", *backends]))
 """
 
 
@@ -77,3 +78,8 @@ def test_absent_names_are_not_listed():
         + "import cendry; print('FirestoreBackend' in dir(cendry), 'Cendry' in dir(cendry))"
     )
     assert "False True" == run_python(code)
+
+
+def test_the_bridge_imports_no_firestore_package():
+    code = "import cendry_datastore, sys; print([name for name in sys.modules if 'firestore' in name])"
+    assert "[]" == run_python(code)

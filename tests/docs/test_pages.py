@@ -25,8 +25,19 @@ from pages import ROOT, Block, all_pages, blocks_of
 _CONTEXT = re.compile(r"Cendry\((?!backend=)")
 
 
+_DATASTORE = "DatastoreBackend("
+
+
 def needs_firestore(page: Path) -> bool:
     return any(_CONTEXT.search(block.code) for block in blocks_of(page))
+
+
+def needs_datastore(page: Path) -> bool:
+    return any(_DATASTORE in block.code for block in blocks_of(page))
+
+
+def needs_nothing(page: Path) -> bool:
+    return not needs_firestore(page) and not needs_datastore(page)
 
 
 class Reader:
@@ -105,7 +116,17 @@ def test_page_runs_against_the_emulator(
     read(page)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if not needs_firestore(page)], ids=name_of)
+@pytest.mark.parametrize("page", [page for page in PAGES if needs_datastore(page)], ids=name_of)
+def test_page_runs_against_the_emulator_in_datastore_mode(
+    page: Path, cendry_datastore_mode_host: str, project: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATASTORE_EMULATOR_HOST", cendry_datastore_mode_host)
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", project)
+    monkeypatch.chdir(tmp_path)
+    read(page)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if needs_nothing(page)], ids=name_of)
 def test_page_runs_without_an_emulator(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     read(page)

@@ -13,7 +13,18 @@ import cendry_memory.emulator
 import cendry_memory.sharing
 import cendry_memory.sync  # noqa: F401
 import pytest
-from cendry_memory.emulator import FIRESTORE, EmulatorUnavailableError, answers, find_jar, find_java, running
+from cendry_memory.emulator import (
+    CLASSIC_DATASTORE,
+    DATASTORE_MODE,
+    FIRESTORE,
+    EmulatorUnavailableError,
+    answers,
+    find_jar,
+    find_java,
+    running,
+    start,
+    stop,
+)
 from memory.fake_java import SERVES, program
 
 pytest_plugins = ["pytester"]
@@ -244,6 +255,60 @@ def test_the_workers_of_xdist_share_googles(pytester, firestore_emulator, bare):
     pids, hosts, _ = seen(pytester)
     assert (2, 1) == (len(pids), len(hosts))
     assert not answers(hosts.pop())
+
+
+BOTH = """
+import os, pathlib
+
+def test_both(cendry_datastore_mode_host, cendry_classic_datastore_host, cendry_emulator_host):
+    hosts = {cendry_datastore_mode_host, cendry_classic_datastore_host, cendry_emulator_host}
+    assert 3 == len(hosts)
+    assert "DATASTORE_EMULATOR_HOST" not in os.environ
+    (pathlib.Path(__file__).parent / f"{os.getpid()}.hosts").write_text(" ".join(sorted(hosts)))
+"""
+
+
+@pytest.fixture
+def fake_datastore(fake_java, bare, tmp_path):
+    bare.setenv(CLASSIC_DATASTORE.jar_variable, str(tmp_path / "emulator.jar"))
+    bare.delenv(DATASTORE_MODE.given_by, raising=False)
+    bare.delenv(CLASSIC_DATASTORE.given_by, raising=False)
+    return bare
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the program that stands in for java is a script")
+@pytest.mark.parametrize("workers", [[], ["-n", "2", "--dist", "each"]], ids=["alone", "xdist"])
+def test_each_emulator_is_started_once_and_stopped_in_the_end(pytester, fake_datastore, workers):
+    pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+    pytester.makepyfile(BOTH)
+    pytester.runpytest_inprocess(*PLAIN, *workers).assert_outcomes(passed=max(1, len(workers) // 2))
+    [hosts] = {path.read_text() for path in pytester.path.glob("*.hosts")}
+    assert [False] * 3 == [answers(host) for host in hosts.split()]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the program that stands in for java is a script")
+def test_datastore_emulators_that_run_are_used_and_left_alone(pytester, fake_datastore):
+    pytester.makepyfile(BOTH)
+    mode, host = start(DATASTORE_MODE)
+    classic, other = start(CLASSIC_DATASTORE)
+    try:
+        fake_datastore.setenv(CLASSIC_DATASTORE.given_by, other)
+        fake_datastore.setenv(DATASTORE_MODE.given_by, host)
+        pytester.makepyfile(BOTH.replace('assert "DATASTORE_EMULATOR_HOST" not in os.environ', ""))
+        pytester.runpytest_inprocess(*PLAIN).assert_outcomes(passed=1)
+        [hosts] = [path.read_text() for path in pytester.path.glob("*.hosts")]
+        assert {host, other} < set(hosts.split())
+        assert (True, True) == (answers(host), answers(other))
+    finally:
+        stop(mode)
+        stop(classic)
+
+
+def test_without_a_datastore_emulator_tests_are_skipped_and_told_why(pytester, no_java):
+    pytester.makepyfile("def test_it(cendry_classic_datastore_host): pass")
+    result = pytester.runpytest_inprocess(*PLAIN, "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED*no classic Datastore emulator: java is not on the PATH*"])
 
 
 def test_loading_it_imports_neither_cendry_nor_google(pytester):

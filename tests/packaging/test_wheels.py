@@ -203,7 +203,9 @@ def test_lazy_names_are_listed_and_come_where_their_extra_is_installed(with_all)
     code = """
 import cendry
 from cendry import AsyncFirestoreBackend, AsyncMemoryBackend, FieldFilter, FirestoreBackend, MemoryBackend
-assert {"AsyncFirestoreBackend", "FieldFilter", "FirestoreBackend", "MemoryBackend"} <= set(dir(cendry))
+from cendry import DatastoreBackend
+assert {"AsyncFirestoreBackend", "DatastoreBackend", "FieldFilter"} <= set(dir(cendry))
+assert {"FirestoreBackend", "MemoryBackend"} <= set(dir(cendry))
 """
     run(with_all, "-c", code)
 

@@ -81,6 +81,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from cendry_datastore import DatastoreBackend as DatastoreBackend
     from cendry_firestore import AsyncFirestoreBackend as AsyncFirestoreBackend
     from cendry_firestore import FieldFilter as FieldFilter
     from cendry_firestore import FirestoreBackend as FirestoreBackend

@@ -17,6 +17,12 @@ Two things are for backends that can be quicker than by way of dicts; all others
   `results.plain_reader` does);
 - a method `encoder(codec)`, which gives a function from an instance to its stored fields, as a mutable mapping that
   the backend's own `commit` knows how to send.
+
+A database whose queries go on by opaque cursors gives results with one more attribute, `cursor` (`bytes`); the plan of
+the next page carries that of the last result as `resume`, and no bound by value.
+
+A sync backend without an async twin may have a method `async_twin_error()`, which gives the error that `AsyncCendry`
+raises when it is given that backend.
 """
 
 from __future__ import annotations

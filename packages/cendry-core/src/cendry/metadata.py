@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar, cast
 
-from .errors import CendryError
+from .errors import CendryError, UnsupportedByBackendError
 from .model import Model
 from .paths import split_path
 from .reference import Ref, located_path
@@ -31,6 +31,12 @@ class DocumentMetadata(NamedTuple):
     read_time: datetime | None
 
 
+class _Deleted(DocumentMetadata):
+    """Of a document that was deleted through its instance: the path is remembered, and no version."""
+
+    __slots__ = ()
+
+
 # Quicker than the class itself, and reads are a hot path.
 new_metadata = cast("Callable[[type[DocumentMetadata], Any], DocumentMetadata]", cast("Any", tuple).__new__)
 
@@ -45,8 +51,8 @@ def get_metadata(instance: Model) -> DocumentMetadata:
         The path and the times of the document.
 
     Raises:
-        CendryError: The instance was neither read nor written, its id was changed or its document deleted since, or
-            its database has no such times.
+        CendryError: The instance was neither read nor written, its id was changed or its document deleted since.
+        UnsupportedByBackendError: Its database keeps no times; `ref_of` tells where it lives.
         TypeError: It is no instance of a model.
     """
     _instance_of_model(instance)
@@ -56,12 +62,27 @@ def get_metadata(instance: Model) -> DocumentMetadata:
             f"{_shown(instance)} has no metadata: it was neither read nor written through a context, "
             "or its id was changed since. get() or save() it first."
         )
-    if _update_time(known) is None:
+    if isinstance(known, _Deleted):
         raise CendryError(
-            f"{_shown(instance)} has no metadata: document {known.path!r} was deleted through this instance, "
-            "or its database keeps no times."
+            f"{_shown(instance)} has no metadata: document {known.path!r} was deleted through this instance."
         )
+    check_times(known)
     return known
+
+
+def check_times(known: DocumentMetadata) -> None:
+    """Refuse metadata of a database that keeps no times.
+
+    Raises:
+        UnsupportedByBackendError: It keeps none.
+    """
+    if _update_time(known) is None:
+        raise UnsupportedByBackendError(
+            "create, update and read times",
+            f"The database of document {known.path!r}",
+            "Datastore mode doesn't have them; migrating to Firestore in Native mode gives them, and if_unchanged= "
+            "with them. ref_of() tells where a document lives.",
+        )
 
 
 def ref_of(instance: M) -> Ref[M]:
@@ -100,9 +121,16 @@ def remembered(instance: Model) -> DocumentMetadata | None:
 
 
 def known_update_time(instance: Model) -> datetime | None:
-    """When the version that the instance holds was written, if that is known."""
+    """When the version that the instance holds was written, if that is known.
+
+    Raises:
+        UnsupportedByBackendError: Its database keeps no times.
+    """
     known = remembered(instance)
-    return None if known is None else _update_time(known)
+    if known is None or isinstance(known, _Deleted):
+        return None
+    check_times(known)
+    return known.update_time
 
 
 def parent_of(instance: Model) -> str | None:
@@ -123,8 +151,13 @@ def attach(
     object.__setattr__(instance, "_cendry_metadata", known)
 
 
+def attach_deleted(instance: Model, path: str) -> None:
+    """Remember where the document of an instance lived: saved again, it comes back there."""
+    object.__setattr__(instance, "_cendry_metadata", _Deleted(path, None, cast("datetime", None), None))
+
+
 def _update_time(known: DocumentMetadata) -> datetime | None:
-    # Without times (deleted, or a database that has none) the path alone is remembered.
+    # Of a database that has no times, the path alone is remembered.
     return cast("datetime | None", known.update_time)
 
 

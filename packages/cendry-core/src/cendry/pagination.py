@@ -28,11 +28,14 @@ def plan_after(plan: QueryPlan, last: StoredDocument, count: int = 1) -> QueryPl
         last: The last result, with the fields that the plan sorts by.
         count: How many results are there already.
     """
+    limit = None if plan.limit is None else plan.limit - count
+    cursor: bytes | None = getattr(last, "cursor", None)
+    if cursor is not None:
+        return replace(plan, resume=cursor, limit=limit, offset=0)
     data = last.data or {}
     values = tuple(
         Ref.from_path(last.path) if order.path == DOCUMENT_ID else _stored(data, order.path) for order in plan.orders
     )
-    limit = None if plan.limit is None else plan.limit - count
     return replace(plan, start=Bound(values, before=False), limit=limit, offset=0)
 
 

@@ -169,6 +169,10 @@ class QueryPlan:
         offset: How many documents to leave out first; Firestore bills them.
         projection: The stored fields to fetch, or `None` for whole documents; empty for names only.
         read_time: The moment to read at, within the last hour, or `None` for now.
+        implied: How many of the last orders the query doesn't say itself. They make each document's place unique, so
+            that it can be a bound; a backend whose results carry cursors of its own may leave them out.
+        resume: The cursor of a result of this query, where it goes on; never together with `start`. Only for
+            backends whose results carry such cursors.
     """
 
     collection: str
@@ -182,6 +186,8 @@ class QueryPlan:
     offset: int = 0
     projection: tuple[FieldPath, ...] | None = None
     read_time: datetime | None = None
+    implied: int = 0
+    resume: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,7 @@ def planned(criteria: Criteria, registry: TypeRegistry, *, whole_order: bool = F
             limit=criteria.limit,
             offset=criteria.offset,
             read_time=criteria.read_time,
+            implied=len(sortings) - len(explicit_sortings(criteria)) if whole_order and not backwards else 0,
         ),
         backwards,
         codec,

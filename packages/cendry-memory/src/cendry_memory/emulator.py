@@ -1,4 +1,4 @@
-"""Finds Google's Firestore emulator, starts it and stops it. Knows nothing of pytest, nor of Google's packages.
+"""Finds Google's Firestore and Datastore emulators, starts and stops them. Knows no pytest, and no Google package.
 
 The emulator comes with the Google Cloud CLI. Java is started directly, not through the `gcloud` wrapper: a wrapper
 that is stopped leaves its java behind, holding the port.
@@ -41,6 +41,9 @@ class Emulator:
         main_class: The Java class to start.
         host_variable: The environment variable by which Google's SDK finds the running emulator.
         component: The component of the Google Cloud CLI to install.
+        given_variable: The environment variable that names one that runs already; `None` if `host_variable` does.
+        before: Arguments before its address.
+        after: Arguments after its address.
     """
 
     title: str
@@ -49,6 +52,14 @@ class Emulator:
     main_class: str
     host_variable: str
     component: str
+    given_variable: str | None = None
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+    @property
+    def given_by(self) -> str:
+        """The environment variable that names one that runs already."""
+        return self.given_variable or self.host_variable
 
     @property
     def advice(self) -> str:
@@ -56,7 +67,7 @@ class Emulator:
         return (
             f"install Java 11 or newer and the Google Cloud CLI, then `gcloud components install {self.component}` "
             f"(or the package google-cloud-cli-{self.component.removeprefix('cloud-')}); or set {self.jar_variable} to "
-            f"the emulator's jar, or {self.host_variable} to the host:port of one that runs"
+            f"the emulator's jar, or {self.given_by} to the host:port of one that runs"
         )
 
 
@@ -67,6 +78,28 @@ FIRESTORE = Emulator(
     main_class="com.google.cloud.datastore.emulator.firestore.CloudFirestore",
     host_variable="FIRESTORE_EMULATOR_HOST",
     component="cloud-firestore-emulator",
+)
+
+DATASTORE_MODE = Emulator(
+    title="Firestore emulator in Datastore mode",
+    jar=FIRESTORE.jar,
+    jar_variable=FIRESTORE.jar_variable,
+    main_class=FIRESTORE.main_class,
+    host_variable="DATASTORE_EMULATOR_HOST",
+    component=FIRESTORE.component,
+    after=("--database-mode=datastore-mode",),
+)
+
+# Both answer the same SDK, which knows one variable; so the older one that runs already has a name of its own.
+CLASSIC_DATASTORE = Emulator(
+    title="classic Datastore emulator",
+    jar="platform/cloud-datastore-emulator/CloudDatastore.jar",
+    jar_variable="CENDRY_DATASTORE_EMULATOR_JAR",
+    main_class="com.google.cloud.datastore.emulator.CloudDatastore",
+    host_variable="DATASTORE_EMULATOR_HOST",
+    component="cloud-datastore-emulator",
+    given_variable="CENDRY_CLASSIC_DATASTORE_EMULATOR_HOST",
+    before=("start", "--testing", "--allow_remote_shutdown"),
 )
 
 
@@ -102,12 +135,12 @@ def host_given(emulator: Emulator = FIRESTORE) -> str | None:
     Raises:
         EmulatorUnavailableError: Nothing answers there.
     """
-    given = os.environ.get(emulator.host_variable)
+    given = os.environ.get(emulator.given_by)
     if not given:
         return None
     if not answers(given):
         raise EmulatorUnavailableError(
-            f"no {emulator.title}: {emulator.host_variable} is {given!r}, but nothing answers there"
+            f"no {emulator.title}: {emulator.given_by} is {given!r}, but nothing answers there"
         )
     return given
 
@@ -180,7 +213,8 @@ def start(emulator: Emulator = FIRESTORE) -> tuple[subprocess.Popen[bytes], str]
     for _ in range(PORT_ATTEMPTS):
         # Another process may take the free port before java binds it; then java ends and the next port is tried.
         host = f"127.0.0.1:{_free_port()}"
-        command = [str(java), "-Xmx1g", "-cp", str(jar), emulator.main_class, *_address(host)]
+        command = [str(java), "-Xmx1g", "-cp", str(jar), emulator.main_class]
+        command += [*emulator.before, *_address(host), *emulator.after]
         with tempfile.TemporaryFile() as log:
             # Its own session, so that Ctrl-C reaches the tests alone and they stop the emulator in order.
             process = subprocess.Popen(

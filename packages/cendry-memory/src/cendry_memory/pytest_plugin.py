@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cendry import AsyncCendry, Cendry
 
     from .clock import ManualClock
+    from .emulator import Emulator
     from .sharing import SharedEmulator
     from .sync import MemoryBackend
 
@@ -22,7 +23,7 @@ FOLDER_KEY = "cendry_emulator_folder"
 """Under which name pytest-xdist's workers are told the folder of the emulator that they share."""
 
 _folder = pytest.StashKey["Path"]()
-_emulator = pytest.StashKey["SharedEmulator"]()
+_emulators = pytest.StashKey["dict[str, SharedEmulator]"]()
 
 
 # --- memory ---
@@ -92,6 +93,29 @@ def cendry_emulator_host(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def cendry_datastore_mode_host(request: pytest.FixtureRequest) -> str:
+    """The `host:port` of Google's Firestore emulator in Datastore mode, which runs for the session.
+
+    The one that `DATASTORE_EMULATOR_HOST` names is used; else one is started. The SDK is not told of it: there are two
+    emulators that it could mean.
+    """
+    from .emulator import DATASTORE_MODE
+
+    return _host_of(request.config, DATASTORE_MODE, "datastore-mode")
+
+
+@pytest.fixture(scope="session")
+def cendry_classic_datastore_host(request: pytest.FixtureRequest) -> str:
+    """The `host:port` of Google's older emulator, of Datastore alone, which runs for the session.
+
+    The one that `CENDRY_CLASSIC_DATASTORE_EMULATOR_HOST` names is used; else one is started.
+    """
+    from .emulator import CLASSIC_DATASTORE
+
+    return _host_of(request.config, CLASSIC_DATASTORE, "classic-datastore")
+
+
+@pytest.fixture(scope="session")
 def cendry_firestore_installed() -> None:
     """Skips tests where `cendry-firestore` is not installed; with `CENDRY_REQUIRE_EMULATORS=1`, they fail."""
     from importlib.util import find_spec
@@ -144,14 +168,29 @@ def _do_without(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def _shared_emulator(config: pytest.Config) -> SharedEmulator:
+def _host_of(config: pytest.Config, emulator: Emulator, place: str) -> str:
+    from .emulator import EmulatorUnavailableError, host_given
+
+    try:
+        return host_given(emulator) or _shared_emulator(config, emulator, place).host()
+    except EmulatorUnavailableError as error:
+        _do_without(str(error))
+
+
+def _shared_emulator(config: pytest.Config, emulator: Emulator | None = None, place: str = "") -> SharedEmulator:
+    """The emulator that all workers share, in a place of its own in their folder."""
     from pathlib import Path
 
+    from .emulator import FIRESTORE
     from .sharing import SharedEmulator
 
     told: str | None = getattr(config, "workerinput", {}).get(FOLDER_KEY)
-    folder = _own_folder(config) if told is None else Path(told)
-    return config.stash.setdefault(_emulator, SharedEmulator(folder, owned=told is None))
+    folder = (_own_folder(config) if told is None else Path(told)) / place
+    folder.mkdir(exist_ok=True)
+    shared = config.stash.setdefault(_emulators, {})
+    if place not in shared:
+        shared[place] = SharedEmulator(folder, owned=told is None, emulator=emulator or FIRESTORE)
+    return shared[place]
 
 
 def _own_folder(config: pytest.Config) -> Path:
@@ -174,5 +213,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if _folder in config.stash:
         from shutil import rmtree
 
-        _shared_emulator(config).stop()
+        for place in ("", *(path.name for path in config.stash[_folder].iterdir() if path.is_dir())):
+            _shared_emulator(config, place=place).stop()
         rmtree(config.stash[_folder], ignore_errors=True)

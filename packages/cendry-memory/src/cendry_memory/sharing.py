@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .emulator import FIRESTORE, START_SECONDS, STOP_SECONDS, EmulatorUnavailableError, answers, start, stop
+from .emulator import FIRESTORE, START_SECONDS, STOP_SECONDS, Emulator, EmulatorUnavailableError, answers, start, stop
 
 
 class SharedEmulator:
@@ -19,9 +19,11 @@ class SharedEmulator:
     Args:
         folder: Where the processes leave each other word; empty at first.
         owned: Whether this process stops the emulator, whoever started it.
+        emulator: Which of Google's emulators it is; each has a folder of its own.
     """
 
-    def __init__(self, folder: Path, *, owned: bool) -> None:
+    def __init__(self, folder: Path, *, owned: bool, emulator: Emulator = FIRESTORE) -> None:
+        self._emulator = emulator
         self._claim = folder / "claim"
         self._word = folder / "emulator.json"
         self._owned = owned
@@ -55,7 +57,7 @@ class SharedEmulator:
     def _start(self) -> dict[str, Any]:
         word: dict[str, Any]
         try:
-            process, host = start()
+            process, host = start(self._emulator)
         except EmulatorUnavailableError as error:
             word = {"absence": str(error)}
         else:
@@ -75,7 +77,7 @@ class SharedEmulator:
         while not self._word.exists():
             if time.monotonic() > deadline:
                 raise EmulatorUnavailableError(
-                    f"no {FIRESTORE.title}: another process began to start it and said no more"
+                    f"no {self._emulator.title}: another process began to start it and said no more"
                 )
             time.sleep(0.02)
         return self._read()

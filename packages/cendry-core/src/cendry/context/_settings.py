@@ -51,6 +51,8 @@ def open_async_door(
     """The way to the backend of an async context."""
     # A wrapped method may be async without showing it; only sync backends have listeners.
     if not iscoroutinefunction(_commit_of(backend)) and hasattr(backend, "listen"):
+        if hasattr(backend, "async_twin_error"):
+            raise cast("Any", backend).async_twin_error()
         raise TypeError(f"{backend!r} is a backend for Cendry; AsyncCendry takes one of the async twin.")
     return _door("AsyncFirestoreBackend", client, backend, project, database)
 

@@ -14,7 +14,7 @@ from ..criteria import is_ref
 from ..errors import CendryError, InvalidValueError
 from ..flow import Commit, Flow
 from ..interop.google import from_sdk_change
-from ..metadata import attach, check_instance, known_update_time, parent_of, remembered
+from ..metadata import attach, attach_deleted, check_instance, known_update_time, parent_of, remembered
 from ..model import Model, fields_of
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
@@ -268,7 +268,10 @@ def _existing_path(instance: Model, parent: object) -> str:
         return located_path(instance) if known is None else known.path
     if instance.id is None:
         raise CendryError(f"This {type(instance).__qualname__} has no id; set one, or save() it first.")
-    return document_path(type(instance), instance.id, parent)
+    path = document_path(type(instance), instance.id, parent)
+    known = remembered(instance)
+    # The same path may be one of a backend's own, that knows more of the document.
+    return known.path if known is not None and known.path == path else path
 
 
 def _with_id(pending: Pending) -> Pending:
@@ -360,8 +363,7 @@ def settle(pending: Iterable[Pending], result: CommitResult) -> None:
         same = known is not None and known.path == write.path
         show(instance, one.values)
         if isinstance(write, Delete):
-            # The path stays: saved again, the document comes back where it was.
-            attach(instance, write.path, None, None, None)
+            attach_deleted(instance, write.path)
             continue
         create_time = known.create_time if known is not None and same else None
         attach(

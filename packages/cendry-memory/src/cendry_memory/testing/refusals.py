@@ -58,6 +58,8 @@ _REQUESTS: Final[dict[Feature, tuple[Callable[[Database], object], ...]]] = {
     Feature.SEVERAL_INEQUALITIES: (
         _query(Composite("AND", (Condition(N, ">", 1), Condition(FieldPath("m"), ">", 2)))),
     ),
+    Feature.WHOLE_VALUES: (_query(Condition(N, "==", {"m": 1})), _query(Condition(N, "==", [1]))),
+    Feature.NAMES_WITH_DOTS: (_query(Condition(FieldPath("m", "x.y"), "==", 1)),),
     Feature.GROUPS: (_query(group=True),),
     Feature.CURSORS: (_query(orders=_BY_N.orders, start=Bound((1,), before=True)),),
     Feature.OFFSETS: (_query(offset=1),),

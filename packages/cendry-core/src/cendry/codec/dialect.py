@@ -1,0 +1,44 @@
+"""How a database's messages say what core's kinds of value are: what its compiled codec has to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Any, Final
+
+from ..immutable import dataclass
+from ..shapes import Kind
+from .emit import Module
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The protobuf messages of one database.
+
+    Messages of values have one field for each kind, of which one is set (`WhichOneof("value_type")`). Arrays have
+    `values`; timestamps have `seconds` and `nanos`; geo points have `latitude` and `longitude`.
+
+    Attributes:
+        fields: The field of a value message that holds a kind.
+        inner: The field of a document, and of a map, that holds its own fields: `fields` or `properties`.
+        has_vectors: Whether a map may stand for a vector, and says so under `__type__`.
+        decode_value: A value message to a stored value; takes the message and the base.
+        decode_reference: A value message that holds a reference to a `Ref`; likewise.
+        write_value: A stored value to a message; takes the message, the value and the base.
+        write_timestamp: Takes a timestamp message and an aware datetime.
+        write_geo_point: Takes a value message and a `GeoPoint`.
+        reference: The source of the statement that writes a `Ref` of this database; takes the module to name things
+            in, and the sources of the value message and of the `Ref`.
+    """
+
+    fields: Mapping[Kind, str]
+    inner: str
+    has_vectors: bool
+    decode_value: Callable[[Any, Any], Any]
+    decode_reference: Callable[[Any, Any], Any]
+    write_value: Callable[[Any, Any, Any], None]
+    write_timestamp: Callable[[Any, datetime], None]
+    write_geo_point: Callable[[Any, Any], None]
+    reference: Callable[[Module, str, str], str]

@@ -1,0 +1,158 @@
+"""Document paths and Datastore's keys, one to one: what a path says here is what Native mode will say after the move.
+
+An integer id is `__id<n>__`; a name that Native mode can't hold is escaped as Google's import escapes it. Neither
+form can be a name in Datastore mode, which reserves `__...__`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from cendry.errors import ForeignReferenceError, InvalidDocumentIdError
+from cendry.reference import Ref
+
+_log: Final = logging.getLogger("cendry")
+_NUMBERED: Final = re.compile(r"__id(-?[0-9]+)__\Z")
+_ESCAPED: Final = re.compile(r"__esc(.*)__\Z", re.DOTALL)
+_TOKENS: Final = {"~0": "~", "~1": "/", "~2": "."}
+_DOTS: Final = {".": "~2", "..": "~2~2"}
+_NAMESPACE: Final = re.compile(r"[0-9A-Za-z._-]{0,100}\Z")
+
+
+def check_namespace(namespace: object) -> str:
+    """Give back a legal namespace, `""` for the default one, or refuse it.
+
+    Raises:
+        InvalidDocumentIdError: It isn't 1 to 100 of the characters that Datastore takes
+            (https://cloud.google.com/datastore/docs/concepts/multitenancy).
+    """
+    if namespace is None:
+        return ""
+    if not isinstance(namespace, str) or not _NAMESPACE.match(namespace):
+        reason = "it has up to 100 letters, digits, dots, underscores and dashes; check the namespace= of the backend"
+        raise InvalidDocumentIdError("namespace", namespace, reason)
+    return namespace
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where the documents of a backend live.
+
+    Attributes:
+        project: The project id.
+        database: The database id; empty for the default one.
+        namespace: The namespace; empty for the default one.
+        reported: The kinds and names that Native mode can't hold, and that were reported already.
+    """
+
+    project: str
+    database: str
+    namespace: str
+    reported: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]], compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """How references of other homes call this one, as Native mode will."""
+        return home_name(self.project, self.database, self.namespace)
+
+    def report(self, what: str, name: str) -> None:
+        """Tell, once, of a kind or a name that Native mode can't hold."""
+        if (what, name) not in self.reported:
+            self.reported.add((what, name))
+            _log.warning("The %s %r can't be in Native mode; it is shown as %r", what, name, shown_name(name))
+
+    def fill_partition(self, partition: Any) -> None:
+        """Fill a `PartitionId` message."""
+        partition.project_id = self.project
+        partition.database_id = self.database
+        partition.namespace_id = self.namespace
+
+
+def home_name(project: str, database: str, namespace: str) -> str:
+    """`projects/P/databases/D`, and the namespace after it if it isn't the default one."""
+    name = f"projects/{project}/databases/{database or '(default)'}"
+    return f"{name}/namespaces/{namespace}" if namespace else name
+
+
+def fill_key(key: Any, path: str, home: Home) -> None:
+    """Fill a `Key` message from a document path.
+
+    Raises:
+        InvalidDocumentIdError: A kind or an id has the form of an escaped name, and no name is escaped so.
+    """
+    home.fill_partition(key.partition_id)
+    segments = path.split("/")
+    for kind, document_id in zip(segments[::2], segments[1::2], strict=True):
+        element = key.path.add(kind=_unescaped(kind) if kind.startswith("__") else kind)
+        if not document_id.startswith("__"):
+            element.name = document_id
+        elif numbered := _NUMBERED.match(document_id):
+            element.id = int(numbered[1])
+        else:
+            element.name = _unescaped(document_id)
+
+
+def _unescaped(document_id: str) -> str:
+    escaped = _ESCAPED.match(document_id)
+    if escaped is None:
+        return document_id
+    name = re.sub("~[012]", lambda token: _TOKENS[token[0]], escaped[1])
+    if shown_name(name) != document_id:
+        raise InvalidDocumentIdError(
+            "document id", document_id, "ids of the form __esc...__ stand for names that Native mode can't hold"
+        )
+    return name
+
+
+def shown_name(name: str) -> str:
+    """How a kind or an entity's name stands in a path."""
+    if "/" in name:
+        return f"__esc{name.replace('~', '~0').replace('/', '~1')}__"
+    return f"__esc{_DOTS[name]}__" if name in _DOTS else name
+
+
+def key_path(key: Any, home: Home) -> str:
+    """The document path of a complete `Key` message."""
+    return "/".join([f"{_shown('kind', element.kind, home)}/{shown_id(element, home)}" for element in key.path])
+
+
+def shown_id(element: Any, home: Home) -> str:
+    """The document id that one element of a complete key stands for."""
+    name = element.name
+    return _shown("name", name, home) if name else f"__id{element.id}__"
+
+
+def _shown(what: str, name: str, home: Home) -> str:
+    if "/" in name or name in _DOTS:
+        home.report(what, name)
+        return shown_name(name)
+    return name
+
+
+def decode_key(key: Any, home: Home) -> Ref[Any]:
+    """A key that is a value, as a reference; it says its home if that is another one."""
+    partition = key.partition_id
+    project = partition.project_id or home.project
+    path = key_path(key, home)
+    other = home_name(project, partition.database_id, partition.namespace_id)
+    if other != home.name:
+        return Ref.from_path(path, database=other)
+    try:
+        return Ref.from_path(path)
+    except InvalidDocumentIdError:
+        # A kind that no path can hold; saying its home lets it be read.
+        return Ref.from_path(path, database=other)
+
+
+def fill_reference(key: Any, ref: Ref[Any], home: Home) -> None:
+    """Fill a `Key` message from a reference.
+
+    Raises:
+        ForeignReferenceError: It points into another project, database or namespace.
+    """
+    if ref.database is not None and ref.database != home.name:
+        raise ForeignReferenceError(ref, home.name)
+    fill_key(key, ref.path, home)

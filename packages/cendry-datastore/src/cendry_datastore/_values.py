@@ -1,0 +1,219 @@
+"""Stored values, core's to Datastore's and back. Reading never fails: what is unknown comes out as it came in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final, cast
+
+from cendry.paths import FieldPath
+from cendry.reference import Ref
+from cendry.values import GeoPoint, Vector
+
+from . import _sdk
+from ._indexing import MAX_INDEXED_BYTES, NO_MARKS, Marks, is_too_long, marks_at
+from ._keys import Home, decode_key, fill_reference
+from ._unsupported import unsupported
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+# The kinds that protobuf holds as Python holds them.
+_PLAIN: Final = frozenset({"string_value", "integer_value", "double_value", "boolean_value", "blob_value"})
+
+
+# --- reading ---
+
+
+def to_datetime(timestamp: Any) -> datetime:
+    """A protobuf timestamp to the microsecond, which is all that Datastore keeps."""
+    return _EPOCH + timedelta(0, timestamp.seconds, timestamp.nanos // 1000)
+
+
+def decode_properties(properties: Any, home: Home) -> dict[str, Any]:
+    """The properties of an entity or a map, as stored values."""
+    # A string that is not empty proves its kind, and most values are strings.
+    return {name: value.string_value or decode_value(value, home) for name, value in properties.items()}
+
+
+def decode_value(value: Any, home: Home) -> Any:
+    """One `Value` message as a stored value of core; a kind that is unknown here comes as the message itself."""
+    kind = value.WhichOneof("value_type")
+    if kind in _PLAIN:
+        return getattr(value, kind)
+    match kind:
+        case "timestamp_value":
+            return to_datetime(value.timestamp_value)
+        case "entity_value":
+            # An embedded entity may have a key of its own, which no map of core's can hold.
+            return decode_properties(value.entity_value.properties, home)
+        case "array_value":
+            return [decode_value(element, home) for element in value.array_value.values]
+        case "null_value":
+            return None
+        case "key_value":
+            return decode_key(value.key_value, home)
+        case "geo_point_value":
+            return GeoPoint(value.geo_point_value.latitude, value.geo_point_value.longitude)
+        case _:
+            return value
+
+
+def decode_projected(properties: Any, paths: Sequence[FieldPath], home: Home) -> dict[str, Any]:
+    """Some properties of an entity, nested as they are stored; absent ones are left out."""
+    data: dict[str, Any] = {}
+    for path in paths:
+        value: Any = None
+        source = properties
+        for segment in path:
+            # Asking a protobuf map for what it lacks would add it.
+            if segment not in source:
+                break
+            value = source[segment]
+            source = value.entity_value.properties
+        else:
+            *parents, last = path.segments
+            target = data
+            for segment in parents:
+                target = target.setdefault(segment, {})
+            target[last] = decode_value(value, home)
+    return data
+
+
+# --- writing ---
+
+
+def write_timestamp(target: Any, moment: datetime) -> None:
+    """Set a protobuf timestamp; a naive moment is taken as UTC."""
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - _EPOCH
+    target.seconds = since.days * 86400 + since.seconds
+    target.nanos = since.microseconds * 1000
+    # The epoch itself sets nothing, and must still be there.
+    target.SetInParent()
+
+
+def write_properties(
+    target: Any, data: Mapping[str, Any], home: Home, marks: Marks = NO_MARKS, at: tuple[str, ...] = ()
+) -> None:
+    """Fill a map of `Value` messages; properties that are marked stay out of the indexes."""
+    for name, value in data.items():
+        write_value(target[name], value, home, marks, (*at, name))
+
+
+def write_value(target: Any, value: Any, home: Home, marks: Marks = NO_MARKS, at: tuple[str, ...] = ()) -> None:
+    """Fill one `Value` message, in place: nested messages are never copied.
+
+    Besides core's stored values this takes the SDK's own (its `Key`, `Entity` and `GeoPoint`) and `Value` messages.
+    What is too long for an index is kept out of it.
+
+    Args:
+        target: The message; an empty one.
+        value: The value.
+        home: Where the documents of the backend live.
+        marks: The properties to keep out of the indexes.
+        at: The path of the value among them.
+
+    Raises:
+        TypeError: The value is of no kind that Datastore stores.
+        ValueError: An integer has more than 64 bits.
+        ForeignReferenceError: A reference points into another project, database or namespace.
+        UnsupportedByBackendError: It is a vector.
+    """
+    match value:
+        case None:
+            target.null_value = 0
+        case bool():
+            target.boolean_value = value
+        case int():
+            target.integer_value = value
+        case float():
+            target.double_value = value
+        case str():
+            target.string_value = value
+            if is_too_long(value):
+                target.exclude_from_indexes = True
+        case datetime():
+            write_timestamp(target.timestamp_value, value)
+        case bytes():
+            target.blob_value = value
+            if len(value) > MAX_INDEXED_BYTES:
+                target.exclude_from_indexes = True
+        case list() | tuple():
+            target.array_value.SetInParent()
+            for element in cast("Sequence[Any]", value):
+                write_value(target.array_value.values.add(), element, home, marks, at)
+            # Datastore keeps the elements out, never the array.
+            return
+        case dict() if not isinstance(value, _sdk.SdkEntity):
+            target.entity_value.SetInParent()
+            write_properties(target.entity_value.properties, cast("dict[str, Any]", value), home, marks, at)
+        case _:
+            _write_object(target, value, home)
+    if at in marks:
+        target.exclude_from_indexes = True
+
+
+def write_geo_point(target: Any, point: Any) -> None:
+    """Set the geo point of a `Value` message; the SDK's own has the same coordinates."""
+    target.geo_point_value.latitude = point.latitude
+    target.geo_point_value.longitude = point.longitude
+    # The one at zero and zero sets nothing, and must still be there.
+    target.geo_point_value.SetInParent()
+
+
+def _write_object(target: Any, value: Any, home: Home) -> None:
+    match value:
+        case Ref():
+            fill_reference(target.key_value, cast("Any", value), home)
+        case GeoPoint():
+            write_geo_point(target, value)
+        case Vector():
+            raise unsupported("vectors")
+        case _ if isinstance(value, _sdk.Value):
+            target.CopyFrom(value)
+        case _ if isinstance(value, _sdk.SdkKey):
+            target.key_value.CopyFrom(_sdk.key_message(value))
+        case _ if isinstance(value, _sdk.SdkEntity):
+            target.entity_value.CopyFrom(_sdk.entity_message(value))
+        case _ if isinstance(value, _sdk.SdkGeoPoint):
+            write_geo_point(target, value)
+        case _:
+            raise TypeError(f"{type(value).__qualname__} is of no kind that Datastore stores.")
+
+
+def write_masked(properties: Any, data: Mapping[str, Any], mask: Sequence[FieldPath], home: Home) -> None:
+    """Change the masked properties of a stored entity, in place; all others stay, bit for bit.
+
+    A masked one that `data` lacks is removed; one that is written stays out of the indexes if it was.
+    """
+    for path in mask:
+        *parents, last = path.segments
+        source: Any = data
+        for segment in parents:
+            source = cast("Any", source).get(segment) if isinstance(source, Mapping) else None
+        if isinstance(source, Mapping) and last in source:
+            holder = _holder(properties, parents)
+            target = holder[last]
+            marks = marks_at(target, (last,))
+            target.Clear()
+            write_value(target, source[last], home, marks, (last,))
+        else:
+            _remove(properties, parents, last)
+
+
+def _holder(properties: Any, parents: Sequence[str]) -> Any:
+    for segment in parents:
+        value = properties[segment]
+        if value.WhichOneof("value_type") != "entity_value":
+            # Firestore, too, makes a map of what isn't one, if a path leads through it.
+            value.Clear()
+            value.entity_value.SetInParent()
+        properties = value.entity_value.properties
+    return properties
+
+
+def _remove(properties: Any, parents: Sequence[str], last: str) -> None:
+    for segment in parents:
+        if segment not in properties:
+            return
+        properties = properties[segment].entity_value.properties
+    if last in properties:
+        del properties[last]

@@ -1,0 +1,171 @@
+"""Writes to mutations. Several writes of one document become one mutation, as Datastore takes only one per entity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cendry.errors import DocumentAlreadyExistsError, DocumentNotFoundError
+from cendry.plan import Create, Delete, Set, Update, Write
+
+from . import _sdk
+from ._indexing import FEWER_INDEXED_VALUES, MAX_INDEXED_BYTES, keep_out, keep_out_what_is_too_much, marks_of
+from ._keys import Home, fill_key
+from ._unsupported import unsupported
+from ._values import write_masked, write_properties
+from ._wire import WireData
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """All writes of a commit that are about one document, in order.
+
+    Attributes:
+        path: The document's path.
+        writes: The writes.
+    """
+
+    path: str
+    writes: list[Write]
+
+    @property
+    def needs_stored(self) -> bool:
+        """Whether what they come to depends on what is stored."""
+        first = self.writes[0]
+        match first:
+            case Set():
+                return first.mask is not None
+            case Delete():
+                return first.must_exist
+            case Create():
+                # Then nothing is left of it, and Datastore has no mutation for that but a read.
+                return isinstance(self.writes[-1], Delete)
+            case _:
+                return True
+
+
+def folded(writes: Sequence[Write]) -> list[Folded]:
+    """The writes by document, in the order in which documents first come.
+
+    Raises:
+        UnsupportedByBackendError: A write has transforms or depends on an update time.
+    """
+    found: dict[str, Folded] = {}
+    for write in writes:
+        if not isinstance(write, Delete) and write.transforms:
+            raise unsupported("transforms")
+        if not isinstance(write, Create) and write.update_time is not None:
+            raise unsupported("if_unchanged")
+        known = found.get(write.path)
+        if known is None:
+            found[write.path] = Folded(write.path, [write])
+        else:
+            known.writes.append(write)
+    return list(found.values())
+
+
+def created_paths(changes: Sequence[Folded]) -> list[str]:
+    """The documents that must not exist yet."""
+    return [change.path for change in changes if isinstance(change.writes[0], Create)]
+
+
+def commit_request(changes: Sequence[Folded], stored: Mapping[str, Any], home: Home, transaction: bytes | None) -> Any:
+    """The request that applies all changes, or none.
+
+    Args:
+        changes: What is changed.
+        stored: The stored entities that the changes depend on, by path; they are changed in place.
+        home: Where the documents live.
+        transaction: The transaction to commit; `None` for one of the commit's own. Without any, Datastore applies
+            some mutations and not others.
+
+    Raises:
+        DocumentAlreadyExistsError: A document is created that is there.
+        DocumentNotFoundError: A document is changed that isn't there.
+    """
+    request = _sdk.CommitRequest(project_id=home.project, database_id=home.database, mode="TRANSACTIONAL")
+    if transaction is None:
+        request.single_use_transaction.read_write.SetInParent()
+    else:
+        request.transaction = transaction
+    for change in changes:
+        if change.needs_stored:
+            _add_dependent(request, change, stored.get(change.path), home)
+        else:
+            _add_blind(request, change, home)
+    return request
+
+
+def with_less_indexed(request: Any) -> Any:
+    """The request again, for a server that refused it because an entity had too many indexed values."""
+    for mutation in request.mutations:
+        operation = mutation.WhichOneof("operation")
+        if operation != "delete":
+            keep_out_what_is_too_much(getattr(mutation, operation), FEWER_INDEXED_VALUES)
+    return request
+
+
+def _add_blind(request: Any, change: Folded, home: Home) -> None:
+    first, *others = change.writes
+    if not others and isinstance(first, (Set, Create)):
+        mutation = request.mutations.add()
+        _fill(mutation.insert if isinstance(first, Create) else mutation.upsert, first, home)
+        return
+    entity = _applied(change.writes, None, home)
+    if entity is None:
+        fill_key(request.mutations.add().delete, change.path, home)
+    elif isinstance(first, Create):
+        request.mutations.add().insert.CopyFrom(entity)
+    else:
+        request.mutations.add().upsert.CopyFrom(entity)
+
+
+def _add_dependent(request: Any, change: Folded, stored: Any, home: Home) -> None:
+    entity = _applied(change.writes, stored, home)
+    if entity is None:
+        if stored is not None:
+            fill_key(request.mutations.add().delete, change.path, home)
+        return
+    keep_out_what_is_too_much(entity)
+    mutation = request.mutations.add()
+    (mutation.insert if stored is None else mutation.update).CopyFrom(entity)
+
+
+def _applied(writes: Sequence[Write], entity: Any, home: Home) -> Any:
+    """What the writes make of an entity, one after the other; `None` stands for no entity."""
+    for write in writes:
+        match write:
+            case Delete(path=path, must_exist=must_exist):
+                if must_exist and entity is None:
+                    raise DocumentNotFoundError(path)
+                entity = None
+            case Create(path=path):
+                if entity is not None:
+                    raise DocumentAlreadyExistsError(path)
+                entity = _fill(_sdk.Entity(), write, home)
+            case Update(path=path):
+                if entity is None:
+                    raise DocumentNotFoundError(path)
+                write_masked(entity.properties, write.data, write.mask, home)
+            case Set(mask=None):
+                entity = _fill(_sdk.Entity(), write, home)
+            case _:
+                if entity is None:
+                    entity = _sdk.Entity()
+                    fill_key(entity.key, write.path, home)
+                write_masked(entity.properties, write.data, write.mask or (), home)
+    return entity
+
+
+def _fill(entity: Any, write: Set | Create, home: Home) -> Any:
+    data, marks = write.data, marks_of(write.path)
+    if isinstance(data, WireData) and data.home == home:
+        entity.CopyFrom(data.entity)
+        if marks or data.entity.ByteSize() > MAX_INDEXED_BYTES:
+            keep_out(entity.properties, marks)
+    else:
+        write_properties(entity.properties, data, home, marks)
+    fill_key(entity.key, write.path, home)
+    keep_out_what_is_too_much(entity)
+    return entity

@@ -1,0 +1,98 @@
+"""The suite held against Datastore mode, on both of Google's emulators: what there is, and that the rest is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cendry.errors import InvalidRequestError
+from cendry.plan import Condition, Order, QueryPlan, Set
+from cendry_datastore import DatastoreBackend
+from cendry_memory.testing import ALL_FEATURES, BackendConformance, Database, Feature
+from cendry_memory.testing.documents import City
+from cendry_memory.testing.driver import path_of
+
+DATASTORE = ALL_FEATURES - {
+    Feature.OR,
+    Feature.WHOLE_VALUES,
+    Feature.NAMES_WITH_DOTS,
+    Feature.GROUPS,
+    Feature.CURSORS,
+    Feature.TRANSFORMS,
+    Feature.PRECONDITIONS,
+    Feature.LISTENERS,
+    Feature.VECTORS,
+    Feature.TIMES,
+    # Datastore has an order and limits of its own.
+    Feature.KINDS,
+    Feature.LIMITS,
+}
+"""What Datastore mode has."""
+
+# The older emulator was not taught what Datastore has learned since.
+CLASSIC = DATASTORE - {
+    Feature.IN,
+    Feature.NOT_EQUAL,
+    Feature.SEVERAL_INEQUALITIES,
+    Feature.NULL_FILTERS,
+    Feature.COUNTS,
+    Feature.SUMS,
+    Feature.READ_TIMES,
+}
+
+
+class TestDatastoreMode(BackendConformance):
+    features = DATASTORE
+
+    @pytest.fixture
+    def backend(
+        self, cendry_datastore_mode_host: str, project: str, monkeypatch: pytest.MonkeyPatch
+    ) -> DatastoreBackend:
+        monkeypatch.setenv("DATASTORE_EMULATOR_HOST", cendry_datastore_mode_host)
+        return DatastoreBackend(project=project)
+
+
+class TestClassicDatastore(BackendConformance):
+    features = CLASSIC
+
+    @pytest.fixture
+    def backend(
+        self, cendry_classic_datastore_host: str, project: str, monkeypatch: pytest.MonkeyPatch
+    ) -> DatastoreBackend:
+        monkeypatch.setenv("DATASTORE_EMULATOR_HOST", cendry_classic_datastore_host)
+        return DatastoreBackend(project=project)
+
+    # What the backend lacks it refuses; what only this emulator lacks, the emulator refuses.
+    def test_what_the_backend_lacks_is_refused_and_nothing_is_done(self, db: Database) -> None:
+        self.features = DATASTORE  # type: ignore[misc]
+        super().test_what_the_backend_lacks_is_refused_and_nothing_is_done(db)
+
+    # It knows entity groups: a query inside a transaction has to name one, and a transaction touches 25 at most.
+    def test_queries_in_transactions(self, ctx: Any) -> None:
+        with pytest.raises(InvalidRequestError, match="ancestor"):
+            ctx.transaction(lambda txn: txn.select(City).to_list())
+
+    def test_a_read_only_transaction(self, ctx: Any) -> None:
+        ctx.save(City(id="a", name="A"))
+        assert "A" == ctx.transaction(lambda txn: txn.get(City, "a").name, read_only=True)
+
+    def test_a_query_reads_what_is_not_there_as_well(self, db: Database) -> None:
+        transaction = db.begin()
+        with pytest.raises(InvalidRequestError, match="ancestor"):
+            db.run(QueryPlan("c", where=Condition(path_of("n"), "==", 1)), transaction=transaction)
+        assert [] == db.run(QueryPlan("d", parent="c/a"), transaction=transaction)
+        db.rollback(transaction)
+
+    def test_500_writes_at_once_and_no_more(self, ctx: Any) -> None:
+        assert 25 == len(ctx.save_many(City(id=str(number), name="x") for number in range(25)))
+        with pytest.raises(InvalidRequestError, match="too many entity groups"):
+            ctx.save_many(City(id=f"more {number}", name="x") for number in range(26))
+        assert not ctx.exists(City, "more 0")
+
+    # Entities that are equal come in ascending order of their keys, whatever the query's direction.
+    def test_orders(self, lettered: Database) -> None:
+        lettered.commit(Set("cities/f", {"n": 1}), Set("cities/unordered", {}))
+        by_n = Order(path_of("n"))
+        assert list("afbcde") == lettered.names(QueryPlan("cities", orders=(by_n,)))
+        assert list("edcbaf") == lettered.names(QueryPlan("cities", orders=(Order(path_of("n"), True),)))
+        assert list("cde") == lettered.names(QueryPlan("cities", orders=(by_n,), where=Condition(by_n.path, ">", 2)))

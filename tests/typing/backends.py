@@ -1,0 +1,26 @@
+"""What type checkers make of backends: each is one of its twin's, and contexts take no other."""
+
+from __future__ import annotations
+
+from cendry import (
+    AsyncCendry,
+    AsyncFirestoreBackend,
+    AsyncMemoryBackend,
+    Cendry,
+    DatastoreBackend,
+    FirestoreBackend,
+    MemoryBackend,
+)
+from cendry.backend import AsyncBackend, Backend
+
+sync_ones: list[Backend] = [FirestoreBackend(), MemoryBackend(), DatastoreBackend()]
+async_ones: list[AsyncBackend] = [AsyncFirestoreBackend(), AsyncMemoryBackend()]
+
+Cendry(backend=DatastoreBackend(project="p", database="d", namespace="n"))
+Cendry(backend=DatastoreBackend(object()))
+
+Cendry(backend=AsyncMemoryBackend())  # error: mypy pyright ty
+AsyncCendry(backend=DatastoreBackend())  # error: mypy pyright ty
+AsyncCendry(backend=MemoryBackend())  # error: mypy pyright ty
+DatastoreBackend(namespace=5)  # error: mypy pyright ty
+DatastoreBackend(timeout=5)  # error: mypy pyright ty
