@@ -3,21 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from cendry.codec import Codec
+from cendry.codec.dialect import Dialect
 from cendry.codec.emit import Module
 from cendry.codec.leaves import Mismatch
+from cendry.codec.message_read import emit_message_decode
+from cendry.codec.message_write import emit_message_encode
 from cendry.codec.reader import STORED, Reader
 from cendry.codec.writer import Writer
 from cendry.shapes import Shape
 
 from . import _sdk
-from ._values import decode_fields, decode_value, write_fields
-from ._wire_read import emit_wire_decode
-from ._wire_write import emit_wire_encode
+from ._values import (
+    decode_fields,
+    decode_reference,
+    decode_value,
+    write_fields,
+    write_geo_point,
+    write_timestamp,
+    write_value,
+)
 
 M = TypeVar("M")
+
+
+def _reference(_: Module, target: str, value: str) -> str:
+    return f"{target}.reference_value = f'{{base}}/documents/{{{value}.path}}'"
+
+
+FIRESTORE: Final = Dialect(
+    fields={
+        "null": "null_value",
+        "bool": "boolean_value",
+        "int": "integer_value",
+        "float": "double_value",
+        "str": "string_value",
+        "bytes": "bytes_value",
+        "timestamp": "timestamp_value",
+        "geo_point": "geo_point_value",
+        "reference": "reference_value",
+        "array": "array_value",
+        "map": "map_value",
+    },
+    inner="fields",
+    has_vectors=True,
+    decode_value=decode_value,
+    decode_reference=decode_reference,
+    write_value=write_value,
+    write_timestamp=write_timestamp,
+    write_geo_point=write_geo_point,
+    reference=_reference,
+)
+"""How Firestore's messages hold core's kinds; what generated code calls its base is the name of the database."""
 
 
 def compile_decoder(codec: Codec[M]) -> Callable[[Any, str, str, str], M]:
@@ -35,7 +74,7 @@ def compile_decoder(codec: Codec[M]) -> Callable[[Any, str, str, str], M]:
 
     module = Module()
     module.known("explain", explain)
-    emit_wire_decode(module, codec.shape, slow)
+    emit_message_decode(module, codec.shape, FIRESTORE, slow)
     return _compiled(module, codec, "decode")
 
 
@@ -56,7 +95,7 @@ def compile_encoder(codec: Codec[Any]) -> Callable[[Any, Any, str], Any]:
 
     module = Module()
     module.known("explain", explain)
-    emit_wire_encode(module, codec.shape, slow)
+    emit_message_encode(module, codec.shape, FIRESTORE, slow)
     return _compiled(module, codec, "encode")
 
 

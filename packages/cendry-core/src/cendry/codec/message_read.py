@@ -12,6 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from ..interop.google import class_of
+from ..reference import Ref
 from ..shapes import (
     Anything,
     Array,
@@ -81,10 +82,13 @@ class MessageReadEmitter(ReadEmitter):
             case Scalar(kind):
                 return self.scalar(kind, value, slow)
             case Reference(model):
+                found = self.module.fresh("r")
                 made = f"{self.module.known('decode_reference', self.dialect.decode_reference)}({value}, base)"
-                if model is not None:
-                    made += f".as_model({self.module.bind('model', model)})"
-                return when(self.has(value, "reference"), made, slow)
+                # Names that are no document's come as something else.
+                test = f"{self.has(value, 'reference')} and {self.type_test(Ref, f'({found} := {made})')}"
+                return when(
+                    test, found if model is None else f"{found}.as_model({self.module.bind('model', model)})", slow
+                )
             case Converted(_, python):
                 return self.converted(python, value, slow)
             case EnumMember():

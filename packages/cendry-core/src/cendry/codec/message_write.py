@@ -34,11 +34,14 @@ from ..shapes import (
 from .dialect import Dialect
 from .emit import Emitter, Fallback, Module
 from .emit_write import WriteEmitter
-from .leaves import deeper_than, refuse, to_key
+from .leaves import UTC, deeper_than, refuse, to_key
 from .writer import python_types
 
 _PLAIN: Final[dict[type[Any], Kind]] = {bool: "bool", int: "int", float: "float", str: "str", bytes: "bytes"}
 """What protobuf checks by itself when it is set: an int has 64 bits, a str has no lone surrogates."""
+
+MAX_LOOPS: Final = 10
+"""Loops in each other. Python takes 20 blocks in one function; few types go so deep, and the rest of them by value."""
 
 Lines = list[str]
 
@@ -54,6 +57,7 @@ class MessageWriteEmitter(Emitter):
         module.known("write_value", dialect.write_value)
         # For what has no quicker way than its stored value.
         self.by_value = WriteEmitter(module, "stored", fallback)
+        self.loops = 0
 
     def set(self, target: str, kind: type[Any], value: str) -> str:
         """The statement that sets what protobuf holds as Python does."""
@@ -91,11 +95,11 @@ class MessageWriteEmitter(Emitter):
                 plain = kinds.pop()
                 test = f"{self.type_test(plain, value)} and {value} in {self.module.bind('values', frozenset(values))}"
                 return self.checked(test, [self.set(target, plain, value)], shape, value, target)
-            case Array(item, python) if python in (list, tuple) and not isinstance(item, (Anything, Handled)):
+            case Array(item, python) if python in (list, tuple) and not _may_be_array(item):
                 return self.checked(
                     self.type_test(python, value), self.array(item, value, target), shape, value, target
                 )
-            case FixedArray(items, python) if not any(isinstance(item, (Anything, Handled)) for item in items):
+            case FixedArray(items, python) if not any(map(_may_be_array, items)):
                 test = f"{self.type_test(python, value)} and len({value}) == {len(items)}"
                 return self.checked(test, self.fixed_array(items, value, target), shape, value, target)
             case Dict(inner):
@@ -126,6 +130,8 @@ class MessageWriteEmitter(Emitter):
             case "null":
                 lines = [f"{target}.{self.dialect.fields['null']} = 0"]
             case "timestamp":
+                # In another zone it may be outside the years that there are in UTC.
+                test += f" and {value}.tzinfo is {known('UTC', UTC)}"
                 lines = [
                     f"{known('write_timestamp', self.dialect.write_timestamp)}"
                     f"({target}.{self.dialect.fields['timestamp']}, {value})"
@@ -158,7 +164,7 @@ class MessageWriteEmitter(Emitter):
             f"{add} = {array}.values.add",
             f"for {each} in {value}:",
             f"    {one} = {add}()",
-            *_inside(self.statements(item, each, one)),
+            *self.loop_body(item, each, one),
         ]
 
     def fixed_array(self, items: Iterable[Shape], value: str, target: str) -> Lines:
@@ -181,8 +187,16 @@ class MessageWriteEmitter(Emitter):
             f"{fields} = {fields}.{self.dialect.inner}",
             f"for {key}, {each} in {value}.items():",
             f"    {one} = {fields}[{self.module.known('to_key', to_key)}({key})]",
-            *_inside(self.statements(inner, each, one)),
+            *self.loop_body(inner, each, one),
         ]
+
+    def loop_body(self, shape: Shape, value: str, target: str) -> Lines:
+        """The lines inside a loop, which writes one element of an array or a map."""
+        self.loops += 1
+        write = self.statements if self.loops < MAX_LOOPS else self.generic
+        lines = _inside(write(shape, value, target))
+        self.loops -= 1
+        return lines
 
     def one_of(self, members: Iterable[Shape], shape: Shape, value: str, target: str) -> Lines:
         lines = [f"write_value({target}, {self.by_value.slow(shape, value)}, base)"]
@@ -236,6 +250,11 @@ class MessageWriteEmitter(Emitter):
     def finish(self) -> None:
         super().finish()
         self.by_value.finish()
+
+
+def _may_be_array(shape: Shape) -> bool:
+    """Whether only a stored value tells that it is none, which matters in an array."""
+    return isinstance(shape.inner if isinstance(shape, Nullable) else shape, (Anything, Handled))
 
 
 def _inside(lines: Lines) -> Lines:
