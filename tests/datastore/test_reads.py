@@ -104,6 +104,15 @@ def test_pages_are_halved_down_to_one() -> None:
     assert (True, 1, False) == (lookup.halve(), len(lookup.request().keys), lookup.halve())
 
 
+def test_results_by_the_protocol(db: Database) -> None:
+    db.commit(Set("User/a", {"n": 1}))
+    for result in (*db.run(QueryPlan("User")), *db.get("User/a")):
+        assert ("User/a", True, {"n": 1}) == (result.path, result.exists, result.data)
+        assert (None, None, None) == (result.create_time, result.update_time, result.read_time)
+    [absent] = db.get("User/b")
+    assert ("User/b", False, None) == (absent.path, absent.exists, absent.data)
+
+
 # --- projections ---
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -21,6 +22,7 @@ from cendry import (
     InvalidRequestError,
     InvalidValueError,
     Map,
+    MissingIndexError,
     Model,
     UnsupportedByBackendError,
     Vector,
@@ -30,7 +32,10 @@ from cendry import (
 )
 from cendry.plan import Condition, QueryPlan, Set
 from cendry_datastore import DatastoreBackend, NamespaceNotFoundError
+from cendry_datastore._errors import meaning_of
+from cendry_memory.emulator import CLASSIC_DATASTORE, start, stop
 from cendry_memory.testing import Database
+from google.api_core import exceptions
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import datastore
 
@@ -225,17 +230,40 @@ def test_what_contradicts_itself(datastore_host: str, project: str) -> None:
         DatastoreBackend(http).client  # noqa: B018
 
 
-def test_a_missing_index_is_named() -> None:
-    # The emulators make indexes by themselves, so the error is given its meaning here without one.
-    from cendry import MissingIndexError
-    from cendry_datastore._errors import meaning_of
-    from google.api_core import exceptions
+@pytest.fixture
+def strict(
+    cendry_classic_datastore_host: str, project: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DatastoreBackend]:
+    """A backend on an emulator that demands composite indexes, as production does, and has none."""
+    demanding = replace(CLASSIC_DATASTORE, before=("start", "--testing", "--require_indexes"))
+    process, host = start(demanding)
+    monkeypatch.setenv("DATASTORE_EMULATOR_HOST", host)
+    backend = DatastoreBackend(project=project)
+    yield backend
+    backend.close()
+    stop(process)
 
-    error = exceptions.FailedPrecondition("no matching index found. recommended index is: - kind: User")
-    meaning = meaning_of(error, collection="User")
-    assert isinstance(meaning, MissingIndexError)
-    assert "recommended index" in str(meaning)
-    assert meaning_of(error) is None
+
+def test_a_missing_index_is_named_and_no_more_are_needed_than_datastore_needs(strict: DatastoreBackend) -> None:
+    ctx = Cendry(backend=strict)
+    ctx.save_many([User(id="a", name="x", n=1), User(id="b", name="x", n=2), User(id="c", name="y")])
+    for query in (
+        ctx.select(User, User.name == "x", order_by=User.n),
+        ctx.select(User, User.name == "x", User.n > 1),
+        ctx.select(User, order_by=User.n).limit_to_last(1),
+    ):
+        with pytest.raises(MissingIndexError, match="The query on 'User' needs an index that does not exist"):
+            query.to_list()
+    # Guards against null and pages need none of their own.
+    assert ["a", "b"] == ctx.select(User, User.n < 9).ids()
+    assert ["a", "b"] == ctx.select(User, User.n.is_not_null()).ids()
+    by_n = ctx.select(User, order_by=User.n.desc())
+    assert [["b"], ["a"], ["c"]] == [[user.id for user in page] for page in by_n.paginate(1)]
+    assert [["b"], ["c"]] == [[user.id for user in page] for page in ctx.select(User, User.id > "a").paginate(1)]
+
+
+def test_errors_without_a_cendry_meaning_stay_as_they_are() -> None:
+    assert meaning_of(exceptions.FailedPrecondition("no matching index found")) is None
     assert meaning_of(exceptions.NotFound("no database")) is None
     assert meaning_of(exceptions.AlreadyExists("x")) is None
 

@@ -190,6 +190,15 @@ def test_what_fits_only_after_a_conversion_is_converted() -> None:
     assert 3 == read_directly(codec_for(model), {"x": 3.0}).x
 
 
+def test_a_union_with_a_kind_that_datastore_lacks() -> None:
+    model = one_field(Vector | str | None)
+    codec = codec_for(model)
+    assert {"x": "text"} == dict(encoder(codec, HOME)(model(x="text")))
+    assert ["text", None] == [read_directly(codec, {"x": value}).x for value in ("text", None)]
+    with pytest.raises(UnsupportedByBackendError, match="vectors"):
+        encoder(codec, HOME)(model(x=Vector([1.0])))
+
+
 def test_a_kind_that_is_unknown_comes_as_it_is() -> None:
     message = _sdk.Value()
     assert message is decode_value(message, HOME)
