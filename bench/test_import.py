@@ -85,6 +85,18 @@ def test_import_of_the_backend_adds_little_to_that_of_the_sdk(environment: dict[
     )
 
 
+def test_import_of_the_bridge_adds_little_to_that_of_its_sdk(environment: dict[str, str], figures: Figures) -> None:
+    codes = {"the SDK": "from google.cloud import datastore", "cendry_datastore": "import cendry_datastore"}
+    least, middle = processes(codes, environment)
+    figures(
+        "a process that imports cendry_datastore, less one that imports its SDK alone",
+        least["cendry_datastore"] - least["the SDK"],
+        unit="ms",
+        budget=25,
+        detail=f"{shown(least)}; median {middle['cendry_datastore'] - middle['the SDK']:.1f} ms",
+    )
+
+
 def test_import_brings_no_google_package(environment: dict[str, str]) -> None:
     code = (
         "import sys, cendry; print(sorted(name for name in sys.modules if name.split('.')[0] in "

@@ -10,19 +10,11 @@ from typing import Any
 import pytest
 from cendry import Field, FieldPath, Model, Ref, UnsupportedByBackendError, Vector, field, register_type
 from cendry.codec import Codec, codec_for
-from cendry.codec.dialect import Dialect
-from cendry.codec.emit import Module
-from cendry.codec.message_read import emit_message_decode
-from cendry.codec.message_write import emit_message_encode
-from cendry.codec.reader import STORED, Reader
-from cendry.codec.writer import Writer
 from cendry.errors import DecodeError, InvalidValueError
 from cendry_datastore import _sdk
 from cendry_datastore._keys import Home
 from cendry_datastore._values import decode_projected, decode_properties, decode_value, write_properties
-from cendry_datastore._wire import DATASTORE, WireData, decoder, encoder
-from cendry_firestore import _values as firestore_values
-from cendry_firestore._sdk import Document as FirestoreDocument
+from cendry_datastore._wire import WireData, decoder, encoder
 from core.test_codec_properties import documents
 from core.test_codec_values import LIMITS, MISFITS, PAIRS, short
 from hypothesis import HealthCheck, assume, given, settings
@@ -203,51 +195,3 @@ def test_a_kind_that_is_unknown_comes_as_it_is() -> None:
     message = _sdk.Value()
     assert message is decode_value(message, HOME)
     assert {} == decode_projected(as_message({"x": "no map"}), (FieldPath("x", "y"),), HOME)
-
-
-# --- the same compiler, for Firestore's messages ---
-
-
-def _firestore_reference(module: Module, target: str, value: str) -> str:
-    return f"{target}.reference_value = f'{{base}}/documents/{{{value}.path}}'"
-
-
-FIRESTORE = Dialect(
-    fields={
-        **DATASTORE.fields,
-        "bytes": "bytes_value",
-        "reference": "reference_value",
-        "map": "map_value",
-    },
-    inner="fields",
-    has_vectors=True,
-    decode_value=firestore_values.decode_value,
-    decode_reference=firestore_values.decode_reference,
-    write_value=firestore_values.write_value,
-    write_timestamp=firestore_values.write_timestamp,
-    write_geo_point=firestore_values.write_geo_point,
-    reference=_firestore_reference,
-)
-DATABASE = "projects/p/databases/(default)"
-
-
-@pytest.mark.parametrize(("annotation", "python", "stored"), PAIRS, ids=short)
-def test_another_dialect(annotation: Any, python: Any, stored: Any) -> None:
-    def unexpected(*arguments: Any) -> Any:
-        raise AssertionError(arguments)
-
-    def read_slowly(shape: Any, message: Any, base: str) -> Any:
-        return Reader(STORED).read(shape, firestore_values.decode_value(message, base))
-
-    model = one_field(annotation)
-    codec = codec_for(model)
-    module = Module()
-    module.known("explain", unexpected)
-    emit_message_encode(module, codec.shape, FIRESTORE, lambda shape, value: Writer().write(shape, value))
-    document = module.compile("x", model)["encode"](model(x=python), FirestoreDocument(), DATABASE)
-    assert {"x": stored} == firestore_values.decode_fields(document.fields, DATABASE)
-    module = Module()
-    module.known("explain", unexpected)
-    emit_message_decode(module, codec.shape, FIRESTORE, read_slowly)
-    decoded = module.compile("x", model)["decode"](document.fields, "i", "docs/i", DATABASE)
-    assert codec.decode({"x": stored}, "i") == decoded

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from importlib import import_module
 from typing import Any, Final
 
 from cendry.backend import DocumentResult, StoredDocument
 from cendry.paths import FieldPath
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan
-from cendry.results import plain_reader
 
 from . import _sdk
 from ._indexing import may_have_marks
@@ -40,7 +40,12 @@ class EntityResult(DocumentResult):
     """
 
     cursor: bytes | None = None
-    reader = staticmethod(plain_reader)
+
+    @classmethod
+    def reader(cls, codec: Any) -> Any:
+        """A function that makes an instance of a result."""
+        # Whoever has a codec has this module already.
+        return import_module("cendry.results").plain_reader(codec)
 
 
 def projected_result(path: str, entity: Any, home: Home, projection: Sequence[FieldPath]) -> EntityResult:

@@ -7,59 +7,19 @@ differ in what they refuse.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, MutableMapping
-from typing import Any, Final, NamedTuple, TypeVar, cast
-
-from cendry.codec import Codec
-from cendry.codec.dialect import Dialect
-from cendry.codec.emit import Module
-from cendry.codec.leaves import Mismatch
-from cendry.codec.message_read import emit_message_decode
-from cendry.codec.message_write import emit_message_encode
-from cendry.codec.reader import STORED, Reader
-from cendry.codec.writer import Writer
-from cendry.metadata import DocumentMetadata, new_metadata
-from cendry.shapes import Shape
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from . import _sdk
 from ._indexing import EntityPath, MarksFinder
-from ._keys import Home, decode_key, fill_reference
-from ._values import decode_properties, decode_value, write_geo_point, write_properties, write_timestamp, write_value
+from ._keys import Home
+from ._values import decode_properties, decode_value, write_value
+
+if TYPE_CHECKING:
+    from cendry.codec import Codec
 
 M = TypeVar("M")
-
-
-def _reference(module: Module, target: str, value: str) -> str:
-    return f"{module.known('fill_reference', fill_reference)}({target}.key_value, {value}, base)"
-
-
-def _decode_reference(message: Any, home: Home) -> Any:
-    return decode_key(message.key_value, home)
-
-
-DATASTORE: Final = Dialect(
-    fields={
-        "null": "null_value",
-        "bool": "boolean_value",
-        "int": "integer_value",
-        "float": "double_value",
-        "str": "string_value",
-        "bytes": "blob_value",
-        "timestamp": "timestamp_value",
-        "geo_point": "geo_point_value",
-        "reference": "key_value",
-        "array": "array_value",
-        "map": "entity_value",
-    },
-    inner="properties",
-    has_vectors=False,
-    decode_value=decode_value,
-    decode_reference=_decode_reference,
-    write_value=write_value,
-    write_timestamp=write_timestamp,
-    write_geo_point=write_geo_point,
-    reference=_reference,
-)
-"""How Datastore's messages hold core's kinds."""
 
 
 class WireResult(NamedTuple):
@@ -107,7 +67,9 @@ class WireResult(NamedTuple):
     @classmethod
     def reader(cls, codec: Codec[M]) -> Callable[[WireResult], M]:
         """A function that makes an instance of a result, with its path and what it has outside the indexes."""
-        decode, put, new, metadata = decoder(codec), object.__setattr__, new_metadata, DocumentMetadata
+        # Whoever has a codec has this module already.
+        metadata = import_module("cendry.metadata").DocumentMetadata
+        decode, put, new = decoder(codec), object.__setattr__, cast("Any", tuple).__new__
         find_marks = MarksFinder().find
 
         def read(result: WireResult) -> M:
@@ -131,23 +93,10 @@ def decoder(codec: Codec[M]) -> Callable[[Any, str, str, Home], M]:
 
     It raises `DecodeError` for the first field that doesn't fit, as `codec.decode` does.
     """
-    found: Callable[..., M] | None = codec.outputs.get(decoder)
+    found = cast("Callable[[Any, str, str, Home], M] | None", codec.outputs.get(decoder))
     if found is None:
-
-        def explain(_: Exception, properties: Any, document_id: str, path: str, home: Home) -> M:
-            return codec.decode(decode_properties(properties, home), document_id, path)
-
-        def slow(shape: Shape, message: Any, home: Home) -> Any:
-            reader = Reader(STORED)
-            value = reader.read(shape, decode_value(message, home))
-            if reader.problems:
-                raise Mismatch
-            return value
-
-        module = Module()
-        module.known("explain", explain)
-        emit_message_decode(module, codec.shape, DATASTORE, slow)
-        found = codec.outputs[decoder] = _compiled(module, codec, "decode")
+        found = cast("Callable[[Any, str, str, Home], M]", _compiler().compile_decoder(codec))
+        codec.outputs[decoder] = found
     return found
 
 
@@ -156,37 +105,19 @@ def encoder(codec: Codec[M], home: Home) -> Callable[[M], WireData]:
 
     It raises `InvalidValueError` for the first field that doesn't fit, as `codec.encode` does.
     """
-    compiled: Callable[..., Any] | None = codec.outputs.get(encoder)
+    compiled: Any = codec.outputs.get(encoder)
     if compiled is None:
-
-        def explain(_: Exception, instance: M, home: Home) -> Any:
-            entity = _sdk.Entity()
-            write_properties(entity.properties, codec.encode(instance), home)
-            return entity
-
-        def slow(shape: Shape, value: Any) -> Any:
-            writer = Writer()
-            stored = writer.write(shape, value)
-            if writer.problems:
-                raise Mismatch
-            return stored
-
-        module = Module()
-        module.known("explain", explain)
-        emit_message_encode(module, codec.shape, DATASTORE, slow)
-        compiled = codec.outputs[encoder] = _compiled(module, codec, "encode")
-    encode = compiled
-
-    def encoded(instance: M) -> WireData:
-        return WireData(encode(instance, _sdk.Entity(), home), home)
-
-    return encoded
+        compiled = codec.outputs[encoder] = _compiler().compile_encoder(codec)
+    return partial(_encoded, compiled, home)
 
 
-def _compiled(module: Module, codec: Codec[Any], function: str) -> Callable[..., Any]:
-    model = codec.model
-    namespace = module.compile(f"entity {function} of {model.__module__}.{model.__qualname__}", model)
-    return cast("Callable[..., Any]", namespace[function])
+def _encoded(compiled: Callable[..., Any], home: Home, instance: Any) -> WireData:
+    return WireData(compiled(instance, _sdk.Entity(), home), home)
+
+
+def _compiler() -> Any:
+    # Needed once for each class, and with it the compiler of core: nothing to wait for when a backend is imported.
+    return import_module("._compile", __package__)
 
 
 class WireData(MutableMapping[str, Any]):

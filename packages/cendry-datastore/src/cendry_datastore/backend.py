@@ -7,10 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
-from cendry.codec import Codec
 from cendry.errors import InvalidRequestError, TransactionContentionError, UnsupportedByBackendError
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 from google.api_core.exceptions import GoogleAPICallError, InvalidArgument, ResourceExhausted
@@ -30,6 +29,9 @@ from ._transactions import TransactionHandle, begin_request, id_of, rollback_req
 from ._unsupported import NAME, unsupported
 from ._wire import WireData, WireResult, encoder
 from ._writes import Folded, commit_request, created_paths, folded, with_less_indexed
+
+if TYPE_CHECKING:
+    from cendry.codec import Codec
 
 COMMIT_ATTEMPTS: Final = 12
 """How often a commit outside of transactions is tried when others hold or change the same documents."""
