@@ -174,13 +174,13 @@ def test_contention_outside_of_transactions_ends(db: Database, emulator: str, mo
         ([Create("c/a", {"n": 1}), update("c/a", n=2)], {"n": 2}, DocumentAlreadyExistsError),
         ([Create("c/a", {"n": 1}), Delete("c/a"), Set("c/a", {"n": 3})], {"n": 3}, DocumentAlreadyExistsError),
         ([Create("c/a", {"n": 1}), Delete("c/a")], None, DocumentAlreadyExistsError),
-        ([Create("c/a", {"n": 1}), Create("c/a", {})], DocumentAlreadyExistsError, DocumentAlreadyExistsError),
-        ([Set("c/a", {}), Create("c/a", {})], DocumentAlreadyExistsError, DocumentAlreadyExistsError),
+        ([Create("c/a", {"n": 1}), Create("c/a", {})], InvalidRequestError, InvalidRequestError),
+        ([Set("c/a", {}), Create("c/a", {})], InvalidRequestError, InvalidRequestError),
         ([update("c/a", x=2), update("c/a", x=3, z=4)], DocumentNotFoundError, {"x": 3, "y": 1, "z": 4}),
         ([update("c/a", x=2), Set("c/a", {"n": 1})], DocumentNotFoundError, {"n": 1}),
         ([Delete("c/a", must_exist=True), merge("c/a", n=1)], DocumentNotFoundError, {"n": 1}),
-        ([Delete("c/a"), update("c/a", n=1)], DocumentNotFoundError, DocumentNotFoundError),
-        ([Delete("c/a"), Delete("c/a", must_exist=True)], DocumentNotFoundError, DocumentNotFoundError),
+        ([Delete("c/a"), update("c/a", n=1)], InvalidRequestError, InvalidRequestError),
+        ([Delete("c/a"), Delete("c/a", must_exist=True)], InvalidRequestError, InvalidRequestError),
     ],
     ids=lambda value: "-".join(type(one).__name__ for one in value) if isinstance(value, list) else "",
 )
@@ -193,9 +193,8 @@ def test_several_writes_of_one_document_are_applied_in_order(
     expected = absent if stored is None else present
     options: dict[str, Any] = {"transaction": db.begin()} if inside else {}
     if isinstance(expected, type):
-        with pytest.raises(expected) as caught:
+        with pytest.raises(expected, match="c/a"):
             db.commit(Set("c/other", {"n": 1}), *writes, **options)
-        assert "c/a" == caught.value.path
         if inside:
             db.rollback(options["transaction"])
         assert [stored, None] == [db.data("c/a"), db.data("c/other")]

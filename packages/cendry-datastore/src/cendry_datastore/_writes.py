@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cendry.errors import DocumentAlreadyExistsError, DocumentNotFoundError
+from cendry.errors import DocumentAlreadyExistsError, DocumentNotFoundError, InvalidRequestError
 from cendry.plan import Create, Delete, Set, Update, Write
 
 from . import _sdk
@@ -29,6 +29,17 @@ class Folded:
     path: str
     writes: list[Write]
 
+    def add(self, write: Write) -> None:
+        """Add a write.
+
+        Raises:
+            InvalidRequestError: It contradicts the one before.
+        """
+        contradiction = _contradiction(self.writes[-1], write)
+        if contradiction is not None:
+            raise InvalidRequestError(f"{self.path!r} is written several times in one commit: {contradiction}")
+        self.writes.append(write)
+
     @property
     def needs_stored(self) -> bool:
         """Whether what they come to depends on what is stored."""
@@ -45,11 +56,24 @@ class Folded:
                 return True
 
 
+def _contradiction(before: Write, after: Write) -> str | None:
+    """Why one write can't follow another in one commit; Firestore refuses the same."""
+    if isinstance(before, Delete):
+        if isinstance(after, Update):
+            return "it can't be updated after it was deleted"
+        if isinstance(after, Delete) and after.must_exist:
+            return "it can't be deleted twice with must_exist"
+    elif isinstance(after, Create):
+        return "it can't be created after it was written"
+    return None
+
+
 def folded(writes: Sequence[Write]) -> list[Folded]:
     """The writes by document, in the order in which documents first come.
 
     Raises:
         UnsupportedByBackendError: A write has transforms or depends on an update time.
+        InvalidRequestError: Two writes of one document contradict each other.
     """
     found: dict[str, Folded] = {}
     for write in writes:
@@ -61,7 +85,7 @@ def folded(writes: Sequence[Write]) -> list[Folded]:
         if known is None:
             found[write.path] = Folded(write.path, [write])
         else:
-            known.writes.append(write)
+            known.add(write)
     return list(found.values())
 
 
