@@ -109,7 +109,9 @@ def test_the_same_is_written_found_and_refused(backend: DatastoreBackend, size: 
     memory = MemoryBackend()
     for _ in range(data.draw(st.integers(1, 5), label="commits")):
         commit = data.draw(st.lists(writes(collection), min_size=1, max_size=size), label="commit")
-        assert outcome(memory, commit) == outcome(backend, commit)
+        expected, found = outcome(memory, commit), outcome(backend, commit)
+        # Of two documents at fault, either may be told.
+        assert expected == found or {expected, found} == {"DocumentAlreadyExistsError", "DocumentNotFoundError"}
     everything = QueryPlan(collection)
     stored = {result.path: result.data for result in memory.run(everything)}
     assert list(stored.items()) == [(result.path, result.data) for result in backend.run(everything)]
