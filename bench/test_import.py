@@ -60,7 +60,7 @@ def test_import_is_quick(environment: dict[str, str], figures: Figures) -> None:
     codes = {
         "nothing": "pass",
         "its part of the standard library": "import dataclasses, decimal, difflib, random, threading, typing, uuid",
-        "cendry": "from cendry import AsyncCendry, Cendry, Field, Map, Model, Query, Ref, field, from_dict, get_metadata",
+        "cendry": "from cendry import AsyncCendry, Cendry, Field, Map, Model, Query, Ref, field, from_dict",
         "models": "from cendry import Field, Map, Model, field",
     }
     least, middle = processes(codes, environment)
