@@ -95,7 +95,7 @@ def decoder(codec: Codec[M]) -> Callable[[Any, str, str, Home], M]:
     """
     found = cast("Callable[[Any, str, str, Home], M] | None", codec.outputs.get(decoder))
     if found is None:
-        found = cast("Callable[[Any, str, str, Home], M]", _compiler().compile_decoder(codec))
+        found = cast("Callable[[Any, str, str, Home], M]", _compile("decoder", codec))
         codec.outputs[decoder] = found
     return found
 
@@ -107,7 +107,7 @@ def encoder(codec: Codec[M], home: Home) -> Callable[[M], WireData]:
     """
     compiled: Any = codec.outputs.get(encoder)
     if compiled is None:
-        compiled = codec.outputs[encoder] = _compiler().compile_encoder(codec)
+        compiled = codec.outputs[encoder] = _compile("encoder", codec)
     return partial(_encoded, compiled, home)
 
 
@@ -115,9 +115,10 @@ def _encoded(compiled: Callable[..., Any], home: Home, instance: Any) -> WireDat
     return WireData(compiled(instance, _sdk.Entity(), home), home)
 
 
-def _compiler() -> Any:
+def _compile(what: str, codec: Codec[Any]) -> Any:
     # Needed once for each class, and with it the compiler of core: nothing to wait for when a backend is imported.
-    return import_module("._compile", __package__)
+    compiler = import_module("cendry.codec.message")
+    return getattr(compiler, f"compile_{what}")(codec, import_module("._dialect", __package__).DATASTORE)
 
 
 class WireData(MutableMapping[str, Any]):

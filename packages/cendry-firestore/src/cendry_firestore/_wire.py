@@ -125,7 +125,7 @@ def decoder(codec: Codec[M]) -> Callable[[Any, str, str, str], M]:
     """
     found = cast("Callable[[Any, str, str, str], M] | None", codec.outputs.get(decoder))
     if found is None:
-        found = cast("Callable[[Any, str, str, str], M]", _compiler().compile_decoder(codec))
+        found = cast("Callable[[Any, str, str, str], M]", _compile("decoder", codec))
         codec.outputs[decoder] = found
     return found
 
@@ -139,7 +139,7 @@ def encoder(codec: Codec[M], database: str) -> Callable[[M], WireData]:
     if found is None:
         compiled: Any = codec.outputs.get(encoder)
         if compiled is None:
-            compiled = codec.outputs[encoder] = _compiler().compile_encoder(codec)
+            compiled = codec.outputs[encoder] = _compile("encoder", codec)
         found = codec.outputs[encoder, database] = partial(_encoded, compiled, database)
     return found
 
@@ -148,9 +148,10 @@ def _encoded(compiled: Callable[..., Any], database: str, instance: Any) -> Wire
     return WireData(compiled(instance, _sdk.Document(), database), database)
 
 
-def _compiler() -> Any:
+def _compile(what: str, codec: Codec[Any]) -> Any:
     # Needed once for each class, and with it the compiler of core: nothing to wait for when a backend is imported.
-    return import_module("._compile", __package__)
+    compiler = import_module("cendry.codec.message")
+    return getattr(compiler, f"compile_{what}")(codec, import_module("._dialect", __package__).FIRESTORE)
 
 
 class WireData(MutableMapping[str, Any]):

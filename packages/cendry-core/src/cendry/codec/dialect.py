@@ -21,9 +21,13 @@ class Dialect:
     `values`; timestamps have `seconds` and `nanos`; geo points have `latitude` and `longitude`.
 
     Attributes:
+        name: What generated code is called after.
         fields: The field of a value message that holds a kind.
         inner: The field of a document, and of a map, that holds its own fields: `fields` or `properties`.
         has_vectors: Whether a map may stand for a vector, and says so under `__type__`.
+        new_document: Makes an empty message of a document.
+        decode_fields: The fields of a document to stored values; takes them and the base.
+        write_fields: Stored values to the fields of a document; takes these, the values and the base.
         decode_value: A value message to a stored value; takes the message and the base.
         decode_reference: A value message that holds a reference to a `Ref`; likewise.
         write_value: A stored value to a message; takes the message, the value and the base.
@@ -33,9 +37,13 @@ class Dialect:
             in, and the sources of the value message and of the `Ref`.
     """
 
+    name: str
     fields: Mapping[Kind, str]
     inner: str
     has_vectors: bool
+    new_document: Callable[[], Any]
+    decode_fields: Callable[[Any, Any], dict[str, Any]]
+    write_fields: Callable[[Any, Mapping[str, Any], Any], None]
     decode_value: Callable[[Any, Any], Any]
     decode_reference: Callable[[Any, Any], Any]
     write_value: Callable[[Any, Any, Any], None]
