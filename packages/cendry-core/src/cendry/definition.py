@@ -420,7 +420,7 @@ def _build_dataclass(cls: Any, own: Mapping[str, FieldInfo], keywords: Keywords)
     except (TypeError, ValueError) as error:
         raise _fault(cls, None, str(error).rstrip(".")) from error
     restore()
-    if sys.version_info >= (3, 14) and not has_init:  # pragma: no cover
+    if sys.version_info >= (3, 14) and not has_init:  # pragma: no cover - CI has no Python 3.14
         # Unverified, as below: there, the annotations of __init__ are read from the class when they are asked for.
         cls.__init__.__annotations__ = {**{each.name: each.type for each in dataclasses.fields(cls)}, "return": None}
     # Whatever stays on the class makes reading the instance's own attribute slower.
@@ -432,7 +432,7 @@ def _build_dataclass(cls: Any, own: Mapping[str, FieldInfo], keywords: Keywords)
 def _replace_annotations(cls: Any, annotations: dict[str, Any]) -> Callable[[], None]:
     """Show `dataclass` the plain types; the result puts back what the class said."""
     before = cls.__dict__.get("__annotations__")  # noqa: RUF063
-    if sys.version_info >= (3, 14) and before is None:  # pragma: no cover
+    if sys.version_info >= (3, 14) and before is None:  # pragma: no cover - CI has no Python 3.14
         # PEP 649: unverified, since there was no Python 3.14 to run it on.
         annotate = cls.__annotate__
         cls.__annotations__ = annotations

@@ -170,7 +170,7 @@ def attempts(
             if attempt == max_attempts:
                 raise TransactionContentionError(attempt) from error.__cause__ or error
         yield Pause(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1))))
-    raise AssertionError("the last attempt returns or raises")  # pragma: no cover
+    raise AssertionError("the last attempt returns or raises")  # pragma: no cover - it can't be reached
 
 
 def _attempt(transaction: T, function: Callable[[T], Any]) -> Flow[Any]:

@@ -111,7 +111,7 @@ def get_or_create(
                 raise
         else:
             return instance, True
-    raise AssertionError("the last attempt returns or raises")  # pragma: no cover
+    raise AssertionError("the last attempt returns or raises")  # pragma: no cover - it can't be reached
 
 
 def update_or_create(
