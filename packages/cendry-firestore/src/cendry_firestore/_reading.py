@@ -106,6 +106,11 @@ class GetReading(_Reading):
         """Whether nothing is left of what the last request asked for."""
         return not self._missing
 
+    @property
+    def needs_no_end(self) -> bool:
+        """Whether the end of the stream can be left unread, as the SDK's own `get` leaves it: it costs a wait."""
+        return not self._missing
+
     def goes_on(self) -> bool:
         """Whether there is more to ask for, in a request of its own."""
         share = next(self._shares, None)
@@ -173,6 +178,8 @@ class QueryReading(_Reading):
     def is_complete(self) -> bool:
         """Whether nothing is left to ask for."""
         return self._count == self._plan.limit and self._count > 0
+
+    needs_no_end = False
 
     def goes_on(self) -> bool:
         """Whether there is more to ask for: a query is one request."""

@@ -221,8 +221,7 @@ async def _stream(
                     result = reading.result(response)
                     if result is not None:
                         yield result
-                        # As the SDK's own get does: waiting for the end of a stream costs as much as a document.
-                        if reading.is_complete:
+                        if reading.needs_no_end:
                             break
                     response = await read()
             if reading.goes_on():

@@ -201,8 +201,7 @@ def _stream(reading: GetReading | QueryReading, method: Method, connection: Conn
                 result = reading.result(response)
                 if result is not None:
                     yield result
-                    # As the SDK's own get does: waiting for the end of a stream costs as much as a document.
-                    if reading.is_complete:
+                    if reading.needs_no_end:
                         break
                 response = next(stream, None)
             if reading.goes_on():
