@@ -58,6 +58,8 @@ def test_importing_core_loads_nothing_that_is_not_used() -> None:
 def test_modules_and_functions_of_core_are_there_without_an_import_of_their_own() -> None:
     code = "import cendry; print(cendry.errors.__name__, cendry.field.__module__, cendry.context.__name__)"
     assert "cendry.errors cendry.fields cendry.context" == run(code)
+    # Of a module that is loaded already, nobody asks the package.
+    assert cendry.__getattr__("errors") is sys.modules["cendry.errors"]  # type: ignore[attr-defined]
 
 
 def test_lazy_names_are_loaded_when_they_are_used() -> None:

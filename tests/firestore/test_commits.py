@@ -18,6 +18,7 @@ from cendry.errors import (
 from cendry.paths import FieldPath
 from cendry.plan import Create, Delete, GetPlan, Set, Update, Write
 from cendry_firestore import AsyncFirestoreBackend, FirestoreBackend, _reading
+from cendry_firestore._road import GENERATED_VARIABLE
 from google.api_core import exceptions
 from google.api_core.retry import Retry
 from google.api_core.retry_async import AsyncRetry
@@ -61,7 +62,11 @@ async def own_success(face: Any, write: Write) -> Any:
     return caught.value
 
 
-async def test_a_create_does_not_report_its_own_success_as_already_existing(lost: Lost, make_face: Any) -> None:
+@pytest.mark.parametrize("generated", ["0", "1"])
+async def test_a_create_does_not_report_its_own_success_as_already_existing(
+    lost: Lost, make_face: Any, generated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(GENERATED_VARIABLE, generated)
     face = make_face()
     lost.answers()
     error = await own_success(face, Create("c/a", {"x": 1}))

@@ -164,6 +164,7 @@ def threads_of_a_stream(backend: FirestoreBackend) -> int:
 
 def test_a_stream_of_a_client_that_cendry_made_needs_no_thread(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(STREAMS, raising=False)
+    monkeypatch.delenv(GENERATED, raising=False)
     backend = FirestoreBackend(project=filled)
     assert 0 == threads_of_a_stream(backend)
     backend.close()
