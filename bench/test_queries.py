@@ -63,7 +63,7 @@ def plan(query: Query[City]) -> Any:
 
 def test_both_ask_for_the_same(ctx: Cendry, client: Any) -> None:
     assert chained(ctx) == by_arguments(ctx)
-    message = query_request(plan(chained(ctx)), DATABASE, None)._pb.structured_query
+    message = query_request(plan(chained(ctx)), DATABASE, None).structured_query
     other = of_the_sdk(client)._to_protobuf()._pb
     assert other.where == message.where
     assert other.order_by == message.order_by
