@@ -2,9 +2,9 @@
 
 It has gRPC's option `SingleThreadedUnaryStream`: who reads a stream does the work of the channel as well, instead of a
 thread that hands over each message. That saves two thirds of the CPU of a large read (bench/README.md). The option is
-marked as experimental, and there is a fault in it (seen in grpcio 1.85): a stream that isn't read to its end never lets
-go of its memory and its connection, since nobody takes its last events. `release` takes them. The SDK's own calls don't,
-so its client keeps a channel of its own, without the option, which connects when somebody uses it.
+marked as experimental, and there is a fault in it (seen in grpcio 1.85): a stream that isn't read to its end never
+lets go of its memory and its connection, since nobody takes its last events. `release` takes them. The SDK's own
+calls don't, so its client keeps a channel of its own, without the option, which connects when somebody uses it.
 """
 
 from __future__ import annotations
