@@ -194,7 +194,10 @@ def large(mib: float) -> list[Write]:
 
 
 async def test_a_commit_that_no_server_takes_is_not_sent(faulty: Any, make_face: Any) -> None:
-    with pytest.raises(InvalidRequestError, match=r"commit of 22 writes is 11\.0 MiB large.*at most 10 MiB"):
+    with pytest.raises(
+        InvalidRequestError,
+        match=r"commit of 22 writes is 11\.0 MiB large.*at most 10 MiB.*document 'c/d21', is 0\.50 MiB",
+    ):
         await make_face().commit(*large(11))
     assert [] == faulty.calls
 

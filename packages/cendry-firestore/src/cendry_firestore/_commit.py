@@ -65,16 +65,18 @@ def commit_request(writes: Sequence[Write], database: str, transaction: bytes | 
         parts.append(_sdk.CommitRequest(transaction=transaction).SerializeToString())
     request = b"".join(parts)
     if len(request) > MAX_REQUEST_BYTES:
-        raise too_large(request, writes, "Firestore", MAX_REQUEST_BYTES)
+        raise too_large(request, writes, database, "Firestore", MAX_REQUEST_BYTES)
     return request
 
 
-def too_large(request: bytes, writes: Sequence[Write], who: str, limit: int) -> InvalidRequestError:
+def too_large(request: bytes, writes: Sequence[Write], database: str, who: str, limit: int) -> InvalidRequestError:
     """The error of a commit that is too large; it can't be split, since it is all or nothing."""
     mib = 1024 * 1024
+    size, path = max((len(_serialized(write, database)), write.path) for write in writes)
     return InvalidRequestError(
         f"this commit of {len(writes)} writes is {len(request) / mib:.1f} MiB large, and {who} takes at most "
-        f"{limit // mib} MiB in one request. Write in several commits, or store less in a document."
+        f"{limit // mib} MiB in one request; the largest of them, of document {path!r}, is {size / mib:.2f} MiB. "
+        "Write in several commits, or store less in a document."
     )
 
 
@@ -212,11 +214,13 @@ class Outcome:
     Args:
         request: What is sent.
         writes: The writes in it.
+        database: Where it is sent.
     """
 
-    __slots__ = ("_broken", "_request", "_writes")
+    __slots__ = ("_broken", "_database", "_request", "_writes")
 
-    def __init__(self, request: bytes, writes: Sequence[Write]) -> None:
+    def __init__(self, request: bytes, writes: Sequence[Write], database: str) -> None:
+        self._database = database
         self._request = request
         self._writes = writes
         self._broken: Any = None
@@ -230,7 +234,9 @@ class Outcome:
         if isinstance(error, exceptions.ResourceExhausted) and len(self._request) > EMULATOR_REQUEST_BYTES:
             text = str(error)
             if any(part in text for part in _TOO_LARGE):
-                raise too_large(self._request, self._writes, "this server", EMULATOR_REQUEST_BYTES) from error
+                raise too_large(
+                    self._request, self._writes, self._database, "this server", EMULATOR_REQUEST_BYTES
+                ) from error
         if self._broken is None and isinstance(error, _UNKNOWN) and _UNSENT not in str(error):
             self._broken = error
         return error

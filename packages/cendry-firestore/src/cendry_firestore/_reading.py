@@ -47,6 +47,8 @@ class _Reading:
     """
 
     collection: str | None = None
+    needs_no_end = False
+    """Whether the end of a complete stream can be left unread, as the SDK's own `get` leaves it: it costs a wait."""
 
     def __init__(self, connection: Connection, transaction: bytes | None, allowance: Allowance) -> None:
         self.allowance = allowance
@@ -95,6 +97,8 @@ class _Reading:
 class GetReading(_Reading):
     """Documents by path, in as many requests as their names take; after a break, those that did not come yet."""
 
+    needs_no_end = True
+
     def __init__(self, plan: GetPlan, connection: Connection, transaction: bytes | None, allowance: Allowance) -> None:
         super().__init__(connection, transaction, allowance)
         self._plan = plan
@@ -104,11 +108,6 @@ class GetReading(_Reading):
     @property
     def is_complete(self) -> bool:
         """Whether nothing is left of what the last request asked for."""
-        return not self._missing
-
-    @property
-    def needs_no_end(self) -> bool:
-        """Whether the end of the stream can be left unread, as the SDK's own `get` leaves it: it costs a wait."""
         return not self._missing
 
     def goes_on(self) -> bool:
@@ -178,8 +177,6 @@ class QueryReading(_Reading):
     def is_complete(self) -> bool:
         """Whether nothing is left to ask for."""
         return self._count == self._plan.limit and self._count > 0
-
-    needs_no_end = False
 
     def goes_on(self) -> bool:
         """Whether there is more to ask for: a query is one request."""

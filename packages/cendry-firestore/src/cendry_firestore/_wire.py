@@ -38,9 +38,6 @@ def home_of(database: str) -> Home:
     return Home(database, len(database) + len(DOCUMENTS))
 
 
-_new = cast("Any", tuple).__new__
-
-
 class WireResult(tuple[Any, Any, Home]):
     """A `Document` message that was read, as a `StoredDocument` of core: decoded where somebody asks for it."""
 
@@ -114,7 +111,9 @@ class WireResult(tuple[Any, Any, Home]):
         return read
 
 
-new_result = cast("Callable[[type[WireResult], tuple[Any, datetime | None, Home]], WireResult]", _new)
+new_result = cast(
+    "Callable[[type[WireResult], tuple[Any, datetime | None, Home]], WireResult]", cast("Any", tuple).__new__
+)
 """Quicker than the class itself."""
 
 
@@ -135,13 +134,10 @@ def encoder(codec: Codec[M], database: str) -> Callable[[M], WireData]:
 
     It raises `InvalidValueError` for the first field that doesn't fit, as `codec.encode` does.
     """
-    found: Callable[[M], WireData] | None = codec.outputs.get((encoder, database))
-    if found is None:
-        compiled: Any = codec.outputs.get(encoder)
-        if compiled is None:
-            compiled = codec.outputs[encoder] = _compile("encoder", codec)
-        found = codec.outputs[encoder, database] = partial(_encoded, compiled, database)
-    return found
+    compiled: Any = codec.outputs.get(encoder)
+    if compiled is None:
+        compiled = codec.outputs[encoder] = _compile("encoder", codec)
+    return partial(_encoded, compiled, database)
 
 
 def _encoded(compiled: Callable[..., Any], database: str, instance: Any) -> WireData:

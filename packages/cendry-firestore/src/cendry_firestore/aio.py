@@ -119,7 +119,7 @@ class AsyncFirestoreBackend:
         """Apply all writes, in order, or none. With a transaction, this ends it."""
         connection = self._connection
         method, request = connection.road.commit, commit_request(writes, connection.database, transaction)
-        outcome = Outcome(request, writes)
+        outcome = Outcome(request, writes, connection.database)
 
         async def attempt(seconds: float) -> Any:
             try:
@@ -221,7 +221,7 @@ async def _stream(
                     result = reading.result(response)
                     if result is not None:
                         yield result
-                        if reading.needs_no_end:
+                        if reading.needs_no_end and reading.is_complete:
                             break
                     response = await read()
             if reading.goes_on():

@@ -123,7 +123,7 @@ class FirestoreBackend:
         """Apply all writes, in order, or none. With a transaction, this ends it."""
         connection = self._connection
         method, request = connection.road.commit, commit_request(writes, connection.database, transaction)
-        outcome = Outcome(request, writes)
+        outcome = Outcome(request, writes, connection.database)
 
         def attempt(seconds: float) -> Any:
             try:
@@ -201,7 +201,7 @@ def _stream(reading: GetReading | QueryReading, method: Method, connection: Conn
                 result = reading.result(response)
                 if result is not None:
                     yield result
-                    if reading.needs_no_end:
+                    if reading.needs_no_end and reading.is_complete:
                         break
                 response = next(stream, None)
             if reading.goes_on():
