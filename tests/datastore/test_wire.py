@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 import pytest
-from cendry import Field, FieldPath, Model, Ref, UnsupportedByBackendError, Vector, field, register_type
+from cendry import Field, FieldPath, GeoPoint, Model, Ref, UnsupportedByBackendError, Vector, field, register_type
 from cendry.codec import Codec, codec_for
 from cendry.errors import DecodeError, InvalidValueError
 from cendry_datastore import _sdk
@@ -195,3 +196,19 @@ def test_a_kind_that_is_unknown_comes_as_it_is() -> None:
     message = _sdk.Value()
     assert message is decode_value(message, HOME)
     assert {} == decode_projected(as_message({"x": "no map"}), (FieldPath("x", "y"),), HOME)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "message"),
+    [
+        (datetime, _sdk.Value(timestamp_value={"seconds": 253402300800})),
+        (GeoPoint, _sdk.Value(geo_point_value={"latitude": 91})),
+    ],
+)
+def test_moments_and_points_that_are_none_spoil_nothing_but_their_field(annotation: Any, message: Any) -> None:
+    entity = _sdk.Entity()
+    entity.properties["x"].CopyFrom(message)
+    assert {"x": message} == decode_properties(entity.properties, HOME)
+    with pytest.raises(DecodeError, match="x"):
+        decoder(codec_for(one_field(annotation)))(entity.properties, "i", "docs/i", HOME)
+    assert entity.properties == as_message(decode_properties(entity.properties, HOME))

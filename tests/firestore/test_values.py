@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from cendry.errors import ForeignReferenceError
+from cendry.interop.protobuf import to_datetime, write_timestamp
 from cendry.paths import FieldPath
 from cendry.plan import Condition, QueryPlan, Set
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
-from cendry_firestore._values import decode_fields, decode_value, encode_value, to_datetime, write_timestamp
+from cendry_firestore._values import decode_fields, decode_value, encode_value
 from google.api_core.datetime_helpers import DatetimeWithNanoseconds
 from google.cloud import firestore as sdk
 from google.cloud.firestore_v1 import types
@@ -148,12 +149,21 @@ def value_message(**fields: Any) -> Any:
     return types.Value(**fields)._pb
 
 
+def moment_message(seconds: int) -> Any:
+    message = value_message()
+    message.timestamp_value.seconds = seconds
+    return message
+
+
 @pytest.mark.parametrize(
     "message",
     [
         pytest.param(value_message(), id="a kind that this SDK does not know"),
         pytest.param(value_message(reference_value="no document name"), id="an odd reference"),
         pytest.param(value_message(geo_point_value={"latitude": 91}), id="a point that is none"),
+        pytest.param(moment_message(2**60), id="a moment that no year has"),
+        pytest.param(moment_message(253402300800), id="the year 10000"),
+        pytest.param(moment_message(-62135596801), id="the year 0"),
     ],
 )
 def test_unknown_values_are_read_as_messages_and_written_back_as_they_were(message: Any) -> None:

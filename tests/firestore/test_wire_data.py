@@ -14,13 +14,14 @@ from typing import Any, NamedTuple, Optional
 import pytest
 from cendry.codec import codec_for
 from cendry.errors import DecodeError, ForeignReferenceError
+from cendry.interop.protobuf import write_timestamp
 from cendry.metadata import DocumentMetadata, get_metadata
 from cendry.model import Model
 from cendry.reference import Ref
 from cendry.types import TypeRegistry
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
-from cendry_firestore._values import decode_value, document_name, document_path, encode_value, write_timestamp
+from cendry_firestore._values import decode_value, document_name, document_path, encode_value
 from cendry_firestore._wire import WireData, WireResult, decoder, encoder, home_of, new_result
 from core.test_codec_values import Level
 from firestore.comparing import DATABASE, decode, document_of, encode, exact

@@ -13,9 +13,9 @@ from cendry_firestore._wire import decoder, encoder
 from core.strategies import documents, int64, keys
 from firestore.comparing import CLIENT, DATABASE, document_of, exact, of_sdk, outcome, serialized, to_sdk
 from google.cloud.firestore_v1 import _helpers, types
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
-from making import one_field
+from making import make_model, one_field
 
 slow = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -212,8 +212,17 @@ def stored_documents(draw: st.DrawFn) -> tuple[type[Any], Any]:
     return type(instance), document
 
 
+def one_moment(seconds: int) -> tuple[type[Any], Any]:
+    """A model without fields, and a document with one moment."""
+    document = _sdk.Document()
+    document.fields["x"].CopyFrom(timestamp(seconds, 0))
+    return make_model({}), document
+
+
 @settings(slow, max_examples=300)
 @given(stored_documents())
+@example(one_moment(2**60))
+@example(one_moment(253402300800))
 def test_every_stored_document_is_read_or_refused_as_by_stored_values(case: tuple[type[Any], Any]) -> None:
     model, document = case
     codec = codec_for(model)

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from cendry.codec.dialect import Dialect
 from cendry.codec.emit import Module
+from cendry.interop.protobuf import write_geo_point, write_timestamp
 
 from . import _sdk
 from ._keys import Home, decode_key, fill_reference
-from ._values import decode_properties, decode_value, write_geo_point, write_properties, write_timestamp, write_value
+from ._values import decode_properties, decode_value, write_properties, write_value
 
 
 def _reference(module: Module, target: str, value: str) -> str:

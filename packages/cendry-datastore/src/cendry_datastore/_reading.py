@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from cendry.backend import DocumentResult, StoredDocument
+from cendry.interop.protobuf import write_timestamp
 from cendry.paths import FieldPath
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan
 
@@ -18,7 +19,7 @@ from . import _sdk
 from ._indexing import may_have_marks
 from ._keys import Home, fill_key, key_path, shown_id
 from ._queries import fill_query, property_name
-from ._values import decode_projected, decode_value, write_timestamp
+from ._values import decode_projected, decode_value
 from ._wire import WireResult, new_result
 
 _KEY: Final = "__key__"

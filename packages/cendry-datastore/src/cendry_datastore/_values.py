@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any, Final, cast
 
+from cendry.interop.protobuf import decode_geo_point, decode_timestamp, write_geo_point, write_timestamp
 from cendry.paths import FieldPath
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
@@ -15,17 +16,11 @@ from ._indexing import MAX_INDEXED_BYTES, NO_MARKS, Marks, is_too_long, marks_at
 from ._keys import Home, decode_key, fill_reference
 from ._unsupported import unsupported
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # The kinds that protobuf holds as Python holds them.
 _PLAIN: Final = frozenset({"string_value", "integer_value", "double_value", "boolean_value", "blob_value"})
 
 
 # --- reading ---
-
-
-def to_datetime(timestamp: Any) -> datetime:
-    """A protobuf timestamp to the microsecond, which is all that Datastore keeps."""
-    return _EPOCH + timedelta(0, timestamp.seconds, timestamp.nanos // 1000)
 
 
 def decode_properties(properties: Any, home: Home) -> dict[str, Any]:
@@ -41,7 +36,7 @@ def decode_value(value: Any, home: Home) -> Any:
         return getattr(value, kind)
     match kind:
         case "timestamp_value":
-            return to_datetime(value.timestamp_value)
+            return decode_timestamp(value)
         case "entity_value":
             # An embedded entity may have a key of its own, which no map of core's can hold.
             return decode_properties(value.entity_value.properties, home)
@@ -52,7 +47,7 @@ def decode_value(value: Any, home: Home) -> Any:
         case "key_value":
             return decode_key(value.key_value, home)
         case "geo_point_value":
-            return GeoPoint(value.geo_point_value.latitude, value.geo_point_value.longitude)
+            return decode_geo_point(value)
         case _:
             return value
 
@@ -79,15 +74,6 @@ def decode_projected(properties: Any, paths: Sequence[FieldPath], home: Home) ->
 
 
 # --- writing ---
-
-
-def write_timestamp(target: Any, moment: datetime) -> None:
-    """Set a protobuf timestamp; a naive moment is taken as UTC."""
-    since = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - _EPOCH
-    target.seconds = since.days * 86400 + since.seconds
-    target.nanos = since.microseconds * 1000
-    # The epoch itself sets nothing, and must still be there.
-    target.SetInParent()
 
 
 def write_properties(
@@ -149,14 +135,6 @@ def write_value(target: Any, value: Any, home: Home, marks: Marks = NO_MARKS, at
             _write_object(target, value, home)
     if at in marks:
         target.exclude_from_indexes = True
-
-
-def write_geo_point(target: Any, point: Any) -> None:
-    """Set the geo point of a `Value` message; the SDK's own has the same coordinates."""
-    target.geo_point_value.latitude = point.latitude
-    target.geo_point_value.longitude = point.longitude
-    # The one at zero and zero sets nothing, and must still be there.
-    target.geo_point_value.SetInParent()
 
 
 def _write_object(target: Any, value: Any, home: Home) -> None:

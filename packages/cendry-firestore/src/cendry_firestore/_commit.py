@@ -9,13 +9,14 @@ from typing import Any, Final
 
 from cendry.backend import CommitResult
 from cendry.errors import InvalidRequestError
+from cendry.interop.protobuf import to_datetime, write_timestamp
 from cendry.paths import FieldPath
 from cendry.plan import Create, Delete, FieldTransform, Set, Update, Write
 from cendry.values import ArrayRemove, ArrayUnion, Increment, Maximum, Minimum
 from google.api_core import exceptions
 
 from . import _sdk
-from ._values import document_name, to_datetime, write_fields, write_timestamp, write_value
+from ._values import document_name, write_fields, write_value
 from ._wire import WireData
 
 _SERVER_TIMESTAMP: Final = 1

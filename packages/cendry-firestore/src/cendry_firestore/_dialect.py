@@ -6,17 +6,10 @@ from typing import Final
 
 from cendry.codec.dialect import Dialect
 from cendry.codec.emit import Module
+from cendry.interop.protobuf import write_geo_point, write_timestamp
 
 from . import _sdk
-from ._values import (
-    decode_fields,
-    decode_reference,
-    decode_value,
-    write_fields,
-    write_geo_point,
-    write_timestamp,
-    write_value,
-)
+from ._values import decode_fields, decode_reference, decode_value, write_fields, write_value
 
 
 def _reference(_: Module, target: str, value: str) -> str:

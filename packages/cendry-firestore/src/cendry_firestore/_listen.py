@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 from cendry.backend import SnapshotResult
+from cendry.interop.protobuf import to_datetime
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import GetPlan, Order, QueryPlan
 from google.api_core import exceptions
@@ -19,7 +20,7 @@ from ._clients import Connection
 from ._errors import meaning_of
 from ._order import in_order
 from ._translate import document_result, fill_query, full_orders, parent_name
-from ._values import document_name, to_datetime
+from ._values import document_name
 
 _TARGET: Final = 1
 _INTERNAL: Final = 13

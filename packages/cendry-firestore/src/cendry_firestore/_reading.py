@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from cendry.backend import DocumentResult, StoredDocument
+from cendry.interop.protobuf import to_datetime
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import Bound, GetPlan, Order, QueryPlan
 from google.api_core import exceptions
@@ -23,7 +24,7 @@ from ._calls import Allowance
 from ._clients import Connection
 from ._errors import meaning_of
 from ._translate import document_result, full_orders, get_request, query_request
-from ._values import DOCUMENTS, document_path, to_datetime
+from ._values import DOCUMENTS, document_path
 from ._wire import WireResult, new_result
 
 # A stream goes on for as long as it gives documents; this counts attempts that gave none.

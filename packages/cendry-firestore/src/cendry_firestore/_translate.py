@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from cendry.backend import DocumentResult
+from cendry.interop.protobuf import to_datetime, write_timestamp
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import (
     AggregationPlan,
@@ -20,15 +21,7 @@ from cendry.plan import (
 )
 
 from . import _sdk
-from ._values import (
-    decode_fields,
-    decode_value,
-    document_name,
-    document_path,
-    to_datetime,
-    write_timestamp,
-    write_value,
-)
+from ._values import decode_fields, decode_value, document_name, document_path, write_value
 
 ASCENDING: Final = 1
 DESCENDING: Final = 2

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any, Final
 
 from cendry.errors import ForeignReferenceError, InvalidDocumentIdError
+from cendry.interop.protobuf import decode_geo_point, decode_timestamp, write_geo_point, write_timestamp
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 
 from . import _sdk
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # The kinds that protobuf holds as Python holds them.
 _PLAIN: Final = frozenset({"string_value", "integer_value", "double_value", "boolean_value", "bytes_value"})
 DOCUMENTS: Final = "/documents/"
@@ -28,20 +28,6 @@ def document_path(database: str, name: str) -> str:
     return name[len(database) + len(DOCUMENTS) :]
 
 
-def to_datetime(timestamp: Any) -> datetime:
-    """A protobuf timestamp to the microsecond, which is all that Firestore keeps."""
-    return EPOCH + timedelta(0, timestamp.seconds, timestamp.nanos // 1000)
-
-
-def write_timestamp(target: Any, moment: datetime) -> None:
-    """Set a protobuf timestamp; a naive moment is taken as UTC."""
-    since = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - EPOCH
-    target.seconds = since.days * 86400 + since.seconds
-    target.nanos = since.microseconds * 1000
-    # The epoch itself sets nothing, and must still be there.
-    target.SetInParent()
-
-
 def decode_fields(fields: Any, database: str) -> dict[str, Any]:
     """The fields of a document or a map, as stored values."""
     # A string that is not empty proves its kind, and most values are strings.
@@ -55,7 +41,7 @@ def decode_value(value: Any, database: str) -> Any:
         return getattr(value, kind)
     match kind:
         case "timestamp_value":
-            return to_datetime(value.timestamp_value)
+            return decode_timestamp(value)
         case "map_value":
             return _decode_map(value.map_value.fields, database)
         case "array_value":
@@ -64,10 +50,8 @@ def decode_value(value: Any, database: str) -> Any:
             return None
         case "reference_value":
             return decode_reference(value, database)
-        case "geo_point_value" if (
-            abs(value.geo_point_value.latitude) <= 90 and abs(value.geo_point_value.longitude) <= 180
-        ):
-            return GeoPoint(value.geo_point_value.latitude, value.geo_point_value.longitude)
+        case "geo_point_value":
+            return decode_geo_point(value)
         case _:
             return value
 
@@ -132,14 +116,6 @@ def _write_reference(target: Any, value: Ref[Any], database: str) -> None:
     if value.database is not None and value.database != database:
         raise ForeignReferenceError(value, database)
     target.reference_value = document_name(database, value.path)
-
-
-def write_geo_point(target: Any, value: GeoPoint) -> None:
-    """Fill a `Value` message with a geo point."""
-    point = target.geo_point_value
-    point.latitude, point.longitude = value.latitude, value.longitude
-    # 0/0 sets nothing, and must still be there.
-    point.SetInParent()
 
 
 def _write_vector(target: Any, value: Vector, _database: str) -> None:

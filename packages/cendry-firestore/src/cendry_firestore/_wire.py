@@ -12,8 +12,10 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
+from cendry.interop.protobuf import EPOCH, to_datetime
+
 from . import _sdk
-from ._values import DOCUMENTS, EPOCH, decode_fields, decode_value, to_datetime, write_value
+from ._values import DOCUMENTS, decode_fields, decode_value, write_value
 
 if TYPE_CHECKING:
     from cendry.codec import Codec

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from ..immutable import dataclass
 from ..shapes import Kind
 from .emit import Module
-
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True)

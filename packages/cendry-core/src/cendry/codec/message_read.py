@@ -12,6 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from ..interop.google import class_of
+from ..interop.protobuf import EPOCH
 from ..reference import Ref
 from ..shapes import (
     Anything,
@@ -34,7 +35,7 @@ from ..shapes import (
     kinds_of,
 )
 from ..values import GeoPoint
-from .dialect import EPOCH, Dialect
+from .dialect import Dialect
 from .emit import Fallback, Module, when
 from .emit_read import ReadEmitter, default_of
 from .leaves import EPOCH_DAY, MIDNIGHT, enum_members

@@ -1,0 +1,52 @@
+"""Protobuf messages that are the same in Firestore and Datastore, by the names of their fields. Imports no protobuf."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
+
+from ..values import GeoPoint
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def to_datetime(timestamp: Any) -> datetime:
+    """A timestamp to the microsecond, which is all that either database keeps.
+
+    Raises:
+        OverflowError: It is outside the years 1 to 9999.
+    """
+    return EPOCH + timedelta(0, timestamp.seconds, timestamp.nanos // 1000)
+
+
+def write_timestamp(target: Any, moment: datetime) -> None:
+    """Set a timestamp; a naive moment is taken as UTC."""
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - EPOCH
+    target.seconds = since.days * 86400 + since.seconds
+    target.nanos = since.microseconds * 1000
+    # The epoch itself sets nothing, and must still be there.
+    target.SetInParent()
+
+
+def decode_timestamp(value: Any) -> Any:
+    """The moment that a `Value` message holds; the message itself, if no `datetime` can be that moment."""
+    try:
+        return to_datetime(value.timestamp_value)
+    except OverflowError:
+        return value
+
+
+def decode_geo_point(value: Any) -> Any:
+    """The point that a `Value` message holds; the message itself, if that is no place on Earth."""
+    try:
+        return GeoPoint(value.geo_point_value.latitude, value.geo_point_value.longitude)
+    except ValueError:
+        return value
+
+
+def write_geo_point(target: Any, point: Any) -> None:
+    """Make a `Value` message hold a point: a `GeoPoint`, or the SDK's, which has the same coordinates."""
+    message = target.geo_point_value
+    message.latitude, message.longitude = point.latitude, point.longitude
+    # The one at 0/0 sets nothing, and must still be there.
+    message.SetInParent()
