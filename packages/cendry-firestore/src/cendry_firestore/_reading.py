@@ -48,6 +48,8 @@ class _Reading:
     """
 
     collection: str | None = None
+    is_of_one = False
+    """Whether a call that doesn't stream can do it; in a transaction, waiting for locks may take its time."""
     needs_no_end = False
     """Whether the end of a complete stream can be left unread, as the SDK's own `get` leaves it: it costs a wait."""
 
@@ -103,6 +105,7 @@ class GetReading(_Reading):
     def __init__(self, plan: GetPlan, connection: Connection, transaction: bytes | None, allowance: Allowance) -> None:
         super().__init__(connection, transaction, allowance)
         self._plan = plan
+        self.is_of_one = len(plan.paths) == 1 and transaction is None
         self._shares = _shares(plan.paths, len(self._database) + len(DOCUMENTS))
         self._missing = dict.fromkeys(next(self._shares))
 

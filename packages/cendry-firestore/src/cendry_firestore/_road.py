@@ -25,6 +25,9 @@ _SDK_LOGGING_VARIABLE: Final = "GOOGLE_SDK_PYTHON_LOGGING_SCOPE"
 _routing: Any = import_module("google.api_core.gapic_v1.routing_header")
 _SERVICE: Final = "/google.firestore.v1.Firestore/"
 
+ONE_SECONDS: Final = 15.0
+"""What a read of one document may take before it is tried as a stream."""
+
 _BY_PARENT: Final = frozenset(("RunQuery", "RunAggregationQuery"))
 """Methods that are routed by the parent of a collection; all others by the database."""
 
@@ -56,19 +59,46 @@ class Road:
     Attributes:
         is_direct: Whether this is the direct road.
         release: Ends a stream of the sync twin, whatever state it is in.
+        get_one: Reads documents as `get` does, where only one is asked for: begins a call that doesn't stream, which
+            costs a quarter less. For one name the server has one message, and then the bytes of both kinds of call
+            are the same. `None` where there is no such way.
     """
 
-    __slots__ = ("aggregate", "begin", "commit", "get", "is_direct", "release", "rollback", "run")
+    __slots__ = ("aggregate", "begin", "commit", "get", "get_one", "is_direct", "release", "rollback", "run")
 
     def __init__(self, is_direct: bool, start: Callable[[str, bool], Start], release: Callable[[Any], None]) -> None:
         self.is_direct = is_direct
         self.release = release
         self.get = Method(start("BatchGetDocuments", True), READ)
+        self.get_one = start("BatchGetDocuments", False) if is_direct else None
         self.run = Method(start("RunQuery", True), READ)
         self.aggregate = Method(start("RunAggregationQuery", True), READ)
         self.begin = Method(start("BeginTransaction", False), TRANSACT)
         self.commit = Method(start("Commit", False), COMMIT)
         self.rollback = Method(start("Rollback", False), TRANSACT)
+
+    def give_up_one(self, error: Any, seconds: float) -> None:
+        """Decide on a failure of `get_one`: nothing but a missing answer leads back to streams, and then for good.
+
+        A call that doesn't stream waits in vain where a second message comes. No server sends one; should one ever,
+        a read takes too long once.
+
+        Args:
+            error: What the call raised.
+            seconds: What it might have taken, had it not been cut short at `ONE_SECONDS`.
+
+        Raises:
+            RpcError: The error itself, in all other cases.
+        """
+        if seconds <= ONE_SECONDS or error.code() is not _sdk.grpc.StatusCode.DEADLINE_EXCEEDED:
+            raise error
+        # Of many that wait, the first one tells.
+        if self.get_one is not None:
+            self.get_one = None
+            logging.getLogger("cendry").warning(
+                "Reading one document took over %d seconds; from now on such reads are streams, which is slower.",
+                ONE_SECONDS,
+            )
 
 
 def road_to(api: Any, channel: Any, database: str, metadata: Metadata, *, is_async: bool) -> Road:
@@ -128,6 +158,8 @@ def _direct(api: Any, beside: Any, database: str, metadata: Metadata, is_async: 
         stub = (channel.unary_stream if streams else channel.unary_unary)(
             _SERVICE + name, request_serializer=serialize, response_deserializer=response_type.FromString
         )
+        if is_async:
+            _leave_log(stub, api.transport)
         by_parent = name in _BY_PARENT
 
         def begin(request: Any, seconds: float) -> Any:
@@ -143,6 +175,18 @@ def _direct(api: Any, beside: Any, database: str, metadata: Metadata, is_async: 
         return begin_async
 
     return Road(True, start, _cancel if beside is None else release)
+
+
+def _leave_log(stub: Any, transport: Any) -> None:
+    """Take the SDK's request log out of the way of a callable of its asyncio twin, and leave all other interceptors.
+
+    The log is off, or this road would not be taken; to be asked costs a call a fifth of its CPU all the same.
+    """
+    log = getattr(transport, "_interceptor", None)
+    interceptors = getattr(stub, "_interceptors", None)
+    if log is not None and interceptors:
+        # The list itself is the channel's.
+        stub._interceptors = [one for one in interceptors if one is not log]
 
 
 def _generated(api: Any, metadata: Metadata, is_async: bool) -> Callable[[str, bool], Start]:

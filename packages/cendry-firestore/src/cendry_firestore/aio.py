@@ -20,7 +20,7 @@ from ._clients import Connection, check_arguments
 from ._commit import Outcome, commit_request, commit_result
 from ._errors import translated
 from ._reading import GetReading, QueryReading
-from ._road import Method
+from ._road import ONE_SECONDS, Method, Road
 from ._translate import aggregation_request, aggregation_result, begin_request, rollback_request
 from ._wire import encoder
 
@@ -198,14 +198,26 @@ async def _close(connection: Connection) -> None:
     await connection.api.transport.close()
 
 
-async def _open(method: Method, request: Any, allowance: Allowance) -> tuple[Any, Any]:
-    """A stream and its first message, or `EOF` for one that has none: only with that a call proves to have worked."""
+async def _open(road: Road, method: Method, reading: GetReading | QueryReading) -> tuple[Any, Any]:
+    """A stream and its first message, or `EOF` for one that has none: only with that a call proves to have worked.
+
+    Where one message is all there is, it comes without a stream.
+    """
+    request = reading.request()
 
     async def attempt(seconds: float) -> tuple[Any, Any]:
+        if reading.is_of_one and (get_one := road.get_one) is not None:
+            try:
+                found = await get_one(request, min(seconds, ONE_SECONDS))
+            except _sdk.RpcError as error:
+                road.give_up_one(error, seconds)
+                seconds -= ONE_SECONDS
+            else:
+                return None, _sdk.EOF if found is None else found
         stream = await method.start(request, seconds)
         return stream, await stream.read()
 
-    return await send_async(attempt, allowance)
+    return await send_async(attempt, reading.allowance)
 
 
 async def _stream(
@@ -215,15 +227,14 @@ async def _stream(
         stream: Any = None
         try:
             with _noticing_close(connection):
-                stream, response = await _open(method, reading.request(), reading.allowance)
-                read = stream.read
+                stream, response = await _open(connection.road, method, reading)
                 while response is not _sdk.EOF:
                     result = reading.result(response)
                     if result is not None:
                         yield result
                         if reading.needs_no_end and reading.is_complete:
                             break
-                    response = await read()
+                    response = _sdk.EOF if stream is None else await stream.read()
             if reading.goes_on():
                 continue
             return

@@ -21,7 +21,7 @@ from ._commit import Outcome, commit_request, commit_result
 from ._errors import translated
 from ._listen import Listener
 from ._reading import GetReading, QueryReading
-from ._road import Method, Road
+from ._road import ONE_SECONDS, Method, Road
 from ._streams import channel_beside
 from ._translate import aggregation_request, aggregation_result, begin_request, rollback_request
 from ._wire import encoder
@@ -178,10 +178,20 @@ class FirestoreBackend:
             opened.close()
 
 
-def _open(road: Road, method: Method, request: Any, allowance: Allowance) -> tuple[Any, Any]:
-    """A stream and its first message, or `None` for one that has none: only with that a call proves to have worked."""
+def _open(road: Road, method: Method, reading: GetReading | QueryReading) -> tuple[Any, Any]:
+    """A stream and its first message, or `None` for one that has none: only with that a call proves to have worked.
+
+    Where one message is all there is, it comes without a stream.
+    """
+    request = reading.request()
 
     def attempt(seconds: float) -> tuple[Any, Any]:
+        if reading.is_of_one and (get_one := road.get_one) is not None:
+            try:
+                return None, get_one(request, min(seconds, ONE_SECONDS))
+            except _sdk.RpcError as error:
+                road.give_up_one(error, seconds)
+                seconds -= ONE_SECONDS
         stream = method.start(request, seconds)
         try:
             return stream, next(stream, None)
@@ -189,21 +199,21 @@ def _open(road: Road, method: Method, request: Any, allowance: Allowance) -> tup
             road.release(stream)
             raise
 
-    return send(attempt, allowance)
+    return send(attempt, reading.allowance)
 
 
 def _stream(reading: GetReading | QueryReading, method: Method, connection: Connection) -> Iterator[StoredDocument]:
     while True:
         stream: Any = None
         try:
-            stream, response = _open(connection.road, method, reading.request(), reading.allowance)
+            stream, response = _open(connection.road, method, reading)
             while response is not None:
                 result = reading.result(response)
                 if result is not None:
                     yield result
                     if reading.needs_no_end and reading.is_complete:
                         break
-                response = next(stream, None)
+                response = None if stream is None else next(stream, None)
             if reading.goes_on():
                 continue
             return
