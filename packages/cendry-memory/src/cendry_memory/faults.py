@@ -104,6 +104,8 @@ class Faults:
 
     def ambiguity(self) -> bool | None:
         """Whether the answer to this commit gets lost: `None` if not, else whether the commit is done."""
+        if not self._ambiguous:
+            return None
         with self._lock:
             return self._ambiguous.pop(0) if self._ambiguous else None
 

@@ -6,10 +6,10 @@ import math
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 from cendry.errors import ForeignReferenceError, InvalidDocumentIdError, InvalidRequestError
-from cendry.paths import FieldPath, check_document_path
+from cendry.paths import FieldPath, check_document_id, check_document_path
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 
@@ -143,7 +143,7 @@ def taken_in(data: Mapping[str, Any]) -> tuple[Fields, int]:
         TypeError: A value is of no kind that Firestore stores.
         ValueError: An integer has more than 64 bits.
     """
-    result, size = _take_map(data, 0)
+    result, size = _take_map(data, -1)
     if size > MAX_PATH_BYTES:
         _check_field_paths(result, 0)
     return result, size
@@ -216,7 +216,8 @@ def _utf8(text: str) -> bytes:
         raise InvalidRequestError(f"{text[:40]!r} contains a lone surrogate, which UTF-8 can't hold.") from None
 
 
-def _take_map(data: Mapping[str, Any], depth: int) -> tuple[Fields, int]:
+def _take_map(data: Mapping[str, Any], depth: int, _in_array: bool = False) -> tuple[Fields, int]:
+    depth = depth + 1 if depth < MAX_DEPTH else _too_deep()
     result: Fields = {}
     total = 0
     for key, value in data.items():
@@ -226,18 +227,17 @@ def _take_map(data: Mapping[str, Any], depth: int) -> tuple[Fields, int]:
             total += size + len(value) + 1
         elif kind is int and -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
             total += size + 8
+        elif kind in _SIZES:
+            total += size + _SIZES[kind]
         else:
-            value, value_size = _take(value, depth, False)
+            value, value_size = _TAKERS.get(kind, _take_kin)(value, depth, False)
             total += size + value_size
         result[name] = value
     return result, total
 
 
 def _take(value: Any, depth: int, in_array: bool) -> tuple[Any, int]:
-    take = _TAKERS.get(kind_of(value))
-    if take is None:
-        return _take_kin(value, depth, in_array)
-    return take(value, depth, in_array)
+    return _TAKERS.get(kind_of(value), _take_kin)(value, depth, in_array)
 
 
 _KIN: Final[tuple[Callable[[Any], Any], ...]] = (int, float, str, bytes)
@@ -251,10 +251,14 @@ def _take_kin(value: Any, depth: int, in_array: bool) -> tuple[Any, int]:
     if isinstance(value, datetime):
         return _take_datetime(value, depth, in_array)
     if isinstance(value, Mapping):
-        return _take_dict(dict(cast("Any", value)), depth, in_array)
+        return _take_map(dict(cast("Any", value)), depth, in_array)
     if isinstance(value, tuple):
         return _take_list(list(cast("Any", value)), depth, in_array)
     raise TypeError(f"{value!r} is of type {kind_of(value).__name__}, which Firestore doesn't store.")
+
+
+def _take_fixed(value: Any, _depth: int, _in_array: bool) -> tuple[Any, int]:
+    return value, _SIZES[kind_of(value)]
 
 
 def _take_int(value: int, _depth: int, _in_array: bool) -> tuple[Any, int]:
@@ -291,6 +295,8 @@ def _take_ref(value: Ref[Any], _depth: int, _in_array: bool) -> tuple[Any, int]:
 
 
 def _take_geo_point(value: GeoPoint, _depth: int, _in_array: bool) -> tuple[Any, int]:
+    if kind_of(value.latitude) is float and kind_of(value.longitude) is float:
+        return value, 16
     return GeoPoint(float(value.latitude), float(value.longitude)), 16
 
 
@@ -309,26 +315,30 @@ def _take_list(value: list[Any], depth: int, in_array: bool) -> tuple[Any, int]:
         raise InvalidRequestError("an array can't hold an array directly; put a map between them.")
     if not value:
         return [], 0
-    depth = _deeper(depth)
-    taken = [_take(element, depth, True) for element in value]
-    return [element for element, _ in taken], sum([size for _, size in taken])
+    depth = depth + 1 if depth < MAX_DEPTH else _too_deep()
+    result: list[Any] = []
+    total = 0
+    for element in value:
+        kind = kind_of(element)
+        if kind is str and element.isascii() and len(element) < MAX_VALUE_BYTES:
+            total += len(element) + 1
+        else:
+            element, size = _TAKERS.get(kind, _take_kin)(element, depth, True)
+            total += size
+        result.append(element)
+    return result, total
 
 
-def _take_dict(value: Mapping[str, Any], depth: int, _in_array: bool) -> tuple[Any, int]:
-    return _take_map(value, _deeper(depth))
+def _too_deep() -> NoReturn:
+    raise InvalidRequestError(f"a field holds maps and arrays over {MAX_DEPTH} levels deep.")
 
 
-def _deeper(depth: int) -> int:
-    if depth >= MAX_DEPTH:
-        raise InvalidRequestError(f"a field holds maps and arrays over {MAX_DEPTH} levels deep.")
-    return depth + 1
-
+_SIZES: Final[dict[type, int]] = {type(None): 1, bool: 1, float: 8}
+"""The bytes of values that are always legal, and always shared."""
 
 _TAKERS: Final[dict[type, Callable[[Any, int, bool], tuple[Any, int]]]] = {
-    type(None): lambda value, _depth, _in_array: (value, 1),
-    bool: lambda value, _depth, _in_array: (value, 1),
+    **dict.fromkeys(_SIZES, _take_fixed),
     int: _take_int,
-    float: lambda value, _depth, _in_array: (value, 8),
     str: _take_str,
     bytes: lambda value, _depth, _in_array: (value, _checked_size(len(value))),
     datetime: _take_datetime,
@@ -336,7 +346,7 @@ _TAKERS: Final[dict[type, Callable[[Any, int, bool], tuple[Any, int]]]] = {
     GeoPoint: _take_geo_point,
     Vector: _take_vector,
     list: _take_list,
-    dict: _take_dict,
+    dict: _take_map,
 }
 
 
@@ -351,6 +361,14 @@ def checked_path(path: str) -> str:
     """
     try:
         return check_document_path(path)
+    except InvalidDocumentIdError as error:
+        raise InvalidRequestError(str(error)) from error
+
+
+def checked_id(document_id: str) -> str:
+    """Give back a legal document id, likewise."""
+    try:
+        return check_document_id(document_id)
     except InvalidDocumentIdError as error:
         raise InvalidRequestError(str(error)) from error
 

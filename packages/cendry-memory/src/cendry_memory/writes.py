@@ -179,7 +179,13 @@ def _next(item: _Prepared, outcome: Outcome, now: datetime) -> Version | None:
         return stored
     old = outcome.old
     # Written back to what it was, it has not changed; deleted and written again, it is a new document.
-    if old is not None and stored is not None and identical(old.data, fields) and old.create_time == stored.create_time:
+    if (
+        old is not stored
+        and old is not None
+        and stored is not None
+        and identical(old.data, fields)
+        and old.create_time == stored.create_time
+    ):
         return old
     return Version(fields, stored.create_time if stored else now, now, size)
 

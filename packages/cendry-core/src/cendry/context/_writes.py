@@ -12,6 +12,7 @@ from ..backend import CommitResult
 from ..codec import Codec, codec_for
 from ..criteria import is_ref
 from ..errors import CendryError, InvalidValueError
+from ..fields import FieldInfo
 from ..flow import Commit, Flow
 from ..interop.google import from_sdk_change
 from ..metadata import attach, attach_deleted, check_instance, known_update_time, parent_of, remembered
@@ -130,7 +131,7 @@ class Writer:
         found = masked(codec, model, named, now)
         if fields is not None:
             found.values.clear()
-        self._stamp_update(codec, model, found, now)
+        self._stamp_update(codec, found, now)
         update_time = precondition(instance, path, if_unchanged)
         write = Update(path, found.data, tuple(found.paths), tuple(found.transforms.values()), update_time)
         return Pending(write, instance, False, found.values)
@@ -161,10 +162,8 @@ class Writer:
             data, transforms = self._transformed(codec, instance)
         values: list[tuple[Names, Any]] = []
         now: datetime | None = None
-        for info in fields_of(type(instance)).values():
-            if not (info.auto_now or (info.auto_now_add and getattr(instance, info.name) is None)):
-                continue
-            if info.alias in data:
+        for info in _timed(codec):
+            if (info.auto_now or getattr(instance, info.name) is None) and info.alias in data:
                 now = now or self._now()
                 stored, value = _moment(codec, info.name, now)
                 data[info.alias] = stored
@@ -184,14 +183,24 @@ class Writer:
                 data[info.alias] = codec.encode_field(name, value)
         return data, tuple(transforms)
 
-    def _stamp_update(self, codec: Codec[Any], model: type[Any], found: Masked, now: datetime) -> None:
-        for name, info in fields_of(model).items():
+    def _stamp_update(self, codec: Codec[Any], found: Masked, now: datetime) -> None:
+        for info in _timed(codec):
             if info.auto_now:
+                name = info.name
                 path = codec.resolve((name,)).path
                 if not found.touches(path):
                     stored, value = _moment(codec, name, now)
                     found.put(path, name, stored)
                     found.values.append(((name,), value))
+
+
+def _timed(codec: Codec[Any]) -> tuple[FieldInfo, ...]:
+    """The fields that the clock sets, at every write or at the first."""
+    found: tuple[FieldInfo, ...] | None = codec.outputs.get(_timed)
+    if found is None:
+        infos = fields_of(codec.model).values()
+        found = codec.outputs[_timed] = tuple(info for info in infos if info.auto_now or info.auto_now_add)
+    return found
 
 
 def locate(target: object, document_id: object, parent: object) -> tuple[type[Any], str, Model | None]:
