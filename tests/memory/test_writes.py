@@ -172,8 +172,13 @@ class TestSet:
         with pytest.raises(ValueError, match="64 bits"):
             backend.commit([Set("c/a", {"x": value})])
 
-    @pytest.mark.parametrize("path", ["c/__x__", "c/..", "__x__/a", "c", "c/", "c/a/b", "", "c/" + "a" * 1501])
-    def test_paths_are_checked(self, backend: MemoryBackend, path: str):
+    @pytest.mark.parametrize(
+        "path",
+        ["c/__x__", "c/..", "__x__/a", "c", "c/", "c/a/b", "", "c/" + "a" * 1501, "c/z/s/.", "c/z/s/" + "é" * 751],
+    )
+    @pytest.mark.parametrize("others", [(), ("c/z", "c/z/s/z")], ids=["first", "beside others"])
+    def test_paths_are_checked(self, backend: MemoryBackend, path: str, others: tuple[str, ...]):
+        backend.commit([Set(other, {}) for other in others])
         with pytest.raises(InvalidRequestError):
             backend.commit([Set(path, {})])
         with pytest.raises(InvalidRequestError):
