@@ -86,7 +86,8 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
             raise CendryError(f"The update of {model.__qualname__} names {text!r} twice.")
         named[into.path] = text
         places.append((place, text, into, from_sdk_change(value)))
-    _refuse_overlaps(model, named)
+    if len(named) > 1:
+        _refuse_overlaps(model, named)
     found = Masked()
     for place, text, into, value in places:
         if value is DELETE_FIELD:
