@@ -1,6 +1,6 @@
 """Runs a script of hatch's `versions` environments on each supported Python that this machine has.
 
-    python tools/matrix.py [--require 3.10] versions:test [ARGUMENTS]
+    python tools/matrix.py [--require 3.10] [--together] versions:test [ARGUMENTS]
 
 Pythons are looked for on the PATH, among pyenv's, and among hatch's own. Those that are missing are named and skipped,
 or, if required, a failure. Nothing is downloaded.
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
@@ -23,12 +24,13 @@ def main() -> int:
     """Run the script that the command line names; give the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--require", action="append", default=[], choices=VERSIONS, help="run on these alone")
+    parser.add_argument("--together", action="store_true", help="at the same time; each one's output at its end")
     parser.add_argument("script")
     options, arguments = parser.parse_known_args()
     wanted: list[str] = options.require or list(VERSIONS)
     found = {version: path for version in wanted if (path := find_python(version)) is not None}
     missing = [version for version in wanted if version not in found]
-    code = run(options.script, arguments, found) if found else 1
+    code = run(options.script, arguments, found, together=options.together) if found else 1
     print(f"\nPythons used: {', '.join(found) or 'none'}", flush=True)
     if missing:
         print(f"Pythons not on this machine, skipped: {', '.join(missing)}", flush=True)
@@ -70,19 +72,29 @@ def answer_of(program: str, *arguments: str) -> str | None:
     return answer.stdout.strip() if answer.returncode == 0 else None
 
 
-def run(script: str, arguments: list[str], pythons: dict[str, Path]) -> int:
+def run(script: str, arguments: list[str], pythons: dict[str, Path], *, together: bool) -> int:
     """Run hatch's script once per interpreter, all of them even if one fails; give the first failure's exit code."""
     hatch = shutil.which("hatch")
     if hatch is None:
         print("hatch is not on the PATH: python -m pip install hatch", file=sys.stderr)
         return 1
     environment, _, name = script.partition(":")
-    codes: list[int] = []
-    for version, python in pythons.items():
-        path = os.pathsep.join([os.environ["PATH"], str(python.parent)])
+
+    def one(version: str) -> int:
+        path = os.pathsep.join([os.environ["PATH"], str(pythons[version].parent)])
         command = [hatch, "run", f"{environment}.py{version}:{name}", *arguments]
-        print(f"\n--- Python {version}", flush=True)
-        codes.append(subprocess.run(command, env={**os.environ, "PATH": path}, check=False).returncode)
+        if not together:
+            print(f"\n--- Python {version}", flush=True)
+        output = subprocess.PIPE if together else None
+        ended = subprocess.run(
+            command, env={**os.environ, "PATH": path}, stdout=output, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        if together:
+            print(f"\n--- Python {version}\n{ended.stdout}", flush=True)
+        return ended.returncode
+
+    with ThreadPoolExecutor(len(pythons) if together else 1) as threads:
+        codes = list(threads.map(one, pythons))
     return next((code for code in codes if code), 0)
 
 
