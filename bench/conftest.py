@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cendry_memory.emulator import EmulatorUnavailableError, emulators_required, running
+from emulators import any_emulator
 from figures import Figures, table
 
 _FIGURES = pytest.StashKey[Figures]()
@@ -39,10 +39,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture(scope="session")
 def project() -> Iterator[str]:
     """A project of an emulator."""
-    try:
-        with running():
-            yield f"bench-{uuid.uuid4().hex[:12]}"
-    except EmulatorUnavailableError as error:
-        if emulators_required():
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+    with any_emulator():
+        yield f"bench-{uuid.uuid4().hex[:12]}"

@@ -9,8 +9,7 @@ import statistics
 import time
 import tracemalloc
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -18,8 +17,8 @@ import pytest
 from cendry import Cendry, MemoryBackend
 from cendry.codec import codec_for
 from cendry.plan import Set
-from cendry_memory.emulator import EmulatorUnavailableError, known, start, stop
 from codec_model import DATA, City, GeoPoint
+from emulators import new_emulator
 from figures import Figures, best
 
 MANY = 100_000
@@ -97,20 +96,6 @@ def small_test(ctx: Cendry) -> None:
         assert ctx.get(City, "c18").capital
 
 
-@contextmanager
-def new_emulator() -> Iterator[None]:
-    """An emulator that has just been started: with each thousand of calls, they get quicker."""
-    try:
-        process, host = start()
-    except EmulatorUnavailableError as error:
-        pytest.skip(str(error))
-    try:
-        with known(host):
-            yield
-    finally:
-        stop(process)
-
-
 def test_a_small_test_takes_a_fiftieth_of_the_emulators_time(figures: Figures) -> None:
     # Who tests in process runs no emulator meanwhile, and one that compiles itself takes half of a small machine.
     memory = small_tests(30, on_memory)
@@ -119,9 +104,19 @@ def test_a_small_test_takes_a_fiftieth_of_the_emulators_time(figures: Figures) -
         small_tests(OLD // 44, on_emulator)
         old = small_tests(11, on_emulator)
     memory += small_tests(30, on_memory)
-    what = "memory: a test with 20 saves, 20 updates and 4 reads / the same on an emulator"
-    figures(f"{what} that has answered {OLD:,} calls", **small_ratio(memory, old))
-    figures(f"{what} in its first 500 calls", **small_ratio(memory, young), budget=SMALL_TEST_BUDGET)
+    for emulator, seconds, budget in (
+        (f"that has answered {OLD:,} calls", old, None),
+        ("in its first 500 calls", young, SMALL_TEST_BUDGET),
+    ):
+        ours, its = statistics.median(memory), statistics.median(seconds)
+        figures(
+            f"memory: a test with 20 saves, 20 updates and 4 reads / the same on an emulator {emulator}",
+            100 * ours / its,
+            unit="%",
+            budget=budget,
+            detail=f"1/{its / ours:.0f}: {1e3 * ours:.1f} ms, emulator {1e3 * its:.0f} ms, waiting included; "
+            f"the quickest of each 1/{min(seconds) / min(memory):.0f}",
+        )
 
 
 def on_memory() -> Cendry:
@@ -142,16 +137,6 @@ def small_tests(count: int, make: Callable[[], Cendry]) -> list[float]:
         small_test(make())
         seconds.append(time.perf_counter() - started)
     return seconds[1:]
-
-
-def small_ratio(memory: list[float], emulator: list[float]) -> dict[str, Any]:
-    ours, its = statistics.median(memory), statistics.median(emulator)
-    return {
-        "value": 100 * ours / its,
-        "unit": "%",
-        "detail": f"1/{its / ours:.0f}: {1e3 * ours:.1f} ms, emulator {1e3 * its:.0f} ms, waiting included; "
-        f"the quickest of each 1/{min(emulator) / min(memory):.0f}",
-    }
 
 
 # Memory

@@ -1,9 +1,9 @@
 """Runs a script of hatch's `versions` environments on each supported Python that this machine has.
 
-    python tools/matrix.py [--require 3.10] [--together] versions:test [ARGUMENTS]
+    python tools/matrix.py [--require 3.10] [--jobs 2] versions:test [ARGUMENTS]
 
 Pythons are looked for on the PATH, among pyenv's, and among hatch's own. Those that are missing are named and skipped,
-or, if required, a failure. Nothing is downloaded.
+or, if required, a failure. Nothing is downloaded. What each one prints comes when it has ended.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ def main() -> int:
     """Run the script that the command line names; give the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--require", action="append", default=[], choices=VERSIONS, help="run on these alone")
-    parser.add_argument("--together", action="store_true", help="at the same time; each one's output at its end")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at the same time")
     parser.add_argument("script")
     options, arguments = parser.parse_known_args()
     wanted: list[str] = options.require or list(VERSIONS)
     found = {version: path for version in wanted if (path := find_python(version)) is not None}
     missing = [version for version in wanted if version not in found]
-    code = run(options.script, arguments, found, together=options.together) if found else 1
+    code = run(options.script, arguments, found, options.jobs) if found else 1
     print(f"\nPythons used: {', '.join(found) or 'none'}", flush=True)
     if missing:
         print(f"Pythons not on this machine, skipped: {', '.join(missing)}", flush=True)
@@ -72,7 +72,7 @@ def answer_of(program: str, *arguments: str) -> str | None:
     return answer.stdout.strip() if answer.returncode == 0 else None
 
 
-def run(script: str, arguments: list[str], pythons: dict[str, Path], *, together: bool) -> int:
+def run(script: str, arguments: list[str], pythons: dict[str, Path], jobs: int) -> int:
     """Run hatch's script once per interpreter, all of them even if one fails; give the first failure's exit code."""
     hatch = shutil.which("hatch")
     if hatch is None:
@@ -82,18 +82,18 @@ def run(script: str, arguments: list[str], pythons: dict[str, Path], *, together
 
     def one(version: str) -> int:
         path = os.pathsep.join([os.environ["PATH"], str(pythons[version].parent)])
-        command = [hatch, "run", f"{environment}.py{version}:{name}", *arguments]
-        if not together:
-            print(f"\n--- Python {version}", flush=True)
-        output = subprocess.PIPE if together else None
         ended = subprocess.run(
-            command, env={**os.environ, "PATH": path}, stdout=output, stderr=subprocess.STDOUT, text=True, check=False
+            [hatch, "run", f"{environment}.py{version}:{name}", *arguments],
+            env={**os.environ, "PATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
-        if together:
-            print(f"\n--- Python {version}\n{ended.stdout}", flush=True)
+        print(f"\n--- Python {version}\n{ended.stdout}", flush=True)
         return ended.returncode
 
-    with ThreadPoolExecutor(len(pythons) if together else 1) as threads:
+    with ThreadPoolExecutor(jobs) as threads:
         codes = list(threads.map(one, pythons))
     return next((code for code in codes if code), 0)
 

@@ -19,8 +19,8 @@ MAX_PATH_DEPTH: Final = 100
 
 _SIMPLE_SEGMENT: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\Z")
 _RESERVED: Final = re.compile(r"__.*__\Z", re.DOTALL)
-# What most ids are; the length is only a bound, far below that of ids.
-_PLAIN_ID: Final = re.compile(r"(?!__)[A-Za-z0-9_-]{1,200}\Z")
+# What most ids of documents and collections are: legal at one look. The length is only a bound, far below the limit.
+_PLAIN: Final = re.compile(r"(?!__)[A-Za-z0-9_-]{1,200}\Z")
 # What an import from Datastore mode leaves behind: integer ids, and escaped names.
 _IMPORTED_ID: Final = re.compile(r"__(?:id(?:-?[1-9][0-9]{0,18})|esc.*)__\Z", re.DOTALL)
 _INT64: Final = range(-(2**63), 2**63)
@@ -67,7 +67,7 @@ def check_document_id(value: object) -> str:
     Raises:
         InvalidDocumentIdError: The id is none of these.
     """
-    if isinstance(value, str) and _PLAIN_ID.match(value):
+    if isinstance(value, str) and _PLAIN.match(value):
         return value
     text = _checked_text("document id", value)
     if _RESERVED.match(text) and not _is_imported_id(text):
@@ -81,6 +81,8 @@ def check_collection_id(value: object) -> str:
     Raises:
         InvalidDocumentIdError: The name is not legal.
     """
+    if isinstance(value, str) and _PLAIN.match(value):
+        return value
     text = _checked_text("collection name", value)
     if _RESERVED.match(text):
         raise InvalidDocumentIdError("collection name", text, "names of the form __...__ are reserved")

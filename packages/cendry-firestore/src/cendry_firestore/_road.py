@@ -61,7 +61,7 @@ class Road:
         release: Ends a stream of the sync twin, whatever state it is in.
         get_one: Reads documents as `get` does, where only one is asked for: begins a call that doesn't stream, which
             costs a quarter less. For one name the server has one message, and then the bytes of both kinds of call
-            are the same. `None` where there is no such way.
+            are the same. It is cut short at `ONE_SECONDS`. `None` where there is no such way.
     """
 
     __slots__ = ("aggregate", "begin", "commit", "get", "get_one", "is_direct", "release", "rollback", "run")
@@ -70,22 +70,26 @@ class Road:
         self.is_direct = is_direct
         self.release = release
         self.get = Method(start("BatchGetDocuments", True), READ)
-        self.get_one = start("BatchGetDocuments", False) if is_direct else None
+        self.get_one = _cut_short(start("BatchGetDocuments", False)) if is_direct else None
         self.run = Method(start("RunQuery", True), READ)
         self.aggregate = Method(start("RunAggregationQuery", True), READ)
         self.begin = Method(start("BeginTransaction", False), TRANSACT)
         self.commit = Method(start("Commit", False), COMMIT)
         self.rollback = Method(start("Rollback", False), TRANSACT)
 
-    def give_up_one(self, error: Any, seconds: float) -> None:
+    def give_up_one(self, request: Any, error: Any, seconds: float) -> float:
         """Decide on a failure of `get_one`: nothing but a missing answer leads back to streams, and then for good.
 
         A call that doesn't stream waits in vain where a second message comes. No server sends one; should one ever,
         a read takes too long once.
 
         Args:
+            request: What was asked.
             error: What the call raised.
-            seconds: What it might have taken, had it not been cut short at `ONE_SECONDS`.
+            seconds: What it might have taken, had it not been cut short.
+
+        Returns:
+            The seconds that are left for a stream.
 
         Raises:
             RpcError: The error itself, in all other cases.
@@ -96,9 +100,15 @@ class Road:
         if self.get_one is not None:
             self.get_one = None
             logging.getLogger("cendry").warning(
-                "Reading one document took over %d seconds; from now on such reads are streams, which is slower.",
+                "Reading %s took over %d seconds; from now on reads of one document are streams, which is slower.",
+                request.documents[0],
                 ONE_SECONDS,
             )
+        return seconds - ONE_SECONDS
+
+
+def _cut_short(start: Start) -> Start:
+    return lambda request, seconds: start(request, min(seconds, ONE_SECONDS))
 
 
 def road_to(api: Any, channel: Any, database: str, metadata: Metadata, *, is_async: bool) -> Road:

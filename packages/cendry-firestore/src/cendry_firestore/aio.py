@@ -20,7 +20,7 @@ from ._clients import Connection, check_arguments
 from ._commit import Outcome, commit_request, commit_result
 from ._errors import translated
 from ._reading import GetReading, QueryReading
-from ._road import ONE_SECONDS, Method, Road
+from ._road import Method, Road
 from ._translate import aggregation_request, aggregation_result, begin_request, rollback_request
 from ._wire import encoder
 
@@ -208,10 +208,9 @@ async def _open(road: Road, method: Method, reading: GetReading | QueryReading) 
     async def attempt(seconds: float) -> tuple[Any, Any]:
         if reading.is_of_one and (get_one := road.get_one) is not None:
             try:
-                found = await get_one(request, min(seconds, ONE_SECONDS))
+                found = await get_one(request, seconds)
             except _sdk.RpcError as error:
-                road.give_up_one(error, seconds)
-                seconds -= ONE_SECONDS
+                seconds = road.give_up_one(request, error, seconds)
             else:
                 return None, _sdk.EOF if found is None else found
         stream = await method.start(request, seconds)

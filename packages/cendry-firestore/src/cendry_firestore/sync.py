@@ -21,7 +21,7 @@ from ._commit import Outcome, commit_request, commit_result
 from ._errors import translated
 from ._listen import Listener
 from ._reading import GetReading, QueryReading
-from ._road import ONE_SECONDS, Method, Road
+from ._road import Method, Road
 from ._streams import channel_beside
 from ._translate import aggregation_request, aggregation_result, begin_request, rollback_request
 from ._wire import encoder
@@ -188,10 +188,9 @@ def _open(road: Road, method: Method, reading: GetReading | QueryReading) -> tup
     def attempt(seconds: float) -> tuple[Any, Any]:
         if reading.is_of_one and (get_one := road.get_one) is not None:
             try:
-                return None, get_one(request, min(seconds, ONE_SECONDS))
+                return None, get_one(request, seconds)
             except _sdk.RpcError as error:
-                road.give_up_one(error, seconds)
-                seconds -= ONE_SECONDS
+                seconds = road.give_up_one(request, error, seconds)
         stream = method.start(request, seconds)
         try:
             return stream, next(stream, None)

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any, Final, NoReturn, cast
 
 from cendry.errors import ForeignReferenceError, InvalidDocumentIdError, InvalidRequestError
-from cendry.paths import FieldPath, check_document_id, check_document_path
+from cendry.paths import FieldPath, check_document_path
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 
@@ -143,6 +143,7 @@ def taken_in(data: Mapping[str, Any]) -> tuple[Fields, int]:
         TypeError: A value is of no kind that Firestore stores.
         ValueError: An integer has more than 64 bits.
     """
+    # The document itself is no level of its fields.
     result, size = _take_map(data, -1)
     if size > MAX_PATH_BYTES:
         _check_field_paths(result, 0)
@@ -361,14 +362,6 @@ def checked_path(path: str) -> str:
     """
     try:
         return check_document_path(path)
-    except InvalidDocumentIdError as error:
-        raise InvalidRequestError(str(error)) from error
-
-
-def checked_id(document_id: str) -> str:
-    """Give back a legal document id, likewise."""
-    try:
-        return check_document_id(document_id)
     except InvalidDocumentIdError as error:
         raise InvalidRequestError(str(error)) from error
 
