@@ -257,7 +257,10 @@ def test_nothing_is_lost_doubled_stuck_or_leaked(
         watchdog.cancel()
         faulthandler.cancel_dump_traceback_later()
     assert [] == missing("fault", {*KINDS, *(ENDS if len(lives) > 2 else {lives[0].end})})
-    assert [] == missing("operation", REACHED)
+    unreached = missing("operation", REACHED)
+    counted.LINES.append(f"never reached: {', '.join(unreached) or 'nothing'}")
+    # How much is done in the shortest one, the machine decides.
+    assert seconds <= SHORT or not unreached
 
 
 def _rested(port: int, readings: list[gauges.Reading]) -> gauges.Reading:
@@ -271,7 +274,8 @@ def _assert_no_growth(readings: list[gauges.Reading]) -> None:
     first, last = readings[0], readings[-1]
     assert last.threads <= first.threads, f"{first} -> {last}: {threading.enumerate()}"
     assert all(one.sockets <= 2 * len(MANNERS) for one in readings), readings
-    assert last.channels <= first.channels, f"{first} -> {last}"
+    # Made at first use, which may be in a later life: two of each twin's for each manner.
+    assert all(one.channels <= 4 * len(MANNERS) for one in readings), readings
     assert last.files <= first.files + 2 * len(MANNERS), f"{first} -> {last}"
     if len(readings) > 2:
         warm = readings[1]
