@@ -7,8 +7,8 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from cendry.fields import Field, field
-from cendry.model import Map, Model
+from cendry._model.fields import Field, field
+from cendry._model.model import Map, Model
 from cendry.values import GeoPoint
 
 UTC = timezone.utc

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from cendry import Field, Model, field
+from cendry._query.results import reader
 from cendry.backend import DocumentResult
 from cendry.codec import codec_for
-from cendry.results import reader
 from figures import Figures, best
 
 BUDGET = 1.05

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from cendry import GeoPoint
+from cendry._query.results import reader
 from cendry.backend import DocumentResult
 from cendry.codec import codec_for
-from cendry.results import reader
 from codec_model import DATA, City, Status
 from figures import Figures
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from cendry import Asc, Cendry, Query, default_registry
-from cendry.planning import planned
-from cendry.selection import criteria_of
-from cendry_firestore._translate import query_request
+from cendry._query.compile import planned
+from cendry._query.selection import criteria_of
+from cendry_firestore._requests import query_request
 from codec_model import City, Mayor
 from figures import Figures, best
 from google.auth.credentials import AnonymousCredentials

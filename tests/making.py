@@ -5,8 +5,8 @@ from __future__ import annotations
 import types
 from typing import Annotated, Any
 
-from cendry.fields import Field, field
-from cendry.model import Map, Model
+from cendry._model.fields import Field, field
+from cendry._model.model import Map, Model
 
 
 def make_class(name: str, base: type[Any], annotations: dict[str, Any], **keywords: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Tells mkdocstrings that `cendry.immutable.dataclass` makes dataclasses, so that the docs show what they take."""
+"""Tells mkdocstrings that `cendry._immutable.dataclass` makes dataclasses, so that the docs show what they take."""
 
 # Only the environment of the docs has griffe.
 # mypy: ignore-errors
@@ -16,5 +16,5 @@ class QuickDataclasses(griffe.Extension):
 
     def on_alias_instance(self, *, alias: griffe.Alias, **kwargs: Any) -> None:  # noqa: ARG002
         """Point an import of core's decorator to the standard library's."""
-        if alias.target_path == "cendry.immutable.dataclass":
+        if alias.target_path == "cendry._immutable.dataclass":
             alias.target_path = "dataclasses.dataclass"

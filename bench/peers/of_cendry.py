@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cendry import AsyncCendry, Cendry, default_registry
+from cendry._query.compile import planned
+from cendry._query.selection import criteria_of
 from cendry.codec import codec_for
-from cendry.planning import planned
-from cendry.selection import criteria_of
-from cendry_firestore._translate import query_request
+from cendry_firestore._requests import query_request
 from codec_model import DATA, City, Mayor
 from tasks import Adapter, Doing, Setting, Work, main
 

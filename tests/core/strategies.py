@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Optional, Union
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from cendry.fields import field
+from cendry._model.fields import field
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from hypothesis import strategies as st

@@ -15,9 +15,9 @@ from typing import Annotated, Any, ClassVar, ForwardRef, Generic, Literal, Optio
 
 import cendry
 import pytest
-from cendry.annotations import Unresolved, as_text, replace_leaves
-from cendry.fields import Field, field
-from cendry.model import Map, Model, fields_of, resolve
+from cendry._model.annotations import Unresolved, as_text, replace_leaves
+from cendry._model.fields import Field, field
+from cendry._model.model import Map, Model, fields_of, resolve
 from cendry.reference import Ref
 
 T = TypeVar("T")
@@ -29,8 +29,8 @@ import typing as t
 import typing
 from typing import Annotated, Any, ClassVar, Generic, Optional, TypeVar, Union
 import cendry
-from cendry.fields import Field, field
-from cendry.model import Map, Model, resolve
+from cendry._model.fields import Field, field
+from cendry._model.model import Map, Model, resolve
 from cendry.reference import Ref
 T = TypeVar("T")
 class Mayor(Map):

@@ -13,14 +13,14 @@ from datetime import date, datetime, time, timezone
 from typing import Any, Optional
 
 import pytest
+from cendry._model.fields import Field, field
+from cendry._model.model import Map, Model
+from cendry._types.analysis import TypeRegistry
+from cendry._types.shapes import DocumentId
 from cendry.codec import Codec, codec_for, source_of
 from cendry.codec.reader import STORED, Reader
 from cendry.errors import DecodeError, InvalidValueError
-from cendry.fields import Field, field
-from cendry.model import Map, Model
 from cendry.paths import FieldPath
-from cendry.shapes import DocumentId
-from cendry.types import TypeRegistry
 from making import make_map, make_model, one_field
 
 UTC = timezone.utc

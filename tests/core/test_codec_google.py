@@ -8,12 +8,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+from cendry._interop.google import from_sdk, sdk_class_kind, sdk_kind
+from cendry._types.analysis import shape_of
 from cendry.codec import codec_for
 from cendry.convert import from_dict, to_dict, validate
 from cendry.errors import InvalidValueError
-from cendry.interop.google import from_sdk, sdk_class_kind, sdk_kind
 from cendry.reference import Ref
-from cendry.types import shape_of
 from cendry.values import (
     DELETE_FIELD,
     SERVER_TIMESTAMP,

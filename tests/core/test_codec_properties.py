@@ -12,13 +12,13 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple, Optional, Union
 
 import pytest
+from cendry._model.fields import field
 from cendry.codec import codec_for
 from cendry.codec.checker import FAILED
 from cendry.codec.reader import STORED, Reader, Reading
 from cendry.codec.writer import Writer
 from cendry.convert import from_dict, to_dict, validate
 from cendry.errors import DecodeError, InvalidValueError
-from cendry.fields import field
 from core.strategies import Case, Color, Options, cases, documents
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -14,16 +14,16 @@ from typing import Any, Literal, NamedTuple, Optional, Union
 from uuid import UUID
 
 import pytest
+from cendry._model.fields import Field
+from cendry._model.model import Map
+from cendry._types.analysis import FirestoreValue
 from cendry.codec import codec_for
 from cendry.codec.checker import FAILED
 from cendry.codec.reader import STORED, Reader
 from cendry.codec.writer import Writer
 from cendry.convert import from_dict, to_dict, validate
 from cendry.errors import DecodeError, InvalidValueError
-from cendry.fields import Field
-from cendry.model import Map
 from cendry.reference import Ref
-from cendry.types import FirestoreValue
 from cendry.values import (
     DELETE_FIELD,
     SERVER_TIMESTAMP,

@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from cendry._model.fields import Field, field
+from cendry._model.model import Map, Model
 from cendry.convert import Problem, from_dict, to_dict, validate
 from cendry.errors import DecodeError, InvalidDocumentIdError, InvalidValueError, UnknownFieldError
-from cendry.fields import Field, field
-from cendry.model import Map, Model
 
 MOMENT = datetime(2024, 5, 6, tzinfo=timezone.utc)
 

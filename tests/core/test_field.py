@@ -9,10 +9,10 @@ import pickle
 from typing import Any, NamedTuple, Optional, Union
 
 import pytest
+from cendry._model.fields import Field, FieldDescriptor, FieldInfo, field
+from cendry._model.model import Map, Model
+from cendry._types.analysis import register_type
 from cendry.errors import UnknownFieldError
-from cendry.fields import Field, FieldDescriptor, FieldInfo, field
-from cendry.model import Map, Model
-from cendry.types import register_type
 from typing_extensions import TypedDict
 
 

@@ -14,10 +14,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from cendry.fields import Field, field
+from cendry._frozen import class_name, own_copy, source
+from cendry._model.fields import Field, field
+from cendry._model.model import Map, Model
 from cendry.filters import And, Asc, Comparison, Desc, Filter, Or, as_filter, as_filters, as_order, freeze
-from cendry.frozen import class_name, own_copy, source
-from cendry.model import Map, Model
 from cendry.paths import FieldPath
 from cendry.reference import Ref
 from cendry.values import DELETE_FIELD, SERVER_TIMESTAMP, ArrayUnion, GeoPoint, Increment, Vector

@@ -11,7 +11,7 @@ from dataclasses import FrozenInstanceError, field
 from typing import Any
 
 import pytest
-from cendry.immutable import dataclass as quick_dataclass
+from cendry._immutable import dataclass as quick_dataclass
 
 
 @quick_dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from datetime import datetime, timezone
 from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 import pytest
+from cendry._model.fields import Field, FieldDescriptor, field
+from cendry._model.model import Map, Model, fields_of
 from cendry.errors import CendryError
-from cendry.fields import Field, FieldDescriptor, field
-from cendry.model import Map, Model, fields_of
 
 
 class Status(enum.Enum):

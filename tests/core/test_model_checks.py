@@ -9,9 +9,9 @@ from datetime import date, datetime, time
 from typing import Annotated, Any, ClassVar, Optional
 
 import pytest
+from cendry._model.fields import Field, field
+from cendry._model.model import Map, Model, fields_of
 from cendry.errors import InvalidDocumentIdError
-from cendry.fields import Field, field
-from cendry.model import Map, Model, fields_of
 from cendry.reference import Ref
 
 

@@ -21,7 +21,7 @@ from cendry import (
     Rows,
     Transaction,
 )
-from cendry.results import AsyncDocuments, Documents
+from cendry._query.results import AsyncDocuments, Documents
 
 TWINS = [
     (Cendry, AsyncCendry),

@@ -50,14 +50,14 @@ def test_importing_core_loads_nothing_that_is_not_used() -> None:
     shared = "[name for name in sys.modules if name.startswith('cendry.')]"
     assert "['cendry._lazy']" == run(f"import cendry; print({shared})")
     found = run(f"from cendry import Model, Field, field; print({shared})")
-    assert "cendry.model" in found
-    assert "cendry.context" not in found
-    assert "cendry.transaction" not in found
+    assert "cendry._model.model" in found
+    assert "cendry._context" not in found
+    assert "cendry._query.query" not in found
 
 
 def test_modules_and_functions_of_core_are_there_without_an_import_of_their_own() -> None:
-    code = "import cendry; print(cendry.errors.__name__, cendry.field.__module__, cendry.context.__name__)"
-    assert "cendry.errors cendry.fields cendry.context" == run(code)
+    code = "import cendry; print(cendry.errors.__name__, cendry.field.__module__, cendry.plan.__name__)"
+    assert "cendry.errors cendry._model.fields cendry.plan" == run(code)
     # Of a module that is loaded already, nobody asks the package.
     assert cendry.__getattr__("errors") is sys.modules["cendry.errors"]  # type: ignore[attr-defined]
 

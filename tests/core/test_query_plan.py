@@ -19,10 +19,10 @@ from cendry import (
     TypeRegistry,
     default_registry,
 )
+from cendry._query.compile import planned
+from cendry._query.selection import criteria_of
 from cendry.paths import DOCUMENT_ID
 from cendry.plan import Bound, Composite, Condition, Order, QueryPlan
-from cendry.planning import planned
-from cendry.selection import criteria_of
 from core.documents import Area, City, Mayor, Spot, Status
 
 SF = City(id="SF", name="San Francisco", population=5, mayor=Mayor(name="x"))

@@ -7,8 +7,8 @@ from datetime import date
 from typing import Any, Literal, Optional, Union
 
 import pytest
-from cendry.reference import Ref
-from cendry.shapes import (
+from cendry._types.analysis import shape_of
+from cendry._types.shapes import (
     MAX_DEPTH,
     Anything,
     AsIs,
@@ -20,7 +20,7 @@ from cendry.shapes import (
     describe,
     kinds_of,
 )
-from cendry.types import shape_of
+from cendry.reference import Ref
 from making import make_map, make_model
 
 

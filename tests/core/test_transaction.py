@@ -25,7 +25,7 @@ from cendry import (
     TransactionContentionError,
     get_metadata,
 )
-from cendry.transaction import LONGEST_PAUSE
+from cendry._context.transaction import LONGEST_PAUSE
 from core.documents import NOW, Area, City, Stamped
 from core.recording import AsyncRecordingBackend, RecordingBackend
 from core.twins import Driven

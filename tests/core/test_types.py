@@ -16,10 +16,10 @@ from typing import Annotated, Any, ForwardRef, Literal, NamedTuple, NewType, Opt
 from uuid import UUID
 
 import pytest
-from cendry.fields import Field
-from cendry.model import Map, Model
-from cendry.reference import Ref
-from cendry.shapes import (
+from cendry._model.fields import Field
+from cendry._model.model import Map, Model
+from cendry._types.analysis import FirestoreValue, shape_of
+from cendry._types.shapes import (
     Anything,
     Array,
     Converted,
@@ -33,7 +33,7 @@ from cendry.shapes import (
     Reference,
     Scalar,
 )
-from cendry.types import FirestoreValue, shape_of
+from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from typing_extensions import TypeAliasType, TypedDict
 

@@ -14,14 +14,14 @@ import attrs
 import msgspec
 import pydantic
 import pytest
+from cendry._model.fields import Field
+from cendry._model.model import Map
+from cendry._types.analysis import shape_of
+from cendry._types.foreign import style_of
+from cendry._types.shapes import Record, Scalar
 from cendry.codec import codec_for
 from cendry.convert import from_dict, to_dict, validate
 from cendry.errors import DecodeError, InvalidValueError
-from cendry.fields import Field
-from cendry.model import Map
-from cendry.records import style_of
-from cendry.shapes import Record, Scalar
-from cendry.types import shape_of
 from making import make_class, one_field
 from typing_extensions import NotRequired, ReadOnly, Required, TypedDict
 

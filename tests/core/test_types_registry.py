@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any, Generic, NewType, Optional, TypeVar, Union
 
 import pytest
+from cendry._types.analysis import BaseTypeHandler, TypeRegistry, default_registry, register_type, shape_of
+from cendry._types.shapes import AsIs, Handled
 from cendry.codec import codec_for
 from cendry.convert import from_dict, to_dict, validate
 from cendry.errors import DecodeError, InvalidValueError
-from cendry.shapes import AsIs, Handled
-from cendry.types import BaseTypeHandler, TypeRegistry, default_registry, register_type, shape_of
 from making import make_map, one_field
 
 T = TypeVar("T")

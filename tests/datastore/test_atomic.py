@@ -20,7 +20,7 @@ from cendry import (
 from cendry.backend import CallOptions
 from cendry.paths import FieldPath
 from cendry.plan import Create, Delete, Set, Update, Write
-from cendry_datastore import backend
+from cendry_datastore import _backend as backend
 from cendry_memory.testing import Database
 from cendry_memory.testing.driver import together
 from google.api_core.exceptions import DeadlineExceeded

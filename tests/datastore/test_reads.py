@@ -11,7 +11,8 @@ from cendry import Cendry, CendryError, Field, Map, Model, UnsupportedByBackendE
 from cendry.backend import CallOptions
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import Aggregation, AggregationPlan, Condition, GetPlan, Order, QueryPlan, Set
-from cendry_datastore import DatastoreBackend, _reading
+from cendry_datastore import DatastoreBackend
+from cendry_datastore import _stream as _reading
 from cendry_memory.testing import Database
 from google.api_core.exceptions import DeadlineExceeded, RetryError, ServiceUnavailable
 from google.api_core.retry import Retry, if_exception_type

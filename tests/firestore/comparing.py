@@ -10,10 +10,10 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
+from cendry._interop.google import from_sdk
+from cendry._types.analysis import TypeRegistry, default_registry
 from cendry.codec import codec_for
-from cendry.interop.google import from_sdk
 from cendry.reference import Ref
-from cendry.types import TypeRegistry, default_registry
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
 from cendry_firestore._values import decode_fields, write_fields

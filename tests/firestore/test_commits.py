@@ -17,8 +17,9 @@ from cendry.errors import (
 )
 from cendry.paths import FieldPath
 from cendry.plan import Create, Delete, GetPlan, Set, Update, Write
-from cendry_firestore import AsyncFirestoreBackend, FirestoreBackend, _reading
-from cendry_firestore._road import GENERATED_VARIABLE
+from cendry_firestore import AsyncFirestoreBackend, FirestoreBackend
+from cendry_firestore import _stream as _reading
+from cendry_firestore._transport import GENERATED_VARIABLE
 from google.api_core import exceptions
 from google.api_core.retry import Retry
 from google.api_core.retry_async import AsyncRetry

@@ -13,7 +13,7 @@ import pytest
 from cendry import AsyncFirestoreBackend
 from cendry.backend import CallOptions
 from cendry.plan import GetPlan, Set
-from cendry_firestore import _road
+from cendry_firestore import _transport as _road
 from google.api_core import exceptions
 from google.cloud.firestore import AsyncClient
 from google.cloud.firestore_v1 import types

@@ -21,7 +21,7 @@ from cendry.plan import (
     Where,
 )
 from cendry.reference import Ref
-from cendry_firestore._translate import full_orders
+from cendry_firestore._requests import full_orders
 from google.api_core import exceptions
 
 F = FieldPath

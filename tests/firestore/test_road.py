@@ -15,7 +15,8 @@ import grpc
 import pytest
 from cendry import AsyncFirestoreBackend, FirestoreBackend
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Set
-from cendry_firestore import _road, _streams
+from cendry_firestore import _streams
+from cendry_firestore import _transport as _road
 from google.api_core import exceptions
 from google.cloud.firestore_v1 import Client
 from google.cloud.firestore_v1.services.firestore.transports import base

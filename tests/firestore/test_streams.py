@@ -165,7 +165,7 @@ async def test_a_missing_index_names_the_collection_and_the_link(filled: Any, fa
 async def test_attempts_that_give_nothing_come_to_an_end(
     filled: Any, faulty: Any, fault: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cendry_firestore._reading._LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr("cendry_firestore._stream._LONGEST_PAUSE", 0.01)
     faulty.faults["RunQuery"] = [fault(UNAVAILABLE, after=1)] + [fault(UNAVAILABLE, after=0)] * 40
     with pytest.raises((exceptions.ServiceUnavailable, exceptions.RetryError)):
         await filled.run(QueryPlan("c"), options=_impatient(filled))
@@ -199,7 +199,7 @@ def test_a_stream_of_an_hour_goes_on_at_the_present(
     faulty.faults["RunQuery"] = [fault(UNAVAILABLE, after=3)]
     paths = [next(stream).path for _ in range(3)]
     later = time.monotonic() + 3600
-    monkeypatch.setattr("cendry_firestore._reading.time.monotonic", lambda: later)
+    monkeypatch.setattr("cendry_firestore._stream.time.monotonic", lambda: later)
     paths += [result.path for result in stream]
     monkeypatch.undo()
     assert [f"c/d{i}" for i in range(6)] == paths

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from cendry._interop.protobuf import to_datetime, write_timestamp
 from cendry.errors import ForeignReferenceError
-from cendry.interop.protobuf import to_datetime, write_timestamp
 from cendry.paths import FieldPath
 from cendry.plan import Condition, QueryPlan, Set
 from cendry.reference import Ref

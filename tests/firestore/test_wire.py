@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any, NamedTuple, Optional, Union
 
 import pytest
+from cendry._model.fields import Field, field
+from cendry._model.model import Map, Model
+from cendry._types.analysis import TypeRegistry, default_registry
 from cendry.codec import codec_for
 from cendry.errors import DecodeError, InvalidValueError
-from cendry.fields import Field, field
-from cendry.model import Map, Model
 from cendry.reference import Ref
-from cendry.types import TypeRegistry, default_registry
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
 from cendry_firestore._wire import encoder

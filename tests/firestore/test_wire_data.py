@@ -12,13 +12,13 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple, Optional
 
 import pytest
+from cendry._interop.protobuf import write_timestamp
+from cendry._model.metadata import DocumentMetadata, get_metadata
+from cendry._model.model import Model
+from cendry._types.analysis import TypeRegistry
 from cendry.codec import codec_for
 from cendry.errors import DecodeError, ForeignReferenceError
-from cendry.interop.protobuf import write_timestamp
-from cendry.metadata import DocumentMetadata, get_metadata
-from cendry.model import Model
 from cendry.reference import Ref
-from cendry.types import TypeRegistry
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
 from cendry_firestore._values import decode_value, document_name, document_path, encode_value

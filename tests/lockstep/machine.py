@@ -10,8 +10,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import cendry_memory.indexes
-import cendry_memory.search
+import cendry_memory._indexes
+import cendry_memory._query
 from cendry.backend import CommitResult
 from cendry.paths import FieldPath
 from cendry.plan import (

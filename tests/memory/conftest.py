@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from cendry_memory import ManualClock, MemoryBackend, search
+from cendry_memory import ManualClock, MemoryBackend
+from cendry_memory import _query as search
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import pytest
 from cendry.backend import AsyncBackend, Backend, SnapshotResult
 from cendry.errors import DocumentAlreadyExistsError, TransactionContentionError
 from cendry.plan import AggregationPlan, Create, GetPlan, QueryPlan, Set
-from cendry_memory import AsyncMemoryBackend, ManualClock, MemoryBackend, ServiceUnavailableError, aio
+from cendry_memory import AsyncMemoryBackend, ManualClock, MemoryBackend, ServiceUnavailableError
+from cendry_memory import _aio as aio
 from memory.asking import is_, stored
 
 

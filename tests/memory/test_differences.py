@@ -73,7 +73,7 @@ def _ids(backend: Any, plan: QueryPlan) -> list[str]:
 
 @pytest.mark.parametrize("looking", ["scan", "index"])
 def test_infinity_lies_above_every_number(backend: Any, looking: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cendry_memory.search._FEW", 64 if looking == "scan" else -1)
+    monkeypatch.setattr("cendry_memory._query._FEW", 64 if looking == "scan" else -1)
     numbers = {"least": -math.inf, "one": 1, "most": 1.7976931348623157e308, "infinite": math.inf, "text": "a"}
     backend.commit([Set(f"c/{id}", {"a": number}) for id, number in numbers.items()])
     assert _ids(backend, QueryPlan("c", where=Condition(A, ">", 1))) == ["most", "infinite"]
@@ -83,7 +83,7 @@ def test_infinity_lies_above_every_number(backend: Any, looking: str, monkeypatc
 
 @pytest.mark.parametrize("looking", ["scan", "index"])
 def test_bytes_of_255_lie_above_all_others(backend: Any, looking: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cendry_memory.search._FEW", 64 if looking == "scan" else -1)
+    monkeypatch.setattr("cendry_memory._query._FEW", 64 if looking == "scan" else -1)
     stored = {"a": b"a", "high": b"\xff", "higher": b"\xff\xff", "ref": Ref.from_path("c/a")}
     backend.commit([Set(f"c/{id}", {"a": value}) for id, value in stored.items()])
     assert _ids(backend, QueryPlan("c", where=Condition(A, ">", b"a"))) == ["high", "higher"]

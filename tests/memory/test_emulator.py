@@ -8,7 +8,9 @@ import threading
 import time
 
 import pytest
-from cendry_memory import emulator, sharing
+from cendry_memory import _sharing as sharing
+from cendry_memory import emulator
+from cendry_memory._sharing import SharedEmulator
 from cendry_memory.emulator import (
     FIRESTORE,
     EmulatorUnavailableError,
@@ -21,7 +23,6 @@ from cendry_memory.emulator import (
     start,
     stop,
 )
-from cendry_memory.sharing import SharedEmulator
 from memory.fake_java import SERVES, STUBBORN, program
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the programs that stand in for java are scripts")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import random
 
-from cendry_memory.indexes import Document, SortedEntries, Version
+from cendry_memory._indexes import Document, SortedEntries, Version
 from memory.asking import MOMENT
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 from cendry.plan import Create, Delete, GetPlan, QueryPlan, Set
-from cendry_memory import AsyncMemoryBackend, ManualClock, MemoryBackend, StoreFileError, journal
+from cendry_memory import AsyncMemoryBackend, ManualClock, MemoryBackend, StoreFileError
+from cendry_memory import _journal as journal
 from memory.asking import ask, is_, paths, ref, stored, times, update
 from memory.test_writes import EVERYTHING
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from cendry.values import GeoPoint, Vector
-from cendry_memory.order import inverted, key_of, path_key
+from cendry_memory._order import inverted, key_of, path_key
 from hypothesis import given
 from hypothesis import strategies as st
 from memory.asking import MOMENT, later, ref

@@ -8,10 +8,6 @@ from importlib.metadata import entry_points
 
 # What a run inside of this one imports is forgotten after it, unless it was there before.
 import cendry_firestore  # noqa: F401
-import cendry_memory.aio
-import cendry_memory.emulator
-import cendry_memory.sharing
-import cendry_memory.sync  # noqa: F401
 import pytest
 from cendry_memory.emulator import (
     CLASSIC_DATASTORE,

@@ -11,8 +11,9 @@ from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import Aggregation, AggregationPlan, Bound, Condition, Delete, GetPlan, Order, QueryPlan, Set
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
-from cendry_memory import MemoryBackend, search
-from cendry_memory.indexes import Collection, Document, Group, Version
+from cendry_memory import MemoryBackend
+from cendry_memory import _query as search
+from cendry_memory._indexes import Collection, Document, Group, Version
 from memory.asking import MOMENT, after, ask, at, both, by, either, fill, is_, merge, path, paths, ref, stored
 from memory.test_order import ASCENDING
 

@@ -12,7 +12,7 @@ from cendry.errors import (
 from cendry.plan import AggregationPlan, Create, Delete, GetPlan, QueryPlan, Set
 from cendry.values import Increment
 from cendry_memory import MemoryBackend
-from cendry_memory import store as store_module
+from cendry_memory import _store as store_module
 from memory.asking import by, changed, fill, is_, merge, paths, stored
 
 ALL = QueryPlan("c")

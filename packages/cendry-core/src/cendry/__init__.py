@@ -88,11 +88,20 @@ if TYPE_CHECKING:
     from cendry_memory import AsyncMemoryBackend as AsyncMemoryBackend
     from cendry_memory import MemoryBackend as MemoryBackend
 
+    from ._context.aio import AsyncCendry
+    from ._context.batch import AsyncBatch, Batch
+    from ._context.sync import Cendry
+    from ._context.transaction import AsyncTransaction, Transaction
+    from ._context.transaction import AsyncTransaction as AsyncTxn
+    from ._context.transaction import Transaction as Txn
+    from ._context.watch import Change, Listener, Snapshot
+    from ._model.fields import Field, FieldDescriptor, field
+    from ._model.metadata import DocumentMetadata, get_metadata, ref_of
+    from ._model.model import Map, Model, resolve
+    from ._query.query import AsyncQuery, AsyncRows, Query, Rows
+    from ._types.analysis import BaseTypeHandler, FirestoreValue, TypeRegistry, default_registry, register_type
     from .backend import AsyncBackend, Backend, CallOptions
-    from .batch import AsyncBatch, Batch
     from .codec import Problem
-    from .context.aio import AsyncCendry
-    from .context.sync import Cendry
     from .convert import from_dict, to_dict, validate
     from .errors import (
         CendryError,
@@ -110,17 +119,9 @@ if TYPE_CHECKING:
         UnknownFieldError,
         UnsupportedByBackendError,
     )
-    from .fields import Field, FieldDescriptor, field
     from .filters import And, Asc, Comparison, Desc, Filter, Or
-    from .metadata import DocumentMetadata, get_metadata, ref_of
-    from .model import Map, Model, resolve
     from .paths import FieldPath
-    from .query import AsyncQuery, AsyncRows, Query, Rows
     from .reference import Ref
-    from .transaction import AsyncTransaction, Transaction
-    from .transaction import AsyncTransaction as AsyncTxn
-    from .transaction import Transaction as Txn
-    from .types import BaseTypeHandler, FirestoreValue, TypeRegistry, default_registry, register_type
     from .values import (
         DELETE_FIELD,
         SERVER_TIMESTAMP,
@@ -132,7 +133,6 @@ if TYPE_CHECKING:
         Minimum,
         Vector,
     )
-    from .watch import Change, Listener, Snapshot
 else:
     __all__ += _lazy.installed()
 

@@ -18,42 +18,43 @@ NAMES: Final[dict[str, tuple[str, str]]] = {
 """For each name, the package that has it and the extra of `cendry` that installs that."""
 
 
-_ROOMS: Final[dict[str, str]] = {
+_MODULES: Final[dict[str, str]] = {
     "backend": "AsyncBackend Backend CallOptions",
-    "batch": "AsyncBatch Batch",
+    "_context.batch": "AsyncBatch Batch",
     "codec": "Problem",
-    "context.aio": "AsyncCendry",
-    "context.sync": "Cendry",
+    "_context.aio": "AsyncCendry",
+    "_context.sync": "Cendry",
     "convert": "from_dict to_dict validate",
     "errors": (
         "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
         "InvalidDocumentIdError InvalidRequestError InvalidValueError MissingIndexError MultipleResultsError "
         "StaleDocumentError TransactionContentionError UnknownFieldError UnsupportedByBackendError"
     ),
-    "fields": "Field FieldDescriptor field",
+    "_model.fields": "Field FieldDescriptor field",
     "filters": "And Asc Comparison Desc Filter Or",
-    "metadata": "DocumentMetadata get_metadata ref_of",
-    "model": "Map Model resolve",
+    "_model.metadata": "DocumentMetadata get_metadata ref_of",
+    "_model.model": "Map Model resolve",
     "paths": "FieldPath",
-    "query": "AsyncQuery AsyncRows Query Rows",
+    "_query.query": "AsyncQuery AsyncRows Query Rows",
     "reference": "Ref",
-    "transaction": "AsyncTransaction Transaction",
-    "types": "BaseTypeHandler FirestoreValue TypeRegistry default_registry register_type",
+    "_context.transaction": "AsyncTransaction Transaction",
+    "_types.analysis": "FirestoreValue",
+    "_types.registry": "BaseTypeHandler TypeRegistry default_registry register_type",
     "values": "DELETE_FIELD SERVER_TIMESTAMP ArrayRemove ArrayUnion GeoPoint Increment Maximum Minimum Vector",
-    "watch": "Change Listener Snapshot",
+    "_context.watch": "Change Listener Snapshot",
 }
 """For each of core's modules, the names that it has for users."""
 
 OWN: Final[dict[str, tuple[str, str]]] = {
-    **{name: (room, name) for room, names in _ROOMS.items() for name in names.split()},
-    "AsyncTxn": ("transaction", "AsyncTransaction"),
-    "Txn": ("transaction", "Transaction"),
+    **{name: (module_name, name) for module_name, names in _MODULES.items() for name in names.split()},
+    "AsyncTxn": ("_context.transaction", "AsyncTransaction"),
+    "Txn": ("_context.transaction", "Transaction"),
 }
 """For each of core's own names, the module that has it, and what it is called there."""
 
 
-MODULES: Final = frozenset(room.partition(".")[0] for room, _ in OWN.values())
-"""Core's modules that have names for users: `cendry.errors` needs no import of its own."""
+MODULES: Final = frozenset({"backend", "codec", "convert", "errors", "filters", "paths", "plan", "reference", "values"})
+"""Core's public modules: `cendry.errors` needs no import of its own."""
 
 
 def module(name: str) -> Any:
@@ -63,8 +64,8 @@ def module(name: str) -> Any:
 
 def own(name: str) -> Any:
     """The object of one of core's own names."""
-    room, there = OWN[name]
-    return getattr(import_module(f"{__package__}.{room}"), there)
+    module_name, there = OWN[name]
+    return getattr(import_module(f"{__package__}.{module_name}"), there)
 
 
 def load(name: str) -> Any:

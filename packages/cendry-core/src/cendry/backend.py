@@ -31,7 +31,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-from .immutable import dataclass
+from ._immutable import dataclass
 from .plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 

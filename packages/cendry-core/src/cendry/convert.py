@@ -6,13 +6,13 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, Union, cast
 
+from ._model.model import Map, Model
+from ._types.analysis import TypeRegistry, default_registry
 from .codec import Codec, Problem, codec_for
 from .codec.checker import FAILED
 from .codec.reader import Extra, Reading
 from .errors import DecodeError, UnknownFieldError
-from .model import Map, Model
 from .paths import check_document_id
-from .types import TypeRegistry, default_registry
 
 __all__ = ["Problem", "from_dict", "to_dict", "validate"]
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Final, NoReturn, Protocol, TypeAlias, cast, final, get_args
 
-from .frozen import ATOMS, freeze, own_copy, source
+from ._frozen import ATOMS, freeze, own_copy, source
 from .paths import FieldPath
 from .plan import Operator
 from .values import DELETE_FIELD, is_transform

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, Union
 
-from .immutable import dataclass
+from ._immutable import dataclass
 from .paths import FieldPath
 from .values import Transform
 

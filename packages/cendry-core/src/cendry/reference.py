@@ -10,7 +10,7 @@ from .errors import CendryError
 from .paths import check_document_path, join_path, split_path
 
 if TYPE_CHECKING:
-    from .model import Model
+    from ._model.model import Model
 
 M_co = TypeVar("M_co", bound="Model", covariant=True, default=Any)
 

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Union, cast, final
 
-from .immutable import dataclass
+from ._immutable import dataclass
 
 
 @final

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from ._backend import DatastoreBackend
 from ._errors import NamespaceNotFoundError
-from .backend import DatastoreBackend
 
 __all__ = ["DatastoreBackend", "NamespaceNotFoundError"]

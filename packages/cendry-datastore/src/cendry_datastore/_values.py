@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
-from cendry.interop.protobuf import decode_geo_point, decode_timestamp, write_geo_point, write_timestamp
+from cendry._interop.protobuf import decode_geo_point, decode_timestamp, write_geo_point, write_timestamp
 from cendry.paths import FieldPath
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector

@@ -68,7 +68,7 @@ class WireResult(NamedTuple):
     def reader(cls, codec: Codec[M]) -> Callable[[WireResult], M]:
         """A function that makes an instance of a result, with its path and what it has outside the indexes."""
         # Whoever has a codec has this module already.
-        metadata = import_module("cendry.metadata").DocumentMetadata
+        metadata = import_module("cendry._model.metadata").DocumentMetadata
         decode, put, new = decoder(codec), object.__setattr__, cast("Any", tuple).__new__
         find_marks = MarksFinder().find
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from .aio import AsyncFirestoreBackend
-from .sync import FirestoreBackend
+from ._aio import AsyncFirestoreBackend
+from ._sync import FirestoreBackend
 
 __all__ = ["AsyncFirestoreBackend", "FieldFilter", "FirestoreBackend"]

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
+from cendry._interop.protobuf import to_datetime, write_timestamp
 from cendry.backend import CommitResult
 from cendry.errors import InvalidRequestError
-from cendry.interop.protobuf import to_datetime, write_timestamp
 from cendry.paths import FieldPath
 from cendry.plan import Create, Delete, FieldTransform, Set, Update, Write
 from cendry.values import ArrayRemove, ArrayUnion, Increment, Maximum, Minimum

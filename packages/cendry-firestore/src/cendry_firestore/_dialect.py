@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from cendry._interop.protobuf import write_geo_point, write_timestamp
 from cendry.codec.dialect import Dialect
 from cendry.codec.emit import Module
-from cendry.interop.protobuf import write_geo_point, write_timestamp
 
 from . import _sdk
 from ._values import decode_fields, decode_reference, decode_value, write_fields, write_value

@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final, cast
 
+from cendry._interop.protobuf import to_datetime
 from cendry.backend import SnapshotResult
-from cendry.interop.protobuf import to_datetime
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import GetPlan, Order, QueryPlan
 from google.api_core import exceptions
 
 from . import _sdk
-from ._clients import Connection
+from ._channel import Connection
 from ._errors import meaning_of
 from ._order import in_order
-from ._translate import document_result, fill_query, full_orders, parent_name
+from ._requests import document_result, fill_query, full_orders, parent_name
 from ._values import document_name
 
 _TARGET: Final = 1

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from cendry._interop.protobuf import decode_geo_point, decode_timestamp, write_geo_point, write_timestamp
 from cendry.errors import ForeignReferenceError, InvalidDocumentIdError
-from cendry.interop.protobuf import decode_geo_point, decode_timestamp, write_geo_point, write_timestamp
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 

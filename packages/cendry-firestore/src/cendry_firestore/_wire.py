@@ -12,7 +12,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
-from cendry.interop.protobuf import EPOCH, to_datetime
+from cendry._interop.protobuf import EPOCH, to_datetime
 
 from . import _sdk
 from ._values import DOCUMENTS, decode_fields, decode_value, write_value
@@ -92,7 +92,7 @@ class WireResult(tuple[Any, Any, Home]):
     def reader(cls, codec: Codec[M]) -> Callable[[WireResult], M]:
         """A function that makes an instance of a result, with its metadata."""
         # Whoever has a codec has this module already.
-        metadata = import_module("cendry.metadata").DocumentMetadata
+        metadata = import_module("cendry._model.metadata").DocumentMetadata
         decode, put, new = decoder(codec), object.__setattr__, cast("Any", tuple).__new__
         epoch, delta = EPOCH, timedelta
 

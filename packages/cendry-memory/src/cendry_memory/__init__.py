@@ -15,30 +15,30 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .aio import AsyncMemoryBackend
-    from .clock import ManualClock
-    from .faults import Faults, ServiceUnavailableError
-    from .journal import StoreFileError
-    from .store import MemoryStore
-    from .sync import MemoryBackend
+    from ._aio import AsyncMemoryBackend
+    from ._clock import ManualClock
+    from ._faults import Faults, ServiceUnavailableError
+    from ._journal import StoreFileError
+    from ._store import MemoryStore
+    from ._sync import MemoryBackend
 else:
     # pytest loads the plugin, and with it this package, at every start; most of those have no use for a backend.
-    _ROOMS = {
-        "AsyncMemoryBackend": "aio",
-        "Faults": "faults",
-        "ManualClock": "clock",
-        "MemoryBackend": "sync",
-        "MemoryStore": "store",
-        "ServiceUnavailableError": "faults",
-        "StoreFileError": "journal",
+    _MODULES = {
+        "AsyncMemoryBackend": "_aio",
+        "Faults": "_faults",
+        "ManualClock": "_clock",
+        "MemoryBackend": "_sync",
+        "MemoryStore": "_store",
+        "ServiceUnavailableError": "_faults",
+        "StoreFileError": "_journal",
     }
 
     def __getattr__(name):
-        if name not in _ROOMS:
+        if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=None)
         from importlib import import_module
 
-        value = globals()[name] = getattr(import_module(f".{_ROOMS[name]}", __name__), name)
+        value = globals()[name] = getattr(import_module(f".{_MODULES[name]}", __name__), name)
         return value
 
     def __dir__():

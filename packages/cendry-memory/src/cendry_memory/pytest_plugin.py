@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from cendry import AsyncCendry, Cendry
 
-    from .clock import ManualClock
+    from ._clock import ManualClock
+    from ._sharing import SharedEmulator
+    from ._sync import MemoryBackend
     from .emulator import Emulator
-    from .sharing import SharedEmulator
-    from .sync import MemoryBackend
 
 pytest.register_assert_rewrite("cendry_memory.testing")
 
@@ -32,7 +32,7 @@ _emulators = pytest.StashKey["dict[str, SharedEmulator]"]()
 @pytest.fixture
 def cendry_clock() -> ManualClock:
     """A clock that stands still until the test moves it; the contexts of a test that asks for it live by it."""
-    from .clock import ManualClock
+    from ._clock import ManualClock
 
     return ManualClock()
 
@@ -40,7 +40,7 @@ def cendry_clock() -> ManualClock:
 @pytest.fixture
 def cendry_memory_backend(request: pytest.FixtureRequest) -> Iterator[MemoryBackend]:
     """The backend of `cendry_memory`, for its `faults`, `store` and `drain`. Override it to give it arguments."""
-    from .sync import MemoryBackend
+    from ._sync import MemoryBackend
 
     backend = MemoryBackend(clock=_clock(request))
     yield backend
@@ -61,7 +61,7 @@ def cendry_memory_async(cendry_memory_backend: MemoryBackend, request: pytest.Fi
     """An `AsyncCendry` in process, on the documents of `cendry_memory`."""
     from cendry import AsyncCendry
 
-    from .aio import AsyncMemoryBackend
+    from ._aio import AsyncMemoryBackend
 
     return AsyncCendry(backend=AsyncMemoryBackend(store=cendry_memory_backend.store), clock=_clock(request))
 
@@ -181,8 +181,8 @@ def _shared_emulator(config: pytest.Config, emulator: Emulator | None = None, pl
     """The emulator that all workers share, in a place of its own in their folder."""
     from pathlib import Path
 
+    from ._sharing import SharedEmulator
     from .emulator import FIRESTORE
-    from .sharing import SharedEmulator
 
     told: str | None = getattr(config, "workerinput", {}).get(FOLDER_KEY)
     folder = (_own_folder(config) if told is None else Path(told)) / place

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, final
 
-from ..immutable import dataclass
+from .._immutable import dataclass
+from .._types.shapes import MAX_DEPTH, Shape, describe
 from ..paths import quote_segment
-from ..shapes import MAX_DEPTH, Shape, describe
 from .leaves import Mismatch, any_leaf, is_array, is_map, show, to_key
 
 Code = Literal["missing", "unknown", "value"]

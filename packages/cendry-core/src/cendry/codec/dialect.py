@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from ..immutable import dataclass
-from ..shapes import Kind
+from .._immutable import dataclass
+from .._types.shapes import Kind
 from .emit import Module
 
 

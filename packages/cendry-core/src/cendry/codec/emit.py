@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..shapes import Record, Shape
+from .._types.shapes import Record, Shape
 from .leaves import Mismatch, refuse
 
 _serial: Final = itertools.count(1)

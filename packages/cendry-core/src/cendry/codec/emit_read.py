@@ -9,9 +9,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from ..interop.google import class_of
-from ..reference import Ref
-from ..shapes import (
+from .._interop.google import class_of
+from .._types.shapes import (
     STORED_TYPE,
     Anything,
     Array,
@@ -33,6 +32,7 @@ from ..shapes import (
     can_exceed_depth,
     kinds_of,
 )
+from ..reference import Ref
 from .emit import INT64_TEST, Emitter, Fallback, Module, when
 from .leaves import EPOCH_DAY, MIDNIGHT, UTC, copy_stored, deeper_than, enum_members, to_key
 from .reader import Reading

@@ -8,9 +8,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from ..interop.google import class_of
-from ..reference import Ref
-from ..shapes import (
+from .._interop.google import class_of
+from .._types.shapes import (
     MAX_DEPTH,
     STORED_TYPE,
     Anything,
@@ -30,6 +29,7 @@ from ..shapes import (
     Shape,
     can_exceed_depth,
 )
+from ..reference import Ref
 from .emit import INT64_TEST, Emitter, Fallback, Module, when
 from .leaves import EPOCH_DAY, MICROSECOND, MIDNIGHT, UTC, copy_stored, deeper_than, refuse, stable, to_key
 from .writer import Names, python_types

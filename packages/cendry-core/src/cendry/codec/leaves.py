@@ -11,10 +11,10 @@ from uuid import UUID
 
 from typing_extensions import TypeIs
 
-from ..interop.google import class_of, from_sdk, plain_datetime, sdk_kind
+from .._interop.google import class_of, from_sdk, plain_datetime, sdk_kind
+from .._types.shapes import EnumMember, Kind, OneValue, plain_value
 from ..paths import check_field_name
 from ..reference import Ref
-from ..shapes import EnumMember, Kind, OneValue, plain_value
 from ..values import DELETE_FIELD, SERVER_TIMESTAMP, TRANSFORMS, GeoPoint, Vector
 
 INT64: Final = range(-(2**63), 2**63)

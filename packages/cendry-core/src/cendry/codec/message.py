@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from ..shapes import Shape
+from .._types.shapes import Shape
 from .dialect import Dialect
 from .emit import Module
 from .leaves import Mismatch
@@ -15,7 +15,7 @@ from .reader import STORED, Reader
 from .writer import Writer
 
 if TYPE_CHECKING:
-    from . import Codec
+    from .compiler import Codec
 
 M = TypeVar("M")
 

@@ -11,10 +11,9 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from ..interop.google import class_of
-from ..interop.protobuf import EPOCH
-from ..reference import Ref
-from ..shapes import (
+from .._interop.google import class_of
+from .._interop.protobuf import EPOCH
+from .._types.shapes import (
     Anything,
     Array,
     AsIs,
@@ -34,6 +33,7 @@ from ..shapes import (
     Shape,
     kinds_of,
 )
+from ..reference import Ref
 from ..values import GeoPoint
 from .dialect import Dialect
 from .emit import Fallback, Module, when

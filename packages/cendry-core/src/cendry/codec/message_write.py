@@ -9,9 +9,8 @@ import enum
 from collections.abc import Iterable
 from typing import Any, Final
 
-from ..interop.google import class_of
-from ..reference import Ref
-from ..shapes import (
+from .._interop.google import class_of
+from .._types.shapes import (
     MAX_DEPTH,
     STORED_TYPE,
     Anything,
@@ -31,6 +30,7 @@ from ..shapes import (
     can_exceed_depth,
     plain_value,
 )
+from ..reference import Ref
 from .dialect import Dialect
 from .emit import Emitter, Fallback, Module
 from .emit_write import WriteEmitter

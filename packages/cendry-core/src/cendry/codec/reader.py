@@ -8,10 +8,9 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, Literal, cast
 
-from ..immutable import dataclass
-from ..interop.google import to_sdk
-from ..reference import Ref
-from ..shapes import (
+from .._immutable import dataclass
+from .._interop.google import to_sdk
+from .._types.shapes import (
     STORED_TYPE,
     Anything,
     Array,
@@ -33,6 +32,7 @@ from ..shapes import (
     describe,
     kinds_of,
 )
+from ..reference import Ref
 from .checker import FAILED, Checker, inside
 from .leaves import (
     FROM_STORED,

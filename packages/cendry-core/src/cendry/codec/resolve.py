@@ -7,10 +7,8 @@ from dataclasses import MISSING
 from difflib import get_close_matches
 from typing import Any, cast
 
-from ..errors import DecodeError, UnknownFieldError
-from ..immutable import dataclass
-from ..paths import FieldPath, quote_segment
-from ..shapes import (
+from .._immutable import dataclass
+from .._types.shapes import (
     Anything,
     Array,
     AsIs,
@@ -24,6 +22,8 @@ from ..shapes import (
     Shape,
     describe,
 )
+from ..errors import DecodeError, UnknownFieldError
+from ..paths import FieldPath, quote_segment
 
 
 @dataclass(frozen=True, slots=True)

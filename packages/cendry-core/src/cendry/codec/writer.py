@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ..reference import Ref
-from ..shapes import (
+from .._types.shapes import (
     STORED_TYPE,
     Anything,
     Array,
@@ -24,6 +23,7 @@ from ..shapes import (
     SdkValue,
     Shape,
 )
+from ..reference import Ref
 from .checker import FAILED, Checker, inside
 from .leaves import (
     SCALARS,

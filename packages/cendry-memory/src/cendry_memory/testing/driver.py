@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from cendry import AsyncCendry, AsyncQuery, AsyncRows, Cendry
+from cendry._context.batch import AsyncBatch
+from cendry._context.transaction import AsyncScope, AsyncTransaction
 from cendry.backend import CommitResult, DocumentResult, ListenHandle, SnapshotResult
-from cendry.batch import AsyncBatch
 from cendry.paths import FieldPath
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
-from cendry.transaction import AsyncScope, AsyncTransaction
 
 _T = TypeVar("_T")
 _ASYNC = (AsyncCendry, AsyncQuery, AsyncRows, AsyncBatch, AsyncTransaction, AsyncScope)

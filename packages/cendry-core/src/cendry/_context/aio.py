@@ -1,0 +1,420 @@
+"""AsyncCendry: the one door to a database, for async code. Each method is a line; what it does stands in `_shared`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from random import Random
+from types import TracebackType
+from typing import Any, TypeVar, final, overload
+
+from .._model.metadata import ref_of
+from .._model.model import Model
+from .._query.criteria import FieldKey
+from .._types.analysis import TypeRegistry
+from ..backend import AsyncBackend
+from ..reference import Located, Ref
+from . import flows as _shared
+from .batch import AsyncBatch
+from .changes import Changes
+from .misuse import AsyncOnly
+from .reads import AsyncReads
+from .session import AsyncSession
+from .settings import open_async_door, settings
+from .transaction import AsyncScope, AsyncTransaction, run_async, update_or_create_async
+
+M = TypeVar("M", bound=Model)
+R = TypeVar("R")
+
+
+@final
+class AsyncCendry(AsyncReads, AsyncOnly):
+    """A connection to a database: reads, writes, queries, batches and transactions.
+
+    Without `client` and `backend`, a Firestore client with default credentials is opened at first use. Safe to share
+    between tasks and event loops. Use it in an `async with`, or call `close()`.
+
+    Args:
+        client: A client of the Firestore SDK; it stays open when the context is closed.
+        backend: Any backend; it stays open as well. Not together with `client`, `project` or `database`.
+        project: The Google Cloud project; by default that of the credentials.
+        database: The name of the database; by default `(default)`.
+        type_registry: Which Python types are stored how; by default `default_registry`.
+        timeout: Seconds that a call may take, retries included; by default that of the backend.
+        retry: The backend's own retry policy; by default that of the backend.
+        clock: Gives the time for `auto_now` and `auto_now_add`, as an aware `datetime`; by default the client's clock.
+        random: Draws the pauses between the attempts of a transaction; by default a generator of its own.
+
+    Raises:
+        CendryError: Arguments exclude each other.
+        ImportError: There is no Firestore backend installed, and none was given.
+    """
+
+    __slots__ = ("__weakref__",)
+
+    def __init__(
+        self,
+        client: Any = None,
+        *,
+        backend: AsyncBackend | None = None,
+        project: str | None = None,
+        database: str | None = None,
+        type_registry: TypeRegistry | None = None,
+        timeout: float | None = None,
+        retry: Any = None,
+        clock: Callable[[], datetime] | None = None,
+        random: Random | None = None,
+    ) -> None:
+        door = open_async_door(client, backend, project, database)
+        self._session = AsyncSession(door, settings(type_registry, timeout, retry, clock, random, door.encoder))
+
+    @property
+    def client(self) -> Any:
+        """The raw client of the database's own SDK, that of the running event loop."""
+        return self._session.door.backend().client
+
+    async def close(self) -> None:
+        """Close what this context opened; no more can be done with it. May be called twice."""
+        await self._session.close()
+
+    async def __aenter__(self) -> AsyncCendry:
+        self._session.door.check_open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.leave()
+
+    def ref_of(self, instance: M, /) -> Ref[M]:
+        """A reference to the document of an instance, wherever that lives.
+
+        Args:
+            instance: The instance.
+
+        Raises:
+            CendryError: It has no id, or its model declares a parent that isn't known.
+        """
+        return ref_of(instance)
+
+    async def save(
+        self,
+        instance: Model,
+        /,
+        *,
+        parent: Located | None = None,
+        merge: bool = False,
+        if_unchanged: bool | datetime = False,
+    ) -> str:
+        """Write the whole instance, whether its document exists or not.
+
+        What is stored is replaced, fields that the model doesn't name included, unless the model says `extra="keep"`.
+
+        Args:
+            instance: The instance; without an id, it gets an automatic one.
+            parent: The document that holds the subcollection; needed once, then remembered.
+            merge: Write the declared fields only, and leave others that are stored alone.
+            if_unchanged: `True` refuses to write if the document changed since this instance was read or written; an
+                update time, if it changed since then.
+
+        Returns:
+            The id.
+
+        Raises:
+            StaleDocumentError: `if_unchanged` was given, and the document has changed; nothing was written.
+            InvalidValueError: A value doesn't fit its field; nothing was sent.
+            InvalidDocumentIdError: The id is not legal; nothing was sent.
+        """
+        return await self._session.drive(
+            _shared.write(self._session.settings.writer.save(instance, parent, merge, if_unchanged))
+        )
+
+    async def create(self, instance: Model, /, *, parent: Located | None = None) -> str:
+        """Write the whole instance, whose document must not exist yet.
+
+        Args:
+            instance: The instance; without an id, it gets an automatic one.
+            parent: The document that holds the subcollection.
+
+        Returns:
+            The id.
+
+        Raises:
+            DocumentAlreadyExistsError: There is such a document; nothing was written.
+            InvalidValueError: A value doesn't fit its field; nothing was sent.
+            InvalidDocumentIdError: The id is not legal; nothing was sent.
+        """
+        return await self._session.drive(_shared.write(self._session.settings.writer.create(instance, parent)))
+
+    @overload
+    async def update(
+        self,
+        target: Model | Ref[Any],
+        changes: Changes,
+        /,
+        *,
+        parent: Located | None = None,
+        if_unchanged: bool | datetime = False,
+    ) -> None: ...
+    @overload
+    async def update(
+        self,
+        target: Model,
+        /,
+        *,
+        fields: Iterable[FieldKey],
+        parent: Located | None = None,
+        if_unchanged: bool | datetime = False,
+    ) -> None: ...
+    @overload
+    async def update(
+        self,
+        model: type[Model],
+        document_id: str,
+        changes: Changes,
+        /,
+        *,
+        parent: Located | None = None,
+        if_unchanged: datetime | None = None,
+    ) -> None: ...
+    async def update(
+        self,
+        target: Any,
+        first: Any = None,
+        second: Any = None,
+        /,
+        *,
+        fields: Iterable[FieldKey] | None = None,
+        parent: Located | None = None,
+        if_unchanged: bool | datetime | None = None,
+    ) -> None:
+        """Change some fields of a document that must exist, and `auto_now` fields; all others stay as they are.
+
+        An instance is brought up to date with the plain values; what the server computes is left to `refresh`.
+
+        Args:
+            target: An instance, a `Ref`, or a class.
+            first: The changes; with a class, the id.
+            second: With a class, the changes: new values, transforms (`Increment(1)`) or `DELETE_FIELD` by field, which
+                is a descriptor, a declared name (dotted for nested ones) or a stored `FieldPath`. Without any, nothing
+                is sent.
+            fields: Instead of changes: the fields of the instance to write as they are.
+            parent: The document that holds the subcollection.
+            if_unchanged: As in `save`.
+
+        Raises:
+            DocumentNotFoundError: There is no such document; nothing was written.
+            StaleDocumentError: `if_unchanged` was given, and the document has changed; nothing was written.
+            UnknownFieldError: A name is not declared; nothing was sent.
+            InvalidValueError: A value doesn't fit its field, or a required field would be removed; nothing was sent.
+            CendryError: Two changes overlap; nothing was sent.
+        """
+        writer = self._session.settings.writer
+        await self._session.drive(_shared.write(writer.update(target, first, second, fields, parent, if_unchanged)))
+
+    @overload
+    async def delete(
+        self,
+        target: Model | Ref[Any],
+        /,
+        *,
+        parent: Located | None = None,
+        must_exist: bool = False,
+        if_unchanged: bool | datetime = False,
+    ) -> None: ...
+    @overload
+    async def delete(
+        self,
+        model: type[Model],
+        document_id: str,
+        /,
+        *,
+        parent: Located | None = None,
+        must_exist: bool = False,
+        if_unchanged: datetime | None = None,
+    ) -> None: ...
+    async def delete(
+        self,
+        target: Any,
+        document_id: str | None = None,
+        /,
+        *,
+        parent: Located | None = None,
+        must_exist: bool = False,
+        if_unchanged: bool | datetime | None = None,
+    ) -> None:
+        """Remove a document; its subcollections stay.
+
+        Args:
+            target: An instance, a `Ref`, or a class.
+            document_id: With a class, the id.
+            parent: The document that holds the subcollection.
+            must_exist: Raise if there is no such document.
+            if_unchanged: As in `save`.
+
+        Raises:
+            DocumentNotFoundError: `must_exist` was given, and there is no such document.
+            StaleDocumentError: `if_unchanged` was given, and the document has changed; it is still there.
+            CendryError: The instance has no id; nothing was sent.
+        """
+        writer = self._session.settings.writer
+        await self._session.drive(_shared.write(writer.delete(target, document_id, parent, must_exist, if_unchanged)))
+
+    async def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None:
+        """Read the document of an instance again, into the instance.
+
+        Args:
+            instance: The instance; it is left as it was if anything goes wrong.
+            parent: The document that holds the subcollection.
+
+        Raises:
+            DocumentNotFoundError: The document doesn't exist any more.
+            DecodeError: It doesn't fit the model.
+            CendryError: The instance has no id; nothing was sent.
+        """
+        await self._session.drive(_shared.refresh(instance, parent, self._session.registry))
+
+    async def get_or_create(
+        self, model: type[M], document_id: str, /, defaults: Changes | None = None, *, parent: Located | None = None
+    ) -> tuple[M, bool]:
+        """The document, created from `defaults` if there is none; atomic: of several callers, one creates it.
+
+        Args:
+            model: The class.
+            document_id: The id.
+            defaults: Values of a new document by top-level field.
+            parent: The document that holds the subcollection.
+
+        Returns:
+            The instance, and whether it was created.
+
+        Raises:
+            UnknownFieldError: A name is not declared.
+            InvalidValueError: A value doesn't fit its field; nothing was written.
+        """
+        writer = self._session.settings.writer
+        return await self._session.drive(_shared.get_or_create(model, document_id, defaults, parent, writer))
+
+    async def update_or_create(
+        self,
+        model: type[M],
+        document_id: str,
+        /,
+        defaults: Changes | None = None,
+        *,
+        create_defaults: Changes | None = None,
+        parent: Located | None = None,
+    ) -> tuple[M, bool]:
+        """The document, updated with `defaults`, or created if there is none; in a transaction of up to 5 attempts.
+
+        Args:
+            model: The class.
+            document_id: The id.
+            defaults: Changes as in `update`; without `create_defaults`, the values of a new document as well.
+            create_defaults: Values of a new document by top-level field, instead of `defaults`.
+            parent: The document that holds the subcollection.
+
+        Returns:
+            The instance, and whether it was created. What the server computes is left to `refresh`.
+
+        Raises:
+            UnknownFieldError: A name is not declared.
+            InvalidValueError: A value doesn't fit its field; nothing was written.
+            TransactionContentionError: Others kept changing the document; nothing was written.
+        """
+        put = update_or_create_async(model, document_id, defaults, create_defaults, parent)
+        return await self.transaction(put)
+
+    async def save_many(
+        self, instances: Iterable[Model], /, *, parent: Located | None = None, merge: bool = False
+    ) -> list[str]:
+        """Save instances, all or none; at most 500.
+
+        Args:
+            instances: The instances, in any iterable, of any models. Without any, nothing is sent.
+            parent: The document that holds the subcollection.
+            merge: As in `save`.
+
+        Returns:
+            The ids.
+
+        Raises:
+            CendryError: There are more than 500; nothing was sent.
+            InvalidValueError: A value doesn't fit its field; nothing was sent.
+        """
+        return await self._session.drive(_shared.save_many(instances, parent, merge, self._session.settings.writer))
+
+    @overload
+    async def delete_many(
+        self, instances: Iterable[Model | Ref[Any]], /, *, parent: Located | None = None, must_exist: bool = False
+    ) -> None: ...
+    @overload
+    async def delete_many(
+        self,
+        model: type[Model],
+        ids: Iterable[str | Ref[Any]],
+        /,
+        *,
+        parent: Located | None = None,
+        must_exist: bool = False,
+    ) -> None: ...
+    async def delete_many(
+        self, target: Any, ids: Any = None, /, *, parent: Located | None = None, must_exist: bool = False
+    ) -> None:
+        """Delete instances, or documents of a class by id, all or none; at most 500. Their subcollections stay.
+
+        Args:
+            target: Instances and references in any iterable, or a class. Without any, nothing is sent.
+            ids: With a class, the ids.
+            parent: The document that holds the subcollection.
+            must_exist: Raise, and delete none, if one doesn't exist.
+
+        Raises:
+            DocumentNotFoundError: `must_exist` was given, and one doesn't exist; nothing was deleted.
+            CendryError: There are more than 500, or an instance has no id; nothing was sent.
+        """
+        writer = self._session.settings.writer
+        await self._session.drive(_shared.delete_many(target, ids, parent, must_exist, writer))
+
+    def batch(self) -> AsyncBatch:
+        """A queue for up to 500 writes that are committed together, all or none.
+
+        Returns:
+            The batch; in an `async with`, it commits at the end of the block, and discards everything if that raises.
+        """
+        return AsyncBatch(self._session)
+
+    @overload
+    def transaction(
+        self, function: Callable[[AsyncTransaction], Awaitable[R]], /, *, max_attempts: int = 5, read_only: bool = False
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def transaction(self, /, *, read_only: bool = False) -> AbstractAsyncContextManager[AsyncTransaction, None]: ...
+    def transaction(
+        self,
+        function: Callable[[AsyncTransaction], Any] | None = None,
+        /,
+        *,
+        max_attempts: int = 5,
+        read_only: bool = False,
+    ) -> Any:
+        """Reads, then writes, that take effect together or not at all.
+
+        Args:
+            function: Called with the transaction, again for each attempt, so it must have no other effects. Without
+                it, the result is a context manager for a single attempt.
+            max_attempts: How often it is tried when others hold or change the same documents. Between attempts there
+                are random pauses that grow up to 4 seconds.
+            read_only: Whether it only reads, all of it at one moment and without locks.
+
+        Returns:
+            What `function` returned in the attempt that was committed; without it, an `async with` target.
+
+        Raises:
+            TransactionContentionError: All attempts were aborted; nothing was written.
+            CendryError: A transaction is running here already.
+        """
+        if function is None:
+            return AsyncScope(self._session, read_only)
+        return run_async(self._session, function, max_attempts, read_only)

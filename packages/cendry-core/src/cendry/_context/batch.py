@@ -1,0 +1,295 @@
+"""Queued writes: the queue that batches and transactions share, and batches of both twins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from types import TracebackType
+from typing import Any, TypeVar, final, overload
+
+from .._model.model import Model
+from .._query.criteria import FieldKey
+from ..errors import CendryError
+from ..reference import Located, Ref
+from .changes import Changes
+from .misuse import AsyncOnly, SyncOnly
+from .session import AsyncSession, Session
+from .writes import Pending, Writer, check_number, commit, discard
+
+M = TypeVar("M", bound=Model)
+
+
+class WriteQueue:
+    """Takes writes and sends none; its methods are sync in both twins.
+
+    An instance is taken as it is when it is queued; later changes play no part. Its timestamps and metadata change
+    when the commit has succeeded; an automatic id is set at once, and taken back if nothing is committed.
+    """
+
+    # Subclasses have the slots, since a transaction inherits from the reads as well.
+    __slots__ = ()
+    _pending: list[Pending]
+    _writer: Writer
+
+    def save(
+        self,
+        instance: Model,
+        /,
+        *,
+        parent: Located | None = None,
+        merge: bool = False,
+        if_unchanged: bool | datetime = False,
+    ) -> str:
+        """Queue a write of the whole instance, whether its document exists or not.
+
+        Args:
+            instance: The instance; without an id, it gets an automatic one at once.
+            parent: The document that holds the subcollection; needed once, then remembered.
+            merge: Write the declared fields only, and leave others that are stored alone.
+            if_unchanged: `True` makes the commit fail if the document changed since this instance was read or
+                written; an update time, if it changed since then.
+
+        Returns:
+            The id.
+
+        Raises:
+            InvalidValueError: A value doesn't fit its field.
+            CendryError: It is the 501st write, or the queue takes no more.
+        """
+        self._check()
+        return self._add(self._writer.save(instance, parent, merge, if_unchanged))
+
+    def create(self, instance: Model, /, *, parent: Located | None = None) -> str:
+        """Queue a write of the whole instance, whose document must not exist yet.
+
+        Args:
+            instance: The instance; without an id, it gets an automatic one at once.
+            parent: The document that holds the subcollection.
+
+        Returns:
+            The id.
+
+        Raises:
+            InvalidValueError: A value doesn't fit its field.
+            CendryError: It is the 501st write, or the queue takes no more.
+        """
+        self._check()
+        return self._add(self._writer.create(instance, parent))
+
+    @overload
+    def update(
+        self,
+        target: Model | Ref[Any],
+        changes: Changes,
+        /,
+        *,
+        parent: Located | None = None,
+        if_unchanged: bool | datetime = False,
+    ) -> None: ...
+    @overload
+    def update(
+        self,
+        target: Model,
+        /,
+        *,
+        fields: Iterable[FieldKey],
+        parent: Located | None = None,
+        if_unchanged: bool | datetime = False,
+    ) -> None: ...
+    @overload
+    def update(
+        self,
+        model: type[Model],
+        document_id: str,
+        changes: Changes,
+        /,
+        *,
+        parent: Located | None = None,
+        if_unchanged: datetime | None = None,
+    ) -> None: ...
+    def update(
+        self,
+        target: Any,
+        first: Any = None,
+        second: Any = None,
+        /,
+        *,
+        fields: Iterable[FieldKey] | None = None,
+        parent: Located | None = None,
+        if_unchanged: bool | datetime | None = None,
+    ) -> None:
+        """Queue a change of some fields of a document that must exist.
+
+        Args:
+            target: An instance, a `Ref`, or a class.
+            first: The changes; with a class, the id.
+            second: With a class, the changes: new values, transforms or `DELETE_FIELD` by field.
+            fields: Instead of changes: the fields of the instance to write as they are.
+            parent: The document that holds the subcollection.
+            if_unchanged: As in `save`.
+
+        Raises:
+            UnknownFieldError: A name is not declared.
+            InvalidValueError: A value doesn't fit its field.
+            CendryError: Two changes overlap, it is the 501st write, or the queue takes no more.
+        """
+        self._check()
+        pending = self._writer.update(target, first, second, fields, parent, if_unchanged)
+        if pending is not None:
+            self._add(pending)
+
+    @overload
+    def delete(
+        self,
+        target: Model | Ref[Any],
+        /,
+        *,
+        parent: Located | None = None,
+        must_exist: bool = False,
+        if_unchanged: bool | datetime = False,
+    ) -> None: ...
+    @overload
+    def delete(
+        self,
+        model: type[Model],
+        document_id: str,
+        /,
+        *,
+        parent: Located | None = None,
+        must_exist: bool = False,
+        if_unchanged: datetime | None = None,
+    ) -> None: ...
+    def delete(
+        self,
+        target: Any,
+        document_id: str | None = None,
+        /,
+        *,
+        parent: Located | None = None,
+        must_exist: bool = False,
+        if_unchanged: bool | datetime | None = None,
+    ) -> None:
+        """Queue the removal of a document; its subcollections stay.
+
+        Args:
+            target: An instance, a `Ref`, or a class.
+            document_id: With a class, the id.
+            parent: The document that holds the subcollection.
+            must_exist: Make the commit fail if there is no such document.
+            if_unchanged: As in `save`.
+
+        Raises:
+            CendryError: The instance has no id, it is the 501st write, or the queue takes no more.
+        """
+        self._check()
+        self._add(self._writer.delete(target, document_id, parent, must_exist, if_unchanged))
+
+    def _check(self) -> None:
+        check_number(len(self._pending) + 1)
+
+    def _add(self, pending: Pending) -> str:
+        self._pending.append(pending)
+        return pending.write.path.rpartition("/")[2]
+
+
+class _AnyBatch(WriteQueue):
+    __slots__ = ("_ended", "_pending", "_writer")
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._pending = []
+        self._ended = False
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def discard(self) -> None:
+        """Drop all writes; ids that were made for them are taken back."""
+        self._ended = True
+        discard(self._pending)
+        self._pending = []
+
+    def _check(self) -> None:
+        self._check_open()
+        super()._check()
+
+    def _check_open(self) -> None:
+        if self._ended:
+            raise CendryError("This batch has ended; make a new one with ctx.batch().")
+
+    def _end(self) -> list[Pending]:
+        self._check_open()
+        self._ended = True
+        return self._pending
+
+
+@final
+class Batch(_AnyBatch, SyncOnly):
+    """Up to 500 writes that are committed together, all or none; made by `ctx.batch()`.
+
+    In a `with`, it commits at the end, and discards everything if the block raises.
+    """
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session.settings.writer)
+        self._session = session
+
+    def commit(self) -> None:
+        """Send the writes; without any, nothing is sent. The batch has ended then, whatever comes of it.
+
+        Raises:
+            DocumentAlreadyExistsError: A document that was to be created exists; nothing was written.
+            DocumentNotFoundError: A document that was to be updated doesn't exist; nothing was written.
+            StaleDocumentError: A document has changed meanwhile; nothing was written.
+        """
+        self._session.drive(commit(self._end()))
+
+    def __enter__(self) -> Batch:
+        self._check_open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.discard()
+        elif not self._ended:
+            self.commit()
+
+
+@final
+class AsyncBatch(_AnyBatch, AsyncOnly):
+    """Up to 500 writes that are committed together, all or none; made by `ctx.batch()`.
+
+    In an `async with`, it commits at the end, and discards everything if the block raises.
+    """
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: AsyncSession) -> None:
+        super().__init__(session.settings.writer)
+        self._session = session
+
+    async def commit(self) -> None:
+        """Send the writes; without any, nothing is sent. The batch has ended then, whatever comes of it.
+
+        Raises:
+            DocumentAlreadyExistsError: A document that was to be created exists; nothing was written.
+            DocumentNotFoundError: A document that was to be updated doesn't exist; nothing was written.
+            StaleDocumentError: A document has changed meanwhile; nothing was written.
+        """
+        await self._session.drive(commit(self._end()))
+
+    async def __aenter__(self) -> AsyncBatch:
+        self._check_open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.discard()
+        elif not self._ended:
+            await self.commit()

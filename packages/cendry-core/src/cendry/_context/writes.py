@@ -1,0 +1,391 @@
+"""From instances to writes, and back once they are committed: until then an instance changes in nothing but its id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from random import SystemRandom
+from typing import Any, Final, TypeAlias, TypeVar, cast
+
+from .._interop.google import from_sdk_change
+from .._model.fields import FieldInfo
+from .._model.metadata import attach, attach_deleted, check_instance, known_update_time, parent_of, remembered
+from .._model.model import Model, fields_of
+from .._query.criteria import is_ref
+from .._query.flow import Commit, Flow
+from .._types.analysis import TypeRegistry
+from .._types.shapes import Converted, Nullable, Shape
+from ..backend import CommitResult
+from ..codec import Codec, codec_for
+from ..errors import CendryError, InvalidValueError
+from ..paths import FieldPath, join_path
+from ..plan import Create, Delete, FieldTransform, Set, Update, Write
+from ..reference import Ref, check_parent, document_path, located_path, parent_path
+from ..values import is_transform
+from .changes import Changes, Masked, Names, current_values, masked, show, stored_transform
+
+MAX_WRITES: Final = 500
+"""Writes in one atomic commit (https://firebase.google.com/docs/firestore/quotas)."""
+
+M = TypeVar("M", bound=Model)
+_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+# What secrets.choice is; the module itself brings in hmac and hashlib, and with them 5 ms of import time.
+_choice: Final = SystemRandom().choice
+
+
+def automatic_id() -> str:
+    """A new document id as Firestore's own clients make them: 20 random letters and digits."""
+    return "".join(_choice(_ALPHABET) for _ in range(20))
+
+
+def utc_now() -> datetime:
+    """The clock of a context that was given none."""
+    return datetime.now(timezone.utc)
+
+
+@dataclass(slots=True)
+class Pending:
+    """A write on its way, and what it will mean for its instance.
+
+    Attributes:
+        write: What the backend is told.
+        instance: The instance, or `None` for a write by class and id.
+        new_id: Whether the instance got its id for this write.
+        values: What the instance shows after the commit.
+    """
+
+    write: Write
+    instance: Model | None = None
+    new_id: bool = False
+    values: Sequence[tuple[Names, Any]] = ()
+
+
+Encode: TypeAlias = "Callable[[Any], MutableMapping[str, Any]]"
+"""Makes the stored fields of an instance."""
+
+Encoder: TypeAlias = "Callable[[Codec[Any]], Encode]"
+"""Makes an `Encode` for a class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Makes writes, with the registry and the clock of a context, and as its backend wants them.
+
+    Attributes:
+        registry: The registry.
+        clock: Gives the time, aware.
+        encoder: What makes the stored fields of instances that are written whole.
+    """
+
+    registry: TypeRegistry
+    clock: Callable[[], datetime]
+    encoder: Encoder
+
+    def save(self, instance: Model, parent: object, merge: bool, if_unchanged: object) -> Pending:
+        """A write of the whole instance, whether its document exists or not."""
+        path, new_id = _place(instance, parent)
+        codec = codec_for(type(instance), self.registry)
+        data, transforms, values = self._document(codec, instance)
+        keep = merge or type(instance).__cendry_extra__ == "keep"
+        update_time = precondition(instance, path, if_unchanged)
+        mask: tuple[FieldPath, ...] | None = None
+        if keep:
+            computed = {one.path for one in transforms}
+            mask = tuple(path for path in codec.mask(data) if path not in computed)
+        return _with_id(Pending(Set(path, data, mask, transforms, update_time), instance, new_id, values))
+
+    def create(self, instance: Model, parent: object) -> Pending:
+        """A write of the whole instance, whose document must not exist yet."""
+        path, new_id = _place(instance, parent)
+        data, transforms, values = self._document(codec_for(type(instance), self.registry), instance)
+        return _with_id(Pending(Create(path, data, transforms), instance, new_id, values))
+
+    def update(
+        self,
+        target: object,
+        first: object,
+        second: object,
+        fields: Iterable[Any] | None,
+        parent: object,
+        if_unchanged: object,
+    ) -> Pending | None:
+        """A write of some fields, or `None` if none is named."""
+        by_class = isinstance(target, type)
+        document_id, changes = (first, second) if by_class else (None, first)
+        if not by_class and second is not None:
+            raise TypeError("update() takes an instance and changes, or a class, an id and changes.")
+        if (changes is None) is (fields is None):
+            raise TypeError("update() takes changes or fields=, one of them: update(city, {City.name: 'x'}).")
+        model, path, instance = locate(target, document_id, parent)
+        codec = codec_for(model, self.registry)
+        if fields is not None:
+            if instance is None:
+                raise TypeError("fields= names fields of an instance; with a class and an id, give the changes.")
+            named: list[tuple[Any, Any]] = list(current_values(instance, fields))
+        else:
+            named = items_of(changes, "update() takes changes")
+        if not named:
+            return None
+        now = self._now()
+        found = masked(codec, model, named, now)
+        if fields is not None:
+            found.values.clear()
+        self._stamp_update(codec, found, now)
+        update_time = precondition(instance, path, if_unchanged)
+        write = Update(path, found.data, tuple(found.paths), tuple(found.transforms.values()), update_time)
+        return Pending(write, instance, False, found.values)
+
+    def delete(
+        self, target: object, document_id: object, parent: object, must_exist: bool, if_unchanged: object
+    ) -> Pending:
+        """A removal."""
+        _, path, instance = locate(target, document_id, parent)
+        return Pending(Delete(path, must_exist, precondition(instance, path, if_unchanged)), instance)
+
+    def _now(self) -> datetime:
+        now = self.clock()
+        if not isinstance(cast(object, now), datetime) or now.tzinfo is None:
+            raise CendryError(f"The clock of this context must give aware datetimes, in UTC; it gave {now!r}.")
+        return now
+
+    def _document(
+        self, codec: Codec[Any], instance: Model
+    ) -> tuple[MutableMapping[str, Any], tuple[FieldTransform, ...], Sequence[tuple[Names, Any]]]:
+        transforms: tuple[FieldTransform, ...] = ()
+        try:
+            data = self.encoder(codec)(instance)
+        except InvalidValueError:
+            # Only where a value doesn't fit is it worth asking whether it is a transform.
+            if not any(is_transform(from_sdk_change(value)) for value in vars(instance).values()):
+                raise
+            data, transforms = self._transformed(codec, instance)
+        values: list[tuple[Names, Any]] = []
+        now: datetime | None = None
+        for info in _timed(codec):
+            if (info.auto_now or getattr(instance, info.name) is None) and info.alias in data:
+                now = now or self._now()
+                stored, value = _moment(codec, info.name, now)
+                data[info.alias] = stored
+                values.append(((info.name,), value))
+        return data, transforms, values
+
+    def _transformed(self, codec: Codec[Any], instance: Model) -> tuple[dict[str, Any], tuple[FieldTransform, ...]]:
+        data: dict[str, Any] = {}
+        transforms: list[FieldTransform] = []
+        model = type(instance)
+        for name, info in fields_of(model).items():
+            value = from_sdk_change(getattr(instance, name))
+            if is_transform(value):
+                into = codec.resolve((name,))
+                transforms.append(FieldTransform(into.path, stored_transform(model, into, name, value, self._now())))
+            else:
+                data[info.alias] = codec.encode_field(name, value)
+        return data, tuple(transforms)
+
+    def _stamp_update(self, codec: Codec[Any], found: Masked, now: datetime) -> None:
+        for info in _timed(codec):
+            if info.auto_now:
+                name = info.name
+                path = codec.resolve((name,)).path
+                if not found.touches(path):
+                    stored, value = _moment(codec, name, now)
+                    found.put(path, name, stored)
+                    found.values.append(((name,), value))
+
+
+def _timed(codec: Codec[Any]) -> tuple[FieldInfo, ...]:
+    """The fields that the clock sets, at every write or at the first."""
+    found: tuple[FieldInfo, ...] | None = codec.outputs.get(_timed)
+    if found is None:
+        infos = fields_of(codec.model).values()
+        found = codec.outputs[_timed] = tuple(info for info in infos if info.auto_now or info.auto_now_add)
+    return found
+
+
+def locate(target: object, document_id: object, parent: object) -> tuple[type[Any], str, Model | None]:
+    """The model, the path and the instance (if it is one) of what a method was given.
+
+    Raises:
+        TypeError: It is no instance, no `Ref`, and no class with an id.
+        CendryError: The instance has no id, or the parent is missing.
+        InvalidDocumentIdError: The id is not legal.
+    """
+    if isinstance(target, type):
+        if document_id is None:
+            raise TypeError(f"An id is needed with a class: ({target.__qualname__}, 'id').")
+        return target, document_path(target, document_id, parent), None
+    if document_id is not None:
+        raise TypeError(f"An id goes with a class; {target!r} has its own.")
+    if is_ref(target):
+        if parent is not None:
+            raise TypeError("parent= goes with a class or an instance; a Ref has its own.")
+        return model_of(target), located_path(target), None
+    check_instance(target)
+    instance = cast("Model", target)
+    return type(instance), _existing_path(instance, parent), instance
+
+
+def model_of(ref: Ref[Any]) -> type[Any]:
+    """The class of a reference's document.
+
+    Raises:
+        CendryError: The reference doesn't know it.
+    """
+    if ref.model is None:
+        raise CendryError(f"{ref!r} doesn't know the model of its document; say ref.as_model(City).")
+    return ref.model
+
+
+def precondition(instance: Model | None, path: str, if_unchanged: object) -> datetime | None:
+    """The update time that `if_unchanged` demands.
+
+    Raises:
+        TypeError: It is neither a bool nor a datetime.
+        CendryError: It is `True`, and no version of that document is known.
+    """
+    if if_unchanged is None or if_unchanged is False:
+        return None
+    if isinstance(if_unchanged, datetime):
+        return if_unchanged if if_unchanged.tzinfo is not None else if_unchanged.replace(tzinfo=timezone.utc)
+    if if_unchanged is not True:
+        raise TypeError(f"if_unchanged= takes True or an update time, not {if_unchanged!r}.")
+    if instance is None:
+        raise CendryError("if_unchanged=True needs an instance; with a class and an id, give the update time.")
+    known = remembered(instance)
+    update_time = known_update_time(instance)
+    if known is None or update_time is None or known.path != path:
+        raise CendryError(
+            f"if_unchanged=True: no version of document {path!r} is known for this {type(instance).__qualname__}; "
+            "it must have been read or written through a context, under this id and parent."
+        )
+    return update_time
+
+
+def _place(instance: Model, parent: object) -> tuple[str, bool]:
+    check_instance(instance)
+    if instance.id is not None:
+        return _existing_path(instance, parent), False
+    model = type(instance)
+    above = parent_of(instance) if parent is None else parent_path(parent)
+    return join_path(check_parent(model, above), cast("str", model.__collection__), automatic_id()), True
+
+
+def _existing_path(instance: Model, parent: object) -> str:
+    if parent is None:
+        known = remembered(instance)
+        return located_path(instance) if known is None else known.path
+    if instance.id is None:
+        raise CendryError(f"This {type(instance).__qualname__} has no id; set one, or save() it first.")
+    path = document_path(type(instance), instance.id, parent)
+    known = remembered(instance)
+    # The same path may be one of a backend's own, that knows more of the document.
+    return known.path if known is not None and known.path == path else path
+
+
+def _with_id(pending: Pending) -> Pending:
+    # The last step: whatever is refused before leaves the instance without an id.
+    if pending.new_id:
+        object.__setattr__(pending.instance, "id", pending.write.path.rpartition("/")[2])
+    return pending
+
+
+def items_of(changes: object, what: str) -> list[tuple[Any, Any]]:
+    """Fields and their values, in the order given; nothing gives none.
+
+    Raises:
+        TypeError: It is no dict and nothing like one.
+    """
+    if changes is None:
+        return []
+    if isinstance(changes, type) or not callable(getattr(changes, "items", None)):
+        raise TypeError(f"{what} as a dict ({{City.name: 'x'}}), not {changes!r}.")
+    return list(cast("Changes", changes).items())
+
+
+def _moment(codec: Codec[Any], name: str, now: datetime) -> tuple[Any, Any]:
+    """The time as a field stores it, and as an instance shows it."""
+    into = codec.resolve((name,))
+    stored = into.encode(_as_declared(into.shape, now))
+    return stored, into.decode(stored)
+
+
+def _as_declared(shape: Shape, now: datetime) -> Any:
+    inner = shape.inner if isinstance(shape, Nullable) else shape
+    if isinstance(inner, Converted):
+        utc = now.astimezone(timezone.utc)
+        return utc.time() if inner.python.__name__ == "time" else utc.date()
+    return now
+
+
+# After the commit
+
+
+def commit(pending: Sequence[Pending], transaction: Any = None) -> Flow[None]:
+    """Send writes and bring their instances up to date.
+
+    An id that was made for a write is taken back when the database refused it, and kept when the outcome is unknown,
+    so that a retry makes no second document.
+    """
+    if not pending and transaction is None:
+        return
+    check_number(len(pending))
+    try:
+        result: CommitResult = yield Commit(tuple(one.write for one in pending), transaction)
+    except BaseException as error:
+        if is_refusal(error):
+            discard(pending)
+        raise
+    settle(pending, result)
+
+
+def check_number(count: int) -> None:
+    """Refuse more writes than one commit takes.
+
+    Raises:
+        CendryError: There are more than 500.
+    """
+    if count > MAX_WRITES:
+        raise CendryError(
+            f"One atomic commit takes at most {MAX_WRITES} writes, and this is write number {MAX_WRITES + 1}; "
+            "nothing was written. Split them into several."
+        )
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether an error proves that nothing was written.
+
+    Besides Cendry's own, that holds for errors with an HTTP status that blames the request, save 408 and 499
+    (timeout and cancellation), after which the outcome is unknown.
+    """
+    code = getattr(error, "code", None)
+    return isinstance(error, CendryError) or (isinstance(code, int) and 400 <= code < 499 and code != 408)
+
+
+def settle(pending: Iterable[Pending], result: CommitResult) -> None:
+    """Bring instances up to date with what was committed: values, timestamps, metadata."""
+    for one, update_time in zip(pending, result.update_times, strict=True):
+        instance, write = one.instance, one.write
+        if instance is None:
+            continue
+        known = remembered(instance)
+        same = known is not None and known.path == write.path
+        show(instance, one.values)
+        if isinstance(write, Delete):
+            attach_deleted(instance, write.path)
+            continue
+        create_time = known.create_time if known is not None and same else None
+        attach(
+            instance,
+            write.path,
+            update_time if isinstance(write, Create) else create_time,
+            update_time,
+            result.commit_time,
+        )
+
+
+def discard(pending: Iterable[Pending]) -> None:
+    """Take back the ids that were made for writes that never happened."""
+    for one in pending:
+        if one.new_id and one.instance is not None and one.instance.id == one.write.path.rpartition("/")[2]:
+            object.__setattr__(one.instance, "id", None)

@@ -1,0 +1,1 @@
+"""What users subclass: models and maps, how their class statements are read, and what instances remember."""

@@ -1,0 +1,461 @@
+"""How a class statement becomes a model: annotations read, everything checked, a dataclass built; once per class."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import types
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING
+from datetime import date, time
+from typing import Any, Final, cast, get_origin
+
+from typing_extensions import get_original_bases
+
+from .._frozen import class_name
+from .._immutable import dataclass
+from .._types.analysis import shape_of, type_name
+from .._types.foreign import substitute
+from .._types.shapes import Converted, Nullable, Scalar
+from ..errors import InvalidDocumentIdError
+from ..paths import check_collection_id, check_field_name
+from .annotations import (
+    NOT_YET,
+    Declaration,
+    Scope,
+    Unresolved,
+    declares_field,
+    own_annotations,
+    read_declaration,
+    remember_class,
+)
+from .fields import Field, FieldDescriptor, FieldInfo, FieldOptions
+
+DATACLASS_OPTIONS: Final[Mapping[str, bool]] = types.MappingProxyType(
+    {"frozen": False, "eq": True, "order": False, "unsafe_hash": False, "repr": True}
+)
+"""The class keywords that `dataclasses.dataclass` takes, and their defaults."""
+
+_EXTRA: Final = ("ignore", "forbid", "keep")
+_ENUM_BY: Final = ("value", "name")
+_AUTOMATIC_TYPES: Final = (Scalar("timestamp"), Converted("timestamp", date), Converted("timestamp", time))
+
+_pending: Final[weakref.WeakSet[type[Any]]] = weakref.WeakSet()
+
+
+@dataclass(frozen=True, slots=True)
+class Keywords:
+    """The class keywords as they were given; `None` for what was left out."""
+
+    collection: str | None
+    parent: Any
+    extra: str | None
+    abstract: bool
+    dataclass_options: Mapping[str, bool | None]
+
+
+class LazyFields(Mapping[str, FieldInfo]):
+    """The fields of a class whose annotations name something that isn't there yet: evaluated when one is looked at."""
+
+    __slots__ = ("_cls", "infos")
+
+    def __init__(self, cls: type[Any], infos: Mapping[str, FieldInfo]) -> None:
+        self._cls = cls
+        self.infos = infos
+
+    def __getitem__(self, name: str) -> FieldInfo:
+        return resolve_fields(self._cls)[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.infos
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.infos)
+
+    def __len__(self) -> int:
+        return len(self.infos)
+
+
+class _Shadow:
+    """Gives `City.name` where Python would find something else by that name: a method of a base or of the metaclass."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: Any) -> Any:
+        if instance is None:
+            return owner._cendry_descriptors[self._name]
+        raise AttributeError(f"{owner.__name__!r} object has no attribute {self._name!r}")
+
+
+def define(cls: Any, keywords: Keywords) -> None:
+    """Make a class that was just created a model or a map.
+
+    Raises:
+        TypeError: Something in it is not legal; the message names the class, the field and the type.
+    """
+    _check_bases(cls)
+    if "model" in [base.__dict__.get("__cendry_kind__") for base in cls.__mro__]:
+        # Said again, since a Map that stands before the Model among the bases would make it a map.
+        cls.__cendry_kind__ = "model"
+    _read_keywords(cls, keywords)
+    own = _own_fields(cls)
+    infos = {**_inherited_fields(cls), **own}
+    cls._cendry_own = frozenset((*own, "id") if cls.__cendry_kind__ == "model" else own)
+    _check_names(cls, infos)
+    _build_dataclass(cls, own, keywords)
+    _uncover(cls, infos)
+    descriptors: dict[str, FieldDescriptor[Any]] = {
+        name: FieldDescriptor(cls, name, info.alias) for name, info in infos.items()
+    }
+    cls._cendry_descriptors = descriptors
+    if cls.__cendry_kind__ == "model":
+        descriptors["id"] = FieldDescriptor(cls, "id", "__name__")
+    if any(isinstance(info.annotation, Unresolved) for info in infos.values()):
+        cls.__cendry_fields__ = LazyFields(cls, types.MappingProxyType(infos))
+        _pending.add(cls)
+    else:
+        cls.__cendry_fields__ = types.MappingProxyType(infos)
+    for info in infos.values():
+        if not isinstance(info.annotation, Unresolved) and not _is_checked(cls, info):
+            _check_type(cls, info)
+    remember_class(cls)
+
+
+def resolve(*models: type[Any]) -> None:
+    """Evaluate annotations that named something which wasn't defined yet. It happens at first use by itself, too.
+
+    Args:
+        models: The classes; left out, all that were defined so far.
+
+    Raises:
+        TypeError: A name is still not defined, or Firestore can't hold the type.
+    """
+    for cls in models or tuple(_pending):
+        resolve_fields(cls)
+
+
+def resolve_fields(cls: Any) -> Mapping[str, FieldInfo]:
+    """The fields of a class by Python name, all annotations evaluated; without `id`, those of bases first.
+
+    Raises:
+        TypeError: It is no model class, a name is still not defined, or Firestore can't hold a type.
+    """
+    fields = getattr(cls, "__cendry_fields__", None)
+    if fields is None:
+        raise TypeError(f"{cls!r} is neither a Model nor a Map.")
+    if not isinstance(fields, LazyFields):
+        return cast("Mapping[str, FieldInfo]", fields)
+    found: dict[str, FieldInfo] = {}
+    for name, info in fields.infos.items():
+        if isinstance(info.annotation, Unresolved):
+            info = dataclasses.replace(info, annotation=_resolve(cls, info))
+            _check_type(cls, info)
+            _tell_dataclass(cls, info)
+        found[name] = info
+    resolved = types.MappingProxyType(found)
+    cls.__cendry_fields__ = resolved
+    _pending.discard(cls)
+    return resolved
+
+
+def _resolve(cls: Any, info: FieldInfo) -> Any:
+    try:
+        return info.annotation.resolve()
+    except NOT_YET as error:
+        advice = "Define or import it where the class stands; what is imported under TYPE_CHECKING alone can't be found"
+        raise _fault(cls, info.name, f"{error}. {advice}") from error
+    except Exception as error:  # Evaluating what the user wrote can raise anything.
+        raise _fault(cls, info.name, str(error).rstrip(".")) from error
+
+
+def _tell_dataclass(cls: Any, info: FieldInfo) -> None:
+    if info.name in cls._cendry_own:
+        cls.__dataclass_fields__[info.name].type = info.annotation
+        written: dict[str, Any] = getattr(cls.__init__, "__annotations__", {})
+        if info.name in written:
+            written[info.name] = info.annotation
+
+
+def _fault(cls: type[Any], name: str | None, what: object) -> TypeError:
+    return TypeError(f"{class_name(cls)}{'' if name is None else '.' + name}: {what}.")
+
+
+# Bases and keywords
+
+
+def _is_record(cls: type[Any]) -> bool:
+    return hasattr(cls, "__cendry_kind__")
+
+
+def _check_bases(cls: type[Any]) -> None:
+    for base in cls.__mro__[1:]:
+        if _is_record(base) or base is object:
+            continue
+        if "__dataclass_fields__" in base.__dict__:
+            raise _fault(
+                cls, None, f"{class_name(base)} is a dataclass; to bring fields into a model, it must be a Map"
+            )
+        for name, annotation in own_annotations(base).items():
+            if declares_field(annotation, Field, Scope(base, frozenset())):
+                raise _fault(
+                    cls,
+                    name,
+                    f"it is declared by {class_name(base)}, which is neither a Map nor a Model; make it a Map",
+                )
+
+
+def _read_keywords(cls: Any, keywords: Keywords) -> None:
+    if keywords.extra is not None:
+        if keywords.extra not in _EXTRA:
+            raise _fault(cls, None, f"extra= is 'ignore', 'forbid' or 'keep', not {keywords.extra!r}")
+        cls.__cendry_extra__ = keywords.extra
+    collection, parent = keywords.collection, keywords.parent
+    if cls.__cendry_kind__ == "map":
+        if collection is not None or parent is not None or keywords.abstract:
+            raise _fault(cls, None, "a Map is stored inside documents: it takes no collection=, parent= or abstract=")
+        return
+    if keywords.abstract and collection is not None:
+        raise _fault(
+            cls, None, f"an abstract Model has no collection: leave out abstract=True or collection={collection!r}"
+        )
+    if not keywords.abstract:
+        if collection is None:
+            raise _fault(
+                cls,
+                None,
+                'a Model needs collection="...", which is never guessed; or abstract=True, if it is a base for others',
+            )
+        try:
+            check_collection_id(collection)
+        except InvalidDocumentIdError as error:
+            raise _fault(cls, None, str(error).rstrip(".")) from error
+    cls.__collection__ = collection
+    if parent is not None:
+        if getattr(parent, "__cendry_kind__", None) != "model" or parent.__collection__ is None:
+            raise _fault(
+                cls, None, f"parent= takes the Model of the documents above, one that has a collection, not {parent!r}"
+            )
+        cls.__parent__ = parent
+
+
+# Fields
+
+
+def _own_fields(cls: Any) -> dict[str, FieldInfo]:
+    annotations = own_annotations(cls)
+    scope = Scope(cls, frozenset(annotations))
+    own: dict[str, FieldInfo] = {}
+    for name, annotation in annotations.items():
+        try:
+            declaration = read_declaration(annotation, Field, scope)
+        except Exception as error:  # Evaluating what the user wrote can raise anything.
+            raise _fault(cls, name, str(error).rstrip(".")) from error
+        if declaration is not None:
+            _check_name(cls, name)
+            own[name] = _field_info(cls, name, declaration, cls.__dict__.get(name, MISSING))
+    if cls.__cendry_kind__ == "model" and "id" in cls.__dict__:
+        raise _fault(cls, "id", "every Model has an id of its own; name the attribute otherwise")
+    for name, value in cls.__dict__.items():
+        if isinstance(value, FieldOptions) and name not in own:
+            raise _fault(cls, name, "it has field() and no annotation; write name: Field[...] = field(...)")
+    return own
+
+
+def _check_name(cls: Any, name: str) -> None:
+    if name == "id" and cls.__cendry_kind__ == "model":
+        raise _fault(cls, name, "every Model has an id of its own; name the field otherwise")
+    if name.startswith("_cendry") or (name.startswith("__") and name.endswith("__")):
+        raise _fault(cls, name, "the name is reserved: dunders and _cendry... are not for fields")
+
+
+def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) -> FieldInfo:
+    options = _merged_options(cls, name, declaration.extras, assigned)
+    default, factory = options.default, options.default_factory
+    if default is not MISSING and factory is not MISSING:
+        raise _fault(cls, name, "it has both default= and default_factory=")
+    if factory is not MISSING and not callable(factory):
+        raise _fault(cls, name, f"default_factory= takes a function without arguments, not {factory!r}")
+    if default is not MISSING and type(default).__hash__ is None:
+        raise _fault(
+            cls,
+            name,
+            f"its default, of type {type(default).__name__}, can change, and all instances would share it; "
+            "use default_factory=",
+        )
+    if options.enum_by not in (None, *_ENUM_BY):
+        raise _fault(cls, name, f"enum_by= is 'value' or 'name', not {options.enum_by!r}")
+    if options.auto_now or options.auto_now_add:
+        if options.auto_now and options.auto_now_add:
+            raise _fault(cls, name, "auto_now= includes what auto_now_add= does; give one of them")
+        if default is not MISSING or factory is not MISSING:
+            raise _fault(
+                cls, name, "a field with auto_now= or auto_now_add= is None by default, and takes no other default"
+            )
+        default = None
+    required = default is MISSING and factory is MISSING
+    alias = name if options.alias is None else options.alias
+    enum_by = options.enum_by or "value"
+    automatic = (options.auto_now, options.auto_now_add)
+    return FieldInfo(name, alias, declaration.annotation, default, factory, enum_by, *automatic, required)
+
+
+def _merged_options(cls: Any, name: str, extras: tuple[Any, ...], assigned: Any) -> FieldOptions:
+    if isinstance(assigned, dataclasses.Field):
+        raise _fault(cls, name, "use cendry.field(), not dataclasses.field()")
+    if isinstance(assigned, types.MemberDescriptorType):
+        raise _fault(cls, name, "__slots__ can't hold fields; leave it out")
+    if isinstance(assigned, FieldOptions):
+        given = [assigned]
+    else:
+        given = [] if assigned is MISSING else [FieldOptions(default=assigned)]
+    given += [extra for extra in extras if isinstance(extra, FieldOptions)]
+    merged: dict[str, Any] = {}
+    blank = FieldOptions()
+    for options in given:
+        for each in dataclasses.fields(FieldOptions):
+            value = getattr(options, each.name)
+            if value is not getattr(blank, each.name):
+                if each.name in merged:
+                    raise _fault(cls, name, f"{each.name}= is given twice, in the annotation and beside it")
+                merged[each.name] = value
+    return FieldOptions(**merged)
+
+
+def _inherited_fields(cls: Any) -> dict[str, FieldInfo]:
+    arguments: dict[Any, dict[Any, Any]] = {}
+    for base in get_original_bases(cls):
+        origin: Any = get_origin(base)
+        if isinstance(origin, type) and _is_record(origin):
+            arguments[origin] = dict(zip(cast(Any, origin).__parameters__, base.__args__, strict=False))
+    found: dict[str, FieldInfo] = {}
+    for base in reversed(cls.__mro__[1:]):
+        known = arguments.get(base)
+        found.update({name: _specialised(info, known) if known else info for name, info in _infos_of(base).items()})
+    return found
+
+
+def _infos_of(cls: type[Any]) -> Mapping[str, FieldInfo]:
+    fields: Mapping[str, FieldInfo] = cls.__dict__.get("__cendry_fields__", {})
+    return fields.infos if isinstance(fields, LazyFields) else fields
+
+
+def _specialised(info: FieldInfo, arguments: dict[Any, Any]) -> FieldInfo:
+    if isinstance(info.annotation, Unresolved):
+        return dataclasses.replace(info, annotation=info.annotation.then(lambda found: substitute(found, arguments)))
+    found = substitute(info.annotation, arguments)
+    return info if found is info.annotation else dataclasses.replace(info, annotation=found)
+
+
+def _check_names(cls: Any, infos: Mapping[str, FieldInfo]) -> None:
+    is_model = cls.__cendry_kind__ == "model"
+    if is_model and "id" in infos:
+        raise _fault(cls, "id", "it comes from a Map, and every Model has an id of its own")
+    by_alias: dict[str, str] = {}
+    for name, info in infos.items():
+        alias = info.alias
+        reason = check_field_name(alias)
+        if reason is not None:
+            raise _fault(cls, name, f"the stored name {alias!r} is not legal: {reason}")
+        if is_model and alias == "id":
+            raise _fault(cls, name, "the alias 'id' shadows the document's id")
+        if alias in by_alias:
+            raise _fault(cls, name, f"it has the stored name of {by_alias[alias]!r}, {alias!r}")
+        if alias != name and alias in infos:
+            raise _fault(cls, name, f"the alias {alias!r} shadows the field of that name")
+        by_alias[alias] = name
+
+
+def _is_checked(cls: Any, info: FieldInfo) -> bool:
+    return any(_infos_of(base).get(info.name) is info for base in cls.__mro__[1:])
+
+
+def _check_type(cls: Any, info: FieldInfo) -> None:
+    try:
+        shape = shape_of(info.annotation, enum_by=info.enum_by)
+    except TypeError as error:
+        raise _fault(cls, info.name, str(error).rstrip(".")) from error
+    if info.auto_now or info.auto_now_add:
+        plain = shape.inner if isinstance(shape, Nullable) else shape
+        if plain not in _AUTOMATIC_TYPES:
+            option = "auto_now" if info.auto_now else "auto_now_add"
+            raise _fault(
+                cls,
+                info.name,
+                f"{option}= sets the time, and {type_name(info.annotation)} is no datetime, date or time",
+            )
+
+
+# The dataclass
+
+
+def _build_dataclass(cls: Any, own: Mapping[str, FieldInfo], keywords: Keywords) -> None:
+    given = {name: value for name, value in keywords.dataclass_options.items() if value is not None}
+    options = {**cls._cendry_options, **given}
+    for base in cls.__mro__[1:]:
+        params = base.__dict__.get("__dataclass_params__")
+        if params is not None and params.frozen != options["frozen"]:
+            frozen, other = (cls, base) if options["frozen"] else (base, cls)
+            raise _fault(
+                cls, None, f"{class_name(frozen)} is frozen and {class_name(other)} is not; both must be, or neither"
+            )
+    cls._cendry_options = types.MappingProxyType(options)
+    annotations: dict[str, Any] = {}
+    if cls.__cendry_kind__ == "model" and "id" not in getattr(cls, "__dataclass_fields__", ()):
+        annotations["id"] = cast(Any, str | None)
+        cls.id = dataclasses.field(default=None)
+    for name, info in own.items():
+        annotations[name] = info.annotation
+        if info.default_factory is not MISSING:
+            setattr(cls, name, dataclasses.field(default_factory=info.default_factory))
+        else:
+            setattr(cls, name, dataclasses.field(default=info.default))
+    restore = _replace_annotations(cls, annotations)
+    has_init = "__init__" in cls.__dict__
+    try:
+        dataclasses.dataclass(kw_only=True, match_args=False, **options)(cls)
+    except (TypeError, ValueError) as error:
+        raise _fault(cls, None, str(error).rstrip(".")) from error
+    restore()
+    if sys.version_info >= (3, 14) and not has_init:  # pragma: no cover - CI has no Python 3.14
+        # Unverified, as below: there, the annotations of __init__ are read from the class when they are asked for.
+        cls.__init__.__annotations__ = {**{each.name: each.type for each in dataclasses.fields(cls)}, "return": None}
+    # Whatever stays on the class makes reading the instance's own attribute slower.
+    for name in annotations:
+        if name in cls.__dict__:
+            delattr(cls, name)
+
+
+def _replace_annotations(cls: Any, annotations: dict[str, Any]) -> Callable[[], None]:
+    """Show `dataclass` the plain types; the result puts back what the class said."""
+    before = cls.__dict__.get("__annotations__")  # noqa: RUF063
+    if sys.version_info >= (3, 14) and before is None:  # pragma: no cover - CI has no Python 3.14
+        # PEP 649: unverified, since there was no Python 3.14 to run it on.
+        annotate = cls.__annotate__
+        cls.__annotations__ = annotations
+        return lambda: setattr(cls, *(("__annotations__", {}) if annotate is None else ("__annotate__", annotate)))
+    cls.__annotations__ = annotations
+    return lambda: setattr(cls, "__annotations__", {} if before is None else before)
+
+
+def _uncover(cls: Any, infos: Mapping[str, FieldInfo]) -> None:
+    """See to it that `City.name` is found by the metaclass, and `city.name` in the instance."""
+    machinery = {name for base in type(cls).__mro__ for name in base.__dict__}
+    for name in (*infos, "id") if cls.__cendry_kind__ == "model" else infos:
+        covering = [base for base in cls.__mro__ if _has_attribute(base, name)]
+        declaring = next(base for base in cls.__mro__ if name in base.__dict__.get("_cendry_own", ()))
+        if covering and cls.__mro__.index(covering[0]) <= cls.__mro__.index(declaring):
+            raise _fault(
+                cls,
+                name,
+                f"an attribute of {class_name(covering[0])} hides the field of {class_name(declaring)}; rename one",
+            )
+        if covering or name in machinery:
+            setattr(cls, name, _Shadow(name))
+
+
+def _has_attribute(cls: type[Any], name: str) -> bool:
+    return name in cls.__dict__ and not isinstance(cls.__dict__[name], _Shadow)

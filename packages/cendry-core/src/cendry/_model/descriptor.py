@@ -1,0 +1,384 @@
+"""What `City.name` is: the field of a class, which comparisons turn into filters. It never touches an instance."""
+
+# Its type parameter is covariant, so that one self type serves `T` and `T | None`, and comparisons take it as operand.
+# mypy: disable-error-code="misc, override, overload-overlap"
+# pyright: reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false, reportOverlappingOverload=false
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, Protocol, TypeVar, cast, final, overload
+from weakref import WeakValueDictionary
+
+from .._frozen import class_name
+from .._types.analysis import shape_of
+from .._types.shapes import Anything, AsIs, Dict, Handled, Nullable, OneOf, Record, Shape
+from .._types.shapes import describe as describe_shape
+from ..errors import UnknownFieldError
+from ..filters import And, Asc, Comparison, Desc, Filter, ModelField
+from ..paths import check_field_name, quote_segment
+
+if TYPE_CHECKING:
+    from .model import Map
+
+T_co = TypeVar("T_co", covariant=True)
+E = TypeVar("E")
+V = TypeVar("V")
+
+
+class Values(Protocol[T_co]):
+    """Several values: a list, tuple, set, range or the like; no `str`, though a `str` can be iterated over."""
+
+    def __contains__(self, item: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[T_co]: ...
+    def __len__(self) -> int: ...
+
+
+class DataclassLike(Protocol):
+    """An instance of a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+_lock: Final = threading.Lock()
+
+
+@final
+class FieldDescriptor(ModelField, Generic[T_co]):
+    """A field of a class: what `City.name` gives. Comparing it makes filters; there is one object per field.
+
+    `City.mayor[Mayor.name]` and `City.mayor.name` are the field inside an embedded map, and `City.attributes["k"]` is a
+    key of a dict; such a key is always one segment, whatever characters it has.
+    """
+
+    __slots__ = ("__weakref__", "_alias", "_children", "_keys", "_parent", "_shape", "_text")
+    _alias: str
+    _children: dict[object, FieldDescriptor[Any]]
+    _keys: WeakValueDictionary[str, FieldDescriptor[Any]] | None
+    _parent: FieldDescriptor[Any] | None
+    _shape: Shape | None
+    _text: str
+
+    def __init__(
+        self,
+        owner: type[Any],
+        name: str,
+        alias: str,
+        parent: FieldDescriptor[Any] | None = None,
+        shape: Shape | None = None,
+        text: str | None = None,
+    ) -> None:
+        put = object.__setattr__
+        put(self, "_cendry_owner", owner)
+        put(self, "_cendry_names", (name,) if parent is None else (*parent._cendry_names, name))
+        put(self, "_alias", alias)
+        put(self, "_children", {})
+        put(self, "_keys", None)
+        put(self, "_parent", parent)
+        put(self, "_shape", shape)
+        put(self, "_text", f"{class_name(owner)}.{name}" if text is None else text)
+
+    @property
+    def field_name(self) -> str:
+        """The Python name; for a nested field, the names from the document down, joined by dots (`mayor.name`)."""
+        names = self._cendry_names
+        return names[0] if self._parent is None else ".".join(map(quote_segment, names))
+
+    @property
+    def alias(self) -> str:
+        """The stored name; for a nested field, Firestore's written form of the whole stored path."""
+        return self._alias
+
+    @property
+    def owner(self) -> type[Any]:
+        """The class on which the field was looked up, even if it was declared on one of its bases."""
+        return self._cendry_owner
+
+    # Comparisons
+
+    @overload
+    def __eq__(self, other: T_co, /) -> Comparison: ...
+    @overload
+    def __eq__(self, other: object, /) -> bool: ...
+    def __eq__(self, other: object, /) -> Any:
+        return Comparison(self, "==", other)
+
+    @overload
+    def __ne__(self, other: T_co, /) -> Comparison: ...
+    @overload
+    def __ne__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> Any:
+        return Comparison(self, "!=", other)
+
+    def __lt__(self, other: T_co, /) -> Comparison:
+        return Comparison(self, "<", other)
+
+    def __le__(self, other: T_co, /) -> Comparison:
+        return Comparison(self, "<=", other)
+
+    def __gt__(self, other: T_co, /) -> Comparison:
+        return Comparison(self, ">", other)
+
+    def __ge__(self, other: T_co, /) -> Comparison:
+        return Comparison(self, ">=", other)
+
+    __hash__ = object.__hash__
+
+    def eq(self, value: T_co, /) -> Comparison:
+        """The same as `==`; with `None` or NaN, the test for these."""
+        return Comparison(self, "==", value)
+
+    def ne(self, value: T_co, /) -> Comparison:
+        """The same as `!=`. Firestore leaves out documents without the field, and those where it is `None`."""
+        return Comparison(self, "!=", value)
+
+    def lt(self, value: T_co, /) -> Comparison:
+        """The same as `<`."""
+        return Comparison(self, "<", value)
+
+    def lte(self, value: T_co, /) -> Comparison:
+        """The same as `<=`."""
+        return Comparison(self, "<=", value)
+
+    def gt(self, value: T_co, /) -> Comparison:
+        """The same as `>`."""
+        return Comparison(self, ">", value)
+
+    def gte(self, value: T_co, /) -> Comparison:
+        """The same as `>=`."""
+        return Comparison(self, ">=", value)
+
+    def is_in(self, values: Values[T_co], /) -> Comparison:
+        """The field has one of these values; at most 30 in one query."""
+        return Comparison(self, "in", values)
+
+    def not_in(self, values: Values[T_co], /) -> Comparison:
+        """The field is there and has none of these values; at most 10."""
+        return Comparison(self, "not-in", values)
+
+    @overload
+    def array_contains(self: FieldDescriptor[list[E] | None], value: E, /) -> Comparison: ...
+    @overload
+    def array_contains(self: FieldDescriptor[set[E] | None], value: E, /) -> Comparison: ...
+    @overload
+    def array_contains(self: FieldDescriptor[frozenset[E] | None], value: E, /) -> Comparison: ...
+    @overload
+    def array_contains(self: FieldDescriptor[tuple[E, ...] | None], value: E, /) -> Comparison: ...
+    def array_contains(self, value: Any, /) -> Comparison:
+        """The array has this element."""
+        return Comparison(self, "array-contains", value)
+
+    @overload
+    def array_contains_any(self: FieldDescriptor[list[E] | None], values: Values[E], /) -> Comparison: ...
+    @overload
+    def array_contains_any(self: FieldDescriptor[set[E] | None], values: Values[E], /) -> Comparison: ...
+    @overload
+    def array_contains_any(self: FieldDescriptor[frozenset[E] | None], values: Values[E], /) -> Comparison: ...
+    @overload
+    def array_contains_any(self: FieldDescriptor[tuple[E, ...] | None], values: Values[E], /) -> Comparison: ...
+    def array_contains_any(self, values: Any, /) -> Comparison:
+        """The array has at least one of these elements; at most 30 in one query."""
+        return Comparison(self, "array-contains-any", values)
+
+    def is_null(self) -> Comparison:
+        """The field is there, and is `None`."""
+        return Comparison(self, "is-null")
+
+    def is_not_null(self) -> Comparison:
+        """The field is there, and is not `None`."""
+        return Comparison(self, "is-not-null")
+
+    def is_nan(self: FieldDescriptor[float | None]) -> Comparison:
+        """The field is a float that is no number."""
+        return Comparison(self, "is-nan")
+
+    def startswith(self: FieldDescriptor[str | None], prefix: str, /) -> Filter:
+        """The text begins with `prefix`: the range from `prefix` up to the next text that doesn't begin so."""
+        if not isinstance(cast(object, prefix), str):
+            raise TypeError(f"{self!r}.startswith() takes a str, not {prefix!r}.")
+        lower = Comparison(self, ">=", prefix)
+        upper = _after_prefix(
+            prefix, is_id=self._cendry_names == ("id",) and self._cendry_owner.__cendry_kind__ == "model"
+        )
+        return lower if upper is None else And(lower, Comparison(self, "<", upper))
+
+    def asc(self) -> Asc:
+        """Sort by this field, smallest first."""
+        return Asc(self)
+
+    def desc(self) -> Desc:
+        """Sort by this field, largest first."""
+        return Desc(self)
+
+    # What is inside
+
+    @overload
+    def __getitem__(self: FieldDescriptor[Map | None], key: FieldDescriptor[V], /) -> FieldDescriptor[V]: ...
+    @overload
+    def __getitem__(self: FieldDescriptor[Map | None], key: str, /) -> FieldDescriptor[Any]: ...
+    @overload
+    def __getitem__(self: FieldDescriptor[Mapping[str, V] | None], key: str, /) -> FieldDescriptor[V]: ...
+    @overload
+    def __getitem__(self: FieldDescriptor[DataclassLike | None], key: str, /) -> FieldDescriptor[Any]: ...
+    def __getitem__(self, key: Any, /) -> Any:
+        if isinstance(key, FieldDescriptor):
+            return self._field_of_map(cast("Any", key))
+        if not isinstance(key, str):
+            raise TypeError(
+                f"{self!r}[{key!r}]: write {self!r}[Map.field] for a field of an embedded map, a str for a key of "
+                "a dict. Firestore can't look at one element of an array; array_contains() looks at all."
+            )
+        found = self._child(key)
+        if found is None:
+            found = self._key(key)
+        if found is not None:
+            return found
+        names = [each.name for record in self._records() for each in record.fields]
+        if names:
+            raise UnknownFieldError(repr(self), key, tuple(get_close_matches(key, names)))
+        raise TypeError(f"{self!r} is {describe_shape(self._own_shape())}; there is nothing inside it to name {key!r}.")
+
+    def __getattr__(self: FieldDescriptor[Map | None], name: str) -> FieldDescriptor[Any]:
+        # Whoever asks for special names (copy, inspect, abc) wants no field.
+        found = None if name.startswith("__") else self._child(name)
+        if found is not None:
+            return found
+        names = [each.name for record in self._records() for each in record.fields] if not name.startswith("__") else []
+        hint = "".join(f" Did you mean {near!r}?" for near in get_close_matches(name, names, 1))
+        if not names and not name.startswith("_"):
+            hint = f" For a key of a dict, write {self!r}[{name!r}]."
+        raise AttributeError(f"{self!r} has no attribute or field {name!r}.{hint}")
+
+    def _own_shape(self) -> Shape:
+        shape = self._shape
+        if shape is None:
+            name = self._cendry_names[0]
+            if name == "id" and self._cendry_owner.__cendry_kind__ == "model":
+                shape = shape_of(str)
+            else:
+                info = self._cendry_owner.__cendry_fields__[name]
+                shape = shape_of(info.annotation, enum_by=info.enum_by)
+            object.__setattr__(self, "_shape", shape)
+        return shape
+
+    def _records(self) -> list[Record]:
+        return [shape for shape in _alternatives(self._own_shape()) if isinstance(shape, Record)]
+
+    def _child(self, name: str) -> FieldDescriptor[Any] | None:
+        known = self._children.get(name)
+        if known is not None:
+            return known
+        for record in self._records():
+            for each in record.fields:
+                if each.name == name:
+                    is_map = record.style == "map"
+                    text = f"{self!r}[{class_name(record.python)}.{name}]" if is_map else f"{self!r}[{name!r}]"
+                    return self._children.setdefault(name, self._nested(name, each.stored, each.shape, text))
+        return None
+
+    def _key(self, key: str) -> FieldDescriptor[Any] | None:
+        for shape in _alternatives(self._own_shape()):
+            if isinstance(shape, (Dict, Anything, Handled, AsIs)):
+                reason = check_field_name(key)
+                if reason is not None:
+                    raise ValueError(f"{self!r}[{key!r}]: {reason}.")
+                inside = shape.value if isinstance(shape, Dict) else Anything()
+                # Keys come from users without end, so nothing here keeps them alive.
+                with _lock:
+                    if self._keys is None:
+                        object.__setattr__(self, "_keys", WeakValueDictionary())
+                    keys = cast("WeakValueDictionary[str, FieldDescriptor[Any]]", self._keys)
+                    return keys.setdefault(key, self._nested(key, key, inside, f"{self!r}[{key!r}]"))
+        return None
+
+    def _nested(self, name: str, stored: str, shape: Shape, text: str) -> FieldDescriptor[Any]:
+        above = quote_segment(self._alias) if self._parent is None else self._alias
+        return FieldDescriptor(self._cendry_owner, name, f"{above}.{quote_segment(stored)}", self, shape, text)
+
+    def _field_of_map(self, key: FieldDescriptor[Any]) -> FieldDescriptor[Any]:
+        known = self._children.get(key)
+        if known is not None:
+            return known
+        maps = [record.python for record in self._records() if record.style == "map"]
+        if not any(issubclass(python, key._cendry_owner) for python in maps):
+            held = f"holds {' or '.join(map(class_name, maps))}" if maps else "is no embedded map"
+            raise TypeError(f"{key!r} is a field of {class_name(key._cendry_owner)}, but {self!r} {held}.")
+        found: Any = self
+        for name in key._cendry_names:
+            found = found[name]
+        if key._parent is None:
+            self._children[key] = found
+        return cast("FieldDescriptor[Any]", found)
+
+    # What people write by mistake
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(
+            f"{self!r} has no truth value: it is the field, not a value of it. Write {self!r} == True, "
+            f"or {self!r}.is_not_null(); for 'in', {self!r}.is_in([...]); for 'and', 'or', put & and | between filters."
+        )
+
+    # Unseen by checkers, these are errors for them too; seen, a field would be an iterable to them.
+    if not TYPE_CHECKING:  # pragma: no branch
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError(f"{self!r} can't be iterated over: it is the field, not a value of it.")
+
+        def __contains__(self, item: object) -> NoReturn:
+            raise TypeError(f"{self!r} can't be searched with 'in'. Write {self!r}.array_contains({item!r}).")
+
+        def __and__(self, other: object) -> NoReturn:
+            raise TypeError(
+                f"{self!r} is a field, no filter, and & and | bind tighter than comparisons. "
+                f"Put parentheses around each: ({self!r} == 1) & (...)."
+            )
+
+        __rand__ = __or__ = __ror__ = __and__
+
+    def __repr__(self) -> str:
+        return self._text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self._cendry_owner, self._cendry_names)
+
+    def __copy__(self) -> FieldDescriptor[T_co]:
+        return self
+
+    def __deepcopy__(self, memo: object) -> FieldDescriptor[T_co]:
+        return self
+
+
+def _restore(owner: type[Any], names: tuple[str, ...]) -> FieldDescriptor[Any]:
+    found: FieldDescriptor[Any] = getattr(owner, names[0])
+    for name in names[1:]:
+        found = found[name]
+    return found
+
+
+def _alternatives(shape: Shape) -> Iterator[Shape]:
+    match shape:
+        case Nullable(inner):
+            yield from _alternatives(inner)
+        case OneOf(members):
+            for member in members:
+                yield from _alternatives(member)
+        case _:
+            yield shape
+
+
+def _after_prefix(prefix: str, *, is_id: bool) -> str | None:
+    """The smallest text, in Firestore's order by code points, that is greater than all that begin with `prefix`."""
+    while prefix:
+        code = ord(prefix[-1]) + 1
+        prefix = prefix[:-1]
+        if code == 0xD800:
+            # What follows are surrogates, which are no characters.
+            code = 0xE000
+        if is_id and code == ord("/"):
+            # No id has a slash, so that nothing is lost by skipping it.
+            code += 1
+        if code <= 0x10FFFF:
+            return prefix + chr(code)
+    return None

@@ -1,0 +1,117 @@
+"""How fields are declared: `Field[T]`, `field()`, and what a class keeps of each. Nothing here touches an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING
+from dataclasses import field as dataclass_field
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+
+from .._immutable import dataclass
+from .descriptor import FieldDescriptor
+
+__all__ = ["EnumBy", "Field", "FieldDescriptor", "FieldInfo", "FieldOptions", "field"]
+
+T = TypeVar("T")
+
+EnumBy = Literal["value", "name"]
+"""How an enum is stored."""
+
+
+class Field(Generic[T]):
+    """Declares a field of a model: `name: Field[str]`.
+
+    On the class, `City.name` is a `FieldDescriptor[str]`; on an instance, `city.name` is a plain `str`. At run time
+    this class is an annotation only: no instance of it exists, and nothing of it stays on the model.
+    """
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, instance: None, owner: type[Any]) -> FieldDescriptor[T]: ...
+        @overload
+        def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
+        def __get__(self, instance: object, owner: type[Any] | None = None) -> Any: ...
+        def __set__(self, instance: object, value: T) -> None: ...
+
+
+def _missing() -> Any:
+    return MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class FieldOptions:
+    """What `field()` was told, until the class is built."""
+
+    default: Any = dataclass_field(default_factory=_missing)
+    default_factory: Any = dataclass_field(default_factory=_missing)
+    alias: str | None = None
+    enum_by: EnumBy | None = None
+    auto_now: bool = False
+    auto_now_add: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldInfo:
+    """All about one declared field.
+
+    Attributes:
+        name: The Python name.
+        alias: The stored name; the Python name if none was given.
+        annotation: The `T` of `Field[T]`; while a name in it isn't defined yet, an `annotations.Unresolved`.
+        default: The default value, or `dataclasses.MISSING`.
+        default_factory: What makes the default value, or `dataclasses.MISSING`.
+        enum_by: How enums in it are stored.
+        auto_now: Whether every write sets it to the current time.
+        auto_now_add: Whether the first write sets it to the current time.
+        required: Whether a value must be given: there is no default of any kind.
+    """
+
+    name: str
+    alias: str
+    annotation: Any
+    default: Any = dataclass_field(default_factory=_missing)
+    default_factory: Any = dataclass_field(default_factory=_missing)
+    enum_by: EnumBy = "value"
+    auto_now: bool = False
+    auto_now_add: bool = False
+    required: bool = True
+
+
+@overload
+def field(*, default: T, alias: str | None = None, enum_by: EnumBy | None = None) -> Field[T]: ...
+@overload
+def field(*, default_factory: Callable[[], T], alias: str | None = None, enum_by: EnumBy | None = None) -> Field[T]: ...
+@overload
+def field(
+    *, alias: str | None = None, enum_by: EnumBy | None = None, auto_now: bool = False, auto_now_add: bool = False
+) -> Any: ...
+def field(
+    *,
+    default: Any = MISSING,
+    default_factory: Any = MISSING,
+    alias: str | None = None,
+    enum_by: EnumBy | None = None,
+    auto_now: bool = False,
+    auto_now_add: bool = False,
+) -> Any:
+    """Say more about a field than its type does.
+
+    `population: Field[int] = field(default=0, alias="pop")` has a default and is stored as `pop`.
+
+    A required field is best written as `name: Annotated[Field[str], field(alias="displayName")]`, since type checkers
+    take every field with a `=` for one with a default.
+
+    Args:
+        default: The value of a field that isn't given, or is absent in a document. Must not be mutable.
+        default_factory: Called without arguments to make that value.
+        alias: The name under which the field is stored; any text that Firestore takes, dots and blanks included.
+        enum_by: Store enums by `"value"` (default) or by `"name"`.
+        auto_now: Set the field to the current time (UTC, the client's clock) on every save, create and update.
+        auto_now_add: Set it when it is `None` on save and create. Like `auto_now`, for `datetime`, `date` and `time`
+            fields, and with an implicit default of `None`.
+
+    Returns:
+        What goes on the right of the declaration. Whether the options fit the field is checked when the class is built.
+    """
+    return FieldOptions(default, default_factory, alias, enum_by, auto_now, auto_now_add)

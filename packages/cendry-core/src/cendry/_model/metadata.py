@@ -1,0 +1,165 @@
+"""What a context remembers of an instance: where its document lives, and which version of it was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar, cast
+
+from ..errors import CendryError, UnsupportedByBackendError
+from ..paths import split_path
+from ..reference import Ref, located_path
+from .model import Model
+
+M = TypeVar("M", bound=Model)
+
+
+class DocumentMetadata(NamedTuple):
+    """What the database said about the document of an instance.
+
+    Attributes:
+        path: The document's path: `cities/SF`.
+        create_time: When the document was created, to the microsecond, aware; `None` after a `save` of an instance
+            that was never read.
+        update_time: When the version that the instance holds was written, likewise.
+        read_time: The moment of the read or of the commit, likewise.
+    """
+
+    path: str
+    create_time: datetime | None
+    update_time: datetime
+    read_time: datetime | None
+
+
+class _Deleted(DocumentMetadata):
+    """Of a document that was deleted through its instance: the path is remembered, and no version."""
+
+    __slots__ = ()
+
+
+# Quicker than the class itself, and reads are a hot path.
+new_metadata = cast("Callable[[type[DocumentMetadata], Any], DocumentMetadata]", cast("Any", tuple).__new__)
+
+
+def get_metadata(instance: Model) -> DocumentMetadata:
+    """What the database said when the document of this instance was last read or written.
+
+    Args:
+        instance: An instance that a context read or wrote; copies and unpickled ones keep it.
+
+    Returns:
+        The path and the times of the document.
+
+    Raises:
+        CendryError: The instance was neither read nor written, its id was changed or its document deleted since.
+        UnsupportedByBackendError: Its database keeps no times; `ref_of` tells where it lives.
+        TypeError: It is no instance of a model.
+    """
+    _instance_of_model(instance)
+    known = remembered(instance)
+    if known is None:
+        raise CendryError(
+            f"{_shown(instance)} has no metadata: it was neither read nor written through a context, "
+            "or its id was changed since. get() or save() it first."
+        )
+    if isinstance(known, _Deleted):
+        raise CendryError(
+            f"{_shown(instance)} has no metadata: document {known.path!r} was deleted through this instance."
+        )
+    check_times(known)
+    return known
+
+
+def check_times(known: DocumentMetadata) -> None:
+    """Refuse metadata of a database that keeps no times.
+
+    Raises:
+        UnsupportedByBackendError: It keeps none.
+    """
+    if _update_time(known) is None:
+        raise UnsupportedByBackendError(
+            "create, update and read times",
+            f"The database of document {known.path!r}",
+            "Datastore mode doesn't have them; migrating to Firestore in Native mode gives them, and if_unchanged= "
+            "with them. ref_of() tells where a document lives.",
+        )
+
+
+def ref_of(instance: M) -> Ref[M]:
+    """A reference to the document of an instance, wherever that lives.
+
+    Raises:
+        CendryError: The instance has no id, or its model declares a parent that isn't known.
+    """
+    check_instance(instance)
+    return Ref.from_path(located_path(instance), model=type(instance))
+
+
+def check_instance(value: object) -> None:
+    """Refuse what is no instance of a model that has a collection.
+
+    Raises:
+        TypeError: It is something else: a class, a `Map`, an instance of an abstract model.
+    """
+    model = type(_instance_of_model(value))
+    if model.__collection__ is None:
+        raise TypeError(f"{model.__qualname__} is abstract: it has no collection to write to.")
+
+
+def _instance_of_model(value: object) -> Model:
+    if not isinstance(value, Model):
+        raise TypeError(f"Expected an instance of a Model, not {value!r}.")
+    return value
+
+
+def remembered(instance: Model) -> DocumentMetadata | None:
+    """The metadata of an instance that still carries the id it was read or written with, else `None`."""
+    known = cast("DocumentMetadata | None", instance.__dict__.get("_cendry_metadata"))
+    if known is None or known.path.rpartition("/")[2] != instance.id:
+        return None
+    return known
+
+
+def known_update_time(instance: Model) -> datetime | None:
+    """When the version that the instance holds was written, if that is known.
+
+    Raises:
+        UnsupportedByBackendError: Its database keeps no times.
+    """
+    known = remembered(instance)
+    if known is None or isinstance(known, _Deleted):
+        return None
+    check_times(known)
+    return known.update_time
+
+
+def parent_of(instance: Model) -> str | None:
+    """The path of the document below which an instance was read or written; outlives a change of the id."""
+    known = cast("DocumentMetadata | None", instance.__dict__.get("_cendry_metadata"))
+    return None if known is None else split_path(known.path)[0]
+
+
+def attach(
+    instance: Model,
+    path: str,
+    create_time: datetime | None,
+    update_time: datetime | None,
+    read_time: datetime | None,
+) -> None:
+    """Remember where the document of an instance lives and which version the instance holds."""
+    known = new_metadata(DocumentMetadata, (path, create_time, update_time, read_time))
+    object.__setattr__(instance, "_cendry_metadata", known)
+
+
+def attach_deleted(instance: Model, path: str) -> None:
+    """Remember where the document of an instance lived: saved again, it comes back there."""
+    object.__setattr__(instance, "_cendry_metadata", _Deleted(path, None, cast("datetime", None), None))
+
+
+def _update_time(known: DocumentMetadata) -> datetime | None:
+    # Of a database that has no times, the path alone is remembered.
+    return cast("datetime | None", known.update_time)
+
+
+def _shown(instance: Model) -> str:
+    return f"This {type(instance).__qualname__} (id {instance.id!r})"

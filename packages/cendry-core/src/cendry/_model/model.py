@@ -1,0 +1,157 @@
+"""Model and Map: what users subclass. Instances are plain dataclass instances; no database is read or written here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from typing_extensions import Protocol, dataclass_transform
+
+from ..errors import CendryError
+from ..paths import join_path, split_path
+from ..reference import check_parent
+from .definition import DATACLASS_OPTIONS, Keywords, define, resolve, resolve_fields
+from .fields import Field, FieldDescriptor, FieldInfo, field
+
+__all__ = ["Map", "Model", "ModelMeta", "fields_of", "resolve"]
+
+if TYPE_CHECKING:
+    from typing import _ProtocolMeta  # pyright: ignore[reportPrivateUsage]
+
+    from .metadata import DocumentMetadata
+
+    # It is the metaclass that is decorated, since checkers let the classes that name such a one (Map and Model) be
+    # bases of frozen and of other classes alike. Class keywords they hold against __new__ or __init_subclass__.
+    @dataclass_transform(kw_only_default=True)
+    class ModelMeta(_ProtocolMeta):
+        """Lets checkers see a dataclass in every subclass."""
+
+        def __new__(
+            cls,
+            name: str,
+            bases: tuple[type, ...],
+            namespace: dict[str, Any],
+            /,
+            *,
+            collection: str | None = None,
+            parent: type[Model] | None = None,
+            extra: Literal["ignore", "forbid", "keep"] | None = None,
+            abstract: bool = False,
+            frozen: bool | None = None,
+            eq: bool | None = None,
+            order: bool | None = None,
+            unsafe_hash: bool | None = None,
+            repr: bool | None = None,  # noqa: A002
+        ) -> Any: ...
+
+else:
+    # Derived from the metaclass of protocols, so that a model can have protocols and abstract classes among its bases.
+    class ModelMeta(type(Protocol)):
+        """Answers `City.name`, so that no attribute of the class stands in the way of the instance's own."""
+
+        # The protocols' way to check instances is slow, and means something else.
+        __instancecheck__ = type.__instancecheck__
+        __subclasscheck__ = type.__subclasscheck__
+
+        def __getattr__(cls, name: str) -> FieldDescriptor[Any]:
+            try:
+                return cls._cendry_descriptors[name]
+            except KeyError:
+                pass
+            near = [] if name.startswith("_") else get_close_matches(name, cls._cendry_descriptors, 1)
+            hint = "".join(f" Did you mean {one!r}?" for one in near)
+            raise AttributeError(f"{cls.__qualname__} has no attribute or field {name!r}.{hint}", name=name, obj=cls)
+
+        def __dir__(cls) -> list[str]:
+            return sorted({*super().__dir__(), *cls._cendry_descriptors})
+
+
+class _Record:
+    __cendry_kind__: ClassVar[Literal["model", "map"]]
+    __cendry_fields__: ClassVar[Mapping[str, FieldInfo]]
+    __cendry_extra__: ClassVar[Literal["ignore", "forbid", "keep"]] = "ignore"
+    _cendry_options: ClassVar[Mapping[str, bool]] = DATACLASS_OPTIONS
+    _cendry_descriptors: ClassVar[Mapping[str, FieldDescriptor[Any]]] = {}
+
+    def __init_subclass__(
+        cls,
+        *,
+        collection: str | None = None,
+        parent: type[Model] | None = None,
+        extra: Literal["ignore", "forbid", "keep"] | None = None,
+        abstract: bool = False,
+        frozen: bool | None = None,
+        eq: bool | None = None,
+        order: bool | None = None,
+        unsafe_hash: bool | None = None,
+        repr: bool | None = None,  # noqa: A002
+    ) -> None:
+        super().__init_subclass__()
+        if _Record in cls.__bases__:
+            return
+        options = {"frozen": frozen, "eq": eq, "order": order, "unsafe_hash": unsafe_hash, "repr": repr}
+        define(cls, Keywords(collection, parent, extra, abstract, options))
+
+
+class Map(_Record, metaclass=ModelMeta):
+    """A map that is embedded in documents: it has fields, and no collection and no id.
+
+    A subclass is a dataclass with a keyword-only `__init__`. It can be a field's type, and a base of other maps and of
+    models, which then have its fields.
+
+    Class keywords:
+        extra: What happens to stored fields that the class doesn't name: `"ignore"` (default), `"forbid"` or `"keep"`.
+        frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; those left out are the base's.
+    """
+
+    __cendry_kind__: ClassVar[Literal["model", "map"]] = "map"
+    __cendry_fields__ = {}  # noqa: RUF012
+
+
+class Model(_Record, metaclass=ModelMeta):
+    """A kind of document: `class City(Model, collection="cities")`.
+
+    A subclass is a dataclass with a keyword-only `__init__`; attributes of instances are plain attributes, and
+    `City.name` on the class is a `FieldDescriptor`. The declarations are checked when the class is defined.
+
+    Attributes:
+        id: The document id; `None` until it is given or the instance is saved.
+
+    Class keywords:
+        collection: The collection id. Required, unless the class is abstract.
+        parent: The Model of the documents whose subcollection this is.
+        extra: What happens to stored fields that the class doesn't name: `"ignore"` (default; a save removes them),
+            `"forbid"` (reading them is an error) or `"keep"` (a save leaves them alone).
+        abstract: Whether the class is only a base of others, and has no collection.
+        frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; those left out are the base's.
+    """
+
+    __cendry_kind__: ClassVar[Literal["model", "map"]] = "model"
+    __cendry_fields__ = {}  # noqa: RUF012
+    __collection__: ClassVar[str | None] = None
+    __parent__: ClassVar[type[Any] | None] = None
+
+    if TYPE_CHECKING:
+        id: Field[str | None] = field(default=None)
+
+    def _cendry_path(self) -> str:
+        """The document's path: below the remembered parent, under the current id."""
+        cls = type(self)
+        if cls.__collection__ is None:
+            raise CendryError(f"{cls.__qualname__} is abstract: its instances are no documents.")
+        if self.id is None:
+            raise CendryError(f"This {cls.__qualname__} has no id; set one, or save() it first.")
+        # In the instance's own dict, so that it goes along with copies and pickles, and ends with the instance.
+        known: DocumentMetadata | None = self.__dict__.get("_cendry_metadata")
+        parent = None if known is None else split_path(known.path)[0]
+        return join_path(check_parent(cls, parent), cls.__collection__, self.id)
+
+
+def fields_of(cls: type[Any]) -> Mapping[str, FieldInfo]:
+    """The declared fields of a Model or Map by Python name, annotations evaluated; without `id`, those of bases first.
+
+    Raises:
+        TypeError: It is neither; or a name in an annotation is still not defined; or Firestore can't hold a type.
+    """
+    return resolve_fields(cls)

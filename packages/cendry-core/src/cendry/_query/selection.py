@@ -1,0 +1,387 @@
+"""What a query asks for, as an immutable value: the part that both twins share. It never reads."""
+
+# The functions of this file are the class's own, kept out of the names that users see on a query.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeGuard, TypeVar, Union, cast
+
+from typing_extensions import Self
+
+from .._frozen import class_name, own_copy
+from .._model.model import Model
+from ..errors import CendryError, DecodeError
+from ..filters import And, Asc, Comparison, Desc, Filter, FilterLike, ModelField, Or, as_filters, as_order
+from ..paths import FieldPath
+from ..reference import Located, Ref, check_parent, parent_path
+from .criteria import (
+    Criteria,
+    Cursor,
+    FieldKey,
+    check_owner,
+    cursor_key,
+    described,
+    is_iterable,
+    place_of,
+    shown_cursor,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+M_co = TypeVar("M_co", bound=Model, covariant=True)
+
+FilterArgument: TypeAlias = Union[FilterLike, Iterable[FilterLike]]
+"""One filter, or several that must all hold."""
+
+OrderArgument: TypeAlias = Union[FieldKey, Asc, Desc]
+"""One order; a bare field means ascending."""
+
+
+class Selection(Generic[M_co]):
+    """The builders that `Query` and `AsyncQuery` share; each gives a new query.
+
+    Equality, hash, repr and pickle speak of what is asked for, never of the context that a query is bound to.
+    """
+
+    __slots__ = ("__weakref__", "_criteria", "_on_error", "_source")
+    _criteria: Criteria
+    _source: Any
+    _on_error: Callable[[DecodeError], object] | None
+
+    def __init__(
+        self,
+        model: type[M_co],
+        *filters: FilterArgument,
+        order_by: OrderArgument | Iterable[OrderArgument] | None = None,
+        limit: int | None = None,
+        limit_to_last: int | None = None,
+        offset: int = 0,
+        start_at: Mapping[Any, Any] | Model | None = None,
+        start_after: Mapping[Any, Any] | Model | None = None,
+        end_at: Mapping[Any, Any] | Model | None = None,
+        end_before: Mapping[Any, Any] | Model | None = None,
+        parent: Located | None = None,
+        group: bool = False,
+        read_time: datetime | None = None,
+    ) -> None:
+        _check_model(model)
+        if limit is not None and limit_to_last is not None:
+            raise CendryError("A query takes limit= or limit_to_last=, not both.")
+        count = limit if limit_to_last is None else limit_to_last
+        self._criteria = Criteria(
+            model,
+            _filters(model, filters),
+            () if order_by is None else _orders(model, (order_by,)),
+            None if count is None else _positive("limit" if limit_to_last is None else "limit_to_last", count),
+            limit_to_last is not None,
+            _offset(offset),
+            _one_cursor(model, "start_at", start_at, "start_after", start_after),
+            _one_cursor(model, "end_before", end_before, "end_at", end_at),
+            _parent(model, parent, group),
+            group,
+            None if read_time is None else _moment(read_time),
+        )
+        self._source = None
+        self._on_error = None
+
+    def filter(self, *filters: FilterArgument) -> Self:
+        """Narrow the query: the filters given must hold too.
+
+        Args:
+            filters: Filters, or iterables of them.
+
+        Raises:
+            TypeError: Something is no filter, or speaks of another model's fields.
+        """
+        criteria = self._criteria
+        return self._with(filters=criteria.filters + _filters(criteria.model, filters))
+
+    def order_by(self, *orders: OrderArgument | Iterable[OrderArgument]) -> Self:
+        """Sort by these fields, after the orders that are already there.
+
+        Args:
+            orders: Fields (ascending), `Asc(field)` and `Desc(field)`, declared names, or iterables of them.
+
+        Raises:
+            UnknownFieldError: A name is not declared.
+        """
+        criteria = self._criteria
+        return self._with(orders=criteria.orders + _orders(criteria.model, orders))
+
+    def limit(self, count: int) -> Self:
+        """Give at most `count` documents, from the first.
+
+        Raises:
+            ValueError: `count` is less than 1.
+        """
+        return self._with(limit=_positive("limit", count), from_last=False)
+
+    def limit_to_last(self, count: int) -> Self:
+        """Give the last `count` documents, in the order of the query.
+
+        The database is asked in the opposite order, for which it may demand an index of its own; for ids alone,
+        downwards, Firestore always does.
+
+        Raises:
+            ValueError: `count` is less than 1.
+        """
+        return self._with(limit=_positive("limit_to_last", count), from_last=True)
+
+    def offset(self, count: int) -> Self:
+        """Leave out the first `count` documents, which Firestore reads and bills all the same; cursors don't.
+
+        Raises:
+            ValueError: `count` is negative.
+        """
+        return self._with(offset=_offset(count))
+
+    def start_at(self, cursor: Mapping[Any, Any] | Model) -> Self:
+        """Begin with the documents at the cursor.
+
+        Args:
+            cursor: Values for the first orders of the query by field (`{"population": 100}`), or an instance.
+                Without `order_by`, the fields of the cursor are the order.
+        """
+        return self._with(start=_cursor(self._criteria.model, "start_at", cursor))
+
+    def start_after(self, cursor: Mapping[Any, Any] | Model) -> Self:
+        """Begin after the documents at the cursor.
+
+        Args:
+            cursor: As in `start_at`. After an instance, documents with equal values are not skipped.
+        """
+        return self._with(start=_cursor(self._criteria.model, "start_after", cursor))
+
+    def end_at(self, cursor: Mapping[Any, Any] | Model) -> Self:
+        """End with the documents at the cursor.
+
+        Args:
+            cursor: As in `start_at`.
+        """
+        return self._with(end=_cursor(self._criteria.model, "end_at", cursor))
+
+    def end_before(self, cursor: Mapping[Any, Any] | Model) -> Self:
+        """End before the documents at the cursor.
+
+        Args:
+            cursor: As in `start_at`.
+        """
+        return self._with(end=_cursor(self._criteria.model, "end_before", cursor))
+
+    def under(self, parent: Located) -> Self:
+        """Query the subcollection of this document; for a collection group, all collections below it.
+
+        Args:
+            parent: An instance or a `Ref`.
+
+        Raises:
+            CendryError: The model declares another parent.
+        """
+        return self._with(parent=_parent(self._criteria.model, parent, self._criteria.group))
+
+    def at(self, read_time: datetime) -> Self:
+        """Read the database as it was.
+
+        Args:
+            read_time: A moment of the last hour, to the microsecond; naive means UTC.
+        """
+        return self._with(read_time=_moment(read_time))
+
+    def on_error(self, handler: Callable[[DecodeError], object]) -> Self:
+        """Hand documents that don't fit the model to `handler`, and go on without them.
+
+        The handler serves where many documents are read: iteration, `to_list`, `paginate`, `project`. It takes no
+        part in equality, repr and pickle.
+
+        Args:
+            handler: Called with a `DecodeError` that names the document.
+        """
+        if not callable(handler):
+            raise TypeError(f"on_error takes a function of one argument, the DecodeError, not {handler!r}.")
+        query = self._with()
+        query._on_error = handler
+        return query
+
+    def bound_to(self, source: Any) -> Self:
+        """This query, run by `source`; contexts and transactions call it."""
+        query = self._with()
+        query._source = source
+        return query
+
+    def _with(self, **changes: Any) -> Self:
+        query = object.__new__(type(self))
+        query._criteria = self._criteria._replace(**changes)
+        query._source = self._source
+        query._on_error = self._on_error
+        return query
+
+    def _key(self) -> tuple[Any, ...]:
+        criteria = self._criteria
+        return (
+            *criteria[:6],
+            cursor_key(criteria, criteria.start),
+            cursor_key(criteria, criteria.end),
+            *criteria[8:],
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        key: Any = cast("Any", other)._key()
+        return bool(self._key() == key)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._key()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        criteria = self._criteria
+        cursors = tuple(
+            None if one is None else (one.before, one.values, one.instance) for one in (criteria.start, criteria.end)
+        )
+        return _revive, (type(self), criteria[:6], cursors, criteria[8:])
+
+    def __repr__(self) -> str:
+        criteria = self._criteria
+        orders = [repr(order) for order in criteria.orders]
+        shown = [class_name(criteria.model), *map(repr, criteria.filters)]
+        if orders:
+            shown.append(f"order_by={orders[0] if len(orders) == 1 else '[' + ', '.join(orders) + ']'}")
+        if criteria.limit is not None:
+            shown.append(f"limit{'_to_last' if criteria.from_last else ''}={criteria.limit}")
+        if criteria.offset:
+            shown.append(f"offset={criteria.offset}")
+        for names, cursor in ((("start_after", "start_at"), criteria.start), (("end_at", "end_before"), criteria.end)):
+            if cursor is not None:
+                shown.append(f"{names[cursor.before]}={shown_cursor(criteria, cursor)}")
+        if criteria.parent is not None:
+            shown.append(f"parent={Ref.from_path(criteria.parent)!r}")
+        if criteria.group:
+            shown.append("group=True")
+        if criteria.read_time is not None:
+            shown.append(f"read_time={criteria.read_time!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _revive(
+    kind: type[Selection[Any]], head: tuple[Any, ...], cursors: tuple[Any, Any], tail: tuple[Any, ...]
+) -> Selection[Any]:
+    query = object.__new__(kind)
+    start, end = (None if one is None else Cursor(*one) for one in cursors)
+    query._criteria = Criteria._make((*head, start, end, *tail))
+    query._source = query._on_error = None
+    return query
+
+
+def criteria_of(query: Selection[Any]) -> Criteria:
+    """All that a query says."""
+    return query._criteria
+
+
+def is_selection(value: object) -> TypeGuard[Selection[Any]]:
+    """Whether it is a query."""
+    return isinstance(value, Selection)
+
+
+def rebuilt(kind: type[Any], query: Selection[Any]) -> Any:
+    """The same query as the other twin, bound to nothing."""
+    other: Selection[Any] = object.__new__(kind)
+    other._criteria = query._criteria
+    other._source = None
+    other._on_error = query._on_error
+    return other
+
+
+# Arguments
+
+
+def _check_model(model: object) -> None:
+    if not isinstance(model, type) or not issubclass(model, Model):
+        raise TypeError(f"A query takes a Model class first, not {model!r}.")
+    if model.__collection__ is None:
+        raise TypeError(f"{model.__qualname__} is abstract: it has no collection to query.")
+
+
+def _filters(model: type[Any], given: Iterable[Any]) -> tuple[Filter, ...]:
+    filters = as_filters(given)
+    for one in filters:
+        _check_fields(model, one)
+    return filters
+
+
+def _check_fields(model: type[Any], one: Filter) -> None:
+    if isinstance(one, Comparison):
+        if isinstance(one.field, ModelField):
+            check_owner(model, one.field)
+        return
+    for part in cast("And | Or", one).filters:
+        _check_fields(model, part)
+
+
+def _orders(model: type[Any], given: Iterable[Any]) -> tuple[Asc | Desc, ...]:
+    orders: list[Asc | Desc] = []
+    for one in given:
+        if not isinstance(one, (str, ModelField, FieldPath, Asc, Desc)) and is_iterable(one):
+            orders.extend(_orders(model, one))
+            continue
+        order = as_order(one)
+        if isinstance(order.field, ModelField):
+            check_owner(model, order.field)
+        else:
+            field = described(model, place_of(model, order.field, "order_by"))
+            order = Desc(field) if order.descending else Asc(field)
+        orders.append(order)
+    return tuple(orders)
+
+
+def _positive(name: str, count: object) -> int:
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise TypeError(f"{name} takes an int, not {count!r}.")
+    if count < 1:
+        raise ValueError(f"{name} takes 1 or more, not {count}.")
+    return count
+
+
+def _offset(count: object) -> int:
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise TypeError(f"offset takes an int, not {count!r}.")
+    if count < 0:
+        raise ValueError(f"offset takes 0 or more, not {count}.")
+    return count
+
+
+def _moment(read_time: object) -> datetime:
+    if not isinstance(read_time, datetime):
+        raise TypeError(f"A read time is a datetime, not {read_time!r}.")
+    return read_time if read_time.tzinfo is not None else read_time.replace(tzinfo=timezone.utc)
+
+
+def _parent(model: type[Any], parent: object, group: bool) -> str | None:
+    path = parent_path(parent)
+    if path is not None and not group:
+        check_parent(model, path)
+    return path
+
+
+def _one_cursor(model: type[Any], before: str, at: object, after: str, past: object) -> Cursor | None:
+    if at is not None and past is not None:
+        raise CendryError(f"A query takes {before}= or {after}=, not both.")
+    if at is not None:
+        return _cursor(model, before, at)
+    return None if past is None else _cursor(model, after, past)
+
+
+def _cursor(model: type[Any], name: str, given: object) -> Cursor:
+    before = name in ("start_at", "end_before")
+    if isinstance(given, Mapping):
+        values = [(place_of(model, key, name), own_copy(value)) for key, value in cast("Any", given).items()]
+        if not values:
+            raise TypeError(f"{name} takes at least one value; the dict is empty.")
+        return Cursor(before, tuple(values), None)
+    if isinstance(given, model):
+        return Cursor(before, (), copy.deepcopy(cast("Model", given)))
+    raise TypeError(f"{name} takes a dict of field values or an instance of {model.__qualname__}, not {given!r}.")

@@ -1,0 +1,408 @@
+"""Which Python type is stored how: annotations in, shapes out."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import types
+from collections import abc
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    ForwardRef,
+    Literal,
+    NewType,
+    TypeAlias,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+)
+from uuid import UUID
+
+from typing_extensions import get_type_hints
+
+from .._interop.google import sdk_class_kind
+from ..reference import Ref
+from ..values import GeoPoint, Vector
+from .foreign import declared_fields, is_named_tuple, style_of, substitute, type_arguments
+from .registry import TYPE_ALIASES, BaseTypeHandler, TypeRegistry, default_registry, register_type
+from .shapes import (
+    Anything,
+    Array,
+    Converted,
+    Dict,
+    EnumMember,
+    FixedArray,
+    Kind,
+    Nullable,
+    OneOf,
+    OneValue,
+    Record,
+    RecordField,
+    Reference,
+    Scalar,
+    SdkValue,
+    Shape,
+    Style,
+    kinds_of,
+    plain_value,
+    type_name,
+)
+
+__all__ = [
+    "BaseTypeHandler",
+    "FirestoreValue",
+    "TypeRegistry",
+    "default_registry",
+    "record_of",
+    "register_type",
+    "shape_of",
+    "type_name",
+]
+
+if TYPE_CHECKING:
+    FirestoreValue: TypeAlias = Union[
+        None,
+        bool,
+        int,
+        float,
+        str,
+        bytes,
+        datetime,
+        GeoPoint,
+        Vector,
+        Ref[Any],
+        "list[FirestoreValue]",
+        "dict[str, FirestoreValue]",
+    ]
+else:
+    # Without forward references, which nobody could resolve in the modules of users.
+    FirestoreValue = Union[
+        None, bool, int, float, str, bytes, datetime, GeoPoint, Vector, Ref[Any], list[Any], dict[str, Any]
+    ]
+"""Whatever Firestore can hold; as an annotation, it is stored and read as given."""
+
+
+def shape_of(
+    annotation: Any, registry: TypeRegistry = default_registry, *, enum_by: Literal["value", "name"] = "value"
+) -> Shape:
+    """How values of a type are stored.
+
+    Args:
+        annotation: A type, evaluated.
+        registry: Where registered types are looked up.
+        enum_by: Whether enums in it are stored by value or by name, in containers too. Records inside keep their own.
+
+    Raises:
+        TypeError: Firestore can't hold the type, or something inside it, which the message names.
+    """
+    return _Survey(registry, enum_by).shape(annotation)
+
+
+_SCALARS: Final[dict[Any, Shape]] = {
+    None: Scalar("null"),
+    type(None): Scalar("null"),
+    bool: Scalar("bool"),
+    int: Scalar("int"),
+    float: Scalar("float"),
+    str: Scalar("str"),
+    bytes: Scalar("bytes"),
+    datetime: Scalar("timestamp"),
+    GeoPoint: Scalar("geo_point"),
+    Vector: Scalar("vector"),
+    Decimal: Converted("str", Decimal),
+    UUID: Converted("str", UUID),
+    date: Converted("timestamp", date),
+    time: Converted("timestamp", time),
+    timedelta: Converted("int", timedelta),
+    Any: Anything(),
+    FirestoreValue: Anything(),
+}
+_PLAIN: Final = frozenset((type(None), bool, int, float, str, bytes))
+_ARRAYS: Final = (list, set, frozenset)
+_INSTEAD: Final[dict[Any, str]] = {
+    abc.Sequence: "list[...]",
+    abc.MutableSequence: "list[...]",
+    abc.Iterable: "list[...]",
+    abc.Collection: "list[...]",
+    abc.Set: "frozenset[...]",
+    abc.MutableSet: "set[...]",
+    abc.Mapping: "dict[str, ...]",
+    abc.MutableMapping: "dict[str, ...]",
+    bytearray: "bytes",
+    complex: "list[float] or register_type(complex, serialize=..., deserialize=...)",
+    object: "Any",
+}
+
+
+class _Survey:
+    """One walk over an annotation."""
+
+    def __init__(self, registry: TypeRegistry, enum_by: Literal["value", "name"]) -> None:
+        self.registry = registry
+        self.enum_by: Literal["value", "name"] = enum_by
+        self.aliases: list[Any] = []
+        self.surveyed: set[Any] = set()
+
+    def shape(self, annotation: Any) -> Shape:
+        registered = self.registry.lookup(annotation)
+        if registered is not None:
+            return registered
+        if isinstance(annotation, (str, ForwardRef)):
+            name = annotation if isinstance(annotation, str) else annotation.__forward_arg__
+            raise TypeError(f"the name {name!r} is not resolved")
+        try:
+            known = _SCALARS.get(annotation)
+        except TypeError:
+            known = None
+        if known is not None:
+            return known
+        if isinstance(annotation, TypeVar):
+            return self.type_variable(annotation)
+        if isinstance(annotation, NewType):
+            return self.shape(annotation.__supertype__)
+        origin = get_origin(annotation)
+        arguments = get_args(annotation)
+        if isinstance(annotation, TYPE_ALIASES) or isinstance(origin, TYPE_ALIASES):
+            return self.alias(annotation, origin, arguments)
+        if origin is Annotated:
+            return self.shape(arguments[0])
+        if origin is Union or origin is types.UnionType:
+            return self.union(annotation, arguments)
+        if origin is Literal:
+            return self.literal(annotation, arguments)
+        if origin is not None and self.registry.lookup(origin) is not None:
+            return cast(Shape, self.registry.lookup(origin))
+        python: Any = origin or annotation
+        if not isinstance(python, type):
+            raise self.unsupported(annotation)
+        return self.class_(annotation, python, arguments)
+
+    def class_(self, annotation: Any, python: type[Any], arguments: tuple[Any, ...]) -> Shape:
+        if python in _ARRAYS:
+            return Array(self.item(annotation, python, *(arguments or (Any,))), python)
+        if python is tuple:
+            return self.tuple_(annotation, arguments)
+        if python is dict:
+            return self.dict_(annotation, *(arguments or (str, Any)))
+        if python is Ref:
+            return self.reference(annotation, arguments)
+        if issubclass(python, enum.Enum):
+            return self.enum_member(python)
+        if is_named_tuple(python):
+            return self.named_tuple(annotation, python, arguments)
+        kind = sdk_class_kind(python)
+        if kind == "reference":
+            raise TypeError(f"{type_name(python)} needs a client to be read back; use cendry.Ref, which needs none")
+        if kind in ("geo_point", "vector", "timestamp"):
+            return SdkValue(cast(Kind, kind), python)
+        style = style_of(python)
+        if style == "model":
+            raise TypeError(
+                f"{type_name(python)} is a Model, and documents can't be embedded: "
+                f"refer to it with Ref[{type_name(python)}], or make it a Map"
+            )
+        if style is None:
+            raise self.unsupported(annotation)
+        return self.record(python, style, arguments)
+
+    def unsupported(self, annotation: Any) -> TypeError:
+        instead = _INSTEAD.get(get_origin(annotation) or annotation)
+        advice = f"use {instead}" if instead else "register_type() can teach how to store it"
+        return TypeError(f"Firestore can't hold {type_name(annotation)}; {advice}")
+
+    def type_variable(self, variable: TypeVar) -> Shape:
+        if variable.__constraints__:
+            return self.union(variable, variable.__constraints__)
+        return Anything() if variable.__bound__ is None else self.shape(variable.__bound__)
+
+    def alias(self, annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> Shape:
+        if annotation in self.aliases:
+            raise TypeError(
+                f"{type_name(annotation)} contains itself; use FirestoreValue or Any for values of any depth"
+            )
+        self.aliases.append(annotation)
+        value = annotation.__value__ if origin is None else origin.__value__[arguments]
+        found = self.shape(value)
+        self.aliases.pop()
+        return found
+
+    def item(self, annotation: Any, python: type[Any], item: Any) -> Shape:
+        found = self.shape(item)
+        kinds = kinds_of(found) or frozenset()
+        if "array" in kinds:
+            raise TypeError(
+                f"{type_name(annotation)} has an array directly in an array, which Firestore can't hold; "
+                "put the inner one into a Map"
+            )
+        if "vector" in kinds:
+            raise TypeError(f"{type_name(annotation)} has a vector in an array, which Firestore can't hold; use a Map")
+        if python in (set, frozenset) and _is_unhashable(found):
+            raise TypeError(f"{type_name(annotation)} can't be built: {type_name(item)} is not hashable")
+        return found
+
+    def tuple_(self, annotation: Any, arguments: tuple[Any, ...]) -> Shape:
+        if not arguments and annotation is tuple:
+            arguments = (Any, ...)
+        if len(arguments) == 2 and arguments[1] is ...:
+            return Array(self.item(annotation, tuple, arguments[0]), tuple)
+        # On Python 3.10, tuple[()] has one argument.
+        items = tuple(self.item(annotation, tuple, argument) for argument in arguments if argument != ())
+        return FixedArray(items, tuple, len(items))
+
+    def named_tuple(self, annotation: Any, python: Any, arguments: tuple[Any, ...]) -> Shape:
+        hints = get_type_hints(python, include_extras=True)
+        known = type_arguments(python, arguments)
+        names: tuple[str, ...] = python._fields
+        items = tuple(self.item(annotation, tuple, substitute(hints.get(name, Any), known)) for name in names)
+        return FixedArray(items, python, len(names) - len(python._field_defaults))
+
+    def dict_(self, annotation: Any, key: Any, value: Any) -> Shape:
+        plain = key
+        while isinstance(plain, NewType) or get_origin(plain) is Annotated:
+            plain = plain.__supertype__ if isinstance(plain, NewType) else get_args(plain)[0]
+        if plain is not str:
+            raise TypeError(f"{type_name(annotation)} has keys of type {type_name(key)}; Firestore's keys are str")
+        return Dict(self.shape(value))
+
+    def reference(self, annotation: Any, arguments: tuple[Any, ...]) -> Shape:
+        model: Any = arguments[0] if arguments else Any
+        if isinstance(model, TypeVar):
+            model = model.__bound__ or Any
+        if isinstance(model, (str, ForwardRef)):
+            return self.shape(model)
+        if model is Any or model is None or getattr(model, "__cendry_kind__", None) == "model":
+            return Reference(None if model in (Any, None) else cast("type[Any]", model))
+        raise TypeError(f"{type_name(annotation)} must name a Model; {type_name(model)} has no documents")
+
+    def enum_member(self, python: type[enum.Enum]) -> Shape:
+        if self.enum_by == "value":
+            for member in python:
+                value = plain_value(member)
+                if type(value) not in _PLAIN or (type(value) is int and not -(2**63) <= value < 2**63):
+                    raise TypeError(
+                        f"{member} has a value that Firestore can't hold as such, {value!r}; "
+                        'store the enum with field(enum_by="name")'
+                    )
+        return EnumMember(python, self.enum_by)
+
+    def literal(self, annotation: Any, arguments: tuple[Any, ...]) -> Shape:
+        for value in arguments:
+            if type(plain_value(value)) not in _PLAIN:
+                raise TypeError(f"{type_name(annotation)} holds {value!r}, which Firestore can't hold as such")
+        values = tuple(value for value in arguments if value is not None)
+        if not values:
+            return Scalar("null")
+        return OneValue(values) if len(values) == len(arguments) else Nullable(OneValue(values))
+
+    def union(self, annotation: Any, arguments: tuple[Any, ...]) -> Shape:
+        members: dict[Shape, None] = {}
+        nullable = False
+        for argument in arguments:
+            found = self.shape(argument)
+            if isinstance(found, Nullable):
+                nullable, found = True, found.inner
+            if found == Scalar("null"):
+                nullable = True
+            else:
+                members.update(dict.fromkeys(found.members if isinstance(found, OneOf) else (found,)))
+        shapes = _merge_literals(list(members))
+        self.check_clear(annotation, shapes, nullable)
+        inner: Shape = shapes[0] if len(shapes) == 1 else OneOf(tuple(shapes))
+        return Nullable(inner) if nullable and not isinstance(inner, Anything) else inner
+
+    def check_clear(self, annotation: Any, shapes: list[Shape], nullable: bool) -> None:
+        taken: dict[Kind, None] = {"null": None} if nullable else {}
+        for shape in shapes:
+            kinds = kinds_of(shape)
+            if kinds is None and len(shapes) > 1:
+                raise TypeError(
+                    f"{type_name(annotation)} has no clear reading: one of its members can be stored as anything"
+                )
+            for kind in sorted(kinds or ()):
+                if kind in taken:
+                    raise TypeError(
+                        f"{type_name(annotation)} has no clear reading: two of its members are stored as {kind}; "
+                        "use one Map with a field that tells, or register_type()"
+                    )
+            taken.update(dict.fromkeys(kinds or ()))
+
+    def record(self, python: type[Any], style: Style, arguments: tuple[Any, ...]) -> Shape:
+        record = record_of(python, style, self.registry, arguments)
+        # Cendry's own classes were looked at when they were defined.
+        if style != "map" and (python, arguments) not in self.surveyed:
+            self.surveyed.add((python, arguments))
+            known = type_arguments(python, arguments)
+            for declared in declared_fields(python, style):
+                try:
+                    self.within(substitute(declared.annotation, known))
+                except TypeError as error:
+                    raise TypeError(f"{python.__qualname__}.{declared.name}: {error}") from None
+        return record
+
+    def within(self, annotation: Any) -> None:
+        enum_by, self.enum_by = self.enum_by, "value"
+        self.shape(annotation)
+        self.enum_by = enum_by
+
+
+def record_of(
+    python: type[Any], style: Style, registry: TypeRegistry = default_registry, arguments: tuple[Any, ...] = ()
+) -> Record:
+    """The shape of a class with fields; its fields are looked at when they are asked for."""
+    known = type_arguments(python, arguments)
+
+    @functools.cache
+    def load() -> tuple[RecordField, ...]:
+        found: list[RecordField] = []
+        for declared in declared_fields(python, style):
+            shape = shape_of(substitute(declared.annotation, known), registry, enum_by=declared.enum_by)
+            if declared.nullable and not isinstance(shape, (Nullable, Anything)):
+                shape = Nullable(shape)
+            found.append(
+                RecordField(
+                    declared.name,
+                    declared.stored,
+                    shape,
+                    declared.required,
+                    declared.argument,
+                    declared.default,
+                    declared.factory,
+                )
+            )
+        return tuple(found)
+
+    return Record(python, style, tuple(known.items()), load)
+
+
+def _is_unhashable(shape: Shape) -> bool:
+    match shape:
+        case Record(python, style):
+            return style == "typeddict" or python.__hash__ is None
+        case Dict():
+            return True
+        case Nullable(inner):
+            return _is_unhashable(inner)
+        case OneOf(members):
+            return any(map(_is_unhashable, members))
+        case _:
+            return False
+
+
+def _merge_literals(shapes: list[Shape]) -> list[Shape]:
+    """Literals of one kind become one, and those that a plain type includes fall to it: `Literal["auto"] | str`."""
+    values = [value for shape in shapes if isinstance(shape, OneValue) for value in shape.values]
+    others: list[Shape] = [shape for shape in shapes if not isinstance(shape, OneValue)]
+    plain = {shape.kind for shape in others if isinstance(shape, Scalar)}
+    kept = tuple(
+        value
+        for value in values
+        if isinstance(value, enum.Enum) or not (kinds_of(OneValue((value,))) or frozenset()) & plain
+    )
+    return [*others, OneValue(kept)] if kept else others

@@ -1,0 +1,395 @@
+"""Shapes: how a Python type is stored, as frozen values that any number of emitters can read.
+
+A shape says what is stored (kinds) and what it becomes in Python. It holds no compiled code and no registry.
+"""
+
+from __future__ import annotations
+
+import enum
+import types
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import field
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Final, Literal, Union, get_args, get_origin
+from uuid import UUID
+
+from .._immutable import dataclass
+from .._interop.google import class_of
+from ..reference import Ref
+from ..values import GeoPoint, Vector
+
+Kind = Literal[
+    "null", "bool", "int", "float", "str", "bytes", "timestamp", "geo_point", "vector", "reference", "array", "map"
+]
+"""Firestore's kinds of value."""
+
+MAX_DEPTH: Final = 20
+"""Maps and arrays inside each other, that of the field included (measured on the emulator: 20 pass, 21 are refused)."""
+
+STORED_TYPE: Final[dict[Kind, type[Any]]] = {
+    "null": type(None),
+    "bool": bool,
+    "int": int,
+    "float": float,
+    "str": str,
+    "bytes": bytes,
+    "timestamp": datetime,
+    "geo_point": GeoPoint,
+    "vector": Vector,
+    "reference": Ref,
+    "array": list,
+    "map": dict,
+}
+"""The exact Python type of a stored value of each kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A value that is stored as it is."""
+
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A `Ref`; `model` is the class of its document, or `None` where the annotation doesn't tell."""
+
+    model: type[Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A standard type that is stored as another.
+
+    `Decimal` and `UUID` are stored as str, `date` and `time` as timestamps, `timedelta` as int.
+    """
+
+    kind: Kind
+    python: type[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SdkValue:
+    """One of the Google SDK's own classes, read back as such."""
+
+    kind: Kind
+    python: type[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EnumMember:
+    """A member of an enum, stored by its value or its name."""
+
+    python: type[enum.Enum]
+    by: Literal["value", "name"]
+
+
+@dataclass(frozen=True, slots=True)
+class OneValue:
+    """One of a few given values (`Literal`), which are plain values or enum members (stored by value)."""
+
+    values: tuple[Any, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OneValue) and self._typed() == other._typed()
+
+    def __hash__(self) -> int:
+        return hash(self._typed())
+
+    def _typed(self) -> tuple[tuple[type[Any], Any], ...]:
+        return tuple((class_of(value), value) for value in self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """An array of any length: a `list`, `tuple`, `set` or `frozenset` in Python."""
+
+    item: Shape
+    python: type[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FixedArray:
+    """An array with one shape per place: a `tuple[A, B]` or a `NamedTuple` class.
+
+    Attributes:
+        items: The shapes.
+        python: `tuple`, or the `NamedTuple` class.
+        required: How many elements must be there; the others have defaults in the class.
+    """
+
+    items: tuple[Shape, ...]
+    python: type[Any]
+    required: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dict:
+    """A map with any keys and values of one shape."""
+
+    value: Shape
+
+
+Style = Literal["model", "map", "dataclass", "attrs", "msgspec", "pydantic", "typeddict"]
+"""How instances are built: `model` and `map` attribute by attribute, the others by their own constructor."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordField:
+    """One declared field of a record.
+
+    Attributes:
+        name: Its Python name.
+        stored: The name under which it is stored.
+        shape: The shape of its value.
+        required: Whether a map without it doesn't fit.
+        argument: The keyword of the class's constructor.
+        default: The value of an absent field, or `MISSING`. Only for styles `model` and `map`.
+        factory: What makes the value of an absent field, or `MISSING`. Only for styles `model` and `map`.
+    """
+
+    name: str
+    stored: str
+    shape: Shape
+    required: bool
+    argument: str
+    default: Any
+    factory: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A map with declared fields.
+
+    Attributes:
+        python: The class.
+        style: How its instances are built.
+        arguments: The types that stand for the class's type parameters.
+        load: Gives the fields. They are found late, because classes can name each other.
+    """
+
+    python: type[Any]
+    style: Style
+    arguments: tuple[tuple[Any, Any], ...] = ()
+    load: Callable[[], tuple[RecordField, ...]] = field(compare=False, repr=False, default=tuple)
+
+    @property
+    def fields(self) -> tuple[RecordField, ...]:
+        """The declared fields, in order, without a Model's `id`."""
+        return self.load()
+
+
+@dataclass(frozen=True, slots=True)
+class Nullable:
+    """A value or null."""
+
+    inner: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A union whose members are stored as different kinds, so that a stored value has one reading."""
+
+    members: tuple[Shape, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Anything:
+    """Any stored value, as given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """A type with a registered handler.
+
+    Attributes:
+        python: The registered type, or one that a registered predicate knows.
+        serialize: Python value to a value that can be stored; `None` for a value that can be stored itself.
+        deserialize: The reverse; `None` to give the stored value as it is.
+    """
+
+    python: Any
+    serialize: Callable[[Any], Any] | None
+    deserialize: Callable[[Any], Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class AsIs:
+    """A registered type whose values the backend takes and gives as they are."""
+
+    python: Any
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentId:
+    """The id of a document: no stored field, but a part of its name."""
+
+
+Shape = Union[
+    Scalar,
+    Reference,
+    Converted,
+    SdkValue,
+    EnumMember,
+    OneValue,
+    Array,
+    FixedArray,
+    Dict,
+    Record,
+    Nullable,
+    OneOf,
+    Anything,
+    Handled,
+    AsIs,
+    DocumentId,
+]
+"""How a type is stored: one of these."""
+
+_KIND_OF: Final[dict[type[Any], Kind]] = {python: kind for kind, python in STORED_TYPE.items()}
+
+
+def kinds_of(shape: Shape) -> frozenset[Kind] | None:
+    """The kinds under which values of this shape are stored, or `None` if that is anyone's guess."""
+    match shape:
+        case Scalar(kind) | Converted(kind) | SdkValue(kind):
+            return frozenset[Kind]((kind,))
+        case Reference():
+            return frozenset[Kind](("reference",))
+        case EnumMember(python, by):
+            return _kinds(str if by == "name" else class_of(plain_value(member)) for member in python)
+        case OneValue(values):
+            return _kinds(class_of(plain_value(value)) for value in values)
+        case Array() | FixedArray():
+            return frozenset[Kind](("array",))
+        case Dict() | Record():
+            return frozenset[Kind](("map",))
+        case Nullable(inner):
+            inside = kinds_of(inner)
+            return None if inside is None else inside | frozenset[Kind](("null",))
+        case OneOf(members):
+            found: frozenset[Kind] = frozenset()
+            for member in members:
+                found |= kinds_of(member) or frozenset()
+            return found
+        case _:
+            return None
+
+
+def _kinds(types: Iterable[type[Any]]) -> frozenset[Kind]:
+    return frozenset(_KIND_OF[each] for each in types)
+
+
+def plain_value(value: Any) -> Any:
+    """The value of an enum member, which is plain for `IntEnum` and `StrEnum` too; other values as they are."""
+    return value._value_ if isinstance(value, enum.Enum) else value
+
+
+def children(shape: Shape) -> Iterator[Shape]:
+    """The shapes directly inside."""
+    match shape:
+        case Array(item) | Dict(item) | Nullable(item):
+            yield item
+        case FixedArray(items) | OneOf(items):
+            yield from items
+        case Record():
+            for each in shape.fields:
+                yield each.shape
+        case _:
+            pass
+
+
+def can_exceed_depth(shape: Shape) -> bool:
+    """Whether a value of this shape can be nested deeper than Firestore allows, so that it has to be measured."""
+    return _depth(shape, ()) > MAX_DEPTH
+
+
+def _depth(shape: Shape, inside: tuple[Record, ...]) -> float:
+    match shape:
+        case Anything() | Handled() | AsIs():
+            return float("inf")
+        case Record():
+            if shape in inside:
+                return float("inf")
+            return 1 + max((_depth(child, (*inside, shape)) for child in children(shape)), default=0)
+        case Array() | FixedArray() | Dict():
+            return 1 + max((_depth(child, inside) for child in children(shape)), default=0)
+        case _:
+            return max((_depth(child, inside) for child in children(shape)), default=0)
+
+
+def type_name(annotation: Any) -> str:
+    """A type as one writes it."""
+    origin = get_origin(annotation)
+    arguments = get_args(annotation)
+    if origin is Union or origin is types.UnionType:
+        return " | ".join(map(type_name, arguments))
+    if isinstance(origin, type) and all(type(each) is not list for each in arguments):
+        return f"{type_name(origin)}[{', '.join(map(type_name, arguments))}]"
+    if annotation is type(None):
+        return "None"
+    if isinstance(annotation, type):
+        return annotation.__qualname__
+    if annotation is ...:
+        return "..."
+    name = getattr(annotation, "__name__", None) if origin is None else None
+    return name if isinstance(name, str) else repr(annotation).replace("typing.", "").replace("collections.abc.", "")
+
+
+_NAMES: Final[dict[Kind, str]] = {
+    "null": "None",
+    "timestamp": "datetime",
+    "geo_point": "GeoPoint",
+    "vector": "Vector",
+    "reference": "Ref",
+    "array": "list",
+    "map": "dict",
+}
+_STORED_FORM: Final[dict[type[Any], str]] = {
+    Decimal: "a str of digits",
+    UUID: "a str",
+    date: "a datetime at midnight UTC",
+    time: "a datetime on 1970-01-01 UTC",
+    timedelta: "an int of microseconds",
+}
+
+
+def describe(shape: Shape) -> str:
+    """A shape in the words of error messages: `list of str or None`."""
+    match shape:
+        case Scalar(kind):
+            return _NAMES.get(kind, kind)
+        case Reference(model):
+            return "Ref" if model is None else f"Ref to {model.__qualname__}"
+        case Converted(_, python):
+            return f"{python.__name__} (stored as {_STORED_FORM[python]})"
+        case SdkValue(_, python):
+            return python.__name__
+        case EnumMember(python, by):
+            options = [member.name if by == "name" else plain_value(member) for member in python]
+            return f"{python.__qualname__} by {by} ({_some(options)})"
+        case OneValue(values):
+            return f"one of {_some([plain_value(value) for value in values])}"
+        case Array(item, python):
+            return f"{python.__name__} of {describe(item)}"
+        case FixedArray(items, python):
+            return f"{python.__qualname__} of {len(items)} ({', '.join(map(describe, items))})"
+        case Dict(value):
+            return f"dict of str to {describe(value)}"
+        case Record(python):
+            return python.__qualname__
+        case Nullable(inner):
+            return f"{describe(inner)} or None"
+        case OneOf(members):
+            return " or ".join(map(describe, members))
+        case Anything():
+            return "a value that Firestore can hold"
+        case Handled(python) | AsIs(python):
+            return type_name(python)
+        case _:
+            return "a document id"
+
+
+def _some(options: list[Any]) -> str:
+    shown = ", ".join(map(repr, options[:8]))
+    return shown + ", ..." if len(options) > 8 else shown

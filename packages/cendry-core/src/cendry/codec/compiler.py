@@ -1,0 +1,313 @@
+"""The compiler: a class in, its encoder and decoder out, made once per class and registry at first use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
+from typing import Any, Final, Generic, TypeVar, cast
+
+from .._types.analysis import TypeRegistry, default_registry, record_of
+from .._types.foreign import style_of
+from .._types.shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth
+from ..errors import DecodeError, InvalidValueError, UnknownFieldError
+from ..paths import DOCUMENT_ID, FieldPath
+from .checker import FAILED, Checker, Problem
+from .emit import Fallback, Module
+from .emit_read import emit_decode, emit_read_value
+from .emit_write import emit_encode, emit_write_value
+from .leaves import Mismatch, deeper_than
+from .reader import STORED, Reader, Reading
+from .resolve import Mask, ResolvedField, element_of, step, text_of, unknown_field
+from .writer import Names, Writer
+
+M = TypeVar("M")
+
+_CODECS: Final = "__cendry_codecs__"
+
+
+def codec_for(cls: type[M], registry: TypeRegistry = default_registry) -> Codec[M]:
+    """The codec of a `Model` or `Map` for a registry; it is made again after a type was registered.
+
+    Raises:
+        TypeError: The class is neither, or a type in it can't be stored.
+    """
+    known: dict[TypeRegistry, Codec[M]] | None = cls.__dict__.get(_CODECS)
+    if known is not None:
+        codec = known.get(registry)
+        if codec is not None and codec.version == registry.version:
+            return codec
+    else:
+        if style_of(cls) not in ("model", "map"):
+            raise TypeError(f"{cls!r} is neither a Model nor a Map.")
+        known = {}
+        type.__setattr__(cls, _CODECS, known)
+    codec = known[registry] = Codec(cls, registry)
+    return codec
+
+
+class Codec(Generic[M]):
+    """Turns instances of one class into stored data and back.
+
+    Attributes:
+        model: The class.
+        version: The version of the registry that this was made with.
+        shape: What is stored.
+        outputs: What others made of this codec, under keys of their own: a backend keeps its compiled code here, which
+            so lives as long as the codec, and is made anew with it.
+    """
+
+    def __init__(self, model: type[M], registry: TypeRegistry) -> None:
+        self.model = model
+        self.version = registry.version
+        style = style_of(model)
+        assert style is not None
+        self.shape: Record = record_of(model, style, registry)
+        self._decoders: dict[Reading, Callable[..., M]] = {}
+        self._resolved: dict[tuple[str, ...], ResolvedField] = {}
+        self._converters: dict[Shape, tuple[Callable[[Any], Any], Callable[[Any], Any], bool]] = {}
+        self._sources: list[str] = []
+        self.outputs: dict[Any, Any] = {}
+
+    @cached_property
+    def decode(self) -> Callable[..., M]:
+        """`decode(data, document_id=None, path=None)`: an instance from the stored fields of a document.
+
+        Raises `DecodeError`, with `path` in it, for the first field that doesn't fit.
+        """
+        return self._compile_decode(STORED, self._explain_decode)
+
+    @cached_property
+    def encode(self) -> Callable[[M], dict[str, Any]]:
+        """`encode(instance)`: the stored fields of a document, which share nothing with the instance.
+
+        Raises `InvalidValueError` for the first field that doesn't fit.
+        """
+        return self._compile_encode("stored")
+
+    @cached_property
+    def encode_by_name(self) -> Callable[[M], dict[str, Any]]:
+        """As `encode`, with Python names for keys."""
+        return self._compile_encode("python")
+
+    def decoder(self, reading: Reading) -> Callable[[Mapping[str, Any], str | None], M]:
+        """`decode(data, document_id)` for another way of reading.
+
+        It gives `FAILED` for data that doesn't fit; `problems` tells what is wrong with it.
+        """
+        if reading not in self._decoders:
+            self._decoders[reading] = self._compile_decode(reading, partial(self._reread, reading))
+        return self._decoders[reading]
+
+    def problems(self, data: Any, reading: Reading) -> list[Problem]:
+        """Everything that is wrong with the data of a document; nothing is built."""
+        reader = Reader(reading, building=False)
+        reader.fields(self.shape, data, "", 0)
+        return reader.problems
+
+    def encode_field(self, name: str, value: Any) -> Any:
+        """The stored value of one declared field.
+
+        Raises:
+            InvalidValueError: The value doesn't fit.
+        """
+        return self.resolve((name,)).encode(value)
+
+    def resolve(self, names: tuple[str, ...]) -> ResolvedField:
+        """A place in the documents, by Python names from the document down; dict keys stand as they are.
+
+        Raises:
+            UnknownFieldError: A name isn't declared; the nearest ones are given.
+        """
+        found = self._resolved.get(names)
+        if found is not None:
+            return found
+        if names == ("id",) and self.shape.style == "model":
+            return self._place(names, DOCUMENT_ID, DocumentId(), None)
+        shape: Shape = self.shape
+        segments: list[str] = []
+        fields: list[RecordField | None] = []
+        for index, name in enumerate(names):
+            known = step(shape, name)
+            if known is None:
+                raise unknown_field(self.shape, shape, names, index)
+            shape, stored, field = known
+            segments.append(stored)
+            fields.append(field)
+        try:
+            path = FieldPath(*segments)
+        except ValueError as error:
+            raise InvalidValueError(self.model.__qualname__, ".".join(names), "a legal key", str(error)) from None
+        found = self._place(names, path, shape, fields[-1], tuple(fields[:-1]))
+        if None not in fields:  # Dict keys are the user's data: there is no end to them.
+            self._resolved[names] = found
+        return found
+
+    def resolve_text(self, text: str) -> ResolvedField:
+        """A place by its written form: Python names joined by dots, odd ones in backticks.
+
+        Raises:
+            UnknownFieldError: A name isn't declared, or the text is no path.
+        """
+        try:
+            names = FieldPath.parse(text).segments
+        except ValueError:
+            # No path at all, so it is shown as it was given.
+            near = unknown_field(self.shape, self.shape, (text,), 0).nearest
+            raise UnknownFieldError(self.model.__qualname__, text, near) from None
+        return self.resolve(names)
+
+    def resolve_stored(self, path: FieldPath) -> ResolvedField:
+        """A place by its stored path, which is taken as it is; values there are stored as given."""
+        return self._place(path.segments, path, Anything(), None)
+
+    def mask(self, data: Mapping[str, Any]) -> tuple[FieldPath, ...]:
+        """The declared places in encoded data, inside embedded maps too: the update mask of `extra="keep"`."""
+        return tuple(self._mask.of(data))
+
+    @cached_property
+    def _mask(self) -> Mask:
+        return Mask(self.shape)
+
+    # Compilation
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The source of what was compiled so far."""
+        return tuple(self._sources)
+
+    def _run(self, module: Module, title: str, function: str) -> Callable[..., Any]:
+        namespace = module.compile(f"{title} {self.model.__module__}.{self.model.__qualname__}", self.model)
+        self._sources.append(module.source)
+        return cast("Callable[..., Any]", namespace[function])
+
+    def _compile_decode(self, reading: Reading, explain: Callable[..., Any]) -> Callable[..., M]:
+        module = Module()
+        module.known("explain", explain)
+        emit_decode(module, self.shape, reading, _reading(reading))
+        return self._run(module, "decoder of", "decode")
+
+    def _compile_encode(self, names: Names) -> Callable[..., Any]:
+        module = Module()
+        module.known("explain", partial(self._explain_encode, names))
+        emit_encode(module, self.shape, names, _writing(names))
+        return self._run(module, "encoder of", "encode")
+
+    def _converter(self, shape: Shape) -> tuple[Callable[[Any], Any], Callable[[Any], Any], bool]:
+        known = self._converters.get(shape)
+        if known is None:
+            module = Module()
+            emit_write_value(module, shape, _writing("stored"))
+            write = self._run(module, "value encoder of", "write")
+            module = Module()
+            emit_read_value(module, shape, STORED, _reading(STORED))
+            known = (write, self._run(module, "value decoder of", "read"), can_exceed_depth(shape))
+            self._converters[shape] = known
+        return known
+
+    # What happens when the compiled way meets something that it doesn't take
+
+    def _reread(self, reading: Reading, error: Exception, data: Any, document_id: str | None, path: str | None) -> Any:
+        return Reader(reading).fields(self.shape, data, "", 0, document_id)
+
+    def _explain_decode(self, error: Exception, data: Any, document_id: str | None, path: str | None) -> Any:
+        reader = Reader(STORED)
+        instance = reader.fields(self.shape, data, "", 0, document_id)
+        if instance is FAILED:
+            raise self._decode_error(reader.problems, path) from _cause(error)
+        return instance
+
+    def _decode_error(self, problems: list[Problem], path: str | None) -> DecodeError:
+        first = problems[0]
+        field = first.path or "the document"
+        return DecodeError(path, self.model.__qualname__, field, first.expected, first.found, more=len(problems) - 1)
+
+    def _explain_encode(self, names: Names, error: Exception, instance: Any) -> Any:
+        if not isinstance(instance, self.model):
+            raise TypeError(f"expected an instance of {self.model.__qualname__}, not {instance!r}.") from None
+        writer = Writer(names)
+        found = writer.fields(self.shape, instance, "", 0)
+        if found is FAILED:
+            raise self._value_error(writer.problems) from _cause(error)
+        return found
+
+    def _value_error(self, problems: list[Problem]) -> InvalidValueError:
+        first = problems[0]
+        return InvalidValueError(self.model.__qualname__, first.path, first.expected, first.found)
+
+    def _place(
+        self,
+        names: tuple[str, ...],
+        path: FieldPath,
+        shape: Shape,
+        field: RecordField | None,
+        holders: tuple[RecordField | None, ...] = (),
+    ) -> ResolvedField:
+        model = self.model.__qualname__
+        element = element_of(shape)
+        text = text_of(names)
+        depth = len(path) - 1
+
+        def encode(value: Any, of: Shape = shape, in_array: bool = False) -> Any:
+            try:
+                write, _, measured = self._converter(of)
+                stored = write(value)
+                if not measured or not deeper_than(stored, MAX_DEPTH - depth - in_array):
+                    return stored
+                error: Exception = Mismatch()
+            except Exception as raised:
+                error = raised
+            writer = Writer()
+            found = writer.write(of, value, text, depth + in_array)
+            if found is FAILED:
+                raise self._value_error(writer.problems) from _cause(error)
+            return found
+
+        def encode_element(value: Any) -> Any:
+            assert element is not None
+            return encode(value, element, True)
+
+        def decode(value: Any, document: str | None = None) -> Any:
+            try:
+                return self._converter(shape)[1](value)
+            except Exception as error:
+                reader = Reader(STORED)
+                found = reader.read(shape, value, text, depth)
+                if found is FAILED:
+                    raise self._decode_error(reader.problems, document) from _cause(error)
+                return found
+
+        encode_elements = encode_element if element else None
+        return ResolvedField(model, names, path, shape, encode, decode, encode_elements, field, holders)
+
+
+def _cause(error: Exception) -> Exception | None:
+    """The error that a user's own code raised, worth to be shown as the cause."""
+    return None if isinstance(error, (Mismatch, KeyError, AttributeError, RecursionError)) else error
+
+
+def _reading(reading: Reading) -> Fallback:
+    def fallback(shape: Shape, value: Any) -> Any:
+        return _convert(Reader(reading), Reader.read, shape, value)
+
+    return fallback
+
+
+def _writing(names: Names) -> Fallback:
+    def fallback(shape: Shape, value: Any) -> Any:
+        return _convert(Writer(names), Writer.write, shape, value)
+
+    return fallback
+
+
+def _convert(checker: Checker, convert: Callable[[Any, Shape, Any], Any], shape: Shape, value: Any) -> Any:
+    found = convert(checker, shape, value)
+    if checker.problems:
+        raise Mismatch
+    return found
+
+
+def source_of(cls: type[Any], registry: TypeRegistry = default_registry) -> str:
+    """The generated source of a class's decoder and encoder, for reading and for debugging."""
+    codec = codec_for(cls, registry)
+    _ = codec.decode, codec.encode
+    return "\n".join(codec.sources)

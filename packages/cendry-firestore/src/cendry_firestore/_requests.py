@@ -1,0 +1,208 @@
+"""Plans to Firestore's requests, and its documents to results. Pure functions: nothing here sends or waits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from cendry._interop.protobuf import to_datetime, write_timestamp
+from cendry.backend import DocumentResult
+from cendry.paths import DOCUMENT_ID, FieldPath
+from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, Order, QueryPlan, Where
+
+from . import _sdk
+from ._values import decode_fields, decode_value, document_name, document_path, write_value
+
+ASCENDING: Final = 1
+DESCENDING: Final = 2
+
+_OPERATORS: Final = {
+    "<": "LESS_THAN",
+    "<=": "LESS_THAN_OR_EQUAL",
+    ">": "GREATER_THAN",
+    ">=": "GREATER_THAN_OR_EQUAL",
+    "==": "EQUAL",
+    "!=": "NOT_EQUAL",
+    "array-contains": "ARRAY_CONTAINS",
+    "in": "IN",
+    "array-contains-any": "ARRAY_CONTAINS_ANY",
+    "not-in": "NOT_IN",
+}
+_UNARY_OPERATORS: Final = {
+    "is-null": "IS_NULL",
+    "is-not-null": "IS_NOT_NULL",
+    "is-nan": "IS_NAN",
+    "is-not-nan": "IS_NOT_NAN",
+}
+# Firestore sorts by the fields of these, even if the query doesn't say so.
+_INEQUALITIES: Final = frozenset({"<", "<=", ">", ">=", "!=", "not-in", "is-not-null", "is-not-nan"})
+
+
+# --- transactions ---
+
+
+def begin_request(database: str, *, read_only: bool, retry_of: bytes | None) -> Any:
+    """The request that begins a transaction."""
+    request = _sdk.BeginTransactionRequest(database=database)
+    if read_only:
+        request.options.read_only.SetInParent()
+    elif retry_of is not None:
+        request.options.read_write.retry_transaction = retry_of
+    return request
+
+
+def rollback_request(database: str, transaction: bytes) -> Any:
+    """The request that ends a transaction without writing."""
+    return _sdk.RollbackRequest(database=database, transaction=transaction)
+
+
+# --- reads ---
+
+
+def get_request(plan: GetPlan, paths: Sequence[str], database: str, transaction: bytes | None) -> Any:
+    """The request for those documents of the plan that are still to come."""
+    request = _sdk.BatchGetDocumentsRequest(
+        database=database, documents=[document_name(database, path) for path in paths], transaction=transaction
+    )
+    if plan.projection is not None:
+        request.mask.field_paths.extend(map(str, plan.projection or (DOCUMENT_ID,)))
+    if plan.read_time is not None:
+        write_timestamp(request.read_time, plan.read_time)
+    return request
+
+
+def query_request(plan: QueryPlan, database: str, transaction: bytes | None) -> Any:
+    """The request that runs a query."""
+    request = _sdk.RunQueryRequest(parent=parent_name(plan, database), transaction=transaction)
+    fill_query(request.structured_query, plan, database)
+    if plan.read_time is not None:
+        write_timestamp(request.read_time, plan.read_time)
+    return request
+
+
+def aggregation_request(plan: AggregationPlan, database: str, transaction: bytes | None) -> Any:
+    """The request for figures over a query."""
+    request = _sdk.RunAggregationQueryRequest(parent=parent_name(plan.query, database), transaction=transaction)
+    fill_query(request.structured_aggregation_query.structured_query, plan.query, database)
+    for number, aggregation in enumerate(plan.aggregations):
+        message = request.structured_aggregation_query.aggregations.add(alias=_alias(number))
+        target = getattr(message, aggregation.function)
+        target.SetInParent()
+        if aggregation.path is not None:
+            target.field.field_path = str(aggregation.path)
+        if aggregation.up_to is not None:
+            target.up_to.value = aggregation.up_to
+    if plan.query.read_time is not None:
+        write_timestamp(request.read_time, plan.query.read_time)
+    return request
+
+
+def _alias(number: int) -> str:
+    return f"figure_{number}"
+
+
+def aggregation_result(plan: AggregationPlan, response: Any, database: str) -> tuple[int | float | None, ...]:
+    """The figures, in the order of the plan."""
+    fields = response.result.aggregate_fields
+    return tuple(decode_value(fields[_alias(number)], database) for number in range(len(plan.aggregations)))
+
+
+def parent_name(plan: QueryPlan, database: str) -> str:
+    """The name of the document that holds the plan's collection, or of the root."""
+    return document_name(database, plan.parent) if plan.parent else f"{database}/documents"
+
+
+def fill_query(query: Any, plan: QueryPlan, database: str) -> None:
+    """Fill a `StructuredQuery` message with what the plan asks for."""
+    query.from_.add(collection_id=plan.collection, all_descendants=plan.group)
+    if plan.projection is not None:
+        for path in plan.projection or (DOCUMENT_ID,):
+            query.select.fields.add(field_path=str(path))
+    if plan.where is not None:
+        _fill_filter(query.where, plan.where, database)
+    for order in plan.orders:
+        query.order_by.add(direction=DESCENDING if order.descending else ASCENDING).field.field_path = str(order.path)
+    _fill_cursor(query, "start_at", plan.start, database)
+    _fill_cursor(query, "end_at", plan.end, database)
+    query.offset = plan.offset
+    if plan.limit is not None:
+        query.limit.value = plan.limit
+        query.limit.SetInParent()
+
+
+def _fill_cursor(query: Any, name: str, bound: Bound | None, database: str) -> None:
+    if bound is None:
+        return
+    cursor = getattr(query, name)
+    cursor.before = bound.before
+    for value in bound.values:
+        write_value(cursor.values.add(), value, database)
+
+
+def _fill_filter(message: Any, where: Where, database: str) -> None:
+    if isinstance(where, Condition):
+        _fill_condition(message, where, database)
+    elif len(where.conditions) == 1:
+        _fill_filter(message, where.conditions[0], database)
+    else:
+        message.composite_filter.op = where.op
+        for condition in where.conditions:
+            _fill_filter(message.composite_filter.filters.add(), condition, database)
+
+
+def _fill_condition(message: Any, condition: Condition, database: str) -> None:
+    unary = _UNARY_OPERATORS.get(condition.op) or _unary_of(condition)
+    if unary is not None:
+        message.unary_filter.op = unary
+        message.unary_filter.field.field_path = str(condition.path)
+    else:
+        message.field_filter.op = _OPERATORS[condition.op]
+        message.field_filter.field.field_path = str(condition.path)
+        write_value(message.field_filter.value, condition.value, database)
+
+
+def _unary_of(condition: Condition) -> str | None:
+    """Firestore compares with null and NaN by operators of their own."""
+    if condition.op not in ("==", "!="):
+        return None
+    negation = "IS_NOT_" if condition.op == "!=" else "IS_"
+    if condition.value is None:
+        return negation + "NULL"
+    if isinstance(condition.value, float) and math.isnan(condition.value):
+        return negation + "NAN"
+    return None
+
+
+def full_orders(plan: QueryPlan) -> tuple[Order, ...]:
+    """The orders of a query with those that Firestore adds on its own, so that no two documents are equal.
+
+    These are the fields of inequalities, sorted, and at last the document's name, all in the direction of the last
+    explicit order (https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#structuredquery).
+    """
+    descending = plan.orders[-1].descending if plan.orders else False
+    known = {order.path for order in plan.orders}
+    implied = sorted(_inequality_paths(plan.where) - known - {DOCUMENT_ID}, key=str)
+    if DOCUMENT_ID not in known:
+        implied.append(DOCUMENT_ID)
+    return (*plan.orders, *(Order(path, descending) for path in implied))
+
+
+def _inequality_paths(where: Where | None) -> set[FieldPath]:
+    if where is None:
+        return set()
+    if isinstance(where, Condition):
+        return {where.path} if where.op in _INEQUALITIES else set()
+    return set[FieldPath]().union(*map(_inequality_paths, where.conditions))
+
+
+def document_result(document: Any, read_time: datetime | None, database: str) -> DocumentResult:
+    """A `Document` message as a result."""
+    return DocumentResult(
+        document_path(database, document.name),
+        decode_fields(document.fields, database),
+        to_datetime(document.create_time),
+        to_datetime(document.update_time),
+        read_time,
+    )

@@ -1,0 +1,239 @@
+"""How far a read has come, and how it goes on after its stream broke. Nothing here sends or waits.
+
+This is the seam of reading: each twin asks `request`, hands every response to `result`, asks `goes_on` when a stream
+has ended, and after an error asks `pause_after` how long to wait before the next request.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from cendry._interop.protobuf import to_datetime
+from cendry.backend import DocumentResult, StoredDocument
+from cendry.paths import DOCUMENT_ID, FieldPath
+from cendry.plan import Bound, GetPlan, Order, QueryPlan
+from google.api_core import exceptions
+
+from . import _sdk
+from ._calls import Allowance
+from ._channel import Connection
+from ._errors import meaning_of
+from ._requests import document_result, full_orders, get_request, query_request
+from ._values import DOCUMENTS, document_path
+from ._wire import WireResult, new_result
+
+# A stream goes on for as long as it gives documents; this counts attempts that gave none.
+_FRUITLESS_ATTEMPTS: Final = 8
+_LONGEST_PAUSE: Final = 10.0
+# Firestore reads at a given time only within the last hour; past this, a stream goes on at the present.
+_PIN_SECONDS: Final = 50 * 60
+
+MAX_NAMES_BYTES: Final = 3 * 1024 * 1024
+"""What the names in one request may take: less than any server refuses (10 MiB, the emulator 4)."""
+
+_FEW: Final = 400
+"""So many names can't take that much: a path has at most 6 KiB."""
+
+
+class _Reading:
+    """What both kinds of reading share.
+
+    Attributes:
+        allowance: The time that is left, and the retry policy.
+    """
+
+    collection: str | None = None
+    is_of_one = False
+    """Whether a call that doesn't stream can do it; in a transaction, waiting for locks may take its time."""
+    needs_no_end = False
+    """Whether the end of a complete stream can be left unread, as the SDK's own `get` leaves it: it costs a wait."""
+
+    def __init__(self, connection: Connection, transaction: bytes | None, allowance: Allowance) -> None:
+        self.allowance = allowance
+        self._database = connection.database
+        self._home = connection.home if connection.road.is_direct else None
+        self._transaction = transaction
+        self._read_time: datetime | None = None
+        self._started = time.monotonic()
+        self._fruitless = 0
+        self._progress = False
+
+    def pause_after(self, error: exceptions.GoogleAPICallError) -> float:
+        """Decide on a stream that broke: the seconds to wait before going on, or the error that ends it.
+
+        Raises:
+            CendryError: The error has a Cendry meaning.
+            GoogleAPICallError: The error itself, if going on is not possible or not worth it, or that time is up.
+        """
+        meaning = meaning_of(error, collection=self.collection)
+        if meaning is not None:
+            raise meaning from error
+        fruitless = 0 if self._progress else self._fruitless + 1
+        # A transaction that lost a stream has lost its snapshot.
+        if self._transaction is not None or not self.allowance.retries(error) or fruitless > _FRUITLESS_ATTEMPTS:
+            raise error
+        pause = random.uniform(0, min(0.1 * 2**fruitless, _LONGEST_PAUSE))  # noqa: S311
+        if self.allowance.is_bounded and pause >= self.allowance.seconds_left:
+            raise self.allowance.spent(error) from error
+        self._fruitless, self._progress = fruitless, False
+        return pause
+
+    def _made(self, document: Any, read_time: datetime | None) -> StoredDocument:
+        """A document as a result: as the message that it is, or decoded, where the direct road is not taken."""
+        if self._home is None:
+            return document_result(document, read_time, self._database)
+        return new_result(WireResult, (document, read_time, self._home))
+
+    def _pinned(self, read_time: datetime | None) -> datetime | None:
+        """The moment to go on reading at: that of the documents before the break, so that none comes twice."""
+        if self._transaction is not None:
+            return None
+        recent = time.monotonic() - self._started < _PIN_SECONDS
+        return read_time or (self._read_time if recent else None)
+
+
+class GetReading(_Reading):
+    """Documents by path, in as many requests as their names take; after a break, those that did not come yet."""
+
+    needs_no_end = True
+
+    def __init__(self, plan: GetPlan, connection: Connection, transaction: bytes | None, allowance: Allowance) -> None:
+        super().__init__(connection, transaction, allowance)
+        self._plan = plan
+        self.is_of_one = len(plan.paths) == 1 and transaction is None
+        self._shares = _shares(plan.paths, len(self._database) + len(DOCUMENTS))
+        self._missing = dict.fromkeys(next(self._shares))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left of what the last request asked for."""
+        return not self._missing
+
+    def goes_on(self) -> bool:
+        """Whether there is more to ask for, in a request of its own."""
+        share = next(self._shares, None)
+        if share is None:
+            return False
+        self._missing = dict.fromkeys(share)
+        return True
+
+    def request(self) -> Any:
+        """What to send now."""
+        plan, read_time = self._plan, self._pinned(self._plan.read_time)
+        if read_time is not plan.read_time:
+            plan = replace(plan, read_time=read_time)
+        return get_request(plan, tuple(self._missing), self._database, self._transaction)
+
+    def result(self, response: Any) -> StoredDocument | None:
+        """What a response says: a document, the absence of one, or nothing."""
+        kind = response.WhichOneof("result")
+        if kind is None:
+            return None
+        read_time = to_datetime(response.read_time) if response.HasField("read_time") else None
+        result: StoredDocument
+        if kind == "found":
+            result = self._made(response.found, read_time)
+        else:
+            result = DocumentResult(document_path(self._database, response.missing), None, read_time=read_time)
+        self._missing.pop(result.path, None)
+        self._read_time = read_time
+        self._progress = True
+        return result
+
+
+def _shares(paths: Sequence[str], prefix: int) -> Iterator[Sequence[str]]:
+    """The paths, in as many parts as requests are needed for them."""
+    if len(paths) <= _FEW:
+        yield paths
+        return
+    share: list[str] = []
+    size = 0
+    for path in paths:
+        # A name has its length before it, and what says that it is one.
+        needed = prefix + len(path.encode()) + 4
+        if size + needed > MAX_NAMES_BYTES:
+            yield share
+            share, size = [], 0
+        share.append(path)
+        size += needed
+    yield share
+
+
+class QueryReading(_Reading):
+    """The documents of a query; after a break, those after the last one that came."""
+
+    def __init__(
+        self, plan: QueryPlan, connection: Connection, transaction: bytes | None, allowance: Allowance
+    ) -> None:
+        super().__init__(connection, transaction, allowance)
+        self.collection = plan.collection
+        self._plan = plan
+        self._count = 0
+        self._last: Any = None
+        self._moment = (0, 0)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to ask for."""
+        return self._count == self._plan.limit and self._count > 0
+
+    def goes_on(self) -> bool:
+        """Whether there is more to ask for: a query is one request."""
+        return False
+
+    def request(self) -> Any:
+        """What to send now."""
+        return query_request(self._remaining(), self._database, self._transaction)
+
+    def result(self, response: Any) -> StoredDocument | None:
+        """What a response says: a document, or nothing but how far the query is."""
+        if not response.HasField("document"):
+            return None
+        self._last = response
+        self._count += 1
+        self._progress = True
+        stamp = response.read_time
+        moment = stamp.seconds, stamp.nanos
+        # Mostly all documents of a stream are of one moment.
+        if moment != self._moment:
+            self._moment = moment
+            self._read_time = to_datetime(stamp)
+        return self._made(response.document, self._read_time)
+
+    def _remaining(self) -> QueryPlan:
+        plan = self._plan
+        if self._last is None:
+            return plan
+        rest = replace(
+            plan,
+            limit=None if plan.limit is None else plan.limit - self._count,
+            read_time=self._pinned(plan.read_time),
+        )
+        orders = full_orders(plan)
+        values = [self._value_of(order) for order in orders]
+        if None in values:
+            # The projection left out what the cursor needs; counting does it too, though it is billed.
+            return replace(rest, offset=plan.offset + self._count)
+        return replace(rest, orders=orders, start=Bound(tuple(values), before=False), offset=0)
+
+    def _value_of(self, order: Order) -> Any:
+        """The last document's value for an order, as a message, or `None` if it did not travel."""
+        if order.path == DOCUMENT_ID:
+            return _sdk.Value(reference_value=self._last.document.name)
+        return _field(self._last.document.fields, order.path)
+
+
+def _field(fields: Any, path: FieldPath) -> Any:
+    value: Any = None
+    for segment in path:
+        # Asking a protobuf map for what it lacks would add it.
+        if segment not in fields:
+            return None
+        value = fields[segment]
+        fields = value.map_value.fields
+    return value

@@ -1,0 +1,173 @@
+"""The backend of the async twin. It only calls: what is done is done in the store that both twins share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, Literal
+
+from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, DocumentResult, ListenHandle, SnapshotResult
+from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
+
+from ._clock import Clock
+from ._faults import Faults
+from ._opening import opened
+from ._store import MemoryStore
+
+
+class AsyncMemoryBackend:
+    """Firestore's semantics in process, for `AsyncCendry`.
+
+    Nothing ever waits for another task; but every call lets other tasks run once, as a call over a network would,
+    so that races show.
+
+    Args:
+        path: A file to keep everything in; `None` for memory alone. One backend at a time can have it open; whatever
+            was committed is there again after the process was killed.
+        strict_indexes: `False` answers every query. Else queries that Firestore refuses for want of an index are
+            refused: give the declared indexes, as the path of a `firestore.indexes.json` or its content, or `None`
+            if none is declared.
+        clock: Gives the present moment, aware; by default the computer's clock.
+        store: The store of another backend, to share its documents; excludes the other arguments.
+
+    Raises:
+        StoreFileError: The file is another program's, damaged, or open already.
+        ValueError: The declared indexes are not of their form.
+    """
+
+    name = "Memory"
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        strict_indexes: str | os.PathLike[str] | Mapping[str, Any] | Literal[False] | None = False,
+        clock: Clock | None = None,
+        store: MemoryStore | None = None,
+    ) -> None:
+        self._store = opened(path, strict_indexes, clock, store)
+
+    @property
+    def client(self) -> None:
+        """There is no client."""
+        return
+
+    @property
+    def store(self) -> MemoryStore:
+        """What this backend answers from; give it to another backend to share it."""
+        return self._store
+
+    @property
+    def faults(self) -> Faults:
+        """Failures of calls to come, to be ordered by tests."""
+        return self._store.faults
+
+    async def get(
+        self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> AsyncIterator[DocumentResult]:
+        """Read documents by path, in the order of the plan."""
+        await asyncio.sleep(0)
+        for result in self._store.get(plan, transaction):
+            yield result
+
+    async def run(
+        self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> AsyncIterator[DocumentResult]:
+        """Find the documents of a query, as they are now; later changes don't show while it is iterated."""
+        await asyncio.sleep(0)
+        for result in self._store.run(plan, transaction):
+            yield result
+
+    async def aggregate(
+        self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> tuple[int | float | None, ...]:
+        """Compute figures over a query, one for each aggregation of the plan."""
+        await asyncio.sleep(0)
+        return self._store.aggregate(plan, transaction)
+
+    async def commit(
+        self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> CommitResult:
+        """Apply all writes, in order, or none. With a transaction, this ends it."""
+        await asyncio.sleep(0)
+        return self._store.commit(writes, transaction)
+
+    async def begin(
+        self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
+    ) -> Any:
+        """Begin a transaction and give its handle."""
+        await asyncio.sleep(0)
+        return self._store.begin(read_only)
+
+    async def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
+        """End a transaction without writing."""
+        self._store.rollback(transaction)
+
+    def listen(
+        self,
+        plan: QueryPlan | GetPlan,
+        on_snapshot: Callable[[SnapshotResult], None],
+        on_error: Callable[[BaseException], None],
+    ) -> ListenHandle:
+        """Call `on_snapshot` with the first state and with every later one, in the event loop that runs now.
+
+        Each commit that changes what is listened to gives one snapshot, in the order of the commits.
+        """
+        return LoopListener(self._store, plan, on_snapshot, on_error)
+
+    async def drain(self, timeout: float | None = None) -> bool:
+        """Wait until listeners were told of everything that was committed before.
+
+        Args:
+            timeout: The most seconds to wait; `None` to wait as long as it takes.
+
+        Returns:
+            Whether all were told in time.
+        """
+        told = await asyncio.get_running_loop().run_in_executor(None, self._store.drain, timeout)
+        # What was told went to the event loop, behind this task.
+        await asyncio.sleep(0)
+        return told
+
+    async def close(self) -> None:
+        """End the listeners, and close the file if there is one. What is in memory alone stays there.
+
+        May be called twice.
+        """
+        self._store.close()
+
+
+class LoopListener:
+    """A running listener whose callbacks run in the event loop that it was made in."""
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        plan: QueryPlan | GetPlan,
+        on_snapshot: Callable[[SnapshotResult], None],
+        on_error: Callable[[BaseException], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._is_closed = False
+        self._inner = store.listen(plan, partial(self._post, on_snapshot), partial(self._post_error, on_error))
+
+    def close(self) -> None:
+        """Stop listening; no callback begins after this returns. May be called twice, and from a callback."""
+        self._is_closed = True
+        self._inner.close()
+
+    def _post(self, callback: Callable[[Any], None], argument: Any) -> None:
+        # A loop that has ended raises, and so ends the listener.
+        self._loop.call_soon_threadsafe(self._call, callback, argument)
+
+    def _post_error(self, callback: Callable[[Any], None], argument: Any) -> None:
+        # In a loop that has ended nobody is left to be told.
+        with suppress(RuntimeError):
+            self._post(callback, argument)
+
+    def _call(self, callback: Callable[[Any], None], argument: Any) -> None:
+        if not self._is_closed:
+            callback(argument)

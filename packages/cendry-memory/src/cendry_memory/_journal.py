@@ -1,0 +1,296 @@
+"""Commits kept in a file: an SQLite database in WAL mode, one transaction for each commit.
+
+A process that is killed at any moment leaves every commit it acknowledged, and no half of another. (When the whole
+computer loses power, the last commits can be lost, and still no half of one is there.)
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sqlite3
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from cendry.errors import CendryError
+from cendry.reference import Ref
+from cendry.values import GeoPoint, Vector
+
+from ._indexes import Version
+from ._order import EPOCH, MICROSECOND
+from ._values import Fields, kind_of, restored
+
+APPLICATION_ID: Final = 0x43454E44
+"""Marks the file as one of this library ("CEND"), in its header (https://www.sqlite.org/fileformat.html)."""
+
+FORMAT: Final = 1
+"""The version of what is in the file."""
+
+_MAGIC: Final = b"SQLite format 3\0"
+_HEADER_BYTES: Final = 100
+_APPLICATION_ID_AT: Final = 68
+
+_SCHEMA: Final = (
+    "CREATE TABLE documents (path TEXT PRIMARY KEY, data TEXT NOT NULL, create_time INTEGER NOT NULL, "
+    "update_time INTEGER NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+    "INSERT INTO state VALUES ('last_commit', 0)",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {FORMAT}",
+)
+
+
+class StoreFileError(CendryError):
+    """The file of a store can't be used: it is another program's, damaged, open elsewhere, or can't be written.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path!r} {reason}")
+
+
+class Journal:
+    """The file of a store, open and locked until it is closed.
+
+    Args:
+        path: The file; made if it is not there.
+
+    Raises:
+        StoreFileError: The file can't be used; it stays as it was.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path: str = os.path.abspath(os.fspath(path))
+        self.last_commit: datetime | None = None
+        self._documents: list[tuple[str, Version]] = []
+        self._is_open = False
+        _check_header(self.path)
+        try:
+            self._connection = sqlite3.connect(
+                f"{Path(self.path).as_uri()}?mode=rwc",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+                timeout=0,
+            )
+        except sqlite3.Error as error:
+            raise StoreFileError(self.path, f"can't be opened: {error}.") from error
+        try:
+            self._open()
+        except BaseException:
+            self._connection.close()
+            raise
+        self._is_open = True
+
+    def _open(self) -> None:
+        log = f"{self.path}-wal"
+        _keep_log_on_close(self._connection, os.path.exists(log) and os.path.getsize(log) > 0)
+        try:
+            # Kept until the connection is closed, or the process ends in whatever way.
+            self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._connection.execute("BEGIN EXCLUSIVE")
+            if self._value("PRAGMA application_id") == 0 and self._value("SELECT count(*) FROM sqlite_master") == 0:
+                for statement in _SCHEMA:
+                    self._connection.execute(statement)
+            self._connection.execute("COMMIT")
+            self._check()
+            self._load()
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise StoreFileError(
+                    self.path, "is open already, in this process or another one; close that backend first."
+                ) from error
+            raise StoreFileError(self.path, f"can't be opened: {error}.") from error
+        except (sqlite3.Error, ValueError, TypeError, CendryError) as error:
+            if isinstance(error, StoreFileError):
+                raise
+            raise _damaged(self.path, str(error)) from error
+        _keep_log_on_close(self._connection, False)
+
+    def _value(self, statement: str) -> Any:
+        return self._connection.execute(statement).fetchone()[0]
+
+    def _check(self) -> None:
+        version = self._value("PRAGMA user_version")
+        if version != FORMAT:
+            raise StoreFileError(
+                self.path, f"has format {version}, and this version of cendry-memory reads format {FORMAT}."
+            )
+        answer = self._value("PRAGMA quick_check(1)")
+        if answer != "ok":
+            raise _damaged(self.path, answer)
+
+    def _load(self) -> None:
+        last = self._value("SELECT value FROM state WHERE name = 'last_commit'")
+        self.last_commit = _moment(last) if last else None
+        for path, data, create_time, update_time, checksum in self._connection.execute("SELECT * FROM documents"):
+            if checksum != _checksum(path, data, create_time, update_time):
+                raise _damaged(self.path, f"the checksum of document {path!r} is wrong")
+            version = Version(decoded(data), _moment(create_time), _moment(update_time))
+            self._documents.append((path, version))
+
+    def documents(self) -> Iterator[tuple[str, Version]]:
+        """What was kept, once."""
+        documents, self._documents = self._documents, []
+        return iter(documents)
+
+    def write(self, changes: Iterable[tuple[str, Version | None]], moment: datetime) -> None:
+        """Keep the changes of one commit, all or none; they are kept when this returns.
+
+        Raises:
+            StoreFileError: They could not be kept, and none of them was.
+        """
+        try:
+            self._connection.execute("BEGIN")
+            for path, version in changes:
+                if version is None:
+                    self._connection.execute("DELETE FROM documents WHERE path = ?", (path,))
+                else:
+                    self._connection.execute(
+                        "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)", _row(path, version)
+                    )
+            self._connection.execute("UPDATE state SET value = ? WHERE name = 'last_commit'", (_microseconds(moment),))
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise StoreFileError(self.path, f"could not be written, and nothing was committed: {error}.") from error
+
+    def check_open(self) -> None:
+        """Refuse to go on without the file.
+
+        Raises:
+            StoreFileError: The file was closed.
+        """
+        if not self._is_open:
+            raise StoreFileError(self.path, "was closed by this backend; make a new one to open it again.")
+
+    def close(self) -> None:
+        """Close the file, and let others open it. May be called twice."""
+        self._is_open = False
+        self._connection.close()
+
+
+def _check_header(path: str) -> None:
+    """Refuse what is no file of ours before SQLite gets to see it."""
+    try:
+        with open(path, "rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreFileError(path, f"can't be opened: {error}.") from error
+    if not header:
+        return
+    found = int.from_bytes(header[_APPLICATION_ID_AT : _APPLICATION_ID_AT + 4], "big")
+    if not header.startswith(_MAGIC) or found != APPLICATION_ID:
+        raise _foreign(path)
+
+
+def _foreign(path: str) -> StoreFileError:
+    return StoreFileError(path, "is no file of cendry-memory; it was left as it is.")
+
+
+def _damaged(path: str, reason: str) -> StoreFileError:
+    return StoreFileError(path, f"is damaged, and was left as it is: {reason}.")
+
+
+def _keep_log_on_close(connection: sqlite3.Connection, keep: bool) -> None:
+    # Closing would move what a killed process left in the log to the main file; a damaged one should stay as it is.
+    # Pythons before 3.12 can't ask for it.
+    if sys.version_info >= (3, 12):
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep)
+
+
+# --- rows ---
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // MICROSECOND
+
+
+def _moment(microseconds: int) -> datetime:
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def _row(path: str, version: Version) -> tuple[str, str, int, int, int]:
+    data = encoded(version.data)
+    create_time, update_time = _microseconds(version.create_time), _microseconds(version.update_time)
+    return path, data, create_time, update_time, _checksum(path, data, create_time, update_time)
+
+
+def _checksum(path: str, data: str, create_time: int, update_time: int) -> int:
+    return zlib.crc32(f"{path}\n{create_time}\n{update_time}\n{data}".encode())
+
+
+# Firestore refuses such names for fields, so they can stand for the types that JSON lacks.
+_TIME: Final = "__time__"
+_BYTES: Final = "__bytes__"
+_POINT: Final = "__point__"
+_VECTOR: Final = "__vector__"
+_REFERENCE: Final = "__reference__"
+
+
+def _tagged(value: Any) -> dict[str, Any]:
+    match value:
+        case datetime():
+            return {_TIME: _microseconds(value)}
+        case bytes():
+            return {_BYTES: base64.b64encode(value).decode()}
+        case GeoPoint():
+            return {_POINT: [value.latitude, value.longitude]}
+        case Vector():
+            return {_VECTOR: list(value)}
+        case _:
+            return {_REFERENCE: value.path}
+
+
+def _untagged(fields: dict[str, Any]) -> Any:
+    if len(fields) != 1:
+        return fields
+    [(tag, content)] = fields.items()
+    match tag:
+        case "__time__":
+            return _moment(content)
+        case "__bytes__":
+            return base64.b64decode(content, validate=True)
+        case "__point__":
+            return GeoPoint(*content)
+        case "__vector__":
+            return Vector(content)
+        case "__reference__":
+            return Ref.from_path(content)
+        case _:
+            return fields
+
+
+_encoder: Final = json.JSONEncoder(default=_tagged, ensure_ascii=False, separators=(",", ":"), check_circular=False)
+_decoder: Final = json.JSONDecoder(object_hook=_untagged)
+
+
+def encoded(fields: Mapping[str, Any]) -> str:
+    """Stored fields as JSON; types that it lacks are objects with one reserved name."""
+    return _encoder.encode(fields)
+
+
+def decoded(text: str) -> Fields:
+    """Stored fields out of JSON.
+
+    Raises:
+        ValueError: The text is no such JSON.
+    """
+    fields: Any = _decoder.decode(text)
+    if kind_of(fields) is not dict:
+        raise ValueError("a document's data are no object")
+    return restored(fields)

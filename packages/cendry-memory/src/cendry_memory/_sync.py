@@ -1,0 +1,128 @@
+"""The backend of the sync twin. It only calls: what is done is done in the store that both twins share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, DocumentResult, ListenHandle, SnapshotResult
+from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
+
+from ._clock import Clock
+from ._faults import Faults
+from ._opening import opened
+from ._store import MemoryStore
+
+
+class MemoryBackend:
+    """Firestore's semantics in process, for `Cendry`.
+
+    Nothing ever waits: where Firestore's locks would make a call wait for a transaction, the transaction is aborted
+    at its next read or its commit instead, and contexts try it again.
+
+    Args:
+        path: A file to keep everything in; `None` for memory alone. One backend at a time can have it open; whatever
+            was committed is there again after the process was killed.
+        strict_indexes: `False` answers every query. Else queries that Firestore refuses for want of an index are
+            refused: give the declared indexes, as the path of a `firestore.indexes.json` or its content, or `None`
+            if none is declared.
+        clock: Gives the present moment, aware; by default the computer's clock.
+        store: The store of another backend, to share its documents; excludes the other arguments.
+
+    Raises:
+        StoreFileError: The file is another program's, damaged, or open already.
+        ValueError: The declared indexes are not of their form.
+    """
+
+    name = "Memory"
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        strict_indexes: str | os.PathLike[str] | Mapping[str, Any] | Literal[False] | None = False,
+        clock: Clock | None = None,
+        store: MemoryStore | None = None,
+    ) -> None:
+        self._store = opened(path, strict_indexes, clock, store)
+
+    @property
+    def client(self) -> None:
+        """There is no client."""
+        return
+
+    @property
+    def store(self) -> MemoryStore:
+        """What this backend answers from; give it to another backend to share it."""
+        return self._store
+
+    @property
+    def faults(self) -> Faults:
+        """Failures of calls to come, to be ordered by tests."""
+        return self._store.faults
+
+    def get(
+        self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> Iterator[DocumentResult]:
+        """Read documents by path, in the order of the plan."""
+        return iter(self._store.get(plan, transaction))
+
+    def run(
+        self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> Iterator[DocumentResult]:
+        """Find the documents of a query, as they are now; later changes don't show while it is iterated."""
+        return self._store.run(plan, transaction)
+
+    def aggregate(
+        self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> tuple[int | float | None, ...]:
+        """Compute figures over a query, one for each aggregation of the plan."""
+        return self._store.aggregate(plan, transaction)
+
+    def commit(
+        self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> CommitResult:
+        """Apply all writes, in order, or none. With a transaction, this ends it."""
+        return self._store.commit(writes, transaction)
+
+    def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
+        """Begin a transaction and give its handle."""
+        return self._store.begin(read_only)
+
+    def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
+        """End a transaction without writing."""
+        self._store.rollback(transaction)
+
+    def listen(
+        self,
+        plan: QueryPlan | GetPlan,
+        on_snapshot: Callable[[SnapshotResult], None],
+        on_error: Callable[[BaseException], None],
+    ) -> ListenHandle:
+        """Call `on_snapshot` with the first state and with every later one, from a thread of the store's own.
+
+        Each commit that changes what is listened to gives one snapshot, in the order of the commits.
+        """
+        return self._store.listen(plan, on_snapshot, on_error)
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Wait until listeners were told of everything that was committed before.
+
+        Args:
+            timeout: The most seconds to wait; `None` to wait as long as it takes.
+
+        Returns:
+            Whether all were told in time.
+
+        Raises:
+            RuntimeError: A listener's callback asks for it, and would wait for itself.
+        """
+        return self._store.drain(timeout)
+
+    def close(self) -> None:
+        """End the listeners, and close the file if there is one. What is in memory alone stays there.
+
+        May be called twice.
+        """
+        self._store.close()

@@ -1,0 +1,120 @@
+"""Transactions: what one has read, and whether that still holds. Optimistic, so that nothing ever waits.
+
+A transaction reads what is committed. Before each further read and at the commit, everything it has read is held
+against the changes since; if anything is different, phantoms included, it is aborted. So what it sees is always one
+consistent state, and the order of commits is the order in which transactions can be said to have run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from cendry.errors import InvalidRequestError
+
+from ._indexes import Document, Version
+from ._query import Hit, Search
+
+if TYPE_CHECKING:
+    from ._store import MemoryStore
+
+
+class Change(NamedTuple):
+    """One document's change by one commit; `None` stands for its absence."""
+
+    number: int
+    time: datetime
+    path: str
+    old: Version | None
+    new: Version | None
+
+
+class ReadQuery:
+    """A query that a transaction ran, and what it found."""
+
+    __slots__ = ("_found", "_search")
+
+    def __init__(self, search: Search, found: list[Hit]) -> None:
+        self._search = search
+        # Without a limit every change that concerns the query is another result; with one, results decide.
+        self._found = found if search.plan.limit is not None or search.plan.offset else None
+
+    def is_disturbed(self, change: Change, store: MemoryStore) -> bool:
+        """Whether the query would find something else now."""
+        search = self._search
+        if not search.covers(change.path):
+            return False
+        states = (version for version in (change.old, change.new) if version is not None)
+        if all(search.place_of(Document(change.path, version)) is None for version in states):
+            return False
+        return self._found is None or store.found(search) != self._found
+
+
+class Transaction:
+    """A transaction's handle; contexts pass it around, and only the store looks inside.
+
+    Attributes:
+        read_time: In a read-only transaction, the moment whose state it sees.
+    """
+
+    def __init__(self, store: MemoryStore, read_time: datetime | None, number: int) -> None:
+        self.store: Final = store
+        self.read_time: Final = read_time
+        self.is_open = True
+        self._number = number
+        self._paths: set[str] = set()
+        self._queries: list[ReadQuery] = []
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether it may not write."""
+        return self.read_time is not None
+
+    def check_open(self) -> None:
+        """Refuse a transaction that has ended.
+
+        Raises:
+            InvalidRequestError: It was committed, rolled back or aborted.
+        """
+        if not self.is_open:
+            raise InvalidRequestError("the transaction has ended; begin another one.")
+
+    def end(self) -> None:
+        """End it, and forget what it read."""
+        self.is_open = False
+        self._paths.clear()
+        self._queries.clear()
+
+    def note_paths(self, paths: Iterable[str]) -> None:
+        """Remember that these documents were read, present or not."""
+        self._paths.update(paths)
+
+    def note_query(self, search: Search, found: list[Hit]) -> None:
+        """Remember what a query found."""
+        self._queries.append(ReadQuery(search, found))
+
+    def holds(self) -> bool:
+        """Whether all that was read is still as it was."""
+        store = self.store
+        if self._paths or self._queries:
+            changes = store.changes_since(self._number)
+            if changes is None or any(self._is_disturbed(change) for change in changes):
+                return False
+        self._number = store.number
+        return True
+
+    def _is_disturbed(self, change: Change) -> bool:
+        return change.path in self._paths or any(query.is_disturbed(change, self.store) for query in self._queries)
+
+
+def transaction_of(store: MemoryStore, handle: Any) -> Transaction:
+    """Give back a handle of this store that is still open.
+
+    Raises:
+        InvalidRequestError: It is none.
+    """
+    if not isinstance(handle, Transaction) or handle.store is not store:
+        raise InvalidRequestError(f"{handle!r} is no transaction of this database.")
+    handle.check_open()
+    return handle
