@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cendry import Cendry, DatastoreBackend, from_dict
 from cendry.plan import Set
-from cendry_datastore._indexing import NO_MARKS, EntityPath, Marks
+from cendry_datastore._exclusions import NO_MARKS, EntityPath, Marks
 from cendry_memory.emulator import DATASTORE_MODE, EmulatorUnavailableError, emulators_required, running
 from codec_model import DATA, City
 from figures import Figures

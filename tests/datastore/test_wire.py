@@ -13,9 +13,9 @@ from cendry import Field, FieldPath, GeoPoint, Model, Ref, UnsupportedByBackendE
 from cendry.codec import Codec, codec_for
 from cendry.errors import DecodeError, InvalidValueError
 from cendry_datastore import _sdk
+from cendry_datastore._entities import WireData, decoder, encoder
 from cendry_datastore._keys import Home
 from cendry_datastore._values import decode_projected, decode_properties, decode_value, write_properties
-from cendry_datastore._wire import WireData, decoder, encoder
 from core.test_codec_properties import documents
 from core.test_codec_values import LIMITS, MISFITS, PAIRS, short
 from hypothesis import HealthCheck, assume, given, settings

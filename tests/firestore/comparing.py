@@ -16,8 +16,8 @@ from cendry.codec import codec_for
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
+from cendry_firestore._documents import WireData, decoder, encoder
 from cendry_firestore._values import decode_fields, write_fields
-from cendry_firestore._wire import WireData, decoder, encoder
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore as sdk
 from google.cloud.firestore_v1.vector import Vector as SdkVector

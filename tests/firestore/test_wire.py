@@ -17,7 +17,7 @@ from cendry.errors import DecodeError, InvalidValueError
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
-from cendry_firestore._wire import encoder
+from cendry_firestore._documents import encoder
 from core.test_codec_values import LIMITS, MISFITS, PAIRS, Color, Flags, Level, Options, Part, not_on_312, short
 from core.test_types_records import Attrs, Data, Named, Pydantic, PydanticData, Small, Struct, Typed, Untyped
 from core.test_types_registry import Money, registry_with

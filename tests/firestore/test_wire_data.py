@@ -21,8 +21,8 @@ from cendry.errors import DecodeError, ForeignReferenceError
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
+from cendry_firestore._documents import WireData, WireResult, decoder, encoder, home_of, new_result
 from cendry_firestore._values import decode_value, document_name, document_path, encode_value
-from cendry_firestore._wire import WireData, WireResult, decoder, encoder, home_of, new_result
 from core.test_codec_values import Level
 from firestore.comparing import DATABASE, decode, document_of, encode, exact
 from google.api_core.datetime_helpers import DatetimeWithNanoseconds

@@ -8,8 +8,8 @@ from typing import Any
 
 from cendry.codec import codec_for
 from cendry_firestore import _sdk
+from cendry_firestore._documents import decoder, encoder
 from cendry_firestore._values import decode_fields, encode_value
-from cendry_firestore._wire import decoder, encoder
 from core.strategies import documents, int64, keys
 from firestore.comparing import CLIENT, DATABASE, document_of, exact, of_sdk, outcome, serialized, to_sdk
 from google.cloud.firestore_v1 import _helpers, types

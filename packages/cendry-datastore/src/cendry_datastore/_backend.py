@@ -17,12 +17,12 @@ from google.api_core.exceptions import GoogleAPICallError, InvalidArgument, Reso
 from . import _sdk
 from ._calls import Allowance
 from ._channel import Connection, check_arguments, connect
+from ._commit import Folded, commit_request, created_paths, folded, with_less_indexed
+from ._entities import WireData, WireResult, encoder
 from ._errors import NamespaceNotFoundError, translated
 from ._stream import Lookup, QueryReading, aggregation_request, aggregation_result, namespace_request
 from ._transactions import TransactionHandle, begin_request, id_of, rollback_request
 from ._unsupported import NAME, unsupported
-from ._wire import WireData, WireResult, encoder
-from ._writes import Folded, commit_request, created_paths, folded, with_less_indexed
 
 if TYPE_CHECKING:
     from cendry.codec import Codec

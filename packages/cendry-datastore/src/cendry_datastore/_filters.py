@@ -10,7 +10,7 @@ from cendry.errors import InvalidRequestError
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import Condition, QueryPlan, Where
 
-from ._indexing import MAX_INDEXED_BYTES, is_too_long
+from ._exclusions import MAX_INDEXED_BYTES, is_too_long
 from ._keys import Home, fill_key
 from ._unsupported import unsupported
 from ._values import write_value

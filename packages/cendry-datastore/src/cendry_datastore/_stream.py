@@ -16,11 +16,11 @@ from cendry.paths import FieldPath
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan
 
 from . import _sdk
+from ._entities import WireResult, new_result
+from ._exclusions import may_have_marks
 from ._filters import fill_query, property_name
-from ._indexing import may_have_marks
 from ._keys import Home, fill_key, key_path, shown_id
 from ._values import decode_projected, decode_value
-from ._wire import WireResult, new_result
 
 _KEY: Final = "__key__"
 _NO_MORE_RESULTS: Final = 3

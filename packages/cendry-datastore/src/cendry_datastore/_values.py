@@ -12,7 +12,7 @@ from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 
 from . import _sdk
-from ._indexing import MAX_INDEXED_BYTES, NO_MARKS, Marks, is_too_long, marks_at
+from ._exclusions import MAX_INDEXED_BYTES, NO_MARKS, Marks, is_too_long, marks_at
 from ._keys import Home, decode_key, fill_reference
 from ._unsupported import unsupported
 

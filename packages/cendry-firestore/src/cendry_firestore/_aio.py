@@ -18,11 +18,11 @@ from . import _sdk
 from ._calls import Allowance, failure_of, send_async
 from ._channel import Connection, check_arguments
 from ._commit import Outcome, commit_request, commit_result
+from ._documents import encoder
 from ._errors import translated
 from ._requests import aggregation_request, aggregation_result, begin_request, rollback_request
 from ._stream import GetReading, QueryReading
 from ._transport import Method, Road
-from ._wire import encoder
 
 if TYPE_CHECKING:
     from cendry.codec import Codec

@@ -6,8 +6,8 @@ from typing import Any
 
 from cendry.errors import CendryError
 
+from ._documents import home_of
 from ._transport import road_to
-from ._wire import home_of
 
 
 class Connection:

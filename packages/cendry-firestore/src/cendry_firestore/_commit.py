@@ -16,8 +16,8 @@ from cendry.values import ArrayRemove, ArrayUnion, Increment, Maximum, Minimum
 from google.api_core import exceptions
 
 from . import _sdk
+from ._documents import WireData
 from ._values import document_name, write_fields, write_value
-from ._wire import WireData
 
 _SERVER_TIMESTAMP: Final = 1
 

@@ -22,10 +22,10 @@ from google.api_core import exceptions
 from . import _sdk
 from ._calls import Allowance
 from ._channel import Connection
+from ._documents import WireResult, new_result
 from ._errors import meaning_of
 from ._requests import document_result, full_orders, get_request, query_request
 from ._values import DOCUMENTS, document_path
-from ._wire import WireResult, new_result
 
 # A stream goes on for as long as it gives documents; this counts attempts that gave none.
 _FRUITLESS_ATTEMPTS: Final = 8

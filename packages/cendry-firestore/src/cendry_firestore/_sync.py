@@ -18,13 +18,13 @@ from . import _sdk
 from ._calls import Allowance, failure_of, send
 from ._channel import Connection, check_arguments
 from ._commit import Outcome, commit_request, commit_result
+from ._documents import encoder
 from ._errors import translated
 from ._listen import Listener
 from ._requests import aggregation_request, aggregation_result, begin_request, rollback_request
+from ._single_threaded import channel_beside
 from ._stream import GetReading, QueryReading
-from ._streams import channel_beside
 from ._transport import Method, Road
-from ._wire import encoder
 
 if TYPE_CHECKING:
     from cendry.codec import Codec

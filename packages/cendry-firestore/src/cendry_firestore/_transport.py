@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from . import _sdk
 from ._calls import COMMIT, READ, TRANSACT, Policy
-from ._streams import release
+from ._single_threaded import release
 
 GENERATED_VARIABLE: Final = "CENDRY_GENERATED_CLIENT"
 """Set to `1`, all calls go through the SDK's generated client."""
@@ -116,7 +116,7 @@ def road_to(api: Any, channel: Any, database: str, metadata: Metadata, *, is_asy
 
     Args:
         api: The generated client.
-        channel: The channel of the direct road (`_streams`); `None` for that of the client.
+        channel: The channel of the direct road (`_single_threaded`); `None` for that of the client.
         database: `projects/P/databases/D`.
         metadata: What routes a call to that database.
         is_async: Whether it is a client of the async twin.

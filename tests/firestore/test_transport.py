@@ -15,7 +15,7 @@ import grpc
 import pytest
 from cendry import AsyncFirestoreBackend, FirestoreBackend
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Set
-from cendry_firestore import _streams
+from cendry_firestore import _single_threaded
 from cendry_firestore import _transport as _road
 from google.api_core import exceptions
 from google.cloud.firestore_v1 import Client
@@ -23,7 +23,7 @@ from google.cloud.firestore_v1.services.firestore.transports import base
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 
 SDK_VERSION = tuple(map(int, version("google-cloud-firestore").split(".")[:2]))
-GENERATED, STREAMS = _road.GENERATED_VARIABLE, _streams.STREAMS_VARIABLE
+GENERATED, STREAMS = _road.GENERATED_VARIABLE, _single_threaded.STREAMS_VARIABLE
 
 
 async def every_call(face: Any) -> None:
@@ -265,7 +265,7 @@ def test_an_sdk_without_a_place_for_the_option_is_no_obstacle(
     production: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delattr(FirestoreGrpcTransport, "create_channel")
-    assert _streams.channel_beside(Client(project="some-project")) is None
+    assert _single_threaded.channel_beside(Client(project="some-project")) is None
     assert "Streams take a thread each" in notes(caplog)
     assert "create_channel" in notes(caplog)
 

@@ -10,11 +10,11 @@ from cendry.errors import DocumentAlreadyExistsError, DocumentNotFoundError, Inv
 from cendry.plan import Create, Delete, Set, Update, Write
 
 from . import _sdk
-from ._indexing import FEWER_INDEXED_VALUES, MAX_INDEXED_BYTES, keep_out, keep_out_what_is_too_much, marks_of
+from ._entities import WireData
+from ._exclusions import FEWER_INDEXED_VALUES, MAX_INDEXED_BYTES, keep_out, keep_out_what_is_too_much, marks_of
 from ._keys import Home, fill_key
 from ._unsupported import unsupported
 from ._values import write_masked, write_properties
-from ._wire import WireData
 
 
 @dataclass(frozen=True, slots=True)

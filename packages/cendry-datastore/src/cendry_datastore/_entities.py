@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from . import _sdk
-from ._indexing import EntityPath, MarksFinder
+from ._exclusions import EntityPath, MarksFinder
 from ._keys import Home
 from ._values import decode_properties, decode_value, write_value
 
