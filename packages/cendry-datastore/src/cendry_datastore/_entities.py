@@ -1,20 +1,15 @@
-"""The direct way between models and Datastore's messages, compiled once per class and registry by core's compiler.
-
-What it doesn't take at first sight goes by way of stored values and core's codec, errors included, so the two can't
-differ in what they refuse.
-"""
+"""Entities that were read: decoded when somebody asks, and by compiled code where a model does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableMapping
-from functools import partial
-from importlib import import_module
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
-from . import _sdk
-from ._exclusions import EntityPath, MarksFinder
-from ._keys import Home
-from ._values import decode_properties, decode_value, write_value
+from cendry.backend import DocumentResult
+
+from ._exclusions import EntityPath, ExclusionsFinder
+from ._keys import Partition
+from ._values import decode_properties
 
 if TYPE_CHECKING:
     from cendry.codec import Codec
@@ -22,32 +17,32 @@ if TYPE_CHECKING:
 M = TypeVar("M")
 
 
-class WireResult(NamedTuple):
-    """An `Entity` message that was read, as a `StoredDocument` of core: decoded where somebody asks for it.
+class FoundEntity(NamedTuple):
+    """An `Entity` message that was read, as a `StoredDocument` of core.
 
     Attributes:
         path: The document's path.
         entity: The message.
-        home: Where the documents live.
-        may_have_marks: Whether any property may be kept out of the indexes.
-        cursor: Datastore's opaque cursor: where the query goes on after this result; `None` for what no query gave.
+        partition: Where the documents live.
+        may_have_exclusions: Whether any property may be excluded from indexes.
+        cursor: Datastore's opaque cursor: where the query goes on after this result; `None` if no query gave it.
     """
 
     path: str
     entity: Any
-    home: Home
-    may_have_marks: bool
+    partition: Partition
+    may_have_exclusions: bool
     cursor: bytes | None = None
 
     @property
     def exists(self) -> bool:
-        """Whether there is such a document: what is absent comes as core's own result."""
+        """Whether there is such a document: an absent one comes as core's own result."""
         return True
 
     @property
     def data(self) -> dict[str, Any]:
         """The stored fields, made anew each time."""
-        return decode_properties(self.entity.properties, self.home)
+        return decode_properties(self.entity.properties, self.partition)
 
     @property
     def create_time(self) -> None:
@@ -65,101 +60,46 @@ class WireResult(NamedTuple):
         return
 
     @classmethod
-    def reader(cls, codec: Codec[M]) -> Callable[[WireResult], M]:
-        """A function that makes an instance of a result, with its path and what it has outside the indexes."""
-        # Whoever has a codec has this module already.
-        metadata = import_module("cendry._model.metadata").DocumentMetadata
-        decode, put, new = decoder(codec), object.__setattr__, cast("Any", tuple).__new__
-        find_marks = MarksFinder().find
+    def reader(cls, codec: Codec[M]) -> Callable[[FoundEntity], M]:
+        """A function that makes an instance of a result, with its path and the exclusions of its entity."""
+        # Imported here, as the compiler would double what importing this package adds to importing the SDK.
+        from cendry._model.metadata import DocumentMetadata, new_metadata
+        from cendry.codec.message import decoder
 
-        def read(result: WireResult) -> M:
-            path, entity, home, may_have_marks, _ = result
+        from ._dialect import DATASTORE
+
+        decode, put, new, metadata = decoder(codec, DATASTORE), object.__setattr__, new_metadata, DocumentMetadata
+        find_exclusions = ExclusionsFinder().find
+
+        def read(result: FoundEntity) -> M:
+            path, entity, partition, may_have_exclusions, _ = result
             properties = entity.properties
-            instance: M = decode(properties, path[path.rfind("/") + 1 :], path, home)
-            if may_have_marks and (marks := find_marks(entity)):
-                path = EntityPath(path, marks)
+            instance: M = decode(properties, path[path.rfind("/") + 1 :], path, partition)
+            if may_have_exclusions and (exclusions := find_exclusions(entity)):
+                path = EntityPath(path, exclusions)
             put(instance, "_cendry_metadata", new(metadata, (path, None, None, None)))
             return instance
 
         return read
 
 
-new_result = cast("Callable[[type[WireResult], tuple[Any, ...]], WireResult]", cast("Any", tuple).__new__)
+new_found = cast("Callable[[type[FoundEntity], tuple[Any, ...]], FoundEntity]", cast("Any", tuple).__new__)
 """Quicker than the class itself."""
 
 
-def decoder(codec: Codec[M]) -> Callable[[Any, str, str, Home], M]:
-    """`decode(properties, document_id, path, home)`: an instance from the properties of an `Entity` message.
+class ProjectedEntity(DocumentResult):
+    """Some properties of an entity, as a result.
 
-    It raises `DecodeError` for the first field that doesn't fit, as `codec.decode` does.
-    """
-    found = cast("Callable[[Any, str, str, Home], M] | None", codec.outputs.get(decoder))
-    if found is None:
-        found = cast("Callable[[Any, str, str, Home], M]", _compile("decoder", codec))
-        codec.outputs[decoder] = found
-    return found
-
-
-def encoder(codec: Codec[M], home: Home) -> Callable[[M], WireData]:
-    """`encode(instance)`: the stored fields, in a message.
-
-    It raises `InvalidValueError` for the first field that doesn't fit, as `codec.encode` does.
-    """
-    compiled: Any = codec.outputs.get(encoder)
-    if compiled is None:
-        compiled = codec.outputs[encoder] = _compile("encoder", codec)
-    return partial(_encoded, compiled, home)
-
-
-def _encoded(compiled: Callable[..., Any], home: Home, instance: Any) -> WireData:
-    return WireData(compiled(instance, _sdk.Entity(), home), home)
-
-
-def _compile(what: str, codec: Codec[Any]) -> Any:
-    # Needed once for each class, and with it the compiler of core: nothing to wait for when a backend is imported.
-    compiler = import_module("cendry.codec.message")
-    return getattr(compiler, f"compile_{what}")(codec, import_module("._dialect", __package__).DATASTORE)
-
-
-class WireData(MutableMapping[str, Any]):
-    """The stored fields of a document that is to be written, kept in an `Entity` message without a key.
-
-    To others it is a mapping of stored values, made where somebody asks for them.
-
-    Args:
-        entity: The message.
-        home: Where the documents of its backend live.
+    Attributes:
+        cursor: Datastore's opaque cursor: where the query goes on after this result; `None` if no query gave it.
     """
 
-    __slots__ = ("entity", "home")
+    cursor: bytes | None = None
 
-    def __init__(self, entity: Any, home: Home) -> None:
-        self.entity = entity
-        self.home = home
+    @classmethod
+    def reader(cls, codec: Codec[M]) -> Callable[[DocumentResult], M]:
+        """A function that makes an instance of a result."""
+        # Imported here for the same reason.
+        from cendry._query.results import plain_reader
 
-    def __getitem__(self, name: str) -> Any:
-        properties = self.entity.properties
-        # Asking a protobuf map for what it lacks would add it.
-        if name not in properties:
-            raise KeyError(name)
-        return decode_value(properties[name], self.home)
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        properties = self.entity.properties
-        properties.pop(name, None)
-        write_value(properties[name], value, self.home)
-
-    def __delitem__(self, name: str) -> None:
-        del self.entity.properties[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.entity.properties
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.entity.properties)
-
-    def __len__(self) -> int:
-        return len(self.entity.properties)
-
-    def __repr__(self) -> str:
-        return f"WireData({dict(self)!r})"
+        return plain_reader(codec)

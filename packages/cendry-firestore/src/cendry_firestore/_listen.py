@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final, cast
 
+from cendry._interop.grpc import explained, pause_after
 from cendry._interop.protobuf import to_datetime
 from cendry.backend import SnapshotResult
 from cendry.paths import DOCUMENT_ID, FieldPath
@@ -37,6 +37,7 @@ _TRANSIENT: Final = (
 )
 # Seconds of failures in a row after which a listener gives up; as long as the SDK retries a query.
 PATIENCE = 300.0
+_FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 10.0
 _JOIN_SECONDS: Final = 5.0
 _ABSENT: Final = object()
@@ -224,8 +225,8 @@ class Listener:
                 self._listen()
             except LostTrackError:
                 failure: Exception = _sdk.ServiceUnavailable("The documents at hand are not those the server counts.")
-            except _sdk.grpc.RpcError as error:
-                failure = _sdk.error_of_rpc(error)
+            except _sdk.RpcError as error:
+                failure = _sdk.API.call_error(error)
             except Exception as error:
                 failure = error
             else:
@@ -240,7 +241,7 @@ class Listener:
                 self._end(failure)
                 return
             self._failures += 1
-            self._closed.wait(random.uniform(0, min(0.1 * 2**self._failures, _LONGEST_PAUSE)))  # noqa: S311
+            self._closed.wait(pause_after(self._failures, _FIRST_PAUSE, _LONGEST_PAUSE))
 
     def _listen(self) -> None:
         ended = threading.Event()
@@ -265,10 +266,7 @@ class Listener:
             call.cancel()
 
     def _end(self, failure: Exception) -> None:
-        meaning = meaning_of(failure, collection=self._collection)
-        if meaning is not None:
-            meaning.__cause__ = failure
-        self._call_back(self._on_error, meaning or failure)
+        self._call_back(self._on_error, explained(failure, meaning_of(failure, collection=self._collection)))
         self._closed.set()
 
     def _call_back(self, callback: Callable[[Any], None], argument: Any) -> None:
