@@ -6,6 +6,7 @@ import threading
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import grpc
 import pytest
 from cendry import Cendry, CendryError, Field, Map, Model, UnsupportedByBackendError, field
 from cendry.backend import CallOptions
@@ -14,6 +15,7 @@ from cendry.plan import Aggregation, AggregationPlan, Condition, GetPlan, Order,
 from cendry_datastore import DatastoreBackend, _stream
 from cendry_datastore._keys import Partition
 from cendry_memory.testing import Database
+from google.api_core import exceptions
 from google.api_core.exceptions import DeadlineExceeded, RetryError, ServiceUnavailable
 from google.api_core.retry import Retry, if_exception_type
 from google.cloud import datastore
@@ -221,6 +223,37 @@ def test_a_bound_of_seconds_is_one(project: str, monkeypatch: pytest.MonkeyPatch
         with pytest.raises((DeadlineExceeded, ServiceUnavailable)):
             ctx.save(User(id="a"))
         assert timedelta(seconds=3) > datetime.now(timezone.utc) - started
+
+
+ERRORS = [
+    exceptions.from_grpc_status(code, "text")  # type: ignore[no-untyped-call]
+    for code in grpc.StatusCode
+    if code is not grpc.StatusCode.OK
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        ("lookup", "lookup"),
+        ("run_query", "run"),
+        ("run_aggregation_query", "aggregate"),
+        ("begin_transaction", "begin"),
+        ("commit", "commit"),
+        ("rollback", "rollback"),
+    ],
+)
+def test_policies_are_those_of_the_sdk(backend: DatastoreBackend, name: str, method: str) -> None:
+    connection = backend._connection
+    transport = connection.api.transport
+    wrapped = transport._wrapped_methods[getattr(transport, name)]
+    policy = getattr(connection, method).policy
+    assert policy.seconds == wrapped._timeout
+    retry = wrapped._retry
+    retried = {type(error) for error in ERRORS if retry is not None and retry._predicate(error)}
+    assert retried == {type(error) for error in ERRORS if isinstance(error, policy.transient)}
+    if retry is not None:
+        assert (policy.seconds, 0.1, 60.0, 1.3) == (retry._timeout, retry._initial, retry._maximum, retry._multiplier)
 
 
 def test_a_policy_of_the_callers_own(project: str, monkeypatch: pytest.MonkeyPatch) -> None:
