@@ -12,14 +12,12 @@ from ..errors import CendryError
 from ..plan import QueryPlan
 from . import results
 from .compile import planned
-from .criteria import Criteria, FieldKey
+from .criteria import FieldKey
 from .flow import Flow
 from .pages import Pages
 from .results import AsyncDocuments, Documents, ErrorHandler, Read
 from .selection import Selection
-
-if TYPE_CHECKING:
-    from .._context.watch import Listener, Snapshot
+from .watch import Listener, Snapshot
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 T = TypeVar("T")
@@ -44,7 +42,9 @@ class Source(Protocol):
 
     def listen(
         self,
-        criteria: Criteria,
+        plan: QueryPlan,
+        backwards: bool,
+        read: Read[Any],
         callback: Callable[[Snapshot[Any]], object],
         on_error: Callable[[BaseException], object] | None,
     ) -> Listener:
@@ -221,7 +221,9 @@ class Query(Selection[M_co]):
         Returns:
             A handle; `close()` it, or use it in a `with`.
         """
-        return self._bound().listen(self._criteria, callback, on_error)
+        source = self._bound()
+        whole = planned(self._criteria, source.registry)
+        return source.listen(whole.plan, whole.backwards, results.reader(whole.codec), callback, on_error)
 
     def _bound(self) -> Source:
         if self._source is None:
