@@ -94,11 +94,12 @@ if TYPE_CHECKING:
     from ._context.transaction import AsyncTransaction, Transaction
     from ._context.transaction import AsyncTransaction as AsyncTxn
     from ._context.transaction import Transaction as Txn
-    from ._context.watch import Change, Listener, Snapshot
     from ._model.fields import Field, FieldDescriptor, field
     from ._model.metadata import DocumentMetadata, get_metadata, ref_of
     from ._model.model import Map, Model, resolve
-    from ._query.query import AsyncQuery, AsyncRows, Query, Rows
+    from ._query.projections import AsyncRows, Rows
+    from ._query.query import AsyncQuery, Query
+    from ._query.snapshots import Change, Listener, Snapshot
     from ._types.analysis import BaseTypeHandler, FirestoreValue, TypeRegistry, default_registry, register_type
     from .backend import AsyncBackend, Backend, CallOptions
     from .codec import Problem

@@ -35,13 +35,14 @@ _MODULES: Final[dict[str, str]] = {
     "_model.metadata": "DocumentMetadata get_metadata ref_of",
     "_model.model": "Map Model resolve",
     "paths": "FieldPath",
-    "_query.query": "AsyncQuery AsyncRows Query Rows",
+    "_query.projections": "AsyncRows Rows",
+    "_query.query": "AsyncQuery Query",
+    "_query.snapshots": "Change Listener Snapshot",
     "reference": "Ref",
     "_context.transaction": "AsyncTransaction Transaction",
     "_types.analysis": "FirestoreValue",
     "_types.registry": "BaseTypeHandler TypeRegistry default_registry register_type",
     "values": "DELETE_FIELD SERVER_TIMESTAMP ArrayRemove ArrayUnion GeoPoint Increment Maximum Minimum Vector",
-    "_context.watch": "Change Listener Snapshot",
 }
 """For each of core's modules, the names that it has for users."""
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, TypeVar, final, overload
 
 from .._model.model import Model
-from .._query.criteria import FieldKey
+from .._query.fields import FieldKey
 from ..errors import CendryError
 from ..reference import Located, Ref
 from .changes import Changes

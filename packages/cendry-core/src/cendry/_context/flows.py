@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .._interop.google import from_sdk_change
 from .._model.metadata import remembered
 from .._model.model import Model
-from .._query.criteria import ID_PLACE, is_iterable, is_ref, place_of, place_text
+from .._query.fields import is_iterable, resolve_key
 from .._query.flow import Flow
 from .._query.results import Read, reader
 from .._types.analysis import TypeRegistry
 from ..backend import StoredDocument
 from ..codec import codec_for
 from ..errors import CendryError, DocumentAlreadyExistsError, DocumentNotFoundError
+from ..paths import DOCUMENT_ID
 from ..plan import GetPlan
-from ..reference import Located, Ref, document_path, located_path
+from ..reference import Located, Ref, document_path, is_ref, located_path
 from ..values import DELETE_FIELD, is_transform
 from .changes import Changes
 from .writes import Pending, Writer, check_number, commit, discard, items_of, locate
@@ -144,13 +145,14 @@ def built(model: type[M], document_id: str, values: Changes | None, what: str) -
         UnknownFieldError: A name is not declared.
         CendryError: A key is no field of the model itself, or a value is only for updates.
     """
+    codec = codec_for(model)
     arguments: dict[str, Any] = {}
     for key, given in items_of(values, f"{what}= takes values"):
         value = from_sdk_change(given)
-        place = place_of(model, key, what)
-        if not isinstance(place, tuple) or len(place) != 1 or place == ID_PLACE:
+        field = resolve_key(codec, key, what)
+        if len(field.names) != 1 or field.path == DOCUMENT_ID:
             raise CendryError(
-                f"{place_text(place)!r} can't be in {what} for a new {model.__qualname__}: give whole top-level "
+                f"{field.text!r} can't be in {what} for a new {model.__qualname__}: give whole top-level "
                 "fields, and with update_or_create() what to create it from in create_defaults=."
             )
         if is_transform(value) or value is DELETE_FIELD:
@@ -158,7 +160,7 @@ def built(model: type[M], document_id: str, values: Changes | None, what: str) -
                 f"{value!r} changes what is stored, and a new {model.__qualname__} has nothing stored: "
                 "give update_or_create() the values of a new document in create_defaults=."
             )
-        arguments[place[0]] = value
+        arguments[field.names[0]] = value
     return model(id=document_id, **arguments)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast, overload
 
 from .._model.model import Model
+from .._query.builders import FilterArgument, OrderArgument, QueryBuilder, is_query, rebuilt
 from .._query.query import AsyncQuery, Query
-from .._query.selection import FilterArgument, OrderArgument, Selection, is_selection, rebuilt
 from ..errors import DecodeError
 from ..reference import Located, Ref
 from . import flows as _shared
@@ -99,7 +99,7 @@ class Reads:
 
     @overload
     def select(
-        self, query: Selection[M], /, *, on_error: Callable[[DecodeError], object] | None = None
+        self, query: QueryBuilder[M], /, *, on_error: Callable[[DecodeError], object] | None = None
     ) -> Query[M]: ...
     @overload
     def select(
@@ -190,7 +190,7 @@ class Reads:
         return self._bound(query, on_error)
 
     def _query(self, target: Any, filters: tuple[Any, ...], options: dict[str, Any]) -> Query[Any]:
-        if not is_selection(target):
+        if not is_query(target):
             return Query(target, *filters, **options)
         if filters or options:
             raise TypeError(
@@ -288,7 +288,7 @@ class AsyncReads:
 
     @overload
     def select(
-        self, query: Selection[M], /, *, on_error: Callable[[DecodeError], object] | None = None
+        self, query: QueryBuilder[M], /, *, on_error: Callable[[DecodeError], object] | None = None
     ) -> AsyncQuery[M]: ...
     @overload
     def select(
@@ -379,7 +379,7 @@ class AsyncReads:
         return self._bound(query, on_error)
 
     def _query(self, target: Any, filters: tuple[Any, ...], options: dict[str, Any]) -> AsyncQuery[Any]:
-        if not is_selection(target):
+        if not is_query(target):
             return AsyncQuery(target, *filters, **options)
         if filters or options:
             raise TypeError(

@@ -10,16 +10,17 @@ from inspect import isawaitable, iscoroutine
 from random import Random
 from typing import Any, Generic, TypeVar, cast
 
-from .._query.compile import planned
-from .._query.criteria import Criteria
+from .._query.compile import compiled
 from .._query.flow import Begin, Commit, Flow, Pause, Request, Rollback
 from .._query.results import Read, reader
+from .._query.snapshots import Listener, Snapshot
+from .._query.spec import QuerySpec
 from .._types.analysis import TypeRegistry
 from ..backend import AsyncBackend, Backend, CallOptions, StoredDocument
 from ..codec import Codec
 from ..errors import CendryError, TransactionContentionError
 from ..plan import AggregationPlan, GetPlan, QueryPlan
-from .watch import Listener, Snapshot
+from .watch import Watch
 from .writes import Encode, Encoder, Writer
 
 B = TypeVar("B")
@@ -128,7 +129,7 @@ class Session:
         self.door = door
         self.settings = settings
         self.transaction = transaction
-        self.listeners: set[Listener] = set()
+        self.listeners: set[Watch] = set()
 
     @property
     def registry(self) -> TypeRegistry:
@@ -188,13 +189,13 @@ class Session:
 
     def listen(
         self,
-        criteria: Criteria,
+        spec: QuerySpec,
         callback: Callable[[Snapshot[Any]], object],
         on_error: Callable[[BaseException], object] | None,
     ) -> Listener:
         """Listen to a query."""
-        whole = planned(criteria, self.registry)
-        return self.listen_to(whole.plan, whole.backwards, reader(whole.codec), callback, on_error)
+        query = compiled(spec, self.registry)
+        return self.listen_to(query.plan, query.backwards, reader(query.codec), callback, on_error)
 
     def listen_to(
         self,
@@ -211,9 +212,9 @@ class Session:
             raise TypeError(f"on_snapshot() takes a callback, not {callback!r}.")
         if on_error is not None and not callable(on_error):
             raise TypeError(f"on_error= takes a function of one argument, the error, not {on_error!r}.")
-        listener = Listener(read, backwards, callback, on_error, self.listeners)
-        listener.start(self.door.backend(), plan)
-        return listener
+        watch = Watch(read, backwards, callback, on_error, self.listeners)
+        watch.start(self.door.backend(), plan)
+        return Listener(watch)
 
     def inside(self, transaction: TransactionState) -> Session:
         """A session that reads inside a transaction."""
@@ -221,8 +222,8 @@ class Session:
 
     def close(self) -> None:
         """Close listeners, and what the context opened."""
-        for listener in list(self.listeners):
-            listener.close()
+        for watch in list(self.listeners):
+            watch.close()
         backend = self.door.shut()
         if backend is not None:
             backend.close()

@@ -11,7 +11,8 @@ from typing import Any, TypeVar, final, overload
 
 from .._model.metadata import ref_of
 from .._model.model import Model
-from .._query.criteria import FieldKey
+from .._query.fields import FieldKey
+from .._query.snapshots import Listener, Snapshot
 from .._types.analysis import TypeRegistry
 from ..backend import Backend
 from ..reference import Located, Ref
@@ -23,7 +24,6 @@ from .reads import Reads
 from .session import Session
 from .settings import open_door, settings
 from .transaction import Scope, Transaction, run, update_or_create
-from .watch import Listener, Snapshot
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R")

@@ -12,7 +12,6 @@ from .._interop.google import from_sdk_change
 from .._model.fields import FieldInfo
 from .._model.metadata import attach, attach_deleted, check_instance, known_update_time, parent_of, remembered
 from .._model.model import Model, fields_of
-from .._query.criteria import is_ref
 from .._query.flow import Commit, Flow
 from .._types.analysis import TypeRegistry
 from .._types.shapes import Converted, Nullable, Shape
@@ -21,7 +20,7 @@ from ..codec import Codec, codec_for
 from ..errors import CendryError, InvalidValueError
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
-from ..reference import Ref, check_parent, document_path, located_path, parent_path
+from ..reference import Ref, check_parent, document_path, is_ref, located_path, parent_path
 from ..values import is_transform
 from .changes import Changes, Masked, Names, current_values, masked, show, stored_transform
 

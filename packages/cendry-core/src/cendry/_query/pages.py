@@ -1,21 +1,22 @@
-"""Going on where a query stopped: the next page, or the rest of a stream. Pure functions and flows."""
+"""The pages of a query: going on where it stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, TypeVar
 
+from .._immutable import replace
 from .._types.analysis import TypeRegistry
 from ..backend import StoredDocument
 from ..errors import DecodeError
 from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import Bound, QueryPlan
 from ..reference import Ref
-from .compile import planned
-from .criteria import Criteria
+from .compile import compiled
 from .flow import Flow
 from .results import reader
+from .source import AsyncSource, Source
+from .spec import QuerySpec
 
 T = TypeVar("T")
 
@@ -48,11 +49,11 @@ def _stored(data: Any, path: FieldPath) -> Any:
 class Pages(Generic[T]):
     """The pages of one run of a query: what is fetched, and what comes next."""
 
-    __slots__ = ("_fetched", "_next", "_on_error", "_read", "_size", "_turned")
+    __slots__ = ("_backwards", "_fetched", "_next", "_on_error", "_read", "_size")
 
     def __init__(
         self,
-        criteria: Criteria,
+        spec: QuerySpec,
         registry: TypeRegistry,
         size: Any,
         on_error: Callable[[DecodeError], object] | None,
@@ -61,10 +62,10 @@ class Pages(Generic[T]):
             raise TypeError(f"paginate takes an int, not {size!r}.")
         if size < 1:
             raise ValueError(f"paginate takes pages of 1 or more, not {size}.")
-        whole = planned(criteria, registry, whole_order=True)
-        self._next: QueryPlan | None = whole.plan
-        self._turned = whole.backwards
-        self._read: Callable[[StoredDocument], T] = reader(whole.codec)
+        query = compiled(spec, registry, complete=True)
+        self._next: QueryPlan | None = query.plan
+        self._backwards = query.backwards
+        self._read: Callable[[StoredDocument], T] = reader(query.codec)
         self._size: int = size
         self._on_error = on_error
         self._fetched: list[StoredDocument] = []
@@ -97,7 +98,7 @@ class Pages(Generic[T]):
         return page
 
     def _fetch(self, plan: QueryPlan) -> Flow[None]:
-        if self._turned:
+        if self._backwards:
             # The last ones come first, so there is no page before all are there.
             self._fetched = (yield plan)[::-1]
             self._next = None
@@ -107,3 +108,35 @@ class Pages(Generic[T]):
         self._fetched = results
         rest = plan_after(plan, results[-1], len(results)) if len(results) == size else None
         self._next = None if rest is None or rest.limit == 0 else rest
+
+
+class Paged(Iterator[list[T]], Generic[T]):
+    """The pages of one run of a query."""
+
+    __slots__ = ("_pages", "_source")
+
+    def __init__(self, source: Source, pages: Pages[T]) -> None:
+        self._source = source
+        self._pages = pages
+
+    def __next__(self) -> list[T]:
+        page = self._source.drive(self._pages.step())
+        if page is None:
+            raise StopIteration
+        return page
+
+
+class AsyncPaged(AsyncIterator[list[T]], Generic[T]):
+    """The pages of one run of a query."""
+
+    __slots__ = ("_pages", "_source")
+
+    def __init__(self, source: AsyncSource, pages: Pages[T]) -> None:
+        self._source = source
+        self._pages = pages
+
+    async def __anext__(self) -> list[T]:
+        page = await self._source.drive(self._pages.step())
+        if page is None:
+            raise StopAsyncIteration
+        return page

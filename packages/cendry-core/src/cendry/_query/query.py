@@ -3,76 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .._model.model import Model
-from .._types.analysis import TypeRegistry
-from ..backend import StoredDocument
 from ..errors import CendryError
-from ..plan import QueryPlan
-from . import results
-from .compile import planned
-from .criteria import Criteria, FieldKey
-from .flow import Flow
-from .pages import Pages
-from .results import AsyncDocuments, Documents, ErrorHandler, Read
-from .selection import Selection
-
-if TYPE_CHECKING:
-    from .._context.watch import Listener, Snapshot
+from . import aggregates, documents, projections
+from .builders import QueryBuilder
+from .compile import compiled
+from .fields import FieldKey
+from .pages import AsyncPaged, Paged, Pages
+from .projections import AsyncRows, Rows
+from .results import AsyncDocuments, Documents, reader
+from .snapshots import Listener, Snapshot
+from .source import AsyncSource, Source, in_order, in_order_async
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-class Source(Protocol):
-    """What a `Query` needs of the context or transaction that it is bound to."""
-
-    @property
-    def registry(self) -> TypeRegistry:
-        """The registry of the context."""
-        ...
-
-    def stream(self, plan: QueryPlan) -> Iterator[StoredDocument]:
-        """The results of a query as they arrive."""
-        ...
-
-    def drive(self, flow: Flow[R]) -> R:
-        """Run a flow to its end."""
-        ...
-
-    def listen(
-        self,
-        criteria: Criteria,
-        callback: Callable[[Snapshot[Any]], object],
-        on_error: Callable[[BaseException], object] | None,
-    ) -> Listener:
-        """Listen to a query."""
-        ...
-
-
-class AsyncSource(Protocol):
-    """What an `AsyncQuery` needs of the context or transaction that it is bound to."""
-
-    @property
-    def registry(self) -> TypeRegistry:
-        """The registry of the context."""
-        ...
-
-    def stream(self, plan: QueryPlan) -> AsyncIterator[StoredDocument]:
-        """The results of a query as they arrive."""
-        ...
-
-    async def drive(self, flow: Flow[R]) -> R:
-        """Run a flow to its end."""
-        ...
-
 
 _UNBOUND = "This query is bound to no context, so nothing can run it: use ctx.select(query)."
 
 
-class Query(Selection[M_co]):
+class Query(QueryBuilder[M_co]):
     """A query on one collection: an immutable value, run by a `Cendry`.
 
     Args:
@@ -100,8 +50,8 @@ class Query(Selection[M_co]):
 
     def __iter__(self) -> Iterator[M_co]:
         source = self._bound()
-        whole = planned(self._criteria, source.registry)
-        return Documents(_in_order(source, whole.plan, whole.backwards), results.reader(whole.codec), self._on_error)
+        query = compiled(self._spec, source.registry)
+        return Documents(in_order(source, query.plan, query.backwards), reader(query.codec), self._on_error)
 
     if not TYPE_CHECKING:
 
@@ -115,12 +65,12 @@ class Query(Selection[M_co]):
             DecodeError: A document doesn't fit the model, and there is no `on_error` handler.
         """
         source = self._bound()
-        return source.drive(results.to_list(self._criteria, source.registry, self._on_error))
+        return source.drive(documents.to_list(self._spec, source.registry, self._on_error))
 
     def first(self) -> M_co | None:
         """The first document, or `None` if there is none."""
         source = self._bound()
-        return cast("M_co | None", source.drive(results.first(self._criteria, source.registry)))
+        return cast("M_co | None", source.drive(documents.first(self._spec, source.registry)))
 
     def last(self) -> M_co | None:
         """The last document, or `None` if there is none.
@@ -129,7 +79,7 @@ class Query(Selection[M_co]):
         documents are read; else one.
         """
         source = self._bound()
-        return cast("M_co | None", source.drive(results.last(self._criteria, source.registry)))
+        return cast("M_co | None", source.drive(documents.last(self._spec, source.registry)))
 
     def one(self) -> M_co:
         """The only document.
@@ -139,7 +89,7 @@ class Query(Selection[M_co]):
             MultipleResultsError: There are several.
         """
         source = self._bound()
-        return cast("M_co", source.drive(results.one(self._criteria, source.registry)))
+        return cast("M_co", source.drive(documents.one(self._spec, source.registry)))
 
     def one_or_none(self) -> M_co | None:
         """The only document, or `None` if there is none.
@@ -148,17 +98,17 @@ class Query(Selection[M_co]):
             MultipleResultsError: There are several.
         """
         source = self._bound()
-        return cast("M_co | None", source.drive(results.one_or_none(self._criteria, source.registry)))
+        return cast("M_co | None", source.drive(documents.one_or_none(self._spec, source.registry)))
 
     def exists(self) -> bool:
         """Whether any document matches; no fields travel."""
         source = self._bound()
-        return source.drive(results.exists(self._criteria, source.registry))
+        return source.drive(documents.exists(self._spec, source.registry))
 
     def count(self) -> int:
         """How many documents match, counted by the database; `limit` and cursors count too."""
         source = self._bound()
-        return source.drive(results.count(self._criteria, source.registry))
+        return source.drive(aggregates.count(self._spec, source.registry))
 
     def ids(self) -> list[str]:
         """The ids of all documents, in the order of the query; no fields travel.
@@ -168,7 +118,7 @@ class Query(Selection[M_co]):
             `City.id` take either back.
         """
         source = self._bound()
-        return source.drive(results.ids(self._criteria, source.registry))
+        return source.drive(projections.ids(self._spec, source.registry))
 
     def paginate(self, page_size: int) -> Iterator[list[M_co]]:
         """The documents in lists of `page_size`; the last may be shorter. Each page is a query of its own.
@@ -184,8 +134,8 @@ class Query(Selection[M_co]):
             ValueError: `page_size` is less than 1.
         """
         source = self._bound()
-        pages: Pages[M_co] = Pages(self._criteria, source.registry, page_size, self._on_error)
-        return _Paged(source, pages)
+        pages: Pages[M_co] = Pages(self._spec, source.registry, page_size, self._on_error)
+        return Paged(source, pages)
 
     def project(self, *fields: FieldKey) -> Rows[dict[str, Any]]:
         """Some fields of each document; only those travel.
@@ -201,8 +151,8 @@ class Query(Selection[M_co]):
             UnknownFieldError: A name is not declared.
         """
         source = self._bound()
-        whole, read = results.projected(self._criteria, source.registry, fields)
-        return Rows(lambda: _in_order(source, whole.plan, whole.backwards), read, self._on_error)
+        query, read = projections.projection(self._spec, source.registry, fields)
+        return Rows(lambda: in_order(source, query.plan, query.backwards), read, self._on_error)
 
     def on_snapshot(
         self,
@@ -221,7 +171,7 @@ class Query(Selection[M_co]):
         Returns:
             A handle; `close()` it, or use it in a `with`.
         """
-        return self._bound().listen(self._criteria, callback, on_error)
+        return self._bound().listen(self._spec, callback, on_error)
 
     def _bound(self) -> Source:
         if self._source is None:
@@ -229,48 +179,7 @@ class Query(Selection[M_co]):
         return cast("Source", self._source)
 
 
-class Rows(Generic[T]):
-    """The rows of a projection: iterate over them, or take them as a list. Each time, the query runs anew."""
-
-    __slots__ = ("_on_error", "_open", "_read")
-
-    def __init__(
-        self, open_stream: Callable[[], Iterator[StoredDocument]], read: Read[T], on_error: ErrorHandler | None
-    ) -> None:
-        self._open = open_stream
-        self._read = read
-        self._on_error = on_error
-
-    def __iter__(self) -> Iterator[T]:
-        return Documents(self._open(), self._read, self._on_error)
-
-    def to_list(self) -> list[T]:
-        """All rows, in memory at once."""
-        return list(self)
-
-
-class _Paged(Iterator[list[T]], Generic[T]):
-    """The pages of one run of a query."""
-
-    __slots__ = ("_pages", "_source")
-
-    def __init__(self, source: Source, pages: Pages[T]) -> None:
-        self._source = source
-        self._pages = pages
-
-    def __next__(self) -> list[T]:
-        page = self._source.drive(self._pages.step())
-        if page is None:
-            raise StopIteration
-        return page
-
-
-def _in_order(source: Source, plan: QueryPlan, backwards: bool) -> Iterator[StoredDocument]:
-    stream = source.stream(plan)
-    return iter([*stream][::-1]) if backwards else stream
-
-
-class AsyncQuery(Selection[M_co]):
+class AsyncQuery(QueryBuilder[M_co]):
     """A query on one collection: an immutable value, run by an `AsyncCendry`.
 
     Args:
@@ -298,10 +207,8 @@ class AsyncQuery(Selection[M_co]):
 
     def __aiter__(self) -> AsyncIterator[M_co]:
         source = self._bound()
-        whole = planned(self._criteria, source.registry)
-        return AsyncDocuments(
-            _in_order_async(source, whole.plan, whole.backwards), results.reader(whole.codec), self._on_error
-        )
+        query = compiled(self._spec, source.registry)
+        return AsyncDocuments(in_order_async(source, query.plan, query.backwards), reader(query.codec), self._on_error)
 
     if not TYPE_CHECKING:
 
@@ -315,12 +222,12 @@ class AsyncQuery(Selection[M_co]):
             DecodeError: A document doesn't fit the model, and there is no `on_error` handler.
         """
         source = self._bound()
-        return await source.drive(results.to_list(self._criteria, source.registry, self._on_error))
+        return await source.drive(documents.to_list(self._spec, source.registry, self._on_error))
 
     async def first(self) -> M_co | None:
         """The first document, or `None` if there is none."""
         source = self._bound()
-        return cast("M_co | None", await source.drive(results.first(self._criteria, source.registry)))
+        return cast("M_co | None", await source.drive(documents.first(self._spec, source.registry)))
 
     async def last(self) -> M_co | None:
         """The last document, or `None` if there is none.
@@ -329,7 +236,7 @@ class AsyncQuery(Selection[M_co]):
         documents are read; else one.
         """
         source = self._bound()
-        return cast("M_co | None", await source.drive(results.last(self._criteria, source.registry)))
+        return cast("M_co | None", await source.drive(documents.last(self._spec, source.registry)))
 
     async def one(self) -> M_co:
         """The only document.
@@ -339,7 +246,7 @@ class AsyncQuery(Selection[M_co]):
             MultipleResultsError: There are several.
         """
         source = self._bound()
-        return cast("M_co", await source.drive(results.one(self._criteria, source.registry)))
+        return cast("M_co", await source.drive(documents.one(self._spec, source.registry)))
 
     async def one_or_none(self) -> M_co | None:
         """The only document, or `None` if there is none.
@@ -348,17 +255,17 @@ class AsyncQuery(Selection[M_co]):
             MultipleResultsError: There are several.
         """
         source = self._bound()
-        return cast("M_co | None", await source.drive(results.one_or_none(self._criteria, source.registry)))
+        return cast("M_co | None", await source.drive(documents.one_or_none(self._spec, source.registry)))
 
     async def exists(self) -> bool:
         """Whether any document matches; no fields travel."""
         source = self._bound()
-        return await source.drive(results.exists(self._criteria, source.registry))
+        return await source.drive(documents.exists(self._spec, source.registry))
 
     async def count(self) -> int:
         """How many documents match, counted by the database; `limit` and cursors count too."""
         source = self._bound()
-        return await source.drive(results.count(self._criteria, source.registry))
+        return await source.drive(aggregates.count(self._spec, source.registry))
 
     async def ids(self) -> list[str]:
         """The ids of all documents, in the order of the query; no fields travel.
@@ -368,7 +275,7 @@ class AsyncQuery(Selection[M_co]):
             `City.id` take either back.
         """
         source = self._bound()
-        return await source.drive(results.ids(self._criteria, source.registry))
+        return await source.drive(projections.ids(self._spec, source.registry))
 
     def paginate(self, page_size: int) -> AsyncIterator[list[M_co]]:
         """The documents in lists of `page_size`; the last may be shorter. Each page is a query of its own.
@@ -384,8 +291,8 @@ class AsyncQuery(Selection[M_co]):
             ValueError: `page_size` is less than 1.
         """
         source = self._bound()
-        pages: Pages[M_co] = Pages(self._criteria, source.registry, page_size, self._on_error)
-        return _AsyncPaged(source, pages)
+        pages: Pages[M_co] = Pages(self._spec, source.registry, page_size, self._on_error)
+        return AsyncPaged(source, pages)
 
     def project(self, *fields: FieldKey) -> AsyncRows[dict[str, Any]]:
         """Some fields of each document; only those travel.
@@ -401,56 +308,10 @@ class AsyncQuery(Selection[M_co]):
             UnknownFieldError: A name is not declared.
         """
         source = self._bound()
-        whole, read = results.projected(self._criteria, source.registry, fields)
-        return AsyncRows(lambda: _in_order_async(source, whole.plan, whole.backwards), read, self._on_error)
+        query, read = projections.projection(self._spec, source.registry, fields)
+        return AsyncRows(lambda: in_order_async(source, query.plan, query.backwards), read, self._on_error)
 
     def _bound(self) -> AsyncSource:
         if self._source is None:
             raise CendryError(_UNBOUND)
         return cast("AsyncSource", self._source)
-
-
-class AsyncRows(Generic[T]):
-    """The rows of a projection: iterate over them, or take them as a list. Each time, the query runs anew."""
-
-    __slots__ = ("_on_error", "_open", "_read")
-
-    def __init__(
-        self, open_stream: Callable[[], AsyncIterator[StoredDocument]], read: Read[T], on_error: ErrorHandler | None
-    ) -> None:
-        self._open = open_stream
-        self._read = read
-        self._on_error = on_error
-
-    def __aiter__(self) -> AsyncIterator[T]:
-        return AsyncDocuments(self._open(), self._read, self._on_error)
-
-    async def to_list(self) -> list[T]:
-        """All rows, in memory at once."""
-        return [row async for row in self]
-
-
-class _AsyncPaged(AsyncIterator[list[T]], Generic[T]):
-    """The pages of one run of a query."""
-
-    __slots__ = ("_pages", "_source")
-
-    def __init__(self, source: AsyncSource, pages: Pages[T]) -> None:
-        self._source = source
-        self._pages = pages
-
-    async def __anext__(self) -> list[T]:
-        page = await self._source.drive(self._pages.step())
-        if page is None:
-            raise StopAsyncIteration
-        return page
-
-
-def _in_order_async(source: AsyncSource, plan: QueryPlan, backwards: bool) -> AsyncIterator[StoredDocument]:
-    stream = source.stream(plan)
-    return _turned(stream) if backwards else stream
-
-
-async def _turned(stream: AsyncIterator[StoredDocument]) -> AsyncIterator[StoredDocument]:
-    for result in [result async for result in stream][::-1]:
-        yield result
