@@ -170,7 +170,8 @@ def marked_edits(source: Source) -> Iterator[Edit]:
             yield Edit(source.starts[first - 1], source.starts[statement.end_lineno or number], "")
         elif token.string.startswith("# sync:"):
             indent = len(code) - len(code.lstrip()) if code.strip() else column
-            yield Edit(line + indent, line + column + len(token.string), token.string.removeprefix("# sync:").strip())
+            text = token.string.removeprefix("# sync:").removeprefix(" ")
+            yield Edit(line + indent, line + column + len(token.string), text)
 
 
 # Tokens

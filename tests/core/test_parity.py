@@ -21,7 +21,8 @@ from cendry import (
     Rows,
     Transaction,
 )
-from cendry._query.results import AsyncDocuments, Documents
+from cendry._query.aio.documents import AsyncDocuments
+from cendry._query.sync.documents import Documents
 
 TWINS = [
     (Cendry, AsyncCendry),

@@ -329,7 +329,7 @@ def test_a_stream_can_be_closed_early(cities: Any, backend: Any) -> None:
 
 
 def test_closing_asks_nothing_of_a_stream_that_holds_nothing() -> None:
-    from cendry._query.results import Documents
+    from cendry._query.sync.documents import Documents
 
     documents = Documents(iter(()), lambda result: result)
     documents.close()
@@ -337,7 +337,7 @@ def test_closing_asks_nothing_of_a_stream_that_holds_nothing() -> None:
 
 
 async def test_closing_asks_nothing_of_an_async_stream_that_holds_nothing() -> None:
-    from cendry._query.results import AsyncDocuments
+    from cendry._query.aio.documents import AsyncDocuments
 
     class Empty:
         def __aiter__(self) -> Empty:

@@ -99,8 +99,11 @@ if TYPE_CHECKING:
     from ._model.fields import Field, FieldDescriptor, field
     from ._model.metadata import DocumentMetadata, get_metadata, ref_of
     from ._model.model import Map, Model, resolve
-    from ._query.query import AsyncQuery, AsyncRows, Query, Rows
-    from ._query.watch import Change, Listener, Snapshot
+    from ._query.aio.documents import AsyncRows
+    from ._query.aio.query import AsyncQuery
+    from ._query.snapshots import Change, Listener, Snapshot
+    from ._query.sync.documents import Rows
+    from ._query.sync.query import Query
     from ._types.analysis import BaseTypeHandler, FirestoreValue, TypeRegistry, default_registry, register_type
     from .backend import AsyncBackend, Backend, CallOptions
     from .codec import Problem

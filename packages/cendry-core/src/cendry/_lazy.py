@@ -38,12 +38,15 @@ _MODULES: Final[dict[str, str]] = {
     "_model.metadata": "DocumentMetadata get_metadata ref_of",
     "_model.model": "Map Model resolve",
     "paths": "FieldPath",
-    "_query.query": "AsyncQuery AsyncRows Query Rows",
+    "_query.aio.documents": "AsyncRows",
+    "_query.aio.query": "AsyncQuery",
+    "_query.snapshots": "Change Listener Snapshot",
+    "_query.sync.documents": "Rows",
+    "_query.sync.query": "Query",
     "reference": "Ref",
     "_types.analysis": "FirestoreValue",
     "_types.registry": "BaseTypeHandler TypeRegistry default_registry register_type",
     "values": "DELETE_FIELD SERVER_TIMESTAMP ArrayRemove ArrayUnion GeoPoint Increment Maximum Minimum Vector",
-    "_query.watch": "Change Listener Snapshot",
 }
 """For each of core's modules, the names that it has for users."""
 

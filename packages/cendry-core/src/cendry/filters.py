@@ -189,7 +189,7 @@ class Comparison(Filter):
         return own_copy(self._value)
 
     def _key(self) -> tuple[Any, ...]:
-        return (_field_key(self._field), self._op, freeze(self._value))
+        return (field_key(self._field), self._op, freeze(self._value))
 
     def __repr__(self) -> str:
         field, op = self._field, self._op
@@ -238,10 +238,11 @@ def _refuse(field: ModelField | FieldPath, value: object) -> None:
         raise TypeError(f"{field!r} can't be compared with {value!r}, which is only for writes.")
 
 
-def _field_key(field: ModelField | FieldPath | str) -> tuple[Any, ...]:
+def field_key(field: ModelField | FieldPath | str) -> tuple[Any, ...]:
+    """What equality and hash of a field in a filter, an order or a cursor rest on."""
     if isinstance(field, ModelField):
-        place: Any = field
-        return (place._cendry_owner, place._cendry_names)
+        named: Any = field
+        return (named._cendry_owner, named._cendry_names)
     return (type(field), field)
 
 
@@ -328,10 +329,10 @@ class _Order:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return _field_key(self._field) == _field_key(other._field)
+        return field_key(self._field) == field_key(other._field)
 
     def __hash__(self) -> int:
-        return hash((type(self), _field_key(self._field)))
+        return hash((type(self), field_key(self._field)))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; can't set {name!r}.")

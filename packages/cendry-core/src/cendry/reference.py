@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol, cast, final, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeGuard, cast, final, runtime_checkable
 
 from typing_extensions import TypeVar
 
@@ -121,6 +121,11 @@ def _restore(model: type[Any] | None, path: str, database: str | None) -> Ref[An
     ref: Ref[Any] = object.__new__(Ref)
     _init(ref, model, path, database)
     return ref
+
+
+def is_ref(value: object) -> TypeGuard[Ref[Any]]:
+    """Whether it is a reference; `isinstance` alone would cost type checkers the type argument."""
+    return isinstance(value, Ref)
 
 
 def located_path(located: Located) -> str:

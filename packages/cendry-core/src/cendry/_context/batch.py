@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, overload
 
 from .._model.model import Model
-from .._query.criteria import FieldKey
+from .._query.fields import FieldKey
 from ..errors import CendryError
 from ..reference import Located, Ref
 from .changes import Changes

@@ -6,9 +6,9 @@ from typing import Any, TypeVar, cast
 
 from .._model.metadata import check_instance, remembered
 from .._model.model import Model
-from .._query.criteria import is_iterable, is_ref
+from .._query.fields import is_iterable
 from ..errors import CendryError
-from ..reference import Ref, document_path, located_path
+from ..reference import Ref, document_path, is_ref, located_path
 
 M = TypeVar("M", bound=Model)
 

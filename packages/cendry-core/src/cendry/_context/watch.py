@@ -1,133 +1,124 @@
-"""What contexts of the sync twin have for listening: they start listeners, and close them at their own end."""
-
-# What listens is private to the class that mixes this in.
-# pyright: reportPrivateUsage=false
+"""Listening: the changes between two states of a query or a document, handed to the user's callback."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+from typing import Any
 
-from .._model.model import Model
-from .._query.results import Read, reader
-from .._query.watch import Listener, Snapshot
-from .._types.analysis import TypeRegistry
-from ..backend import Backend
-from ..codec import codec_for
-from ..errors import CendryError
+from .._query.results import Read
+from .._query.snapshots import Change, Snapshot
+from ..backend import Backend, ListenHandle, SnapshotResult, StoredDocument
 from ..plan import GetPlan, QueryPlan
-from ..reference import Located, Ref
-from .holder import BackendHolder
-from .targets import locate
-from .transaction import TransactionState
-
-M = TypeVar("M", bound=Model)
 
 
-class Listening:
-    """Starts listeners on a backend; `Sender` is one."""
+class Watch:
+    """A running listener: it compares each snapshot with the one before. Users hold it through a `Listener`."""
 
-    __slots__ = ("listeners",)
-    holder: BackendHolder[Backend]
-    transaction: TransactionState | None
+    __slots__ = ("_all", "_backwards", "_callback", "_closed", "_handle", "_known", "_on_error", "_read", "_unfit")
 
-    if TYPE_CHECKING:
-
-        @property
-        def registry(self) -> TypeRegistry: ...
-
-    def __init__(self) -> None:
-        self.listeners: set[Listener] = set()
-
-    def listen(
+    def __init__(
         self,
-        plan: QueryPlan | GetPlan,
-        backwards: bool,
         read: Read[Any],
+        backwards: bool,
         callback: Callable[[Snapshot[Any]], object],
         on_error: Callable[[BaseException], object] | None,
-    ) -> Listener:
-        """Listen to a query or a document."""
-        if self.transaction is not None:
-            raise CendryError("A transaction has no listeners; call on_snapshot() on a query of the context.")
-        check_callback(callback)
-        if on_error is not None and not callable(on_error):
-            raise TypeError(f"on_error= takes a function of one argument, the error, not {on_error!r}.")
-        listener = Listener(read, backwards, callback, on_error, self.listeners)
-        listener.start(self.holder.backend(), plan)
-        return listener
+        all_watches: set[Watch],
+    ) -> None:
+        self._read = read
+        self._backwards = backwards
+        self._callback = callback
+        self._on_error = on_error
+        self._all = all_watches
+        self._handle: ListenHandle | None = None
+        self._closed = False
+        self._known: dict[str, StoredDocument] = {}
+        self._unfit: dict[str, StoredDocument] = {}
 
-    def close_listeners(self) -> None:
-        """Close those that still listen."""
-        for listener in list(self.listeners):
-            listener.close()
-
-
-class _Context(Protocol):
     @property
-    def _sender(self) -> Listening: ...
+    def closed(self) -> bool:
+        """Whether it has ended."""
+        return self._closed
+
+    def close(self) -> None:
+        """Stop listening; no callback begins after this. May be called twice, and from a callback."""
+        self._closed = True
+        self._all.discard(self)
+        if self._handle is not None:
+            self._handle.close()
+
+    def start(self, backend: Backend, plan: QueryPlan | GetPlan) -> None:
+        """Begin; contexts call it."""
+        self._all.add(self)
+        try:
+            self._handle = backend.listen(plan, self._on_snapshot, self._on_end)
+        except BaseException:
+            self._all.discard(self)
+            raise
+        if self._closed:
+            # Closed from a callback, before there was a handle.
+            self._handle.close()
+
+    def _on_snapshot(self, result: SnapshotResult) -> None:
+        if self._closed:
+            return
+        snapshot = self._snapshot(result)
+        try:
+            self._callback(snapshot)
+        except Exception as error:
+            self._report(error)
+
+    def _on_end(self, error: BaseException) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._all.discard(self)
+        self._report(error)
+
+    def _snapshot(self, result: SnapshotResult) -> Snapshot[Any]:
+        found = result.documents[::-1] if self._backwards else result.documents
+        before, unfit = self._known, self._unfit
+        self._known, self._unfit = {}, {}
+        documents: list[Any] = []
+        changes: list[Change[Any]] = []
+        places = {path: index for index, path in enumerate(before)}
+        for one in found:
+            try:
+                document = self._read(one)
+            except Exception as error:
+                self._unfit[one.path] = one
+                if not _same(unfit.get(one.path), one):
+                    self._report(error)
+                continue
+            old = before.get(one.path)
+            if old is None:
+                changes.append(Change("added", document, None, len(documents)))
+            elif not _same(old, one):
+                changes.append(Change("modified", document, places[one.path], len(documents)))
+            self._known[one.path] = one
+            documents.append(document)
+        gone = [
+            Change("removed", self._read(old), places[path], None)
+            for path, old in before.items()
+            if path not in self._known
+        ]
+        return Snapshot(tuple(documents), (*gone, *changes), result.read_time)
+
+    def _report(self, error: BaseException) -> None:
+        if self._on_error is not None:
+            try:
+                self._on_error(error)
+            except Exception as another:
+                error = another
+            else:
+                return
+        # Rarely needed, and not quick to import.
+        import logging
+
+        logging.getLogger("cendry").error("A listener met an error, and there was no on_error to tell.", exc_info=error)
 
 
-class Snapshots:
-    """Listens to documents; `Cendry` does."""
-
-    __slots__ = ()
-
-    @overload
-    def on_snapshot(
-        self: _Context,
-        ref: Ref[M],
-        callback: Callable[[Snapshot[M]], object],
-        /,
-        *,
-        on_error: Callable[[BaseException], object] | None = None,
-    ) -> Listener: ...
-    @overload
-    def on_snapshot(
-        self: _Context,
-        model: type[M],
-        document_id: str,
-        callback: Callable[[Snapshot[M]], object],
-        /,
-        *,
-        parent: Located | None = None,
-        on_error: Callable[[BaseException], object] | None = None,
-    ) -> Listener: ...
-    def on_snapshot(
-        self: _Context,
-        target: Any,
-        first: Any,
-        second: Any = None,
-        /,
-        *,
-        parent: Located | None = None,
-        on_error: Callable[[BaseException], object] | None = None,
-    ) -> Listener:
-        """Listen to one document: call back with it as it is now, and again whenever it changes.
-
-        Args:
-            target: A class, or a `Ref`.
-            first: With a class, the id; else the callback.
-            second: With a class, the callback. It takes a `Snapshot` of one document or none, and is called from a
-                thread of the backend's, one call at a time.
-            parent: The document that holds the subcollection.
-            on_error: Takes what goes wrong; see `Query.on_snapshot`.
-
-        Returns:
-            A handle; `close()` it, or use it in a `with`.
-        """
-        document_id, callback = (first, second) if isinstance(target, type) else (None, first)
-        check_callback(callback)
-        model, path, _ = locate(target, document_id, parent)
-        read = reader(codec_for(model, self._sender.registry))
-        return self._sender.listen(GetPlan((path,)), False, read, callback, on_error)
-
-
-def check_callback(callback: object) -> None:
-    """Refuse a callback that can't be called.
-
-    Raises:
-        TypeError: It can't.
-    """
-    if not callable(callback):
-        raise TypeError(f"on_snapshot() takes a callback, not {callback!r}.")
+def _same(a: StoredDocument | None, b: StoredDocument) -> bool:
+    """Whether two results are one version of a document; a database without times is asked for the data."""
+    if a is None:
+        return False
+    return a.data == b.data if b.update_time is None else a.update_time == b.update_time

@@ -122,7 +122,8 @@ class Codec(Generic[M]):
         if found is not None:
             return found
         if names == ("id",) and self.shape.style == "model":
-            return self._place(names, DOCUMENT_ID, DocumentId(), None)
+            found = self._resolved[names] = self._place(names, DOCUMENT_ID, DocumentId(), None)
+            return found
         shape: Shape = self.shape
         segments: list[str] = []
         fields: list[RecordField | None] = []
@@ -157,8 +158,8 @@ class Codec(Generic[M]):
         return self.resolve(names)
 
     def resolve_stored(self, path: FieldPath) -> ResolvedField:
-        """A place by its stored path, which is taken as it is; values there are stored as given."""
-        return self._place(path.segments, path, Anything(), None)
+        """A field by its stored path, which is taken as it is and has no names; values there are stored as given."""
+        return self._place((), path, Anything(), None)
 
     def mask(self, data: Mapping[str, Any]) -> tuple[FieldPath, ...]:
         """The declared places in encoded data, inside embedded maps too: the update mask of `extra="keep"`."""
@@ -244,7 +245,7 @@ class Codec(Generic[M]):
     ) -> ResolvedField:
         model = self.model.__qualname__
         element = element_of(shape)
-        text = text_of(names)
+        text = text_of(names or path.segments)
         depth = len(path) - 1
 
         def encode(value: Any, of: Shape = shape, in_array: bool = False) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar, final, overload
 
 from ..._model.metadata import ref_of, remembered
 from ..._model.model import Model
-from ..._query.criteria import FieldKey
+from ..._query.fields import FieldKey
 from ..._query.results import reader
 from ..._types.analysis import TypeRegistry
 from ...backend import AsyncBackend
@@ -25,7 +25,7 @@ from ..misuse import AsyncOnly
 from ..settings import settings
 from ..targets import deleted, locate, several
 
-# sync: from ..watch import Snapshots
+# sync: from ..listening import Snapshots
 from ..writes import Pending, check_number, discard
 from .batch import AsyncBatch
 from .reads import AsyncReads

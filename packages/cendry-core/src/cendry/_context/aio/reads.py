@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast, overload
 
 from ..._model.model import Model
-from ..._query.query import AsyncQuery
+from ..._query.aio.query import AsyncQuery
+from ..._query.builders import FilterArgument, OrderArgument, QueryBuilder, is_query, rebuilt
 from ..._query.results import reader
-from ..._query.selection import FilterArgument, OrderArgument, Selection, is_selection, rebuilt
 from ...codec import codec_for
 from ...errors import DecodeError, DocumentNotFoundError
 from ...plan import GetPlan
@@ -121,7 +121,7 @@ class AsyncReads:
 
     @overload
     def select(
-        self, query: Selection[M], /, *, on_error: Callable[[DecodeError], object] | None = None
+        self, query: QueryBuilder[M], /, *, on_error: Callable[[DecodeError], object] | None = None
     ) -> AsyncQuery[M]: ...
     @overload
     def select(
@@ -212,7 +212,7 @@ class AsyncReads:
         return self._bound(query, on_error)
 
     def _query(self, target: Any, filters: tuple[Any, ...], options: dict[str, Any]) -> AsyncQuery[Any]:
-        if not is_selection(target):
+        if not is_query(target):
             return AsyncQuery(target, *filters, **options)
         if filters or options:
             raise TypeError(

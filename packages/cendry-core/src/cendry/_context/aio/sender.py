@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final
 
-from ..._query.flow import Flow
 from ..._types.analysis import TypeRegistry
 from ...backend import AsyncBackend, StoredDocument
 from ...errors import TransactionContentionError
@@ -16,10 +15,9 @@ from ..settings import Settings
 from ..transaction import TransactionState
 from ..waiting import to_the_end
 
-# sync: from ..watch import Listening
+# sync: from ..listening import Listening
 from ..writes import Pending, check_number, discard, is_refusal, settle
 
-R = TypeVar("R")
 _OUTSIDE: Final = nullcontext()
 
 
@@ -80,22 +78,6 @@ class AsyncSender:  # sync: class Sender(Listening):
         backend = self.holder.backend()
         with self._reading as handle:
             return await backend.aggregate(plan, options=self.settings.options, transaction=handle)
-
-    async def drive(self, flow: Flow[R]) -> R:
-        """Run a flow of a query to its end."""
-        try:
-            request = next(flow)
-            while True:
-                try:
-                    answer: Any = (
-                        await self.run(request) if isinstance(request, QueryPlan) else await self.aggregate(request)
-                    )
-                except BaseException as error:
-                    request = flow.throw(error)
-                else:
-                    request = flow.send(answer)
-        except StopIteration as end:
-            return cast("R", end.value)
 
     async def commit(self, pending: list[Pending], transaction: Any = None) -> None:
         """Send writes and bring their instances up to date.

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, final, overload
 
 from ..._model.metadata import ref_of, remembered
 from ..._model.model import Model
-from ..._query.criteria import FieldKey
+from ..._query.fields import FieldKey
 from ..._query.results import reader
 from ..._types.analysis import TypeRegistry
 from ...backend import Backend
@@ -22,10 +22,10 @@ from ...plan import GetPlan
 from ...reference import Located, Ref
 from ..changes import Changes, built
 from ..holder import open_holder
+from ..listening import Snapshots
 from ..misuse import SyncOnly
 from ..settings import settings
 from ..targets import deleted, locate, several
-from ..watch import Snapshots
 from ..writes import Pending, check_number, discard
 from .batch import Batch
 from .reads import Reads

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast, overload
 
 from ..._model.model import Model
-from ..._query.query import Query
+from ..._query.builders import FilterArgument, OrderArgument, QueryBuilder, is_query, rebuilt
 from ..._query.results import reader
-from ..._query.selection import FilterArgument, OrderArgument, Selection, is_selection, rebuilt
+from ..._query.sync.query import Query
 from ...codec import codec_for
 from ...errors import DecodeError, DocumentNotFoundError
 from ...plan import GetPlan
@@ -120,7 +120,7 @@ class Reads:
 
     @overload
     def select(
-        self, query: Selection[M], /, *, on_error: Callable[[DecodeError], object] | None = None
+        self, query: QueryBuilder[M], /, *, on_error: Callable[[DecodeError], object] | None = None
     ) -> Query[M]: ...
     @overload
     def select(
@@ -211,7 +211,7 @@ class Reads:
         return self._bound(query, on_error)
 
     def _query(self, target: Any, filters: tuple[Any, ...], options: dict[str, Any]) -> Query[Any]:
-        if not is_selection(target):
+        if not is_query(target):
             return Query(target, *filters, **options)
         if filters or options:
             raise TypeError(

@@ -5,20 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import nullcontext
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final
 
-from ..._query.flow import Flow
 from ..._types.analysis import TypeRegistry
 from ...backend import Backend, StoredDocument
 from ...errors import TransactionContentionError
 from ...plan import AggregationPlan, GetPlan, QueryPlan
 from ..holder import BackendHolder, log_close
+from ..listening import Listening
 from ..settings import Settings
 from ..transaction import TransactionState
-from ..watch import Listening
 from ..writes import Pending, check_number, discard, is_refusal, settle
 
-R = TypeVar("R")
 _OUTSIDE: Final = nullcontext()
 
 
@@ -79,20 +77,6 @@ class Sender(Listening):
         backend = self.holder.backend()
         with self._reading as handle:
             return backend.aggregate(plan, options=self.settings.options, transaction=handle)
-
-    def drive(self, flow: Flow[R]) -> R:
-        """Run a flow of a query to its end."""
-        try:
-            request = next(flow)
-            while True:
-                try:
-                    answer: Any = self.run(request) if isinstance(request, QueryPlan) else self.aggregate(request)
-                except BaseException as error:
-                    request = flow.throw(error)
-                else:
-                    request = flow.send(answer)
-        except StopIteration as end:
-            return cast("R", end.value)
 
     def commit(self, pending: list[Pending], transaction: Any = None) -> None:
         """Send writes and bring their instances up to date.
