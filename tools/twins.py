@@ -77,7 +77,7 @@ PROSE: Final = [
         (r"\basync (?=code\b|twin\b)", "sync "),
         (r"\b([Aa])n ([`'\"]?)Async(?=[A-Z])", r"\1 \2"),
         (r"\bAsync(?=[A-Z])", ""),
-        (r"\baclose\b", "close"),
+        (r"\ba(close|next|iter)\b", r"\1"),
     ]
 ]
 """How words of comments, docstrings and messages change."""
