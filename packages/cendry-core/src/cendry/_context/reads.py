@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast, overload
 
 from .._model.model import Model
-from .._query.builders import FilterArgument, OrderArgument, QueryBuilder, is_query, rebuilt
+from .._query.builders import FilterArgument, OrderArgument, QueryBuilder, bound, is_query, rebuilt
 from .._query.query import AsyncQuery, Query
 from ..errors import DecodeError
 from ..reference import Located, Ref
@@ -138,7 +138,7 @@ class Reads:
             TypeError: An argument is of the wrong kind.
             UnknownFieldError: A name is not declared.
         """
-        return self._bound(self._query(target, filters, options), on_error)
+        return bound(self._query(target, filters, options), self._session, on_error)
 
     def select_group(
         self,
@@ -187,7 +187,7 @@ class Reads:
             parent=parent,
             group=True,
         )
-        return self._bound(query, on_error)
+        return bound(query, self._session, on_error)
 
     def _query(self, target: Any, filters: tuple[Any, ...], options: dict[str, Any]) -> Query[Any]:
         if not is_query(target):
@@ -197,10 +197,6 @@ class Reads:
                 "select(query) takes nothing more; narrow it with query.filter(...) and its other builders."
             )
         return cast("Query[Any]", rebuilt(Query, target))
-
-    def _bound(self, query: Query[M], on_error: Callable[[DecodeError], object] | None) -> Query[M]:
-        bound = query.bound_to(self._session)
-        return bound if on_error is None else bound.on_error(on_error)
 
 
 class AsyncReads:
@@ -327,7 +323,7 @@ class AsyncReads:
             TypeError: An argument is of the wrong kind.
             UnknownFieldError: A name is not declared.
         """
-        return self._bound(self._query(target, filters, options), on_error)
+        return bound(self._query(target, filters, options), self._session, on_error)
 
     def select_group(
         self,
@@ -376,7 +372,7 @@ class AsyncReads:
             parent=parent,
             group=True,
         )
-        return self._bound(query, on_error)
+        return bound(query, self._session, on_error)
 
     def _query(self, target: Any, filters: tuple[Any, ...], options: dict[str, Any]) -> AsyncQuery[Any]:
         if not is_query(target):
@@ -386,7 +382,3 @@ class AsyncReads:
                 "select(query) takes nothing more; narrow it with query.filter(...) and its other builders."
             )
         return cast("AsyncQuery[Any]", rebuilt(AsyncQuery, target))
-
-    def _bound(self, query: AsyncQuery[M], on_error: Callable[[DecodeError], object] | None) -> AsyncQuery[M]:
-        bound = query.bound_to(self._session)
-        return bound if on_error is None else bound.on_error(on_error)
