@@ -21,7 +21,8 @@ from cendry import (
     Rows,
     Transaction,
 )
-from cendry._query.results import AsyncDocuments, Documents
+from cendry._query.aio.documents import AsyncDocuments
+from cendry._query.sync.documents import Documents
 
 TWINS = [
     (Cendry, AsyncCendry),
@@ -78,7 +79,7 @@ def test_the_async_twin_awaits_what_the_sync_one_waits_for(sync: type[Any], asyn
     waiting = {name for name, member in members(async_).items() if inspect.iscoroutinefunction(member)}
     queued = {"save", "create", "update", "delete", "discard"} if sync in (Batch, Transaction) else set()
     values = {
-        "select", "select_group", "batch", "transaction", "ref_of", "client", "registry", "bound_to", "filter",
+        "select", "select_group", "batch", "transaction", "ref_of", "client", "registry", "filter",
         "order_by", "limit", "limit_to_last", "offset", "start_at", "start_after", "end_at", "end_before", "under",
         "at", "on_error", "paginate", "project", "name", "run",
     }  # fmt: skip

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import MISSING, dataclass, field
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from .._interop.google import from_sdk_change
 from .._model.model import Model
@@ -19,6 +19,8 @@ from ..errors import CendryError, InvalidValueError
 from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import FieldTransform
 from ..values import DELETE_FIELD, SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, is_transform
+
+M = TypeVar("M", bound=Model)
 
 
 class Changes(Protocol):
@@ -114,6 +116,45 @@ def current_values(instance: Model, fields: object) -> list[tuple[FieldKey, Any]
         raise TypeError(f"fields= takes a list of fields, not {fields!r}.")
     codec = codec_for(type(instance))
     return [(one, value_at(instance, resolve_key(codec, one, "fields="))) for one in fields]
+
+
+def items_of(changes: object, what: str) -> list[tuple[Any, Any]]:
+    """Fields and their values, in the order given; nothing gives none.
+
+    Raises:
+        TypeError: It is no dict and nothing like one.
+    """
+    if changes is None:
+        return []
+    if isinstance(changes, type) or not callable(getattr(changes, "items", None)):
+        raise TypeError(f"{what} as a dict ({{City.name: 'x'}}), not {changes!r}.")
+    return list(cast("Changes", changes).items())
+
+
+def built(model: type[M], document_id: str, values: Changes | None, what: str) -> M:
+    """A new instance from top-level fields by name or descriptor.
+
+    Raises:
+        UnknownFieldError: A name is not declared.
+        CendryError: A key is no field of the model itself, or a value is only for updates.
+    """
+    codec = codec_for(model)
+    arguments: dict[str, Any] = {}
+    for key, given in items_of(values, f"{what}= takes values"):
+        value = from_sdk_change(given)
+        field = resolve_key(codec, key, what)
+        if len(field.names) != 1 or field.path == DOCUMENT_ID:
+            raise CendryError(
+                f"{field.text!r} can't be in {what} for a new {model.__qualname__}: give whole top-level "
+                "fields, and with update_or_create() what to create it from in create_defaults=."
+            )
+        if is_transform(value) or value is DELETE_FIELD:
+            raise CendryError(
+                f"{value!r} changes what is stored, and a new {model.__qualname__} has nothing stored: "
+                "give update_or_create() the values of a new document in create_defaults=."
+            )
+        arguments[field.names[0]] = value
+    return model(id=document_id, **arguments)
 
 
 def stored_transform(model: type[Any], into: ResolvedField, text: str, value: Any, now: datetime) -> Any:

@@ -203,11 +203,14 @@ class QueryBuilder(Generic[M_co]):
         Args:
             handler: Called with a `DecodeError` that names the document.
         """
-        return bound(self._with(), self._source, handler)
+        query = self._with()
+        query._on_error = _handler(handler)
+        return query
 
-    def bound_to(self, source: Any) -> Self:
-        """This query, run by `source`; contexts and transactions call it."""
-        return bound(self._with(), source, self._on_error)
+    def _bound(self) -> Any:
+        if self._source is None:
+            raise CendryError("This query is bound to no context, so nothing can run it: use ctx.select(query).")
+        return self._source
 
     def _with(self, **changes: Any) -> Self:
         query = object.__new__(type(self))
@@ -248,24 +251,23 @@ def is_query(value: object) -> TypeGuard[QueryBuilder[Any]]:
     return isinstance(value, QueryBuilder)
 
 
-def bound(query: Q, source: Any, on_error: Callable[[DecodeError], object] | None) -> Q:
-    """Bind a query that nobody else holds yet.
-
-    Raises:
-        TypeError: `on_error` can't be called.
-    """
-    if on_error is not None and not callable(on_error):
-        raise TypeError(f"on_error takes a function of one argument, the DecodeError, not {on_error!r}.")
-    query._source = source
-    query._on_error = on_error
-    return query
-
-
 def rebuilt(kind: type[Any], query: QueryBuilder[Any]) -> Any:
     """The same query as the other twin, bound to nothing."""
     other = _revive(kind, query._spec)
     other._on_error = query._on_error
     return other
+
+
+def bound(query: Q, source: Any, on_error: Callable[[DecodeError], object] | None) -> Q:
+    """Bind a query that only the caller holds, without a copy; without `on_error`, it keeps its own.
+
+    Raises:
+        TypeError: `on_error` can't be called.
+    """
+    query._source = source
+    if on_error is not None:
+        query._on_error = _handler(on_error)
+    return query
 
 
 # What a query says, as the arguments of a call
@@ -354,6 +356,12 @@ def _orders(model: type[Any], given: Iterable[Any]) -> tuple[Asc | Desc, ...]:
             order = type(order)(named_field(model, order.field, "order_by"))
         orders.append(order)
     return tuple(orders)
+
+
+def _handler(handler: Callable[[DecodeError], object]) -> Callable[[DecodeError], object]:
+    if not callable(handler):
+        raise TypeError(f"on_error takes a function of one argument, the DecodeError, not {handler!r}.")
+    return handler
 
 
 def _positive(name: str, count: object) -> int:

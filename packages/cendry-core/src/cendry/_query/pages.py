@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from .._immutable import replace
@@ -13,9 +13,7 @@ from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import Bound, QueryPlan
 from ..reference import Ref
 from .compile import compiled
-from .flow import Flow
 from .results import reader
-from .source import AsyncSource, Source
 from .spec import QuerySpec
 
 T = TypeVar("T")
@@ -46,7 +44,7 @@ def _stored(data: Any, path: FieldPath) -> Any:
     return data
 
 
-class Pages(Generic[T]):
+class Paging(Generic[T]):
     """The pages of one run of a query: what is fetched, and what comes next."""
 
     __slots__ = ("_backwards", "_fetched", "_next", "_on_error", "_read", "_size")
@@ -70,21 +68,32 @@ class Pages(Generic[T]):
         self._on_error = on_error
         self._fetched: list[StoredDocument] = []
 
-    def step(self) -> Flow[list[T] | None]:
-        """The next page, or `None` at the end.
+    @property
+    def next_plan(self) -> QueryPlan | None:
+        """The plan whose results are needed for the next page, or `None` if all are there."""
+        plan = self._next
+        if plan is None or self._backwards:
+            return plan
+        return replace(plan, limit=self._size if plan.limit is None else min(self._size, plan.limit))
 
-        A document that doesn't fit its model raises, unless there is a handler; the next step then gives the rest
+    def add(self, results: list[StoredDocument]) -> None:
+        """Take the results of the plan."""
+        plan, self._next = self._next, None
+        if plan is None or self._backwards:
+            # The last ones come first, so there is no page before all are there.
+            self._fetched = results[::-1]
+            return
+        self._fetched = results
+        size = self._size if plan.limit is None else min(self._size, plan.limit)
+        if len(results) == size and plan.limit != size:
+            self._next = plan_after(plan, results[-1], size)
+
+    def take(self) -> list[T]:
+        """A page of what is there; empty if nothing of that can be read.
+
+        A document that doesn't fit its model raises, unless there is a handler; the next call then gives the rest
         of that page.
         """
-        while True:
-            page = self._page()
-            if page:
-                return page
-            if self._next is None:
-                return None
-            yield from self._fetch(self._next)
-
-    def _page(self) -> list[T]:
         page: list[T] = []
         for result in self._fetched[: self._size]:
             try:
@@ -95,48 +104,4 @@ class Pages(Generic[T]):
                     raise
                 self._on_error(error)
         del self._fetched[: len(page)]
-        return page
-
-    def _fetch(self, plan: QueryPlan) -> Flow[None]:
-        if self._backwards:
-            # The last ones come first, so there is no page before all are there.
-            self._fetched = (yield plan)[::-1]
-            self._next = None
-            return
-        size = self._size if plan.limit is None else min(self._size, plan.limit)
-        results: list[StoredDocument] = yield replace(plan, limit=size)
-        self._fetched = results
-        rest = plan_after(plan, results[-1], len(results)) if len(results) == size else None
-        self._next = None if rest is None or rest.limit == 0 else rest
-
-
-class Paged(Iterator[list[T]], Generic[T]):
-    """The pages of one run of a query."""
-
-    __slots__ = ("_pages", "_source")
-
-    def __init__(self, source: Source, pages: Pages[T]) -> None:
-        self._source = source
-        self._pages = pages
-
-    def __next__(self) -> list[T]:
-        page = self._source.drive(self._pages.step())
-        if page is None:
-            raise StopIteration
-        return page
-
-
-class AsyncPaged(AsyncIterator[list[T]], Generic[T]):
-    """The pages of one run of a query."""
-
-    __slots__ = ("_pages", "_source")
-
-    def __init__(self, source: AsyncSource, pages: Pages[T]) -> None:
-        self._source = source
-        self._pages = pages
-
-    async def __anext__(self) -> list[T]:
-        page = await self._source.drive(self._pages.step())
-        if page is None:
-            raise StopAsyncIteration
         return page

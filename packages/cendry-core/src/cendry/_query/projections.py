@@ -1,9 +1,8 @@
-"""Some fields of each document of a query, and ids alone; the other fields don't travel."""
+"""Some fields of each document of a query; the others don't travel."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from .._immutable import replace
 from .._types.analysis import TypeRegistry
@@ -12,21 +11,8 @@ from ..paths import DOCUMENT_ID
 from ..plan import outermost
 from .compile import CompiledQuery, compiled
 from .fields import resolve_key
-from .flow import Flow
-from .results import AsyncDocuments, Documents, ErrorHandler, Read
+from .results import Read
 from .spec import QuerySpec
-
-T = TypeVar("T")
-
-
-def ids(spec: QuerySpec, registry: TypeRegistry) -> Flow[list[str]]:
-    """The ids of all documents; of a collection group, their paths."""
-    query = compiled(spec, registry)
-    results: list[StoredDocument] = yield replace(query.plan, projection=())
-    paths = [result.path for result in results]
-    if not spec.group:
-        paths = [path[path.rfind("/") + 1 :] for path in paths]
-    return paths[::-1] if query.backwards else paths
 
 
 def projection(
@@ -53,43 +39,3 @@ def projection(
     # A field inside one that travels anyway must not be asked for twice.
     plan = replace(query.plan, projection=outermost(field.path for _, field in columns))
     return replace(query, plan=plan), read
-
-
-class Rows(Generic[T]):
-    """The rows of a projection: iterate over them, or take them as a list. Each time, the query runs anew."""
-
-    __slots__ = ("_on_error", "_open", "_read")
-
-    def __init__(
-        self, open_stream: Callable[[], Iterator[StoredDocument]], read: Read[T], on_error: ErrorHandler | None
-    ) -> None:
-        self._open = open_stream
-        self._read = read
-        self._on_error = on_error
-
-    def __iter__(self) -> Iterator[T]:
-        return Documents(self._open(), self._read, self._on_error)
-
-    def to_list(self) -> list[T]:
-        """All rows, in memory at once."""
-        return list(self)
-
-
-class AsyncRows(Generic[T]):
-    """The rows of a projection: iterate over them, or take them as a list. Each time, the query runs anew."""
-
-    __slots__ = ("_on_error", "_open", "_read")
-
-    def __init__(
-        self, open_stream: Callable[[], AsyncIterator[StoredDocument]], read: Read[T], on_error: ErrorHandler | None
-    ) -> None:
-        self._open = open_stream
-        self._read = read
-        self._on_error = on_error
-
-    def __aiter__(self) -> AsyncIterator[T]:
-        return AsyncDocuments(self._open(), self._read, self._on_error)
-
-    async def to_list(self) -> list[T]:
-        """All rows, in memory at once."""
-        return [row async for row in self]

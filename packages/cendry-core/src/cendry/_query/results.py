@@ -1,9 +1,9 @@
-"""From the results of a backend to instances: the hot path of all reads, and what iterates over it."""
+"""From the results of a backend to instances: the hot path of all reads."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
 
 from .._model.metadata import DocumentMetadata, new_metadata
 from ..backend import DocumentResult, StoredDocument
@@ -48,71 +48,8 @@ def plain_reader(codec: Codec[T]) -> Callable[[DocumentResult], T]:
     return read
 
 
-class Documents(Iterator[T], Generic[T]):
-    """What a query gives, one by one as it arrives.
-
-    A document that doesn't fit its model raises a `DecodeError` for that document; `next()` goes on with the one
-    after it. With a handler, the error goes there, and the iteration goes on by itself.
-    """
-
-    __slots__ = ("_on_error", "_read", "_results")
-
-    def __init__(
-        self,
-        results: Iterator[StoredDocument],
-        read: Read[T],
-        on_error: ErrorHandler | None = None,
-    ) -> None:
-        self._results = results
-        self._read = read
-        self._on_error = on_error
-
-    def __next__(self) -> T:
-        for result in self._results:
-            try:
-                return self._read(result)
-            except DecodeError as error:
-                _handle(error, self._on_error)
-        raise StopIteration
-
-    def close(self) -> None:
-        """Stop the stream and release what it holds."""
-        close = getattr(self._results, "close", None)
-        if close is not None:
-            close()
-
-
-class AsyncDocuments(AsyncIterator[T], Generic[T]):
-    """The async twin of `Documents`."""
-
-    __slots__ = ("_on_error", "_read", "_results")
-
-    def __init__(
-        self,
-        results: AsyncIterator[StoredDocument],
-        read: Read[T],
-        on_error: ErrorHandler | None = None,
-    ) -> None:
-        self._results = results
-        self._read = read
-        self._on_error = on_error
-
-    async def __anext__(self) -> T:
-        async for result in self._results:
-            try:
-                return self._read(result)
-            except DecodeError as error:
-                _handle(error, self._on_error)
-        raise StopAsyncIteration
-
-    async def aclose(self) -> None:
-        """Stop the stream and release what it holds."""
-        close = getattr(self._results, "aclose", None)
-        if close is not None:
-            await close()
-
-
-def _handle(error: DecodeError, handler: ErrorHandler | None) -> None:
+def pass_on(error: DecodeError, handler: ErrorHandler | None) -> None:
+    """Hand an error to the handler; raise it if there is none."""
     if handler is None:
         raise error
     handler(error)
@@ -122,4 +59,10 @@ def read_all(results: Iterable[StoredDocument], read: Read[T], on_error: ErrorHa
     """Instances of all results; those that don't fit go to the handler, or raise."""
     if on_error is None:
         return [read(result) for result in results]
-    return list(Documents(iter(results), read, on_error))
+    found: list[T] = []
+    for result in results:
+        try:
+            found.append(read(result))
+        except DecodeError as error:
+            on_error(error)
+    return found
