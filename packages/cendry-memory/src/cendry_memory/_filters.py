@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal, Union
 
+from cendry._order import AFTER_ALL, NAN, NULL, key_of, path_key
 from cendry.errors import InvalidRequestError
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import Condition, Operator, Where
 from cendry.reference import Ref
 
 from ._indexes import NAME, Segments, Version
-from ._order import AFTER_ALL, NAN, NULL, key_of, path_key
 from ._values import MISSING, kind_of, referred_path, taken_as_operand, value_at
 
 MAX_FILTERS: Final = 100

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final, cast
 
+from cendry._order import key_of, path_key
 from cendry.backend import DocumentResult
 from cendry.paths import FieldPath
 
-from ._order import key_of, path_key
 from ._values import MAX_DOCUMENT_BYTES, MISSING, Copiers, Fields, copiers_of, kind_of, projected, value_at
 
 Segments = tuple[str, ...]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any, Final, NamedTuple, cast
 
+from cendry._order import AFTER_ALL, inverted, key_of, path_key
 from cendry.errors import InvalidRequestError
 from cendry.paths import DOCUMENT_ID, FieldPath, split_path
 from cendry.plan import Bound, Order, QueryPlan
@@ -13,7 +14,6 @@ from cendry.reference import Ref
 
 from ._filters import Leaf, Node, Range, check_size, checked_field, conjuncts, leaves_of, tree_of
 from ._indexes import NAME, Document, Scope, Segments, SortedEntries, Version
-from ._order import AFTER_ALL, inverted, key_of, path_key
 from ._values import MISSING, kind_of, referred_path, taken_as_operand, value_at
 
 # Below this, looking at every document costs less than keeping an index.

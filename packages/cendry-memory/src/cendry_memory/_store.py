@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from cendry._order import MICROSECOND
 from cendry.backend import CommitResult, DocumentResult, SnapshotResult
 from cendry.errors import (
     CendryError,
@@ -27,7 +28,6 @@ from ._index_rules import IndexRules
 from ._indexes import Collection, Document, Group, Scope, Version, result_of
 from ._journal import Journal
 from ._listen import Dispatcher, Listener
-from ._order import MICROSECOND
 from ._query import Hit, Search
 from ._transactions import Change, Transaction, transaction_of
 from ._values import checked_path

@@ -6,12 +6,12 @@ import math
 from datetime import datetime
 from typing import Any, Final
 
+from cendry._order import key_of
 from cendry.errors import InvalidRequestError
 from cendry.plan import FieldTransform
 from cendry.values import ArrayRemove, ArrayUnion, Increment, Maximum, Minimum
 
 from ._filters import checked_field
-from ._order import key_of
 from ._values import MISSING, Fields, kind_of, taken_in_element, value_at
 
 _LEAST: Final = -(2**63)

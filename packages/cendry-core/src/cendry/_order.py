@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
-from cendry.reference import Ref
-from cendry.values import GeoPoint, Vector
+from .reference import Ref
+from .values import GeoPoint, Vector
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND: Final = timedelta(microseconds=1)
