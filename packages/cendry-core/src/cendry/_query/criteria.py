@@ -12,6 +12,7 @@ from ..codec import Codec, ResolvedField, codec_for
 from ..errors import CendryError
 from ..filters import And, Asc, Comparison, Desc, Filter, ModelField, Or
 from ..paths import DOCUMENT_ID, FieldPath, quote_segment
+from ..plan import is_inequality
 from ..reference import Ref, located_path
 
 FieldKey: TypeAlias = Union[str, ModelField, FieldPath]
@@ -184,9 +185,6 @@ def complete_sortings(criteria: Criteria) -> tuple[Sorting, ...]:
     return explicit + _implicit(criteria, explicit)
 
 
-_INEQUALITIES = frozenset({"<", "<=", ">", ">=", "!=", "not-in", "is-not-null", "is-not-nan"})
-
-
 def _implicit(criteria: Criteria, explicit: tuple[Sorting, ...]) -> tuple[Sorting, ...]:
     descending = explicit[-1].descending if explicit else False
     known = {one.path for one in explicit}
@@ -204,7 +202,7 @@ def _implicit(criteria: Criteria, explicit: tuple[Sorting, ...]) -> tuple[Sortin
 
 def _unequal_places(one: Filter) -> Iterator[Place]:
     if isinstance(one, Comparison):
-        if one.op in _INEQUALITIES:
+        if is_inequality(one.op, one.value):
             yield field_place(one.field)
         return
     for part in cast("And | Or", one).filters:

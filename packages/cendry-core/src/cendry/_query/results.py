@@ -11,7 +11,7 @@ from .._types.analysis import TypeRegistry
 from ..backend import DocumentResult, StoredDocument
 from ..codec import Codec
 from ..errors import DecodeError, DocumentNotFoundError, MultipleResultsError
-from ..plan import Aggregation, AggregationPlan
+from ..plan import Aggregation, AggregationPlan, outermost
 from .compile import Planned, planned
 from .criteria import ID_PLACE, Criteria, place_of, place_text, resolved
 from .flow import Flow
@@ -207,9 +207,8 @@ def projected(
     whole = planned(criteria, registry)
     places = [place_of(criteria.model, field, "project") for field in fields]
     columns = [(place_text(place), resolved(whole.codec, place)) for place in places if place != ID_PLACE]
-    paths = {column.path for _, column in columns}
     # What lies inside a field that travels anyway must not be asked for twice.
-    outer = tuple(path for path in sorted(paths) if not any(p != path and p.is_prefix_of(path) for p in paths))
+    outer = outermost(column.path for _, column in columns)
 
     def read(result: StoredDocument) -> dict[str, Any]:
         row: dict[str, Any] = {"id": result.path[result.path.rfind("/") + 1 :]}
