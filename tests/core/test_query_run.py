@@ -294,6 +294,7 @@ def test_a_handler_takes_unreadable_documents(ctx: Any, cities: Any, backend: An
     assert [error.path for error in errors] == ["cities/b"] * 4
     assert ids(ctx.select(City, City.population == 1, on_error=errors.append)) == []
     assert ids(ctx.select_group(City, on_error=errors.append)) == ["a", "c", "d", "e"]
+    assert ids(ctx.select(Query(City).on_error(errors.append))) == ["a", "c", "d", "e"]
     # A page of nothing but unreadable documents is left out.
     assert [ids(page) for page in handled.paginate(1)] == [["a"], ["c"], ["d"], ["e"]]
 

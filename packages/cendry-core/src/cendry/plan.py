@@ -310,13 +310,15 @@ def overlap(paths: Iterable[FieldPath]) -> tuple[FieldPath, FieldPath] | None:
     return None
 
 
-def value_at(data: dict[str, Any], segments: tuple[str, ...]) -> Any:
+def value_at(data: Mapping[str, Any], segments: tuple[str, ...]) -> Any:
     """The stored value at a field path, not copied, or `MISSING`."""
-    value: Any = data
-    for segment in segments:
-        if _type_of(value) is not dict:
-            return MISSING
-        value = value.get(segment, MISSING)
+    value = data.get(segments[0], MISSING)
+    # Most paths have one segment, and taking the others would cost as much again.
+    if len(segments) > 1:
+        for segment in segments[1:]:
+            if _type_of(value) is not dict:
+                return MISSING
+            value = value.get(segment, MISSING)
     return value
 
 
@@ -328,7 +330,7 @@ def put_at(data: dict[str, Any], segments: tuple[str, ...], value: Any) -> None:
     data[last] = value
 
 
-def projected(data: dict[str, Any], paths: Iterable[FieldPath]) -> dict[str, Any]:
+def projected(data: Mapping[str, Any], paths: Iterable[FieldPath]) -> dict[str, Any]:
     """The fields that a projection names, nested as they are stored; absent ones are left out, values not copied."""
     found: dict[str, Any] = {}
     for path in outermost(paths):

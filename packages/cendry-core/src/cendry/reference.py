@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeGuard, cast, final, runtime_checkable
+from typing import Any, ClassVar, Generic, Protocol, TypeGuard, cast, final, runtime_checkable
 
 from typing_extensions import TypeVar
 
 from .errors import CendryError
 from .paths import check_document_path, join_path, split_path
 
-if TYPE_CHECKING:
-    from ._model.model import Model
 
-M_co = TypeVar("M_co", bound="Model", covariant=True, default=Any)
+class DocumentLike(Protocol):
+    """An instance of a `Model`, as far as references look at it."""
+
+    __collection__: ClassVar[str | None]
+
+
+M_co = TypeVar("M_co", bound=DocumentLike, covariant=True, default=Any)
 
 
 @runtime_checkable

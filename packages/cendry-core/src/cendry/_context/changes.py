@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, field
 from datetime import datetime
-from itertools import pairwise
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from .._interop.google import from_sdk_change
@@ -17,7 +16,7 @@ from .._types.shapes import describe
 from ..codec import Codec, ResolvedField, codec_for
 from ..errors import CendryError, InvalidValueError
 from ..paths import DOCUMENT_ID, FieldPath
-from ..plan import FieldTransform
+from ..plan import FieldTransform, overlap, put_at
 from ..values import DELETE_FIELD, SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, is_transform
 
 M = TypeVar("M", bound=Model)
@@ -51,11 +50,7 @@ class Masked:
     def put(self, path: FieldPath, text: str, stored: Any) -> None:
         """Write one field."""
         self.paths[path] = text
-        *parents, last = path.segments
-        data = self.data
-        for segment in parents:
-            data = data.setdefault(segment, {})
-        data[last] = stored
+        put_at(self.data, path.segments, stored)
 
     def touches(self, path: FieldPath) -> bool:
         """Whether a field, a part of it or what holds it is changed."""
@@ -181,14 +176,13 @@ def stored_transform(model: type[Any], into: ResolvedField, text: str, value: An
 
 
 def _refuse_overlaps(model: type[Any], named: Mapping[FieldPath, str]) -> None:
-    # In order, a field stands right before the first of those that lie in it.
-    ordered = sorted(named)
-    for outer, inner in pairwise(ordered):
-        if outer.is_prefix_of(inner):
-            raise CendryError(
-                f"The update of {model.__qualname__} names {named[outer]!r} and {named[inner]!r}, which lies in it; "
-                "name one of them."
-            )
+    nested = overlap(named)
+    if nested is not None:
+        outer, inner = nested
+        raise CendryError(
+            f"The update of {model.__qualname__} names {named[outer]!r} and {named[inner]!r}, which lies in it; "
+            "name one of them."
+        )
 
 
 def _forget(found: Masked, model: type[Any], into: ResolvedField, text: str) -> None:

@@ -26,6 +26,7 @@ from .fields import FieldKey, check_owner, is_iterable, named_field, resolved
 from .spec import Cursor, QuerySpec
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
+Q = TypeVar("Q", bound="QueryBuilder[Any]")
 
 FilterArgument: TypeAlias = Union[FilterLike, Iterable[FilterLike]]
 """One filter, or several that must all hold."""
@@ -64,17 +65,26 @@ class QueryBuilder(Generic[M_co]):
         _check_model(model)
         if limit is not None and limit_to_last is not None:
             raise CendryError("A query takes limit= or limit_to_last=, not both.")
-        count = limit if limit_to_last is None else limit_to_last
+        # What is not given needs no checks: queries are built on hot paths.
+        if limit is not None:
+            limit = _positive("limit", limit)
+        elif limit_to_last is not None:
+            limit = _positive("limit_to_last", limit_to_last)
+        start = end = None
+        if start_at is not None or start_after is not None:
+            start = _one_cursor(model, "start_at", start_at, "start_after", start_after)
+        if end_at is not None or end_before is not None:
+            end = _one_cursor(model, "end_before", end_before, "end_at", end_at)
         self._spec = QuerySpec(
             model=model,
-            filters=_filters(model, filters) if filters else (),
+            filters=_filters(model, filters),
             orders=() if order_by is None else _orders(model, (order_by,)),
-            limit=None if count is None else _positive("limit" if limit_to_last is None else "limit_to_last", count),
+            limit=limit,
             from_last=limit_to_last is not None,
             offset=_offset(offset),
-            start=_one_cursor(model, "start_at", start_at, "start_after", start_after),
-            end=_one_cursor(model, "end_before", end_before, "end_at", end_at),
-            parent=_parent(model, parent, group),
+            start=start,
+            end=end,
+            parent=None if parent is None else _parent(model, parent, group),
             group=group,
             read_time=None if read_time is None else _moment(read_time),
         )
@@ -193,16 +203,8 @@ class QueryBuilder(Generic[M_co]):
         Args:
             handler: Called with a `DecodeError` that names the document.
         """
-        if not callable(handler):
-            raise TypeError(f"on_error takes a function of one argument, the DecodeError, not {handler!r}.")
         query = self._with()
-        query._on_error = handler
-        return query
-
-    def bound_to(self, source: Any) -> Self:
-        """This query, run by `source`; contexts and transactions call it."""
-        query = self._with()
-        query._source = source
+        query._on_error = _handler(handler)
         return query
 
     def _bound(self) -> Any:
@@ -256,6 +258,18 @@ def rebuilt(kind: type[Any], query: QueryBuilder[Any]) -> Any:
     return other
 
 
+def bound(query: Q, source: Any, on_error: Callable[[DecodeError], object] | None) -> Q:
+    """Bind a query that only the caller holds, without a copy; without `on_error`, it keeps its own.
+
+    Raises:
+        TypeError: `on_error` can't be called.
+    """
+    query._source = source
+    if on_error is not None:
+        query._on_error = _handler(on_error)
+    return query
+
+
 # What a query says, as the arguments of a call
 
 
@@ -307,7 +321,13 @@ def _check_model(model: object) -> None:
         raise TypeError(f"{model.__qualname__} is abstract: it has no collection to query.")
 
 
-def _filters(model: type[Any], given: Iterable[Any]) -> tuple[Filter, ...]:
+def _filters(model: type[Any], given: tuple[Any, ...]) -> tuple[Filter, ...]:
+    for one in given:
+        # What most filters are, known at one look.
+        if type(one) is not Comparison or getattr(one.field, "_cendry_owner", None) is not model:
+            break
+    else:
+        return given
     filters = as_filters(given)
     for one in filters:
         _check_fields(model, one)
@@ -336,6 +356,12 @@ def _orders(model: type[Any], given: Iterable[Any]) -> tuple[Asc | Desc, ...]:
             order = type(order)(named_field(model, order.field, "order_by"))
         orders.append(order)
     return tuple(orders)
+
+
+def _handler(handler: Callable[[DecodeError], object]) -> Callable[[DecodeError], object]:
+    if not callable(handler):
+        raise TypeError(f"on_error takes a function of one argument, the DecodeError, not {handler!r}.")
+    return handler
 
 
 def _positive(name: str, count: object) -> int:
@@ -367,12 +393,10 @@ def _parent(model: type[Any], parent: object, group: bool) -> str | None:
     return path
 
 
-def _one_cursor(model: type[Any], before: str, at: object, after: str, past: object) -> Cursor | None:
+def _one_cursor(model: type[Any], before: str, at: object, after: str, past: object) -> Cursor:
     if at is not None and past is not None:
         raise CendryError(f"A query takes {before}= or {after}=, not both.")
-    if at is not None:
-        return _cursor(model, before, at)
-    return None if past is None else _cursor(model, after, past)
+    return _cursor(model, after, past) if at is None else _cursor(model, before, at)
 
 
 def _cursor(model: type[Any], name: str, given: object) -> Cursor:

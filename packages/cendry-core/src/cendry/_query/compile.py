@@ -55,25 +55,22 @@ def compiled(spec: QuerySpec, registry: TypeRegistry, *, complete: bool = False)
     parent = spec.parent if spec.group else check_parent(model, spec.parent)
     where = compiled_filters(spec, codec) if spec.filters else None
     orders = compiled_orders(spec, codec) if spec.orders else ()
-    implied, start, end = 0, None, None
-    if backwards or complete or spec.start is not None or spec.end is not None:
-        orders, implied, start, end = compiled_bounds(spec, codec, where, orders, complete=backwards or complete)
-        if backwards:
-            orders = tuple([Order(order.path, not order.descending) for order in orders])
-            start, end = _reversed(end), _reversed(start)
     plan = QueryPlan(
         collection=model.__collection__,
         parent=parent,
         group=spec.group,
         where=where,
         orders=orders,
-        start=start,
-        end=end,
         limit=spec.limit,
         offset=spec.offset,
         read_time=spec.read_time,
-        implied=implied if complete and not backwards else 0,
     )
+    if backwards or complete or spec.start is not None or spec.end is not None:
+        orders, implied, start, end = compiled_bounds(spec, codec, where, orders, complete=backwards or complete)
+        if backwards:
+            orders = tuple([Order(order.path, not order.descending) for order in orders])
+            start, end = _reversed(end), _reversed(start)
+        plan = replace(plan, orders=orders, start=start, end=end, implied=implied if complete and not backwards else 0)
     return CompiledQuery(plan, backwards, codec)
 
 

@@ -1,10 +1,14 @@
 """From filters to the conditions of a plan: names become stored names, values stored values."""
 
+# `value` of a comparison is a copy, which what can't change does without.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final, cast
 
+from .._frozen import ATOMS
 from .._interop.google import from_sdk, sdk_kind
 from ..codec import Codec, ResolvedField
 from ..errors import CendryError, InvalidValueError
@@ -31,7 +35,9 @@ def compiled_filters(spec: QuerySpec, codec: Codec[Any]) -> Where | None:
     """
     parts: list[Where] = []
     for one in spec.filters:
-        if isinstance(one, And):
+        if isinstance(one, Comparison):
+            parts.append(_condition(spec, codec, one))
+        elif isinstance(one, And):
             # The parts of an AND stand beside the other filters, which are under AND themselves.
             parts += [_where(spec, codec, part) for part in one.filters]
         else:
@@ -52,8 +58,9 @@ def _where(spec: QuerySpec, codec: Codec[Any], one: Filter) -> Where:
 def _condition(spec: QuerySpec, codec: Codec[Any], one: Comparison) -> Condition:
     field, op = resolved(codec, one.field), one.op
     path = field.path
-    if op in _PLAIN:
-        return Condition(path, op, encoder(spec, field)(one.value))
+    if op in _PLAIN and path is not DOCUMENT_ID:
+        value = one._value
+        return Condition(path, op, field.encode(value if type(value) in ATOMS else one.value))
     match op:
         case "is-null" | "is-not-null" | "is-nan" | "is-not-nan":
             if path is DOCUMENT_ID:
@@ -65,8 +72,10 @@ def _condition(spec: QuerySpec, codec: Codec[Any], one: Comparison) -> Condition
             return Condition(path, op, _element_encoder(spec, field, op)(one.value))
         case "array-contains-any":
             return Condition(path, op, _several(spec, field, one, _element_encoder(spec, field, op)))
-        case _:
+        case "in" | "not-in":
             return Condition(path, op, _several(spec, field, one, encoder(spec, field)))
+        case _:
+            return Condition(path, op, encoder(spec, field)(one.value))
 
 
 def _several(spec: QuerySpec, field: ResolvedField, one: Comparison, encode: Callable[[Any], Any]) -> list[Any]:

@@ -9,8 +9,8 @@ from .._immutable import replace
 from .._types.analysis import TypeRegistry
 from ..backend import StoredDocument
 from ..errors import DecodeError
-from ..paths import DOCUMENT_ID, FieldPath
-from ..plan import Bound, QueryPlan
+from ..paths import DOCUMENT_ID
+from ..plan import Bound, QueryPlan, value_at
 from ..reference import Ref
 from .compile import compiled
 from .results import reader
@@ -33,15 +33,10 @@ def plan_after(plan: QueryPlan, last: StoredDocument, count: int = 1) -> QueryPl
         return replace(plan, resume=cursor, limit=limit, offset=0)
     data = last.data or {}
     values = tuple(
-        Ref.from_path(last.path) if order.path == DOCUMENT_ID else _stored(data, order.path) for order in plan.orders
+        Ref.from_path(last.path) if order.path == DOCUMENT_ID else value_at(data, order.path.segments)
+        for order in plan.orders
     )
     return replace(plan, start=Bound(values, before=False), limit=limit, offset=0)
-
-
-def _stored(data: Any, path: FieldPath) -> Any:
-    for segment in path:
-        data = data[segment]
-    return data
 
 
 class Paging(Generic[T]):

@@ -248,24 +248,28 @@ class Codec(Generic[M]):
         text = text_of(names or path.segments)
         depth = len(path) - 1
 
-        def encode(value: Any, of: Shape = shape, in_array: bool = False) -> Any:
-            try:
-                write, _, measured = self._converter(of)
-                stored = write(value)
-                if not measured or not deeper_than(stored, MAX_DEPTH - depth - in_array):
-                    return stored
-                error: Exception = Mismatch()
-            except Exception as raised:
-                error = raised
-            writer = Writer()
-            found = writer.write(of, value, text, depth + in_array)
-            if found is FAILED:
-                raise self._value_error(writer.problems) from _cause(error)
-            return found
+        def encoder(of: Shape, outer: int) -> Callable[[Any], Any]:
+            converter: tuple[Callable[[Any], Any], Callable[[Any], Any], bool] | None = None
 
-        def encode_element(value: Any) -> Any:
-            assert element is not None
-            return encode(value, element, True)
+            def encode(value: Any) -> Any:
+                nonlocal converter
+                try:
+                    if converter is None:
+                        converter = self._converter(of)
+                    write, _, measured = converter
+                    stored = write(value)
+                    if not measured or not deeper_than(stored, MAX_DEPTH - outer):
+                        return stored
+                    error: Exception = Mismatch()
+                except Exception as raised:
+                    error = raised
+                writer = Writer()
+                found = writer.write(of, value, text, outer)
+                if found is FAILED:
+                    raise self._value_error(writer.problems) from _cause(error)
+                return found
+
+            return encode
 
         def decode(value: Any, document: str | None = None) -> Any:
             try:
@@ -277,8 +281,8 @@ class Codec(Generic[M]):
                     raise self._decode_error(reader.problems, document) from _cause(error)
                 return found
 
-        encode_elements = encode_element if element else None
-        return ResolvedField(model, names, path, shape, encode, decode, encode_elements, field, holders)
+        encode_element = None if element is None else encoder(element, depth + 1)
+        return ResolvedField(model, names, path, shape, encoder(shape, depth), decode, encode_element, field, holders)
 
 
 def _cause(error: Exception) -> Exception | None:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast, overload
 
 from ..._model.model import Model
 from ..._query.aio.query import AsyncQuery
-from ..._query.builders import FilterArgument, OrderArgument, QueryBuilder, is_query, rebuilt
+from ..._query.builders import FilterArgument, OrderArgument, QueryBuilder, bound, is_query, rebuilt
 from ..._query.results import reader
 from ...codec import codec_for
 from ...errors import DecodeError, DocumentNotFoundError
@@ -160,7 +160,7 @@ class AsyncReads:
             TypeError: An argument is of the wrong kind.
             UnknownFieldError: A name is not declared.
         """
-        return self._bound(self._query(target, filters, options), on_error)
+        return bound(self._query(target, filters, options), self._sender, on_error)
 
     def select_group(
         self,
@@ -209,7 +209,7 @@ class AsyncReads:
             parent=parent,
             group=True,
         )
-        return self._bound(query, on_error)
+        return bound(query, self._sender, on_error)
 
     def _query(self, target: Any, filters: tuple[Any, ...], options: dict[str, Any]) -> AsyncQuery[Any]:
         if not is_query(target):
@@ -219,7 +219,3 @@ class AsyncReads:
                 "select(query) takes nothing more; narrow it with query.filter(...) and its other builders."
             )
         return cast("AsyncQuery[Any]", rebuilt(AsyncQuery, target))
-
-    def _bound(self, query: AsyncQuery[M], on_error: Callable[[DecodeError], object] | None) -> AsyncQuery[M]:
-        bound = query.bound_to(self._sender)
-        return bound if on_error is None else bound.on_error(on_error)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast, overload
 
 from ..._model.model import Model
-from ..._query.builders import FilterArgument, OrderArgument, QueryBuilder, is_query, rebuilt
+from ..._query.builders import FilterArgument, OrderArgument, QueryBuilder, bound, is_query, rebuilt
 from ..._query.results import reader
 from ..._query.sync.query import Query
 from ...codec import codec_for
@@ -159,7 +159,7 @@ class Reads:
             TypeError: An argument is of the wrong kind.
             UnknownFieldError: A name is not declared.
         """
-        return self._bound(self._query(target, filters, options), on_error)
+        return bound(self._query(target, filters, options), self._sender, on_error)
 
     def select_group(
         self,
@@ -208,7 +208,7 @@ class Reads:
             parent=parent,
             group=True,
         )
-        return self._bound(query, on_error)
+        return bound(query, self._sender, on_error)
 
     def _query(self, target: Any, filters: tuple[Any, ...], options: dict[str, Any]) -> Query[Any]:
         if not is_query(target):
@@ -218,7 +218,3 @@ class Reads:
                 "select(query) takes nothing more; narrow it with query.filter(...) and its other builders."
             )
         return cast("Query[Any]", rebuilt(Query, target))
-
-    def _bound(self, query: Query[M], on_error: Callable[[DecodeError], object] | None) -> Query[M]:
-        bound = query.bound_to(self._sender)
-        return bound if on_error is None else bound.on_error(on_error)
