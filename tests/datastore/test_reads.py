@@ -11,8 +11,8 @@ from cendry import Cendry, CendryError, Field, Map, Model, UnsupportedByBackendE
 from cendry.backend import CallOptions
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import Aggregation, AggregationPlan, Condition, GetPlan, Order, QueryPlan, Set
-from cendry_datastore import DatastoreBackend
-from cendry_datastore import _stream as _reading
+from cendry_datastore import DatastoreBackend, _stream
+from cendry_datastore._keys import Partition
 from cendry_memory.testing import Database
 from google.api_core.exceptions import DeadlineExceeded, RetryError, ServiceUnavailable
 from google.api_core.retry import Retry, if_exception_type
@@ -89,19 +89,19 @@ def test_many_and_large_entities_come_over_as_many_calls_as_it_takes(
     assert [f"{number:03}" for number in range(500)] == db.names(QueryPlan("User"))
     assert 450 == len(db.run(QueryPlan("User", limit=450)))
     assert 500 == len(ctx.get_many(User, ctx.select(User).ids()))
-    monkeypatch.setattr(_reading, "FIRST_PAGE", 7)
+    monkeypatch.setattr(_stream, "FIRST_PAGE", 7)
     assert 23 == len(db.names(QueryPlan("User", offset=477, projection=())))
     assert 20 == len(db.names(QueryPlan("User", limit=20, projection=())))
 
 
 def test_pages_are_halved_down_to_one() -> None:
-    home = _reading.Home("p", "", "")
-    reading = _reading.QueryReading(QueryPlan("User"), home, None)
-    sizes = [reading.request().query.limit.value]
-    while reading.halve():
-        sizes.append(reading.request().query.limit.value)
+    partition = Partition("p", "", "")
+    pages = _stream.QueryPages(QueryPlan("User"), partition, None)
+    sizes = [pages.request().query.limit.value]
+    while pages.halve():
+        sizes.append(pages.request().query.limit.value)
     assert (1000, 500, 1) == (sizes[0], sizes[1], sizes[-1])
-    lookup = _reading.Lookup(GetPlan(("User/a", "User/b", "User/c")), home, None)
+    lookup = _stream.Lookup(GetPlan(("User/a", "User/b", "User/c")), partition, None)
     assert (True, 1, False) == (lookup.halve(), len(lookup.request().keys), lookup.halve())
 
 
@@ -267,7 +267,7 @@ def test_a_closed_connection_is_told(backend: DatastoreBackend, monkeypatch: pyt
     ctx = Cendry(backend=backend)
     for number in range(5):
         ctx.save(User(id=str(number)))
-    monkeypatch.setattr(_reading, "FIRST_PAGE", 2)
+    monkeypatch.setattr(_stream, "FIRST_PAGE", 2)
     users = iter(ctx.select(User))
     assert "0" == next(users).id
     backend.close()

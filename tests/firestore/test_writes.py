@@ -4,6 +4,7 @@ import threading
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import grpc
 import pytest
 from cendry.errors import (
     DocumentAlreadyExistsError,
@@ -15,7 +16,7 @@ from cendry.paths import FieldPath
 from cendry.plan import Create, Delete, FieldTransform, GetPlan, Set, Update
 from cendry.values import SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, GeoPoint, Increment, Maximum, Minimum, Transform
 from cendry_firestore import FirestoreBackend
-from cendry_firestore._errors import meaning_of, translated
+from cendry_firestore._errors import meaning_of
 from google.api_core import exceptions
 
 F = FieldPath
@@ -212,17 +213,23 @@ async def test_what_firestore_refuses_as_malformed_has_its_own_error(firestore: 
     assert isinstance(caught.value.__cause__, exceptions.InvalidArgument)
 
 
-async def test_errors_without_a_cendry_meaning_pass_untouched(firestore: Any) -> None:
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (grpc.StatusCode.ALREADY_EXISTS, exceptions.AlreadyExists),
+        (grpc.StatusCode.NOT_FOUND, exceptions.NotFound),
+        (grpc.StatusCode.FAILED_PRECONDITION, exceptions.FailedPrecondition),
+        (grpc.StatusCode.PERMISSION_DENIED, exceptions.PermissionDenied),
+    ],
+)
+async def test_errors_without_a_cendry_meaning_pass_untouched(
+    faulty: Any, make_face: Any, fault: Any, code: grpc.StatusCode, error: type[Exception]
+) -> None:
+    faulty.faults["Commit"] = [fault(code, "The query requires an index.")]
     # None of these writes can be to blame.
-    for error in (
-        exceptions.AlreadyExists("x"),  # type: ignore[no-untyped-call]
-        exceptions.NotFound("x"),  # type: ignore[no-untyped-call]
-        exceptions.FailedPrecondition("The query requires an index."),  # type: ignore[no-untyped-call]
-        exceptions.PermissionDenied("x"),  # type: ignore[no-untyped-call]
-    ):
-        with pytest.raises(type(error)) as caught, translated(writes=(Set("c/a", {}), Delete("c/b"))):
-            raise error
-        assert error is caught.value
+    with pytest.raises(error, match=r"The query requires an index\.") as caught:
+        await make_face().commit(Set("c/a", {}), Delete("c/b"))
+    assert error is type(caught.value)
 
 
 def test_a_missing_database_is_no_missing_document() -> None:

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from .._immutable import dataclass
-from .._types.shapes import Kind
+from .._interop.messages import MessageData
+from .._interop.protobuf import write_geo_point, write_timestamp
 from .emit import Module
 
 
@@ -19,11 +20,12 @@ class Dialect:
     `values`; timestamps have `seconds` and `nanos`; geo points have `latitude` and `longitude`.
 
     Attributes:
-        name: What generated code is called after.
+        name: What generated code is called after; each dialect has its own.
         fields: The field of a value message that holds a kind.
         inner: The field of a document, and of a map, that holds its own fields: `fields` or `properties`.
         has_vectors: Whether a map may stand for a vector, and says so under `__type__`.
         new_document: Makes an empty message of a document.
+        data: Makes what a backend is given to write of such a message and the base.
         decode_fields: The fields of a document to stored values; takes them and the base.
         write_fields: Stored values to the fields of a document; takes these, the values and the base.
         decode_value: A value message to a stored value; takes the message and the base.
@@ -36,10 +38,11 @@ class Dialect:
     """
 
     name: str
-    fields: Mapping[Kind, str]
+    fields: Mapping[str, str]
     inner: str
     has_vectors: bool
     new_document: Callable[[], Any]
+    data: Callable[[Any, Any], MessageData]
     decode_fields: Callable[[Any, Any], dict[str, Any]]
     write_fields: Callable[[Any, Mapping[str, Any], Any], None]
     decode_value: Callable[[Any, Any], Any]
@@ -48,3 +51,31 @@ class Dialect:
     write_timestamp: Callable[[Any, datetime], None]
     write_geo_point: Callable[[Any, Any], None]
     reference: Callable[[Module, str, str], str]
+
+    @classmethod
+    def of(
+        cls,
+        data: type[MessageData],
+        *,
+        name: str,
+        new_document: Callable[[], Any],
+        reference: Callable[[Module, str, str], str],
+    ) -> Dialect:
+        """The dialect of a database whose values `data` knows how to read and to write."""
+        values = data.translator
+        return cls(
+            name=name,
+            fields=values.fields,
+            inner=values.inner,
+            has_vectors=values.has_vectors,
+            new_document=new_document,
+            data=data,
+            decode_fields=values.decode_fields,
+            write_fields=values.write_fields,
+            decode_value=values.decode_value,
+            decode_reference=values.decode_reference,
+            write_value=values.write_value,
+            write_timestamp=write_timestamp,
+            write_geo_point=write_geo_point,
+            reference=reference,
+        )
