@@ -4,7 +4,12 @@
     python tools/twins.py --check   fail if one is stale
 
 The source of a twin is a module or folder called `aio` or `..._aio`; what is generated is called `sync` or `..._sync`
-and stands beside it. In the sync twin
+and stands beside it. A single class or function of another module has its twin in that module, between the comments
+
+    # Generated from AsyncName by tools/twins.py; do not edit.
+    # End of what is generated.
+
+In the sync twin
 
 - `async` and `await` are gone, and `[x async for x in y]` is `list(y)`;
 - `AsyncName` is `Name`, `async_name` is `name`, `Awaitable[X]` and `Coroutine[Any, Any, X]` are `X`, and the names of
@@ -37,6 +42,9 @@ from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).parent.parent
 HEADER: Final = "# Generated from {} by tools/twins.py; do not edit."
+SECTION: Final = re.compile(
+    rf"^{HEADER.format('(?P<name>[a-zA-Z_]+)')}\n(?P<twin>.*?)^# End of what is generated\.$", re.MULTILINE | re.DOTALL
+)
 
 NAMES: Final = {
     "AbstractAsyncContextManager": "AbstractContextManager",
@@ -69,7 +77,7 @@ PROSE: Final = [
         (r"\basync (?=code\b|twin\b)", "sync "),
         (r"\b([Aa])n ([`'\"]?)Async(?=[A-Z])", r"\1 \2"),
         (r"\bAsync(?=[A-Z])", ""),
-        (r"\baclose\b", "close"),
+        (r"\ba(close|next|iter)\b", r"\1"),
     ]
 ]
 """How words of comments, docstrings and messages change."""
@@ -79,6 +87,8 @@ SENTENCES: Final = {
     "what this context opened; no more": "what this context opened, and its listeners; no more",
     ", that of the running event loop.": ".",
     " between tasks and event loops.": " between threads.",
+    "from several tasks and event loops at once.": "from several threads at once.",
+    " of the database for the running event loop,": " of the database,",
     "\n    Reads are awaited; writes are queued without.": "",
     # cendry_memory
     (
@@ -171,7 +181,7 @@ def marked_edits(source: Source) -> Iterator[Edit]:
         elif token.string.startswith("# sync:"):
             indent = len(code) - len(code.lstrip()) if code.strip() else column
             text = token.string.removeprefix("# sync:").removeprefix(" ")
-            yield Edit(line + indent, line + column + len(token.string), text)
+            yield Edit(line + (indent if text else 0), line + column + len(token.string), text)
 
 
 # Tokens
@@ -332,14 +342,6 @@ def twin_of(path: Path) -> Path | None:
     return None
 
 
-def sources(root: Path) -> Iterator[tuple[Path, Path]]:
-    """The sources below a folder, and where their twins stand."""
-    for path in modules(root):
-        twin = twin_of(path.relative_to(root))
-        if twin is not None and path.relative_to(root).as_posix() not in BY_HAND:
-            yield path, root / twin
-
-
 def modules(root: Path) -> Iterator[Path]:
     """The modules of packages and tests."""
     for folder in [*root.glob("packages/*/src"), root / "tests"]:
@@ -347,27 +349,45 @@ def modules(root: Path) -> Iterator[Path]:
 
 
 def stale(root: Path) -> dict[Path, str | None]:
-    """The twins that are not what their sources give, and what they should be; `None` for one without a source."""
+    """The modules that are not what their sources give, and what they should be; `None` for one without a source."""
     found: dict[Path, str | None] = {}
-    twins: set[Path] = set()
-    for path, twin in sources(root):
-        twins.add(twin)
+    paths = list(modules(root))
+    twins = {root / twin: path for path in paths if (twin := twin_of(path.relative_to(root)))}
+    twins = {twin: path for twin, path in twins.items() if path.relative_to(root).as_posix() not in BY_HAND}
+    for path in sorted({*paths, *twins}):
+        source = twins.get(path, path)
         try:
-            text = f"{HEADER.format(path.relative_to(twin.parent.parent).as_posix())}\n{sync_of(path.read_text())}"
-            if not twin.exists() or not same(text, twin.read_text()):
-                found[twin] = text
+            if path in twins:
+                name = source.relative_to(path.parent.parent).as_posix()
+                text = f"{HEADER.format(name)}\n{sync_of(source.read_text())}"
+                if not path.exists() or not same(text, path.read_text()):
+                    found[path] = text
+            elif (text := path.read_text()).startswith(HEADER.partition("{}")[0]):
+                found[path] = None
+            elif (renewed := with_twins(text)) != text:
+                found[path] = renewed
         except (SyntaxError, ValueError) as error:
-            raise SystemExit(f"{path.relative_to(root)}: {error}") from error
-    start = HEADER.partition("{}")[0]
-    for path in modules(root):
-        if path not in twins and path.read_text().startswith(start):
-            found[path] = None
+            raise SystemExit(f"{source.relative_to(root)}: {error}") from error
     return found
+
+
+def with_twins(text: str) -> str:
+    """A module whose classes and functions have their twins beside them, with those that are stale renewed."""
+    for match in reversed(list(SECTION.finditer(text))):
+        [source] = [
+            ast.get_source_segment(text, one) or ""
+            for one in ast.parse(text).body
+            if isinstance(one, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and one.name == match["name"]
+        ]
+        twin = sync_of(source + "\n")
+        if not same(twin, match["twin"]):
+            text = text[: match.start("twin")] + twin + text[match.end("twin") :]
+    return text
 
 
 def unused_sentences(root: Path) -> list[str]:
     """The entries of `SENTENCES` that no source says any more."""
-    texts = [path.read_text() for path, _ in sources(root)]
+    texts = [path.read_text() for path in modules(root)]
     return [one for one in SENTENCES if not any(one in text for text in texts)]
 
 
@@ -392,16 +412,15 @@ def main() -> int:
     """Do what the command line says; give the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing, and fail if a twin is stale")
-    parser.add_argument("--root", type=Path, default=ROOT, help="the checkout")
     options = parser.parse_args()
-    twins = stale(options.root)
-    unused = unused_sentences(options.root)
+    twins = stale(ROOT)
+    unused = unused_sentences(ROOT)
     for sentence in unused:
         print(f"tools/twins.py: no source says {sentence!r} any more; drop it from SENTENCES", file=sys.stderr)
     if not options.check:
         write(twins)
     for path, text in twins.items():
-        name = path.relative_to(options.root)
+        name = path.relative_to(ROOT)
         if not options.check:
             print(f"{name}: {'removed' if text is None else 'written'}")
         elif text is None:

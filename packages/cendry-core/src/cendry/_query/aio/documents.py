@@ -1,4 +1,4 @@
-"""The documents and rows of a query, one by one as they arrive."""
+"""What a query gives: documents or rows, one by one as they arrive, or pages, each of which is a query of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Generic, TypeVar
 
 from ...backend import StoredDocument
 from ...errors import DecodeError
+from ..pages import Paging
 from ..results import ErrorHandler, Read, pass_on
+from .source import AsyncSource
 
 T = TypeVar("T")
 
@@ -64,3 +66,22 @@ class AsyncRows(Generic[T]):
     async def to_list(self) -> list[T]:
         """All rows, in memory at once."""
         return [row async for row in self]
+
+
+class AsyncPages(AsyncIterator[list[T]], Generic[T]):
+    """The pages of one run of a query."""
+
+    __slots__ = ("_paging", "_source")
+
+    def __init__(self, source: AsyncSource, paging: Paging[T]) -> None:
+        self._source = source
+        self._paging = paging
+
+    async def __anext__(self) -> list[T]:
+        paging = self._paging
+        while not (page := paging.take()):
+            plan = paging.next_plan
+            if plan is None:
+                raise StopAsyncIteration
+            paging.add(await self._source.run(plan))
+        return page

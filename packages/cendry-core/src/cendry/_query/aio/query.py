@@ -17,8 +17,7 @@ from ..fields import FieldKey
 from ..pages import Paging
 from ..projections import projection
 from ..results import Read, read_all, reader
-from .documents import AsyncDocuments, AsyncRows
-from .pages import AsyncPages
+from .documents import AsyncDocuments, AsyncPages, AsyncRows
 from .source import AsyncSource, in_order
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)

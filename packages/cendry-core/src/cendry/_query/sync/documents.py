@@ -1,5 +1,5 @@
 # Generated from aio/documents.py by tools/twins.py; do not edit.
-"""The documents and rows of a query, one by one as they arrive."""
+"""What a query gives: documents or rows, one by one as they arrive, or pages, each of which is a query of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Generic, TypeVar
 
 from ...backend import StoredDocument
 from ...errors import DecodeError
+from ..pages import Paging
 from ..results import ErrorHandler, Read, pass_on
+from .source import Source
 
 T = TypeVar("T")
 
@@ -16,7 +18,7 @@ T = TypeVar("T")
 class Documents(Iterator[T], Generic[T]):
     """What a query gives, one by one as it arrives.
 
-    A document that doesn't fit its model raises a `DecodeError` for that document; `anext()` goes on with the one
+    A document that doesn't fit its model raises a `DecodeError` for that document; `next()` goes on with the one
     after it. With a handler, the error goes there, and the iteration goes on by itself.
     """
 
@@ -65,3 +67,22 @@ class Rows(Generic[T]):
     def to_list(self) -> list[T]:
         """All rows, in memory at once."""
         return list(self)
+
+
+class Pages(Iterator[list[T]], Generic[T]):
+    """The pages of one run of a query."""
+
+    __slots__ = ("_paging", "_source")
+
+    def __init__(self, source: Source, paging: Paging[T]) -> None:
+        self._source = source
+        self._paging = paging
+
+    def __next__(self) -> list[T]:
+        paging = self._paging
+        while not (page := paging.take()):
+            plan = paging.next_plan
+            if plan is None:
+                raise StopIteration
+            paging.add(self._source.run(plan))
+        return page

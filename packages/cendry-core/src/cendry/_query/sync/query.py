@@ -16,8 +16,7 @@ from ..listening import ListenableQuery
 from ..pages import Paging
 from ..projections import projection
 from ..results import Read, read_all, reader
-from .documents import Documents, Rows
-from .pages import Pages
+from .documents import Documents, Pages, Rows
 from .source import Source, in_order
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
