@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
 from cendry._interop.messages import COMMON_FIELDS, MessageData, MessageValues
 from cendry._interop.protobuf import write_geo_point
 from cendry.paths import FieldPath
+from cendry.plan import MISSING, projected, value_at
 from cendry.reference import Ref
 from cendry.values import Vector
 
@@ -82,23 +83,9 @@ class EntityData(MessageData):
 
 def decode_projected(properties: Any, paths: Sequence[FieldPath], partition: Partition) -> dict[str, Any]:
     """Some properties of an entity, nested as they are stored; absent ones are left out."""
-    data: dict[str, Any] = {}
-    for path in paths:
-        value: Any = None
-        source = properties
-        for segment in path:
-            # Asking a protobuf map for what it lacks would add it.
-            if segment not in source:
-                break
-            value = source[segment]
-            source = value.entity_value.properties
-        else:
-            *parents, last = path.segments
-            target = data
-            for segment in parents:
-                target = target.setdefault(segment, {})
-            target[last] = decode_value(value, partition)
-    return data
+    names = {path.segments[0] for path in paths}
+    # Asking a protobuf map for what it lacks would add it.
+    return projected({name: decode_value(properties[name], partition) for name in names if name in properties}, paths)
 
 
 def write_masked(properties: Any, data: Mapping[str, Any], mask: Sequence[FieldPath], partition: Partition) -> None:
@@ -108,17 +95,15 @@ def write_masked(properties: Any, data: Mapping[str, Any], mask: Sequence[FieldP
     """
     for path in mask:
         *parents, last = path.segments
-        source: Any = data
-        for segment in parents:
-            source = cast("Any", source).get(segment) if isinstance(source, Mapping) else None
-        if isinstance(source, Mapping) and last in source:
+        value = value_at(data, path.segments)
+        if value is MISSING:
+            _remove(properties, parents, last)
+        else:
             target = _parent_of(properties, parents)[last]
             exclusions = exclusions_at(target, (last,))
             target.Clear()
-            write_value(target, source[last], partition)
+            write_value(target, value, partition)
             exclude_value(target, exclusions, (last,))
-        else:
-            _remove(properties, parents, last)
 
 
 def _parent_of(properties: Any, parents: Sequence[str]) -> Any:

@@ -2,79 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
+from asyncio import sleep  # sync: from time import sleep
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cendry._interop.grpc import Deadline, Method
 from cendry._interop.grpc_aio import send
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
-from google.cloud.firestore_v1 import AsyncClient
 
 from . import _sdk
-from ._channel import Connection, check_arguments
+from ._channel import Connection
+from ._clients import AsyncClients
 from ._commit import CommitAttempts, commit_result
 from ._errors import meaning_of
 from ._requests import aggregation_request, aggregation_result, begin_request, rollback_request
 from ._stream import GetStream, QueryStream
 
-if TYPE_CHECKING:
-    from cendry.codec import Codec
 
-
-class AsyncFirestoreBackend:
+class AsyncFirestoreBackend(AsyncClients):
     """Firestore, for `AsyncCendry`.
 
     Args:
         client: A `google.cloud.firestore.AsyncClient`, which stays open when this is closed. Without it one is made
             at first use in each event loop, from the default credentials or for the emulator that
             `FIRESTORE_EMULATOR_HOST` names.
-        project: The Google Cloud project of the clients that are made.
+        project: The Google Cloud project of clients that are made.
         database: The id of their database; `None` for the default one.
 
     Raises:
-        TypeError: The client is a sync `Client` or no client at all, or comes together with `project` or `database`.
+        TypeError: The client is that of the other twin or not a client at all, or comes together with `project` or
+            `database`.
     """
 
     name = "Firestore"
 
     def __init__(self, client: Any = None, *, project: str | None = None, database: str | None = None) -> None:
-        check_arguments(client, AsyncClient, "FirestoreBackend", project, database)
-        self._given = client
-        self._project = project
-        self._database = database
-        self._lock = threading.Lock()
-        # A gRPC channel belongs to the event loop that it was opened in, and holds it, so weak keys would keep all.
-        self._opened: dict[asyncio.AbstractEventLoop, Connection] = {}
-
-    @property
-    def client(self) -> Any:
-        """The SDK's `AsyncClient` for the running event loop; made now if there is none yet."""
-        return self._given or self._connection.client
-
-    @property
-    def _connection(self) -> Connection:
-        loop = asyncio.get_running_loop()
-        with self._lock:
-            opened = self._opened.get(loop)
-            if opened is None:
-                for ended in [other for other in self._opened if other.is_closed()]:
-                    del self._opened[ended]
-                client = self._given or AsyncClient(project=self._project, database=self._database)
-                opened = self._opened[loop] = Connection(client, is_async=True)
-        return opened
-
-    def encoder(self, codec: Codec[Any]) -> Callable[[Any], MutableMapping[str, Any]]:
-        """A function from an instance to its stored fields, as `commit` sends them."""
-        try:
-            connection = self._connection
-        except RuntimeError:
-            # A batch may be filled where no event loop runs, and without one there is no connection.
-            return codec.encode
-        return connection.encoder(codec)
+        super().__init__(client, project, database)
 
     def get(
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
@@ -123,25 +88,6 @@ class AsyncFirestoreBackend:
         request = rollback_request(connection.database, transaction)
         await _call(connection, connection.transport.rollback, request, options)
 
-    async def close(self) -> None:
-        """Close the clients that this backend made, each in its own event loop.
-
-        The next use opens another, so that a backend may be shared by several contexts.
-        """
-        with self._lock:
-            opened, self._opened = self._opened, {}
-        if self._given is not None:
-            return
-        running = asyncio.get_running_loop()
-        for loop, connection in opened.items():
-            connection.is_closed = True
-            if loop is running:
-                await connection.close_async()
-            elif loop.is_running():
-                closing = asyncio.run_coroutine_threadsafe(connection.close_async(), loop)
-                await asyncio.wrap_future(closing)
-            # Else the loop has ended, and with it the channel can't be awaited; it closes when it is collected.
-
 
 async def _call(
     connection: Connection,
@@ -177,7 +123,7 @@ async def _open(stream: GetStream | QueryStream) -> tuple[Any, Any]:
                 return None, _sdk.EOF if response is None else response
         call = await start(request, seconds)
         try:
-            return call, await call.read()
+            return call, await call.read()  # sync: return call, next(call, _sdk.EOF)
         except BaseException:
             transport.release(call)
             raise
@@ -198,7 +144,9 @@ async def _documents(stream: GetStream | QueryStream) -> AsyncIterator[StoredDoc
                     yield result
                     if stream.needs_no_end and stream.is_complete:
                         break
-                response = _sdk.EOF if call is None else await call.read()
+                if call is None:
+                    break
+                response = await call.read()  # sync: response = next(call, _sdk.EOF)
             if stream.goes_on():
                 continue
             return
@@ -209,4 +157,4 @@ async def _documents(stream: GetStream | QueryStream) -> AsyncIterator[StoredDoc
                 connection.transport.release(call)
         if stream.is_complete and not stream.goes_on():
             return
-        await asyncio.sleep(pause)
+        await sleep(pause)

@@ -1,81 +1,46 @@
+# Generated from cendry_firestore/_aio.py by tools/twins.py; do not edit.
 """The backend of the sync twin. It only sends: requests and results are made in the modules that both twins share."""
 
 from __future__ import annotations
 
-import threading
-import time
-import weakref
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from time import sleep
+from typing import Any
 
 from cendry._interop.grpc import Deadline, Method
 from cendry._interop.grpc_sync import send
-from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, SnapshotResult, StoredDocument
+from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
-from google.cloud.firestore_v1 import Client
 
 from . import _sdk
-from ._channel import Connection, check_arguments
+from ._channel import Connection
+from ._clients import Clients
 from ._commit import CommitAttempts, commit_result
 from ._errors import meaning_of
-from ._listen import Listener
 from ._requests import aggregation_request, aggregation_result, begin_request, rollback_request
-from ._single_threaded import single_threaded_channel
 from ._stream import GetStream, QueryStream
 
-if TYPE_CHECKING:
-    from cendry.codec import Codec
 
-
-class FirestoreBackend:
+class FirestoreBackend(Clients):
     """Firestore, for `Cendry`.
 
     Args:
-        client: A `google.cloud.firestore.Client`, which stays open when this is closed. Without it one is made at
-            first use, from the default credentials or for the emulator that `FIRESTORE_EMULATOR_HOST` names.
-        project: The Google Cloud project of the client that is made.
-        database: The id of its database; `None` for the default one.
+        client: A `google.cloud.firestore.Client`, which stays open when this is closed. Without it one is made
+            at first use, from the default credentials or for the emulator that
+            `FIRESTORE_EMULATOR_HOST` names.
+        project: The Google Cloud project of clients that are made.
+        database: The id of their database; `None` for the default one.
 
     Raises:
-        TypeError: The client is an `AsyncClient` or no client at all, or comes together with `project` or `database`.
+        TypeError: The client is that of the other twin or not a client at all, or comes together with `project` or
+            `database`.
     """
 
     name = "Firestore"
 
     def __init__(self, client: Any = None, *, project: str | None = None, database: str | None = None) -> None:
-        check_arguments(client, Client, "AsyncFirestoreBackend", project, database)
-        self._given = client
-        self._project = project
-        self._database = database
-        self._lock = threading.Lock()
-        self._opened: Connection | None = None
-        self._listeners: weakref.WeakSet[Listener] = weakref.WeakSet()
-
-    @property
-    def client(self) -> Any:
-        """The SDK's `Client`; made now if there is none yet."""
-        return self._connection.client
-
-    @property
-    def _connection(self) -> Connection:
-        opened = self._opened
-        if opened is None:
-            with self._lock:
-                opened = self._opened
-                if opened is None:
-                    opened = self._opened = self._connect()
-        return opened
-
-    def _connect(self) -> Connection:
-        if self._given is not None:
-            return Connection(self._given, is_async=False)
-        client = Client(project=self._project, database=self._database)
-        return Connection(client, single_threaded_channel(client), is_async=False)
-
-    def encoder(self, codec: Codec[Any]) -> Callable[[Any], MutableMapping[str, Any]]:
-        """A function from an instance to its stored fields, as `commit` sends them."""
-        return self._connection.encoder(codec)
+        super().__init__(client, project, database)
 
     def get(
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
@@ -121,30 +86,6 @@ class FirestoreBackend:
         connection = self._connection
         request = rollback_request(connection.database, transaction)
         _call(connection, connection.transport.rollback, request, options)
-
-    def listen(
-        self,
-        plan: QueryPlan | GetPlan,
-        on_snapshot: Callable[[SnapshotResult], None],
-        on_error: Callable[[BaseException], None],
-    ) -> Listener:
-        """Call `on_snapshot` with the first state and with every later one, from a thread of this listener's own."""
-        listener = Listener(self._connection, plan, on_snapshot, on_error)
-        self._listeners.add(listener)
-        listener.start()
-        return listener
-
-    def close(self) -> None:
-        """End the listeners, and close the client with its channel if this backend made it.
-
-        The next use opens another, so that a backend may be shared by several contexts.
-        """
-        for listener in list(self._listeners):
-            listener.close()
-        with self._lock:
-            opened, self._opened = self._opened, None
-        if opened is not None and self._given is None:
-            opened.close()
 
 
 def _call(
@@ -202,7 +143,9 @@ def _documents(stream: GetStream | QueryStream) -> Iterator[StoredDocument]:
                     yield result
                     if stream.needs_no_end and stream.is_complete:
                         break
-                response = _sdk.EOF if call is None else next(call, _sdk.EOF)
+                if call is None:
+                    break
+                response = next(call, _sdk.EOF)
             if stream.goes_on():
                 continue
             return
@@ -213,4 +156,4 @@ def _documents(stream: GetStream | QueryStream) -> Iterator[StoredDocument]:
                 connection.transport.release(call)
         if stream.is_complete and not stream.goes_on():
             return
-        time.sleep(pause)
+        sleep(pause)

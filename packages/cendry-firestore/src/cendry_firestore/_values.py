@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final
 
 from cendry._interop.messages import COMMON_FIELDS, MessageData, MessageValues
 from cendry.errors import ForeignReferenceError, InvalidDocumentIdError
+from cendry.paths import FieldPath
 from cendry.reference import Ref
 from cendry.values import Vector
 
@@ -97,3 +98,15 @@ class DocumentData(MessageData):
 
     __slots__ = ()
     translator = VALUES
+
+
+def field_at(fields: Any, path: FieldPath) -> Any:
+    """The `Value` message at a field path, or `None`."""
+    value: Any = None
+    for segment in path.segments:
+        # Asking a protobuf map for what it lacks would add it.
+        if segment not in fields:
+            return None
+        value = fields[segment]
+        fields = value.map_value.fields
+    return value

@@ -1,4 +1,5 @@
-"""Attempts at a call."""
+# Generated from _interop/grpc_aio.py by tools/twins.py; do not edit.
+"""Attempts at a call, awaited."""
 
 from __future__ import annotations
 
