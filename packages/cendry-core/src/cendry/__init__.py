@@ -99,7 +99,8 @@ if TYPE_CHECKING:
     from ._model.metadata import DocumentMetadata, get_metadata, ref_of
     from ._model.model import Map, Model, resolve
     from ._query.query import AsyncQuery, AsyncRows, Query, Rows
-    from ._types.analysis import BaseTypeHandler, FirestoreValue, TypeRegistry, default_registry, register_type
+    from ._types.hints import FirestoreValue
+    from ._types.registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
     from .backend import AsyncBackend, Backend, CallOptions
     from .codec import Problem
     from .convert import from_dict, to_dict, validate

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, final, overload
 from .._model.metadata import ref_of
 from .._model.model import Model
 from .._query.criteria import FieldKey
-from .._types.analysis import TypeRegistry
+from .._types.registry import TypeRegistry
 from ..backend import AsyncBackend
 from ..reference import Located, Ref
 from . import flows as _shared

@@ -11,7 +11,7 @@ from .._model.model import Model
 from .._query.criteria import ID_PLACE, is_iterable, is_ref, place_of, place_text
 from .._query.flow import Flow
 from .._query.results import Read, reader
-from .._types.analysis import TypeRegistry
+from .._types.registry import TypeRegistry
 from ..backend import StoredDocument
 from ..codec import codec_for
 from ..errors import CendryError, DocumentAlreadyExistsError, DocumentNotFoundError

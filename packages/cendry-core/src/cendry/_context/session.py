@@ -14,7 +14,7 @@ from .._query.compile import planned
 from .._query.criteria import Criteria
 from .._query.flow import Begin, Commit, Flow, Pause, Request, Rollback
 from .._query.results import Read, reader
-from .._types.analysis import TypeRegistry
+from .._types.registry import TypeRegistry
 from ..backend import AsyncBackend, Backend, CallOptions, StoredDocument
 from ..codec import Codec
 from ..errors import CendryError, TransactionContentionError

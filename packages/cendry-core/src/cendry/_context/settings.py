@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, TypeVar, cast
 
 from .. import _lazy
-from .._types.analysis import TypeRegistry, default_registry
+from .._types.registry import TypeRegistry, default_registry
 from ..backend import AsyncBackend, Backend, CallOptions
 from ..errors import CendryError
 from .session import Door, Settings

@@ -14,7 +14,7 @@ from .._model.metadata import attach, attach_deleted, check_instance, known_upda
 from .._model.model import Model, fields_of
 from .._query.criteria import is_ref
 from .._query.flow import Commit, Flow
-from .._types.analysis import TypeRegistry
+from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Nullable, Shape
 from ..backend import CommitResult
 from ..codec import Codec, codec_for

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from .._immutable import dataclass
 from .._interop.google import from_sdk, sdk_kind
-from .._types.analysis import TypeRegistry
+from .._types.registry import TypeRegistry
 from ..codec import Codec, codec_for
 from ..errors import CendryError, InvalidValueError
 from ..filters import And, Comparison, Filter, Or

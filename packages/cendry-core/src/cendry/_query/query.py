@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from .._model.model import Model
-from .._types.analysis import TypeRegistry
+from .._types.registry import TypeRegistry
 from ..backend import StoredDocument
 from ..errors import CendryError
 from ..plan import QueryPlan

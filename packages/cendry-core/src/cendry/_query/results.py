@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
 from .._model.metadata import DocumentMetadata, new_metadata
-from .._types.analysis import TypeRegistry
+from .._types.registry import TypeRegistry
 from ..backend import DocumentResult, StoredDocument
 from ..codec import Codec
 from ..errors import DecodeError, DocumentNotFoundError, MultipleResultsError

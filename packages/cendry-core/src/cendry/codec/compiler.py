@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any, Final, Generic, TypeVar, cast
 
-from .._types.analysis import TypeRegistry, default_registry, record_of
 from .._types.foreign import style_of
+from .._types.hints import record_of
+from .._types.registry import TypeRegistry, default_registry
 from .._types.shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth
 from ..errors import DecodeError, InvalidValueError, UnknownFieldError
 from ..paths import DOCUMENT_ID, FieldPath

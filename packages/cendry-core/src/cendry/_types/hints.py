@@ -31,7 +31,7 @@ from .._interop.google import sdk_class_kind
 from ..reference import Ref
 from ..values import GeoPoint, Vector
 from .foreign import declared_fields, is_named_tuple, style_of, substitute, type_arguments
-from .registry import TYPE_ALIASES, BaseTypeHandler, TypeRegistry, default_registry, register_type
+from .registry import TYPE_ALIASES, TypeRegistry, default_registry
 from .shapes import (
     Anything,
     Array,
@@ -54,17 +54,6 @@ from .shapes import (
     plain_value,
     type_name,
 )
-
-__all__ = [
-    "BaseTypeHandler",
-    "FirestoreValue",
-    "TypeRegistry",
-    "default_registry",
-    "record_of",
-    "register_type",
-    "shape_of",
-    "type_name",
-]
 
 if TYPE_CHECKING:
     FirestoreValue: TypeAlias = Union[
