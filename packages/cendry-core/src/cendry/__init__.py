@@ -99,7 +99,7 @@ if TYPE_CHECKING:
     from ._model.metadata import DocumentMetadata, get_metadata, ref_of
     from ._model.model import Map, Model, resolve
     from ._query.query import AsyncQuery, AsyncRows, Query, Rows
-    from ._types.hints import FirestoreValue
+    from ._types.kinds import FirestoreValue
     from ._types.registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
     from .backend import AsyncBackend, Backend, CallOptions
     from .codec import Problem

@@ -38,7 +38,7 @@ _MODULES: Final[dict[str, str]] = {
     "_query.query": "AsyncQuery AsyncRows Query Rows",
     "reference": "Ref",
     "_context.transaction": "AsyncTransaction Transaction",
-    "_types.hints": "FirestoreValue",
+    "_types.kinds": "FirestoreValue",
     "_types.registry": "BaseTypeHandler TypeRegistry default_registry register_type",
     "values": "DELETE_FIELD SERVER_TIMESTAMP ArrayRemove ArrayUnion GeoPoint Increment Maximum Minimum Vector",
     "_context.watch": "Change Listener Snapshot",
