@@ -57,7 +57,8 @@ def decode_projected(properties: Any, paths: Sequence[FieldPath], home: Home) ->
     """Some properties of an entity, nested as they are stored; absent ones are left out."""
     names = {path.segments[0] for path in paths}
     # Asking a protobuf map for what it lacks would add it.
-    return projected({name: decode_value(properties[name], home) for name in names if name in properties}, outermost(paths))
+    data = {name: decode_value(properties[name], home) for name in names if name in properties}
+    return projected(data, outermost(paths))
 
 
 # --- writing ---
