@@ -15,7 +15,7 @@ from typing import Any, Optional
 import pytest
 from cendry._model.fields import Field, field
 from cendry._model.model import Map, Model
-from cendry._types.analysis import TypeRegistry
+from cendry._types.registry import TypeRegistry
 from cendry._types.shapes import DocumentId
 from cendry.codec import Codec, codec_for, source_of
 from cendry.codec.reader import STORED, Reader

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Optional, Union
 import pytest
 from cendry._model.fields import Field, field
 from cendry._model.model import Map, Model
-from cendry._types.analysis import TypeRegistry, default_registry
+from cendry._types.registry import TypeRegistry, default_registry
 from cendry.codec import codec_for
 from cendry.errors import DecodeError, InvalidValueError
 from cendry.reference import Ref

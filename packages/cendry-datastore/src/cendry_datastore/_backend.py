@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from cendry._interop.grpc import Deadline, Method, pause_after
-from cendry._interop.messages import MessageData
+from cendry._types.messages import MessageData
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
 from cendry.errors import InvalidRequestError, TransactionContentionError, UnsupportedByBackendError
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write

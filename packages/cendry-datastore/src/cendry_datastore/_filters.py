@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, Final
 
-from cendry._interop.messages import OPERATORS
+from cendry._interop.protobuf import OPERATORS
 from cendry.errors import InvalidRequestError
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import Condition, QueryPlan, Where

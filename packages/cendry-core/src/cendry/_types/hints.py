@@ -6,32 +6,17 @@ import enum
 import functools
 import types
 from collections import abc
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from typing import (
-    TYPE_CHECKING,
-    Annotated,
-    Any,
-    Final,
-    ForwardRef,
-    Literal,
-    NewType,
-    TypeAlias,
-    TypeVar,
-    Union,
-    cast,
-    get_args,
-    get_origin,
-)
-from uuid import UUID
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, TypeVar, Union, cast, get_args, get_origin
 
 from typing_extensions import get_type_hints
 
 from .._interop.google import sdk_class_kind
 from ..reference import Ref
-from ..values import GeoPoint, Vector
+from .converted import CONVERSIONS
 from .foreign import declared_fields, is_named_tuple, style_of, substitute, type_arguments
-from .registry import TYPE_ALIASES, BaseTypeHandler, TypeRegistry, default_registry, register_type
+from .kinds import INT64, ROW, ROWS, FirestoreValue, Kind
+from .registry import TYPE_ALIASES, TypeRegistry, default_registry
 from .shapes import (
     Anything,
     Array,
@@ -39,7 +24,6 @@ from .shapes import (
     Dict,
     EnumMember,
     FixedArray,
-    Kind,
     Nullable,
     OneOf,
     OneValue,
@@ -54,39 +38,6 @@ from .shapes import (
     plain_value,
     type_name,
 )
-
-__all__ = [
-    "BaseTypeHandler",
-    "FirestoreValue",
-    "TypeRegistry",
-    "default_registry",
-    "record_of",
-    "register_type",
-    "shape_of",
-    "type_name",
-]
-
-if TYPE_CHECKING:
-    FirestoreValue: TypeAlias = Union[
-        None,
-        bool,
-        int,
-        float,
-        str,
-        bytes,
-        datetime,
-        GeoPoint,
-        Vector,
-        Ref[Any],
-        "list[FirestoreValue]",
-        "dict[str, FirestoreValue]",
-    ]
-else:
-    # Without forward references, which nobody could resolve in the modules of users.
-    FirestoreValue = Union[
-        None, bool, int, float, str, bytes, datetime, GeoPoint, Vector, Ref[Any], list[Any], dict[str, Any]
-    ]
-"""Whatever Firestore can hold; as an annotation, it is stored and read as given."""
 
 
 def shape_of(
@@ -105,26 +56,16 @@ def shape_of(
     return _Survey(registry, enum_by).shape(annotation)
 
 
-_SCALARS: Final[dict[Any, Shape]] = {
+_KNOWN: Final[Mapping[Any, Shape]] = {
     None: Scalar("null"),
-    type(None): Scalar("null"),
-    bool: Scalar("bool"),
-    int: Scalar("int"),
-    float: Scalar("float"),
-    str: Scalar("str"),
-    bytes: Scalar("bytes"),
-    datetime: Scalar("timestamp"),
-    GeoPoint: Scalar("geo_point"),
-    Vector: Scalar("vector"),
-    Decimal: Converted("str", Decimal),
-    UUID: Converted("str", UUID),
-    date: Converted("timestamp", date),
-    time: Converted("timestamp", time),
-    timedelta: Converted("int", timedelta),
+    **{row.python: Scalar(row.name) for row in ROWS},
+    **{row.python: Converted(row.kind, row.python) for row in CONVERSIONS},
+    Ref: Reference(None),
     Any: Anything(),
     FirestoreValue: Anything(),
 }
-_PLAIN: Final = frozenset((type(None), bool, int, float, str, bytes))
+_PLAIN: Final = frozenset((type(None), *(row.python for row in ROWS if row.plain)))
+_NOT_IN_ARRAYS: Final = frozenset(row.name for row in ROWS if not row.in_arrays)
 _ARRAYS: Final = (list, set, frozenset)
 _INSTEAD: Final[dict[Any, str]] = {
     abc.Sequence: "list[...]",
@@ -158,7 +99,7 @@ class _Survey:
             name = annotation if isinstance(annotation, str) else annotation.__forward_arg__
             raise TypeError(f"the name {name!r} is not resolved")
         try:
-            known = _SCALARS.get(annotation)
+            known = _KNOWN.get(annotation)
         except TypeError:
             known = None
         if known is not None:
@@ -200,7 +141,7 @@ class _Survey:
         kind = sdk_class_kind(python)
         if kind == "reference":
             raise TypeError(f"{type_name(python)} needs a client to be read back; use cendry.Ref, which needs none")
-        if kind in ("geo_point", "vector", "timestamp"):
+        if kind in ROW:
             return SdkValue(cast(Kind, kind), python)
         style = style_of(python)
         if style == "model":
@@ -241,8 +182,9 @@ class _Survey:
                 f"{type_name(annotation)} has an array directly in an array, which Firestore can't hold; "
                 "put the inner one into a Map"
             )
-        if "vector" in kinds:
-            raise TypeError(f"{type_name(annotation)} has a vector in an array, which Firestore can't hold; use a Map")
+        if kinds & _NOT_IN_ARRAYS:
+            (kind, *_) = kinds & _NOT_IN_ARRAYS
+            raise TypeError(f"{type_name(annotation)} has a {kind} in an array, which Firestore can't hold; use a Map")
         if python in (set, frozenset) and _is_unhashable(found):
             raise TypeError(f"{type_name(annotation)} can't be built: {type_name(item)} is not hashable")
         return found
@@ -285,7 +227,7 @@ class _Survey:
         if self.enum_by == "value":
             for member in python:
                 value = plain_value(member)
-                if type(value) not in _PLAIN or (type(value) is int and not -(2**63) <= value < 2**63):
+                if type(value) not in _PLAIN or (type(value) is int and value not in INT64):
                     raise TypeError(
                         f"{member} has a value that Firestore can't hold as such, {value!r}; "
                         'store the enum with field(enum_by="name")'
