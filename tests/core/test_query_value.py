@@ -49,6 +49,10 @@ QUERIES = [
         "Query(City, City.population > 1, start_after={'population': 5, 'id': 'SF'})",
     ),
     (
+        Query(City, (City.population > 1) | (City.area < 2), start_after=SF),
+        "Query(City, (City.population > 1) | (City.area < 2), start_after={'area': 0.0, 'population': 5, 'id': 'SF'})",
+    ),
+    (
         Query(City, start_at={City.attributes["a.b"]: 1}),
         "Query(City, start_at={'attributes.`a.b`': 1})",
     ),
@@ -144,6 +148,8 @@ def test_the_binding_takes_no_part_in_equality_repr_and_pickle() -> None:
 def test_an_error_handler_is_a_function() -> None:
     with pytest.raises(TypeError, match="on_error takes a function of one argument, the DecodeError, not 5"):
         Query(City).on_error(5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="on_error takes a function of one argument, the DecodeError, not None"):
+        Query(City).on_error(None)  # type: ignore[arg-type]
 
 
 def test_an_unbound_query_says_how_to_run_it() -> None:

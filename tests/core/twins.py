@@ -7,8 +7,8 @@ import inspect
 from typing import Any
 
 from cendry import AsyncCendry, AsyncQuery, AsyncRows
-from cendry._context.batch import AsyncBatch
-from cendry._context.transaction import AsyncScope, AsyncTransaction
+from cendry._context.aio.batch import AsyncBatch
+from cendry._context.aio.transaction import AsyncScope, AsyncTransaction
 
 ASYNC = (AsyncCendry, AsyncQuery, AsyncRows, AsyncBatch, AsyncTransaction, AsyncScope)
 

@@ -1,39 +1,50 @@
-"""AsyncCendry: the one door to a database, for async code. Each method is a line; what it does stands in `_shared`."""
+# Generated from aio/context.py by tools/twins.py; do not edit.
+"""Cendry: a connection to a database, for sync code."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from random import Random
 from types import TracebackType
-from typing import Any, TypeVar, final, overload
+from typing import Any, Final, TypeVar, final, overload
 
-from .._model.metadata import ref_of
-from .._model.model import Model
-from .._query.criteria import FieldKey
-from .._types.registry import TypeRegistry
-from ..backend import AsyncBackend
-from ..reference import Located, Ref
-from . import flows as _shared
-from .batch import AsyncBatch
-from .changes import Changes
-from .misuse import AsyncOnly
-from .reads import AsyncReads
-from .session import AsyncSession
-from .settings import open_async_door, settings
-from .transaction import AsyncScope, AsyncTransaction, run_async, update_or_create_async
+from ..._model.metadata import ref_of, remembered
+from ..._model.model import Model
+from ..._query.fields import FieldKey
+from ..._query.results import reader
+from ..._types.registry import TypeRegistry
+from ...backend import Backend
+from ...codec import codec_for
+from ...errors import DocumentAlreadyExistsError, DocumentNotFoundError
+from ...plan import GetPlan
+from ...reference import Located, Ref
+from ..changes import Changes, built
+from ..holder import open_holder
+from ..listening import Snapshots
+from ..misuse import SyncOnly
+from ..settings import settings
+from ..targets import deleted, locate, several
+from ..writes import Pending, check_number, discard
+from .batch import Batch
+from .reads import Reads
+from .sender import Sender
+from .transaction import Scope, Transaction, run
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R")
 
+CREATE_ATTEMPTS: Final = 5
+"""How often `get_or_create` looks again when others create and delete the same document meanwhile."""
+
 
 @final
-class AsyncCendry(AsyncReads, AsyncOnly):
+class Cendry(Reads, Snapshots, SyncOnly):
     """A connection to a database: reads, writes, queries, batches and transactions.
 
     Without `client` and `backend`, a Firestore client with default credentials is opened at first use. Safe to share
-    between tasks and event loops. Use it in an `async with`, or call `close()`.
+    between threads. Use it in a `with`, or call `close()`.
 
     Args:
         client: A client of the Firestore SDK; it stays open when the context is closed.
@@ -57,7 +68,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):
         self,
         client: Any = None,
         *,
-        backend: AsyncBackend | None = None,
+        backend: Backend | None = None,
         project: str | None = None,
         database: str | None = None,
         type_registry: TypeRegistry | None = None,
@@ -66,26 +77,26 @@ class AsyncCendry(AsyncReads, AsyncOnly):
         clock: Callable[[], datetime] | None = None,
         random: Random | None = None,
     ) -> None:
-        door = open_async_door(client, backend, project, database)
-        self._session = AsyncSession(door, settings(type_registry, timeout, retry, clock, random, door.encoder))
+        holder = open_holder(client, backend, project, database)
+        self._sender = Sender(holder, settings(type_registry, timeout, retry, clock, random, holder.encoder))
 
     @property
     def client(self) -> Any:
-        """The raw client of the database's own SDK, that of the running event loop."""
-        return self._session.door.backend().client
+        """The raw client of the database's own SDK."""
+        return self._sender.holder.backend().client
 
-    async def close(self) -> None:
-        """Close what this context opened; no more can be done with it. May be called twice."""
-        await self._session.close()
+    def close(self) -> None:
+        """Close what this context opened, and its listeners; no more can be done with it. May be called twice."""
+        self._sender.close()
 
-    async def __aenter__(self) -> AsyncCendry:
-        self._session.door.check_open()
+    def __enter__(self) -> Cendry:
+        self._sender.holder.check_open()
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._session.leave()
+        self._sender.leave()
 
     def ref_of(self, instance: M, /) -> Ref[M]:
         """A reference to the document of an instance, wherever that lives.
@@ -98,7 +109,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):
         """
         return ref_of(instance)
 
-    async def save(
+    def save(
         self,
         instance: Model,
         /,
@@ -126,11 +137,11 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             InvalidValueError: A value doesn't fit its field; nothing was sent.
             InvalidDocumentIdError: The id is not legal; nothing was sent.
         """
-        return await self._session.drive(
-            _shared.write(self._session.settings.writer.save(instance, parent, merge, if_unchanged))
-        )
+        pending = self._sender.settings.writer.save(instance, parent, merge, if_unchanged)
+        self._sender.commit([pending])
+        return pending.write.path.rpartition("/")[2]
 
-    async def create(self, instance: Model, /, *, parent: Located | None = None) -> str:
+    def create(self, instance: Model, /, *, parent: Located | None = None) -> str:
         """Write the whole instance, whose document must not exist yet.
 
         Args:
@@ -145,10 +156,12 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             InvalidValueError: A value doesn't fit its field; nothing was sent.
             InvalidDocumentIdError: The id is not legal; nothing was sent.
         """
-        return await self._session.drive(_shared.write(self._session.settings.writer.create(instance, parent)))
+        pending = self._sender.settings.writer.create(instance, parent)
+        self._sender.commit([pending])
+        return pending.write.path.rpartition("/")[2]
 
     @overload
-    async def update(
+    def update(
         self,
         target: Model | Ref[Any],
         changes: Changes,
@@ -158,7 +171,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):
         if_unchanged: bool | datetime = False,
     ) -> None: ...
     @overload
-    async def update(
+    def update(
         self,
         target: Model,
         /,
@@ -168,7 +181,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):
         if_unchanged: bool | datetime = False,
     ) -> None: ...
     @overload
-    async def update(
+    def update(
         self,
         model: type[Model],
         document_id: str,
@@ -178,7 +191,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):
         parent: Located | None = None,
         if_unchanged: datetime | None = None,
     ) -> None: ...
-    async def update(
+    def update(
         self,
         target: Any,
         first: Any = None,
@@ -210,11 +223,12 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             InvalidValueError: A value doesn't fit its field, or a required field would be removed; nothing was sent.
             CendryError: Two changes overlap; nothing was sent.
         """
-        writer = self._session.settings.writer
-        await self._session.drive(_shared.write(writer.update(target, first, second, fields, parent, if_unchanged)))
+        pending = self._sender.settings.writer.update(target, first, second, fields, parent, if_unchanged)
+        if pending is not None:
+            self._sender.commit([pending])
 
     @overload
-    async def delete(
+    def delete(
         self,
         target: Model | Ref[Any],
         /,
@@ -224,7 +238,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):
         if_unchanged: bool | datetime = False,
     ) -> None: ...
     @overload
-    async def delete(
+    def delete(
         self,
         model: type[Model],
         document_id: str,
@@ -234,7 +248,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):
         must_exist: bool = False,
         if_unchanged: datetime | None = None,
     ) -> None: ...
-    async def delete(
+    def delete(
         self,
         target: Any,
         document_id: str | None = None,
@@ -258,10 +272,10 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             StaleDocumentError: `if_unchanged` was given, and the document has changed; it is still there.
             CendryError: The instance has no id; nothing was sent.
         """
-        writer = self._session.settings.writer
-        await self._session.drive(_shared.write(writer.delete(target, document_id, parent, must_exist, if_unchanged)))
+        writer = self._sender.settings.writer
+        self._sender.commit([writer.delete(target, document_id, parent, must_exist, if_unchanged)])
 
-    async def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None:
+    def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None:
         """Read the document of an instance again, into the instance.
 
         Args:
@@ -273,9 +287,15 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             DecodeError: It doesn't fit the model.
             CendryError: The instance has no id; nothing was sent.
         """
-        await self._session.drive(_shared.refresh(instance, parent, self._session.registry))
+        model, path, _ = locate(instance, None, parent)
+        [result] = self._sender.get(GetPlan((path,)))
+        if not result.exists:
+            raise DocumentNotFoundError(path)
+        fresh: Model = reader(codec_for(model, self._sender.registry))(result)
+        vars(instance).update(vars(fresh))
+        object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
 
-    async def get_or_create(
+    def get_or_create(
         self, model: type[M], document_id: str, /, defaults: Changes | None = None, *, parent: Located | None = None
     ) -> tuple[M, bool]:
         """The document, created from `defaults` if there is none; atomic: of several callers, one creates it.
@@ -293,10 +313,21 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             UnknownFieldError: A name is not declared.
             InvalidValueError: A value doesn't fit its field; nothing was written.
         """
-        writer = self._session.settings.writer
-        return await self._session.drive(_shared.get_or_create(model, document_id, defaults, parent, writer))
+        for attempt in range(1, CREATE_ATTEMPTS + 1):
+            found = self.find(model, document_id, parent=parent)
+            if found is not None:
+                return found, False
+            instance = built(model, document_id, defaults, "defaults")
+            try:
+                self.create(instance, parent=parent)
+            except DocumentAlreadyExistsError:
+                if attempt == CREATE_ATTEMPTS:
+                    raise
+            else:
+                return instance, True
+        raise AssertionError("the last attempt returns or raises")  # pragma: no cover - it can't be reached
 
-    async def update_or_create(
+    def update_or_create(
         self,
         model: type[M],
         document_id: str,
@@ -323,10 +354,23 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             InvalidValueError: A value doesn't fit its field; nothing was written.
             TransactionContentionError: Others kept changing the document; nothing was written.
         """
-        put = update_or_create_async(model, document_id, defaults, create_defaults, parent)
-        return await self.transaction(put)
 
-    async def save_many(
+        def put(txn: Transaction) -> tuple[M, bool]:
+            found = txn.find(model, document_id, parent=parent)
+            if found is not None:
+                if defaults is not None:
+                    txn.update(found, defaults)
+                return found, False
+            if create_defaults is None:
+                instance = built(model, document_id, defaults, "defaults")
+            else:
+                instance = built(model, document_id, create_defaults, "create_defaults")
+            txn.create(instance, parent=parent)
+            return instance, True
+
+        return self.transaction(put)
+
+    def save_many(
         self, instances: Iterable[Model], /, *, parent: Located | None = None, merge: bool = False
     ) -> list[str]:
         """Save instances, all or none; at most 500.
@@ -343,14 +387,24 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             CendryError: There are more than 500; nothing was sent.
             InvalidValueError: A value doesn't fit its field; nothing was sent.
         """
-        return await self._session.drive(_shared.save_many(instances, parent, merge, self._session.settings.writer))
+        given = several(instances, "save_many() takes instances")
+        check_number(len(given))
+        writer = self._sender.settings.writer
+        pending: list[Pending] = []
+        try:
+            pending.extend(writer.save(one, parent, merge, False) for one in given)
+        except BaseException:
+            discard(pending)
+            raise
+        self._sender.commit(pending)
+        return [one.write.path.rpartition("/")[2] for one in pending]
 
     @overload
-    async def delete_many(
+    def delete_many(
         self, instances: Iterable[Model | Ref[Any]], /, *, parent: Located | None = None, must_exist: bool = False
     ) -> None: ...
     @overload
-    async def delete_many(
+    def delete_many(
         self,
         model: type[Model],
         ids: Iterable[str | Ref[Any]],
@@ -359,7 +413,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):
         parent: Located | None = None,
         must_exist: bool = False,
     ) -> None: ...
-    async def delete_many(
+    def delete_many(
         self, target: Any, ids: Any = None, /, *, parent: Located | None = None, must_exist: bool = False
     ) -> None:
         """Delete instances, or documents of a class by id, all or none; at most 500. Their subcollections stay.
@@ -374,26 +428,28 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             DocumentNotFoundError: `must_exist` was given, and one doesn't exist; nothing was deleted.
             CendryError: There are more than 500, or an instance has no id; nothing was sent.
         """
-        writer = self._session.settings.writer
-        await self._session.drive(_shared.delete_many(target, ids, parent, must_exist, writer))
+        given = deleted(target, ids)
+        check_number(len(given))
+        delete = self._sender.settings.writer.delete
+        self._sender.commit([delete(one, document_id, parent, must_exist, None) for one, document_id in given])
 
-    def batch(self) -> AsyncBatch:
+    def batch(self) -> Batch:
         """A queue for up to 500 writes that are committed together, all or none.
 
         Returns:
-            The batch; in an `async with`, it commits at the end of the block, and discards everything if that raises.
+            The batch; in a `with`, it commits at the end of the block, and discards everything if that raises.
         """
-        return AsyncBatch(self._session)
+        return Batch(self._sender)
 
     @overload
     def transaction(
-        self, function: Callable[[AsyncTransaction], Awaitable[R]], /, *, max_attempts: int = 5, read_only: bool = False
-    ) -> Coroutine[Any, Any, R]: ...
+        self, function: Callable[[Transaction], R], /, *, max_attempts: int = 5, read_only: bool = False
+    ) -> R: ...
     @overload
-    def transaction(self, /, *, read_only: bool = False) -> AbstractAsyncContextManager[AsyncTransaction, None]: ...
+    def transaction(self, /, *, read_only: bool = False) -> AbstractContextManager[Transaction, None]: ...
     def transaction(
         self,
-        function: Callable[[AsyncTransaction], Any] | None = None,
+        function: Callable[[Transaction], Any] | None = None,
         /,
         *,
         max_attempts: int = 5,
@@ -409,12 +465,12 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             read_only: Whether it only reads, all of it at one moment and without locks.
 
         Returns:
-            What `function` returned in the attempt that was committed; without it, an `async with` target.
+            What `function` returned in the attempt that was committed; without it, a `with` target.
 
         Raises:
             TransactionContentionError: All attempts were aborted; nothing was written.
             CendryError: A transaction is running here already.
         """
         if function is None:
-            return AsyncScope(self._session, read_only)
-        return run_async(self._session, function, max_attempts, read_only)
+            return Scope(self._sender, read_only)
+        return run(self._sender, function, max_attempts, read_only)
