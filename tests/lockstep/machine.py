@@ -116,8 +116,8 @@ class Lockstep(RuleBasedStateMachine):
         self._open()
         if few:
             # Small collections are looked through one by one, and a block of an index holds hundreds of documents.
-            self._patch(cendry_memory.search, "_FEW", -1)
-            self._patch(cendry_memory.indexes, "_BLOCK", 2)
+            self._patch(cendry_memory._query, "_FEW", -1)
+            self._patch(cendry_memory._indexes, "_BLOCK", 2)
         reach("store", "indexes always" if few else "indexes for many")
         self.may_listen = self.may_listen or listens <= 1
         self._fill("c", first)
