@@ -137,9 +137,9 @@ class Database:
         """The handle of a new transaction."""
         return self._settle(self.backend.begin, **options)
 
-    def rollback(self, transaction: Any) -> None:
+    def rollback(self, transaction: Any, **options: Any) -> None:
         """End a transaction without writing."""
-        self._settle(self.backend.rollback, transaction)
+        self._settle(self.backend.rollback, transaction, **options)
 
     def listen(self, plan: QueryPlan | GetPlan) -> Ear:
         """Begin to listen; it ends with the test."""
@@ -155,6 +155,15 @@ class Database:
         if self._loop is None:
             return Cendry(backend=self.backend, **options)
         return Driven(AsyncCendry(backend=self.backend, **options), self._loop)
+
+    def stream(self, plan: QueryPlan, **options: Any) -> Any:
+        """What `run` streams, one after the other; it can be closed."""
+        stream = self.in_loop(lambda: self.backend.run(plan, **options))
+        return stream if self._loop is None else Driven(stream, self._loop)
+
+    def in_loop(self, function: Callable[[], _T]) -> _T:
+        """Call a plain function where the backend is used: for the async twin, in its loop."""
+        return function() if self._loop is None else self._loop.call(function)
 
     def shut(self) -> None:
         """Close the backend alone."""
