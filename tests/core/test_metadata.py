@@ -28,10 +28,10 @@ def test_what_was_never_read_or_written_has_none() -> None:
 
 def test_reading_and_writing_give_it(ctx: Any, backend: Any, city: City) -> None:
     stored = backend.documents["cities/SF"]
-    assert get_metadata(city) == DocumentMetadata("cities/SF", None, stored.updated, stored.updated)
+    assert get_metadata(city) == DocumentMetadata("cities/SF", None, stored.update_time, stored.update_time)
     found = get_metadata(ctx.get(City, "SF"))
-    assert found == DocumentMetadata("cities/SF", stored.created, stored.updated, stored.updated)
-    assert (found.path, found.create_time, found.update_time) == ("cities/SF", stored.created, stored.updated)
+    assert found == DocumentMetadata("cities/SF", stored.create_time, stored.update_time, stored.update_time)
+    assert (found.path, found.create_time, found.update_time) == ("cities/SF", stored.create_time, stored.update_time)
 
 
 def test_it_travels_with_copies_and_pickles(city: City) -> None:

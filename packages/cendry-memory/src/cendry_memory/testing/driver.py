@@ -193,7 +193,12 @@ class Database:
 
 
 class Driven:
-    """An object of the async twin whose methods are called as those of the sync twin, outside of the loop."""
+    """An object of the async twin that is used as that of the sync twin, outside of the loop.
+
+    Args:
+        target: The object of the async twin.
+        loop: The loop that it is used in.
+    """
 
     def __init__(self, target: Any, loop: LoopThread) -> None:
         self._target = target
@@ -202,11 +207,13 @@ class Driven:
     def __getattr__(self, name: str) -> Any:
         if name == "close" and hasattr(self._target, "aclose"):
             name = "aclose"
-        method = getattr(self._target, name)
+        value = getattr(self._target, name)
+        if not callable(value):
+            return value
 
         def call(*arguments: Any, **options: Any) -> Any:
             given = [self._plain(one) for one in arguments]
-            return self._shown(method(*given, **options))
+            return self._shown(value(*given, **options))
 
         return call
 
@@ -228,6 +235,9 @@ class Driven:
     def __len__(self) -> int:
         return len(self._target)
 
+    def __repr__(self) -> str:
+        return repr(self._target)
+
     def _shown(self, value: Any) -> Any:
         if inspect.iscoroutine(value):
             value = self._loop.wait_for(value)
@@ -236,7 +246,7 @@ class Driven:
     def _plain(self, value: Any) -> Any:
         if isinstance(value, Driven):
             return value._target
-        if not inspect.isfunction(value):
+        if not inspect.isfunction(value) or inspect.iscoroutinefunction(value):
             return value
 
         # A callback that is written as for the sync twin runs in a thread, and so can wait for the loop.
