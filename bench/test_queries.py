@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from cendry import Asc, Cendry, Query, default_registry
-from cendry._query.compile import planned
-from cendry._query.selection import criteria_of
+from cendry._query.builders import spec_of
+from cendry._query.compile import compiled
 from cendry_firestore._requests import query_request
 from codec_model import City, Mayor
 from figures import Figures, best
@@ -58,7 +58,7 @@ def of_the_sdk(client: Any) -> Any:
 
 
 def plan(query: Query[City]) -> Any:
-    return planned(criteria_of(query), default_registry).plan
+    return compiled(spec_of(query), default_registry).plan
 
 
 def test_both_ask_for_the_same(ctx: Cendry, client: Any) -> None:

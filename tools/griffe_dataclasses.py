@@ -14,7 +14,7 @@ import griffe  # ty: ignore
 class QuickDataclasses(griffe.Extension):
     """Follows the one import for which griffe stops a step too early."""
 
-    def on_alias_instance(self, *, alias: griffe.Alias, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_alias_instance(self, *, alias: griffe.Alias, **kwargs: Any) -> None:
         """Point an import of core's decorator to the standard library's."""
         if alias.target_path == "cendry._immutable.dataclass":
             alias.target_path = "dataclasses.dataclass"

@@ -1,7 +1,7 @@
 """Shows, sets or checks the one version of all distributions, and the exact pins between them.
 
     python tools/version.py             show it
-    python tools/version.py set 0.2.0   write it into each member, pins included
+    python tools/version.py set 0.6.0   write it into each member, pins included
     python tools/version.py check       fail if the members disagree
 
 The version is literal in each member, so that a member builds from its own folder and from its own sdist.
@@ -17,22 +17,22 @@ from pathlib import Path
 PACKAGES = Path(__file__).parent.parent / "packages"
 VERSION = re.compile(r'^version = "(?P<version>[^"]*)"$', re.MULTILINE)
 REQUIREMENT = re.compile(r'(?<!name = )"(?P<member>cendry(?:-[a-z]+)?(?:\[[a-z,-]+\])?)(?P<pin>[=<>!~; ][^"]*)?"')
-LEGAL = re.compile(r"\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?(?:\.post\d+)?(?:\.dev\d+)?")
+VALID = re.compile(r"\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?(?:\.post\d+)?(?:\.dev\d+)?")
 
 
 def members() -> dict[str, Path]:
-    """Give the members' `pyproject.toml`s by the members' names."""
+    """Return the members' `pyproject.toml`s by the members' names."""
     return {path.parent.name: path for path in sorted(PACKAGES.glob("*/pyproject.toml"))}
 
 
 def versions() -> dict[str, str]:
-    """Give the literal versions by the members' names."""
+    """Return the literal versions by the members' names."""
     found = {name: VERSION.search(path.read_text()) for name, path in members().items()}
     return {name: match["version"] if match else "none" for name, match in found.items()}
 
 
 def disagreements() -> list[str]:
-    """Tell, in a line each, where members differ in version or don't pin each other to it."""
+    """List the members whose version differs, and the pins between members that differ from it."""
     expected = versions()["cendry-core"]
     lines = [
         f"{name}: version {own}, but cendry-core has {expected}" for name, own in versions().items() if own != expected
@@ -57,15 +57,15 @@ def write(version: str) -> None:
 
 
 def main() -> int:
-    """Do what the command line says; give the exit code."""
+    """Run the command line's command; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("check")
     commands.add_parser("set").add_argument("version")
     options = parser.parse_args()
     if options.command == "set":
-        if not LEGAL.fullmatch(options.version):
-            print(f"{options.version!r} is no version such as 0.2.0, 0.2.0rc1 or 0.2.0.dev1", file=sys.stderr)
+        if not VALID.fullmatch(options.version):
+            print(f"{options.version!r} is not a version such as 0.6.0, 0.6.0rc1 or 0.6.0.dev1", file=sys.stderr)
             return 2
         write(options.version)
     if options.command is None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cendry import AsyncCendry, Cendry, default_registry
-from cendry._query.compile import planned
-from cendry._query.selection import criteria_of
+from cendry._query.builders import spec_of
+from cendry._query.compile import compiled
 from cendry.codec import codec_for
 from cendry_firestore._requests import query_request
 from codec_model import DATA, City, Mayor
@@ -45,7 +45,7 @@ def sync(setting: Setting) -> Work:
             query = ctx.select(
                 City, City.name == "San Francisco", City.population > 100_000, City.mayor[Mayor.name] == "Ada"
             ).order_by(City.population.desc())
-            query_request(planned(criteria_of(query), default_registry).plan, database, None)
+            query_request(compiled(spec_of(query), default_registry).plan, database, None)
 
     return {
         "read": Doing(read),

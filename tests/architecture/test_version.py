@@ -39,7 +39,7 @@ def test_setting_a_version_changes_members_and_pins(copy):
     assert 'firestore = ["cendry-firestore==7.8.9rc1"]' in (copy / "packages/cendry/pyproject.toml").read_text()
 
 
-def test_a_member_with_another_version_is_told(copy):
+def test_a_member_with_another_version_is_reported(copy):
     path = copy / "packages/cendry-firestore/pyproject.toml"
     path.write_text(path.read_text().replace('version = "', 'version = "9.'))
     answer = version(copy, "check")
@@ -47,7 +47,7 @@ def test_a_member_with_another_version_is_told(copy):
     assert "cendry-firestore: version 9." in answer.stderr
 
 
-def test_a_loose_pin_is_told(copy):
+def test_a_loose_pin_is_reported(copy):
     path = copy / "packages/cendry-firestore/pyproject.toml"
     path.write_text(path.read_text().replace('"cendry-core==', '"cendry-core>='))
     answer = version(copy, "check")
@@ -55,5 +55,5 @@ def test_a_loose_pin_is_told(copy):
     assert 'cendry-firestore: "cendry-core>=' in answer.stderr
 
 
-def test_what_is_no_version_is_refused(copy):
+def test_an_invalid_version_is_refused(copy):
     assert 2 == version(copy, "set", "latest").returncode

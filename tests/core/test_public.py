@@ -52,7 +52,7 @@ def test_importing_core_loads_nothing_that_is_not_used() -> None:
     found = run(f"from cendry import Model, Field, field; print({shared})")
     assert "cendry._model.model" in found
     assert "cendry._context" not in found
-    assert "cendry._query.query" not in found
+    assert "cendry._query.sync.query" not in found
 
 
 def test_modules_and_functions_of_core_are_there_without_an_import_of_their_own() -> None:

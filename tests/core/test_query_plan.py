@@ -19,8 +19,8 @@ from cendry import (
     TypeRegistry,
     default_registry,
 )
-from cendry._query.compile import planned
-from cendry._query.selection import criteria_of
+from cendry._query.builders import spec_of
+from cendry._query.compile import compiled
 from cendry.paths import DOCUMENT_ID
 from cendry.plan import Bound, Composite, Condition, Order, QueryPlan
 from core.documents import Area, City, Mayor, Spot, Status
@@ -29,7 +29,7 @@ SF = City(id="SF", name="San Francisco", population=5, mayor=Mayor(name="x"))
 
 
 def plan(query: Query[Any], **options: Any) -> QueryPlan:
-    return planned(criteria_of(query), default_registry, **options).plan
+    return compiled(spec_of(query), default_registry, **options).plan
 
 
 def where(*filters: Any) -> Any:
@@ -114,9 +114,7 @@ def test_several_filters_are_one_and() -> None:
 def test_values_are_converted_with_the_registry_of_the_context() -> None:
     registry = TypeRegistry()
     registry.register(Decimal, serialize=float, deserialize=Decimal)
-    found = planned(
-        criteria_of(Query(City, City.budget == Decimal(2), start_at={City.budget: Decimal(3)})), registry
-    ).plan
+    found = compiled(spec_of(Query(City, City.budget == Decimal(2), start_at={City.budget: Decimal(3)})), registry).plan
     assert found.where == Condition(path("budget"), "==", 2.0)
     assert found.start == Bound((3.0,), before=True)
 
@@ -126,7 +124,7 @@ def test_ids_of_a_group_are_full_paths() -> None:
     whole = Ref.from_path("cities/SF/areas/a")
     assert plan(group.filter(Area.id == "cities/SF/areas/a")).where == Condition(DOCUMENT_ID, "==", whole)
     assert plan(group.filter(Area.id.is_in([whole]))).where == Condition(DOCUMENT_ID, "in", [whole])  # type: ignore[list-item]
-    with pytest.raises(CendryError, match="'a' names no document of the collection group 'areas': one id can stand"):
+    with pytest.raises(CendryError, match="^'a' does not name a document of the collection group 'areas': one id"):
         plan(group.filter(Area.id == "a"))
 
 
@@ -193,7 +191,7 @@ def test_an_instance_gives_a_value_for_each_order_and_its_id() -> None:
 def test_implicit_orders_are_said_where_any_document_can_be_a_cursor() -> None:
     query = Query(City, (City.population > 1) | (City.area < 2), City.id > "a", City.name == "b")
     assert plan(query).orders == ()
-    whole = plan(query, whole_order=True)
+    whole = plan(query, complete=True)
     assert whole.orders == (Order(path("area")), Order(path("population")), Order(DOCUMENT_ID))
 
 
@@ -201,7 +199,7 @@ def test_limit_to_last_turns_everything_round() -> None:
     query = Query(
         City, order_by=City.population, start_at={"population": 1}, end_before={"population": 9}, limit_to_last=3
     )
-    found = planned(criteria_of(query), default_registry)
+    found = compiled(spec_of(query), default_registry)
     assert found.backwards
     assert found.plan == QueryPlan(
         "cities",

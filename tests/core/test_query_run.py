@@ -294,6 +294,7 @@ def test_a_handler_takes_unreadable_documents(ctx: Any, cities: Any, backend: An
     assert [error.path for error in errors] == ["cities/b"] * 4
     assert ids(ctx.select(City, City.population == 1, on_error=errors.append)) == []
     assert ids(ctx.select_group(City, on_error=errors.append)) == ["a", "c", "d", "e"]
+    assert ids(ctx.select(Query(City).on_error(errors.append))) == ["a", "c", "d", "e"]
     # A page of nothing but unreadable documents is left out.
     assert [ids(page) for page in handled.paginate(1)] == [["a"], ["c"], ["d"], ["e"]]
 
@@ -329,7 +330,7 @@ def test_a_stream_can_be_closed_early(cities: Any, backend: Any) -> None:
 
 
 def test_closing_asks_nothing_of_a_stream_that_holds_nothing() -> None:
-    from cendry._query.results import Documents
+    from cendry._query.sync.documents import Documents
 
     documents = Documents(iter(()), lambda result: result)
     documents.close()
@@ -337,7 +338,7 @@ def test_closing_asks_nothing_of_a_stream_that_holds_nothing() -> None:
 
 
 async def test_closing_asks_nothing_of_an_async_stream_that_holds_nothing() -> None:
-    from cendry._query.results import AsyncDocuments
+    from cendry._query.aio.documents import AsyncDocuments
 
     class Empty:
         def __aiter__(self) -> Empty:

@@ -144,6 +144,8 @@ def test_the_binding_takes_no_part_in_equality_repr_and_pickle() -> None:
 def test_an_error_handler_is_a_function() -> None:
     with pytest.raises(TypeError, match="on_error takes a function of one argument, the DecodeError, not 5"):
         Query(City).on_error(5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="on_error takes a function of one argument, the DecodeError, not None"):
+        Query(City).on_error(None)  # type: ignore[arg-type]
 
 
 def test_an_unbound_query_says_how_to_run_it() -> None:

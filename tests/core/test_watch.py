@@ -174,7 +174,7 @@ def test_a_listener_can_be_closed_from_its_callback(ctx: Cendry, backend: Record
 
     def first_only(snapshot: Snapshot[City]) -> None:
         seen.append(snapshot)
-        for listener in listeners or ctx._session.listeners.copy():
+        for listener in listeners or ctx._sender.listeners.copy():
             listener.close()
 
     # Here the callback comes before there is a handle.
@@ -200,7 +200,7 @@ def test_what_can_not_be_listened_to(ctx: Cendry, backend: RecordingBackend) -> 
     backend.fail("listen", RuntimeError("broken"))
     with pytest.raises(RuntimeError, match="broken"):
         ctx.select(City).on_snapshot(print)
-    assert ctx._session.listeners == set()
+    assert ctx._sender.listeners == set()
     with pytest.raises(InvalidDocumentIdError):
         ctx.on_snapshot(City, "a/b", print)
     with pytest.raises(TypeError, match=r"on_snapshot\(\) takes a callback, not 5"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -13,14 +14,14 @@ from cendry.plan import (
     QueryPlan,
     Set,
     Where,
+    full_orders,
+    put_at,
 )
 from cendry.reference import Ref
-from cendry_firestore._requests import full_orders
 from cendry_memory.testing import Database
 from google.api_core import exceptions
 
 F = FieldPath
-N = F("n")
 
 
 def ref(path: str) -> Ref[Any]:
@@ -46,28 +47,6 @@ def test_names_in_descending_order_need_an_index_even_on_the_emulator(db: Databa
 
 
 @pytest.mark.parametrize(
-    ("plan", "expected"),
-    [
-        (QueryPlan("c"), (Order(DOCUMENT_ID),)),
-        (QueryPlan("c", orders=(Order(N, True),)), (Order(N, True), Order(DOCUMENT_ID, True))),
-        (QueryPlan("c", where=where("n", "==", 1)), (Order(DOCUMENT_ID),)),
-        (
-            QueryPlan("c", where=both(where("b", ">", 1), either(where("a", "!=", 1), where("n", "in", [1])))),
-            (Order(F("a")), Order(F("b")), Order(DOCUMENT_ID)),
-        ),
-        (
-            QueryPlan("c", where=both(where("b", ">", 1), where("a", ">", 1)), orders=(Order(F("b"), True),)),
-            (Order(F("b"), True), Order(F("a"), True), Order(DOCUMENT_ID, True)),
-        ),
-        (QueryPlan("c", where=Condition(DOCUMENT_ID, ">", ref("c/a"))), (Order(DOCUMENT_ID),)),
-        (QueryPlan("c", orders=(Order(DOCUMENT_ID, True),)), (Order(DOCUMENT_ID, True),)),
-    ],
-)
-def test_the_orders_that_firestore_adds(plan: QueryPlan, expected: tuple[Order, ...]) -> None:
-    assert expected == full_orders(plan)
-
-
-@pytest.mark.parametrize(
     "condition",
     [
         where("v", ">", 0),
@@ -83,5 +62,30 @@ def test_the_orders_that_firestore_adds(plan: QueryPlan, expected: tuple[Order, 
 def test_the_orders_that_firestore_adds_are_its_own(db: Database, condition: Where) -> None:
     db.commit(*(Set(f"c/{chr(97 + n)}", {"v": n * 7 % 5 + 1, "w": n % 3 + 1}) for n in range(15)))
     implicit = QueryPlan("c", where=condition)
-    explicit = QueryPlan("c", where=condition, orders=full_orders(implicit))
+    explicit = QueryPlan("c", where=condition, orders=full_orders(condition, ()))
     assert db.names(implicit) == db.names(explicit) != []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [F("zip-code"), F("Pages"), F("1st"), F("display name"), F("m", "x"), F("m-x")],
+        [F("é"), F("e.e"), F("_"), F("`"), F("\U0001f600"), F("\uffff")],
+    ],
+    ids=["words", "signs"],
+)
+def test_names_that_need_quoting_are_sorted_as_the_names_that_they_are(db: Database, fields: list[FieldPath]) -> None:
+    writes: list[Set] = []
+    for number, bits in enumerate(itertools.product([0, 1], repeat=len(fields))):
+        data: dict[str, Any] = {}
+        for field, bit in zip(fields, bits, strict=True):
+            put_at(data, field.segments, bit)
+        writes.append(Set(f"c/d{number * 37 % 64:02}", data))
+    db.commit(*writes)
+    for descending in (False, True):
+        condition = both(*(Condition(field, "<", 9) for field in fields))
+        given = (Order(fields[0], True),) if descending else ()
+        explicit = QueryPlan("c", where=condition, orders=full_orders(condition, given))
+        found = db.names(QueryPlan("c", where=condition, orders=given))
+        assert 64 == len(found)
+        assert db.names(explicit) == found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +13,11 @@ import pytest
 from cendry.backend import CallOptions
 from cendry.errors import InvalidRequestError, MissingIndexError, TransactionContentionError
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, Order, QueryPlan, Set
+from cendry.plan import AggregationPlan, Bound, Composite, Condition, GetPlan, Order, QueryPlan, Set
 from cendry.reference import Ref
 from cendry_firestore import FirestoreBackend
 from cendry_memory.testing import Database
+from cendry_memory.testing.documents import NAMES_BY_SEGMENT
 from firestore.faulty import Fault, FaultyServer
 from google.api_core import exceptions
 from google.api_core.retry import Retry
@@ -50,6 +52,9 @@ PLANS = {
     "by two fields": QueryPlan("c", orders=(Order(F("n"), True), Order(F("m", "x")))),
     "by the id": QueryPlan("c", orders=(Order(DOCUMENT_ID),)),
     "an inequality": QueryPlan("c", where=Condition(F("n"), ">", 0)),
+    "a range that matches nothing": QueryPlan(
+        "c", where=Composite("OR", (Condition(F("absent"), "<", math.nan), Condition(F("m", "x"), ">", 1)))
+    ),
     "a negation": QueryPlan("c", where=Condition(F("n"), "!=", 1)),
     "a limit": QueryPlan("c", limit=7),
     "an offset": QueryPlan("c", offset=3),
@@ -74,6 +79,28 @@ def test_a_query_goes_on_after_its_last_document(
     pieces = filled.run(plan)
     assert [(result.path, result.data) for result in whole] == [(result.path, result.data) for result in pieces]
     assert len(faulty.calls) >= 2
+
+
+@pytest.mark.parametrize("after", [1, 3])
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize(("first", "second"), NAMES_BY_SEGMENT)
+def test_inequalities_on_names_that_need_quoting_go_on_in_their_order(
+    faulty: FaultyServer,
+    make_db: Callable[..., Database],
+    fault: type[Fault],
+    first: str,
+    second: str,
+    descending: bool,
+    after: int,
+) -> None:
+    db = make_db()
+    db.commit(*(Set(f"c/d{n}", {first: n, second: -n, "same": 0}) for n in range(6)))
+    where = Composite("AND", tuple(Condition(F(name), "<", 9) for name in (second, first)))
+    plan = QueryPlan("c", where=where, orders=(Order(F("same"), True),) if descending else ())
+    expected = [f"d{n}" for n in range(6)]
+    faulty.faults["RunQuery"] = [fault(UNAVAILABLE, after=after), fault(INTERNAL, after=1)]
+    assert (expected[::-1] if descending else expected) == db.names(plan)
+    assert ["RunQuery"] * 3 == faulty.calls[1:]
 
 
 def run_queries(faulty: FaultyServer) -> list[Any]:

@@ -14,8 +14,8 @@ from cendry.values import GeoPoint, Vector
 from cendry_memory import MemoryBackend
 from cendry_memory import _query as search
 from cendry_memory._indexes import Collection, Document, Group, Version
+from core.test_order import ASCENDING
 from memory.asking import MOMENT, after, ask, at, both, by, either, fill, is_, merge, path, paths, ref, stored
-from memory.test_order import ASCENDING
 
 pytestmark = pytest.mark.usefixtures("looking")
 

@@ -104,6 +104,10 @@ TAGS = is_("tags", "array-contains", 1)
         (query(TAGS, "c"), [index("tags c")], index("tags* c __name__")),
         (query(TAGS, "c"), [index("tags* c")], None),
         (query(both(eq("t"), is_("a", "!=", 1), is_("b", "<", 1))), [], index("t a b __name__")),
+        (query(both(is_("`zip-code`", ">", 1), is_("a", ">", 1))), [], index("a `zip-code` __name__")),
+        (query(both(is_("A", ">", 1), is_("`1st`", ">", 1))), [], index("`1st` A __name__")),
+        (query(both(is_("`zip-code`", ">", 1), is_("a", ">", 1)), "-v"), [index("v↓ a↓ `zip-code`↓")], None),
+        (query(both(is_("`zip-code`", "==", 1), eq("a")), "c"), [], index("a `zip-code` c __name__")),
         (
             query(both(eq("t"), is_("key", ">=", 1), is_("sort", "<=", 1)), "-v"),
             [],

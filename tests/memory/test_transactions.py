@@ -11,8 +11,7 @@ from cendry.errors import (
 )
 from cendry.plan import AggregationPlan, Create, Delete, GetPlan, QueryPlan, Set
 from cendry.values import Increment
-from cendry_memory import MemoryBackend
-from cendry_memory import _store as store_module
+from cendry_memory import MemoryBackend, _versions
 from memory.asking import by, changed, fill, is_, merge, paths, stored
 
 ALL = QueryPlan("c")
@@ -147,7 +146,7 @@ class TestSerializability:
     def test_a_transaction_that_outlives_the_memory_of_changes_is_aborted(
         self, filled: MemoryBackend, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(store_module, "MAX_HISTORY", 3)
+        monkeypatch.setattr(_versions, "MAX_HISTORY", 3)
         txn = filled.begin()
         stored(filled, "c/a", transaction=txn)
         for number in range(5):

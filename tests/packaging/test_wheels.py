@@ -39,8 +39,7 @@ def run(*command: str | Path, **environment: str) -> str:
 def dist(tmp_path_factory) -> Path:
     """A folder with the sdist of each member, and the wheel built from that sdist."""
     folder = tmp_path_factory.mktemp("dist")
-    for member in MEMBERS:
-        run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT / "packages" / member)
+    run(sys.executable, "tools/build.py", "--no-isolation", "--outdir", folder)
     return folder
 
 
@@ -59,34 +58,30 @@ def metadata_of(wheel: Path) -> Message:
         return email.message_from_bytes(archive.read(name))
 
 
-def environment(folder: Path, *requirements: str) -> Path:
-    """Install requirements, and nothing else, in an empty environment; give its Python."""
+def environment(folder: Path, dist: Path, *requirements: str) -> Path:
+    """Install requirements, as README does from `dist`, in an empty environment; return its Python."""
     run("uv", "venv", "--quiet", "--python", sys.executable, folder)
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    run("uv", "pip", "install", "--quiet", "--python", python, *requirements)
+    run("uv", "pip", "install", "--quiet", "--python", python, "--find-links", dist, *requirements)
     return python
 
 
 @pytest.fixture(scope="session")
 def core_alone(dist, tmp_path_factory) -> Path:
     """The Python of an environment with cendry-core's wheel."""
-    return environment(tmp_path_factory.mktemp("core") / "venv", str(wheel_of(dist, "cendry-core")))
+    return environment(tmp_path_factory.mktemp("core") / "venv", dist, f"cendry-core=={VERSION}")
 
 
 @pytest.fixture(scope="session")
 def with_all(dist, tmp_path_factory) -> Path:
     """The Python of an environment with `cendry[all]`, from the wheels."""
-    meta = f"cendry[all] @ {wheel_of(dist, 'cendry').as_uri()}"
-    others = [str(wheel_of(dist, member)) for member in MEMBERS if member != "cendry"]
-    return environment(tmp_path_factory.mktemp("all") / "venv", meta, *others)
+    return environment(tmp_path_factory.mktemp("all") / "venv", dist, f"cendry[all]=={VERSION}")
 
 
 @pytest.fixture(scope="session")
 def with_memory(dist, tmp_path_factory) -> Path:
     """The Python of an environment with `cendry[memory]` from the wheels, and pytest."""
-    meta = f"cendry[memory] @ {wheel_of(dist, 'cendry').as_uri()}"
-    others = [str(wheel_of(dist, member)) for member in ("cendry-core", "cendry-memory")]
-    return environment(tmp_path_factory.mktemp("memory") / "venv", meta, *others, "pytest")
+    return environment(tmp_path_factory.mktemp("memory") / "venv", dist, f"cendry[memory]=={VERSION}", "pytest")
 
 
 @pytest.mark.parametrize("member", MEMBERS)
@@ -136,6 +131,12 @@ def test_members_pin_each_other_exactly(dist, member):
     required = metadata_of(wheel_of(dist, member)).get_all("Requires-Dist", [])
     pins = [line.split(";")[0].strip() for line in required if line.startswith("cendry")]
     assert [] == [pin for pin in pins if not pin.endswith(f"=={VERSION}")]
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_the_index_page_has_the_projects_links(dist, member):
+    labels = {line.split(",")[0] for line in metadata_of(wheel_of(dist, member)).get_all("Project-URL", [])}
+    assert {"Homepage", "Documentation", "Source", "Changelog", "Issues"} == labels
 
 
 def test_each_backend_is_an_extra_and_all_brings_each(dist):

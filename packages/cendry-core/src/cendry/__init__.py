@@ -88,17 +88,22 @@ if TYPE_CHECKING:
     from cendry_memory import AsyncMemoryBackend as AsyncMemoryBackend
     from cendry_memory import MemoryBackend as MemoryBackend
 
-    from ._context.aio import AsyncCendry
-    from ._context.batch import AsyncBatch, Batch
-    from ._context.sync import Cendry
-    from ._context.transaction import AsyncTransaction, Transaction
-    from ._context.transaction import AsyncTransaction as AsyncTxn
-    from ._context.transaction import Transaction as Txn
-    from ._context.watch import Change, Listener, Snapshot
+    from ._context.aio.batch import AsyncBatch
+    from ._context.aio.context import AsyncCendry
+    from ._context.aio.transaction import AsyncTransaction
+    from ._context.aio.transaction import AsyncTransaction as AsyncTxn
+    from ._context.sync.batch import Batch
+    from ._context.sync.context import Cendry
+    from ._context.sync.transaction import Transaction
+    from ._context.sync.transaction import Transaction as Txn
     from ._model.fields import Field, FieldDescriptor, field
     from ._model.metadata import DocumentMetadata, get_metadata, ref_of
     from ._model.model import Map, Model, resolve
-    from ._query.query import AsyncQuery, AsyncRows, Query, Rows
+    from ._query.aio.documents import AsyncRows
+    from ._query.aio.query import AsyncQuery
+    from ._query.snapshots import Change, Listener, Snapshot
+    from ._query.sync.documents import Rows
+    from ._query.sync.query import Query
     from ._types.analysis import BaseTypeHandler, FirestoreValue, TypeRegistry, default_registry, register_type
     from .backend import AsyncBackend, Backend, CallOptions
     from .codec import Problem

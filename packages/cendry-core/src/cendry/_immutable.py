@@ -7,9 +7,21 @@ decorator they were half of what `import cendry` costs. These are dataclasses al
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-__all__ = ["dataclass"]
+__all__ = ["dataclass", "replace"]
+
+T = TypeVar("T")
+
+
+def replace(value: T, **changes: Any) -> T:
+    """A copy of an instance of such a class with other values in some fields; quicker than `dataclasses.replace`.
+
+    Raises:
+        TypeError: There is no such field.
+    """
+    return cast("T", cast("Any", value).__replace__(**changes))
+
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -27,7 +39,6 @@ else:
     def _made(cls):
         own = dict(vars(cls))
         every = {name: _as_field(own.pop(name, MISSING)) for name in cls.__annotations__}
-        values = _getter(list(every))
         compared = _getter([name for name, each in every.items() if each.compare])
         shown = [name for name, each in every.items() if each.repr]
 
@@ -41,7 +52,9 @@ else:
             return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
         def reduced(self):
-            return type(self), values(self)
+            # By name, and without what is left at its default: fields may come and go between versions.
+            held = {name: getattr(self, name) for name in every}
+            return _revive, (type(self), {name: held[name] for name in every if held[name] is not every[name].default})
 
         # Slots are made with the class, so it has to be made anew.
         del own["__dict__"], own["__weakref__"]
@@ -50,6 +63,7 @@ else:
         frozen = {"__setattr__": _refuse_setting, "__delattr__": _refuse_deleting}
         cls = type(cls)(cls.__name__, cls.__bases__, {**names, **methods, **frozen, **own})
         cls.__init__ = _init(cls, every)
+        cls.__replace__ = _Replace(cls, every)
         for name in ("__dataclass_fields__", "__dataclass_params__"):
             setattr(cls, name, _Described(cls, name, every))
         return cls
@@ -69,6 +83,40 @@ else:
             found = getattr(twin, self.name)
             setattr(cls, self.name, found)
             return found
+
+    class _Replace:
+        """`__replace__` of a class: compiled when it is first called."""
+
+        def __init__(self, cls, every):
+            self.cls = cls
+            self.every = every
+
+        def __get__(self, instance, owner):
+            cls = self.cls
+            names = {"new__": object.__new__, "cls__": cls, "KEPT__": MISSING}
+            parameters = ["self", *["*"][: len(self.every)], *(f"{name}=KEPT__" for name in self.every)]
+            body = [f"def __replace__({', '.join(parameters)}):", "    copy__ = new__(cls__)"]
+            for name in self.every:
+                names[f"set_{name}"] = getattr(cls, name).__set__
+                body.append(f"    set_{name}(copy__, self.{name} if {name} is KEPT__ else {name})")
+            if hasattr(cls, "__post_init__"):
+                body.append("    copy__.__post_init__()")
+            body.append("    return copy__")
+            exec("\n".join(body), names)  # noqa: S102
+            cls.__replace__ = replace = names["__replace__"]
+            replace.__qualname__ = f"{cls.__qualname__}.__replace__"
+            replace.__module__ = cls.__module__
+            return replace if instance is None else replace.__get__(instance, owner)
+
+    def _revive(cls, values):
+        """Make an instance again that was pickled."""
+        unknown = [name for name in values if name not in cls.__match_args__]
+        if unknown:
+            raise TypeError(
+                f"This {cls.__qualname__} was pickled by another version of cendry: "
+                f"here it has no field {', '.join(map(repr, unknown))}."
+            )
+        return cls(**values)
 
     def _as_field(default):
         return default if isinstance(default, Field) else field(default=default)

@@ -20,10 +20,13 @@ NAMES: Final[dict[str, tuple[str, str]]] = {
 
 _MODULES: Final[dict[str, str]] = {
     "backend": "AsyncBackend Backend CallOptions",
-    "_context.batch": "AsyncBatch Batch",
+    "_context.aio.batch": "AsyncBatch",
+    "_context.aio.context": "AsyncCendry",
+    "_context.aio.transaction": "AsyncTransaction",
+    "_context.sync.batch": "Batch",
+    "_context.sync.context": "Cendry",
+    "_context.sync.transaction": "Transaction",
     "codec": "Problem",
-    "_context.aio": "AsyncCendry",
-    "_context.sync": "Cendry",
     "convert": "from_dict to_dict validate",
     "errors": (
         "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
@@ -35,20 +38,22 @@ _MODULES: Final[dict[str, str]] = {
     "_model.metadata": "DocumentMetadata get_metadata ref_of",
     "_model.model": "Map Model resolve",
     "paths": "FieldPath",
-    "_query.query": "AsyncQuery AsyncRows Query Rows",
+    "_query.aio.documents": "AsyncRows",
+    "_query.aio.query": "AsyncQuery",
+    "_query.snapshots": "Change Listener Snapshot",
+    "_query.sync.documents": "Rows",
+    "_query.sync.query": "Query",
     "reference": "Ref",
-    "_context.transaction": "AsyncTransaction Transaction",
     "_types.analysis": "FirestoreValue",
     "_types.registry": "BaseTypeHandler TypeRegistry default_registry register_type",
     "values": "DELETE_FIELD SERVER_TIMESTAMP ArrayRemove ArrayUnion GeoPoint Increment Maximum Minimum Vector",
-    "_context.watch": "Change Listener Snapshot",
 }
 """For each of core's modules, the names that it has for users."""
 
 OWN: Final[dict[str, tuple[str, str]]] = {
     **{name: (module_name, name) for module_name, names in _MODULES.items() for name in names.split()},
-    "AsyncTxn": ("_context.transaction", "AsyncTransaction"),
-    "Txn": ("_context.transaction", "Transaction"),
+    "AsyncTxn": ("_context.aio.transaction", "AsyncTransaction"),
+    "Txn": ("_context.sync.transaction", "Transaction"),
 }
 """For each of core's own names, the module that has it, and what it is called there."""
 

@@ -141,6 +141,75 @@ class ListenHandle(Protocol):
         ...
 
 
+class AsyncBackend(Protocol):
+    """A database, for the async twin. All methods may be called from several tasks and event loops at once.
+
+    A `transaction` is a handle that `begin` gave, opaque to core. Reads and the commit that are given it are part of
+    that transaction.
+    """
+
+    @property
+    def name(self) -> str:
+        """How error messages call this backend: `Firestore`."""
+        ...
+
+    @property
+    def client(self) -> Any:
+        """The raw client of the database for the running event loop, or `None`."""
+        ...
+
+    def get(
+        self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> AsyncIterator[StoredDocument]:
+        """Read documents by path: one result for each path, absent ones included, in any order."""
+        ...
+
+    def run(
+        self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> AsyncIterator[StoredDocument]:
+        """Stream the documents of a query, in its order. The iterator has `aclose()` if it holds resources."""
+        ...
+
+    async def aggregate(
+        self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> tuple[int | float | None, ...]:
+        """Compute figures over a query, one for each aggregation of the plan."""
+        ...
+
+    async def commit(
+        self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> CommitResult:
+        """Apply all writes, in order, or none. With a transaction, this ends it."""
+        ...
+
+    async def begin(
+        self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
+    ) -> Any:
+        """Begin a transaction and give its handle. `retry_of` is the handle of the attempt that was aborted."""
+        ...
+
+    async def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
+        """End a transaction without writing."""
+        ...
+
+    # sync: def listen(
+    # sync:     self,
+    # sync:     plan: QueryPlan | GetPlan,
+    # sync:     on_snapshot: Callable[[SnapshotResult], None],
+    # sync:     on_error: Callable[[BaseException], None],
+    # sync: ) -> ListenHandle:
+    # sync:     """Call `on_snapshot` with the first state and with every later one, from a thread of the backend's own.
+    # sync:
+    # sync:     `on_error` is called once if the listener ends and can't reconnect. A `GetPlan` has one path here.
+    # sync:     """
+    # sync:     ...
+
+    async def close(self) -> None:
+        """Release what this backend opened, and nothing that it was given. May be called twice."""
+        ...
+
+
+# Generated from AsyncBackend by tools/twins.py; do not edit.
 class Backend(Protocol):
     """A database, for the sync twin. All methods may be called from several threads at once.
 
@@ -207,53 +276,4 @@ class Backend(Protocol):
         ...
 
 
-class AsyncBackend(Protocol):
-    """A database, for the async twin; the methods are those of `Backend`, awaited."""
-
-    @property
-    def name(self) -> str:
-        """How error messages call this backend: `Firestore`."""
-        ...
-
-    @property
-    def client(self) -> Any:
-        """The raw client of the database for the running event loop, or `None`."""
-        ...
-
-    def get(
-        self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> AsyncIterator[StoredDocument]:
-        """Read documents by path: one result for each path, absent ones included, in any order."""
-        ...
-
-    def run(
-        self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> AsyncIterator[StoredDocument]:
-        """Stream the documents of a query, in its order. The iterator has `aclose()` if it holds resources."""
-        ...
-
-    async def aggregate(
-        self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> tuple[int | float | None, ...]:
-        """Compute figures over a query, one for each aggregation of the plan."""
-        ...
-
-    async def commit(
-        self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> CommitResult:
-        """Apply all writes, in order, or none. With a transaction, this ends it."""
-        ...
-
-    async def begin(
-        self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
-    ) -> Any:
-        """Begin a transaction and give its handle. `retry_of` is the handle of the attempt that was aborted."""
-        ...
-
-    async def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
-        """End a transaction without writing."""
-        ...
-
-    async def close(self) -> None:
-        """Release what this backend opened, and nothing that it was given. May be called twice."""
-        ...
+# End of what is generated.

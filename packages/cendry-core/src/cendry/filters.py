@@ -141,47 +141,27 @@ class Comparison(Filter):
         value: A Python value; converted by the field's type when the query runs. For `in`, `not-in` and
             `array-contains-any`, any iterable of values; for operators that take none, `None`.
 
+    Attributes:
+        field: The field: a descriptor, or the path of a stored field.
+        op: The operator, in Firestore's spelling.
+
     Raises:
         TypeError: The field or the value can't stand in a filter.
         ValueError: There is no such operator.
     """
 
-    __slots__ = ("_field", "_op", "_value")
-    _field: ModelField | FieldPath
-    _op: Operator
+    __slots__ = ("_value", "field", "op")
+    field: ModelField | FieldPath
+    op: Operator
     _value: Any
 
     def __init__(self, field: ModelField | FieldPath, op: Operator, value: Any = None) -> None:
-        if op not in _OPERATORS:
-            raise ValueError(f"{op!r} is no operator of Firestore; there are {', '.join(sorted(_OPERATORS))}.")
-        if not isinstance(cast(object, field), (ModelField, FieldPath)):
-            raise TypeError(f"A filter compares a field (City.name) or a FieldPath('name'), not {field!r}.")
-        if op in _LISTS:
-            value = _list_of_values(field, op, value)
-        elif type(value) not in ATOMS:
-            _refuse(field, value)
-            value = own_copy(value)
-        if op in _WITHOUT_VALUE:
-            if value is not None:
-                raise TypeError(f"The operator {op!r} takes no value, not {value!r}.")
-        elif op in _NULL_FORMS:
-            if value is None:
-                op = _NULL_FORMS[op]
-            elif isinstance(value, float) and math.isnan(value):
-                op, value = _NAN_FORMS[op], None
+        # What most filters are, known at one look: queries are built on hot paths.
+        if type(value) not in _PLAIN_VALUES or op not in _PLAIN or not isinstance(field, _FIELDS):
+            op, value = _checked(field, op, value)
         _set_field(self, field)
         _set_op(self, op)
         _set_value(self, value)
-
-    @property
-    def field(self) -> ModelField | FieldPath:
-        """The field: a descriptor, or the path of a stored field."""
-        return self._field
-
-    @property
-    def op(self) -> Operator:
-        """The operator, in Firestore's spelling."""
-        return self._op
 
     @property
     def value(self) -> Any:
@@ -189,10 +169,10 @@ class Comparison(Filter):
         return own_copy(self._value)
 
     def _key(self) -> tuple[Any, ...]:
-        return (_field_key(self._field), self._op, freeze(self._value))
+        return (field_key(self.field), self.op, freeze(self._value))
 
     def __repr__(self) -> str:
-        field, op = self._field, self._op
+        field, op = self.field, self.op
         if isinstance(field, FieldPath):
             value = "" if op in _WITHOUT_VALUE else f", {source(self._value)}"
             return f"Comparison({field!r}, {op!r}{value})"
@@ -205,17 +185,45 @@ class Comparison(Filter):
         return f"{field!r} {op} {source(self._value)}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Comparison, (self._field, self._op, self._value)
+        return Comparison, (self.field, self.op, self._value)
 
 
+# Any, since checkers hold the test to be needless.
+_FIELDS: Final[Any] = (ModelField, FieldPath)
 _NULL_FORMS: Final[dict[str, Operator]] = {"==": "is-null", "!=": "is-not-null"}
 _NAN_FORMS: Final[dict[str, Operator]] = {"==": "is-nan", "!=": "is-not-nan"}
 _WITHOUT_VALUE: Final = frozenset({"is-null", "is-not-null", "is-nan", "is-not-nan"})
 
 # The slots' own setters: quicker than object.__setattr__, and queries are built on hot paths.
-_set_field: Final = Comparison.__dict__["_field"].__set__
-_set_op: Final = Comparison.__dict__["_op"].__set__
+_set_field: Final = Comparison.__dict__["field"].__set__
+_set_op: Final = Comparison.__dict__["op"].__set__
 _set_value: Final = Comparison.__dict__["_value"].__set__
+
+
+_PLAIN: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "array-contains"})
+_PLAIN_VALUES: Final = ATOMS - {type(None), float}
+
+
+def _checked(field: object, op: Operator, value: Any) -> tuple[Operator, Any]:
+    """The operator and the value of a comparison, each in the form in which filters hold them."""
+    if op not in _OPERATORS:
+        raise ValueError(f"{op!r} is no operator of Firestore; there are {', '.join(sorted(_OPERATORS))}.")
+    if not isinstance(field, (ModelField, FieldPath)):
+        raise TypeError(f"A filter compares a field (City.name) or a FieldPath('name'), not {field!r}.")
+    if op in _LISTS:
+        value = _list_of_values(field, op, value)
+    elif type(value) not in ATOMS:
+        _refuse(field, value)
+        value = own_copy(value)
+    if op in _WITHOUT_VALUE:
+        if value is not None:
+            raise TypeError(f"The operator {op!r} takes no value, not {value!r}.")
+    elif op in _NULL_FORMS:
+        if value is None:
+            return _NULL_FORMS[op], None
+        if isinstance(value, float) and math.isnan(value):
+            return _NAN_FORMS[op], None
+    return op, value
 
 
 def _list_of_values(field: ModelField | FieldPath, op: str, values: Any) -> list[Any]:
@@ -238,10 +246,11 @@ def _refuse(field: ModelField | FieldPath, value: object) -> None:
         raise TypeError(f"{field!r} can't be compared with {value!r}, which is only for writes.")
 
 
-def _field_key(field: ModelField | FieldPath | str) -> tuple[Any, ...]:
+def field_key(field: ModelField | FieldPath | str) -> tuple[Any, ...]:
+    """What equality and hash of a field in a filter, an order or a cursor rest on."""
     if isinstance(field, ModelField):
-        place: Any = field
-        return (place._cendry_owner, place._cendry_names)
+        named: Any = field
+        return (named._cendry_owner, named._cendry_names)
     return (type(field), field)
 
 
@@ -328,10 +337,10 @@ class _Order:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return _field_key(self._field) == _field_key(other._field)
+        return field_key(self._field) == field_key(other._field)
 
     def __hash__(self) -> int:
-        return hash((type(self), _field_key(self._field)))
+        return hash((type(self), field_key(self._field)))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; can't set {name!r}.")

@@ -1,17 +1,20 @@
-"""What a backend is asked, as frozen values. Paths and names are stored ones; values are stored values.
+"""What a backend is asked, as frozen values, and Firestore's rules for them: its orders, and fields within fields.
 
+Paths and names are stored ones; values are stored values.
 A stored value is `None`, `bool`, `int`, `float`, `str`, `bytes`, an aware `datetime`, `GeoPoint`, `Vector`, `Ref`,
 a `list` of stored values or a `dict` of them by `str`. What a plan holds must not be changed by a backend.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Literal, Union
+from itertools import pairwise
+from operator import attrgetter
+from typing import Any, Final, Literal, Union, cast
 
 from ._immutable import dataclass
-from .paths import FieldPath
+from .paths import DOCUMENT_ID, FieldPath
 from .values import Transform
 
 Operator = Literal[
@@ -226,3 +229,112 @@ class AggregationPlan:
 
     query: QueryPlan
     aggregations: tuple[Aggregation, ...] = (Aggregation("count"),)
+
+
+# --- the order of a query ---
+
+INEQUALITIES: Final = frozenset({"<", "<=", ">", ">=", "!=", "not-in", "is-not-null", "is-not-nan"})
+"""The operators whose fields Firestore also sorts by."""
+
+_RANGES: Final = frozenset({"<", "<=", ">", ">="})
+_segments_of: Final = cast("Callable[[FieldPath], tuple[str, ...]]", attrgetter("segments"))
+
+
+def is_inequality(op: Operator, value: Any) -> bool:
+    """Whether Firestore also sorts by the field of a condition.
+
+    A range that begins or ends at null or NaN matches nothing, and Firestore doesn't sort by its field; the same holds
+    for `not-in` with nothing but null.
+    """
+    if op in _RANGES:
+        return value is not None and bool(value == value)
+    if op == "not-in":
+        return any(one is not None for one in value)
+    return op in INEQUALITIES
+
+
+def inequality_fields(where: Where | None) -> Iterator[FieldPath]:
+    """The fields of a filter's inequalities, in its order; one may come several times, and `DOCUMENT_ID` as well."""
+    if isinstance(where, Condition):
+        if is_inequality(where.op, where.value):
+            yield where.path
+    elif where is not None:
+        for condition in where.conditions:
+            yield from inequality_fields(condition)
+
+
+def full_orders(where: Where | None, orders: tuple[Order, ...]) -> tuple[Order, ...]:
+    """The orders of a query with those that Firestore adds, so that no two documents are equal.
+
+    After the explicit orders come the other fields of inequalities, sorted segment by segment, and at last the
+    document's name, all in the direction of the last explicit order; nothing follows an explicit `DOCUMENT_ID`
+    (https://firebase.google.com/docs/firestore/query-data/multiple-range-fields).
+
+    Args:
+        where: The filter, or `None`.
+        orders: The explicit orders.
+    """
+    known = {order.path.segments for order in orders}
+    if DOCUMENT_ID.segments in known:
+        return orders
+    known.add(DOCUMENT_ID.segments)
+    implied = {path.segments: path for path in inequality_fields(where)}
+    paths = [implied[segments] for segments in sorted(implied) if segments not in known]
+    descending = orders[-1].descending if orders else False
+    return (*orders, *[Order(path, descending) for path in (*paths, DOCUMENT_ID)])
+
+
+# --- fields within fields ---
+
+MISSING: Final = object()
+"""Stands for a field that a document doesn't have."""
+
+_type_of: Final = cast("Callable[[Any], Any]", type)
+
+
+def outermost(paths: Iterable[FieldPath]) -> tuple[FieldPath, ...]:
+    """The fields that don't lie in another one of them, sorted segment by segment, each once."""
+    found: list[FieldPath] = []
+    for path in sorted(paths, key=_segments_of):
+        # In this order, all that lies in a field comes right after it.
+        if not found or not found[-1].is_prefix_of(path):
+            found.append(path)
+    return tuple(found)
+
+
+def overlap(paths: Iterable[FieldPath]) -> tuple[FieldPath, FieldPath] | None:
+    """The first field in which another one lies, with that one; `None` if there is none."""
+    for outer, inner in pairwise(sorted(paths, key=_segments_of)):
+        if len(outer) < len(inner) and outer.is_prefix_of(inner):
+            return outer, inner
+    return None
+
+
+def value_at(data: Mapping[str, Any], segments: tuple[str, ...]) -> Any:
+    """The stored value at a field path, not copied, or `MISSING`."""
+    value = data.get(segments[0], MISSING)
+    # Most paths have one segment, and taking the others would cost as much again.
+    if len(segments) > 1:
+        for segment in segments[1:]:
+            if _type_of(value) is not dict:
+                return MISSING
+            value = value.get(segment, MISSING)
+    return value
+
+
+def put_at(data: dict[str, Any], segments: tuple[str, ...], value: Any) -> None:
+    """Set the value at a field path; maps on the way are made where there are none yet."""
+    *parents, last = segments
+    for segment in parents:
+        data = data.setdefault(segment, {})
+    data[last] = value
+
+
+def projected(data: Mapping[str, Any], paths: Iterable[FieldPath]) -> dict[str, Any]:
+    """The fields that a projection names, nested as they are stored; absent ones are left out, values not copied."""
+    found: dict[str, Any] = {}
+    for path in outermost(paths):
+        value = value_at(data, path.segments)
+        if value is not MISSING:
+            put_at(found, path.segments, value)
+    return found

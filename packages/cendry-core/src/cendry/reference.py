@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol, cast, final, runtime_checkable
+from typing import Any, ClassVar, Generic, Protocol, TypeGuard, cast, final, runtime_checkable
 
 from typing_extensions import TypeVar
 
 from .errors import CendryError
 from .paths import check_document_path, join_path, split_path
 
-if TYPE_CHECKING:
-    from ._model.model import Model
 
-M_co = TypeVar("M_co", bound="Model", covariant=True, default=Any)
+class DocumentLike(Protocol):
+    """An instance of a `Model`, as far as references look at it."""
+
+    __collection__: ClassVar[str | None]
+
+
+M_co = TypeVar("M_co", bound=DocumentLike, covariant=True, default=Any)
 
 
 @runtime_checkable
@@ -121,6 +125,11 @@ def _restore(model: type[Any] | None, path: str, database: str | None) -> Ref[An
     ref: Ref[Any] = object.__new__(Ref)
     _init(ref, model, path, database)
     return ref
+
+
+def is_ref(value: object) -> TypeGuard[Ref[Any]]:
+    """Whether it is a reference; `isinstance` alone would cost type checkers the type argument."""
+    return isinstance(value, Ref)
 
 
 def located_path(located: Located) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 from cendry._interop.protobuf import decode_geo_point, decode_timestamp, write_geo_point, write_timestamp
 from cendry.paths import FieldPath
+from cendry.plan import MISSING, projected, value_at
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 
@@ -54,23 +55,9 @@ def decode_value(value: Any, home: Home) -> Any:
 
 def decode_projected(properties: Any, paths: Sequence[FieldPath], home: Home) -> dict[str, Any]:
     """Some properties of an entity, nested as they are stored; absent ones are left out."""
-    data: dict[str, Any] = {}
-    for path in paths:
-        value: Any = None
-        source = properties
-        for segment in path:
-            # Asking a protobuf map for what it lacks would add it.
-            if segment not in source:
-                break
-            value = source[segment]
-            source = value.entity_value.properties
-        else:
-            *parents, last = path.segments
-            target = data
-            for segment in parents:
-                target = target.setdefault(segment, {})
-            target[last] = decode_value(value, home)
-    return data
+    names = {path.segments[0] for path in paths}
+    # Asking a protobuf map for what it lacks would add it.
+    return projected({name: decode_value(properties[name], home) for name in names if name in properties}, paths)
 
 
 # --- writing ---
@@ -164,17 +151,14 @@ def write_masked(properties: Any, data: Mapping[str, Any], mask: Sequence[FieldP
     """
     for path in mask:
         *parents, last = path.segments
-        source: Any = data
-        for segment in parents:
-            source = cast("Any", source).get(segment) if isinstance(source, Mapping) else None
-        if isinstance(source, Mapping) and last in source:
-            holder = _holder(properties, parents)
-            target = holder[last]
+        value = value_at(data, path.segments)
+        if value is MISSING:
+            _remove(properties, parents, last)
+        else:
+            target = _holder(properties, parents)[last]
             marks = marks_at(target, (last,))
             target.Clear()
-            write_value(target, source[last], home, marks, (last,))
-        else:
-            _remove(properties, parents, last)
+            write_value(target, value, home, marks, (last,))
 
 
 def _holder(properties: Any, parents: Sequence[str]) -> Any:

@@ -7,20 +7,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, cast
 
 from cendry._interop.protobuf import to_datetime
+from cendry._order import AFTER_ALL, inverted, key_of, path_key
 from cendry.backend import SnapshotResult
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import GetPlan, Order, QueryPlan
+from cendry.plan import GetPlan, Order, QueryPlan, full_orders, outermost, projected
 from google.api_core import exceptions
 
 from . import _sdk
 from ._channel import Connection
 from ._errors import meaning_of
-from ._order import in_order
-from ._requests import document_result, fill_query, full_orders, parent_name
-from ._values import document_name
+from ._requests import document_result, fill_query, parent_name
+from ._values import decode_value, document_name, field_at
 
 _TARGET: Final = 1
 _INTERNAL: Final = 13
@@ -39,7 +40,6 @@ _TRANSIENT: Final = (
 PATIENCE = 300.0
 _LONGEST_PAUSE: Final = 10.0
 _JOIN_SECONDS: Final = 5.0
-_ABSENT: Final = object()
 
 
 class ListenState:
@@ -56,7 +56,7 @@ class ListenState:
     def __init__(self, plan: QueryPlan | GetPlan, database: str) -> None:
         self._plan = plan
         self._database = database
-        self._orders = () if isinstance(plan, GetPlan) else full_orders(plan)
+        self._orders = () if isinstance(plan, GetPlan) else full_orders(plan.where, plan.orders)
         # Sorting is done here, so what it needs has to travel, whatever the projection says.
         self._projection = None if isinstance(plan, GetPlan) else plan.projection
         self._asked = plan if self._projection is None else _with_orders(plan, self._projection, self._orders)
@@ -140,11 +140,11 @@ class ListenState:
         self._versions = versions
         read_time = to_datetime(change.read_time)
         # Decoded anew each time, since a receiver owns what it is given.
-        documents = (document_result(document, read_time, self._database) for document in self._documents.values())
-        found = in_order(documents, self._orders)
+        documents = sorted(self._documents.values(), key=partial(sort_key, orders=self._orders))
+        found = [document_result(document, read_time, self._database) for document in documents]
         if self._projection is not None:
-            found = tuple(one._replace(data=_projected(one.data or {}, self._projection)) for one in found)
-        return SnapshotResult(found, read_time)
+            found = [one._replace(data=projected(one.data or {}, self._projection)) for one in found]
+        return SnapshotResult(tuple(found), read_time)
 
     def _forget(self) -> None:
         self._documents = {}
@@ -154,25 +154,28 @@ class ListenState:
 
 
 def _with_orders(plan: Any, projection: tuple[FieldPath, ...], orders: tuple[Order, ...]) -> QueryPlan:
-    wanted = {*projection, *(order.path for order in orders)} - {DOCUMENT_ID}
     # What lies inside a field that travels anyway must not be asked for twice.
-    outer = [path for path in wanted if not any(one != path and one.is_prefix_of(path) for one in wanted)]
-    return replace(cast("QueryPlan", plan), projection=tuple(sorted(outer, key=str)))
+    wanted = outermost({*projection, *(order.path for order in orders)} - {DOCUMENT_ID})
+    return replace(cast("QueryPlan", plan), projection=wanted)
 
 
-def _projected(data: dict[str, Any], projection: tuple[FieldPath, ...]) -> dict[str, Any]:
-    """Those fields that a projection names."""
-    found: dict[str, Any] = {}
-    for path in projection:
-        value: Any = data
-        for segment in path:
-            value = cast("dict[str, Any]", value).get(segment, _ABSENT) if isinstance(value, dict) else _ABSENT
-        if value is not _ABSENT:
-            target = found
-            for segment in path.segments[:-1]:
-                target = target.setdefault(segment, {})
-            target[path.segments[-1]] = value
-    return found
+def sort_key(document: Any, orders: tuple[Order, ...]) -> bytes:
+    """Where a `Document` message stands among the results of a query with these orders, the last one by name."""
+    keys = (_key_at(document, order.path) for order in orders)
+    return b"".join(inverted(key) if order.descending else key for key, order in zip(keys, orders, strict=True))
+
+
+def _key_at(document: Any, path: FieldPath) -> bytes:
+    if path == DOCUMENT_ID:
+        return path_key(document.name)
+    message = field_at(document.fields, path)
+    # Here, each reference has to say its database: this one stands anywhere among others.
+    value = None if message is None else decode_value(message, database="")
+    try:
+        return key_of(value)
+    except KeyError:
+        # A kind that is unknown here.
+        return AFTER_ALL + key_of(str(value))
 
 
 class LostTrackError(Exception):

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from cendry._interop.protobuf import to_datetime, write_timestamp
 from cendry.backend import DocumentResult
-from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, Order, QueryPlan, Where
+from cendry.paths import DOCUMENT_ID
+from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, QueryPlan, Where
 
 from . import _sdk
 from ._values import decode_fields, decode_value, document_name, document_path, write_value
@@ -36,8 +36,6 @@ _UNARY_OPERATORS: Final = {
     "is-nan": "IS_NAN",
     "is-not-nan": "IS_NOT_NAN",
 }
-# Firestore sorts by the fields of these, even if the query doesn't say so.
-_INEQUALITIES: Final = frozenset({"<", "<=", ">", ">=", "!=", "not-in", "is-not-null", "is-not-nan"})
 
 
 # --- transactions ---
@@ -173,28 +171,6 @@ def _unary_of(condition: Condition) -> str | None:
     if isinstance(condition.value, float) and math.isnan(condition.value):
         return negation + "NAN"
     return None
-
-
-def full_orders(plan: QueryPlan) -> tuple[Order, ...]:
-    """The orders of a query with those that Firestore adds on its own, so that no two documents are equal.
-
-    These are the fields of inequalities, sorted, and at last the document's name, all in the direction of the last
-    explicit order (https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#structuredquery).
-    """
-    descending = plan.orders[-1].descending if plan.orders else False
-    known = {order.path for order in plan.orders}
-    implied = sorted(_inequality_paths(plan.where) - known - {DOCUMENT_ID}, key=str)
-    if DOCUMENT_ID not in known:
-        implied.append(DOCUMENT_ID)
-    return (*plan.orders, *(Order(path, descending) for path in implied))
-
-
-def _inequality_paths(where: Where | None) -> set[FieldPath]:
-    if where is None:
-        return set()
-    if isinstance(where, Condition):
-        return {where.path} if where.op in _INEQUALITIES else set()
-    return set[FieldPath]().union(*map(_inequality_paths, where.conditions))
 
 
 def document_result(document: Any, read_time: datetime | None, database: str) -> DocumentResult:

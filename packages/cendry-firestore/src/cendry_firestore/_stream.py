@@ -15,16 +15,16 @@ from typing import Any, Final
 
 from cendry._interop.protobuf import to_datetime
 from cendry.backend import DocumentResult, StoredDocument
-from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import Bound, GetPlan, Order, QueryPlan
+from cendry.paths import DOCUMENT_ID
+from cendry.plan import Bound, GetPlan, Order, QueryPlan, full_orders
 from google.api_core import exceptions
 
 from . import _sdk
 from ._calls import Allowance
 from ._channel import Connection
 from ._errors import meaning_of
-from ._requests import document_result, full_orders, get_request, query_request
-from ._values import DOCUMENTS, document_path
+from ._requests import document_result, get_request, query_request
+from ._values import DOCUMENTS, document_path, field_at
 from ._wire import WireResult, new_result
 
 # A stream goes on for as long as it gives documents; this counts attempts that gave none.
@@ -214,7 +214,7 @@ class QueryReading(_Reading):
             limit=None if plan.limit is None else plan.limit - self._count,
             read_time=self._pinned(plan.read_time),
         )
-        orders = full_orders(plan)
+        orders = full_orders(plan.where, plan.orders)
         values = [self._value_of(order) for order in orders]
         if None in values:
             # The projection left out what the cursor needs; counting does it too, though it is billed.
@@ -225,15 +225,4 @@ class QueryReading(_Reading):
         """The last document's value for an order, as a message, or `None` if it did not travel."""
         if order.path == DOCUMENT_ID:
             return _sdk.Value(reference_value=self._last.document.name)
-        return _field(self._last.document.fields, order.path)
-
-
-def _field(fields: Any, path: FieldPath) -> Any:
-    value: Any = None
-    for segment in path:
-        # Asking a protobuf map for what it lacks would add it.
-        if segment not in fields:
-            return None
-        value = fields[segment]
-        fields = value.map_value.fields
-    return value
+        return field_at(self._last.document.fields, order.path)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from cendry._interop.protobuf import decode_geo_point, decode_timestamp, write_geo_point, write_timestamp
 from cendry.errors import ForeignReferenceError, InvalidDocumentIdError
+from cendry.paths import FieldPath
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 
@@ -76,6 +77,18 @@ def decode_reference(value: Any, database: str) -> Any:
     except InvalidDocumentIdError:
         # A name that this version refuses to write can still be stored; saying its database lets it be read.
         return Ref.from_path(path, database=home)
+
+
+def field_at(fields: Any, path: FieldPath) -> Any:
+    """The `Value` message at a field path, or `None`."""
+    value: Any = None
+    for segment in path.segments:
+        # Asking a protobuf map for what it lacks would add it.
+        if segment not in fields:
+            return None
+        value = fields[segment]
+        fields = value.map_value.fields
+    return value
 
 
 def write_fields(target: Any, data: Mapping[str, Any], database: str) -> None:

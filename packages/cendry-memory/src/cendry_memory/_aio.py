@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
+import asyncio  # async-only
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
-from functools import partial
 from typing import Any, Literal
 
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, DocumentResult, ListenHandle, SnapshotResult
@@ -14,6 +12,7 @@ from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 from ._clock import Clock
 from ._faults import Faults
+from ._loop import LoopListener, drained
 from ._opening import opened
 from ._store import MemoryStore
 
@@ -69,37 +68,39 @@ class AsyncMemoryBackend:
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> AsyncIterator[DocumentResult]:
         """Read documents by path, in the order of the plan."""
-        await asyncio.sleep(0)
-        for result in self._store.get(plan, transaction):
+        await asyncio.sleep(0)  # async-only
+        for result in self._store.get(plan, transaction):  # async-only
             yield result
+        # sync: return iter(self._store.get(plan, transaction))
 
     async def run(
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> AsyncIterator[DocumentResult]:
         """Find the documents of a query, as they are now; later changes don't show while it is iterated."""
-        await asyncio.sleep(0)
-        for result in self._store.run(plan, transaction):
+        await asyncio.sleep(0)  # async-only
+        for result in self._store.run(plan, transaction):  # async-only
             yield result
+        # sync: return self._store.run(plan, transaction)
 
     async def aggregate(
         self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> tuple[int | float | None, ...]:
         """Compute figures over a query, one for each aggregation of the plan."""
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # async-only
         return self._store.aggregate(plan, transaction)
 
     async def commit(
         self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> CommitResult:
         """Apply all writes, in order, or none. With a transaction, this ends it."""
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # async-only
         return self._store.commit(writes, transaction)
 
     async def begin(
         self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
     ) -> Any:
         """Begin a transaction and give its handle."""
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # async-only
         return self._store.begin(read_only)
 
     async def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
@@ -116,7 +117,8 @@ class AsyncMemoryBackend:
 
         Each commit that changes what is listened to gives one snapshot, in the order of the commits.
         """
-        return LoopListener(self._store, plan, on_snapshot, on_error)
+        return LoopListener(self._store, plan, on_snapshot, on_error)  # async-only
+        # sync: return self._store.listen(plan, on_snapshot, on_error)
 
     async def drain(self, timeout: float | None = None) -> bool:
         """Wait until listeners were told of everything that was committed before.
@@ -127,10 +129,7 @@ class AsyncMemoryBackend:
         Returns:
             Whether all were told in time.
         """
-        told = await asyncio.get_running_loop().run_in_executor(None, self._store.drain, timeout)
-        # What was told went to the event loop, behind this task.
-        await asyncio.sleep(0)
-        return told
+        return await drained(self._store, timeout)  # sync: return self._store.drain(timeout)
 
     async def close(self) -> None:
         """End the listeners, and close the file if there is one. What is in memory alone stays there.
@@ -138,36 +137,3 @@ class AsyncMemoryBackend:
         May be called twice.
         """
         self._store.close()
-
-
-class LoopListener:
-    """A running listener whose callbacks run in the event loop that it was made in."""
-
-    def __init__(
-        self,
-        store: MemoryStore,
-        plan: QueryPlan | GetPlan,
-        on_snapshot: Callable[[SnapshotResult], None],
-        on_error: Callable[[BaseException], None],
-    ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._is_closed = False
-        self._inner = store.listen(plan, partial(self._post, on_snapshot), partial(self._post_error, on_error))
-
-    def close(self) -> None:
-        """Stop listening; no callback begins after this returns. May be called twice, and from a callback."""
-        self._is_closed = True
-        self._inner.close()
-
-    def _post(self, callback: Callable[[Any], None], argument: Any) -> None:
-        # A loop that has ended raises, and so ends the listener.
-        self._loop.call_soon_threadsafe(self._call, callback, argument)
-
-    def _post_error(self, callback: Callable[[Any], None], argument: Any) -> None:
-        # In a loop that has ended nobody is left to be told.
-        with suppress(RuntimeError):
-            self._post(callback, argument)
-
-    def _call(self, callback: Callable[[Any], None], argument: Any) -> None:
-        if not self._is_closed:
-            callback(argument)

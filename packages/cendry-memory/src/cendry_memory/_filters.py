@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal, Union
 
+from cendry._order import AFTER_ALL, NAN, NULL, key_of, path_key
 from cendry.errors import InvalidRequestError
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import Condition, Operator, Where
+from cendry.plan import MISSING, Condition, Operator, Where, is_inequality, value_at
 from cendry.reference import Ref
 
 from ._indexes import NAME, Segments, Version
-from ._order import AFTER_ALL, NAN, NULL, key_of, path_key
-from ._values import MISSING, kind_of, referred_path, taken_as_operand, value_at
+from ._values import kind_of, referred_path, taken_as_operand
 
 MAX_FILTERS: Final = 100
 """Filters, orders and an ancestor together (https://firebase.google.com/docs/firestore/query-data/queries#limits)."""
@@ -22,8 +22,6 @@ MAX_OPERAND_BYTES: Final = 1500
 MAX_PATH_LENGTH: Final = 20
 _MAX_VALUES: Final = {"in": 30, "array-contains-any": 30, "not-in": 10}
 
-INEQUALITIES: Final = frozenset({"<", "<=", ">", ">=", "!=", "not-in", "is-not-null", "is-not-nan"})
-"""Operators whose fields Firestore also sorts by."""
 _COMPLEMENTS: Final = frozenset({"!=", "not-in", "is-not-null", "is-not-nan"})
 _DISJUNCTIVE: Final = frozenset({"in", "array-contains-any"})
 _MULTIPLE: Final = frozenset({"in", "array-contains", "array-contains-any"})
@@ -75,8 +73,7 @@ class Leaf:
             raise InvalidRequestError(f"{op} can't be asked of the document id.")
         keys = [] if op in _UNARY else [self._key(each) for each in values]
         self.ranges = _ranges(op, keys, b"" if self.kind == "name" else _AFTER_NULL)
-        # What compares with null or NaN, and so matches nothing, is no inequality to Firestore either.
-        self.is_inequality = op in INEQUALITIES and (bool(self.ranges) or (op == "not-in" and set(keys) > {NULL}))
+        self.is_inequality = is_inequality(op, value)
         single = _SINGLE.get(op, op)
         self.atoms: frozenset[Atom] = frozenset([(self.segments, single, _identity(each)) for each in values])
 

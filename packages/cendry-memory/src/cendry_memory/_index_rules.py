@@ -14,9 +14,9 @@ from typing import Any, Final, Literal, cast
 
 from cendry.errors import MissingIndexError
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import AggregationPlan, Order
+from cendry.plan import INEQUALITIES, AggregationPlan, Order
 
-from ._filters import INEQUALITIES, Leaf, Node
+from ._filters import Leaf, Node
 from ._query import Search
 
 Mode = Literal["ASCENDING", "DESCENDING", "CONTAINS"]
@@ -62,7 +62,7 @@ class Need:
     def index(self) -> tuple[Part, ...]:
         """The whole index that serves it alone."""
         head: list[Part] = [] if self.contains is None else [(self.contains, "CONTAINS")]
-        equal: list[Part] = [(path, "ASCENDING") for path in sorted(self.equal, key=str)]
+        equal: list[Part] = [(path, "ASCENDING") for path in sorted(self.equal)]
         return (*head, *equal, *self.tail)
 
     def head_of(self, index: tuple[Part, ...]) -> frozenset[FieldPath] | None:
@@ -264,7 +264,7 @@ def _need(orders: tuple[Order, ...], leaves: list[Leaf], aggregation: Aggregatio
     taken = equal | {path for path, _ in parts}
     summed = {item.path for item in (aggregation.aggregations if aggregation else ()) if item.path is not None} - taken
     backwards = any(order.descending for order in orders)
-    ascending: list[Part] = [(path, "ASCENDING") for path in sorted(summed, key=str)]
+    ascending: list[Part] = [(path, "ASCENDING") for path in sorted(summed)]
     parts += ascending
     return Need(equal, contains, (*parts, name), frozenset(summed) if backwards else frozenset())
 

@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final, cast
 
+from cendry._order import key_of, path_key
 from cendry.backend import DocumentResult
-from cendry.paths import FieldPath
+from cendry.paths import DOCUMENT_ID, FieldPath
+from cendry.plan import MISSING, projected, value_at
 
-from ._order import key_of, path_key
-from ._values import MAX_DOCUMENT_BYTES, MISSING, Copiers, Fields, copiers_of, kind_of, projected, value_at
+from ._values import MAX_DOCUMENT_BYTES, Copiers, Fields, copiers_of, copy_of_map, kind_of
 
 Segments = tuple[str, ...]
 
-NAME: Final[Segments] = ("__name__",)
+NAME: Final[Segments] = DOCUMENT_ID.segments
 """Stands for the document's own name where field paths are meant."""
 
 _BLOCK: Final = 512
@@ -74,7 +75,7 @@ def result_of(
     """A state of a document, for somebody who may change it; without a state, the document's absence."""
     if version is None:
         return DocumentResult(path, None, None, None, read_time)
-    data = version.copy() if projection is None else projected(version.data, projection)
+    data = version.copy() if projection is None else copy_of_map(projected(version.data, projection))
     return _new_result(DocumentResult, (path, data, version.create_time, version.update_time, read_time))
 
 

@@ -18,12 +18,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from cendry._order import EPOCH, MICROSECOND
 from cendry.errors import CendryError
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 
 from ._indexes import Version
-from ._order import EPOCH, MICROSECOND
 from ._values import Fields, kind_of, restored
 
 APPLICATION_ID: Final = 0x43454E44

@@ -8,17 +8,14 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
 
+from cendry._order import AFTER_ALL
 from cendry.backend import SnapshotResult
 from cendry.plan import GetPlan, QueryPlan
 
 from ._indexes import Document, SortedEntries, Version, result_of
-from ._order import AFTER_ALL
-
-if TYPE_CHECKING:
-    from ._query import Search
-    from ._transactions import Change
+from ._query import Search
+from ._versions import Change
 
 
 class Listener:

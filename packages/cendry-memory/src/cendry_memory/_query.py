@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any, Final, NamedTuple, cast
 
+from cendry._order import AFTER_ALL, inverted, key_of, path_key
 from cendry.errors import InvalidRequestError
 from cendry.paths import DOCUMENT_ID, FieldPath, split_path
-from cendry.plan import Bound, Order, QueryPlan
+from cendry.plan import MISSING, Bound, Order, QueryPlan, full_orders, value_at
 from cendry.reference import Ref
 
 from ._filters import Leaf, Node, Range, check_size, checked_field, conjuncts, leaves_of, tree_of
 from ._indexes import NAME, Document, Scope, Segments, SortedEntries, Version
-from ._order import AFTER_ALL, inverted, key_of, path_key
-from ._values import MISSING, kind_of, referred_path, taken_as_operand, value_at
+from ._values import kind_of, referred_path, taken_as_operand
 
 # Below this, looking at every document costs less than keeping an index.
 _FEW: Final = 64
@@ -77,9 +77,9 @@ class Search:
         self.tree = tree = tree_of(plan.where)
         self._parts = conjuncts(tree)
         leaves = leaves_of(tree)
-        self.orders = full_orders(plan.orders, leaves)
+        self.orders = _orders_of(plan, leaves)
         name = self.orders[-1]
-        summed = sorted(set(required) - {order.path for order in self.orders}, key=str) if required else []
+        summed = sorted(set(required) - {order.path for order in self.orders}) if required else []
         self.sortings = [Sorting(checked_field(order.path).segments, order.descending) for order in self.orders[:-1]]
         self.sortings += [Sorting(checked_field(path).segments, name.descending) for path in summed]
         self.sortings.append(Sorting(NAME, name.descending))
@@ -325,21 +325,17 @@ def _bound_key(value: Any, sorting: Sorting) -> bytes:
     return key_of(taken_as_operand(value)[0])
 
 
-def full_orders(orders: tuple[Order, ...], leaves: Iterable[Leaf]) -> tuple[Order, ...]:
-    """The orders of a query with those that Firestore adds, so that no two documents stand at one place.
+def _orders_of(plan: QueryPlan, leaves: Iterable[Leaf]) -> tuple[Order, ...]:
+    """The orders of a query, the implied ones included.
 
     Raises:
         InvalidRequestError: A field is sorted by twice, or one is left to sort by after the name.
     """
+    orders = full_orders(plan.where, plan.orders)
     known = {order.path.segments for order in orders}
     if len(known) < len(orders):
         raise InvalidRequestError("a query sorts by one field twice.")
-    descending = orders[-1].descending if orders else False
-    implied = {leaf.path for leaf in leaves if leaf.is_inequality}
-    implied = {path for path in implied if path.segments not in known and path.segments != NAME}
-    result = [*orders, *(Order(path, descending) for path in sorted(implied, key=str))]
-    if NAME not in known:
-        result.append(Order(DOCUMENT_ID, descending))
-    elif result[-1].path.segments != NAME:
+    is_left = any(leaf.is_inequality and leaf.segments not in known for leaf in leaves)
+    if is_left or orders[-1].path != DOCUMENT_ID:
         raise InvalidRequestError("nothing can be sorted by after the document id.")
-    return tuple(result)
+    return orders

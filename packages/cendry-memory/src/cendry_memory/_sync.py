@@ -1,3 +1,4 @@
+# Generated from cendry_memory/_aio.py by tools/twins.py; do not edit.
 """The backend of the sync twin. It only calls: what is done is done in the store that both twins share."""
 
 from __future__ import annotations

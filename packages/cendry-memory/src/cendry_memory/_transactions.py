@@ -9,25 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final
 
 from cendry.errors import InvalidRequestError
 
-from ._indexes import Document, Version
+from ._indexes import Document
 from ._query import Hit, Search
-
-if TYPE_CHECKING:
-    from ._store import MemoryStore
-
-
-class Change(NamedTuple):
-    """One document's change by one commit; `None` stands for its absence."""
-
-    number: int
-    time: datetime
-    path: str
-    old: Version | None
-    new: Version | None
+from ._versions import Change, Versions
 
 
 class ReadQuery:
@@ -40,7 +28,7 @@ class ReadQuery:
         # Without a limit every change that concerns the query is another result; with one, results decide.
         self._found = found if search.plan.limit is not None or search.plan.offset else None
 
-    def is_disturbed(self, change: Change, store: MemoryStore) -> bool:
+    def is_disturbed(self, change: Change, versions: Versions) -> bool:
         """Whether the query would find something else now."""
         search = self._search
         if not search.covers(change.path):
@@ -48,7 +36,7 @@ class ReadQuery:
         states = (version for version in (change.old, change.new) if version is not None)
         if all(search.place_of(Document(change.path, version)) is None for version in states):
             return False
-        return self._found is None or store.found(search) != self._found
+        return self._found is None or versions.found(search) != self._found
 
 
 class Transaction:
@@ -58,11 +46,11 @@ class Transaction:
         read_time: In a read-only transaction, the moment whose state it sees.
     """
 
-    def __init__(self, store: MemoryStore, read_time: datetime | None, number: int) -> None:
-        self.store: Final = store
+    def __init__(self, versions: Versions, read_time: datetime | None) -> None:
+        self.versions: Final = versions
         self.read_time: Final = read_time
         self.is_open = True
-        self._number = number
+        self._number = versions.number
         self._paths: set[str] = set()
         self._queries: list[ReadQuery] = []
 
@@ -96,25 +84,35 @@ class Transaction:
 
     def holds(self) -> bool:
         """Whether all that was read is still as it was."""
-        store = self.store
+        versions = self.versions
         if self._paths or self._queries:
-            changes = store.changes_since(self._number)
+            changes = versions.changes_since(self._number)
             if changes is None or any(self._is_disturbed(change) for change in changes):
                 return False
-        self._number = store.number
+        self._number = versions.number
         return True
 
     def _is_disturbed(self, change: Change) -> bool:
-        return change.path in self._paths or any(query.is_disturbed(change, self.store) for query in self._queries)
+        return change.path in self._paths or any(query.is_disturbed(change, self.versions) for query in self._queries)
 
 
-def transaction_of(store: MemoryStore, handle: Any) -> Transaction:
-    """Give back a handle of this store that is still open.
+def check_transaction(versions: Versions, handle: Any) -> Transaction:
+    """Return a handle of a transaction on these documents, open or not.
 
     Raises:
-        InvalidRequestError: It is none.
+        InvalidRequestError: It is not one.
     """
-    if not isinstance(handle, Transaction) or handle.store is not store:
+    if not isinstance(handle, Transaction) or handle.versions is not versions:
         raise InvalidRequestError(f"{handle!r} is no transaction of this database.")
-    handle.check_open()
     return handle
+
+
+def transaction_of(versions: Versions, handle: Any) -> Transaction:
+    """Return a handle of a transaction on these documents that is still open.
+
+    Raises:
+        InvalidRequestError: It is not one.
+    """
+    transaction = check_transaction(versions, handle)
+    transaction.check_open()
+    return transaction

@@ -6,13 +6,13 @@ import math
 from datetime import datetime
 from typing import Any, Final
 
+from cendry._order import key_of
 from cendry.errors import InvalidRequestError
-from cendry.plan import FieldTransform
+from cendry.plan import MISSING, FieldTransform, overlap, value_at
 from cendry.values import ArrayRemove, ArrayUnion, Increment, Maximum, Minimum
 
 from ._filters import checked_field
-from ._order import key_of
-from ._values import MISSING, Fields, kind_of, taken_in_element, value_at
+from ._values import Fields, kind_of, taken_in_element
 
 _LEAST: Final = -(2**63)
 _GREATEST: Final = 2**63 - 1
@@ -24,11 +24,10 @@ def checked(transforms: tuple[FieldTransform, ...]) -> None:
     Raises:
         InvalidRequestError: A path is not legal, or one transform lies inside another's field.
     """
-    paths = [checked_field(transform.path) for transform in transforms]
-    for one in paths:
-        for other in paths:
-            if len(one) < len(other) and one.is_prefix_of(other):
-                raise InvalidRequestError(f"{one} and {other}, which lies inside it, can't be transformed at once.")
+    nested = overlap([checked_field(transform.path) for transform in transforms])
+    if nested is not None:
+        outer, inner = nested
+        raise InvalidRequestError(f"{outer} and {inner}, which lies inside it, can't be transformed at once.")
     for transform in transforms:
         if isinstance(transform.transform, (ArrayUnion, ArrayRemove)):
             for element in transform.transform.values:

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any, Final, NoReturn, cast
 
 from cendry.errors import ForeignReferenceError, InvalidDocumentIdError, InvalidRequestError
-from cendry.paths import FieldPath, check_document_path
+from cendry.paths import check_document_path
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 
@@ -37,9 +37,6 @@ kind_of: Final = cast("Callable[[Any], Any]", type)
 """`type`, for values that stay `Any` to type checkers whatever it gives."""
 
 _DATABASE: Final = "the one in memory"
-
-MISSING: Final = object()
-"""Stands for a field that a document doesn't have."""
 
 # --- out: copies ---
 
@@ -84,31 +81,6 @@ _FLAT_COPY: Final[Mapping[Any, Copier]] = {dict: dict[str, Any].copy, list: list
 
 def _row_copy(value: list[Fields]) -> list[Fields]:
     return [row.copy() for row in value]
-
-
-def value_at(fields: Mapping[str, Any], segments: tuple[str, ...]) -> Any:
-    """What stands at a field path, or `MISSING`; nothing is copied."""
-    value: Any = fields
-    for segment in segments:
-        if kind_of(value) is not dict:
-            return MISSING
-        value = value.get(segment, MISSING)
-    return value
-
-
-def projected(fields: Mapping[str, Any], paths: tuple[FieldPath, ...]) -> Fields:
-    """A copy of those fields that a projection names."""
-    result: Fields = {}
-    # A whole field comes after its parts, and so swallows them; the name is no field.
-    for path in sorted(paths, key=lambda path: -len(path)):
-        value = value_at(fields, path.segments)
-        if value is MISSING:
-            continue
-        target = result
-        for segment in path.segments[:-1]:
-            target = target.setdefault(segment, {})
-        target[path.segments[-1]] = value if kind_of(value) in _SHARED else copy_of(value)
-    return result
 
 
 def identical(one: Any, other: Any) -> bool:

@@ -15,12 +15,12 @@ from cendry.errors import (
     StaleDocumentError,
 )
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import Create, Delete, Set, Update, Write
+from cendry.plan import MISSING, Create, Delete, Set, Update, Write, value_at
 
 from . import _transforms as transforms
 from ._filters import checked_field
 from ._indexes import Version
-from ._values import MAX_DOCUMENT_BYTES, MISSING, Fields, bytes_of, identical, name_size, taken_in, value_at
+from ._values import MAX_DOCUMENT_BYTES, Fields, bytes_of, identical, name_size, taken_in
 
 
 class _Prepared:

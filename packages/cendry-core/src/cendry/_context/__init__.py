@@ -1,1 +1,1 @@
-"""Contexts: the one door to a database, in two twins over one set of flows."""
+"""Contexts: connections to a database, in two twins."""

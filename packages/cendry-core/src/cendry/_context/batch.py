@@ -1,22 +1,17 @@
-"""Queued writes: the queue that batches and transactions share, and batches of both twins."""
+"""Queued writes: the queue that batches and transactions share, and what batches of both twins add to it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from types import TracebackType
-from typing import Any, TypeVar, final, overload
+from typing import Any, overload
 
 from .._model.model import Model
-from .._query.criteria import FieldKey
+from .._query.fields import FieldKey
 from ..errors import CendryError
 from ..reference import Located, Ref
 from .changes import Changes
-from .misuse import AsyncOnly, SyncOnly
-from .session import AsyncSession, Session
-from .writes import Pending, Writer, check_number, commit, discard
-
-M = TypeVar("M", bound=Model)
+from .writes import Pending, Writer, check_number, discard
 
 
 class WriteQueue:
@@ -192,7 +187,9 @@ class WriteQueue:
         return pending.write.path.rpartition("/")[2]
 
 
-class _AnyBatch(WriteQueue):
+class BatchQueue(WriteQueue):
+    """The writes of a batch, until it ends."""
+
     __slots__ = ("_ended", "_pending", "_writer")
 
     def __init__(self, writer: Writer) -> None:
@@ -221,75 +218,3 @@ class _AnyBatch(WriteQueue):
         self._check_open()
         self._ended = True
         return self._pending
-
-
-@final
-class Batch(_AnyBatch, SyncOnly):
-    """Up to 500 writes that are committed together, all or none; made by `ctx.batch()`.
-
-    In a `with`, it commits at the end, and discards everything if the block raises.
-    """
-
-    __slots__ = ("_session",)
-
-    def __init__(self, session: Session) -> None:
-        super().__init__(session.settings.writer)
-        self._session = session
-
-    def commit(self) -> None:
-        """Send the writes; without any, nothing is sent. The batch has ended then, whatever comes of it.
-
-        Raises:
-            DocumentAlreadyExistsError: A document that was to be created exists; nothing was written.
-            DocumentNotFoundError: A document that was to be updated doesn't exist; nothing was written.
-            StaleDocumentError: A document has changed meanwhile; nothing was written.
-        """
-        self._session.drive(commit(self._end()))
-
-    def __enter__(self) -> Batch:
-        self._check_open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self.discard()
-        elif not self._ended:
-            self.commit()
-
-
-@final
-class AsyncBatch(_AnyBatch, AsyncOnly):
-    """Up to 500 writes that are committed together, all or none; made by `ctx.batch()`.
-
-    In an `async with`, it commits at the end, and discards everything if the block raises.
-    """
-
-    __slots__ = ("_session",)
-
-    def __init__(self, session: AsyncSession) -> None:
-        super().__init__(session.settings.writer)
-        self._session = session
-
-    async def commit(self) -> None:
-        """Send the writes; without any, nothing is sent. The batch has ended then, whatever comes of it.
-
-        Raises:
-            DocumentAlreadyExistsError: A document that was to be created exists; nothing was written.
-            DocumentNotFoundError: A document that was to be updated doesn't exist; nothing was written.
-            StaleDocumentError: A document has changed meanwhile; nothing was written.
-        """
-        await self._session.drive(commit(self._end()))
-
-    async def __aenter__(self) -> AsyncBatch:
-        self._check_open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self.discard()
-        elif not self._ended:
-            await self.commit()

@@ -6,18 +6,20 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, field
 from datetime import datetime
-from itertools import pairwise
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from .._interop.google import from_sdk_change
 from .._model.model import Model
-from .._query.criteria import ID_PLACE, FieldKey, Place, is_iterable, place_of, place_text, resolved, value_at
+from .._query.cursors import value_at
+from .._query.fields import FieldKey, is_iterable, resolve_key
 from .._types.shapes import describe
-from ..codec import Codec, ResolvedField
+from ..codec import Codec, ResolvedField, codec_for
 from ..errors import CendryError, InvalidValueError
-from ..paths import FieldPath
-from ..plan import FieldTransform
+from ..paths import DOCUMENT_ID, FieldPath
+from ..plan import FieldTransform, overlap, put_at
 from ..values import DELETE_FIELD, SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, is_transform
+
+M = TypeVar("M", bound=Model)
 
 
 class Changes(Protocol):
@@ -48,11 +50,7 @@ class Masked:
     def put(self, path: FieldPath, text: str, stored: Any) -> None:
         """Write one field."""
         self.paths[path] = text
-        *parents, last = path.segments
-        data = self.data
-        for segment in parents:
-            data = data.setdefault(segment, {})
-        data[last] = stored
+        put_at(self.data, path.segments, stored)
 
     def touches(self, path: FieldPath) -> bool:
         """Whether a field, a part of it or what holds it is changed."""
@@ -74,32 +72,31 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
         InvalidValueError: A value doesn't fit its field.
         CendryError: Two changes overlap.
     """
-    places: list[tuple[Place, str, ResolvedField, Any]] = []
+    fields: list[tuple[ResolvedField, str, Any]] = []
     named: dict[FieldPath, str] = {}
     for key, value in changes:
-        place = place_of(model, key, "update")
-        text = place_text(place)
-        if place == ID_PLACE:
+        into = resolve_key(codec, key, "update")
+        text = into.text
+        if into.path == DOCUMENT_ID:
             raise CendryError(f"The id of a document can't be updated; save() this {model.__qualname__} under another.")
-        into = resolved(codec, place)
         if into.path in named:
             raise CendryError(f"The update of {model.__qualname__} names {text!r} twice.")
         named[into.path] = text
-        places.append((place, text, into, from_sdk_change(value)))
+        fields.append((into, text, from_sdk_change(value)))
     if len(named) > 1:
         _refuse_overlaps(model, named)
     found = Masked()
-    for place, text, into, value in places:
+    for into, text, value in fields:
         if value is DELETE_FIELD:
             found.paths[into.path] = text
-            _forget(found, codec, model, place, text)
+            _forget(found, model, into, text)
         elif is_transform(value):
             found.transforms[into.path] = FieldTransform(into.path, stored_transform(model, into, text, value, now))
         else:
             stored = into.encode(value)
             found.put(into.path, text, stored)
-            if not isinstance(place, FieldPath):
-                found.values.append((place, into.decode(stored)))
+            if into.names:
+                found.values.append((into.names, into.decode(stored)))
     return found
 
 
@@ -112,8 +109,47 @@ def current_values(instance: Model, fields: object) -> list[tuple[FieldKey, Any]
     """
     if isinstance(fields, (str, FieldPath)) or not is_iterable(fields):
         raise TypeError(f"fields= takes a list of fields, not {fields!r}.")
-    model = type(instance)
-    return [(one, value_at(instance, place_of(model, one, "fields="))) for one in fields]
+    codec = codec_for(type(instance))
+    return [(one, value_at(instance, resolve_key(codec, one, "fields="))) for one in fields]
+
+
+def items_of(changes: object, what: str) -> list[tuple[Any, Any]]:
+    """Fields and their values, in the order given; nothing gives none.
+
+    Raises:
+        TypeError: It is no dict and nothing like one.
+    """
+    if changes is None:
+        return []
+    if isinstance(changes, type) or not callable(getattr(changes, "items", None)):
+        raise TypeError(f"{what} as a dict ({{City.name: 'x'}}), not {changes!r}.")
+    return list(cast("Changes", changes).items())
+
+
+def built(model: type[M], document_id: str, values: Changes | None, what: str) -> M:
+    """A new instance from top-level fields by name or descriptor.
+
+    Raises:
+        UnknownFieldError: A name is not declared.
+        CendryError: A key is no field of the model itself, or a value is only for updates.
+    """
+    codec = codec_for(model)
+    arguments: dict[str, Any] = {}
+    for key, given in items_of(values, f"{what}= takes values"):
+        value = from_sdk_change(given)
+        field = resolve_key(codec, key, what)
+        if len(field.names) != 1 or field.path == DOCUMENT_ID:
+            raise CendryError(
+                f"{field.text!r} can't be in {what} for a new {model.__qualname__}: give whole top-level "
+                "fields, and with update_or_create() what to create it from in create_defaults=."
+            )
+        if is_transform(value) or value is DELETE_FIELD:
+            raise CendryError(
+                f"{value!r} changes what is stored, and a new {model.__qualname__} has nothing stored: "
+                "give update_or_create() the values of a new document in create_defaults=."
+            )
+        arguments[field.names[0]] = value
+    return model(id=document_id, **arguments)
 
 
 def stored_transform(model: type[Any], into: ResolvedField, text: str, value: Any, now: datetime) -> Any:
@@ -140,30 +176,28 @@ def stored_transform(model: type[Any], into: ResolvedField, text: str, value: An
 
 
 def _refuse_overlaps(model: type[Any], named: Mapping[FieldPath, str]) -> None:
-    # In order, a field stands right before the first of those that lie in it.
-    ordered = sorted(named)
-    for outer, inner in pairwise(ordered):
-        if outer.is_prefix_of(inner):
-            raise CendryError(
-                f"The update of {model.__qualname__} names {named[outer]!r} and {named[inner]!r}, which lies in it; "
-                "name one of them."
-            )
+    nested = overlap(named)
+    if nested is not None:
+        outer, inner = nested
+        raise CendryError(
+            f"The update of {model.__qualname__} names {named[outer]!r} and {named[inner]!r}, which lies in it; "
+            "name one of them."
+        )
 
 
-def _forget(found: Masked, codec: Codec[Any], model: type[Any], place: Place, text: str) -> None:
-    """Remove a field; an absent one reads as its default, so that one without a default must stay."""
-    if isinstance(place, FieldPath):
+def _forget(found: Masked, model: type[Any], into: ResolvedField, text: str) -> None:
+    """Remove a field; an absent one reads as its default, so one without a default must stay."""
+    if not into.names:
         return
-    into = codec.resolve(place)
     declared = into.field
     if declared is None:
         # A key of a dict goes without a trace.
-        found.values.append((place, MISSING))
+        found.values.append((into.names, MISSING))
         return
     if declared.required:
         expected = f"{describe(into.shape)} (the field is required)"
         raise InvalidValueError(model.__qualname__, text, expected, "DELETE_FIELD")
-    found.values.append((place, into.absent()))
+    found.values.append((into.names, into.absent()))
 
 
 def show(instance: Model, values: Iterable[tuple[Names, Any]]) -> None:

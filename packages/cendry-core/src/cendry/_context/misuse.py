@@ -1,8 +1,9 @@
-"""What says so when one twin is used like the other."""
+"""Clear errors for one twin used like the other: `with` on an async context, a plain function where one is awaited."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from inspect import isawaitable, iscoroutine
+from typing import TYPE_CHECKING, Any, NoReturn
 
 
 class SyncOnly:
@@ -36,3 +37,24 @@ class AsyncOnly:
 
 def _name(thing: object) -> str:
     return getattr(thing, "_cendry_name", type(thing).__name__)
+
+
+def check_plain(result: Any) -> None:
+    """Refuse what an async function returned to the sync twin.
+
+    Raises:
+        TypeError: It is a coroutine.
+    """
+    if iscoroutine(result):
+        result.close()
+        raise TypeError("Cendry.transaction() takes a plain function; use AsyncCendry for an async one.")
+
+
+def check_awaitable(result: Any) -> None:
+    """Refuse what a plain function returned to the async twin.
+
+    Raises:
+        TypeError: It can't be awaited.
+    """
+    if not isawaitable(result):
+        raise TypeError(f"AsyncCendry.transaction() takes an async function; this one gave {result!r}.")

@@ -1,57 +1,18 @@
-"""Listening: what changed between two states of a query or a document, told to the user's callback."""
+"""Listening: the changes between two states of a query or a document, handed to the user's callback."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from types import TracebackType
-from typing import Any, Generic, Literal, TypeVar, final
+from typing import Any
 
-from .._immutable import dataclass
 from .._query.results import Read
+from .._query.snapshots import Change, Snapshot
 from ..backend import Backend, ListenHandle, SnapshotResult, StoredDocument
 from ..plan import GetPlan, QueryPlan
 
-M_co = TypeVar("M_co", covariant=True)
 
-
-@final
-@dataclass(frozen=True, slots=True)
-class Change(Generic[M_co]):
-    """What happened to one document since the snapshot before.
-
-    Attributes:
-        type: `"added"`, `"modified"` or `"removed"`; for those that began or ceased to match, too.
-        document: The document; if it was removed, as it was last seen.
-        old_index: Its place in the snapshot before, or `None` if it was added.
-        new_index: Its place in this snapshot, or `None` if it was removed.
-    """
-
-    type: Literal["added", "modified", "removed"]
-    document: M_co
-    old_index: int | None
-    new_index: int | None
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Snapshot(Generic[M_co]):
-    """The state of a listened query or document at one moment.
-
-    Attributes:
-        documents: All documents that match, in the order of the query; for one document, itself or nothing.
-        changes: What changed since the snapshot before: first what was removed, then the rest in order.
-        read_time: The moment, or `None` where the database doesn't tell.
-    """
-
-    documents: tuple[M_co, ...]
-    changes: tuple[Change[M_co], ...]
-    read_time: datetime | None
-
-
-@final
-class Listener:
-    """A running listener. `close()` it, or use it in a `with`; closing the context closes it too."""
+class Watch:
+    """A running listener: it compares each snapshot with the one before. Users hold it through a `Listener`."""
 
     __slots__ = ("_all", "_backwards", "_callback", "_closed", "_handle", "_known", "_on_error", "_read", "_unfit")
 
@@ -61,13 +22,13 @@ class Listener:
         backwards: bool,
         callback: Callable[[Snapshot[Any]], object],
         on_error: Callable[[BaseException], object] | None,
-        all_listeners: set[Listener],
+        all_watches: set[Watch],
     ) -> None:
         self._read = read
         self._backwards = backwards
         self._callback = callback
         self._on_error = on_error
-        self._all = all_listeners
+        self._all = all_watches
         self._handle: ListenHandle | None = None
         self._closed = False
         self._known: dict[str, StoredDocument] = {}
@@ -75,7 +36,7 @@ class Listener:
 
     @property
     def closed(self) -> bool:
-        """Whether it has ended: closed, or given up after an error."""
+        """Whether it has ended."""
         return self._closed
 
     def close(self) -> None:
@@ -84,14 +45,6 @@ class Listener:
         self._all.discard(self)
         if self._handle is not None:
             self._handle.close()
-
-    def __enter__(self) -> Listener:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def start(self, backend: Backend, plan: QueryPlan | GetPlan) -> None:
         """Begin; contexts call it."""

@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from random import SystemRandom
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeAlias, cast
 
 from .._interop.google import from_sdk_change
 from .._model.fields import FieldInfo
 from .._model.metadata import attach, attach_deleted, check_instance, known_update_time, parent_of, remembered
 from .._model.model import Model, fields_of
-from .._query.criteria import is_ref
-from .._query.flow import Commit, Flow
 from .._types.analysis import TypeRegistry
 from .._types.shapes import Converted, Nullable, Shape
 from ..backend import CommitResult
@@ -21,14 +19,14 @@ from ..codec import Codec, codec_for
 from ..errors import CendryError, InvalidValueError
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
-from ..reference import Ref, check_parent, document_path, located_path, parent_path
+from ..reference import check_parent, parent_path
 from ..values import is_transform
-from .changes import Changes, Masked, Names, current_values, masked, show, stored_transform
+from .changes import Masked, Names, current_values, items_of, masked, show, stored_transform
+from .targets import existing_path, locate
 
 MAX_WRITES: Final = 500
 """Writes in one atomic commit (https://firebase.google.com/docs/firestore/quotas)."""
 
-M = TypeVar("M", bound=Model)
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 # What secrets.choice is; the module itself brings in hmac and hashlib, and with them 5 ms of import time.
 _choice: Final = SystemRandom().choice
@@ -203,40 +201,6 @@ def _timed(codec: Codec[Any]) -> tuple[FieldInfo, ...]:
     return found
 
 
-def locate(target: object, document_id: object, parent: object) -> tuple[type[Any], str, Model | None]:
-    """The model, the path and the instance (if it is one) of what a method was given.
-
-    Raises:
-        TypeError: It is no instance, no `Ref`, and no class with an id.
-        CendryError: The instance has no id, or the parent is missing.
-        InvalidDocumentIdError: The id is not legal.
-    """
-    if isinstance(target, type):
-        if document_id is None:
-            raise TypeError(f"An id is needed with a class: ({target.__qualname__}, 'id').")
-        return target, document_path(target, document_id, parent), None
-    if document_id is not None:
-        raise TypeError(f"An id goes with a class; {target!r} has its own.")
-    if is_ref(target):
-        if parent is not None:
-            raise TypeError("parent= goes with a class or an instance; a Ref has its own.")
-        return model_of(target), located_path(target), None
-    check_instance(target)
-    instance = cast("Model", target)
-    return type(instance), _existing_path(instance, parent), instance
-
-
-def model_of(ref: Ref[Any]) -> type[Any]:
-    """The class of a reference's document.
-
-    Raises:
-        CendryError: The reference doesn't know it.
-    """
-    if ref.model is None:
-        raise CendryError(f"{ref!r} doesn't know the model of its document; say ref.as_model(City).")
-    return ref.model
-
-
 def precondition(instance: Model | None, path: str, if_unchanged: object) -> datetime | None:
     """The update time that `if_unchanged` demands.
 
@@ -265,22 +229,10 @@ def precondition(instance: Model | None, path: str, if_unchanged: object) -> dat
 def _place(instance: Model, parent: object) -> tuple[str, bool]:
     check_instance(instance)
     if instance.id is not None:
-        return _existing_path(instance, parent), False
+        return existing_path(instance, parent), False
     model = type(instance)
     above = parent_of(instance) if parent is None else parent_path(parent)
     return join_path(check_parent(model, above), cast("str", model.__collection__), automatic_id()), True
-
-
-def _existing_path(instance: Model, parent: object) -> str:
-    if parent is None:
-        known = remembered(instance)
-        return located_path(instance) if known is None else known.path
-    if instance.id is None:
-        raise CendryError(f"This {type(instance).__qualname__} has no id; set one, or save() it first.")
-    path = document_path(type(instance), instance.id, parent)
-    known = remembered(instance)
-    # The same path may be one of a backend's own, that knows more of the document.
-    return known.path if known is not None and known.path == path else path
 
 
 def _with_id(pending: Pending) -> Pending:
@@ -288,19 +240,6 @@ def _with_id(pending: Pending) -> Pending:
     if pending.new_id:
         object.__setattr__(pending.instance, "id", pending.write.path.rpartition("/")[2])
     return pending
-
-
-def items_of(changes: object, what: str) -> list[tuple[Any, Any]]:
-    """Fields and their values, in the order given; nothing gives none.
-
-    Raises:
-        TypeError: It is no dict and nothing like one.
-    """
-    if changes is None:
-        return []
-    if isinstance(changes, type) or not callable(getattr(changes, "items", None)):
-        raise TypeError(f"{what} as a dict ({{City.name: 'x'}}), not {changes!r}.")
-    return list(cast("Changes", changes).items())
 
 
 def _moment(codec: Codec[Any], name: str, now: datetime) -> tuple[Any, Any]:
@@ -318,25 +257,7 @@ def _as_declared(shape: Shape, now: datetime) -> Any:
     return now
 
 
-# After the commit
-
-
-def commit(pending: Sequence[Pending], transaction: Any = None) -> Flow[None]:
-    """Send writes and bring their instances up to date.
-
-    An id that was made for a write is taken back when the database refused it, and kept when the outcome is unknown,
-    so that a retry makes no second document.
-    """
-    if not pending and transaction is None:
-        return
-    check_number(len(pending))
-    try:
-        result: CommitResult = yield Commit(tuple(one.write for one in pending), transaction)
-    except BaseException as error:
-        if is_refusal(error):
-            discard(pending)
-        raise
-    settle(pending, result)
+# Around the commit
 
 
 def check_number(count: int) -> None:

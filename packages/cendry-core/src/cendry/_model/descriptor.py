@@ -9,7 +9,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, Protocol, TypeVar, cast, final, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    Literal,
+    NoReturn,
+    Protocol,
+    TypeVar,
+    cast,
+    final,
+    overload,
+)
 from weakref import WeakValueDictionary
 
 from .._frozen import class_name
@@ -19,9 +32,6 @@ from .._types.shapes import describe as describe_shape
 from ..errors import UnknownFieldError
 from ..filters import And, Asc, Comparison, Desc, Filter, ModelField
 from ..paths import check_field_name, quote_segment
-
-if TYPE_CHECKING:
-    from .model import Map
 
 T_co = TypeVar("T_co", covariant=True)
 E = TypeVar("E")
@@ -34,6 +44,12 @@ class Values(Protocol[T_co]):
     def __contains__(self, item: object, /) -> bool: ...
     def __iter__(self) -> Iterator[T_co]: ...
     def __len__(self) -> int: ...
+
+
+class MapLike(Protocol):
+    """An instance of a `Map`, as far as descriptors look at it."""
+
+    __cendry_kind__: ClassVar[Literal["model", "map"]]
 
 
 class DataclassLike(Protocol):
@@ -215,9 +231,9 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     # What is inside
 
     @overload
-    def __getitem__(self: FieldDescriptor[Map | None], key: FieldDescriptor[V], /) -> FieldDescriptor[V]: ...
+    def __getitem__(self: FieldDescriptor[MapLike | None], key: FieldDescriptor[V], /) -> FieldDescriptor[V]: ...
     @overload
-    def __getitem__(self: FieldDescriptor[Map | None], key: str, /) -> FieldDescriptor[Any]: ...
+    def __getitem__(self: FieldDescriptor[MapLike | None], key: str, /) -> FieldDescriptor[Any]: ...
     @overload
     def __getitem__(self: FieldDescriptor[Mapping[str, V] | None], key: str, /) -> FieldDescriptor[V]: ...
     @overload
@@ -240,7 +256,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             raise UnknownFieldError(repr(self), key, tuple(get_close_matches(key, names)))
         raise TypeError(f"{self!r} is {describe_shape(self._own_shape())}; there is nothing inside it to name {key!r}.")
 
-    def __getattr__(self: FieldDescriptor[Map | None], name: str) -> FieldDescriptor[Any]:
+    def __getattr__(self: FieldDescriptor[MapLike | None], name: str) -> FieldDescriptor[Any]:
         # Whoever asks for special names (copy, inspect, abc) wants no field.
         found = None if name.startswith("__") else self._child(name)
         if found is not None:

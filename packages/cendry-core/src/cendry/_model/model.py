@@ -19,8 +19,6 @@ __all__ = ["Map", "Model", "ModelMeta", "fields_of", "resolve"]
 if TYPE_CHECKING:
     from typing import _ProtocolMeta  # pyright: ignore[reportPrivateUsage]
 
-    from .metadata import DocumentMetadata
-
     # It is the metaclass that is decorated, since checkers let the classes that name such a one (Map and Model) be
     # bases of frozen and of other classes alike. Class keywords they hold against __new__ or __init_subclass__.
     @dataclass_transform(kw_only_default=True)
@@ -143,7 +141,7 @@ class Model(_Record, metaclass=ModelMeta):
         if self.id is None:
             raise CendryError(f"This {cls.__qualname__} has no id; set one, or save() it first.")
         # In the instance's own dict, so that it goes along with copies and pickles, and ends with the instance.
-        known: DocumentMetadata | None = self.__dict__.get("_cendry_metadata")
+        known: Any = self.__dict__.get("_cendry_metadata")
         parent = None if known is None else split_path(known.path)[0]
         return join_path(check_parent(cls, parent), cls.__collection__, self.id)
 

@@ -1,21 +1,20 @@
-"""Going on where a query stopped: the next page, or the rest of a stream. Pure functions and flows."""
+"""The pages of a query: going on where it stopped."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
+from .._immutable import replace
 from .._types.analysis import TypeRegistry
 from ..backend import StoredDocument
 from ..errors import DecodeError
-from ..paths import DOCUMENT_ID, FieldPath
-from ..plan import Bound, QueryPlan
+from ..paths import DOCUMENT_ID
+from ..plan import Bound, QueryPlan, value_at
 from ..reference import Ref
-from .compile import planned
-from .criteria import Criteria
-from .flow import Flow
+from .compile import compiled
 from .results import reader
+from .spec import QuerySpec
 
 T = TypeVar("T")
 
@@ -34,25 +33,20 @@ def plan_after(plan: QueryPlan, last: StoredDocument, count: int = 1) -> QueryPl
         return replace(plan, resume=cursor, limit=limit, offset=0)
     data = last.data or {}
     values = tuple(
-        Ref.from_path(last.path) if order.path == DOCUMENT_ID else _stored(data, order.path) for order in plan.orders
+        Ref.from_path(last.path) if order.path == DOCUMENT_ID else value_at(data, order.path.segments)
+        for order in plan.orders
     )
     return replace(plan, start=Bound(values, before=False), limit=limit, offset=0)
 
 
-def _stored(data: Any, path: FieldPath) -> Any:
-    for segment in path:
-        data = data[segment]
-    return data
-
-
-class Pages(Generic[T]):
+class Paging(Generic[T]):
     """The pages of one run of a query: what is fetched, and what comes next."""
 
-    __slots__ = ("_fetched", "_next", "_on_error", "_read", "_size", "_turned")
+    __slots__ = ("_backwards", "_fetched", "_next", "_on_error", "_read", "_size")
 
     def __init__(
         self,
-        criteria: Criteria,
+        spec: QuerySpec,
         registry: TypeRegistry,
         size: Any,
         on_error: Callable[[DecodeError], object] | None,
@@ -61,29 +55,40 @@ class Pages(Generic[T]):
             raise TypeError(f"paginate takes an int, not {size!r}.")
         if size < 1:
             raise ValueError(f"paginate takes pages of 1 or more, not {size}.")
-        whole = planned(criteria, registry, whole_order=True)
-        self._next: QueryPlan | None = whole.plan
-        self._turned = whole.backwards
-        self._read: Callable[[StoredDocument], T] = reader(whole.codec)
+        query = compiled(spec, registry, complete=True)
+        self._next: QueryPlan | None = query.plan
+        self._backwards = query.backwards
+        self._read: Callable[[StoredDocument], T] = reader(query.codec)
         self._size: int = size
         self._on_error = on_error
         self._fetched: list[StoredDocument] = []
 
-    def step(self) -> Flow[list[T] | None]:
-        """The next page, or `None` at the end.
+    @property
+    def next_plan(self) -> QueryPlan | None:
+        """The plan whose results are needed for the next page, or `None` if all are there."""
+        plan = self._next
+        if plan is None or self._backwards:
+            return plan
+        return replace(plan, limit=self._size if plan.limit is None else min(self._size, plan.limit))
 
-        A document that doesn't fit its model raises, unless there is a handler; the next step then gives the rest
+    def add(self, results: list[StoredDocument]) -> None:
+        """Take the results of the plan."""
+        plan, self._next = self._next, None
+        if plan is None or self._backwards:
+            # The last ones come first, so there is no page before all are there.
+            self._fetched = results[::-1]
+            return
+        self._fetched = results
+        size = self._size if plan.limit is None else min(self._size, plan.limit)
+        if len(results) == size and plan.limit != size:
+            self._next = plan_after(plan, results[-1], size)
+
+    def take(self) -> list[T]:
+        """A page of what is there; empty if nothing of that can be read.
+
+        A document that doesn't fit its model raises, unless there is a handler; the next call then gives the rest
         of that page.
         """
-        while True:
-            page = self._page()
-            if page:
-                return page
-            if self._next is None:
-                return None
-            yield from self._fetch(self._next)
-
-    def _page(self) -> list[T]:
         page: list[T] = []
         for result in self._fetched[: self._size]:
             try:
@@ -95,15 +100,3 @@ class Pages(Generic[T]):
                 self._on_error(error)
         del self._fetched[: len(page)]
         return page
-
-    def _fetch(self, plan: QueryPlan) -> Flow[None]:
-        if self._turned:
-            # The last ones come first, so there is no page before all are there.
-            self._fetched = (yield plan)[::-1]
-            self._next = None
-            return
-        size = self._size if plan.limit is None else min(self._size, plan.limit)
-        results: list[StoredDocument] = yield replace(plan, limit=size)
-        self._fetched = results
-        rest = plan_after(plan, results[-1], len(results)) if len(results) == size else None
-        self._next = None if rest is None or rest.limit == 0 else rest

@@ -1,20 +1,14 @@
-"""From what a backend answers to instances: the read path, and the flows behind a query's methods."""
+"""From the results of a backend to instances: the hot path of all reads."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from dataclasses import replace
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
 
 from .._model.metadata import DocumentMetadata, new_metadata
-from .._types.analysis import TypeRegistry
 from ..backend import DocumentResult, StoredDocument
 from ..codec import Codec
-from ..errors import DecodeError, DocumentNotFoundError, MultipleResultsError
-from ..plan import Aggregation, AggregationPlan
-from .compile import Planned, planned
-from .criteria import ID_PLACE, Criteria, place_of, place_text, resolved
-from .flow import Flow
+from ..errors import DecodeError
 
 T = TypeVar("T")
 Read = Callable[[StoredDocument], T]
@@ -54,71 +48,8 @@ def plain_reader(codec: Codec[T]) -> Callable[[DocumentResult], T]:
     return read
 
 
-class Documents(Iterator[T], Generic[T]):
-    """What a query gives, one by one as it arrives.
-
-    A document that doesn't fit its model raises a `DecodeError` for that document; `next()` goes on with the one
-    after it. With a handler, the error goes there, and the iteration goes on by itself.
-    """
-
-    __slots__ = ("_on_error", "_read", "_results")
-
-    def __init__(
-        self,
-        results: Iterator[StoredDocument],
-        read: Read[T],
-        on_error: ErrorHandler | None = None,
-    ) -> None:
-        self._results = results
-        self._read = read
-        self._on_error = on_error
-
-    def __next__(self) -> T:
-        for result in self._results:
-            try:
-                return self._read(result)
-            except DecodeError as error:
-                _handle(error, self._on_error)
-        raise StopIteration
-
-    def close(self) -> None:
-        """Stop the stream and release what it holds."""
-        close = getattr(self._results, "close", None)
-        if close is not None:
-            close()
-
-
-class AsyncDocuments(AsyncIterator[T], Generic[T]):
-    """The async twin of `Documents`."""
-
-    __slots__ = ("_on_error", "_read", "_results")
-
-    def __init__(
-        self,
-        results: AsyncIterator[StoredDocument],
-        read: Read[T],
-        on_error: ErrorHandler | None = None,
-    ) -> None:
-        self._results = results
-        self._read = read
-        self._on_error = on_error
-
-    async def __anext__(self) -> T:
-        async for result in self._results:
-            try:
-                return self._read(result)
-            except DecodeError as error:
-                _handle(error, self._on_error)
-        raise StopAsyncIteration
-
-    async def aclose(self) -> None:
-        """Stop the stream and release what it holds."""
-        close = getattr(self._results, "aclose", None)
-        if close is not None:
-            await close()
-
-
-def _handle(error: DecodeError, handler: ErrorHandler | None) -> None:
+def pass_on(error: DecodeError, handler: ErrorHandler | None) -> None:
+    """Hand an error to the handler; raise it if there is none."""
     if handler is None:
         raise error
     handler(error)
@@ -128,94 +59,10 @@ def read_all(results: Iterable[StoredDocument], read: Read[T], on_error: ErrorHa
     """Instances of all results; those that don't fit go to the handler, or raise."""
     if on_error is None:
         return [read(result) for result in results]
-    return list(Documents(iter(results), read, on_error))
-
-
-def to_list(criteria: Criteria, registry: TypeRegistry, on_error: ErrorHandler | None) -> Flow[list[Any]]:
-    """All documents of a query."""
-    whole = planned(criteria, registry)
-    results: list[StoredDocument] = yield whole.plan
-    return read_all(results[::-1] if whole.backwards else results, reader(whole.codec), on_error)
-
-
-def first(criteria: Criteria, registry: TypeRegistry) -> Flow[Any]:
-    """The first document, or `None`."""
-    whole = planned(criteria, registry)
-    # Turned round, the first one of the last n comes at the end.
-    results: list[StoredDocument] = yield whole.plan if whole.backwards else whole.limited(1)
-    return reader(whole.codec)(results[-1 if whole.backwards else 0]) if results else None
-
-
-def last(criteria: Criteria, registry: TypeRegistry) -> Flow[Any]:
-    """The last document, or `None`."""
-    bounded = not criteria.from_last and (criteria.limit is not None or criteria.offset > 0)
-    whole = planned(criteria if bounded else criteria._replace(from_last=True), registry)
-    results: list[StoredDocument] = yield whole.plan if bounded else whole.limited(1)
-    return reader(whole.codec)(results[-1]) if results else None
-
-
-def one_or_none(criteria: Criteria, registry: TypeRegistry) -> Flow[Any]:
-    """The only document, or `None` if there is none."""
-    whole = planned(criteria, registry)
-    results: list[StoredDocument] = yield whole.limited(2)
-    if len(results) > 1:
-        raise MultipleResultsError(whole.plan.collection)
-    return reader(whole.codec)(results[0]) if results else None
-
-
-def one(criteria: Criteria, registry: TypeRegistry) -> Flow[Any]:
-    """The only document."""
-    found = yield from one_or_none(criteria, registry)
-    if found is None:
-        raise DocumentNotFoundError.by_query(criteria.model.__collection__)
+    found: list[T] = []
+    for result in results:
+        try:
+            found.append(read(result))
+        except DecodeError as error:
+            on_error(error)
     return found
-
-
-def exists(criteria: Criteria, registry: TypeRegistry) -> Flow[bool]:
-    """Whether there is any document."""
-    results: list[StoredDocument] = yield replace(planned(criteria, registry).limited(1), projection=())
-    return bool(results)
-
-
-def count(criteria: Criteria, registry: TypeRegistry) -> Flow[int]:
-    """How many documents there are."""
-    figures: tuple[int] = yield AggregationPlan(planned(criteria, registry).plan, (Aggregation("count"),))
-    return figures[0]
-
-
-def ids(criteria: Criteria, registry: TypeRegistry) -> Flow[list[str]]:
-    """The ids of all documents; of a collection group, their paths."""
-    whole = planned(criteria, registry)
-    results: list[StoredDocument] = yield replace(whole.plan, projection=())
-    paths = [result.path for result in results]
-    if not criteria.group:
-        paths = [path[path.rfind("/") + 1 :] for path in paths]
-    return paths[::-1] if whole.backwards else paths
-
-
-def projected(
-    criteria: Criteria, registry: TypeRegistry, fields: tuple[Any, ...]
-) -> tuple[Planned, Read[dict[str, Any]]]:
-    """The plan that fetches these fields only, and a function that makes a dict of a result.
-
-    Raises:
-        TypeError: No field is named.
-        UnknownFieldError: A name is not declared.
-    """
-    if not fields:
-        raise TypeError("project() takes at least one field.")
-    whole = planned(criteria, registry)
-    places = [place_of(criteria.model, field, "project") for field in fields]
-    columns = [(place_text(place), resolved(whole.codec, place)) for place in places if place != ID_PLACE]
-    paths = {column.path for _, column in columns}
-    # What lies inside a field that travels anyway must not be asked for twice.
-    outer = tuple(path for path in sorted(paths) if not any(p != path and p.is_prefix_of(path) for p in paths))
-
-    def read(result: StoredDocument) -> dict[str, Any]:
-        row: dict[str, Any] = {"id": result.path[result.path.rfind("/") + 1 :]}
-        for name, column in columns:
-            row[name] = column.read(result.data, result.path)
-        return row
-
-    plan = replace(whole.plan, projection=outer)
-    return replace(whole, plan=plan), read

@@ -122,7 +122,8 @@ class Codec(Generic[M]):
         if found is not None:
             return found
         if names == ("id",) and self.shape.style == "model":
-            return self._place(names, DOCUMENT_ID, DocumentId(), None)
+            found = self._resolved[names] = self._place(names, DOCUMENT_ID, DocumentId(), None)
+            return found
         shape: Shape = self.shape
         segments: list[str] = []
         fields: list[RecordField | None] = []
@@ -157,8 +158,8 @@ class Codec(Generic[M]):
         return self.resolve(names)
 
     def resolve_stored(self, path: FieldPath) -> ResolvedField:
-        """A place by its stored path, which is taken as it is; values there are stored as given."""
-        return self._place(path.segments, path, Anything(), None)
+        """A field by its stored path, which is taken as it is and has no names; values there are stored as given."""
+        return self._place((), path, Anything(), None)
 
     def mask(self, data: Mapping[str, Any]) -> tuple[FieldPath, ...]:
         """The declared places in encoded data, inside embedded maps too: the update mask of `extra="keep"`."""
@@ -244,27 +245,31 @@ class Codec(Generic[M]):
     ) -> ResolvedField:
         model = self.model.__qualname__
         element = element_of(shape)
-        text = text_of(names)
+        text = text_of(names or path.segments)
         depth = len(path) - 1
 
-        def encode(value: Any, of: Shape = shape, in_array: bool = False) -> Any:
-            try:
-                write, _, measured = self._converter(of)
-                stored = write(value)
-                if not measured or not deeper_than(stored, MAX_DEPTH - depth - in_array):
-                    return stored
-                error: Exception = Mismatch()
-            except Exception as raised:
-                error = raised
-            writer = Writer()
-            found = writer.write(of, value, text, depth + in_array)
-            if found is FAILED:
-                raise self._value_error(writer.problems) from _cause(error)
-            return found
+        def encoder(of: Shape, outer: int) -> Callable[[Any], Any]:
+            converter: tuple[Callable[[Any], Any], Callable[[Any], Any], bool] | None = None
 
-        def encode_element(value: Any) -> Any:
-            assert element is not None
-            return encode(value, element, True)
+            def encode(value: Any) -> Any:
+                nonlocal converter
+                try:
+                    if converter is None:
+                        converter = self._converter(of)
+                    write, _, measured = converter
+                    stored = write(value)
+                    if not measured or not deeper_than(stored, MAX_DEPTH - outer):
+                        return stored
+                    error: Exception = Mismatch()
+                except Exception as raised:
+                    error = raised
+                writer = Writer()
+                found = writer.write(of, value, text, outer)
+                if found is FAILED:
+                    raise self._value_error(writer.problems) from _cause(error)
+                return found
+
+            return encode
 
         def decode(value: Any, document: str | None = None) -> Any:
             try:
@@ -276,8 +281,8 @@ class Codec(Generic[M]):
                     raise self._decode_error(reader.problems, document) from _cause(error)
                 return found
 
-        encode_elements = encode_element if element else None
-        return ResolvedField(model, names, path, shape, encode, decode, encode_elements, field, holders)
+        encode_element = None if element is None else encoder(element, depth + 1)
+        return ResolvedField(model, names, path, shape, encoder(shape, depth), decode, encode_element, field, holders)
 
 
 def _cause(error: Exception) -> Exception | None:

@@ -32,7 +32,7 @@ class ResolvedField:
 
     Attributes:
         model: The name of the model.
-        names: The Python names, from the document down; dict keys as they are.
+        names: The Python names, from the document down; dict keys as they are. Empty for a stored path.
         path: Where it is stored.
         shape: What is stored there.
         encode: Makes a stored value of a Python value; `InvalidValueError` if it doesn't fit.
@@ -55,8 +55,8 @@ class ResolvedField:
 
     @property
     def text(self) -> str:
-        """The names as one would write them in a string."""
-        return text_of(self.names)
+        """The field as one would write it in a string: its names, or else its stored path."""
+        return text_of(self.names or self.path.segments)
 
     def read(self, data: Any, document: str | None = None) -> Any:
         """The Python value from a document's stored data.

@@ -62,6 +62,21 @@ class Stamped(Model, collection="stamped"):
     updated: Field[datetime | None] = field(auto_now=True, alias="changed at")
 
 
+class Listing(Model, collection="listings"):
+    """A document with stored names that are sorted in one way, and in another as they are quoted in field paths."""
+
+    city: Field[int]
+    zip_code: Field[int] = field(alias="zip-code")
+    edition: Field[int] = field(alias="1st")
+    pages: Field[int] = field(alias="Pages")
+    age: Field[int]
+    shown: Field[int] = field(alias="display name")
+
+
+NAMES_BY_SEGMENT = [("city", "zip-code"), ("1st", "Pages"), ("age", "display name")]
+"""Stored names of `Listing` in the order of the names, which is not that of their quoted forms."""
+
+
 class Kept(Model, collection="cities", extra="keep"):
     """An older model of cities, that keeps what it doesn't know."""
 

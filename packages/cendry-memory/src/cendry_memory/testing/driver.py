@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from cendry import AsyncCendry, AsyncQuery, AsyncRows, Cendry
-from cendry._context.batch import AsyncBatch
-from cendry._context.transaction import AsyncScope, AsyncTransaction
+from cendry._context.aio.batch import AsyncBatch
+from cendry._context.aio.transaction import AsyncScope, AsyncTransaction
 from cendry.backend import CommitResult, DocumentResult, ListenHandle, SnapshotResult
 from cendry.paths import FieldPath
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write

@@ -10,9 +10,9 @@ import pytest
 from cendry import Ref, Snapshot
 from cendry.errors import InvalidRequestError
 from cendry.paths import FieldPath
-from cendry.plan import Condition, Delete, GetPlan, Order, QueryPlan, Set
+from cendry.plan import Composite, Condition, Delete, GetPlan, Order, QueryPlan, Set
 
-from .documents import City
+from .documents import NAMES_BY_SEGMENT, City
 from .driver import HEARING_SECONDS, Database
 from .features import Feature, needs
 from .suite import Suite
@@ -86,6 +86,17 @@ class ListenConformance(Suite):
         db.commit(*(Set(f"p/{n}/c/d{n}", {"n": n}) for n in range(1, 5)))
         assert ["d4", "d3"] == db.listen(QueryPlan("c", group=True, orders=(Order(N, True),), limit=2)).names()
         assert ["d2"] == db.listen(QueryPlan("c", parent="p/2")).names()
+
+    @needs(Feature.LISTENERS, Feature.QUERIES, Feature.SEVERAL_INEQUALITIES)
+    @pytest.mark.parametrize("projection", [None, ()])
+    @pytest.mark.parametrize(("first", "second"), NAMES_BY_SEGMENT)
+    def test_a_listener_has_the_order_of_its_query(
+        self, db: Database, first: str, second: str, projection: Any
+    ) -> None:
+        db.commit(*(Set(f"c/{name}", {first: n, second: -n}) for n, name in enumerate("dbca")))
+        where = Composite("AND", tuple(Condition(FieldPath(name), "<", 9) for name in (second, first)))
+        plan = QueryPlan("c", where=where, projection=projection)
+        assert list("dbca") == db.names(plan) == db.listen(plan).names()
 
     @needs(Feature.LISTENERS, Feature.QUERIES)
     def test_what_falls_out_of_a_limit_makes_room(self, db: Database) -> None:

@@ -23,6 +23,7 @@ from cendry.plan import (
     Where,
 )
 
+from .documents import NAMES_BY_SEGMENT
 from .driver import Database
 from .features import Feature, needs
 from .suite import Suite
@@ -203,6 +204,19 @@ class QueryConformance(Suite):
         assert list("bca") == db.names(QueryPlan("c", where=where("n", ">", 0)))
         assert list("abcd") == db.names(QueryPlan("c"))
 
+    @needs(Feature.QUERIES, Feature.SEVERAL_INEQUALITIES)
+    @pytest.mark.parametrize(("first", "second"), NAMES_BY_SEGMENT)
+    def test_several_inequalities_order_by_their_fields_names(self, db: Database, first: str, second: str) -> None:
+        db.commit(*(Set(f"c/{name}", {first: n, second: -n}) for n, name in enumerate("dbca")))
+        assert list("dbca") == db.names(QueryPlan("c", where=both(where(second, "<", 9), where(first, "<", 9))))
+        assert list("dbca") == db.names(QueryPlan("c", where=both(where(first, "<", 9), where(second, "<", 9))))
+
+    @needs(Feature.QUERIES, Feature.SEVERAL_INEQUALITIES, Feature.OR, Feature.NULL_FILTERS)
+    @pytest.mark.parametrize("nothing", [where("absent", ">", None), where("absent", "<", math.nan)], ids=str)
+    def test_a_range_that_matches_nothing_orders_nothing(self, db: Database, nothing: Condition) -> None:
+        db.commit(*(Set(f"c/{name}", {"n": n}) for n, name in enumerate("dbca")))
+        assert list("bca") == db.names(QueryPlan("c", where=either(nothing, where("n", ">", 0))))
+
     @needs(Feature.QUERIES)
     @pytest.mark.parametrize(("limit", "expected"), [(0, ""), (2, "ab"), (5, "abcde"), (9, "abcde")])
     def test_limits(self, lettered: Database, limit: int, expected: str) -> None:
@@ -371,6 +385,13 @@ class QueryConformance(Suite):
         assert (14, 4, 3.5) == lettered.aggregate(plan)
         nothing = (Aggregation("count"), Aggregation("sum", N), Aggregation("avg", N))
         assert (0, 0, None) == lettered.aggregate(AggregationPlan(QueryPlan("nothing"), nothing))
+
+    @needs(Feature.QUERIES, Feature.SUMS, Feature.LIMITS)
+    @pytest.mark.parametrize(("first", "second"), NAMES_BY_SEGMENT)
+    def test_sums_order_by_their_fields_names(self, db: Database, first: str, second: str) -> None:
+        db.commit(*(Set(f"c/{name}", {first: n, second: -n}) for n, name in enumerate("dbca")))
+        figures = (Aggregation("sum", F(second)), Aggregation("sum", F(first)))
+        assert (-1, 1) == db.aggregate(AggregationPlan(QueryPlan("c", limit=2), figures))
 
     @needs(Feature.QUERIES, Feature.SUMS, Feature.NAMES_WITH_DOTS)
     def test_figures_of_fields_whose_names_have_dots(self, lettered: Database) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 from cendry import (
     CendryError,
+    Comparison,
     DecodeError,
     DocumentNotFoundError,
     FieldPath,
@@ -17,7 +19,7 @@ from cendry import (
 )
 from cendry.plan import Delete, Set
 
-from .documents import Area, City, Mayor, Status
+from .documents import NAMES_BY_SEGMENT, Area, City, Listing, Mayor, Status
 from .driver import Database
 from .features import Feature, needs
 from .suite import Suite
@@ -150,6 +152,25 @@ class SelectConformance(Suite):
             seen.append(ids(page))
             db.commit(Set("cities/0", {"displayName": "0", "state": "AA", "status": "OPEN"}), Delete("cities/d"))
         assert [["a", "b"], ["c", "e"]] == seen
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.SEVERAL_INEQUALITIES)
+    @pytest.mark.parametrize(("first", "second"), NAMES_BY_SEGMENT)
+    def test_pages_have_the_order_of_their_query(self, db: Database, ctx: Any, first: str, second: str) -> None:
+        stored = [{name: -n for pair in NAMES_BY_SEGMENT for name in pair} | {first: n} for n in range(4)]
+        db.commit(*(Set(f"listings/{name}", data) for name, data in zip("dbca", stored, strict=True)))
+        both = [FieldPath(name) for name in (second, first)]
+        query = ctx.select(Listing, *(Comparison(path, "<", 9) for path in both))
+        assert list("dbca") == ids(query)
+        assert ("d", "a") == (query.first().id, query.last().id)
+        assert [["d", "b", "c"], ["a"]] == [ids(page) for page in query.paginate(3)]
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.SEVERAL_INEQUALITIES, Feature.OR, Feature.NULL_FILTERS)
+    @pytest.mark.usefixtures("cities")
+    def test_pages_leave_out_no_one_for_a_range_that_matches_nothing(self, ctx: Any) -> None:
+        nothing = Comparison(FieldPath("absent"), "<", math.nan)
+        query = ctx.select(City, nothing | (City.population > 0))
+        assert list("bcde") == ids(query)
+        assert [["b", "c"], ["d", "e"]] == [ids(page) for page in query.paginate(2)]
 
     @needs(Feature.QUERIES, Feature.PROJECTIONS)
     def test_project(self, cities: Any) -> None:

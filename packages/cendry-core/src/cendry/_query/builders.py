@@ -1,4 +1,4 @@
-"""What a query asks for, as an immutable value: the part that both twins share. It never reads."""
+"""The builders of a query, which both twins share: each gives a new immutable query. Nothing is read here."""
 
 # The functions of this file are the class's own, kept out of the names that users see on a query.
 # pyright: reportPrivateUsage=false
@@ -6,34 +6,27 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeGuard, TypeVar, Union, cast
+from typing import Any, Final, Generic, TypeAlias, TypeGuard, TypeVar, Union, cast
 
 from typing_extensions import Self
 
-from .._frozen import class_name, own_copy
+from .._frozen import class_name, own_copy, source
+from .._immutable import replace
 from .._model.model import Model
+from ..codec import codec_for
 from ..errors import CendryError, DecodeError
 from ..filters import And, Asc, Comparison, Desc, Filter, FilterLike, ModelField, Or, as_filters, as_order
 from ..paths import FieldPath
 from ..reference import Located, Ref, check_parent, parent_path
-from .criteria import (
-    Criteria,
-    Cursor,
-    FieldKey,
-    check_owner,
-    cursor_key,
-    described,
-    is_iterable,
-    place_of,
-    shown_cursor,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from .cursors import settled
+from .fields import FieldKey, check_owner, is_iterable, named_field, resolved
+from .spec import Cursor, QuerySpec
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
+Q = TypeVar("Q", bound="QueryBuilder[Any]")
 
 FilterArgument: TypeAlias = Union[FilterLike, Iterable[FilterLike]]
 """One filter, or several that must all hold."""
@@ -42,14 +35,14 @@ OrderArgument: TypeAlias = Union[FieldKey, Asc, Desc]
 """One order; a bare field means ascending."""
 
 
-class Selection(Generic[M_co]):
+class QueryBuilder(Generic[M_co]):
     """The builders that `Query` and `AsyncQuery` share; each gives a new query.
 
-    Equality, hash, repr and pickle speak of what is asked for, never of the context that a query is bound to.
+    Equality, hash, repr and pickle rest on what the query says, never on the context that it is bound to.
     """
 
-    __slots__ = ("__weakref__", "_criteria", "_on_error", "_source")
-    _criteria: Criteria
+    __slots__ = ("__weakref__", "_on_error", "_source", "_spec")
+    _spec: QuerySpec
     _source: Any
     _on_error: Callable[[DecodeError], object] | None
 
@@ -72,19 +65,28 @@ class Selection(Generic[M_co]):
         _check_model(model)
         if limit is not None and limit_to_last is not None:
             raise CendryError("A query takes limit= or limit_to_last=, not both.")
-        count = limit if limit_to_last is None else limit_to_last
-        self._criteria = Criteria(
-            model,
-            _filters(model, filters),
-            () if order_by is None else _orders(model, (order_by,)),
-            None if count is None else _positive("limit" if limit_to_last is None else "limit_to_last", count),
-            limit_to_last is not None,
-            _offset(offset),
-            _one_cursor(model, "start_at", start_at, "start_after", start_after),
-            _one_cursor(model, "end_before", end_before, "end_at", end_at),
-            _parent(model, parent, group),
-            group,
-            None if read_time is None else _moment(read_time),
+        # What is not given needs no checks: queries are built on hot paths.
+        if limit is not None:
+            limit = _positive("limit", limit)
+        elif limit_to_last is not None:
+            limit = _positive("limit_to_last", limit_to_last)
+        start = end = None
+        if start_at is not None or start_after is not None:
+            start = _one_cursor(model, "start_at", start_at, "start_after", start_after)
+        if end_at is not None or end_before is not None:
+            end = _one_cursor(model, "end_before", end_before, "end_at", end_at)
+        self._spec = QuerySpec(
+            model=model,
+            filters=_filters(model, filters),
+            orders=() if order_by is None else _orders(model, (order_by,)),
+            limit=limit,
+            from_last=limit_to_last is not None,
+            offset=_offset(offset),
+            start=start,
+            end=end,
+            parent=None if parent is None else _parent(model, parent, group),
+            group=group,
+            read_time=None if read_time is None else _moment(read_time),
         )
         self._source = None
         self._on_error = None
@@ -96,10 +98,10 @@ class Selection(Generic[M_co]):
             filters: Filters, or iterables of them.
 
         Raises:
-            TypeError: Something is no filter, or speaks of another model's fields.
+            TypeError: Something is not a filter, or names another model's fields.
         """
-        criteria = self._criteria
-        return self._with(filters=criteria.filters + _filters(criteria.model, filters))
+        spec = self._spec
+        return self._with(filters=spec.filters + _filters(spec.model, filters))
 
     def order_by(self, *orders: OrderArgument | Iterable[OrderArgument]) -> Self:
         """Sort by these fields, after the orders that are already there.
@@ -110,8 +112,8 @@ class Selection(Generic[M_co]):
         Raises:
             UnknownFieldError: A name is not declared.
         """
-        criteria = self._criteria
-        return self._with(orders=criteria.orders + _orders(criteria.model, orders))
+        spec = self._spec
+        return self._with(orders=spec.orders + _orders(spec.model, orders))
 
     def limit(self, count: int) -> Self:
         """Give at most `count` documents, from the first.
@@ -147,7 +149,7 @@ class Selection(Generic[M_co]):
             cursor: Values for the first orders of the query by field (`{"population": 100}`), or an instance.
                 Without `order_by`, the fields of the cursor are the order.
         """
-        return self._with(start=_cursor(self._criteria.model, "start_at", cursor))
+        return self._with(start=_cursor(self._spec.model, "start_at", cursor))
 
     def start_after(self, cursor: Mapping[Any, Any] | Model) -> Self:
         """Begin after the documents at the cursor.
@@ -155,7 +157,7 @@ class Selection(Generic[M_co]):
         Args:
             cursor: As in `start_at`. After an instance, documents with equal values are not skipped.
         """
-        return self._with(start=_cursor(self._criteria.model, "start_after", cursor))
+        return self._with(start=_cursor(self._spec.model, "start_after", cursor))
 
     def end_at(self, cursor: Mapping[Any, Any] | Model) -> Self:
         """End with the documents at the cursor.
@@ -163,7 +165,7 @@ class Selection(Generic[M_co]):
         Args:
             cursor: As in `start_at`.
         """
-        return self._with(end=_cursor(self._criteria.model, "end_at", cursor))
+        return self._with(end=_cursor(self._spec.model, "end_at", cursor))
 
     def end_before(self, cursor: Mapping[Any, Any] | Model) -> Self:
         """End before the documents at the cursor.
@@ -171,7 +173,7 @@ class Selection(Generic[M_co]):
         Args:
             cursor: As in `start_at`.
         """
-        return self._with(end=_cursor(self._criteria.model, "end_before", cursor))
+        return self._with(end=_cursor(self._spec.model, "end_before", cursor))
 
     def under(self, parent: Located) -> Self:
         """Query the subcollection of this document; for a collection group, all collections below it.
@@ -182,7 +184,7 @@ class Selection(Generic[M_co]):
         Raises:
             CendryError: The model declares another parent.
         """
-        return self._with(parent=_parent(self._criteria.model, parent, self._criteria.group))
+        return self._with(parent=_parent(self._spec.model, parent, self._spec.group))
 
     def at(self, read_time: datetime) -> Self:
         """Read the database as it was.
@@ -201,99 +203,112 @@ class Selection(Generic[M_co]):
         Args:
             handler: Called with a `DecodeError` that names the document.
         """
-        if not callable(handler):
-            raise TypeError(f"on_error takes a function of one argument, the DecodeError, not {handler!r}.")
         query = self._with()
-        query._on_error = handler
+        query._on_error = _handler(handler)
         return query
 
-    def bound_to(self, source: Any) -> Self:
-        """This query, run by `source`; contexts and transactions call it."""
-        query = self._with()
-        query._source = source
-        return query
+    def _bound(self) -> Any:
+        if self._source is None:
+            raise CendryError("This query is bound to no context, so nothing can run it: use ctx.select(query).")
+        return self._source
 
     def _with(self, **changes: Any) -> Self:
         query = object.__new__(type(self))
-        query._criteria = self._criteria._replace(**changes)
+        query._spec = replace(self._spec, **changes) if changes else self._spec
         query._source = self._source
         query._on_error = self._on_error
         return query
 
-    def _key(self) -> tuple[Any, ...]:
-        criteria = self._criteria
-        return (
-            *criteria[:6],
-            cursor_key(criteria, criteria.start),
-            cursor_key(criteria, criteria.end),
-            *criteria[8:],
-        )
-
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        key: Any = cast("Any", other)._key()
-        return bool(self._key() == key)
+        return settled(self._spec) == settled(cast("QueryBuilder[Any]", other)._spec)
 
     def __hash__(self) -> int:
-        return hash((type(self), self._key()))
+        return hash((type(self), settled(self._spec)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        criteria = self._criteria
-        cursors = tuple(
-            None if one is None else (one.before, one.values, one.instance) for one in (criteria.start, criteria.end)
-        )
-        return _revive, (type(self), criteria[:6], cursors, criteria[8:])
+        return _revive, (type(self), self._spec)
 
     def __repr__(self) -> str:
-        criteria = self._criteria
-        orders = [repr(order) for order in criteria.orders]
-        shown = [class_name(criteria.model), *map(repr, criteria.filters)]
-        if orders:
-            shown.append(f"order_by={orders[0] if len(orders) == 1 else '[' + ', '.join(orders) + ']'}")
-        if criteria.limit is not None:
-            shown.append(f"limit{'_to_last' if criteria.from_last else ''}={criteria.limit}")
-        if criteria.offset:
-            shown.append(f"offset={criteria.offset}")
-        for names, cursor in ((("start_after", "start_at"), criteria.start), (("end_at", "end_before"), criteria.end)):
-            if cursor is not None:
-                shown.append(f"{names[cursor.before]}={shown_cursor(criteria, cursor)}")
-        if criteria.parent is not None:
-            shown.append(f"parent={Ref.from_path(criteria.parent)!r}")
-        if criteria.group:
-            shown.append("group=True")
-        if criteria.read_time is not None:
-            shown.append(f"read_time={criteria.read_time!r}")
-        return f"{type(self).__name__}({', '.join(shown)})"
+        return f"{type(self).__name__}({', '.join(_arguments(settled(self._spec)))})"
 
 
-def _revive(
-    kind: type[Selection[Any]], head: tuple[Any, ...], cursors: tuple[Any, Any], tail: tuple[Any, ...]
-) -> Selection[Any]:
+def _revive(kind: type[QueryBuilder[Any]], spec: QuerySpec) -> QueryBuilder[Any]:
     query = object.__new__(kind)
-    start, end = (None if one is None else Cursor(*one) for one in cursors)
-    query._criteria = Criteria._make((*head, start, end, *tail))
+    query._spec = spec
     query._source = query._on_error = None
     return query
 
 
-def criteria_of(query: Selection[Any]) -> Criteria:
+def spec_of(query: QueryBuilder[Any]) -> QuerySpec:
     """All that a query says."""
-    return query._criteria
+    return query._spec
 
 
-def is_selection(value: object) -> TypeGuard[Selection[Any]]:
-    """Whether it is a query."""
-    return isinstance(value, Selection)
+def is_query(value: object) -> TypeGuard[QueryBuilder[Any]]:
+    """Whether it is a query of either twin."""
+    return isinstance(value, QueryBuilder)
 
 
-def rebuilt(kind: type[Any], query: Selection[Any]) -> Any:
+def rebuilt(kind: type[Any], query: QueryBuilder[Any]) -> Any:
     """The same query as the other twin, bound to nothing."""
-    other: Selection[Any] = object.__new__(kind)
-    other._criteria = query._criteria
-    other._source = None
+    other = _revive(kind, query._spec)
     other._on_error = query._on_error
     return other
+
+
+def bound(query: Q, source: Any, on_error: Callable[[DecodeError], object] | None) -> Q:
+    """Bind a query that only the caller holds, without a copy; without `on_error`, it keeps its own.
+
+    Raises:
+        TypeError: `on_error` can't be called.
+    """
+    query._source = source
+    if on_error is not None:
+        query._on_error = _handler(on_error)
+    return query
+
+
+# What a query says, as the arguments of a call
+
+
+def _arguments(spec: QuerySpec) -> list[str]:
+    shown: list[str] = []
+    for each in dataclasses.fields(spec):
+        value = getattr(spec, each.name)
+        if value != each.default:
+            show = _SHOWN.get(each.name)
+            shown.append(f"{each.name}={source(value)}" if show is None else show(spec))
+    return [one for one in shown if one]
+
+
+def _shown_orders(spec: QuerySpec) -> str:
+    orders = [*map(repr, spec.orders)]
+    return f"order_by={orders[0] if len(orders) == 1 else '[' + ', '.join(orders) + ']'}"
+
+
+def _shown_cursor(spec: QuerySpec, name: str, cursor: Cursor) -> str:
+    codec = codec_for(spec.model)
+    values = (
+        f"{(field if isinstance(field, FieldPath) else resolved(codec, field).text)!r}: {source(value)}"
+        for field, value in cursor.values
+    )
+    return f"{name}={{{', '.join(values)}}}"
+
+
+_SHOWN: Final[dict[str, Callable[[Any], str]]] = {
+    "model": lambda spec: class_name(spec.model),
+    "filters": lambda spec: ", ".join(map(repr, spec.filters)),
+    "orders": _shown_orders,
+    "limit": lambda spec: f"limit{'_to_last' if spec.from_last else ''}={spec.limit}",
+    # It goes with the limit.
+    "from_last": lambda _: "",
+    "start": lambda spec: _shown_cursor(spec, "start_at" if spec.start.before else "start_after", spec.start),
+    "end": lambda spec: _shown_cursor(spec, "end_before" if spec.end.before else "end_at", spec.end),
+    "parent": lambda spec: f"parent={Ref.from_path(spec.parent)!r}",
+}
+"""How fields are shown whose name or value is another in the call."""
 
 
 # Arguments
@@ -306,7 +321,13 @@ def _check_model(model: object) -> None:
         raise TypeError(f"{model.__qualname__} is abstract: it has no collection to query.")
 
 
-def _filters(model: type[Any], given: Iterable[Any]) -> tuple[Filter, ...]:
+def _filters(model: type[Any], given: tuple[Any, ...]) -> tuple[Filter, ...]:
+    for one in given:
+        # What most filters are, known at one look.
+        if type(one) is not Comparison or getattr(one.field, "_cendry_owner", None) is not model:
+            break
+    else:
+        return given
     filters = as_filters(given)
     for one in filters:
         _check_fields(model, one)
@@ -332,10 +353,15 @@ def _orders(model: type[Any], given: Iterable[Any]) -> tuple[Asc | Desc, ...]:
         if isinstance(order.field, ModelField):
             check_owner(model, order.field)
         else:
-            field = described(model, place_of(model, order.field, "order_by"))
-            order = Desc(field) if order.descending else Asc(field)
+            order = type(order)(named_field(model, order.field, "order_by"))
         orders.append(order)
     return tuple(orders)
+
+
+def _handler(handler: Callable[[DecodeError], object]) -> Callable[[DecodeError], object]:
+    if not callable(handler):
+        raise TypeError(f"on_error takes a function of one argument, the DecodeError, not {handler!r}.")
+    return handler
 
 
 def _positive(name: str, count: object) -> int:
@@ -367,21 +393,19 @@ def _parent(model: type[Any], parent: object, group: bool) -> str | None:
     return path
 
 
-def _one_cursor(model: type[Any], before: str, at: object, after: str, past: object) -> Cursor | None:
+def _one_cursor(model: type[Any], before: str, at: object, after: str, past: object) -> Cursor:
     if at is not None and past is not None:
         raise CendryError(f"A query takes {before}= or {after}=, not both.")
-    if at is not None:
-        return _cursor(model, before, at)
-    return None if past is None else _cursor(model, after, past)
+    return _cursor(model, after, past) if at is None else _cursor(model, before, at)
 
 
 def _cursor(model: type[Any], name: str, given: object) -> Cursor:
     before = name in ("start_at", "end_before")
     if isinstance(given, Mapping):
-        values = [(place_of(model, key, name), own_copy(value)) for key, value in cast("Any", given).items()]
+        values = [(named_field(model, key, name), own_copy(value)) for key, value in cast("Any", given).items()]
         if not values:
             raise TypeError(f"{name} takes at least one value; the dict is empty.")
-        return Cursor(before, tuple(values), None)
+        return Cursor(before, tuple(values))
     if isinstance(given, model):
-        return Cursor(before, (), copy.deepcopy(cast("Model", given)))
+        return Cursor(before, instance=copy.deepcopy(cast("Model", given)))
     raise TypeError(f"{name} takes a dict of field values or an instance of {model.__qualname__}, not {given!r}.")

@@ -1,4 +1,4 @@
-"""AsyncCendry: the one door to a database, for async code. Each method is a line; what it does stands in `_shared`."""
+"""AsyncCendry: a connection to a database, for async code."""
 
 from __future__ import annotations
 
@@ -7,29 +7,40 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from random import Random
 from types import TracebackType
-from typing import Any, TypeVar, final, overload
+from typing import Any, Final, TypeVar, final, overload
 
-from .._model.metadata import ref_of
-from .._model.model import Model
-from .._query.criteria import FieldKey
-from .._types.analysis import TypeRegistry
-from ..backend import AsyncBackend
-from ..reference import Located, Ref
-from . import flows as _shared
+from ..._model.metadata import ref_of, remembered
+from ..._model.model import Model
+from ..._query.fields import FieldKey
+from ..._query.results import reader
+from ..._types.analysis import TypeRegistry
+from ...backend import AsyncBackend
+from ...codec import codec_for
+from ...errors import DocumentAlreadyExistsError, DocumentNotFoundError
+from ...plan import GetPlan
+from ...reference import Located, Ref
+from ..changes import Changes, built
+from ..holder import async_open_holder
+from ..misuse import AsyncOnly
+from ..settings import settings
+from ..targets import deleted, locate, several
+
+# sync: from ..listening import Snapshots
+from ..writes import Pending, check_number, discard
 from .batch import AsyncBatch
-from .changes import Changes
-from .misuse import AsyncOnly
 from .reads import AsyncReads
-from .session import AsyncSession
-from .settings import open_async_door, settings
-from .transaction import AsyncScope, AsyncTransaction, run_async, update_or_create_async
+from .sender import AsyncSender
+from .transaction import AsyncScope, AsyncTransaction, run
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R")
 
+CREATE_ATTEMPTS: Final = 5
+"""How often `get_or_create` looks again when others create and delete the same document meanwhile."""
+
 
 @final
-class AsyncCendry(AsyncReads, AsyncOnly):
+class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots, SyncOnly):
     """A connection to a database: reads, writes, queries, batches and transactions.
 
     Without `client` and `backend`, a Firestore client with default credentials is opened at first use. Safe to share
@@ -66,26 +77,26 @@ class AsyncCendry(AsyncReads, AsyncOnly):
         clock: Callable[[], datetime] | None = None,
         random: Random | None = None,
     ) -> None:
-        door = open_async_door(client, backend, project, database)
-        self._session = AsyncSession(door, settings(type_registry, timeout, retry, clock, random, door.encoder))
+        holder = async_open_holder(client, backend, project, database)
+        self._sender = AsyncSender(holder, settings(type_registry, timeout, retry, clock, random, holder.encoder))
 
     @property
     def client(self) -> Any:
         """The raw client of the database's own SDK, that of the running event loop."""
-        return self._session.door.backend().client
+        return self._sender.holder.backend().client
 
     async def close(self) -> None:
         """Close what this context opened; no more can be done with it. May be called twice."""
-        await self._session.close()
+        await self._sender.close()
 
     async def __aenter__(self) -> AsyncCendry:
-        self._session.door.check_open()
+        self._sender.holder.check_open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._session.leave()
+        await self._sender.leave()
 
     def ref_of(self, instance: M, /) -> Ref[M]:
         """A reference to the document of an instance, wherever that lives.
@@ -126,9 +137,9 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             InvalidValueError: A value doesn't fit its field; nothing was sent.
             InvalidDocumentIdError: The id is not legal; nothing was sent.
         """
-        return await self._session.drive(
-            _shared.write(self._session.settings.writer.save(instance, parent, merge, if_unchanged))
-        )
+        pending = self._sender.settings.writer.save(instance, parent, merge, if_unchanged)
+        await self._sender.commit([pending])
+        return pending.write.path.rpartition("/")[2]
 
     async def create(self, instance: Model, /, *, parent: Located | None = None) -> str:
         """Write the whole instance, whose document must not exist yet.
@@ -145,7 +156,9 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             InvalidValueError: A value doesn't fit its field; nothing was sent.
             InvalidDocumentIdError: The id is not legal; nothing was sent.
         """
-        return await self._session.drive(_shared.write(self._session.settings.writer.create(instance, parent)))
+        pending = self._sender.settings.writer.create(instance, parent)
+        await self._sender.commit([pending])
+        return pending.write.path.rpartition("/")[2]
 
     @overload
     async def update(
@@ -210,8 +223,9 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             InvalidValueError: A value doesn't fit its field, or a required field would be removed; nothing was sent.
             CendryError: Two changes overlap; nothing was sent.
         """
-        writer = self._session.settings.writer
-        await self._session.drive(_shared.write(writer.update(target, first, second, fields, parent, if_unchanged)))
+        pending = self._sender.settings.writer.update(target, first, second, fields, parent, if_unchanged)
+        if pending is not None:
+            await self._sender.commit([pending])
 
     @overload
     async def delete(
@@ -258,8 +272,8 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             StaleDocumentError: `if_unchanged` was given, and the document has changed; it is still there.
             CendryError: The instance has no id; nothing was sent.
         """
-        writer = self._session.settings.writer
-        await self._session.drive(_shared.write(writer.delete(target, document_id, parent, must_exist, if_unchanged)))
+        writer = self._sender.settings.writer
+        await self._sender.commit([writer.delete(target, document_id, parent, must_exist, if_unchanged)])
 
     async def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None:
         """Read the document of an instance again, into the instance.
@@ -273,7 +287,13 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             DecodeError: It doesn't fit the model.
             CendryError: The instance has no id; nothing was sent.
         """
-        await self._session.drive(_shared.refresh(instance, parent, self._session.registry))
+        model, path, _ = locate(instance, None, parent)
+        [result] = await self._sender.get(GetPlan((path,)))
+        if not result.exists:
+            raise DocumentNotFoundError(path)
+        fresh: Model = reader(codec_for(model, self._sender.registry))(result)
+        vars(instance).update(vars(fresh))
+        object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
 
     async def get_or_create(
         self, model: type[M], document_id: str, /, defaults: Changes | None = None, *, parent: Located | None = None
@@ -293,8 +313,19 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             UnknownFieldError: A name is not declared.
             InvalidValueError: A value doesn't fit its field; nothing was written.
         """
-        writer = self._session.settings.writer
-        return await self._session.drive(_shared.get_or_create(model, document_id, defaults, parent, writer))
+        for attempt in range(1, CREATE_ATTEMPTS + 1):
+            found = await self.find(model, document_id, parent=parent)
+            if found is not None:
+                return found, False
+            instance = built(model, document_id, defaults, "defaults")
+            try:
+                await self.create(instance, parent=parent)
+            except DocumentAlreadyExistsError:
+                if attempt == CREATE_ATTEMPTS:
+                    raise
+            else:
+                return instance, True
+        raise AssertionError("the last attempt returns or raises")  # pragma: no cover - it can't be reached
 
     async def update_or_create(
         self,
@@ -323,7 +354,20 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             InvalidValueError: A value doesn't fit its field; nothing was written.
             TransactionContentionError: Others kept changing the document; nothing was written.
         """
-        put = update_or_create_async(model, document_id, defaults, create_defaults, parent)
+
+        async def put(txn: AsyncTransaction) -> tuple[M, bool]:
+            found = await txn.find(model, document_id, parent=parent)
+            if found is not None:
+                if defaults is not None:
+                    txn.update(found, defaults)
+                return found, False
+            if create_defaults is None:
+                instance = built(model, document_id, defaults, "defaults")
+            else:
+                instance = built(model, document_id, create_defaults, "create_defaults")
+            txn.create(instance, parent=parent)
+            return instance, True
+
         return await self.transaction(put)
 
     async def save_many(
@@ -343,7 +387,17 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             CendryError: There are more than 500; nothing was sent.
             InvalidValueError: A value doesn't fit its field; nothing was sent.
         """
-        return await self._session.drive(_shared.save_many(instances, parent, merge, self._session.settings.writer))
+        given = several(instances, "save_many() takes instances")
+        check_number(len(given))
+        writer = self._sender.settings.writer
+        pending: list[Pending] = []
+        try:
+            pending.extend(writer.save(one, parent, merge, False) for one in given)
+        except BaseException:
+            discard(pending)
+            raise
+        await self._sender.commit(pending)
+        return [one.write.path.rpartition("/")[2] for one in pending]
 
     @overload
     async def delete_many(
@@ -374,8 +428,10 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             DocumentNotFoundError: `must_exist` was given, and one doesn't exist; nothing was deleted.
             CendryError: There are more than 500, or an instance has no id; nothing was sent.
         """
-        writer = self._session.settings.writer
-        await self._session.drive(_shared.delete_many(target, ids, parent, must_exist, writer))
+        given = deleted(target, ids)
+        check_number(len(given))
+        delete = self._sender.settings.writer.delete
+        await self._sender.commit([delete(one, document_id, parent, must_exist, None) for one, document_id in given])
 
     def batch(self) -> AsyncBatch:
         """A queue for up to 500 writes that are committed together, all or none.
@@ -383,7 +439,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):
         Returns:
             The batch; in an `async with`, it commits at the end of the block, and discards everything if that raises.
         """
-        return AsyncBatch(self._session)
+        return AsyncBatch(self._sender)
 
     @overload
     def transaction(
@@ -416,5 +472,5 @@ class AsyncCendry(AsyncReads, AsyncOnly):
             CendryError: A transaction is running here already.
         """
         if function is None:
-            return AsyncScope(self._session, read_only)
-        return run_async(self._session, function, max_attempts, read_only)
+            return AsyncScope(self._sender, read_only)
+        return run(self._sender, function, max_attempts, read_only)

@@ -1,4 +1,5 @@
-"""Cendry: the one door to a database, for sync code. Each method is a line; what it does stands in `_shared`."""
+# Generated from aio/context.py by tools/twins.py; do not edit.
+"""Cendry: a connection to a database, for sync code."""
 
 from __future__ import annotations
 
@@ -7,30 +8,39 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from random import Random
 from types import TracebackType
-from typing import Any, TypeVar, final, overload
+from typing import Any, Final, TypeVar, final, overload
 
-from .._model.metadata import ref_of
-from .._model.model import Model
-from .._query.criteria import FieldKey
-from .._types.analysis import TypeRegistry
-from ..backend import Backend
-from ..reference import Located, Ref
-from . import flows as _shared
+from ..._model.metadata import ref_of, remembered
+from ..._model.model import Model
+from ..._query.fields import FieldKey
+from ..._query.results import reader
+from ..._types.analysis import TypeRegistry
+from ...backend import Backend
+from ...codec import codec_for
+from ...errors import DocumentAlreadyExistsError, DocumentNotFoundError
+from ...plan import GetPlan
+from ...reference import Located, Ref
+from ..changes import Changes, built
+from ..holder import open_holder
+from ..listening import Snapshots
+from ..misuse import SyncOnly
+from ..settings import settings
+from ..targets import deleted, locate, several
+from ..writes import Pending, check_number, discard
 from .batch import Batch
-from .changes import Changes
-from .misuse import SyncOnly
 from .reads import Reads
-from .session import Session
-from .settings import open_door, settings
-from .transaction import Scope, Transaction, run, update_or_create
-from .watch import Listener, Snapshot
+from .sender import Sender
+from .transaction import Scope, Transaction, run
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R")
 
+CREATE_ATTEMPTS: Final = 5
+"""How often `get_or_create` looks again when others create and delete the same document meanwhile."""
+
 
 @final
-class Cendry(Reads, SyncOnly):
+class Cendry(Reads, Snapshots, SyncOnly):
     """A connection to a database: reads, writes, queries, batches and transactions.
 
     Without `client` and `backend`, a Firestore client with default credentials is opened at first use. Safe to share
@@ -67,26 +77,26 @@ class Cendry(Reads, SyncOnly):
         clock: Callable[[], datetime] | None = None,
         random: Random | None = None,
     ) -> None:
-        door = open_door(client, backend, project, database)
-        self._session = Session(door, settings(type_registry, timeout, retry, clock, random, door.encoder))
+        holder = open_holder(client, backend, project, database)
+        self._sender = Sender(holder, settings(type_registry, timeout, retry, clock, random, holder.encoder))
 
     @property
     def client(self) -> Any:
         """The raw client of the database's own SDK."""
-        return self._session.door.backend().client
+        return self._sender.holder.backend().client
 
     def close(self) -> None:
         """Close what this context opened, and its listeners; no more can be done with it. May be called twice."""
-        self._session.close()
+        self._sender.close()
 
     def __enter__(self) -> Cendry:
-        self._session.door.check_open()
+        self._sender.holder.check_open()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._session.leave()
+        self._sender.leave()
 
     def ref_of(self, instance: M, /) -> Ref[M]:
         """A reference to the document of an instance, wherever that lives.
@@ -127,9 +137,9 @@ class Cendry(Reads, SyncOnly):
             InvalidValueError: A value doesn't fit its field; nothing was sent.
             InvalidDocumentIdError: The id is not legal; nothing was sent.
         """
-        return self._session.drive(
-            _shared.write(self._session.settings.writer.save(instance, parent, merge, if_unchanged))
-        )
+        pending = self._sender.settings.writer.save(instance, parent, merge, if_unchanged)
+        self._sender.commit([pending])
+        return pending.write.path.rpartition("/")[2]
 
     def create(self, instance: Model, /, *, parent: Located | None = None) -> str:
         """Write the whole instance, whose document must not exist yet.
@@ -146,7 +156,9 @@ class Cendry(Reads, SyncOnly):
             InvalidValueError: A value doesn't fit its field; nothing was sent.
             InvalidDocumentIdError: The id is not legal; nothing was sent.
         """
-        return self._session.drive(_shared.write(self._session.settings.writer.create(instance, parent)))
+        pending = self._sender.settings.writer.create(instance, parent)
+        self._sender.commit([pending])
+        return pending.write.path.rpartition("/")[2]
 
     @overload
     def update(
@@ -211,8 +223,9 @@ class Cendry(Reads, SyncOnly):
             InvalidValueError: A value doesn't fit its field, or a required field would be removed; nothing was sent.
             CendryError: Two changes overlap; nothing was sent.
         """
-        writer = self._session.settings.writer
-        self._session.drive(_shared.write(writer.update(target, first, second, fields, parent, if_unchanged)))
+        pending = self._sender.settings.writer.update(target, first, second, fields, parent, if_unchanged)
+        if pending is not None:
+            self._sender.commit([pending])
 
     @overload
     def delete(
@@ -259,8 +272,8 @@ class Cendry(Reads, SyncOnly):
             StaleDocumentError: `if_unchanged` was given, and the document has changed; it is still there.
             CendryError: The instance has no id; nothing was sent.
         """
-        writer = self._session.settings.writer
-        self._session.drive(_shared.write(writer.delete(target, document_id, parent, must_exist, if_unchanged)))
+        writer = self._sender.settings.writer
+        self._sender.commit([writer.delete(target, document_id, parent, must_exist, if_unchanged)])
 
     def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None:
         """Read the document of an instance again, into the instance.
@@ -274,7 +287,13 @@ class Cendry(Reads, SyncOnly):
             DecodeError: It doesn't fit the model.
             CendryError: The instance has no id; nothing was sent.
         """
-        self._session.drive(_shared.refresh(instance, parent, self._session.registry))
+        model, path, _ = locate(instance, None, parent)
+        [result] = self._sender.get(GetPlan((path,)))
+        if not result.exists:
+            raise DocumentNotFoundError(path)
+        fresh: Model = reader(codec_for(model, self._sender.registry))(result)
+        vars(instance).update(vars(fresh))
+        object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
 
     def get_or_create(
         self, model: type[M], document_id: str, /, defaults: Changes | None = None, *, parent: Located | None = None
@@ -294,8 +313,19 @@ class Cendry(Reads, SyncOnly):
             UnknownFieldError: A name is not declared.
             InvalidValueError: A value doesn't fit its field; nothing was written.
         """
-        writer = self._session.settings.writer
-        return self._session.drive(_shared.get_or_create(model, document_id, defaults, parent, writer))
+        for attempt in range(1, CREATE_ATTEMPTS + 1):
+            found = self.find(model, document_id, parent=parent)
+            if found is not None:
+                return found, False
+            instance = built(model, document_id, defaults, "defaults")
+            try:
+                self.create(instance, parent=parent)
+            except DocumentAlreadyExistsError:
+                if attempt == CREATE_ATTEMPTS:
+                    raise
+            else:
+                return instance, True
+        raise AssertionError("the last attempt returns or raises")  # pragma: no cover - it can't be reached
 
     def update_or_create(
         self,
@@ -324,7 +354,20 @@ class Cendry(Reads, SyncOnly):
             InvalidValueError: A value doesn't fit its field; nothing was written.
             TransactionContentionError: Others kept changing the document; nothing was written.
         """
-        put = update_or_create(model, document_id, defaults, create_defaults, parent)
+
+        def put(txn: Transaction) -> tuple[M, bool]:
+            found = txn.find(model, document_id, parent=parent)
+            if found is not None:
+                if defaults is not None:
+                    txn.update(found, defaults)
+                return found, False
+            if create_defaults is None:
+                instance = built(model, document_id, defaults, "defaults")
+            else:
+                instance = built(model, document_id, create_defaults, "create_defaults")
+            txn.create(instance, parent=parent)
+            return instance, True
+
         return self.transaction(put)
 
     def save_many(
@@ -344,7 +387,17 @@ class Cendry(Reads, SyncOnly):
             CendryError: There are more than 500; nothing was sent.
             InvalidValueError: A value doesn't fit its field; nothing was sent.
         """
-        return self._session.drive(_shared.save_many(instances, parent, merge, self._session.settings.writer))
+        given = several(instances, "save_many() takes instances")
+        check_number(len(given))
+        writer = self._sender.settings.writer
+        pending: list[Pending] = []
+        try:
+            pending.extend(writer.save(one, parent, merge, False) for one in given)
+        except BaseException:
+            discard(pending)
+            raise
+        self._sender.commit(pending)
+        return [one.write.path.rpartition("/")[2] for one in pending]
 
     @overload
     def delete_many(
@@ -375,8 +428,10 @@ class Cendry(Reads, SyncOnly):
             DocumentNotFoundError: `must_exist` was given, and one doesn't exist; nothing was deleted.
             CendryError: There are more than 500, or an instance has no id; nothing was sent.
         """
-        writer = self._session.settings.writer
-        self._session.drive(_shared.delete_many(target, ids, parent, must_exist, writer))
+        given = deleted(target, ids)
+        check_number(len(given))
+        delete = self._sender.settings.writer.delete
+        self._sender.commit([delete(one, document_id, parent, must_exist, None) for one, document_id in given])
 
     def batch(self) -> Batch:
         """A queue for up to 500 writes that are committed together, all or none.
@@ -384,7 +439,7 @@ class Cendry(Reads, SyncOnly):
         Returns:
             The batch; in a `with`, it commits at the end of the block, and discards everything if that raises.
         """
-        return Batch(self._session)
+        return Batch(self._sender)
 
     @overload
     def transaction(
@@ -417,52 +472,5 @@ class Cendry(Reads, SyncOnly):
             CendryError: A transaction is running here already.
         """
         if function is None:
-            return Scope(self._session, read_only)
-        return run(self._session, function, max_attempts, read_only)
-
-    @overload
-    def on_snapshot(
-        self,
-        ref: Ref[M],
-        callback: Callable[[Snapshot[M]], object],
-        /,
-        *,
-        on_error: Callable[[BaseException], object] | None = None,
-    ) -> Listener: ...
-    @overload
-    def on_snapshot(
-        self,
-        model: type[M],
-        document_id: str,
-        callback: Callable[[Snapshot[M]], object],
-        /,
-        *,
-        parent: Located | None = None,
-        on_error: Callable[[BaseException], object] | None = None,
-    ) -> Listener: ...
-    def on_snapshot(
-        self,
-        target: Any,
-        first: Any,
-        second: Any = None,
-        /,
-        *,
-        parent: Located | None = None,
-        on_error: Callable[[BaseException], object] | None = None,
-    ) -> Listener:
-        """Listen to one document: call back with it as it is now, and again whenever it changes.
-
-        Args:
-            target: A class, or a `Ref`.
-            first: With a class, the id; else the callback.
-            second: With a class, the callback. It takes a `Snapshot` of one document or none, and is called from a
-                thread of the backend's, one call at a time.
-            parent: The document that holds the subcollection.
-            on_error: Takes what goes wrong; see `Query.on_snapshot`.
-
-        Returns:
-            A handle; `close()` it, or use it in a `with`.
-        """
-        document_id, callback = (first, second) if isinstance(target, type) else (None, first)
-        plan, read = _shared.watched(target, document_id, parent, callback, self._session.registry)
-        return self._session.listen_to(plan, False, read, callback, on_error)
+            return Scope(self._sender, read_only)
+        return run(self._sender, function, max_attempts, read_only)

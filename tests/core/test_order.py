@@ -2,13 +2,21 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
+from cendry._order import inverted, key_of, path_key
+from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
-from cendry_memory._order import inverted, key_of, path_key
 from hypothesis import given
 from hypothesis import strategies as st
-from memory.asking import MOMENT, later, ref
+
+MOMENT = datetime(2024, 1, 1, tzinfo=timezone.utc)
+
+
+def ref(path: str) -> Ref[Any]:
+    return Ref.from_path(path)
+
 
 ASCENDING = [
     None,
@@ -31,7 +39,7 @@ ASCENDING = [
     math.inf,
     datetime(1, 1, 1, tzinfo=timezone.utc),
     MOMENT,
-    later(1),
+    MOMENT + timedelta(microseconds=1),
     "",
     "\0",
     "\0a",

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
-from cendry.reference import Ref
-from cendry.values import GeoPoint, Vector
+from .reference import Ref
+from .values import GeoPoint, Vector
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -51,7 +51,11 @@ _pack_long: Final = struct.Struct(">cQ").pack
 
 
 def key_of(value: Any) -> bytes:
-    """The key of a stored value."""
+    """The key of a stored value.
+
+    Raises:
+        KeyError: The value, or one in it, is not of a type that is stored.
+    """
     return _KEYS[type(value)](value)
 
 
@@ -100,7 +104,10 @@ def _datetime_key(value: datetime) -> bytes:
 
 
 def _reference_key(value: Ref[Any]) -> bytes:
-    return REFERENCE + path_key(value.path)
+    if value.database is None:
+        return REFERENCE + path_key(value.path)
+    # Firestore compares full names. What this database is called is not known here; its own documents come first.
+    return REFERENCE + b"\x03" + path_key(f"{value.database}/documents/{value.path}")
 
 
 def _geo_point_key(value: GeoPoint) -> bytes:

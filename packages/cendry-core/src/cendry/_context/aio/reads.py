@@ -1,0 +1,221 @@
+"""What contexts and transactions both read: documents by id, and queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar, cast, overload
+
+from ..._model.model import Model
+from ..._query.aio.query import AsyncQuery
+from ..._query.builders import FilterArgument, OrderArgument, QueryBuilder, bound, is_query, rebuilt
+from ..._query.results import reader
+from ...codec import codec_for
+from ...errors import DecodeError, DocumentNotFoundError
+from ...plan import GetPlan
+from ...reference import Located, Ref
+from ..targets import locate, paths_of
+from .sender import AsyncSender
+
+M = TypeVar("M", bound=Model)
+
+
+class AsyncReads:
+    """Reads documents."""
+
+    __slots__ = ("_sender",)
+    _sender: AsyncSender
+
+    @overload
+    async def get(self, ref: Ref[M], /) -> M: ...
+    @overload
+    async def get(self, model: type[M], document_id: str, /, *, parent: Located | None = None) -> M: ...
+    async def get(self, target: Any, document_id: str | None = None, /, *, parent: Located | None = None) -> Any:
+        """The document of this class and id, or of a `Ref`.
+
+        Args:
+            target: The class, or a `Ref` that stands for all three.
+            document_id: The id.
+            parent: The document that holds the subcollection.
+
+        Returns:
+            A new instance.
+
+        Raises:
+            DocumentNotFoundError: There is no such document.
+            DecodeError: It doesn't fit the class.
+            InvalidDocumentIdError: The id is not legal; nothing was sent.
+        """
+        model, path, _ = locate(target, document_id, parent)
+        [result] = await self._sender.get(GetPlan((path,)))
+        if not result.exists:
+            raise DocumentNotFoundError(path)
+        return reader(codec_for(model, self._sender.registry))(result)
+
+    @overload
+    async def find(self, ref: Ref[M], /) -> M | None: ...
+    @overload
+    async def find(self, model: type[M], document_id: str, /, *, parent: Located | None = None) -> M | None: ...
+    async def find(self, target: Any, document_id: str | None = None, /, *, parent: Located | None = None) -> Any:
+        """The document of this class and id, or of a `Ref`; `None` if there is none.
+
+        Args:
+            target: The class, or a `Ref` that stands for all three.
+            document_id: The id.
+            parent: The document that holds the subcollection.
+
+        Raises:
+            DecodeError: It doesn't fit the class.
+            InvalidDocumentIdError: The id is not legal; nothing was sent.
+        """
+        model, path, _ = locate(target, document_id, parent)
+        [result] = await self._sender.get(GetPlan((path,)))
+        return reader(codec_for(model, self._sender.registry))(result) if result.exists else None
+
+    async def get_many(
+        self, model: type[M], ids: Iterable[str | Ref[M]], /, *, parent: Located | None = None
+    ) -> list[M]:
+        """Documents by id, in one request.
+
+        Args:
+            model: The class.
+            ids: The ids, or references, in any iterable; an id that comes twice gives two instances.
+            parent: The document that holds the subcollection.
+
+        Returns:
+            The instances, in the order of the ids. Without ids, nothing is sent.
+
+        Raises:
+            DocumentNotFoundError: Some do not exist; `candidates` names all of these.
+            DecodeError: One doesn't fit the class.
+            InvalidDocumentIdError: An id is not legal; nothing was sent.
+        """
+        paths = paths_of(model, ids, parent)
+        if not paths:
+            return []
+        asked = tuple(dict.fromkeys(paths))
+        found = {result.path: result for result in await self._sender.get(GetPlan(asked)) if result.exists}
+        missing = [path for path in asked if path not in found]
+        if missing:
+            raise DocumentNotFoundError.all_missing(missing)
+        read = reader(codec_for(model, self._sender.registry))
+        return [read(found[path]) for path in paths]
+
+    @overload
+    async def exists(self, ref: Ref[Any], /) -> bool: ...
+    @overload
+    async def exists(self, model: type[Model], document_id: str, /, *, parent: Located | None = None) -> bool: ...
+    async def exists(self, target: Any, document_id: str | None = None, /, *, parent: Located | None = None) -> bool:
+        """Whether there is a document of this class and id; its fields do not travel.
+
+        Args:
+            target: The class, or a `Ref` that stands for all three.
+            document_id: The id.
+            parent: The document that holds the subcollection.
+
+        Raises:
+            InvalidDocumentIdError: The id is not legal; nothing was sent.
+        """
+        _, path, _ = locate(target, document_id, parent)
+        [result] = await self._sender.get(GetPlan((path,), projection=()))
+        return result.exists
+
+    @overload
+    def select(
+        self, query: QueryBuilder[M], /, *, on_error: Callable[[DecodeError], object] | None = None
+    ) -> AsyncQuery[M]: ...
+    @overload
+    def select(
+        self,
+        model: type[M],
+        /,
+        *filters: FilterArgument,
+        order_by: OrderArgument | Iterable[OrderArgument] | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        start_at: Mapping[Any, Any] | M | None = None,
+        start_after: Mapping[Any, Any] | M | None = None,
+        end_at: Mapping[Any, Any] | M | None = None,
+        end_before: Mapping[Any, Any] | M | None = None,
+        parent: Located | None = None,
+        on_error: Callable[[DecodeError], object] | None = None,
+    ) -> AsyncQuery[M]: ...
+    def select(
+        self,
+        target: Any,
+        /,
+        *filters: FilterArgument,
+        on_error: Callable[[DecodeError], object] | None = None,
+        **options: Any,
+    ) -> AsyncQuery[Any]:
+        """A query on a collection, bound to this context; nothing is sent before it is run.
+
+        Args:
+            target: The class of the documents, or a query that was built elsewhere, for either twin.
+            filters: Filters that must all hold.
+            on_error: Takes the `DecodeError` of each document that doesn't fit; else it is raised.
+            options: As in `AsyncQuery`: `order_by`, `limit`, `offset`, `start_at`, `start_after`, `end_at`,
+                `end_before`, `parent`.
+
+        Raises:
+            TypeError: An argument is of the wrong kind.
+            UnknownFieldError: A name is not declared.
+        """
+        return bound(self._query(target, filters, options), self._sender, on_error)
+
+    def select_group(
+        self,
+        model: type[M],
+        /,
+        *filters: FilterArgument,
+        order_by: OrderArgument | Iterable[OrderArgument] | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        start_at: Mapping[Any, Any] | M | None = None,
+        start_after: Mapping[Any, Any] | M | None = None,
+        end_at: Mapping[Any, Any] | M | None = None,
+        end_before: Mapping[Any, Any] | M | None = None,
+        parent: Located | None = None,
+        on_error: Callable[[DecodeError], object] | None = None,
+    ) -> AsyncQuery[M]:
+        """A query on all collections of this name, wherever they are (a collection group).
+
+        Args:
+            model: The class of the documents.
+            filters: Filters that must all hold. Ids are full paths here: `City.id == "countries/us/cities/SF"`.
+            order_by: As in `AsyncQuery`, like the others.
+            limit: The most documents to give.
+            offset: How many documents to leave out.
+            start_at: Where to begin.
+            start_after: Where to begin, that place left out.
+            end_at: Where to end.
+            end_before: Where to end, that place left out.
+            parent: A document; then only collections below it are meant.
+            on_error: Takes the `DecodeError` of each document that doesn't fit; else it is raised.
+
+        Raises:
+            TypeError: An argument is of the wrong kind.
+            UnknownFieldError: A name is not declared.
+        """
+        query = AsyncQuery(
+            model,
+            *filters,
+            order_by=order_by,
+            limit=limit,
+            offset=offset,
+            start_at=start_at,
+            start_after=start_after,
+            end_at=end_at,
+            end_before=end_before,
+            parent=parent,
+            group=True,
+        )
+        return bound(query, self._sender, on_error)
+
+    def _query(self, target: Any, filters: tuple[Any, ...], options: dict[str, Any]) -> AsyncQuery[Any]:
+        if not is_query(target):
+            return AsyncQuery(target, *filters, **options)
+        if filters or options:
+            raise TypeError(
+                "select(query) takes nothing more; narrow it with query.filter(...) and its other builders."
+            )
+        return cast("AsyncQuery[Any]", rebuilt(AsyncQuery, target))

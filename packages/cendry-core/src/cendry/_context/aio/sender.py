@@ -1,0 +1,127 @@
+"""The one place where contexts, transactions and queries call their backend."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
+from typing import Any, Final
+
+from ..._types.analysis import TypeRegistry
+from ...backend import AsyncBackend, StoredDocument
+from ...errors import TransactionContentionError
+from ...plan import AggregationPlan, GetPlan, QueryPlan
+from ..holder import BackendHolder, log_close
+from ..settings import Settings
+from ..transaction import TransactionState
+from ..waiting import to_the_end
+
+# sync: from ..listening import Listening
+from ..writes import Pending, check_number, discard, is_refusal, settle
+
+_OUTSIDE: Final = nullcontext()
+
+
+class AsyncSender:  # sync: class Sender(Listening):
+    """Sends plans and writes; with a transaction, reads inside that."""
+
+    __slots__ = ("_reading", "holder", "settings", "transaction")
+
+    def __init__(
+        self, holder: BackendHolder[AsyncBackend], settings: Settings, transaction: TransactionState | None = None
+    ) -> None:
+        # sync: super().__init__()
+        self.holder = holder
+        self.settings = settings
+        self.transaction = transaction
+        self._reading = _OUTSIDE if transaction is None else transaction
+
+    @property
+    def registry(self) -> TypeRegistry:
+        """The registry of the context."""
+        return self.settings.registry
+
+    async def get(self, plan: GetPlan) -> list[StoredDocument]:
+        """Documents by path, in any order."""
+        backend = self.holder.backend()
+        with self._reading as handle:
+            found = backend.get(plan, options=self.settings.options, transaction=handle)
+            return [result async for result in found]
+
+    async def run(self, plan: QueryPlan) -> list[StoredDocument]:
+        """All results of a query."""
+        backend = self.holder.backend()
+        with self._reading as handle:
+            found = backend.run(plan, options=self.settings.options, transaction=handle)
+            return [result async for result in found]
+
+    def stream(self, plan: QueryPlan) -> AsyncIterator[StoredDocument]:
+        """The results of a query as they arrive."""
+        backend = self.holder.backend()
+        if self.transaction is None:
+            return backend.run(plan, options=self.settings.options)
+        self.transaction.check_read()
+        return self._stream_inside(backend, self.transaction, plan)
+
+    async def _stream_inside(
+        self, backend: AsyncBackend, transaction: TransactionState, plan: QueryPlan
+    ) -> AsyncIterator[StoredDocument]:
+        try:
+            async for result in backend.run(plan, options=self.settings.options, transaction=transaction.handle):
+                transaction.check_open()
+                yield result
+        except TransactionContentionError:
+            transaction.aborted = True
+            raise
+
+    async def aggregate(self, plan: AggregationPlan) -> tuple[int | float | None, ...]:
+        """Figures over a query, one for each aggregation of the plan."""
+        backend = self.holder.backend()
+        with self._reading as handle:
+            return await backend.aggregate(plan, options=self.settings.options, transaction=handle)
+
+    async def commit(self, pending: list[Pending], transaction: Any = None) -> None:
+        """Send writes and bring their instances up to date.
+
+        An id that was made for a write is taken back when the database refused it, and kept when the outcome is
+        unknown, so that a retry makes no second document.
+        """
+        if not pending and transaction is None:
+            return
+        check_number(len(pending))
+        writes = tuple([one.write for one in pending])
+        try:
+            backend = self.holder.backend()
+            result = await backend.commit(writes, options=self.settings.options, transaction=transaction)
+        except BaseException as error:
+            if is_refusal(error):
+                discard(pending)
+            raise
+        settle(pending, result)
+
+    async def begin(self, read_only: bool, retry_of: Any) -> TransactionState:
+        """Begin a transaction."""
+        backend = self.holder.backend()
+        handle = await backend.begin(read_only=read_only, retry_of=retry_of, options=self.settings.options)
+        return TransactionState(backend, handle, read_only)
+
+    async def rollback(self, transaction: Any) -> None:
+        """End a transaction without writing, even while the caller is being cancelled."""
+        await to_the_end(self.holder.backend().rollback(transaction, options=self.settings.options))
+
+    def inside(self, transaction: TransactionState) -> AsyncSender:
+        """A sender that reads inside a transaction."""
+        return AsyncSender(self.holder, self.settings, transaction)
+
+    async def close(self) -> None:
+        """Close what the context opened."""
+        # sync: self.close_listeners()
+        backend = self.holder.release()
+        if backend is not None:
+            await to_the_end(backend.close())
+
+    async def leave(self) -> None:
+        """Close at the end of a block: an error there must not hide the one that the block raised."""
+        try:
+            await self.close()
+        except Exception as error:
+            log_close(error)

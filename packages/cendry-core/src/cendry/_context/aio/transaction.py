@@ -1,0 +1,131 @@
+"""Transactions: reads, then writes, that take effect together or not at all; retried on contention."""
+
+# Its functions are the transaction's own, kept out of the names that users see on one.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, TypeVar, final
+
+from ...errors import TransactionContentionError
+from ..misuse import AsyncOnly, check_awaitable  # sync: from ..misuse import SyncOnly, check_plain
+from ..transaction import TransactionQueue, TransactionState, check_attempts, check_none_runs, pause_after
+from ..waiting import sleep  # sync: from time import sleep
+from ..writes import Pending, discard
+from .reads import AsyncReads
+from .sender import AsyncSender
+
+R = TypeVar("R")
+
+
+@final
+class AsyncTransaction(AsyncReads, TransactionQueue):
+    """One attempt at a transaction: reads first, then writes, which are committed together at its end.
+
+    Made by `ctx.transaction()`. Queries made by `select` run inside it, and end with it.
+    Reads are awaited; writes are queued without.
+    """
+
+    __slots__ = ("_pending", "_state", "_writer")
+
+    def __init__(self, sender: AsyncSender, state: TransactionState) -> None:
+        self._sender = sender.inside(state)
+        self._state = state
+        self._writer = sender.settings.writer
+        self._pending: list[Pending] = []
+
+
+class AsyncScope(AsyncOnly):
+    """A transaction of one attempt, in an `async with`."""
+
+    __slots__ = ("_read_only", "_sender", "_transaction")
+    _cendry_name = "transaction"
+
+    def __init__(self, sender: AsyncSender, read_only: bool) -> None:
+        self._sender = sender
+        self._read_only = read_only
+
+    async def __aenter__(self) -> AsyncTransaction:
+        self._transaction = await _begin(self._sender, self._read_only)
+        return self._transaction
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            await _finish(self._sender, self._transaction)
+        else:
+            await _abandon(self._sender, self._transaction)
+
+
+async def run(
+    sender: AsyncSender, function: Callable[[AsyncTransaction], Awaitable[R]], max_attempts: int, read_only: bool
+) -> R:
+    """Run a function in a transaction until it is committed, or `max_attempts` were aborted.
+
+    Raises:
+        TransactionContentionError: All attempts were aborted; the last one's error is the cause.
+    """
+    check_attempts(function, max_attempts)
+    retry_of: Any = None
+    for attempt in range(1, max_attempts + 1):
+        try:
+            transaction = await _begin(sender, read_only, retry_of)
+            retry_of = transaction._state.handle
+            return await _attempt(sender, transaction, function)
+        except TransactionContentionError as error:
+            if attempt == max_attempts:
+                raise TransactionContentionError(attempt) from error.__cause__ or error
+        await sleep(pause_after(attempt, sender.settings.random))
+    raise AssertionError("the last attempt returns or raises")  # pragma: no cover - it can't be reached
+
+
+async def _attempt(
+    sender: AsyncSender, transaction: AsyncTransaction, function: Callable[[AsyncTransaction], Awaitable[R]]
+) -> R:
+    try:
+        result = function(transaction)
+        check_awaitable(result)  # sync: check_plain(result)
+        found = await result  # sync: found = result
+    except BaseException:
+        await _abandon(sender, transaction)
+        raise
+    await _finish(sender, transaction)
+    return found
+
+
+async def _begin(sender: AsyncSender, read_only: bool, retry_of: Any = None) -> AsyncTransaction:
+    check_none_runs(sender.holder.backend())
+    state = await sender.begin(read_only, retry_of)
+    state.start()
+    return AsyncTransaction(sender, state)
+
+
+async def _finish(sender: AsyncSender, transaction: AsyncTransaction) -> None:
+    state = transaction._state
+    if state.aborted:
+        # The user's function caught the error of a read and went on with what it had.
+        await _abandon(sender, transaction)
+        raise TransactionContentionError
+    state.end()
+    try:
+        await sender.commit(transaction._pending, state.handle)
+    except BaseException:
+        await _rollback(sender, state)
+        raise
+
+
+async def _abandon(sender: AsyncSender, transaction: AsyncTransaction) -> None:
+    transaction._state.end()
+    discard(transaction._pending)
+    await _rollback(sender, transaction._state)
+
+
+async def _rollback(sender: AsyncSender, state: TransactionState) -> None:
+    try:
+        await sender.rollback(state.handle)
+    except Exception:  # noqa: S110
+        # The reason to roll back is on its way to the user, and the database ends idle transactions by itself.
+        pass

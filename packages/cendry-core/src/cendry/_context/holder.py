@@ -1,0 +1,124 @@
+"""What holds the backend of a context: given, or opened at first use; shared by all threads, and closed once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from inspect import iscoroutinefunction
+from typing import Any, Generic, TypeVar, cast
+
+from .. import _lazy
+from ..backend import AsyncBackend, Backend
+from ..codec import Codec
+from ..errors import CendryError
+from .writes import Encode, Encoder
+
+B = TypeVar("B")
+
+
+class BackendHolder(Generic[B]):
+    """Holds a backend.
+
+    Args:
+        backend: One that is given, and stays open; or `None`.
+        make: Makes one at first use, which is closed with the context.
+    """
+
+    __slots__ = ("_backend", "_closed", "_lock", "_make", "_owned")
+
+    def __init__(self, backend: B | None, make: Callable[[], B]) -> None:
+        self._backend = backend
+        self._make = make
+        self._owned = backend is None
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def backend(self) -> B:
+        """The backend.
+
+        Raises:
+            CendryError: The context is closed.
+        """
+        backend = self._backend
+        if backend is None or self._closed:
+            with self._lock:
+                self.check_open()
+                backend = self._backend
+                if backend is None:
+                    backend = self._backend = self._make()
+        return backend
+
+    def encoder(self, codec: Codec[Any]) -> Encode:
+        """The function that makes the stored fields of an instance: the backend's own, or the codec's.
+
+        Raises:
+            CendryError: The context is closed.
+        """
+        own: Encoder | None = getattr(self.backend(), "encoder", None)
+        return codec.encode if own is None else own(codec)
+
+    def check_open(self) -> None:
+        """Refuse use after the end.
+
+        Raises:
+            CendryError: The context is closed.
+        """
+        if self._closed:
+            raise CendryError("This context is closed; make a new one.")
+
+    def release(self) -> B | None:
+        """End the use of the backend; returns it if it is the context's own to close."""
+        with self._lock:
+            self._closed = True
+            return self._backend if self._owned else None
+
+
+def open_holder(
+    client: Any, backend: Backend | None, project: str | None, database: str | None
+) -> BackendHolder[Backend]:
+    """The holder for the arguments of a sync context."""
+    if iscoroutinefunction(_commit_of(backend)):
+        raise TypeError(f"{backend!r} is a backend for AsyncCendry; Cendry takes one of the sync twin.")
+    return _holder("FirestoreBackend", client, backend, project, database)
+
+
+def async_open_holder(
+    client: Any, backend: AsyncBackend | None, project: str | None, database: str | None
+) -> BackendHolder[AsyncBackend]:
+    """The holder for the arguments of an async context."""
+    # A wrapped method may be async without showing it; only sync backends have listeners.
+    if not iscoroutinefunction(_commit_of(backend)) and hasattr(backend, "listen"):
+        if hasattr(backend, "async_twin_error"):
+            raise cast("Any", backend).async_twin_error()
+        raise TypeError(f"{backend!r} is a backend for Cendry; AsyncCendry takes one of the async twin.")
+    return _holder("AsyncFirestoreBackend", client, backend, project, database)
+
+
+def log_close(error: Exception) -> None:
+    """Log an error of closing a backend that must not hide the error of the block that was left."""
+    # Rarely needed, and not quick to import.
+    import logging
+
+    logging.getLogger("cendry").error("A context was left, and its backend could not be closed.", exc_info=error)
+
+
+def _commit_of(backend: object) -> Any:
+    commit = getattr(backend, "commit", None)
+    if backend is not None and not callable(commit):
+        raise TypeError(f"backend= takes a backend, not {backend!r}.")
+    return commit
+
+
+def _holder(name: str, client: Any, backend: B | None, project: str | None, database: str | None) -> BackendHolder[B]:
+    if backend is not None:
+        given = {"client": client, "project": project, "database": database}
+        others = " and ".join(f"{key}=" for key, value in given.items() if value is not None)
+        if others:
+            raise CendryError(
+                f"backend= and {others} exclude each other: a backend brings its own client and database."
+            )
+        return BackendHolder(backend, lambda: backend)
+    if client is not None and (project is not None or database is not None):
+        raise CendryError("client= excludes project= and database=: a client has a project and a database already.")
+    make = _lazy.load(name)
+    return BackendHolder(None, lambda: make(client, project=project, database=database))

@@ -1,0 +1,134 @@
+"""What contexts of the sync twin have for listening: they start listeners, and close them at their own end."""
+
+# What listens is private to the class that mixes this in.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+
+from .._model.model import Model
+from .._query.results import Read, reader
+from .._query.snapshots import Listener, Snapshot
+from .._types.analysis import TypeRegistry
+from ..backend import Backend
+from ..codec import codec_for
+from ..errors import CendryError
+from ..plan import GetPlan, QueryPlan
+from ..reference import Located, Ref
+from .holder import BackendHolder
+from .targets import locate
+from .transaction import TransactionState
+from .watch import Watch
+
+M = TypeVar("M", bound=Model)
+
+
+class Listening:
+    """Starts listeners on a backend; `Sender` is one."""
+
+    __slots__ = ("listeners",)
+    holder: BackendHolder[Backend]
+    transaction: TransactionState | None
+
+    if TYPE_CHECKING:
+
+        @property
+        def registry(self) -> TypeRegistry: ...
+
+    def __init__(self) -> None:
+        self.listeners: set[Watch] = set()
+
+    def listen(
+        self,
+        plan: QueryPlan | GetPlan,
+        backwards: bool,
+        read: Read[Any],
+        callback: Callable[[Snapshot[Any]], object],
+        on_error: Callable[[BaseException], object] | None,
+    ) -> Listener:
+        """Listen to a query or a document."""
+        if self.transaction is not None:
+            raise CendryError("A transaction has no listeners; call on_snapshot() on a query of the context.")
+        check_callback(callback)
+        if on_error is not None and not callable(on_error):
+            raise TypeError(f"on_error= takes a function of one argument, the error, not {on_error!r}.")
+        watch = Watch(read, backwards, callback, on_error, self.listeners)
+        watch.start(self.holder.backend(), plan)
+        return Listener(watch)
+
+    def close_listeners(self) -> None:
+        """Close those that still listen."""
+        for watch in list(self.listeners):
+            watch.close()
+
+
+class _Context(Protocol):
+    @property
+    def _sender(self) -> Listening: ...
+
+
+class Snapshots:
+    """Listens to documents; `Cendry` does."""
+
+    __slots__ = ()
+
+    @overload
+    def on_snapshot(
+        self: _Context,
+        ref: Ref[M],
+        callback: Callable[[Snapshot[M]], object],
+        /,
+        *,
+        on_error: Callable[[BaseException], object] | None = None,
+    ) -> Listener: ...
+    @overload
+    def on_snapshot(
+        self: _Context,
+        model: type[M],
+        document_id: str,
+        callback: Callable[[Snapshot[M]], object],
+        /,
+        *,
+        parent: Located | None = None,
+        on_error: Callable[[BaseException], object] | None = None,
+    ) -> Listener: ...
+    def on_snapshot(
+        self: _Context,
+        target: Any,
+        first: Any,
+        second: Any = None,
+        /,
+        *,
+        parent: Located | None = None,
+        on_error: Callable[[BaseException], object] | None = None,
+    ) -> Listener:
+        """Listen to one document: call back with it as it is now, and again whenever it changes.
+
+        Args:
+            target: A class, or a `Ref`.
+            first: With a class, the id; else the callback.
+            second: With a class, the callback. It takes a `Snapshot` of one document or none, and is called from a
+                thread of the backend's, one call at a time.
+            parent: The document that holds the subcollection.
+            on_error: Takes what goes wrong; see `Query.on_snapshot`.
+
+        Returns:
+            A handle; `close()` it, or use it in a `with`.
+        """
+        document_id, callback = (first, second) if isinstance(target, type) else (None, first)
+        check_callback(callback)
+        model, path, _ = locate(target, document_id, parent)
+        read = reader(codec_for(model, self._sender.registry))
+        return self._sender.listen(GetPlan((path,)), False, read, callback, on_error)
+
+
+def check_callback(callback: object) -> None:
+    """Refuse a callback that can't be called.
+
+    Raises:
+        TypeError: It can't.
+    """
+    if not callable(callback):
+        raise TypeError(f"on_snapshot() takes a callback, not {callback!r}.")

@@ -1,0 +1,47 @@
+# Generated from aio/batch.py by tools/twins.py; do not edit.
+"""Batches: queued writes that are committed together."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import final
+
+from ..batch import BatchQueue
+from ..misuse import SyncOnly
+from .sender import Sender
+
+
+@final
+class Batch(BatchQueue, SyncOnly):
+    """Up to 500 writes that are committed together, all or none; made by `ctx.batch()`.
+
+    In a `with`, it commits at the end, and discards everything if the block raises.
+    """
+
+    __slots__ = ("_sender",)
+
+    def __init__(self, sender: Sender) -> None:
+        super().__init__(sender.settings.writer)
+        self._sender = sender
+
+    def commit(self) -> None:
+        """Send the writes; without any, nothing is sent. The batch has ended then, whatever comes of it.
+
+        Raises:
+            DocumentAlreadyExistsError: A document that was to be created exists; nothing was written.
+            DocumentNotFoundError: A document that was to be updated doesn't exist; nothing was written.
+            StaleDocumentError: A document has changed meanwhile; nothing was written.
+        """
+        self._sender.commit(self._end())
+
+    def __enter__(self) -> Batch:
+        self._check_open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.discard()
+        elif not self._ended:
+            self.commit()

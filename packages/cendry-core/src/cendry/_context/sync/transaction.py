@@ -1,0 +1,127 @@
+# Generated from aio/transaction.py by tools/twins.py; do not edit.
+"""Transactions: reads, then writes, that take effect together or not at all; retried on contention."""
+
+# Its functions are the transaction's own, kept out of the names that users see on one.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import sleep
+from types import TracebackType
+from typing import Any, TypeVar, final
+
+from ...errors import TransactionContentionError
+from ..misuse import SyncOnly, check_plain
+from ..transaction import TransactionQueue, TransactionState, check_attempts, check_none_runs, pause_after
+from ..writes import Pending, discard
+from .reads import Reads
+from .sender import Sender
+
+R = TypeVar("R")
+
+
+@final
+class Transaction(Reads, TransactionQueue):
+    """One attempt at a transaction: reads first, then writes, which are committed together at its end.
+
+    Made by `ctx.transaction()`. Queries made by `select` run inside it, and end with it.
+    """
+
+    __slots__ = ("_pending", "_state", "_writer")
+
+    def __init__(self, sender: Sender, state: TransactionState) -> None:
+        self._sender = sender.inside(state)
+        self._state = state
+        self._writer = sender.settings.writer
+        self._pending: list[Pending] = []
+
+
+class Scope(SyncOnly):
+    """A transaction of one attempt, in a `with`."""
+
+    __slots__ = ("_read_only", "_sender", "_transaction")
+    _cendry_name = "transaction"
+
+    def __init__(self, sender: Sender, read_only: bool) -> None:
+        self._sender = sender
+        self._read_only = read_only
+
+    def __enter__(self) -> Transaction:
+        self._transaction = _begin(self._sender, self._read_only)
+        return self._transaction
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            _finish(self._sender, self._transaction)
+        else:
+            _abandon(self._sender, self._transaction)
+
+
+def run(sender: Sender, function: Callable[[Transaction], R], max_attempts: int, read_only: bool) -> R:
+    """Run a function in a transaction until it is committed, or `max_attempts` were aborted.
+
+    Raises:
+        TransactionContentionError: All attempts were aborted; the last one's error is the cause.
+    """
+    check_attempts(function, max_attempts)
+    retry_of: Any = None
+    for attempt in range(1, max_attempts + 1):
+        try:
+            transaction = _begin(sender, read_only, retry_of)
+            retry_of = transaction._state.handle
+            return _attempt(sender, transaction, function)
+        except TransactionContentionError as error:
+            if attempt == max_attempts:
+                raise TransactionContentionError(attempt) from error.__cause__ or error
+        sleep(pause_after(attempt, sender.settings.random))
+    raise AssertionError("the last attempt returns or raises")  # pragma: no cover - it can't be reached
+
+
+def _attempt(sender: Sender, transaction: Transaction, function: Callable[[Transaction], R]) -> R:
+    try:
+        result = function(transaction)
+        check_plain(result)
+        found = result
+    except BaseException:
+        _abandon(sender, transaction)
+        raise
+    _finish(sender, transaction)
+    return found
+
+
+def _begin(sender: Sender, read_only: bool, retry_of: Any = None) -> Transaction:
+    check_none_runs(sender.holder.backend())
+    state = sender.begin(read_only, retry_of)
+    state.start()
+    return Transaction(sender, state)
+
+
+def _finish(sender: Sender, transaction: Transaction) -> None:
+    state = transaction._state
+    if state.aborted:
+        # The user's function caught the error of a read and went on with what it had.
+        _abandon(sender, transaction)
+        raise TransactionContentionError
+    state.end()
+    try:
+        sender.commit(transaction._pending, state.handle)
+    except BaseException:
+        _rollback(sender, state)
+        raise
+
+
+def _abandon(sender: Sender, transaction: Transaction) -> None:
+    transaction._state.end()
+    discard(transaction._pending)
+    _rollback(sender, transaction._state)
+
+
+def _rollback(sender: Sender, state: TransactionState) -> None:
+    try:
+        sender.rollback(state.handle)
+    except Exception:  # noqa: S110
+        # The reason to roll back is on its way to the user, and the database ends idle transactions by itself.
+        pass

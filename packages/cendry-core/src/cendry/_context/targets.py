@@ -1,0 +1,110 @@
+"""What the arguments of contexts stand for: documents by class and id, by reference, or by instance."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, cast
+
+from .._model.metadata import check_instance, remembered
+from .._model.model import Model
+from .._query.fields import is_iterable
+from ..errors import CendryError
+from ..reference import Ref, document_path, is_ref, located_path
+
+M = TypeVar("M", bound=Model)
+
+
+def locate(target: object, document_id: object, parent: object) -> tuple[type[Any], str, Model | None]:
+    """The model, the path and the instance (if it is one) of what a method was given.
+
+    Raises:
+        TypeError: It is neither an instance, nor a `Ref`, nor a class with an id.
+        CendryError: The instance has no id, or the parent is missing.
+        InvalidDocumentIdError: The id is not legal.
+    """
+    if isinstance(target, type):
+        if document_id is None:
+            raise TypeError(f"An id is needed with a class: ({target.__qualname__}, 'id').")
+        return target, document_path(target, document_id, parent), None
+    if document_id is not None:
+        raise TypeError(f"An id goes with a class; {target!r} has its own.")
+    if is_ref(target):
+        if parent is not None:
+            raise TypeError("parent= goes with a class or an instance; a Ref has its own.")
+        return model_of(target), located_path(target), None
+    check_instance(target)
+    instance = cast("Model", target)
+    return type(instance), existing_path(instance, parent), instance
+
+
+def model_of(ref: Ref[Any]) -> type[Any]:
+    """The class of a reference's document.
+
+    Raises:
+        CendryError: The reference doesn't know it.
+    """
+    if ref.model is None:
+        raise CendryError(f"{ref!r} doesn't know the model of its document; say ref.as_model(City).")
+    return ref.model
+
+
+def existing_path(instance: Model, parent: object) -> str:
+    """The path of the document of an instance that has an id.
+
+    Raises:
+        CendryError: It has none, or the parent is missing.
+    """
+    if parent is None:
+        known = remembered(instance)
+        return located_path(instance) if known is None else known.path
+    if instance.id is None:
+        raise CendryError(f"This {type(instance).__qualname__} has no id; set one, or save() it first.")
+    path = document_path(type(instance), instance.id, parent)
+    known = remembered(instance)
+    # The same path may be one of a backend's own, that knows more of the document.
+    return known.path if known is not None and known.path == path else path
+
+
+def several(values: object, what: str) -> list[Any]:
+    """A list of what was given, generators and tuples included.
+
+    Raises:
+        TypeError: It is a single value, a `str` or not iterable.
+    """
+    if isinstance(values, (str, bytes, Model)) or not is_iterable(values):
+        raise TypeError(f"{what} as a list, not {values!r}.")
+    return list(values)
+
+
+def paths_of(model: type[Any], ids: object, parent: object) -> list[str]:
+    """The paths of documents by id or reference.
+
+    Raises:
+        TypeError: A reference is to a document of another collection.
+        InvalidDocumentIdError: An id is not legal.
+    """
+    return [
+        document_path(model, one, parent) if not is_ref(one) else located_path(_of_collection(model, one))
+        for one in several(ids, "get_many() takes ids")
+    ]
+
+
+def deleted(target: object, ids: object) -> list[tuple[Any, Any]]:
+    """What `delete_many` was given, as targets with their ids.
+
+    Raises:
+        TypeError: It is not what `delete_many` takes, or a reference is to a document of another collection.
+    """
+    if isinstance(target, type):
+        return [
+            (_of_collection(target, one), None) if is_ref(one) else (target, one)
+            for one in several(ids, "delete_many() takes ids")
+        ]
+    if ids is not None:
+        raise TypeError("delete_many() takes instances, or a class and ids.")
+    return [(one, None) for one in several(target, "delete_many() takes instances")]
+
+
+def _of_collection(model: type[Any], ref: Ref[Any]) -> Ref[Any]:
+    if ref.collection != model.__collection__:
+        raise TypeError(f"{ref!r} is no document of {model.__qualname__} ({model.__collection__!r}).")
+    return ref

@@ -1,0 +1,1 @@
+"""The async twin, from which the sync one is generated."""

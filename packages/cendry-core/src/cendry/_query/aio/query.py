@@ -1,0 +1,183 @@
+"""Queries: immutable values that a context runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from ..._immutable import replace
+from ..._model.model import Model
+from ...errors import DocumentNotFoundError, MultipleResultsError
+from ...plan import Aggregation, AggregationPlan
+from ..builders import QueryBuilder
+from ..compile import compiled
+from ..fields import FieldKey
+
+# sync: from ..listening import ListenableQuery
+from ..pages import Paging
+from ..projections import projection
+from ..results import Read, read_all, reader
+from .documents import AsyncDocuments, AsyncPages, AsyncRows
+from .source import AsyncSource, in_order
+
+M_co = TypeVar("M_co", bound=Model, covariant=True)
+
+
+class AsyncQuery(QueryBuilder[M_co]):  # sync: class Query(ListenableQuery[M_co]):
+    """A query on one collection: an immutable value, run by an `AsyncCendry`.
+
+    Args:
+        model: The class of the documents.
+        filters: Filters that must all hold.
+        order_by: One order or several; a bare field means ascending.
+        limit: The most documents to give, from the first.
+        limit_to_last: The most documents to give, from the last; not together with `limit`.
+        offset: How many documents to leave out; Firestore reads and bills them all the same.
+        start_at: Where to begin: a dict of field values, or an instance.
+        start_after: Where to begin, that place left out.
+        end_at: Where to end.
+        end_before: Where to end, that place left out.
+        parent: The document that holds the subcollection.
+        group: Whether all collections of this name are meant.
+        read_time: The moment to read at, within the last hour.
+
+    Raises:
+        CendryError: The arguments contradict each other.
+        TypeError: An argument is of the wrong kind.
+        UnknownFieldError: A name is not declared.
+    """
+
+    __slots__ = ()
+
+    def __aiter__(self) -> AsyncIterator[M_co]:
+        source: AsyncSource = self._bound()
+        query = compiled(self._spec, source.registry)
+        return AsyncDocuments(in_order(source, query.plan, query.backwards), reader(query.codec), self._on_error)
+
+    if not TYPE_CHECKING:
+        # sync: def __aiter__(self):
+        # sync:     raise TypeError(
+        # sync:         "A Query runs in sync code: iterate over it with 'for', or select from an AsyncCendry."
+        # sync:     )
+        def __iter__(self):  # async-only
+            raise TypeError("An AsyncQuery runs in async code: iterate over it with 'async for', or await to_list().")
+
+    async def to_list(self) -> list[M_co]:
+        """All documents, in memory at once.
+
+        Raises:
+            DecodeError: A document doesn't fit the model, and there is no `on_error` handler.
+        """
+        source: AsyncSource = self._bound()
+        query = compiled(self._spec, source.registry)
+        results = await source.run(query.plan)
+        return read_all(results[::-1] if query.backwards else results, reader(query.codec), self._on_error)
+
+    async def first(self) -> M_co | None:
+        """The first document, or `None` if there is none."""
+        source: AsyncSource = self._bound()
+        query = compiled(self._spec, source.registry)
+        read: Read[M_co] = reader(query.codec)
+        # Reversed, the first of the last n comes at the end.
+        results = await source.run(query.plan if query.backwards else query.limited(1))
+        return read(results[-1 if query.backwards else 0]) if results else None
+
+    async def last(self) -> M_co | None:
+        """The last document, or `None` if there is none.
+
+        It is asked for in the opposite order; see `limit_to_last`. With a limit from the first or an offset, all
+        documents are read; else one.
+        """
+        source: AsyncSource = self._bound()
+        spec = self._spec
+        bounded = not spec.from_last and (spec.limit is not None or spec.offset > 0)
+        query = compiled(spec if bounded else replace(spec, from_last=True), source.registry)
+        read: Read[M_co] = reader(query.codec)
+        results = await source.run(query.plan if bounded else query.limited(1))
+        return read(results[-1]) if results else None
+
+    async def one(self) -> M_co:
+        """The only document.
+
+        Raises:
+            DocumentNotFoundError: There is none.
+            MultipleResultsError: There are several.
+        """
+        found = await self.one_or_none()
+        if found is None:
+            raise DocumentNotFoundError.by_query(self._spec.model.__collection__)
+        return found
+
+    async def one_or_none(self) -> M_co | None:
+        """The only document, or `None` if there is none.
+
+        Raises:
+            MultipleResultsError: There are several.
+        """
+        source: AsyncSource = self._bound()
+        query = compiled(self._spec, source.registry)
+        read: Read[M_co] = reader(query.codec)
+        results = await source.run(query.limited(2))
+        if len(results) > 1:
+            raise MultipleResultsError(query.plan.collection)
+        return read(results[0]) if results else None
+
+    async def exists(self) -> bool:
+        """Whether any document matches; no fields travel."""
+        source: AsyncSource = self._bound()
+        return bool(await source.run(replace(compiled(self._spec, source.registry).limited(1), projection=())))
+
+    async def count(self) -> int:
+        """How many documents match, counted by the database; `limit` and cursors count too."""
+        source: AsyncSource = self._bound()
+        plan = AggregationPlan(compiled(self._spec, source.registry).plan, (Aggregation("count"),))
+        [count] = await source.aggregate(plan)
+        return cast("int", count)
+
+    async def ids(self) -> list[str]:
+        """The ids of all documents, in the order of the query; no fields travel.
+
+        Returns:
+            The ids; of a collection group, the full paths, since one id can stand under many parents. Filters on
+            `City.id` take either back.
+        """
+        source: AsyncSource = self._bound()
+        query = compiled(self._spec, source.registry)
+        paths = [result.path for result in await source.run(replace(query.plan, projection=()))]
+        if not self._spec.group:
+            paths = [path[path.rfind("/") + 1 :] for path in paths]
+        return paths[::-1] if query.backwards else paths
+
+    def paginate(self, page_size: int) -> AsyncIterator[list[M_co]]:
+        """The documents in lists of `page_size`; the last may be shorter. Each page is a query of its own.
+
+        Args:
+            page_size: How many documents a page holds, 1 or more.
+
+        Returns:
+            An iterator of lists; each goes on after the last document of the one before, so that documents which
+            come and go in between neither shift nor repeat others. It keeps the query's limit.
+
+        Raises:
+            ValueError: `page_size` is less than 1.
+        """
+        source: AsyncSource = self._bound()
+        paging: Paging[M_co] = Paging(self._spec, source.registry, page_size, self._on_error)
+        return AsyncPages(source, paging)
+
+    def project(self, *fields: FieldKey) -> AsyncRows[dict[str, Any]]:
+        """Some fields of each document; only those travel.
+
+        Args:
+            fields: Fields, as descriptors, declared names (dotted for nested ones) or stored paths.
+
+        Returns:
+            An iterable of dicts by Python name (`"mayor.name"` for nested ones), with `id`; values converted. What is
+            absent reads as its default; inside a map that may be `None`, as `None`, since the two can't be told apart.
+
+        Raises:
+            UnknownFieldError: A name is not declared.
+        """
+        source: AsyncSource = self._bound()
+        query, read = projection(self._spec, source.registry, fields)
+        return AsyncRows(lambda: in_order(source, query.plan, query.backwards), read, self._on_error)

@@ -1,0 +1,43 @@
+"""What a query needs of the context or transaction that runs it, and the stream of its results."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from ..._types.analysis import TypeRegistry
+from ...backend import StoredDocument
+from ...plan import AggregationPlan, QueryPlan
+
+
+class AsyncSource(Protocol):
+    """What an `AsyncQuery` needs of the context or transaction that it is bound to."""
+
+    @property
+    def registry(self) -> TypeRegistry:
+        """The registry of the context."""
+        ...
+
+    async def run(self, plan: QueryPlan) -> list[StoredDocument]:
+        """All results of a query."""
+        ...
+
+    def stream(self, plan: QueryPlan) -> AsyncIterator[StoredDocument]:
+        """The results of a query as they arrive."""
+        ...
+
+    async def aggregate(self, plan: AggregationPlan) -> tuple[int | float | None, ...]:
+        """Figures over a query, one for each aggregation of the plan."""
+        ...
+
+
+def in_order(source: AsyncSource, plan: QueryPlan, backwards: bool) -> AsyncIterator[StoredDocument]:
+    """The results of a query as they arrive; those that come last one first, reversed."""
+    stream = source.stream(plan)
+    return _reversed(stream) if backwards else stream
+
+
+async def _reversed(stream: AsyncIterator[StoredDocument]) -> AsyncIterator[StoredDocument]:
+    # sync: yield from list(stream)[::-1]
+    for result in [result async for result in stream][::-1]:  # async-only
+        yield result

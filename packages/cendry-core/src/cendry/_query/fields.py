@@ -1,0 +1,101 @@
+"""Field references: how users name a field, what a query holds of it, and how it is resolved."""
+
+# A descriptor's own attributes are kept out of the way of the fields inside it.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias, TypeGuard, Union, cast
+
+from ..codec import Codec, ResolvedField, codec_for
+from ..filters import ModelField
+from ..paths import DOCUMENT_ID, FieldPath
+
+FieldKey: TypeAlias = Union[str, ModelField, FieldPath]
+"""A field by its Python name (dotted for nested ones), by descriptor, or by stored path."""
+
+FieldRef: TypeAlias = Union[ModelField, FieldPath]
+"""A field as queries hold it: a descriptor, or a stored path that is taken as it is."""
+
+_ID = ("id",)
+
+
+def named_field(model: type[Any], key: object, what: str) -> FieldRef:
+    """The reference to a field that the user named.
+
+    Args:
+        model: The model that the field belongs to.
+        key: A declared name, a descriptor, or a stored path.
+        what: The method or argument that takes it, for the error.
+
+    Raises:
+        UnknownFieldError: A name is not declared.
+        TypeError: It is not a field, or one of another model.
+    """
+    if isinstance(key, ModelField) and key._cendry_owner is model:
+        return key
+    if isinstance(key, FieldPath) and key != DOCUMENT_ID:
+        return key
+    return field_ref(model, resolve_key(codec_for(model), key, what))
+
+
+def resolve_key(codec: Codec[Any], key: object, what: str) -> ResolvedField:
+    """The field that a user named, resolved.
+
+    Args:
+        codec: The codec of the model that the field belongs to.
+        key: A declared name, a descriptor, or a stored path.
+        what: The method or argument that takes it, for the error.
+
+    Raises:
+        UnknownFieldError: A name is not declared.
+        TypeError: It is not a field, or one of another model.
+    """
+    if isinstance(key, str):
+        return codec.resolve_text(key)
+    model = codec.model
+    if isinstance(key, ModelField):
+        check_owner(model, key)
+    elif not isinstance(key, FieldPath):
+        raise TypeError(f"{what} takes a field of {model.__qualname__} (City.name, 'name' or FieldPath), not {key!r}.")
+    return resolved(codec, key)
+
+
+def resolved(codec: Codec[Any], field: FieldRef | str) -> ResolvedField:
+    """Where a field is stored, and how its values are converted; those of a stored path are taken as they are."""
+    if isinstance(field, ModelField):
+        return codec.resolve(field._cendry_names)
+    # A query turns names into descriptors when it is built.
+    assert isinstance(field, FieldPath)
+    return codec.resolve(_ID) if field == DOCUMENT_ID else codec.resolve_stored(field)
+
+
+def field_ref(model: type[Any], field: ResolvedField) -> FieldRef:
+    """The reference to a resolved field: the descriptor of `model`, or the stored path."""
+    if not field.names:
+        return field.path
+    found: Any = getattr(model, field.names[0])
+    for name in field.names[1:]:
+        found = found[name]
+    return cast("ModelField", found)
+
+
+def check_owner(model: type[Any], field: ModelField) -> None:
+    """Refuse a descriptor of a class whose fields `model` doesn't have.
+
+    Raises:
+        TypeError: The field belongs to another class.
+    """
+    owner = field._cendry_owner
+    if owner is model or issubclass(model, owner):
+        return
+    hint = ""
+    if owner.__cendry_kind__ == "map":
+        hint = f" For an embedded map, write {model.__qualname__}.<field>[{field!r}]."
+    raise TypeError(f"{field!r} is a field of {owner.__qualname__}, not of {model.__qualname__}.{hint}")
+
+
+def is_iterable(value: object) -> TypeGuard[Iterable[Any]]:
+    """Whether one can iterate over it; `isinstance` alone would cost type checkers the type arguments."""
+    return isinstance(value, Iterable)

@@ -1,0 +1,63 @@
+"""Listening to a query, which the sync twin has alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from .._model.model import Model
+from .._types.analysis import TypeRegistry
+from ..plan import QueryPlan
+from .builders import QueryBuilder
+from .compile import compiled
+from .results import Read, reader
+from .snapshots import Listener, Snapshot
+
+M_co = TypeVar("M_co", bound=Model, covariant=True)
+
+
+class ListenSource(Protocol):
+    """What listening needs of the context that a query is bound to."""
+
+    @property
+    def registry(self) -> TypeRegistry:
+        """The registry of the context."""
+        ...
+
+    def listen(
+        self,
+        plan: QueryPlan,
+        backwards: bool,
+        read: Read[Any],
+        callback: Callable[[Snapshot[Any]], object],
+        on_error: Callable[[BaseException], object] | None,
+    ) -> Listener:
+        """Listen to a query."""
+        ...
+
+
+class ListenableQuery(QueryBuilder[M_co]):
+    """A query that can be listened to."""
+
+    __slots__ = ()
+
+    def on_snapshot(
+        self,
+        callback: Callable[[Snapshot[M_co]], object],
+        *,
+        on_error: Callable[[BaseException], object] | None = None,
+    ) -> Listener:
+        """Listen: call back with the documents that match now, and again whenever they change.
+
+        Args:
+            callback: Takes a `Snapshot`; called from a thread of the backend's, one call at a time.
+            on_error: Takes what goes wrong: a `DecodeError` for a document that doesn't fit (the listener goes on
+                without it), an error that `callback` raised (it goes on), or the error that ended the listener.
+                Without it, these are logged to the logger `cendry`.
+
+        Returns:
+            A handle; `close()` it, or use it in a `with`.
+        """
+        source: ListenSource = self._bound()
+        query = compiled(self._spec, source.registry)
+        return source.listen(query.plan, query.backwards, reader(query.codec), callback, on_error)

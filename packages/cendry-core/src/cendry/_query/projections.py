@@ -1,0 +1,41 @@
+"""Some fields of each document of a query; the others don't travel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._immutable import replace
+from .._types.analysis import TypeRegistry
+from ..backend import StoredDocument
+from ..paths import DOCUMENT_ID
+from ..plan import outermost
+from .compile import CompiledQuery, compiled
+from .fields import resolve_key
+from .results import Read
+from .spec import QuerySpec
+
+
+def projection(
+    spec: QuerySpec, registry: TypeRegistry, keys: tuple[Any, ...]
+) -> tuple[CompiledQuery, Read[dict[str, Any]]]:
+    """The query that fetches these fields only, and a function that makes a dict of a result.
+
+    Raises:
+        TypeError: No field is named.
+        UnknownFieldError: A name is not declared.
+    """
+    if not keys:
+        raise TypeError("project() takes at least one field.")
+    query = compiled(spec, registry)
+    fields = [resolve_key(query.codec, key, "project") for key in keys]
+    columns = [(field.text, field) for field in fields if field.path != DOCUMENT_ID]
+
+    def read(result: StoredDocument) -> dict[str, Any]:
+        row: dict[str, Any] = {"id": result.path[result.path.rfind("/") + 1 :]}
+        for name, field in columns:
+            row[name] = field.read(result.data, result.path)
+        return row
+
+    # A field inside one that travels anyway must not be asked for twice.
+    plan = replace(query.plan, projection=outermost(field.path for _, field in columns))
+    return replace(query, plan=plan), read

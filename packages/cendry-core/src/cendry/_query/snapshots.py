@@ -1,0 +1,85 @@
+"""What listening gives: snapshots, the changes between them, and the handle that ends it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from types import TracebackType
+from typing import Generic, Literal, Protocol, TypeVar, final
+
+from .._immutable import dataclass
+
+M_co = TypeVar("M_co", covariant=True)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Change(Generic[M_co]):
+    """What happened to one document since the snapshot before.
+
+    Attributes:
+        type: `"added"`, `"modified"` or `"removed"`; for those that began or ceased to match, too.
+        document: The document; if it was removed, as it was last seen.
+        old_index: Its place in the snapshot before, or `None` if it was added.
+        new_index: Its place in this snapshot, or `None` if it was removed.
+    """
+
+    type: Literal["added", "modified", "removed"]
+    document: M_co
+    old_index: int | None
+    new_index: int | None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Snapshot(Generic[M_co]):
+    """The state of a listened query or document at one moment.
+
+    Attributes:
+        documents: All documents that match, in the order of the query; for one document, itself or nothing.
+        changes: What changed since the snapshot before: first what was removed, then the rest in order.
+        read_time: The moment, or `None` where the database doesn't tell.
+    """
+
+    documents: tuple[M_co, ...]
+    changes: tuple[Change[M_co], ...]
+    read_time: datetime | None
+
+
+class Watching(Protocol):
+    """What a `Listener` needs of what runs it."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+
+@final
+class Listener:
+    """A running listener. `close()` it, or use it in a `with`; closing the context closes it too."""
+
+    __slots__ = ("_watching",)
+
+    def __init__(self, watching: Watching) -> None:
+        self._watching = watching
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended: closed, or given up after an error."""
+        return self._watching.closed
+
+    def close(self) -> None:
+        """Stop listening; no callback begins after this. May be called twice, and from a callback."""
+        self._watching.close()
+
+    def __enter__(self) -> Listener:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,78 @@
+"""What a query says, as a frozen value of named fields. Nothing is resolved or compiled here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, cast
+
+from .._frozen import freeze
+from .._immutable import dataclass
+from .._model.model import Model
+from ..filters import And, Asc, Comparison, Desc, Filter, Or, field_key
+from .fields import FieldRef
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where results begin or end: values by field, or an instance that stands for the values the query sorts by.
+
+    Attributes:
+        before: Whether it lies before the documents at its values (`start_at`, `end_before`) or after them.
+        values: Fields and their Python values; empty with an instance.
+        instance: The instance, or `None`.
+    """
+
+    before: bool
+    values: tuple[tuple[FieldRef, Any], ...] = ()
+    instance: Model | None = None
+
+    def _key(self) -> tuple[Any, ...]:
+        values = frozenset((field_key(field), freeze(value)) for field, value in self.values)
+        return self.before, values, freeze(self.instance)
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, Cursor) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySpec:
+    """All that a query says.
+
+    Attributes:
+        model: The class of the documents.
+        filters: Filters that must all hold.
+        orders: The explicit orders.
+        limit: The most documents to return, or `None`.
+        from_last: Whether `limit` counts from the last document.
+        offset: How many documents to skip.
+        start: Where results begin.
+        end: Where results end.
+        parent: The path of the document that holds the subcollection.
+        group: Whether all collections of this name are meant.
+        read_time: The moment to read at.
+    """
+
+    model: type[Any]
+    filters: tuple[Filter, ...] = ()
+    orders: tuple[Asc | Desc, ...] = ()
+    limit: int | None = None
+    from_last: bool = False
+    offset: int = 0
+    start: Cursor | None = None
+    end: Cursor | None = None
+    parent: str | None = None
+    group: bool = False
+    read_time: datetime | None = None
+
+
+def comparisons(filters: tuple[Filter, ...]) -> Iterator[Comparison]:
+    """Every comparison in these filters, those under AND and OR included."""
+    for one in filters:
+        if isinstance(one, Comparison):
+            yield one
+        else:
+            yield from comparisons(cast("And | Or", one).filters)
