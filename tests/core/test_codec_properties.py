@@ -24,6 +24,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from making import make_map, make_model, one_field
 
+pytestmark = pytest.mark.slow
+
 USER_DATA = Reading("python", python_values=True, extra="forbid", id_key=True)
 
 

@@ -292,6 +292,7 @@ def test_of_eight_threads_that_get_or_create_one_creates(project: str) -> None:
     assert {stored.name} == {city.name for city, _ in found}
 
 
+@pytest.mark.slow
 async def test_of_several_tasks_that_update_or_create_one_creates_and_none_is_lost(project: str) -> None:
     async with AsyncCendry(project=project) as ctx:
         put = [

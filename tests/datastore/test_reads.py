@@ -80,6 +80,7 @@ def test_last_ones(ctx: Cendry) -> None:
     assert [[2, 3], [4]] == [[user.n for user in page] for page in query.limit_to_last(3).paginate(2)]
 
 
+@pytest.mark.slow
 def test_many_and_large_entities_come_over_as_many_calls_as_it_takes(
     db: Database, ctx: Cendry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

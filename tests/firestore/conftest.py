@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
-from cendry_firestore import AsyncFirestoreBackend, FirestoreBackend
+from cendry_firestore import AsyncFirestoreBackend, FirestoreBackend, _listen, _stream
 from cendry_memory.testing import Database
 from firestore.faulty import Fault, FaultyServer
 
@@ -52,7 +52,9 @@ def fault() -> type[Fault]:
 
 @pytest.fixture
 def faulty(firestore_emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
-    """A server before the emulator that backends made in this test talk to."""
+    """A server before the emulator that backends made in this test talk to, and try again soon."""
+    for module in (_listen, _stream):
+        monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.01)
     handler = FaultyServer(firestore_emulator)
     server = grpc.server(ThreadPoolExecutor(16), handlers=[handler])
     port = server.add_insecure_port("127.0.0.1:0")

@@ -18,7 +18,7 @@ from google.api_core import exceptions
 from google.api_core.retry import Retry
 from google.api_core.retry_async import AsyncRetry
 
-BOUND = 0.6
+BOUND = 0.3
 # What a machine under load may add.
 SLACK = 1.5
 
@@ -54,6 +54,7 @@ def policy(db: Database, **arguments: Any) -> Any:
 
 
 @each_call
+@pytest.mark.slow
 def test_a_timeout_is_a_bound_where_nothing_answers(
     blackhole: None, make_db: Callable[..., Database], call: Any
 ) -> None:
@@ -65,6 +66,7 @@ def test_a_timeout_is_a_bound_where_nothing_answers(
 
 
 @each_call
+@pytest.mark.slow
 def test_a_timeout_is_a_bound_for_all_attempts_together(
     nobody: None, make_db: Callable[..., Database], call: Any
 ) -> None:
@@ -89,6 +91,7 @@ def test_the_callers_retry_policy_is_the_one_that_counts(
 
 
 @pytest.mark.parametrize("own", [None, 0.3, 60.0])
+@pytest.mark.slow
 def test_the_callers_retry_policy_is_held_to_the_bound(
     nobody: None, make_db: Callable[..., Database], own: float | None
 ) -> None:
@@ -100,6 +103,7 @@ def test_the_callers_retry_policy_is_held_to_the_bound(
     assert time.monotonic() - started < BOUND + SLACK
 
 
+@pytest.mark.slow
 def test_a_stream_that_stops_midway_ends_at_the_bound(
     faulty: FaultyServer, make_db: Callable[..., Database], fault: type[Fault]
 ) -> None:
@@ -113,6 +117,7 @@ def test_a_stream_that_stops_midway_ends_at_the_bound(
 
 
 @pytest.mark.parametrize("after", [0, 1])
+@pytest.mark.slow
 def test_a_stream_that_breaks_again_and_again_ends_at_the_bound(
     faulty: FaultyServer, make_db: Callable[..., Database], fault: type[Fault], after: int
 ) -> None:

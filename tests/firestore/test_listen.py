@@ -130,6 +130,7 @@ def test_a_callback_that_fails_ends_the_listener_and_is_told(backend: FirestoreB
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.OK])
+@pytest.mark.slow
 def test_a_stream_that_breaks_is_taken_up_again(
     faulty_backend: FirestoreBackend, faulty: FaultyServer, fault: type[Fault], code: Any
 ) -> None:
@@ -181,6 +182,7 @@ def test_a_server_that_stays_away_is_told_in_the_end(
     assert is_silent(ear)
 
 
+@pytest.mark.slow
 def test_silence_before_a_failure_is_not_held_against_the_server(
     faulty_backend: FirestoreBackend, faulty: FaultyServer, fault: type[Fault], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,12 +196,18 @@ def test_silence_before_a_failure_is_not_held_against_the_server(
 
 
 def test_close_while_it_waits_to_connect_again(
-    faulty_backend: FirestoreBackend, faulty: FaultyServer, fault: type[Fault]
+    faulty_backend: FirestoreBackend, faulty: FaultyServer, fault: type[Fault], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    faulty.faults["Listen"] = [fault(grpc.StatusCode.UNAVAILABLE)] * 200
+    waits = threading.Event()
+
+    def long(least: float, most: float) -> float:
+        waits.set()
+        return 60.0
+
+    monkeypatch.setattr("cendry_firestore._listen.random.uniform", long)
+    faulty.faults["Listen"] = [fault(grpc.StatusCode.UNAVAILABLE)]
     ear = listen(faulty_backend, BY_N)
-    while faulty.calls.count("Listen") < 5:
-        time.sleep(0.02)
+    assert waits.wait(WAIT)
     started = time.monotonic()
     ear.handle.close()
     assert time.monotonic() - started < 1

@@ -91,6 +91,7 @@ def test_an_answer_without_a_result_is_none(filled: Database, faulty: FaultyServ
 
 
 @needs_the_direct_road
+@pytest.mark.slow
 def test_a_server_that_sends_more_than_one_message_is_asked_by_streams_from_then_on(
     short: None, filled: Database, faulty: FaultyServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_server_that_sends_more_than_one_message_is_asked_by_streams_from_then
 
 
 @needs_the_direct_road
+@pytest.mark.slow
 def test_a_server_that_is_silent_is_tried_once_more(
     short: None, filled: Database, faulty: FaultyServer, fault: type[Fault], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -134,6 +136,7 @@ def test_a_bound_below_that_is_kept_and_says_nothing_of_the_server(
 
 
 @needs_the_direct_road
+@pytest.mark.slow
 def test_what_is_left_of_a_bound_is_what_the_stream_may_take(
     short: None, filled: Database, faulty: FaultyServer, fault: type[Fault]
 ) -> None:

@@ -237,6 +237,7 @@ print(open_ones, connections())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="open sockets are counted in /proc")
+@pytest.mark.slow
 def test_a_stream_that_is_left_lets_its_connection_go(filled: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CHANNELS, filled],

@@ -198,10 +198,7 @@ def test_a_missing_index_names_the_collection_and_the_link(
     assert "c" == caught.value.collection
 
 
-def test_attempts_that_give_nothing_come_to_an_end(
-    filled: Database, faulty: FaultyServer, fault: type[Fault], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cendry_firestore._stream._LONGEST_PAUSE", 0.01)
+def test_attempts_that_give_nothing_come_to_an_end(filled: Database, faulty: FaultyServer, fault: type[Fault]) -> None:
     faulty.faults["RunQuery"] = [fault(UNAVAILABLE, after=1)] + [fault(UNAVAILABLE, after=0)] * 40
     with pytest.raises((exceptions.ServiceUnavailable, exceptions.RetryError)):
         filled.run(QueryPlan("c"), options=_impatient(filled))

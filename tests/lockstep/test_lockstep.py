@@ -12,6 +12,8 @@ from lockstep import reached
 from lockstep.machine import Lockstep
 from lockstep.reached import REACHED, missing
 
+pytestmark = pytest.mark.slow
+
 STEPS = 30
 RUNS = {"ci": 300, "deep": int(os.environ.get("CENDRY_LOCKSTEP_RUNS", "9000"))}
 """Runs of the profiles that are thorough: about a minute, and over half an hour. In all others it is 30."""

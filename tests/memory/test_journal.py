@@ -180,6 +180,7 @@ WRITER = """
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_keeps_every_acknowledged_commit_whole(file: Path):
     rng = random.Random(1)
     acknowledged = 0

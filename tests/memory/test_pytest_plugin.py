@@ -23,6 +23,8 @@ from cendry_memory.emulator import (
 )
 from memory.fake_java import SERVES, program
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["pytester"]
 
 PLUGIN = [] if list(entry_points(group="pytest11", name="cendry")) else ["-p", "cendry_memory.pytest_plugin"]

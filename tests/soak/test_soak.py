@@ -35,6 +35,8 @@ from soak.process import Emulator
 from soak.proxy import Proxy
 from soak.work import FROZEN, MANNERS, REACHED, Face, Round, Worker, drive
 
+pytestmark = pytest.mark.slow
+
 SECONDS = {"ci": 30.0, "deep": 600.0}
 SHORT = 8.0
 THREADS, TASKS = 3, 3
