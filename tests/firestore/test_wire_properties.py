@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
+import pytest
 from cendry.codec import codec_for
 from cendry_firestore import _sdk
 from cendry_firestore._values import decode_fields, encode_value
