@@ -108,7 +108,7 @@ def test_a_model_can_keep_what_it_does_not_know(ctx: Any, backend: Any) -> None:
 
 
 def test_transforms_on_an_instance_are_sent_as_such(ctx: Any, backend: Any) -> None:
-    stamped = Stamped(id="x", created=SERVER_TIMESTAMP)  # type: ignore[arg-type]
+    stamped: Any = Stamped(id="x", created=SERVER_TIMESTAMP)  # type: ignore[arg-type]
     ctx.save(stamped)
     write = last(backend)
     assert write.transforms == (FieldTransform(FieldPath("created"), SERVER_TIMESTAMP),)
@@ -272,7 +272,7 @@ def test_a_clock_that_gives_no_aware_datetimes_is_refused(make: Any, backend: An
 
 
 def test_a_server_timestamp_goes_before_the_clock(ctx: Any, backend: Any) -> None:
-    stamped = Stamped(id="x", updated=SERVER_TIMESTAMP)  # type: ignore[arg-type]
+    stamped: Any = Stamped(id="x", updated=SERVER_TIMESTAMP)  # type: ignore[arg-type]
     ctx.save(stamped)
     assert last(backend).transforms == (FieldTransform(FieldPath("changed at"), SERVER_TIMESTAMP),)
     assert backend.data("stamped/x")["changed at"] == backend.documents["stamped/x"].update_time

@@ -461,7 +461,7 @@ def test_an_async_function_in_the_sync_twin(plain: Cendry, store: RecordingBacke
         raise AssertionError("never run")
 
     with pytest.raises(TypeError, match="takes a plain function; use AsyncCendry for an async one"):
-        plain.transaction(wrong)
+        plain.transaction(wrong)  # type: ignore[unused-coroutine]
     assert names(store) == ["begin", "rollback"]
 
 

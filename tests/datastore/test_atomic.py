@@ -50,7 +50,7 @@ def test_updates_of_different_fields_at_once_are_all_there(ctx: Cendry, emulator
     def work(number: int) -> None:
         ctx.update(Counter, "a", {Counter.parts[f"k{number}"]: number})
 
-    together(*(lambda number=number: work(number) for number in range(threads)))  # type: ignore[misc]
+    together(*(lambda number=number: work(number) for number in range(threads)))
     assert {f"k{number}": number for number in range(threads)} == ctx.get(Counter, "a").parts
 
 
@@ -65,7 +65,7 @@ def test_updates_in_batches_at_once_are_all_there(ctx: Cendry, emulator: str) ->
             batch.save(Counter(id=f"by {number}"))
             batch.update(Counter, "b", {Counter.parts[f"k{number}"]: number})
 
-    together(*(lambda number=number: work(number) for number in range(threads)))  # type: ignore[misc]
+    together(*(lambda number=number: work(number) for number in range(threads)))
     expected = {f"k{number}": number for number in range(threads)}
     assert [expected, expected] == [counter.parts for counter in ctx.get_many(Counter, ["a", "b"])]
 
@@ -90,7 +90,7 @@ def test_of_many_that_create_one_wins(ctx: Cendry, emulator: str, way: str) -> N
         except DocumentAlreadyExistsError:
             losers.append(number)
 
-    together(*(lambda number=number: create(number) for number in range(5)))  # type: ignore[misc]
+    together(*(lambda number=number: create(number) for number in range(5)))
     assert (1, 4) == (len(winners), len(losers))
     assert winners[0] == ctx.get(Counter, "a").n
     if way == "in a batch":

@@ -96,7 +96,7 @@ def test_many_and_large_entities_come_over_as_many_calls_as_it_takes(
 
 
 def test_pages_are_halved_down_to_one() -> None:
-    home = _reading.Home("p", "", "")
+    home = _reading.Home("p", "", "")  # type: ignore[attr-defined]
     reading = _reading.QueryReading(QueryPlan("User"), home, None)
     sizes = [reading.request().query.limit.value]
     while reading.halve():

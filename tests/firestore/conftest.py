@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry_firestore import AsyncFirestoreBackend, FirestoreBackend, _listen, _stream
 from cendry_memory.testing import Database

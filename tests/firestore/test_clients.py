@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import cendry_firestore
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry import CendryError
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Set

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry import AsyncCendry, AsyncTxn, Cendry, Field, Model, Txn, field
 from cendry.backend import CallOptions
@@ -125,7 +126,7 @@ def test_a_refusal_of_resources_leaves_no_doubt(
     db.commit(Set("c/a", {"x": 1}))
     faulty.faults["Commit"] = [fault(EXHAUSTED, "quota")]
     with pytest.raises(StaleDocumentError):
-        db.commit(Set("c/a", {"x": 2}, update_time=(db.get("c/a"))[0].create_time.replace(year=2001)))
+        db.commit(Set("c/a", {"x": 2}, update_time=datetime(2001, 1, 1, tzinfo=timezone.utc)))
     with pytest.raises(DocumentNotFoundError):
         db.commit(Update("c/none", {"x": 2}, (X,)))
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry.backend import SnapshotResult
 from cendry.errors import MissingIndexError
@@ -28,6 +28,16 @@ WAIT = 15.0
 
 def listen(backend: FirestoreBackend, plan: QueryPlan | GetPlan) -> Ear:
     return Database(backend).listen(plan)
+
+
+def thread_of(ear: Ear) -> threading.Thread:
+    thread: threading.Thread = vars(ear.handle)["_thread"]
+    return thread
+
+
+def unheard(what: object) -> None:
+    """A callback that nobody may call."""
+    pytest.fail(str(what))
 
 
 def is_silent(ear: Ear) -> bool:
@@ -73,7 +83,7 @@ def test_close_before_anything_was_heard(backend: FirestoreBackend) -> None:
     for _ in range(5):
         ear = listen(backend, BY_N)
         ear.handle.close()
-        assert not ear.handle._thread.is_alive()
+        assert not thread_of(ear).is_alive()
 
 
 def test_close_from_the_callback(backend: FirestoreBackend) -> None:
@@ -85,7 +95,7 @@ def test_close_from_the_callback(backend: FirestoreBackend) -> None:
         heard.append(snapshot)
         handle.close()
 
-    handle = backend.listen(BY_N, once, pytest.fail)
+    handle = backend.listen(BY_N, once, unheard)
     ready.set()
     handle._thread.join(WAIT)
     backend.commit([Set("c/a", {"n": 1})])
@@ -101,7 +111,7 @@ def test_close_does_not_wait_for_a_callback_that_waits_for_the_closer(backend: F
             pass
 
     with lock:
-        handle = backend.listen(BY_N, needs_the_lock, pytest.fail)
+        handle = backend.listen(BY_N, needs_the_lock, unheard)
         assert entered.wait(WAIT)
         started = time.monotonic()
         handle.close()
@@ -113,7 +123,7 @@ def test_closing_the_backend_closes_its_listeners(backend: FirestoreBackend) -> 
     for ear in ears:
         ear.hear()
     backend.close()
-    assert [False] * 3 == [ear.handle._thread.is_alive() for ear in ears]
+    assert [False] * 3 == [thread_of(ear).is_alive() for ear in ears]
     assert all(ear.errors.empty() for ear in ears)
 
 
@@ -169,7 +179,7 @@ def test_what_waiting_does_not_mend_is_told_once(
     assert isinstance(ear.error(), expected)
     assert is_silent(ear)
     assert ["Listen"] == faulty.calls
-    ear.handle._thread.join(WAIT)
+    thread_of(ear).join(WAIT)
 
 
 def test_a_server_that_stays_away_is_told_in_the_end(
@@ -211,7 +221,7 @@ def test_close_while_it_waits_to_connect_again(
     started = time.monotonic()
     ear.handle.close()
     assert time.monotonic() - started < 1
-    assert not ear.handle._thread.is_alive()
+    assert not thread_of(ear).is_alive()
     assert is_silent(ear)
 
 

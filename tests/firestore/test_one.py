@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry import AsyncFirestoreBackend
 from cendry.backend import CallOptions

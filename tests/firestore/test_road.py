@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry import AsyncFirestoreBackend, FirestoreBackend
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Set
@@ -69,11 +69,7 @@ def test_both_roads_send_the_same_requests(
     assert sent[0] == sent[1]
 
 
-ERRORS = [
-    exceptions.from_grpc_status(code, "text")  # type: ignore[no-untyped-call]
-    for code in grpc.StatusCode
-    if code is not grpc.StatusCode.OK
-]
+ERRORS = [exceptions.from_grpc_status(code, "text") for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +114,7 @@ def works(db: Database) -> bool:
 
 def test_the_direct_road_is_taken_without_a_word(db: Database, caplog: pytest.LogCaptureFixture) -> None:
     assert works(db)
-    assert road_of(db).is_direct or _road.os.environ.get(GENERATED) == "1"
+    assert road_of(db).is_direct or os.environ.get(GENERATED) == "1"
 
 
 def test_the_generated_client_can_be_asked_for(

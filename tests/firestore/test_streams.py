@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry.backend import CallOptions
 from cendry.errors import InvalidRequestError, MissingIndexError, TransactionContentionError

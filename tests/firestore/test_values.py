@@ -28,7 +28,7 @@ UTC = timezone.utc
 
 def through_firestore(db: Database, value: Any) -> Any:
     db.commit(Set("values/one", {"value": value}))
-    return (db.data("values/one"))["value"]
+    return (db.data("values/one") or {})["value"]
 
 
 def test_naive_datetimes_are_utc_and_other_zones_are_converted(db: Database) -> None:
@@ -42,6 +42,7 @@ def test_datetimes_are_plain(db: Database) -> None:
     moment = datetime(2024, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
     db.commit(Set("values/one", {"value": moment}))
     [result] = db.get("values/one")
+    assert result.data is not None
     assert {datetime} == {
         type(value) for value in (result.data["value"], result.create_time, result.update_time, result.read_time)
     }
@@ -51,6 +52,7 @@ def test_a_reference_into_another_database_is_read_with_its_database(db: Databas
     stored = _sdk.Value(reference_value="projects/other/databases/there/documents/cities/SF")
     db.commit(Set("values/one", {"value": stored, "own": Ref.from_path("cities/SF")}))
     [result] = db.run(QueryPlan("values"))
+    assert result.data is not None
     assert Ref.from_path("cities/SF", database="projects/other/databases/there") == result.data["value"]
     assert ("projects/other/databases/there", None) == (result.data["value"].database, result.data["own"].database)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from cendry.errors import (
@@ -9,7 +10,7 @@ from cendry.errors import (
     InvalidRequestError,
     StaleDocumentError,
 )
-from cendry.plan import Create, Delete, Set, Update
+from cendry.plan import Create, Delete, Set, Update, Write
 from cendry_firestore._errors import meaning_of, translated
 from cendry_memory.testing import Database
 from google.api_core import exceptions
@@ -38,12 +39,13 @@ def test_the_candidates_are_the_writes_that_can_be_at_fault(db: Database) -> Non
 
 def test_errors_with_a_meaning_are_caused_by_the_sdks(db: Database) -> None:
     db.commit(Set("c/there", {"x": 1}))
-    for write, error, cause in [
+    refused: list[tuple[Write, type[Exception], Any]] = [
         (Create("c/there", {}), DocumentAlreadyExistsError, exceptions.AlreadyExists),
         (Update("c/none", {}, ()), DocumentNotFoundError, exceptions.NotFound),
         (Set("c/there", {}, update_time=datetime(2024, 1, 1, tzinfo=timezone.utc)), StaleDocumentError, MISMATCH),
         (Set("c/a", {"x": [[1]]}), InvalidRequestError, exceptions.InvalidArgument),
-    ]:
+    ]
+    for write, error, cause in refused:
         with pytest.raises(error) as caught:
             db.commit(write)
         assert isinstance(caught.value.__cause__, cause)
@@ -52,10 +54,10 @@ def test_errors_with_a_meaning_are_caused_by_the_sdks(db: Database) -> None:
 def test_errors_without_a_cendry_meaning_pass_untouched(db: Database) -> None:
     # None of these writes can be to blame.
     for error in (
-        exceptions.AlreadyExists("x"),  # type: ignore[no-untyped-call]
-        exceptions.NotFound("x"),  # type: ignore[no-untyped-call]
-        exceptions.FailedPrecondition("The query requires an index."),  # type: ignore[no-untyped-call]
-        exceptions.PermissionDenied("x"),  # type: ignore[no-untyped-call]
+        exceptions.AlreadyExists("x"),
+        exceptions.NotFound("x"),
+        exceptions.FailedPrecondition("The query requires an index."),
+        exceptions.PermissionDenied("x"),
     ):
         with pytest.raises(type(error)) as caught, translated(writes=(Set("c/a", {}), Delete("c/b"))):
             raise error
@@ -63,12 +65,12 @@ def test_errors_without_a_cendry_meaning_pass_untouched(db: Database) -> None:
 
 
 def test_a_missing_database_is_no_missing_document() -> None:
-    error = exceptions.NotFound("The database nope does not exist for project p.")  # type: ignore[no-untyped-call]
+    error = exceptions.NotFound("The database nope does not exist for project p.")
     assert meaning_of(error, writes=(Update("c/a", {}, ()),)) is None
 
 
 def test_a_missing_document_is_stale_for_a_write_at_an_update_time() -> None:
     # Production answers so where the emulator says FAILED_PRECONDITION.
-    error = exceptions.NotFound("No document to update")  # type: ignore[no-untyped-call]
+    error = exceptions.NotFound("No document to update")
     meaning = meaning_of(error, writes=(Update("c/a", {}, (), update_time=datetime.now(timezone.utc)),))
     assert isinstance(meaning, StaleDocumentError)

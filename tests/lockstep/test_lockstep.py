@@ -27,7 +27,7 @@ def test_memory_answers_as_firestore_does(firestore_emulator: str, request: pyte
     profile = request.config.option.hypothesis_profile
     runs = RUNS.get(profile, 30)
     number = request.config.option.hypothesis_seed
-    machine = Lockstep
+    machine: type[Lockstep] = Lockstep
     if profile == "ci":
         drawn = "the same ones each time"
     else:
@@ -36,7 +36,7 @@ def test_memory_answers_as_firestore_does(firestore_emulator: str, request: pyte
             machine = seed(number)(type("Lockstep", (Lockstep,), {}))
         drawn = f"--hypothesis-seed={number}"
     reached.RUNS.append(f"{runs} runs of {STEPS} steps, {drawn}")
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=runs,

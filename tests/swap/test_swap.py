@@ -80,7 +80,7 @@ def test_of_several_that_buy_the_last_ones_each_gets_what_is_there(shop: Shop, c
         except SoldOutError:
             outcomes.append("sold out")
 
-    together(*(lambda buyer=buyer: buy(buyer) for buyer in buyers))  # type: ignore[misc]
+    together(*(lambda buyer=buyer: buy(buyer) for buyer in buyers))
     assert ["bought"] * 3 + ["sold out"] == sorted(outcomes)
     assert 0 == ctx.get(Article, "ink").stock
     assert 3 == sum(len(shop.orders_of(buyer)) for buyer in buyers)
