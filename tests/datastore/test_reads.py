@@ -80,6 +80,7 @@ def test_last_ones(ctx: Cendry) -> None:
     assert [[2, 3], [4]] == [[user.n for user in page] for page in query.limit_to_last(3).paginate(2)]
 
 
+@pytest.mark.slow
 def test_many_and_large_entities_come_over_as_many_calls_as_it_takes(
     db: Database, ctx: Cendry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,7 +96,7 @@ def test_many_and_large_entities_come_over_as_many_calls_as_it_takes(
 
 
 def test_pages_are_halved_down_to_one() -> None:
-    home = _reading.Home("p", "", "")
+    home = _reading.Home("p", "", "")  # type: ignore[attr-defined]
     reading = _reading.QueryReading(QueryPlan("User"), home, None)
     sizes = [reading.request().query.limit.value]
     while reading.halve():

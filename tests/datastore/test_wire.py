@@ -16,7 +16,7 @@ from cendry_datastore import _sdk
 from cendry_datastore._keys import Home
 from cendry_datastore._values import decode_projected, decode_properties, decode_value, write_properties
 from cendry_datastore._wire import WireData, decoder, encoder
-from core.test_codec_properties import documents
+from core.strategies import documents
 from core.test_codec_values import LIMITS, MISFITS, PAIRS, short
 from hypothesis import HealthCheck, assume, given, settings
 from making import make_map, make_model, one_field
@@ -93,6 +93,7 @@ def test_absent_fields_and_others() -> None:
     inner = make_map({"a": (int, field(default=3)), "b": str})
     model = make_model({"x": (int, field(default=5)), "y": inner | None, "z": (list[int], field(default_factory=list))})
     codec = codec_for(model)
+    stored: dict[str, Any]
     for stored in ({}, {"y": None}, {"y": {"b": "x", "more": 1}}, {"y": {}}, {"x": 2, "y": 5}, {"z": [1, None]}):
         expected = outcome(partial(codec.decode, stored, "i", "docs/i"))
         assert expected == outcome(partial(read_directly, codec, stored))
