@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cendry._interop.google import from_sdk, sdk_class_kind, sdk_kind
-from cendry._types.analysis import shape_of
+from cendry._types.hints import shape_of
 from cendry.codec import codec_for
 from cendry.convert import from_dict, to_dict, validate
 from cendry.errors import InvalidValueError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import math
-import sys
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
@@ -16,7 +15,7 @@ from uuid import UUID
 import pytest
 from cendry._model.fields import Field
 from cendry._model.model import Map
-from cendry._types.analysis import FirestoreValue
+from cendry._types.hints import FirestoreValue
 from cendry.codec import codec_for
 from cendry.codec.checker import FAILED
 from cendry.codec.reader import STORED, Reader
@@ -548,12 +547,6 @@ def test_a_recursive_map_is_measured() -> None:
         codec_for(model).encode(model(x=node))
 
 
-not_on_312 = pytest.mark.skipif(
-    sys.version_info[:2] == (3, 12), reason="CPython 3.12.1 crashes when it compiles 20 comprehensions in each other"
-)
-
-
-@not_on_312
 @pytest.mark.parametrize(
     ("inner", "python"),
     [
@@ -582,7 +575,6 @@ def test_each_kind_of_container_counts(inner: Any, python: Any) -> None:
     assert path == problem.path.partition(".tags")[0]
 
 
-@not_on_312
 def test_types_that_are_too_deep_by_themselves_are_measured() -> None:
     annotation: Any = int
     for _ in range(21):

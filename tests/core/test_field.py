@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Optional, Union
 import pytest
 from cendry._model.fields import Field, FieldDescriptor, FieldInfo, field
 from cendry._model.model import Map, Model
-from cendry._types.analysis import register_type
+from cendry._types.registry import register_type
 from cendry.errors import UnknownFieldError
 from typing_extensions import TypedDict
 

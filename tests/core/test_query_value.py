@@ -49,6 +49,10 @@ QUERIES = [
         "Query(City, City.population > 1, start_after={'population': 5, 'id': 'SF'})",
     ),
     (
+        Query(City, (City.population > 1) | (City.area < 2), start_after=SF),
+        "Query(City, (City.population > 1) | (City.area < 2), start_after={'area': 0.0, 'population': 5, 'id': 'SF'})",
+    ),
+    (
         Query(City, start_at={City.attributes["a.b"]: 1}),
         "Query(City, start_at={'attributes.`a.b`': 1})",
     ),

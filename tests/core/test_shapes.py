@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Literal, Optional, Union
 
 import pytest
-from cendry._types.analysis import shape_of
+from cendry._types.hints import shape_of
 from cendry._types.shapes import (
     MAX_DEPTH,
     Anything,

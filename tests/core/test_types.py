@@ -18,7 +18,7 @@ from uuid import UUID
 import pytest
 from cendry._model.fields import Field
 from cendry._model.model import Map, Model
-from cendry._types.analysis import FirestoreValue, shape_of
+from cendry._types.hints import FirestoreValue, shape_of
 from cendry._types.shapes import (
     Anything,
     Array,

@@ -16,8 +16,8 @@ import pydantic
 import pytest
 from cendry._model.fields import Field
 from cendry._model.model import Map
-from cendry._types.analysis import shape_of
 from cendry._types.foreign import style_of
+from cendry._types.hints import shape_of
 from cendry._types.shapes import Record, Scalar
 from cendry.codec import codec_for
 from cendry.convert import from_dict, to_dict, validate

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any, Generic, NewType, Optional, TypeVar, Union
 
 import pytest
-from cendry._types.analysis import BaseTypeHandler, TypeRegistry, default_registry, register_type, shape_of
+from cendry._types.hints import shape_of
+from cendry._types.registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
 from cendry._types.shapes import AsIs, Handled
 from cendry.codec import codec_for
 from cendry.convert import from_dict, to_dict, validate

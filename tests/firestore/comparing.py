@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from cendry._interop.google import from_sdk
-from cendry._types.analysis import TypeRegistry, default_registry
+from cendry._types.registry import TypeRegistry, default_registry
 from cendry.codec import codec_for
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple, Optional, Union
 import pytest
 from cendry._model.fields import Field, field
 from cendry._model.model import Map, Model
-from cendry._types.analysis import TypeRegistry, default_registry
+from cendry._types.registry import TypeRegistry, default_registry
 from cendry.codec import codec_for
 from cendry.errors import DecodeError, InvalidValueError
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
 from cendry_firestore._wire import encoder
-from core.test_codec_values import LIMITS, MISFITS, PAIRS, Color, Flags, Level, Options, Part, not_on_312, short
+from core.test_codec_values import LIMITS, MISFITS, PAIRS, Color, Flags, Level, Options, Part, short
 from core.test_types_records import Attrs, Data, Named, Pydantic, PydanticData, Small, Struct, Typed, Untyped
 from core.test_types_registry import Money, registry_with
 from firestore.comparing import (
@@ -340,7 +340,6 @@ def test_the_deepest_value_that_firestore_takes_passes() -> None:
         assert InvalidValueError is check_write(model(x=too_deep))
 
 
-@not_on_312
 @pytest.mark.parametrize("levels", [19, 20, 21])
 @pytest.mark.parametrize("wrap", [lambda inner: dict[str, inner], lambda inner: Union[dict[str, inner], bool]])  # type: ignore[valid-type]
 def test_types_of_any_depth_are_written(levels: int, wrap: Any) -> None:

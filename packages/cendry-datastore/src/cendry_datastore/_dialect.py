@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cendry._interop.protobuf import write_geo_point, write_timestamp
+from cendry._types.kinds import message_fields
 from cendry.codec.dialect import Dialect
 from cendry.codec.emit import Module
 
@@ -23,29 +23,14 @@ def _decode_reference(message: Any, home: Home) -> Any:
 
 DATASTORE: Final = Dialect(
     name="entity",
-    fields={
-        "null": "null_value",
-        "bool": "boolean_value",
-        "int": "integer_value",
-        "float": "double_value",
-        "str": "string_value",
-        "bytes": "blob_value",
-        "timestamp": "timestamp_value",
-        "geo_point": "geo_point_value",
-        "reference": "key_value",
-        "array": "array_value",
-        "map": "entity_value",
-    },
+    fields=message_fields(markers=False, bytes="blob_value", reference="key_value", map="entity_value"),
     inner="properties",
-    has_vectors=False,
     new_document=_sdk.Entity,
     decode_fields=decode_properties,
     write_fields=write_properties,
     decode_value=decode_value,
     decode_reference=_decode_reference,
     write_value=write_value,
-    write_timestamp=write_timestamp,
-    write_geo_point=write_geo_point,
     reference=_reference,
 )
 """How Datastore's messages hold core's kinds."""

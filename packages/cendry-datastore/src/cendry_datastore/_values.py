@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from cendry._interop.protobuf import decode_geo_point, decode_timestamp, write_geo_point, write_timestamp
 from cendry.paths import FieldPath
-from cendry.plan import MISSING, projected, value_at
+from cendry.plan import MISSING, outermost, projected, value_at
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 
@@ -57,7 +57,8 @@ def decode_projected(properties: Any, paths: Sequence[FieldPath], home: Home) ->
     """Some properties of an entity, nested as they are stored; absent ones are left out."""
     names = {path.segments[0] for path in paths}
     # Asking a protobuf map for what it lacks would add it.
-    return projected({name: decode_value(properties[name], home) for name in names if name in properties}, paths)
+    data = {name: decode_value(properties[name], home) for name in names if name in properties}
+    return projected(data, outermost(paths))
 
 
 # --- writing ---

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cendry._interop.protobuf import write_geo_point, write_timestamp
+from cendry._types.kinds import message_fields
 from cendry.codec.dialect import Dialect
 from cendry.codec.emit import Module
 
@@ -18,29 +18,14 @@ def _reference(_: Module, target: str, value: str) -> str:
 
 FIRESTORE: Final = Dialect(
     name="wire",
-    fields={
-        "null": "null_value",
-        "bool": "boolean_value",
-        "int": "integer_value",
-        "float": "double_value",
-        "str": "string_value",
-        "bytes": "bytes_value",
-        "timestamp": "timestamp_value",
-        "geo_point": "geo_point_value",
-        "reference": "reference_value",
-        "array": "array_value",
-        "map": "map_value",
-    },
+    fields=message_fields(markers=True),
     inner="fields",
-    has_vectors=True,
     new_document=_sdk.Document,
     decode_fields=decode_fields,
     write_fields=write_fields,
     decode_value=decode_value,
     decode_reference=decode_reference,
     write_value=write_value,
-    write_timestamp=write_timestamp,
-    write_geo_point=write_geo_point,
     reference=_reference,
 )
 """How Firestore's messages hold core's kinds; what generated code calls its base is the name of the database."""

@@ -143,7 +143,8 @@ class ListenState:
         documents = sorted(self._documents.values(), key=partial(sort_key, orders=self._orders))
         found = [document_result(document, read_time, self._database) for document in documents]
         if self._projection is not None:
-            found = [one._replace(data=projected(one.data or {}, self._projection)) for one in found]
+            projection = outermost(self._projection)
+            found = [one._replace(data=projected(one.data or {}, projection)) for one in found]
         return SnapshotResult(tuple(found), read_time)
 
     def _forget(self) -> None:

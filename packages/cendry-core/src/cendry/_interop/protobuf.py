@@ -1,11 +1,11 @@
-"""Protobuf messages that are the same in Firestore and Datastore, by the names of their fields. Imports no protobuf."""
+"""What values look like in Google's protobuf messages, by the names of their fields. Imports no protobuf."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
-from ..values import GeoPoint
+from ..values import GeoPoint, Vector
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -50,3 +50,30 @@ def write_geo_point(target: Any, point: Any) -> None:
     message.latitude, message.longitude = point.latitude, point.longitude
     # The one at 0/0 sets nothing, and must still be there.
     message.SetInParent()
+
+
+def decode_vector(value: Any) -> Any:
+    """The vector for which the map in a `Value` message of Firestore stands; the message itself, if it is none."""
+    fields = value.map_value.fields
+    if "value" in fields and fields["__type__"].string_value == "__vector__":
+        # A double that is not zero proves its kind.
+        components = [one.double_value or _component(one) for one in fields["value"].array_value.values]
+        if None not in components:
+            return Vector(components)
+    return value
+
+
+def _component(value: Any) -> Any:
+    kind = value.WhichOneof("value_type")
+    return getattr(value, kind) if kind in ("double_value", "integer_value") else None
+
+
+def write_vector(target: Any, vector: Vector) -> None:
+    """Make a `Value` message of Firestore hold a vector."""
+    fields = target.map_value.fields
+    fields["__type__"].string_value = "__vector__"
+    array = fields["value"].array_value
+    array.SetInParent()
+    add = array.values.add
+    for component in vector:
+        add(double_value=component)

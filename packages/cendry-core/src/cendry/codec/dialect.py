@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 from .._immutable import dataclass
-from .._types.shapes import Kind
+from .._types.kinds import Kind
 from .emit import Module
 
 
@@ -20,17 +19,14 @@ class Dialect:
 
     Attributes:
         name: What generated code is called after.
-        fields: The field of a value message that holds a kind.
+        fields: The field of a value message that holds a kind, for each kind that the database has.
         inner: The field of a document, and of a map, that holds its own fields: `fields` or `properties`.
-        has_vectors: Whether a map may stand for a vector, and says so under `__type__`.
         new_document: Makes an empty message of a document.
         decode_fields: The fields of a document to stored values; takes them and the base.
         write_fields: Stored values to the fields of a document; takes these, the values and the base.
         decode_value: A value message to a stored value; takes the message and the base.
         decode_reference: A value message that holds a reference to a `Ref`; likewise.
         write_value: A stored value to a message; takes the message, the value and the base.
-        write_timestamp: Takes a timestamp message and an aware datetime.
-        write_geo_point: Takes a value message and a `GeoPoint`.
         reference: The source of the statement that writes a `Ref` of this database; takes the module to name things
             in, and the sources of the value message and of the `Ref`.
     """
@@ -38,13 +34,10 @@ class Dialect:
     name: str
     fields: Mapping[Kind, str]
     inner: str
-    has_vectors: bool
     new_document: Callable[[], Any]
     decode_fields: Callable[[Any, Any], dict[str, Any]]
     write_fields: Callable[[Any, Mapping[str, Any], Any], None]
     decode_value: Callable[[Any, Any], Any]
     decode_reference: Callable[[Any, Any], Any]
     write_value: Callable[[Any, Any, Any], None]
-    write_timestamp: Callable[[Any, datetime], None]
-    write_geo_point: Callable[[Any, Any], None]
     reference: Callable[[Module, str, str], str]
