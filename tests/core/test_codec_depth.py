@@ -65,7 +65,7 @@ def test_messages(kind: str, database: str) -> None:
 
 def test_one_level_more_is_refused_when_there_is_such_a_value(kind: str) -> None:
     annotation, value = deep(kind)
-    model = one_field(dict[str, annotation])  # type: ignore[misc]
+    model = one_field(dict[str, annotation])  # type: ignore[valid-type]
     assert {"x": {}} == codec_for(model).encode(model(x={}))
     with pytest.raises(InvalidValueError, match="at most 20 maps and arrays inside each other"):
         codec_for(model).encode(model(x={"a": value}))

@@ -76,7 +76,8 @@ def test_a_registry_that_nobody_holds_leaves_nothing_behind(model: Any, use: Any
     registry = registry_of_my_own(parent)
     use(model, registry)
     assert len(sources() - before) >= 2
-    gone = [weakref.ref(registry), weakref.ref(parent), weakref.ref(codec_for(model, registry))]
+    gone: list[weakref.ref[Any]] = [weakref.ref(registry), weakref.ref(parent)]
+    gone.append(weakref.ref(codec_for(model, registry)))
     del registry, parent
     assert set() == sources() - before
     assert [None, None, None] == [each() for each in gone]

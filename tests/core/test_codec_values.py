@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 from cendry._model.fields import Field
 from cendry._model.model import Map
-from cendry._types.hints import FirestoreValue
+from cendry._types.kinds import FirestoreValue
 from cendry.codec import codec_for
 from cendry.codec.checker import FAILED
 from cendry.codec.reader import STORED, Reader

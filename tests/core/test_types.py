@@ -18,7 +18,8 @@ from uuid import UUID
 import pytest
 from cendry._model.fields import Field
 from cendry._model.model import Map, Model
-from cendry._types.hints import FirestoreValue, shape_of
+from cendry._types.hints import shape_of
+from cendry._types.kinds import FirestoreValue
 from cendry._types.shapes import (
     Anything,
     Array,

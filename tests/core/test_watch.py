@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,12 +12,13 @@ from core.recording import RecordingBackend
 
 
 @pytest.fixture
-def backend() -> RecordingBackend:
+def backend() -> Iterator[RecordingBackend]:
     store = RecordingBackend()
     for index, name in enumerate("abc"):
         store.put(f"cities/{name}", {"displayName": name.upper(), "population": index})
     store.calls.clear()
-    return store
+    yield store
+    store.store.close()
 
 
 @pytest.fixture

@@ -115,13 +115,14 @@ def test_callbacks_come_from_one_thread_that_holds_no_lock(backend: MemoryBacken
 
 
 def test_after_close_nothing_is_told_and_the_thread_ends(backend: MemoryBackend) -> None:
+    before = set(threading.enumerate())
     ear, other = Ear(backend, QueryPlan("c")), Ear(backend, QueryPlan("c"))
     assert ear.heard() == [""]
     ear.handle.close()
     ear.handle.close()
     backend.commit([Set("c/a", {})])
     assert (ear.heard(), other.heard()) == ([""], ["", "a"])
-    [thread] = [each for each in threading.enumerate() if each.name == "cendry-memory-listeners"]
+    [thread] = {each for each in threading.enumerate() if each.name == "cendry-memory-listeners"} - before
     other.handle.close()
     thread.join(10)
     assert not thread.is_alive()

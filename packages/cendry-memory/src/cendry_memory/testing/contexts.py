@@ -143,12 +143,13 @@ class ContextConformance(Suite):
                     raise ValueError("it is too large")
 
         db.commit(Set("ranges/a", {"bounds": {"low": 1.5 if size else 2.5, "high": 2.0}, "size": size}))
-        for read in (
+        reads: tuple[Callable[[], Any], ...] = (
             lambda: ctx.get(Range, "a"),
             lambda: ctx.find(Range, "a"),
             lambda: ctx.get_many(Range, ["a"]),
             lambda: ctx.select(Range).to_list(),
-        ):
+        )
+        for read in reads:
             with pytest.raises(DecodeError, match=r"\(ValueError: (low is over high|it is too large)\)") as caught:
                 read()
             assert isinstance(caught.value.__cause__, ValueError)
@@ -160,19 +161,19 @@ class ContextConformance(Suite):
         annotation, value = cast(Any, int), cast(Any, 5)
         for level in range(MAX_DEPTH):
             if kind.startswith("lists") and level % 2:
-                annotation, value = list[annotation], [value]
+                annotation, value = list[annotation], [value]  # type: ignore[valid-type]
             elif kind.endswith("Maps"):
 
                 class Part(Map):
-                    x: Field[annotation]
+                    x: Field[annotation]  # type: ignore[valid-type]
 
                 annotation, value = Part, Part(x=value)
             else:
                 inner = annotation if kind != "unions" else Union[annotation, str, None]
-                annotation, value = dict[str, inner], {"x": value}
+                annotation, value = dict[str, inner], {"x": value}  # type: ignore[valid-type]
 
         class Deep(Model, collection="deep"):
-            x: Field[annotation]
+            x: Field[annotation]  # type: ignore[valid-type]
 
         ctx.save(Deep(id="a", x=value))
         assert value == ctx.get(Deep, "a").x
