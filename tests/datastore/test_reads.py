@@ -6,7 +6,7 @@ import threading
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry import Cendry, CendryError, Field, Map, Model, UnsupportedByBackendError, field
 from cendry.backend import CallOptions
@@ -82,6 +82,7 @@ def test_last_ones(ctx: Cendry) -> None:
     assert [[2, 3], [4]] == [[user.n for user in page] for page in query.limit_to_last(3).paginate(2)]
 
 
+@pytest.mark.slow
 def test_many_and_large_entities_come_over_as_many_calls_as_it_takes(
     db: Database, ctx: Cendry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,11 +226,20 @@ def test_a_bound_of_seconds_is_one(project: str, monkeypatch: pytest.MonkeyPatch
         assert timedelta(seconds=3) > datetime.now(timezone.utc) - started
 
 
-ERRORS = [
-    exceptions.from_grpc_status(code, "text")  # type: ignore[no-untyped-call]
-    for code in grpc.StatusCode
-    if code is not grpc.StatusCode.OK
-]
+def test_a_policy_of_the_callers_own(project: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATASTORE_EMULATOR_HOST", "127.0.0.1:1")
+    tries: list[Exception] = []
+    retry = Retry(
+        predicate=if_exception_type(ServiceUnavailable), on_error=tries.append, initial=0.01, maximum=0.02, timeout=0.3
+    )
+    with Cendry(backend=DatastoreBackend(project=project), retry=retry) as ctx, pytest.raises(RetryError):
+        ctx.get(User, "a")
+    assert 1 < len(tries)
+    with Cendry(backend=DatastoreBackend(project=project), retry=retry, timeout=5) as ctx, pytest.raises(RetryError):
+        ctx.get(User, "a")
+
+
+ERRORS = [exceptions.from_grpc_status(code, "text") for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
 
 
 @pytest.mark.parametrize(
@@ -254,19 +264,6 @@ def test_policies_are_those_of_the_sdk(backend: DatastoreBackend, name: str, met
     assert retried == {type(error) for error in ERRORS if isinstance(error, policy.transient)}
     if retry is not None:
         assert (policy.seconds, 0.1, 60.0, 1.3) == (retry._timeout, retry._initial, retry._maximum, retry._multiplier)
-
-
-def test_a_policy_of_the_callers_own(project: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATASTORE_EMULATOR_HOST", "127.0.0.1:1")
-    tries: list[Exception] = []
-    retry = Retry(
-        predicate=if_exception_type(ServiceUnavailable), on_error=tries.append, initial=0.01, maximum=0.02, timeout=0.3
-    )
-    with Cendry(backend=DatastoreBackend(project=project), retry=retry) as ctx, pytest.raises(RetryError):
-        ctx.get(User, "a")
-    assert 1 < len(tries)
-    with Cendry(backend=DatastoreBackend(project=project), retry=retry, timeout=5) as ctx, pytest.raises(RetryError):
-        ctx.get(User, "a")
 
 
 def test_calls_within_a_bound(db: Database) -> None:

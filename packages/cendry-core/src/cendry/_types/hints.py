@@ -16,7 +16,7 @@ from ..reference import Ref
 from .converted import CONVERSIONS
 from .foreign import declared_fields, is_named_tuple, style_of, substitute, type_arguments
 from .kinds import INT64, ROW, ROWS, FirestoreValue, Kind
-from .registry import TYPE_ALIASES, TypeRegistry, default_registry
+from .registry import TYPE_ALIASES, KnownTypes, TypeRegistry, default_registry
 from .shapes import (
     Anything,
     Array,
@@ -53,7 +53,7 @@ def shape_of(
     Raises:
         TypeError: Firestore can't hold the type, or something inside it, which the message names.
     """
-    return _Survey(registry, enum_by).shape(annotation)
+    return _Survey(registry.known, enum_by).shape(annotation)
 
 
 _KNOWN: Final[Mapping[Any, Shape]] = {
@@ -85,14 +85,14 @@ _INSTEAD: Final[dict[Any, str]] = {
 class _Survey:
     """One walk over an annotation."""
 
-    def __init__(self, registry: TypeRegistry, enum_by: Literal["value", "name"]) -> None:
-        self.registry = registry
+    def __init__(self, known: KnownTypes, enum_by: Literal["value", "name"]) -> None:
+        self.known = known
         self.enum_by: Literal["value", "name"] = enum_by
         self.aliases: list[Any] = []
         self.surveyed: set[Any] = set()
 
     def shape(self, annotation: Any) -> Shape:
-        registered = self.registry.lookup(annotation)
+        registered = self.known.lookup(annotation)
         if registered is not None:
             return registered
         if isinstance(annotation, (str, ForwardRef)):
@@ -118,8 +118,8 @@ class _Survey:
             return self.union(annotation, arguments)
         if origin is Literal:
             return self.literal(annotation, arguments)
-        if origin is not None and self.registry.lookup(origin) is not None:
-            return cast(Shape, self.registry.lookup(origin))
+        if origin is not None and self.known.lookup(origin) is not None:
+            return cast(Shape, self.known.lookup(origin))
         python: Any = origin or annotation
         if not isinstance(python, type):
             raise self.unsupported(annotation)
@@ -276,7 +276,7 @@ class _Survey:
             taken.update(dict.fromkeys(kinds or ()))
 
     def record(self, python: type[Any], style: Style, arguments: tuple[Any, ...]) -> Shape:
-        record = record_of(python, style, self.registry, arguments)
+        record = record_of(python, style, self.known, arguments)
         # Cendry's own classes were looked at when they were defined.
         if style != "map" and (python, arguments) not in self.surveyed:
             self.surveyed.add((python, arguments))
@@ -294,17 +294,15 @@ class _Survey:
         self.enum_by = enum_by
 
 
-def record_of(
-    python: type[Any], style: Style, registry: TypeRegistry = default_registry, arguments: tuple[Any, ...] = ()
-) -> Record:
+def record_of(python: type[Any], style: Style, known: KnownTypes, arguments: tuple[Any, ...] = ()) -> Record:
     """The shape of a class with fields; its fields are looked at when they are asked for."""
-    known = type_arguments(python, arguments)
+    parameters = type_arguments(python, arguments)
 
     @functools.cache
     def load() -> tuple[RecordField, ...]:
         found: list[RecordField] = []
         for declared in declared_fields(python, style):
-            shape = shape_of(substitute(declared.annotation, known), registry, enum_by=declared.enum_by)
+            shape = _Survey(known, declared.enum_by).shape(substitute(declared.annotation, parameters))
             if declared.nullable and not isinstance(shape, (Nullable, Anything)):
                 shape = Nullable(shape)
             found.append(
@@ -320,7 +318,7 @@ def record_of(
             )
         return tuple(found)
 
-    return Record(python, style, tuple(known.items()), load)
+    return Record(python, style, tuple(parameters.items()), load)
 
 
 def _is_unhashable(shape: Shape) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any, Final, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from .._types.foreign import style_of
 from .._types.hints import record_of
@@ -34,7 +35,7 @@ def codec_for(cls: type[M], registry: TypeRegistry = default_registry) -> Codec[
     Raises:
         TypeError: The class is neither, or a type in it can't be stored.
     """
-    known: dict[TypeRegistry, Codec[M]] | None = cls.__dict__.get(_CODECS)
+    known: WeakKeyDictionary[TypeRegistry, Codec[M]] | None = cls.__dict__.get(_CODECS)
     if known is not None:
         codec = known.get(registry)
         if codec is not None and codec.version == registry.version:
@@ -42,7 +43,7 @@ def codec_for(cls: type[M], registry: TypeRegistry = default_registry) -> Codec[
     else:
         if style_of(cls) not in ("model", "map"):
             raise TypeError(f"{cls!r} is neither a Model nor a Map.")
-        known = {}
+        known = WeakKeyDictionary()
         type.__setattr__(cls, _CODECS, known)
     codec = known[registry] = Codec(cls, registry)
     return codec
@@ -64,7 +65,7 @@ class Codec(Generic[M]):
         self.version = registry.version
         style = style_of(model)
         assert style is not None
-        self.shape: Record = record_of(model, style, registry)
+        self.shape: Record = record_of(model, style, registry.known)
         self._decoders: dict[Reading, Callable[..., M]] = {}
         self._resolved: dict[tuple[str, ...], ResolvedField] = {}
         self._converters: dict[Shape, tuple[Callable[[Any], Any], Callable[[Any], Any], bool]] = {}
@@ -179,33 +180,31 @@ class Codec(Generic[M]):
         """The source of what was compiled so far."""
         return tuple(self._sources)
 
-    def run(self, module: Module, title: str, function: str) -> Callable[..., Any]:
-        """Compile a module of generated source; gives one of its functions."""
-        found = module.compile(f"{title} {self.model.__module__}.{self.model.__qualname__}", function)
+    def _run(self, module: Module, title: str, function: str) -> Callable[..., Any]:
         self._sources.append(module.source)
-        return found
+        return module.compile(title, self.model, function)
 
     def _compile_decode(self, reading: Reading, explain: Callable[..., Any]) -> Callable[..., M]:
         module = Module()
         module.known("explain", explain)
         emit_decode(module, self.shape, reading, _reading(reading))
-        return self.run(module, "decoder of", "decode")
+        return self._run(module, "decoder of", "decode")
 
     def _compile_encode(self, names: Names) -> Callable[..., Any]:
         module = Module()
         module.known("explain", partial(self.explain_encode, names))
         emit_encode(module, self.shape, names, _writing(names))
-        return self.run(module, "encoder of", "encode")
+        return self._run(module, "encoder of", "encode")
 
     def _converter(self, shape: Shape) -> tuple[Callable[[Any], Any], Callable[[Any], Any], bool]:
         known = self._converters.get(shape)
         if known is None:
             module = Module()
             emit_write_value(module, shape, _writing("stored"))
-            write = self.run(module, "value encoder of", "write")
+            write = self._run(module, "value encoder of", "write")
             module = Module()
             emit_read_value(module, shape, STORED, _reading(STORED))
-            known = (write, self.run(module, "value decoder of", "read"), can_exceed_depth(shape))
+            known = (write, self._run(module, "value decoder of", "read"), can_exceed_depth(shape))
             self._converters[shape] = known
         return known
 

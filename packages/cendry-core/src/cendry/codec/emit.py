@@ -67,12 +67,12 @@ class Module:
         """The text so far."""
         return "\n".join(self.lines)
 
-    def compile(self, title: str, function: str) -> Callable[..., Any]:
-        """Run the module; gives one of its functions.
+    def compile(self, title: str, model: type[Any], function: str) -> Callable[..., Any]:
+        """Run the module, made for a class; gives one of its functions.
 
         The source stays visible to tracebacks and debuggers as long as the function lives.
         """
-        filename = f"<cendry {title} {next(_serial)}>"
+        filename = f"<cendry {title} {model.__module__}.{model.__qualname__} {next(_serial)}>"
         source = self.source
         namespace = dict(self.names)
         exec(compile(source, filename, "exec"), namespace)  # noqa: S102 - nothing but our own words is in it

@@ -136,16 +136,18 @@ class Expressions:
         self.module.function(f"{name}(v)", [f"return {code}"])
 
     def record_function(self, name: str, checks: list[str], entries: list[Entry], inside: Inside[str]) -> None:
-        self.module.function(f"{name}(o)", [*checks, *self.record(entries, inside), "return found"])
+        self.module.function(f"{name}(o)", [*checks, *self.record(entries, inside)])
 
-    def record(self, entries: list[Entry], inside: Inside[str]) -> list[str]:
-        """Lines that make `found` of the record `o`."""
-        always = [(key, inside(shape, "v", "", got)) for key, got, test, shape in entries if not test]
-        lines = ["found = {", *[f"    {key!r}: {made}," for key, made in always], "}"]
+    def record(self, entries: list[Entry], inside: Inside[str], *checks: str) -> list[str]:
+        """Lines that make a dict of the record `o`, check it, and return it."""
+        always = [f"    {key!r}: {inside(shape, 'v', '', got)}," for key, got, test, shape in entries if not test]
+        more: list[str] = []
         for key, got, test, shape in entries:
             if test:
-                lines += [f"if {test}:", f"    found[{key!r}] = {inside(shape, 'v', '', got)}"]
-        return lines
+                more += [f"if {test}:", f"    found[{key!r}] = {inside(shape, 'v', '', got)}"]
+        if not more and not checks:
+            return ["return {", *always, "}"]
+        return ["found = {", *always, "}", *more, *checks, "return found"]
 
 
 class WriteEmitter(Emitter, Generic[C]):
@@ -306,10 +308,9 @@ def emit_encode(module: Module, record: Record, names: Names, fallback: Fallback
     access = Expressions(module)
     emitter = WriteEmitter(module, access, names, fallback)
     _, entries = emitter.record(record)
-    body = access.record(entries, emitter.write)
-    if any(can_exceed_depth(field.shape) for field in record.fields):
-        body += [f"if deeper_than(found, {MAX_DEPTH + 1}):", "    refuse()"]
-    emitter.document("encode", "o", [*body, "return found"])
+    is_measured = any(can_exceed_depth(field.shape) for field in record.fields)
+    checks = [f"if deeper_than(found, {MAX_DEPTH + 1}):", "    refuse()"] if is_measured else []
+    emitter.document("encode", "o", access.record(entries, emitter.write, *checks))
 
 
 def emit_write_value(module: Module, shape: Shape, fallback: Fallback) -> None:

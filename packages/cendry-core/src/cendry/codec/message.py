@@ -71,7 +71,7 @@ def compile_decoder(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, st
     module = Module()
     module.known("explain", explain)
     emit_message_decode(module, codec.shape, dialect, slow)
-    return codec.run(module, f"{dialect.name} decode of", "decode")
+    return module.compile(f"{dialect.name} decode of", codec.model, "decode")
 
 
 def compile_encoder(codec: Codec[M], dialect: Dialect) -> Callable[[M, Any, Any], Any]:
@@ -91,4 +91,4 @@ def compile_encoder(codec: Codec[M], dialect: Dialect) -> Callable[[M, Any, Any]
     module = Module()
     module.known("explain", explain)
     emit_message_encode(module, codec.shape, dialect, slow)
-    return codec.run(module, f"{dialect.name} encode of", "encode")
+    return module.compile(f"{dialect.name} encode of", codec.model, "encode")
