@@ -14,7 +14,7 @@ from cendry.codec import codec_for
 from cendry.codec.message import compile_decoder, compile_encoder
 from cendry.convert import from_dict, to_dict
 from cendry_datastore._dialect import DATASTORE
-from cendry_datastore._keys import Home
+from cendry_datastore._keys import Partition
 from cendry_firestore._dialect import FIRESTORE
 from making import make_map, make_model
 
@@ -66,7 +66,7 @@ def use_messages(dialect: Any, base: Any) -> Callable[[Any, TypeRegistry], None]
         use_stored_values,
         use_user_data,
         use_messages(FIRESTORE, "projects/p/databases/(default)"),
-        use_messages(DATASTORE, Home("project", "", "")),
+        use_messages(DATASTORE, Partition("project", "", "")),
     ],
     ids=["stored values", "user data", "Firestore's messages", "Datastore's messages"],
 )
