@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from cendry._immutable import dataclass as quick_dataclass
+from cendry._immutable import replace
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def test_equality_and_repr_mind_what_the_fields_say(cls: type[Any]) -> None:
 
 def test_two_classes_are_never_equal() -> None:
     assert One(1) != Own(1)
-    assert Quick("cities") != Standard("cities")
+    assert Quick("cities") != Standard("cities")  # type: ignore[comparison-overlap]
 
 
 def test_hash_follows_equality() -> None:
@@ -140,6 +141,31 @@ def test_copies_and_pickles_are_equal(cls: type[Any], copied: Callable[[Any], An
     made = cls("cities", {"a": 1}, 3, list)
     assert made == copied(made)
     assert list is copied(made).load
+
+
+def test_replace_changes_the_fields_that_are_named() -> None:
+    made = Quick("cities", {"a": 1}, 3, list)
+    for changes in ({}, {"limit": None}, {"path": "towns", "load": tuple}):
+        other = replace(made, **changes)
+        assert dataclasses.replace(made, **changes) == other
+        assert changes.get("load", list) is other.load
+    assert made.data is replace(made).data
+    assert Quick("cities", {"a": 1}) == Quick.__replace__(made, limit=None)  # type: ignore[attr-defined]
+    assert Nothing() == replace(Nothing())
+    with pytest.raises(ValueError, match="no path"):
+        replace(made, path="")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'nothing'"):
+        replace(made, nothing=1)
+
+
+def test_pickles_hold_what_is_not_left_at_its_default_by_name() -> None:
+    reduced: Any = Quick("cities", limit=3).__reduce__()
+    revive, (cls, held) = reduced
+    assert (Quick, {"path": "cities", "data": {}, "limit": 3}) == (cls, held)
+    assert Quick("cities", limit=3) == revive(cls, held)
+    message = r"^This Quick was pickled by another version of cendry: here it has no field 'size', 'unit'\.$"
+    with pytest.raises(TypeError, match=message):
+        revive(cls, {**held, "size": 1, "unit": "m"})
 
 
 def test_signatures_are_the_same() -> None:

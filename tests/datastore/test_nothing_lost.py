@@ -130,6 +130,7 @@ def test_bytes_too(db: Database, sdk: Any) -> None:
 
 @pytest.mark.parametrize("count", [5_001, 20_001])
 @pytest.mark.parametrize("kind", ["map", "array", "maps in an array"])
+@pytest.mark.slow
 def test_maps_and_arrays_of_too_many_values_are_kept_out_by_themselves(
     db: Database, sdk: Any, emulator: str, kind: str, count: int
 ) -> None:

@@ -244,6 +244,7 @@ def strict(
     stop(process)
 
 
+@pytest.mark.slow
 def test_a_missing_index_is_named_and_no_more_are_needed_than_datastore_needs(strict: DatastoreBackend) -> None:
     ctx = Cendry(backend=strict)
     ctx.save_many([User(id="a", name="x", n=1), User(id="b", name="x", n=2), User(id="c", name="y")])

@@ -130,7 +130,7 @@ def drafts(draw: Any, paths: SearchStrategy[str] = pools.paths) -> Draft:
     if kind == "set":
         return Draft(Set(path, draw(pools.documents()), None, draw(field_transforms())), stamp)
     data, mask = draw(masked())
-    return Draft((Set if kind == "merge" else Update)(path, data, mask, draw(field_transforms())), stamp)  # type: ignore[operator]
+    return Draft((Set if kind == "merge" else Update)(path, data, mask, draw(field_transforms())), stamp)
 
 
 @st.composite
@@ -151,7 +151,7 @@ LISTED: list[Operator] = ["in", "in", "not-in", "array-contains-any"]
 
 
 @st.composite
-def conditions(draw: Any) -> Condition:
+def conditions(draw: st.DrawFn) -> Condition:
     """One condition; on arrays, mostly what is asked of arrays."""
     where = draw(st.integers(0, 9))
     if where == 9:
@@ -194,7 +194,7 @@ def name_conditions(draw: Any) -> Condition:
 
 
 @st.composite
-def composites(draw: Any, levels: int = 0) -> Where:
+def composites(draw: st.DrawFn, levels: int = 0) -> Where:
     """Conditions under AND and OR, up to three levels of them."""
     kinds = ["leaf", "leaf", "AND", "OR"] if levels else ["AND", "OR"]
     kind = draw(st.sampled_from(kinds)) if levels < 3 else "leaf"

@@ -275,7 +275,8 @@ def bound(query: Q, source: Any, on_error: Callable[[DecodeError], object] | Non
 
 def _arguments(spec: QuerySpec) -> list[str]:
     shown: list[str] = []
-    for each in dataclasses.fields(spec):
+    # The model and the filters go by position, and so come first.
+    for each in sorted(dataclasses.fields(spec), key=lambda each: each.name not in ("model", "filters")):
         value = getattr(spec, each.name)
         if value != each.default:
             show = _SHOWN.get(each.name)

@@ -26,8 +26,8 @@ _PLAIN: Final = frozenset({"==", "!=", "<", "<=", ">", ">="})
 """Operators that compare with one value, as the field's own."""
 
 
-def compiled_filters(spec: QuerySpec, codec: Codec[Any]) -> Where | None:
-    """The filters of a query, under one AND.
+def compiled_filters(spec: QuerySpec, codec: Codec[Any]) -> Where:
+    """The filters of a query that has some, under one AND.
 
     Raises:
         InvalidValueError: A value doesn't fit its field.
@@ -42,8 +42,6 @@ def compiled_filters(spec: QuerySpec, codec: Codec[Any]) -> Where | None:
             parts += [_where(spec, codec, part) for part in one.filters]
         else:
             parts.append(_where(spec, codec, one))
-    if not parts:
-        return None
     return parts[0] if len(parts) == 1 else Composite("AND", tuple(parts))
 
 

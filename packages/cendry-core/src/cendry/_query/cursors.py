@@ -13,7 +13,7 @@ from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import Bound, Composite, Condition, Order, Where, full_orders
 from ..reference import located_path
 from .conditions import encoder
-from .fields import field_ref, resolved
+from .fields import descriptor_of, resolved
 from .spec import Cursor, QuerySpec, comparisons
 
 Values: TypeAlias = "Sequence[tuple[ResolvedField, Any]]"
@@ -40,7 +40,7 @@ def _settled(spec: QuerySpec, codec: Codec[Any], cursor: Cursor | None, orders: 
     if cursor is None or cursor.instance is None:
         return cursor
     values = _instance_values(spec, codec, cursor.instance, orders)
-    return Cursor(cursor.before, tuple([(field_ref(spec.model, field), value) for field, value in values]))
+    return Cursor(cursor.before, tuple([(descriptor_of(spec.model, field), value) for field, value in values]))
 
 
 def compiled_orders(spec: QuerySpec, codec: Codec[Any]) -> tuple[Order, ...]:

@@ -37,7 +37,7 @@ def named_field(model: type[Any], key: object, what: str) -> FieldRef:
         return key
     if isinstance(key, FieldPath) and key != DOCUMENT_ID:
         return key
-    return field_ref(model, resolve_key(codec_for(model), key, what))
+    return descriptor_of(model, resolve_key(codec_for(model), key, what))
 
 
 def resolve_key(codec: Codec[Any], key: object, what: str) -> ResolvedField:
@@ -71,10 +71,8 @@ def resolved(codec: Codec[Any], field: FieldRef | str) -> ResolvedField:
     return codec.resolve(_ID) if field == DOCUMENT_ID else codec.resolve_stored(field)
 
 
-def field_ref(model: type[Any], field: ResolvedField) -> FieldRef:
-    """The reference to a resolved field: the descriptor of `model`, or the stored path."""
-    if not field.names:
-        return field.path
+def descriptor_of(model: type[Any], field: ResolvedField) -> ModelField:
+    """The descriptor of a resolved field that has names."""
     found: Any = getattr(model, field.names[0])
     for name in field.names[1:]:
         found = found[name]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from .._types.messages import MessageData
 from .._types.shapes import Shape
+from .checker import converted
 from .dialect import Dialect
 from .emit import Module
-from .leaves import Mismatch
 from .message_read import emit_message_decode
 from .message_write import emit_message_encode
 from .reader import STORED, Reader
@@ -20,53 +22,73 @@ if TYPE_CHECKING:
 M = TypeVar("M")
 
 
+def decoder(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, str, Any], M]:
+    """`decode(fields, document_id, path, base)`: an instance from the fields of a message; compiled once per codec.
+
+    It raises `DecodeError` for the first field that doesn't fit, as `codec.decode` does.
+    """
+    key = "decoder", dialect.name
+    compiled = cast("Callable[[Any, str, str, Any], M] | None", codec.outputs.get(key))
+    if compiled is None:
+        compiled = codec.outputs[key] = compile_decoder(codec, dialect)
+    return compiled
+
+
+def encoder(codec: Codec[M], dialect: Dialect, base: Any) -> Callable[[M], MessageData]:
+    """`encode(instance)`: the stored fields, in a message; compiled once per codec.
+
+    It raises `InvalidValueError` for the first field that doesn't fit, as `codec.encode` does.
+    """
+    key = "encoder", dialect.name
+    compiled: Callable[[M, Any, Any], Any] | None = codec.outputs.get(key)
+    if compiled is None:
+        compiled = codec.outputs[key] = compile_encoder(codec, dialect)
+    return partial(_encoded, compiled, dialect.new_document, dialect.data, base)
+
+
+def _encoded(
+    compiled: Callable[[Any, Any, Any], Any],
+    new_document: Callable[[], Any],
+    data: Callable[[Any, Any], MessageData],
+    base: Any,
+    instance: Any,
+) -> MessageData:
+    return data(compiled(instance, new_document(), base), base)
+
+
 def compile_decoder(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, str, Any], M]:
     """`decode(fields, document_id, path, base)`: an instance from the fields of a message.
 
-    What it doesn't take at first sight goes by way of stored values, where the codec takes or refuses it.
+    What it doesn't take at first sight is for the reader, which takes or refuses the stored values.
     """
 
-    def explain(_: Exception, fields: Any, document_id: str, path: str, base: Any) -> M:
-        return codec.decode(dialect.decode_fields(fields, base), document_id, path)
+    def explain(error: Exception, fields: Any, document_id: str, path: str, base: Any) -> M:
+        return codec.explain_decode(error, dialect.decode_fields(fields, base), document_id, path)
 
     def slow(shape: Shape, message: Any, base: Any) -> Any:
-        reader = Reader(STORED)
-        value = reader.read(shape, dialect.decode_value(message, base))
-        if reader.problems:
-            raise Mismatch
-        return value
+        return converted(Reader(STORED, raising=True), Reader.read, shape, dialect.decode_value(message, base))
 
     module = Module()
     module.known("explain", explain)
     emit_message_decode(module, codec.shape, dialect, slow)
-    return _compiled(module, codec, dialect, "decode")
+    return module.compile(f"{dialect.name} decode of", codec.model, "decode")
 
 
 def compile_encoder(codec: Codec[M], dialect: Dialect) -> Callable[[M, Any, Any], Any]:
     """`encode(instance, message, base)`: fills the message of a document, and gives it, or another in its place.
 
-    What it doesn't take at first sight goes by way of stored values, where the codec takes or refuses it.
+    What it doesn't take at first sight is for the writer, which gives stored values or refuses.
     """
 
-    def explain(_: Exception, instance: M, base: Any) -> Any:
+    def explain(error: Exception, instance: M, _message: Any, base: Any) -> Any:
         document = dialect.new_document()
-        dialect.write_fields(getattr(document, dialect.inner), codec.encode(instance), base)
+        dialect.write_fields(getattr(document, dialect.inner), codec.explain_encode("stored", error, instance), base)
         return document
 
     def slow(shape: Shape, value: Any) -> Any:
-        writer = Writer()
-        stored = writer.write(shape, value)
-        if writer.problems:
-            raise Mismatch
-        return stored
+        return converted(Writer(), Writer.write, shape, value)
 
     module = Module()
     module.known("explain", explain)
     emit_message_encode(module, codec.shape, dialect, slow)
-    return _compiled(module, codec, dialect, "encode")
-
-
-def _compiled(module: Module, codec: Codec[Any], dialect: Dialect, function: str) -> Callable[..., Any]:
-    model = codec.model
-    title = f"{dialect.name} {function} of {model.__module__}.{model.__qualname__}"
-    return cast("Callable[..., Any]", module.compile(title, model)[function])
+    return module.compile(f"{dialect.name} encode of", codec.model, "encode")
