@@ -60,26 +60,9 @@ def test_pages_keep_limit_and_offset(ctx: Cendry) -> None:
     assert [["u00", "u01"]] == [[user.id for user in page] for page in ctx.select(User, limit=2).paginate(2)]
 
 
-def test_pages_survive_what_comes_and_goes(ctx: Cendry) -> None:
-    save_users(ctx, 6)
-    seen: list[str | None] = []
-    for page in ctx.select(User, order_by=User.n).paginate(2):
-        seen += [user.id for user in page]
-        ctx.delete(User, str(seen[-1]))
-        ctx.save(User(id=f"early {len(seen)}", n=-1))
-    assert [f"u{number:02}" for number in range(6)] == seen
-
-
 def test_an_inequality_pages_by_its_own_order(ctx: Cendry) -> None:
     save_users(ctx, 5)
     assert [[1, 2], [3, 4]] == [[user.n for user in page] for page in ctx.select(User, User.n > 0).paginate(2)]
-
-
-def test_last_ones(ctx: Cendry) -> None:
-    save_users(ctx, 5)
-    query = ctx.select(User, order_by=User.n)
-    assert ([3, 4], "u04") == ([user.n for user in query.limit_to_last(2)], getattr(query.last(), "id", None))
-    assert [[2, 3], [4]] == [[user.n for user in page] for page in query.limit_to_last(3).paginate(2)]
 
 
 @pytest.mark.slow
