@@ -417,9 +417,9 @@ def test_get_many_of_nothing_sends_nothing(ctx: Any, stored: Any) -> None:
         (
             lambda ctx: ctx.get_many(City, [Ref(Stamped, "SF")]),
             TypeError,
-            "Ref(Stamped, 'SF') is no document of City ('cities').",
+            "Ref(Stamped, 'SF') is not a document of City ('cities').",
         ),
-        (lambda ctx: ctx.delete_many(City, [Ref(Stamped, "SF")]), TypeError, "is no document of City ('cities')."),
+        (lambda ctx: ctx.delete_many(City, [Ref(Stamped, "SF")]), TypeError, "is not a document of City ('cities')."),
         (lambda ctx: ctx.get(City, "SF", parent="x"), TypeError, "parent= takes a model instance or a Ref, not 'x'."),
         (
             lambda ctx: ctx.get(Ref.from_path("cities/SF", model=City, database="projects/p/databases/d")),
