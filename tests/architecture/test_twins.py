@@ -93,7 +93,10 @@ def test_the_committed_twins_are_fresh_as_any_python_sees_without_a_package() ->
             "from a import B\nx = cast('B', y)\ndef f():\n    'No C.'\n",
         ),
         ("from __future__ import annotations\n", "from __future__ import annotations\n"),
-        ("from .._aio import a\nfrom .aio.b import c\na(c)\n", "from .._sync import a\nfrom .sync.b import c\na(c)\n"),
+        (
+            "from .._aio import a\nfrom .x_aio.aio import c\na(c)\n",
+            "from .._sync import a\nfrom .x_sync.sync import c\na(c)\n",
+        ),
         (
             "from ..a import b\n\n\nasync def f():\n    from . import c\n    b\n",
             "from ..a import b\n\n\ndef f():\n    b\n",

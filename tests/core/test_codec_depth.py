@@ -10,14 +10,14 @@ from cendry.codec.message import compile_decoder, compile_encoder
 from cendry.convert import from_dict, to_dict, validate
 from cendry.errors import InvalidValueError
 from cendry_datastore._dialect import DATASTORE
-from cendry_datastore._keys import Home
+from cendry_datastore._keys import Partition
 from cendry_firestore._dialect import FIRESTORE
 from deep import WRAPS, deep
 from making import one_field
 
 MESSAGES = {
     "Firestore": (FIRESTORE, "projects/p/databases/(default)"),
-    "Datastore": (DATASTORE, Home("project", "", "")),
+    "Datastore": (DATASTORE, Partition("project", "", "")),
 }
 
 

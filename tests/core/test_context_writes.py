@@ -531,7 +531,7 @@ def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: An
         (
             lambda ctx, sf: ctx.save(Area(name="x"), parent=Ref(Stamped, "x")),
             CendryError,
-            "'stamped/x' is no document of that collection.",
+            "'stamped/x' is not a document of that collection.",
         ),
         (
             lambda ctx, sf: ctx.save(sf, if_unchanged="x"),

@@ -329,29 +329,6 @@ def test_a_stream_can_be_closed_early(cities: Any, backend: Any) -> None:
     rows.close()
 
 
-def test_closing_asks_nothing_of_a_stream_that_holds_nothing() -> None:
-    from cendry._query.sync.documents import Documents
-
-    documents = Documents(iter(()), lambda result: result)
-    documents.close()
-    assert list(documents) == []
-
-
-async def test_closing_asks_nothing_of_an_async_stream_that_holds_nothing() -> None:
-    from cendry._query.aio.documents import AsyncDocuments
-
-    class Empty:
-        def __aiter__(self) -> Empty:
-            return self
-
-        async def __anext__(self) -> Any:
-            raise StopAsyncIteration
-
-    documents = AsyncDocuments(Empty(), lambda result: result)
-    await documents.aclose()
-    assert [one async for one in documents] == []
-
-
 def test_an_error_of_the_backend_passes_untouched(cities: Any, backend: Any) -> None:
     backend.fail("run", RuntimeError("broken"))
     with pytest.raises(RuntimeError, match="broken"):

@@ -80,7 +80,7 @@ def test_a_declared_parent_is_held_to() -> None:
     assert None is check_parent(City, None)
     with pytest.raises(CendryError, match="Area is a subcollection of City: say which document"):
         check_parent(Area, None)
-    with pytest.raises(CendryError, match="'towns/x' is no document of that collection"):
+    with pytest.raises(CendryError, match="'towns/x' is not a document of that collection"):
         check_parent(Area, "towns/x")
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
-from random import Random
 from typing import Any
 
 import pytest
@@ -313,49 +311,6 @@ def test_pauses_grow_to_a_longest(plain: Cendry, store: RecordingBackend, pauses
     store.fail("commit", TransactionContentionError(), times=9)
     plain.transaction(lambda txn: None, max_attempts=10)
     assert pauses.asked[-3:] == [LONGEST_PAUSE] * 3
-
-
-class SamePauses(Random):
-    """Draws 50 milliseconds, whatever it is asked for."""
-
-    def uniform(self, a: float, b: float) -> float:
-        return 0.05
-
-
-def test_what_is_drawn_is_waited(store: RecordingBackend) -> None:
-    store.fail("commit", TransactionContentionError(), times=2)
-    begun = time.monotonic()
-    Cendry(backend=store, random=SamePauses()).transaction(lambda txn: None)
-    assert time.monotonic() - begun >= 0.1
-
-
-async def test_what_is_drawn_is_awaited() -> None:
-    store = AsyncRecordingBackend()
-    store.fail("commit", TransactionContentionError(), times=2)
-
-    async def nothing(txn: AsyncTransaction) -> None: ...
-
-    begun = time.monotonic()
-    await AsyncCendry(backend=store, random=SamePauses()).transaction(nothing)
-    assert time.monotonic() - begun >= 0.1
-
-
-def test_exhausted_attempts_tell_their_number_and_cause(plain: Cendry, store: RecordingBackend) -> None:
-    aborted = RuntimeError("409 Aborted")
-    contention = TransactionContentionError()
-    contention.__cause__ = aborted
-    store.fail("commit", contention, times=9)
-    calls: list[int] = []
-    with pytest.raises(TransactionContentionError) as caught:
-        plain.transaction(lambda txn: calls.append(1), max_attempts=3)
-    assert (caught.value.attempts, len(calls), caught.value.__cause__) == (3, 3, aborted)
-    assert "tried 3 times; nothing was written" in str(caught.value)
-    assert not store.transactions[-1][0].is_open
-    another = TransactionContentionError()
-    store.failures[:] = [("commit", another)] * 5
-    with pytest.raises(TransactionContentionError) as caught:
-        plain.transaction(lambda txn: None)
-    assert (caught.value.attempts, caught.value.__cause__) == (5, another)
 
 
 def test_captured_instances_keep_no_trace_of_a_lost_attempt(plain: Cendry, store: RecordingBackend) -> None:

@@ -19,8 +19,7 @@ from cendry.errors import (
 )
 from cendry.paths import FieldPath
 from cendry.plan import Create, Delete, GetPlan, Set, Update, Write
-from cendry_firestore import AsyncFirestoreBackend, FirestoreBackend
-from cendry_firestore import _stream as _reading
+from cendry_firestore import AsyncFirestoreBackend, FirestoreBackend, _stream
 from cendry_firestore._transport import GENERATED_VARIABLE
 from cendry_memory.testing import Database
 from firestore.faulty import Fault, FaultyServer
@@ -233,8 +232,8 @@ def test_a_commit_of_some_size_passes(db: Database) -> None:
 @pytest.fixture
 def small_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests that take few names."""
-    monkeypatch.setattr(_reading, "_FEW", 2)
-    monkeypatch.setattr(_reading, "MAX_NAMES_BYTES", 400)
+    monkeypatch.setattr(_stream, "_FEW", 2)
+    monkeypatch.setattr(_stream, "MAX_NAMES_BYTES", 400)
 
 
 def test_reading_many_documents_takes_several_requests_at_one_moment(
@@ -279,11 +278,11 @@ def test_several_requests_in_a_transaction(
 
 def test_shares_are_as_large_as_they_may_be() -> None:
     paths = [f"c/{number}" * 50 for number in range(20_000)]
-    shares = list(_reading._shares(paths, 40))
+    shares = list(_stream._shares(paths, 40))
     assert paths == [path for share in shares for path in share]
     sizes = [sum(len(path) + 44 for path in share) for share in shares]
-    assert all(size <= _reading.MAX_NAMES_BYTES for size in sizes)
-    assert len(shares) == -(-sum(sizes) // _reading.MAX_NAMES_BYTES)
+    assert all(size <= _stream.MAX_NAMES_BYTES for size in sizes)
+    assert len(shares) == -(-sum(sizes) // _stream.MAX_NAMES_BYTES)
 
 
 def test_both_twins_can_be_asked_for_an_encoder_without_a_loop(firestore_emulator: str, project: str) -> None:

@@ -210,11 +210,11 @@ def test_close_while_it_waits_to_connect_again(
 ) -> None:
     waits = threading.Event()
 
-    def long(least: float, most: float) -> float:
+    def long(failures: int, first: float, longest: float) -> float:
         waits.set()
         return 60.0
 
-    monkeypatch.setattr("cendry_firestore._listen.random.uniform", long)
+    monkeypatch.setattr("cendry_firestore._listen.pause_after", long)
     faulty.faults["Listen"] = [fault(grpc.StatusCode.UNAVAILABLE)]
     ear = listen(faulty_backend, BY_N)
     assert waits.wait(WAIT)

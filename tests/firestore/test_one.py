@@ -13,7 +13,7 @@ import pytest
 from cendry import AsyncFirestoreBackend
 from cendry.backend import CallOptions
 from cendry.plan import GetPlan, Set
-from cendry_firestore import _transport as _road
+from cendry_firestore import _transport
 from cendry_memory.testing import Database
 from cendry_memory.testing.driver import together
 from firestore.faulty import Fault, FaultyServer
@@ -23,13 +23,13 @@ from google.cloud.firestore_v1 import types
 
 METHOD = "BatchGetDocuments"
 
-needs_the_direct_road = pytest.mark.skipif(
-    os.environ.get(_road.GENERATED_VARIABLE) == "1", reason="the generated client knows streams only"
+needs_direct_calls = pytest.mark.skipif(
+    os.environ.get(_transport.GENERATED_VARIABLE) == "1", reason="the generated client knows streams only"
 )
 
 
-def road_of(db: Database) -> Any:
-    return db.in_loop(lambda: db.backend._connection.road)
+def transport_of(db: Database) -> Any:
+    return db.in_loop(lambda: db.backend._connection.transport)
 
 
 class Spy:
@@ -37,8 +37,8 @@ class Spy:
 
     def __init__(self, db: Database) -> None:
         self.calls = 0
-        self._start = road_of(db).get_one
-        road_of(db).get_one = self
+        self._start = transport_of(db).get_single
+        transport_of(db).get_single = self
 
     def __call__(self, request: Any, seconds: float) -> Any:
         self.calls += 1
@@ -52,7 +52,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits for a call that doesn't stream loses patience soon."""
-    monkeypatch.setattr(_road, "ONE_SECONDS", 0.4)
+    monkeypatch.setattr(_transport, "SINGLE_READ_SECONDS", 0.4)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def filled(faulty: FaultyServer, make_db: Callable[..., Database]) -> Database:
     return db
 
 
-@needs_the_direct_road
+@needs_direct_calls
 def test_one_document_comes_without_a_stream(filled: Database) -> None:
     spy = Spy(filled)
     assert {"x": 1} == filled.data("c/a")
@@ -71,7 +71,7 @@ def test_one_document_comes_without_a_stream(filled: Database) -> None:
     assert 2 == spy.calls
 
 
-@needs_the_direct_road
+@needs_direct_calls
 def test_several_documents_and_those_of_a_transaction_come_in_a_stream(filled: Database) -> None:
     spy = Spy(filled)
     assert 2 == len(filled.get("c/a", "c/b"))
@@ -90,7 +90,7 @@ def test_an_answer_without_a_result_is_none(filled: Database, faulty: FaultyServ
     assert [METHOD] == faulty.calls
 
 
-@needs_the_direct_road
+@needs_direct_calls
 @pytest.mark.slow
 def test_a_server_that_sends_more_than_one_message_is_asked_by_streams_from_then_on(
     short: None, filled: Database, faulty: FaultyServer, caplog: pytest.LogCaptureFixture
@@ -112,7 +112,7 @@ def test_a_server_that_sends_more_than_one_message_is_asked_by_streams_from_then
     assert f"Reading {name} took over" in warning
 
 
-@needs_the_direct_road
+@needs_direct_calls
 @pytest.mark.slow
 def test_a_server_that_is_silent_is_tried_once_more(
     short: None, filled: Database, faulty: FaultyServer, fault: type[Fault], caplog: pytest.LogCaptureFixture
@@ -120,22 +120,22 @@ def test_a_server_that_is_silent_is_tried_once_more(
     faulty.faults[METHOD] = [fault(grpc.StatusCode.UNAVAILABLE, pause=30)]
     assert {"x": 1} == filled.data("c/a")
     assert [METHOD] * 2 == faulty.calls
-    assert road_of(filled).get_one is None
+    assert transport_of(filled).get_single is None
     assert 1 == len(warnings(caplog))
 
 
-@needs_the_direct_road
+@needs_direct_calls
 def test_a_bound_below_that_is_kept_and_says_nothing_of_the_server(
     filled: Database, faulty: FaultyServer, fault: type[Fault], caplog: pytest.LogCaptureFixture
 ) -> None:
     faulty.faults[METHOD] = [fault(grpc.StatusCode.UNAVAILABLE, pause=30)]
     with pytest.raises(exceptions.DeadlineExceeded):
         filled.get("c/a", options=CallOptions(timeout=0.3))
-    assert road_of(filled).get_one is not None
+    assert transport_of(filled).get_single is not None
     assert [] == warnings(caplog)
 
 
-@needs_the_direct_road
+@needs_direct_calls
 @pytest.mark.slow
 def test_what_is_left_of_a_bound_is_what_the_stream_may_take(
     short: None, filled: Database, faulty: FaultyServer, fault: type[Fault]
@@ -148,7 +148,7 @@ def test_what_is_left_of_a_bound_is_what_the_stream_may_take(
     assert [METHOD] * 2 == faulty.calls
 
 
-@needs_the_direct_road
+@needs_direct_calls
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL])
 def test_failures_that_pass_are_retried_without_a_stream(
     filled: Database, faulty: FaultyServer, fault: type[Fault], code: grpc.StatusCode, caplog: pytest.LogCaptureFixture
@@ -171,7 +171,7 @@ class Interceptor:
         return await continuation(details, request)
 
 
-@needs_the_direct_road
+@needs_direct_calls
 async def test_the_log_of_the_sdk_is_out_of_the_way_and_interceptors_of_users_stay(
     firestore_emulator: str, project: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,8 +13,9 @@ from cendry.plan import Condition, QueryPlan, Set
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
-from cendry_firestore._values import decode_fields, decode_value, encode_value
+from cendry_firestore._values import decode_fields, decode_value
 from cendry_memory.testing import Database
+from firestore.comparing import DATABASE, encode_value
 from google.api_core.datetime_helpers import DatetimeWithNanoseconds
 from google.cloud import firestore as sdk
 from google.cloud.firestore_v1 import types
@@ -22,7 +23,6 @@ from google.cloud.firestore_v1.vector import Vector as SdkVector
 from hypothesis import given
 from hypothesis import strategies as st
 
-DATABASE = "projects/p/databases/(default)"
 UTC = timezone.utc
 
 

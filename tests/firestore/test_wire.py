@@ -17,7 +17,6 @@ from cendry.errors import DecodeError, InvalidValueError
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
-from cendry_firestore._wire import encoder
 from core.test_codec_values import LIMITS, MISFITS, PAIRS, Color, Flags, Level, Options, Part, short
 from core.test_types_records import Attrs, Data, Named, Pydantic, PydanticData, Small, Struct, Typed, Untyped
 from core.test_types_registry import Money, registry_with
@@ -29,6 +28,7 @@ from firestore.comparing import (
     decode,
     document_of,
     encode,
+    encoder,
     exact,
     serialized,
 )
@@ -48,8 +48,8 @@ def check(annotation: Any, python: Any, stored: Any, registry: TypeRegistry = de
     instance = model(id="i", x=python)
     data = encode(instance, registry)
     assert exact({"x": stored}) == exact(dict(data))
-    assert serialized(document_of(codec_for(model, registry).encode(instance))) == serialized(data.document)
-    assert exact(instance) == exact(decode(model, data.document, registry))
+    assert serialized(document_of(codec_for(model, registry).encode(instance))) == serialized(data.message)
+    assert exact(instance) == exact(decode(model, data.message, registry))
 
 
 # Shapes
@@ -205,7 +205,7 @@ def test_objects_of_the_sdk_are_annotations_and_values() -> None:
         model = one_field(annotation)
         made = check_write(model(x=value))
         if made is bytes:
-            assert model is check_read(model, encode(model(x=value)).document)
+            assert model is check_read(model, encode(model(x=value)).message)
 
 
 @pytest.mark.parametrize(("extra", "result"), [("ignore", None), ("forbid", DecodeError), ("keep", None)])
@@ -336,7 +336,7 @@ def test_the_deepest_value_that_firestore_takes_passes() -> None:
     ):
         model = one_field(annotation)
         assert bytes is check_write(model(x=at_most))
-        assert exact(at_most) == exact(decode(model, encode(model(x=at_most)).document).x)
+        assert exact(at_most) == exact(decode(model, encode(model(x=at_most)).message).x)
         assert InvalidValueError is check_write(model(x=too_deep))
 
 
@@ -348,7 +348,7 @@ def test_types_of_any_depth_are_written(levels: int, wrap: Any) -> None:
         annotation = wrap(annotation)
     model = one_field(annotation)
     assert (bytes if levels <= 20 else InvalidValueError) is check_write(model(x=nested(levels)))
-    assert model is check_read(model, encode(model(x=nested(1, {}))).document)
+    assert model is check_read(model, encode(model(x=nested(1, {}))).message)
 
 
 # Instances

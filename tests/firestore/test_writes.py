@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry.errors import (
     DocumentAlreadyExistsError,
@@ -11,8 +13,9 @@ from cendry.errors import (
     StaleDocumentError,
 )
 from cendry.plan import Create, Delete, Set, Update, Write
-from cendry_firestore._errors import meaning_of, translated
+from cendry_firestore._errors import meaning_of
 from cendry_memory.testing import Database
+from firestore.faulty import Fault, FaultyServer
 from google.api_core import exceptions
 
 # The emulator has two words for a version that is not there.
@@ -51,17 +54,27 @@ def test_errors_with_a_meaning_are_caused_by_the_sdks(db: Database) -> None:
         assert isinstance(caught.value.__cause__, cause)
 
 
-def test_errors_without_a_cendry_meaning_pass_untouched(db: Database) -> None:
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (grpc.StatusCode.ALREADY_EXISTS, exceptions.AlreadyExists),
+        (grpc.StatusCode.NOT_FOUND, exceptions.NotFound),
+        (grpc.StatusCode.FAILED_PRECONDITION, exceptions.FailedPrecondition),
+        (grpc.StatusCode.PERMISSION_DENIED, exceptions.PermissionDenied),
+    ],
+)
+def test_errors_without_a_cendry_meaning_pass_untouched(
+    faulty: FaultyServer,
+    make_db: Callable[..., Database],
+    fault: type[Fault],
+    code: grpc.StatusCode,
+    error: type[Exception],
+) -> None:
+    faulty.faults["Commit"] = [fault(code, "The query requires an index.")]
     # None of these writes can be to blame.
-    for error in (
-        exceptions.AlreadyExists("x"),
-        exceptions.NotFound("x"),
-        exceptions.FailedPrecondition("The query requires an index."),
-        exceptions.PermissionDenied("x"),
-    ):
-        with pytest.raises(type(error)) as caught, translated(writes=(Set("c/a", {}), Delete("c/b"))):
-            raise error
-        assert error is caught.value
+    with pytest.raises(error, match=r"The query requires an index\.") as caught:
+        make_db().commit(Set("c/a", {}), Delete("c/b"))
+    assert error is type(caught.value)
 
 
 def test_a_missing_database_is_no_missing_document() -> None:

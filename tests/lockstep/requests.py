@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import cycle
@@ -25,6 +26,7 @@ from cendry.plan import (
     Update,
     Where,
     Write,
+    inequality_fields,
 )
 from cendry.reference import Ref
 from cendry.values import SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum
@@ -172,6 +174,14 @@ def conditions(draw: st.DrawFn) -> Condition:
     if op in LISTED:
         return Condition(path, op, draw(st.lists(pools.values, min_size=1, max_size=4)))
     return Condition(path, op, draw(pools.maps if path == FieldPath("m") else pools.values))
+
+
+_nearly_all = st.sampled_from([("<", math.inf), ("<=", 2.0**63), (">", -math.inf), (">=", -(2**63)), ("!=", 0.7)])
+number_ranges: SearchStrategy[tuple[Any, Any]] = st.one_of(
+    _nearly_all,
+    _nearly_all,
+    st.tuples(st.sampled_from(["<", "<=", ">", ">=", "!="]), pools.numbers),
+)
 
 
 @st.composite
@@ -433,6 +443,7 @@ def count_query(plan: QueryPlan, found: int | None) -> None:
         if condition.op not in UNARY:
             for value in listed:
                 reach("compared", kind_of(value))
+    _count_implied_order(plan, found)
     for name in set(_nestings(plan.where)):
         reach("filter", name)
     for name, is_so in _features(plan).items():
@@ -445,6 +456,18 @@ def count_query(plan: QueryPlan, found: int | None) -> None:
 
 
 expect("result", {"refused", "none", "one", "several"})
+
+TWO_INEQUALITIES = "inequalities on two fields, one stored under a name that needs quoting"
+expect("implied order", {TWO_INEQUALITIES, f"{TWO_INEQUALITIES}, which sorts otherwise when it is quoted"})
+
+
+def _count_implied_order(plan: QueryPlan, found: int | None) -> None:
+    fields = sorted(set(inequality_fields(plan.where)) - {DOCUMENT_ID})
+    # Of one result nobody can tell the order.
+    if len(fields) > 1 and found is not None and found > 1 and any("`" in str(field) for field in fields):
+        reach("implied order", TWO_INEQUALITIES)
+        if fields != sorted(fields, key=str):
+            reach("implied order", f"{TWO_INEQUALITIES}, which sorts otherwise when it is quoted")
 
 
 def _features(plan: QueryPlan) -> dict[str, bool]:

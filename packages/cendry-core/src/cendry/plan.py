@@ -327,10 +327,10 @@ def value_at(data: Mapping[str, Any], segments: tuple[str, ...]) -> Any:
 
 def put_at(data: dict[str, Any], segments: tuple[str, ...], value: Any) -> None:
     """Set the value at a field path; maps on the way are made where there are none yet."""
-    if len(segments) > 1:
-        for segment in segments[:-1]:
-            data = data.setdefault(segment, {})
-    data[segments[-1]] = value
+    *above, last = segments
+    for segment in above:
+        data = data.setdefault(segment, {})
+    data[last] = value
 
 
 def projected(data: Mapping[str, Any], paths: Iterable[FieldPath]) -> dict[str, Any]:

@@ -172,7 +172,7 @@ def check_parent(model: type[Any], path: str | None) -> str | None:
     if split_path(path)[1] != declared.__collection__:
         raise CendryError(
             f"{model.__qualname__} is a subcollection of {declared.__qualname__} ({declared.__collection__!r}); "
-            f"{path!r} is no document of that collection."
+            f"{path!r} is not a document of that collection."
         )
     return path
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
 
+from cendry._interop.grpc import explained, pause_after
 from cendry._interop.protobuf import to_datetime
 from cendry._order import AFTER_ALL, inverted, key_of, path_key
 from cendry.backend import SnapshotResult
@@ -38,6 +38,7 @@ _TRANSIENT: Final = (
 )
 # Seconds of failures in a row after which a listener gives up; as long as the SDK retries a query.
 PATIENCE = 300.0
+_FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 10.0
 _JOIN_SECONDS: Final = 5.0
 
@@ -171,7 +172,7 @@ def _key_at(document: Any, path: FieldPath) -> bytes:
         return path_key(document.name)
     message = field_at(document.fields, path)
     # Here, each reference has to say its database: this one stands anywhere among others.
-    value = None if message is None else decode_value(message, database="")
+    value = None if message is None else decode_value(message, "")
     try:
         return key_of(value)
     except KeyError:
@@ -228,8 +229,8 @@ class Listener:
                 self._listen()
             except LostTrackError:
                 failure: Exception = _sdk.ServiceUnavailable("The documents at hand are not those the server counts.")
-            except _sdk.grpc.RpcError as error:
-                failure = _sdk.error_of_rpc(error)
+            except _sdk.RpcError as error:
+                failure = _sdk.API.call_error(error)
             except Exception as error:
                 failure = error
             else:
@@ -244,7 +245,7 @@ class Listener:
                 self._end(failure)
                 return
             self._failures += 1
-            self._closed.wait(random.uniform(0, min(0.1 * 2**self._failures, _LONGEST_PAUSE)))  # noqa: S311
+            self._closed.wait(pause_after(self._failures, _FIRST_PAUSE, _LONGEST_PAUSE))
 
     def _listen(self) -> None:
         ended = threading.Event()
@@ -269,10 +270,7 @@ class Listener:
             call.cancel()
 
     def _end(self, failure: Exception) -> None:
-        meaning = meaning_of(failure, collection=self._collection)
-        if meaning is not None:
-            meaning.__cause__ = failure
-        self._call_back(self._on_error, meaning or failure)
+        self._call_back(self._on_error, explained(failure, meaning_of(failure, collection=self._collection)))
         self._closed.set()
 
     def _call_back(self, callback: Callable[[Any], None], argument: Any) -> None:

@@ -117,7 +117,7 @@ def items_of(changes: object, what: str) -> list[tuple[Any, Any]]:
     """Fields and their values, in the order given; nothing gives none.
 
     Raises:
-        TypeError: It is no dict and nothing like one.
+        TypeError: It is neither a dict nor like one.
     """
     if changes is None:
         return []
@@ -131,7 +131,7 @@ def built(model: type[M], document_id: str, values: Changes | None, what: str) -
 
     Raises:
         UnknownFieldError: A name is not declared.
-        CendryError: A key is no field of the model itself, or a value is only for updates.
+        CendryError: A key is not a field of the model itself, or a value is only for updates.
     """
     codec = codec_for(model)
     arguments: dict[str, Any] = {}

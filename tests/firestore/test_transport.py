@@ -1,4 +1,4 @@
-"""The two roads to the server send the same, and which of them is taken."""
+"""Direct calls and the generated client send the same, and which of them is used."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry import AsyncFirestoreBackend, FirestoreBackend
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Set
-from cendry_firestore import _streams
-from cendry_firestore import _transport as _road
+from cendry_firestore import _single_threaded, _transport
 from cendry_memory.testing import Database
 from firestore.faulty import FaultyServer
 from google.api_core import exceptions
@@ -26,7 +25,7 @@ from google.cloud.firestore_v1.services.firestore.transports import base
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 
 SDK_VERSION = tuple(map(int, version("google-cloud-firestore").split(".")[:2]))
-GENERATED, STREAMS = _road.GENERATED_VARIABLE, _streams.STREAMS_VARIABLE
+GENERATED, STREAMS = _transport.GENERATED_VARIABLE, _single_threaded.STREAMS_VARIABLE
 
 
 def every_call(db: Database) -> None:
@@ -44,7 +43,7 @@ def without(metadata: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[
     return [(method, {key: value for key, value in sent.items() if key != "user-agent"}) for method, sent in metadata]
 
 
-def test_both_roads_send_the_same_metadata(
+def test_both_ways_send_the_same_metadata(
     faulty: FaultyServer, make_db: Callable[..., Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every_call(make_db())
@@ -56,12 +55,12 @@ def test_both_roads_send_the_same_metadata(
     assert {"x-goog-request-params", "x-goog-api-client", "google-cloud-resource-prefix"} <= direct[0][1].keys()
 
 
-def test_both_roads_send_the_same_requests(
+def test_both_ways_send_the_same_requests(
     faulty: FaultyServer, make_db: Callable[..., Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[list[tuple[str, bytes]]] = []
-    for road in ("0", "1"):
-        monkeypatch.setenv(GENERATED, road)
+    for generated in ("0", "1"):
+        monkeypatch.setenv(GENERATED, generated)
         every_call(make_db())
         # What names a transaction differs from one to the next.
         sent.append([one for one in faulty.requests if one[0] not in ("BatchGetDocuments", "Rollback")])
@@ -87,7 +86,7 @@ def test_policies_are_those_of_the_sdk(firestore_emulator: str, project: str, na
     backend = FirestoreBackend(project=project)
     transport = backend._connection.api.transport
     wrapped = transport._wrapped_methods[getattr(transport, name)]
-    policy = getattr(backend._connection.road, method).policy
+    policy = getattr(backend._connection.transport, method).policy
     assert wrapped._retry._timeout == policy.seconds == wrapped._timeout
     differing = {
         type(error) for error in ERRORS if wrapped._retry._predicate(error) != isinstance(error, policy.transient)
@@ -99,8 +98,8 @@ def test_policies_are_those_of_the_sdk(firestore_emulator: str, project: str, na
     backend.close()
 
 
-def road_of(db: Database) -> Any:
-    return db.in_loop(lambda: db.backend._connection.road)
+def transport_of(db: Database) -> Any:
+    return db.in_loop(lambda: db.backend._connection.transport)
 
 
 def notes(caplog: pytest.LogCaptureFixture) -> str:
@@ -112,9 +111,9 @@ def works(db: Database) -> bool:
     return db.data("c/a") == {"x": 1}
 
 
-def test_the_direct_road_is_taken_without_a_word(db: Database, caplog: pytest.LogCaptureFixture) -> None:
+def test_calls_are_direct_without_a_word(db: Database, caplog: pytest.LogCaptureFixture) -> None:
     assert works(db)
-    assert road_of(db).is_direct or os.environ.get(GENERATED) == "1"
+    assert transport_of(db).is_direct or os.environ.get(GENERATED) == "1"
 
 
 def test_the_generated_client_can_be_asked_for(
@@ -122,11 +121,11 @@ def test_the_generated_client_can_be_asked_for(
 ) -> None:
     monkeypatch.setenv(GENERATED, "1")
     assert works(db)
-    assert not road_of(db).is_direct
+    assert not transport_of(db).is_direct
     assert f"{GENERATED} is set" in notes(caplog)
 
 
-def test_the_generated_client_is_taken_where_the_sdk_logs_its_calls(
+def test_the_generated_client_is_used_where_the_sdk_logs_its_calls(
     db: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GOOGLE_SDK_PYTHON_LOGGING_SCOPE", "google")
@@ -135,13 +134,13 @@ def test_the_generated_client_is_taken_where_the_sdk_logs_its_calls(
     assert "GOOGLE_SDK_PYTHON_LOGGING_SCOPE is set" in notes(caplog)
 
 
-def test_the_generated_client_is_taken_where_the_sdk_lacks_something(
+def test_the_generated_client_is_used_where_the_sdk_lacks_something(
     db: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(GENERATED, raising=False)
     monkeypatch.delattr(base, "DEFAULT_CLIENT_INFO")
     assert works(db)
-    assert "lacks something that the direct road needs" in notes(caplog)
+    assert "lacks something that direct calls need" in notes(caplog)
     assert "DEFAULT_CLIENT_INFO" in notes(caplog)
 
 
@@ -269,7 +268,7 @@ def test_an_sdk_without_a_place_for_the_option_is_no_obstacle(
     production: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delattr(FirestoreGrpcTransport, "create_channel")
-    assert _streams.channel_beside(Client(project="some-project")) is None
+    assert _single_threaded.single_threaded_channel(Client(project="some-project")) is None
     assert "Streams take a thread each" in notes(caplog)
     assert "create_channel" in notes(caplog)
 
