@@ -15,10 +15,11 @@ from typing import Any, Optional
 import pytest
 from cendry._model.fields import Field, field
 from cendry._model.model import Map, Model
-from cendry._types.analysis import TypeRegistry
+from cendry._types.registry import TypeRegistry
 from cendry._types.shapes import DocumentId
 from cendry.codec import Codec, codec_for, source_of
 from cendry.codec.reader import STORED, Reader
+from cendry.convert import from_dict
 from cendry.errors import DecodeError, InvalidValueError
 from cendry.paths import FieldPath
 from making import make_map, make_model, one_field
@@ -95,7 +96,7 @@ def test_absent_fields_read_as_their_defaults() -> None:
         city.tags,
         city.lucky,
     )
-    assert (None, "none yet", 5, "x", None, None, None) == (
+    assert (None, "none yet", 5, "x", None, None, None) == (  # type: ignore[comparison-overlap]
         city.mayor,
         city.note,
         city.anything,
@@ -249,7 +250,7 @@ def test_generated_source_shows_in_tracebacks_and_goes_with_its_class() -> None:
 def test_classes_of_any_name_can_be_compiled() -> None:
     for name in ("Grün", "a b", "1", "x():\n    import os\ndef y", "int"):
         part = make_map({"x": int}, name)
-        model = one_field(list[part])
+        model = one_field(list[part])  # type: ignore[valid-type]
         codec = codec_for(model)
         assert {"x": [{"x": 1}]} == codec.encode(model(x=[part(x=1)]))
         assert model(x=[part(x=1)]) == codec.decode({"x": [{"x": 1}]})
@@ -470,3 +471,89 @@ def test_the_mask_names_declared_places_inside_maps_too() -> None:
     assert expected == codec.mask(data)
     assert (FieldPath("maybe", "full name"), FieldPath("maybe", "since")) == codec.mask({**data, "maybe": mayor})[3:5]
     assert expected == codec.mask(data)
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, {"a": float("nan")}, {"a": b"x", "b": None}])
+def test_what_a_hook_refuses_is_asked_once_and_named_with_all_else(value: Any) -> None:
+    calls: list[str] = []
+
+    class Inner(Map):
+        name: Field[str]
+        value: Field[Any]
+
+        def __post_init__(self) -> None:
+            calls.append(self.name)
+            if self.name.startswith("bad"):
+                raise ValueError("bad")
+
+    @dataclass
+    class Data:
+        x: int
+
+        def __post_init__(self) -> None:
+            calls.append(f"data {self.x}")
+            if self.x < 0:
+                raise ValueError("negative")
+
+    class Outer(Model, collection="outer"):
+        first: Field[Inner]
+        several: Field[list[Inner]]
+        data: Field[Data]
+        pair: Field[tuple[Inner, int]]
+
+        def __post_init__(self) -> None:
+            calls.append("outer")
+
+    def stored(name: str, value: Any = value) -> dict[str, Any]:
+        return {"name": name, "value": value}
+
+    fitting = {"first": stored("f"), "several": [stored("s")], "data": {"x": 1}, "pair": [stored("p"), 1]}
+    for changed, field_name, more, expected in (
+        ({"first": stored("bad f")}, "first", 0, ["bad f", "s", "data 1", "p"]),
+        ({"several": [stored("bad s"), stored("bad t")]}, "several[0]", 1, ["f", "bad s", "bad t", "data 1", "p"]),
+        ({"data": {"x": -1}, "pair": [stored("bad p"), 1]}, "data", 1, ["f", "s", "data -1", "bad p"]),
+        ({"pair": [stored("bad p"), "text"]}, "pair[0]", 1, ["f", "s", "data 1", "bad p"]),
+    ):
+        calls.clear()
+        with pytest.raises(DecodeError) as caught:
+            codec_for(Outer).decode({**fitting, **changed})
+        assert (field_name, more) == (caught.value.field, int("1 more" in str(caught.value)))
+        assert isinstance(caught.value.__cause__, ValueError)
+        assert expected == calls
+
+
+def test_user_data_that_a_hook_refuses_raise_its_own_error_once() -> None:
+    error = ValueError("refused")
+    calls: list[Any] = []
+
+    class Strict(Model, collection="strict"):
+        part: Field[HookedMap]
+        x: Field[int]
+
+        def __post_init__(self) -> None:
+            calls.append(self.x)
+            raise error
+
+    for x in (5, 5.0):
+        with pytest.raises(ValueError, match="refused") as caught:
+            from_dict(Strict, {"part": {"x": 1}, "x": x})
+        assert caught.value is error
+        assert {} == vars(error)
+    assert [5, 5] == calls
+
+
+def test_what_is_refused_and_not_equal_to_itself_is_refused_all_the_same() -> None:
+    class Odd:
+        def __eq__(self, other: object) -> bool:
+            return False
+
+        __hash__ = None  # type: ignore[assignment]
+
+    class Refusing(Model, collection="refusing"):
+        x: Field[Any]
+
+        def __post_init__(self) -> None:
+            raise ValueError("refused")
+
+    with pytest.raises(DecodeError, match=r"the document: expected .*Refusing accepts.*ValueError: refused"):
+        codec_for(Refusing).decode({"x": Odd()})

@@ -457,7 +457,7 @@ def test_refresh(ctx: Any, stored: Any) -> None:
     stored.put("cities/SF", {"displayName": "new", "population": 6})
     ctx.refresh(city)
     assert (city.name, city.population) == ("new", 6)
-    assert get_metadata(city).update_time == stored.documents["cities/SF"].updated
+    assert get_metadata(city).update_time == stored.documents["cities/SF"].update_time
     frozen = Frozen(name="x")
     ctx.save(frozen)
     stored.put(f"frozen/{frozen.id}", {"name": "y"})
@@ -471,7 +471,7 @@ def test_a_failed_refresh_changes_nothing(ctx: Any, stored: Any) -> None:
     stored.put("cities/SF", {"displayName": 5})
     with pytest.raises(DecodeError):
         ctx.refresh(city)
-    stored.documents.clear()
+    stored.remove(*stored.documents)
     with pytest.raises(DocumentNotFoundError, match="cities/SF"):
         ctx.refresh(city)
     assert (dict(vars(city)), get_metadata(city)) == before
@@ -495,7 +495,7 @@ def test_refs(ctx: Any, stored: Any) -> None:
 def test_get_or_create(ctx: Any, backend: Any) -> None:
     city, created = ctx.get_or_create(City, "SF", {"name": "x", City.population: 5})
     assert (city, created) == (City(id="SF", name="x", population=5), True)
-    assert get_metadata(city).create_time == backend.documents["cities/SF"].created
+    assert get_metadata(city).create_time == backend.documents["cities/SF"].create_time
     again, created = ctx.get_or_create(City, "SF", defaults={"name": "y"})
     assert (again, created) == (city, False)
     area, created = ctx.get_or_create(Area, "a", {"name": "z"}, parent=city)
@@ -521,7 +521,7 @@ def test_update_or_create(ctx: Any, backend: Any) -> None:
     assert (get_metadata(area).path, created) == ("cities/LA/areas/a", True)
     area, created = ctx.update_or_create(Area, "a", {"rank": 2}, parent=city)
     assert (area.rank, created) == (2, False)
-    assert get_metadata(area).update_time == backend.documents["cities/LA/areas/a"].updated
+    assert get_metadata(area).update_time == backend.documents["cities/LA/areas/a"].update_time
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def test_field_paths_are_values() -> None:
     assert not path.is_prefix_of(FieldPath("a"))
     assert "`a b`" == quote_segment("a b")
     with pytest.raises(AttributeError, match="FieldPath is immutable"):
-        path.segments = ("c",)  # type: ignore[misc]
+        path.segments = ("c",)
 
 
 @pytest.mark.parametrize(

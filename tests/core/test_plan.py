@@ -128,11 +128,6 @@ class TestFieldsWithinFields:
         named = [INNER, FieldPath("a", "z"), FieldPath("d", "x"), FieldPath("g"), DOCUMENT_ID, FieldPath("z")]
         assert projected(data, named) == {"a": {"b": 1}, "g": None}
 
-    @pytest.mark.parametrize("named", [(A, INNER), (INNER, A)])
-    def test_a_whole_field_and_a_part_of_it_are_the_whole_field(self, named: tuple[FieldPath, ...]) -> None:
-        data = {"a": {"b": 1, "c": 2}, "d": 3}
-        assert projected(data, named) == {"a": {"b": 1, "c": 2}}
-
     def test_a_projection_leaves_what_it_is_taken_from_alone(self) -> None:
         data = {"a": {"b": {"c": 1}, "d": 2}}
         found = projected(data, [FieldPath("a", "b", "c"), FieldPath("a", "d")])

@@ -225,21 +225,21 @@ def test_read_time_is_utc() -> None:
             InvalidDocumentIdError,
             "'a/b' is no legal document id: it contains '/', which separates path segments.",
         ),
-        (Query(City, City.id == 5), InvalidDocumentIdError, "it must be a str, not int"),
+        (Query(City, City.id == 5), InvalidDocumentIdError, "it must be a str, not int"),  # type: ignore[arg-type]
         (
             Query(City, City.id == None),  # noqa: E711
             InvalidValueError,
             "City.id: expected a document id, found the operator 'is-null'; an id is never null.",
         ),
         (Query(City, City.id.is_not_null() | (City.name == "x")), InvalidValueError, "City.id: expected a document id"),
-        (Query(City, City.population > "x"), InvalidValueError, "City.population: expected int, found str 'x'."),
+        (Query(City, City.population > "x"), InvalidValueError, "City.population: expected int, found str 'x'."),  # type: ignore[operator]
         (
-            Query(City, City.name.array_contains("x")),
+            Query(City, City.name.array_contains("x")),  # type: ignore[call-overload, misc]
             InvalidValueError,
             "City.name: expected an array field for 'array-contains'",
         ),
         (
-            Query(City, City.id.array_contains_any(["x"])),
+            Query(City, City.id.array_contains_any(["x"])),  # type: ignore[arg-type, misc]
             InvalidValueError,
             "City.id: expected an array field for 'array-contains-any'",
         ),

@@ -172,13 +172,13 @@ class Plain:
 
 
 WRONG: list[tuple[Any, type[Exception], str]] = [
-    (lambda: Query(5), TypeError, "A query takes a Model class first, not 5."),  # type: ignore[type-var]
+    (lambda: Query(5), TypeError, "A query takes a Model class first, not 5."),  # type: ignore[arg-type]
     (lambda: Query(Mayor), TypeError, "A query takes a Model class first, not <class 'core.documents.Mayor'>."),  # type: ignore[type-var]
     (lambda: Query(Base), TypeError, "Base is abstract: it has no collection to query."),
-    (lambda: Query(City, True), TypeError, "True is no filter."),
-    (lambda: Query(City, "name"), TypeError, "'name' is no filter."),
-    (lambda: Query(City, City.name), TypeError, "City.name is no filter."),
-    (lambda: Query(City, [City.name == "a", 5]), TypeError, "5 is no filter."),
+    (lambda: Query(City, True), TypeError, "True is no filter."),  # type: ignore[arg-type]
+    (lambda: Query(City, "name"), TypeError, "'name' is no filter."),  # type: ignore[arg-type]
+    (lambda: Query(City, City.name), TypeError, "City.name is no filter."),  # type: ignore[arg-type]
+    (lambda: Query(City, [City.name == "a", 5]), TypeError, "5 is no filter."),  # type: ignore[list-item]
     (lambda: Query(City, Area.name == "a"), TypeError, "Area.name is a field of Area, not of City."),
     (
         lambda: Query(City, Mayor.name == "a"),
@@ -192,14 +192,14 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
         UnknownFieldError,
         "City has no field 'popluation'. Did you mean 'population'?",
     ),
-    (lambda: Query(City, order_by=5), TypeError, "5 is no order. Write City.name.asc(), City.name.desc() or 'name'."),
+    (lambda: Query(City, order_by=5), TypeError, "5 is no order. Write City.name.asc(), City.name.desc() or 'name'."),  # type: ignore[arg-type]
     (lambda: Query(City, limit=0), ValueError, "limit takes 1 or more, not 0."),
     (lambda: Query(City, limit=True), TypeError, "limit takes an int, not True."),
     (lambda: Query(City).limit_to_last(-1), ValueError, "limit_to_last takes 1 or more, not -1."),
     (lambda: Query(City, limit=1, limit_to_last=1), CendryError, "A query takes limit= or limit_to_last=, not both."),
     (lambda: Query(City, offset=-1), ValueError, "offset takes 0 or more, not -1."),
-    (lambda: Query(City, offset="1"), TypeError, "offset takes an int, not '1'."),
-    (lambda: Query(City).at("now"), TypeError, "A read time is a datetime, not 'now'."),
+    (lambda: Query(City, offset="1"), TypeError, "offset takes an int, not '1'."),  # type: ignore[arg-type]
+    (lambda: Query(City).at("now"), TypeError, "A read time is a datetime, not 'now'."),  # type: ignore[arg-type]
     (
         lambda: Query(City, start_at={"id": "a"}, start_after={"id": "b"}),
         CendryError,
@@ -211,7 +211,7 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
         "A query takes end_before= or end_at=, not both.",
     ),
     (
-        lambda: Query(City, start_at=5),
+        lambda: Query(City, start_at=5),  # type: ignore[arg-type]
         TypeError,
         "start_at takes a dict of field values or an instance of City, not 5.",
     ),
@@ -227,7 +227,7 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
         TypeError,
         "start_at takes a field of City (City.name, 'name' or FieldPath), not 5.",
     ),
-    (lambda: Query(City, parent="cities/SF"), TypeError, "parent= takes a model instance or a Ref, not 'cities/SF'."),
+    (lambda: Query(City, parent="cities/SF"), TypeError, "parent= takes a model instance or a Ref, not 'cities/SF'."),  # type: ignore[arg-type]
     (lambda: Query(Area).under(Ref(Area, "x", parent=Ref(City, "y"))), CendryError, "Area is a subcollection of City"),
     (lambda: hash(Query(City, start_at=City(name="a"))), CendryError, "This City can't be a cursor: it has no id."),
     (

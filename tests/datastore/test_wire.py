@@ -16,7 +16,7 @@ from cendry_datastore import _sdk
 from cendry_datastore._dialect import DATASTORE
 from cendry_datastore._keys import Partition
 from cendry_datastore._values import EntityData, decode_projected, decode_properties, decode_value, write_properties
-from core.test_codec_properties import documents
+from core.strategies import documents
 from core.test_codec_values import LIMITS, MISFITS, PAIRS, short
 from hypothesis import HealthCheck, assume, given, settings
 from making import make_map, make_model, one_field
@@ -103,6 +103,7 @@ def test_absent_fields_and_others() -> None:
     inner = make_map({"a": (int, field(default=3)), "b": str})
     model = make_model({"x": (int, field(default=5)), "y": inner | None, "z": (list[int], field(default_factory=list))})
     codec = codec_for(model)
+    stored: dict[str, Any]
     for stored in ({}, {"y": None}, {"y": {"b": "x", "more": 1}}, {"y": {}}, {"x": 2, "y": 5}, {"z": [1, None]}):
         expected = outcome(partial(codec.decode, stored, "i", "docs/i"))
         assert expected == outcome(partial(read_directly, codec, stored))
@@ -116,7 +117,7 @@ def test_a_strict_model_refuses_what_it_does_not_know() -> None:
         read_directly(codec, {"x": 1, "more": 2})
 
 
-def test_references_of_other_homes() -> None:
+def test_references_of_other_partitions() -> None:
     model = one_field(Ref)
     codec = codec_for(model)
     elsewhere = Partition("other", "db", "ns")

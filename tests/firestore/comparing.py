@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from cendry._interop.google import from_sdk
-from cendry._types.analysis import TypeRegistry, default_registry
+from cendry._types.registry import TypeRegistry, default_registry
 from cendry.codec import Codec, codec_for, message
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
@@ -21,10 +21,10 @@ from cendry_firestore._values import decode_fields, write_fields, write_value
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore as sdk
 from google.cloud.firestore_v1.vector import Vector as SdkVector
-from google.protobuf.message import Message
+from google.protobuf.message import Message  # type: ignore[import-untyped]
 
 DATABASE = "projects/p/databases/(default)"
-CLIENT = sdk.Client(project="p", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+CLIENT = sdk.Client(project="p", credentials=AnonymousCredentials())
 
 
 def exact(value: Any) -> Any:

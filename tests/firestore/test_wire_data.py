@@ -15,7 +15,7 @@ import pytest
 from cendry._interop.protobuf import write_timestamp
 from cendry._model.metadata import DocumentMetadata, get_metadata
 from cendry._model.model import Model
-from cendry._types.analysis import TypeRegistry
+from cendry._types.registry import TypeRegistry
 from cendry.codec import codec_for
 from cendry.errors import DecodeError, ForeignReferenceError
 from cendry.reference import Ref

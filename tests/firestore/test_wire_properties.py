@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
+import pytest
 from cendry.codec import codec_for
 from cendry_firestore import _sdk
 from cendry_firestore._values import decode_fields
@@ -27,6 +28,8 @@ from google.cloud.firestore_v1 import _helpers, types
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from making import make_model, one_field
+
+pytestmark = pytest.mark.slow
 
 slow = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]

@@ -104,7 +104,8 @@ if TYPE_CHECKING:
     from ._query.snapshots import Change, Listener, Snapshot
     from ._query.sync.documents import Rows
     from ._query.sync.query import Query
-    from ._types.analysis import BaseTypeHandler, FirestoreValue, TypeRegistry, default_registry, register_type
+    from ._types.kinds import FirestoreValue
+    from ._types.registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
     from .backend import AsyncBackend, Backend, CallOptions
     from .codec import Problem
     from .convert import from_dict, to_dict, validate

@@ -44,7 +44,7 @@ _MODULES: Final[dict[str, str]] = {
     "_query.sync.documents": "Rows",
     "_query.sync.query": "Query",
     "reference": "Ref",
-    "_types.analysis": "FirestoreValue",
+    "_types.kinds": "FirestoreValue",
     "_types.registry": "BaseTypeHandler TypeRegistry default_registry register_type",
     "values": "DELETE_FIELD SERVER_TIMESTAMP ArrayRemove ArrayUnion GeoPoint Increment Maximum Minimum Vector",
 }

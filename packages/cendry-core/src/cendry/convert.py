@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, Union, cast
 
 from ._model.model import Map, Model
-from ._types.analysis import TypeRegistry, default_registry
+from ._types.registry import TypeRegistry, default_registry
 from .codec import Codec, Problem, codec_for
 from .codec.checker import FAILED
 from .codec.reader import Extra, Reading

@@ -263,6 +263,9 @@ def inequality_fields(where: Where | None) -> Iterator[FieldPath]:
             yield from inequality_fields(condition)
 
 
+_BY_NAME: Final = Order(DOCUMENT_ID), Order(DOCUMENT_ID, descending=True)
+
+
 def full_orders(where: Where | None, orders: tuple[Order, ...]) -> tuple[Order, ...]:
     """The orders of a query with those that Firestore adds, so that no two documents are equal.
 
@@ -277,11 +280,11 @@ def full_orders(where: Where | None, orders: tuple[Order, ...]) -> tuple[Order, 
     known = {order.path.segments for order in orders}
     if DOCUMENT_ID.segments in known:
         return orders
-    known.add(DOCUMENT_ID.segments)
+    descending = bool(orders) and orders[-1].descending
     implied = {path.segments: path for path in inequality_fields(where)}
-    paths = [implied[segments] for segments in sorted(implied) if segments not in known]
-    descending = orders[-1].descending if orders else False
-    return (*orders, *[Order(path, descending) for path in (*paths, DOCUMENT_ID)])
+    implied.pop(DOCUMENT_ID.segments, None)
+    fields = [Order(implied[segments], descending) for segments in sorted(implied) if segments not in known]
+    return (*orders, *fields, _BY_NAME[descending])
 
 
 # --- fields within fields ---
@@ -324,17 +327,23 @@ def value_at(data: Mapping[str, Any], segments: tuple[str, ...]) -> Any:
 
 def put_at(data: dict[str, Any], segments: tuple[str, ...], value: Any) -> None:
     """Set the value at a field path; maps on the way are made where there are none yet."""
-    *parents, last = segments
-    for segment in parents:
+    *above, last = segments
+    for segment in above:
         data = data.setdefault(segment, {})
     data[last] = value
 
 
 def projected(data: Mapping[str, Any], paths: Iterable[FieldPath]) -> dict[str, Any]:
-    """The fields that a projection names, nested as they are stored; absent ones are left out, values not copied."""
+    """Some fields of a document, nested as they are stored; absent ones are left out.
+
+    Args:
+        data: The stored fields; their values are not copied.
+        paths: The fields; none may lie in another one (see `outermost`).
+    """
     found: dict[str, Any] = {}
-    for path in outermost(paths):
-        value = value_at(data, path.segments)
+    for path in paths:
+        segments = path.segments
+        value = value_at(data, segments)
         if value is not MISSING:
-            put_at(found, path.segments, value)
+            put_at(found, segments, value)
     return found

@@ -1,12 +1,11 @@
-"""Plans to Datastore's requests, and what is read of responses. Pure functions: nothing here sends or waits."""
+"""Plans to Datastore's requests, and figures from responses. Pure functions: nothing here sends or waits."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from cendry._interop.messages import aggregation_values, fill_aggregations
-from cendry._interop.protobuf import write_timestamp
+from cendry._interop.protobuf import aggregation_values, fill_aggregations, write_timestamp
 from cendry.paths import FieldPath
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from cendry._interop.messages import COMMON_FIELDS, MessageData, MessageValues
 from cendry._interop.protobuf import write_geo_point
+from cendry._types.kinds import message_fields
+from cendry._types.messages import MessageData, MessageValues
 from cendry.paths import FieldPath
-from cendry.plan import MISSING, projected, value_at
+from cendry.plan import MISSING, outermost, projected, value_at
 from cendry.reference import Ref
 from cendry.values import Vector
 
@@ -21,10 +22,10 @@ from ._unsupported import unsupported
 class DatastoreValues(MessageValues):
     """Stored values in Datastore's `Value` messages; the base is the partition.
 
-    An embedded entity is a map, without the key that it may have.
+    An embedded entity is read as a map, without the key that it may have.
     """
 
-    fields: ClassVar = {**COMMON_FIELDS, "bytes": "blob_value", "reference": "key_value", "map": "entity_value"}
+    fields: ClassVar = message_fields(markers=False, bytes="blob_value", reference="key_value", map="entity_value")
     inner = "properties"
 
     def decode_reference(self, value: Any, base: Any) -> Any:
@@ -39,23 +40,16 @@ class DatastoreValues(MessageValues):
         """
         fill_reference(target.key_value, ref, base)
 
-    def write_vector(self, target: Any, vector: Vector, base: Any) -> None:  # noqa: ARG002
-        """Refuse a vector.
-
-        Raises:
-            UnsupportedByBackendError: Always.
-        """
-        raise unsupported("vectors")
-
     def is_own(self, value: Any) -> bool:
         """Whether a value is one of the SDK's entities, which are dicts."""
         return isinstance(value, _sdk.SdkEntity)
 
-    def write_own(self, target: Any, value: Any, base: Any) -> None:  # noqa: ARG002
+    def write_own(self, target: Any, value: Any) -> None:
         """Write the SDK's `Key`, `Entity` and `GeoPoint`, and `Value` messages.
 
         Raises:
             TypeError: It is of no kind that Datastore stores.
+            UnsupportedByBackendError: It is a vector.
         """
         if isinstance(value, _sdk.Value):
             target.CopyFrom(value)
@@ -65,6 +59,8 @@ class DatastoreValues(MessageValues):
             target.entity_value.CopyFrom(_sdk.entity_message(value))
         elif isinstance(value, _sdk.SdkGeoPoint):
             write_geo_point(target, value)
+        elif isinstance(value, Vector):
+            raise unsupported("vectors")
         else:
             raise TypeError(f"{type(value).__qualname__} is of no kind that Datastore stores.")
 
@@ -85,7 +81,8 @@ def decode_projected(properties: Any, paths: Sequence[FieldPath], partition: Par
     """Some properties of an entity, nested as they are stored; absent ones are left out."""
     names = {path.segments[0] for path in paths}
     # Asking a protobuf map for what it lacks would add it.
-    return projected({name: decode_value(properties[name], partition) for name in names if name in properties}, paths)
+    data = {name: decode_value(properties[name], partition) for name in names if name in properties}
+    return projected(data, outermost(paths))
 
 
 def write_masked(properties: Any, data: Mapping[str, Any], mask: Sequence[FieldPath], partition: Partition) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from cendry._interop.messages import OPERATORS, aggregation_values, fill_aggregations
-from cendry._interop.protobuf import to_datetime, write_timestamp
+from cendry._interop.protobuf import OPERATORS, aggregation_values, fill_aggregations, to_datetime, write_timestamp
 from cendry.backend import DocumentResult
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, QueryPlan, Where

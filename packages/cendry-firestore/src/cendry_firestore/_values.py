@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final
 
-from cendry._interop.messages import COMMON_FIELDS, MessageData, MessageValues
+from cendry._types.kinds import message_fields
+from cendry._types.messages import MessageData, MessageValues
 from cendry.errors import ForeignReferenceError, InvalidDocumentIdError
 from cendry.paths import FieldPath
 from cendry.reference import Ref
-from cendry.values import Vector
 
 from . import _sdk
 
@@ -28,20 +28,8 @@ def document_path(database: str, name: str) -> str:
 class FirestoreValues(MessageValues):
     """Stored values in Firestore's `Value` messages; the base is the name of the database."""
 
-    fields: ClassVar = {**COMMON_FIELDS, "bytes": "bytes_value", "reference": "reference_value", "map": "map_value"}
+    fields: ClassVar = message_fields(markers=True)
     inner = "fields"
-    has_vectors = True
-
-    def decode_map(self, fields: Any, base: Any) -> Any:
-        """The fields of a map, or the vector that it stands for."""
-        # Firestore stores a vector as a map of this form.
-        if "__type__" in fields and "value" in fields and fields["__type__"].string_value == "__vector__":
-            # A double that is not zero proves its kind.
-            decode, elements = self.decode_value, fields["value"].array_value.values
-            components = [element.double_value or decode(element, base) for element in elements]
-            if all(type(component) in (float, int) for component in components):
-                return Vector(components)
-        return self.decode_fields(fields, base)
 
     def decode_reference(self, value: Any, base: Any) -> Any:
         """The `Ref` in a message; the message itself if it names no document."""
@@ -64,22 +52,11 @@ class FirestoreValues(MessageValues):
             raise ForeignReferenceError(ref, base)
         target.reference_value = document_name(base, ref.path)
 
-    def write_vector(self, target: Any, vector: Vector, base: Any) -> None:  # noqa: ARG002
-        """Write a vector as the map that Firestore takes for it."""
-        fields = target.map_value.fields
-        fields["__type__"].string_value = "__vector__"
-        array = fields["value"].array_value
-        array.SetInParent()
-        add = array.values.add
-        for component in vector:
-            add(double_value=component)
-
     def is_own(self, value: Any) -> bool:
-        """Whether a value is one of the SDK's BSON binaries."""
-        # They are bytes, too.
+        """Whether a value is one of the SDK's BSON binaries, which are bytes."""
         return isinstance(value, bytes) and hasattr(value, "subtype")
 
-    def write_own(self, target: Any, value: Any, base: Any) -> None:  # noqa: ARG002
+    def write_own(self, target: Any, value: Any) -> None:
         """Write what the SDK writes, and `Value` messages.
 
         Raises:

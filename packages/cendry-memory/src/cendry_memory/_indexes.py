@@ -72,7 +72,10 @@ class Document:
 def result_of(
     path: str, version: Version | None, projection: tuple[FieldPath, ...] | None, read_time: datetime
 ) -> DocumentResult:
-    """A state of a document, for somebody who may change it; without a state, the document's absence."""
+    """A state of a document, for somebody who may change it; without a state, the document's absence.
+
+    No field of the projection may lie in another one.
+    """
     if version is None:
         return DocumentResult(path, None, None, None, read_time)
     data = version.copy() if projection is None else copy_of_map(projected(version.data, projection))

@@ -11,7 +11,7 @@ from functools import partial
 
 from cendry._order import AFTER_ALL
 from cendry.backend import SnapshotResult
-from cendry.plan import GetPlan, QueryPlan
+from cendry.plan import GetPlan, QueryPlan, outermost
 
 from ._indexes import Document, SortedEntries, Version, result_of
 from ._query import Search
@@ -97,7 +97,7 @@ class Listener:
         if shown == self._shown or self._is_closed:
             return
         self._shown = shown
-        projection = self._plan.projection
+        projection = None if self._plan.projection is None else outermost(self._plan.projection)
         results = tuple(result_of(path, version, projection, moment) for path, version in shown)
         try:
             self._on_snapshot(SnapshotResult(results, moment))

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from cendry._order import AFTER_ALL, inverted, key_of, path_key
 from cendry.errors import InvalidRequestError
-from cendry.paths import DOCUMENT_ID, FieldPath, split_path
+from cendry.paths import FieldPath, split_path
 from cendry.plan import MISSING, Bound, Order, QueryPlan, full_orders, value_at
 from cendry.reference import Ref
 
@@ -332,10 +332,12 @@ def _orders_of(plan: QueryPlan, leaves: Iterable[Leaf]) -> tuple[Order, ...]:
         InvalidRequestError: A field is sorted by twice, or one is left to sort by after the name.
     """
     orders = full_orders(plan.where, plan.orders)
+    if not plan.orders:
+        return orders
     known = {order.path.segments for order in orders}
     if len(known) < len(orders):
         raise InvalidRequestError("a query sorts by one field twice.")
     is_left = any(leaf.is_inequality and leaf.segments not in known for leaf in leaves)
-    if is_left or orders[-1].path != DOCUMENT_ID:
+    if is_left or orders[-1].path.segments != NAME:
         raise InvalidRequestError("nothing can be sorted by after the document id.")
     return orders

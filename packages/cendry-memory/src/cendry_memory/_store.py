@@ -15,7 +15,7 @@ from cendry.errors import (
     MissingIndexError,
     TransactionContentionError,
 )
-from cendry.plan import AggregationPlan, Delete, GetPlan, QueryPlan, Write
+from cendry.plan import AggregationPlan, Delete, GetPlan, QueryPlan, Write, outermost
 
 from ._aggregate import figures, required_fields
 from ._clock import Clock, system_clock
@@ -108,7 +108,7 @@ class MemoryStore:
                 read_time = moment
                 past = self._versions.past(moment, self._now())
                 versions = [past[path] if path in past else present(path) for path in plan.paths]
-        projection = plan.projection
+        projection = None if plan.projection is None else outermost(plan.projection)
         pairs = zip(plan.paths, versions, strict=True)
         return [result_of(path, version, projection, read_time) for path, version in pairs]
 
@@ -118,7 +118,7 @@ class MemoryStore:
             handle = self._open("run", transaction)
             search = self._search(plan)
             hits, read_time = self._hits(search, handle)
-        projection = plan.projection
+        projection = None if plan.projection is None else outermost(plan.projection)
         return (result_of(path, version, projection, read_time) for path, version in hits)
 
     def aggregate(self, plan: AggregationPlan, transaction: Any = None) -> tuple[int | float | None, ...]:

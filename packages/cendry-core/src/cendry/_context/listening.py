@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 from .._model.model import Model
 from .._query.results import Read, reader
 from .._query.snapshots import Listener, Snapshot
-from .._types.analysis import TypeRegistry
+from .._types.registry import TypeRegistry
 from ..backend import Backend
 from ..codec import codec_for
 from ..errors import CendryError

@@ -8,7 +8,7 @@ from datetime import datetime
 from random import Random
 from typing import Any, cast
 
-from .._types.analysis import TypeRegistry, default_registry
+from .._types.registry import TypeRegistry, default_registry
 from ..backend import CallOptions
 from .writes import Encoder, Writer, utc_now
 

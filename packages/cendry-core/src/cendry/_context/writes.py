@@ -12,7 +12,7 @@ from .._interop.google import from_sdk_change
 from .._model.fields import FieldInfo
 from .._model.metadata import attach, attach_deleted, check_instance, known_update_time, parent_of, remembered
 from .._model.model import Model, fields_of
-from .._types.analysis import TypeRegistry
+from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Nullable, Shape
 from ..backend import CommitResult
 from ..codec import Codec, codec_for

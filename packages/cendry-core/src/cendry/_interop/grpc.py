@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
 from ..errors import (
     CendryError,
@@ -25,36 +25,38 @@ Errors = tuple[type[Exception], ...]
 _LEAST_TIMEOUT: Final = 0.001
 
 
-class ApiCore(NamedTuple):
+class ApiCore:
     """What calls need of gRPC and google-api-core.
 
-    Attributes:
+    Args:
         exceptions: The module `google.api_core.exceptions`.
         rpc_error: gRPC's `RpcError`, which calls raise that don't go through a generated client.
         retry: `google.api_core.retry.Retry`.
         async_retry: `google.api_core.retry_async.AsyncRetry`.
+
+    Attributes:
+        call_errors: What a call may raise.
     """
 
-    exceptions: Any
-    rpc_error: type[Exception]
-    retry: Any
-    async_retry: Any
+    __slots__ = ("_rpc_error", "async_retry", "call_errors", "exceptions", "retry")
 
-    @property
-    def call_errors(self) -> Errors:
-        """What a call may raise."""
-        return self.rpc_error, self.exceptions.GoogleAPICallError
+    def __init__(self, exceptions: Any, rpc_error: type[Exception], retry: Any, async_retry: Any) -> None:
+        self._rpc_error = rpc_error
+        self.exceptions = exceptions
+        self.retry = retry
+        self.async_retry = async_retry
+        self.call_errors: Errors = (rpc_error, exceptions.GoogleAPICallError)
 
     def call_error(self, raised: BaseException) -> Any:
         """What a call raised, as the `GoogleAPICallError` that the generated client raises."""
-        if not isinstance(raised, self.rpc_error):
+        if not isinstance(raised, self._rpc_error):
             return raised
         error = self.exceptions.from_grpc_error(raised)
         error.__cause__ = raised
         return error
 
 
-class RetryPolicy(NamedTuple):
+class RetryPolicy:
     """How the generated client treats a method (tests hold these against it).
 
     Attributes:
@@ -64,17 +66,20 @@ class RetryPolicy(NamedTuple):
         bounded: The errors that are retried within a timeout.
     """
 
-    api: ApiCore
-    seconds: float
-    transient: Errors
-    bounded: Errors
+    __slots__ = ("api", "bounded", "seconds", "transient")
+
+    def __init__(self, api: ApiCore, seconds: float, transient: Errors, bounded: Errors) -> None:
+        self.api = api
+        self.seconds = seconds
+        self.transient = transient
+        self.bounded = bounded
 
 
 Start = Callable[[Any, float], Any]
 """Begins a call: takes the request, and the seconds that it may take."""
 
 
-class Method(NamedTuple):
+class Method:
     """A method of a database's API.
 
     Attributes:
@@ -84,8 +89,11 @@ class Method(NamedTuple):
         policy: How often and how long it is tried.
     """
 
-    start: Start
-    policy: RetryPolicy
+    __slots__ = ("policy", "start")
+
+    def __init__(self, start: Start, policy: RetryPolicy) -> None:
+        self.start = start
+        self.policy = policy
 
 
 class Deadline:

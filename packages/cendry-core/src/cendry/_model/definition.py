@@ -15,9 +15,9 @@ from typing_extensions import get_original_bases
 
 from .._frozen import class_name
 from .._immutable import dataclass
-from .._types.analysis import shape_of, type_name
 from .._types.foreign import substitute
-from .._types.shapes import Converted, Nullable, Scalar
+from .._types.hints import shape_of
+from .._types.shapes import Converted, Nullable, Scalar, type_name
 from ..errors import InvalidDocumentIdError
 from ..paths import check_collection_id, check_field_name
 from .annotations import (

@@ -26,7 +26,7 @@ from typing import (
 from weakref import WeakValueDictionary
 
 from .._frozen import class_name
-from .._types.analysis import shape_of
+from .._types.hints import shape_of
 from .._types.shapes import Anything, AsIs, Dict, Handled, Nullable, OneOf, Record, Shape
 from .._types.shapes import describe as describe_shape
 from ..errors import UnknownFieldError

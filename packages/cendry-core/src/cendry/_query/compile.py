@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._immutable import dataclass, replace
-from .._types.analysis import TypeRegistry
+from .._types.registry import TypeRegistry
 from ..codec import Codec, codec_for
 from ..errors import CendryError
 from ..plan import Bound, Order, QueryPlan

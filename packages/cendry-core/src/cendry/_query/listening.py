@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from .._model.model import Model
-from .._types.analysis import TypeRegistry
+from .._types.registry import TypeRegistry
 from ..plan import QueryPlan
 from .builders import QueryBuilder
 from .compile import compiled

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from .._immutable import replace
-from .._types.analysis import TypeRegistry
+from .._types.registry import TypeRegistry
 from ..backend import StoredDocument
 from ..errors import DecodeError
 from ..paths import DOCUMENT_ID

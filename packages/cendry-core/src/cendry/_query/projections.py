@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._immutable import replace
-from .._types.analysis import TypeRegistry
+from .._types.registry import TypeRegistry
 from ..backend import StoredDocument
 from ..paths import DOCUMENT_ID
 from ..plan import outermost

@@ -34,19 +34,48 @@ class BaseTypeHandler(Generic[T]):
         return cast(T, value)
 
 
-class TypeRegistry:
+class KnownTypes:
+    """Which types are registered, at one moment: what compiled code keeps, so that it keeps no registry alive."""
+
+    __slots__ = ("_exact", "_parent", "_predicates")
+
+    def __init__(
+        self,
+        exact: dict[Any, Handled | AsIs],
+        predicates: tuple[tuple[Callable[[Any], object], Callable[[Any], Handled]], ...],
+        parent: KnownTypes | None,
+    ) -> None:
+        self._exact = exact
+        self._predicates = predicates
+        self._parent = parent
+
+    def lookup(self, annotation: Any) -> Handled | AsIs | None:
+        """What is registered for a type, here or in a parent, or `None`."""
+        try:
+            known = self._exact.get(annotation)
+        except TypeError:  # Unhashable: Literal[[]], Annotated[int, []].
+            return None
+        if known is not None:
+            return known
+        if isinstance(annotation, type) and get_origin(annotation) is None:
+            for predicate, build in self._predicates:
+                if predicate(annotation):
+                    return build(annotation)
+        return self._parent.lookup(annotation) if self._parent else None
+
+
+class TypeRegistry(KnownTypes):
     """The types that fields can have beyond the built-in ones; it can override those as well.
 
     Args:
         parent: Where a type is looked up that this registry doesn't know; `default_registry` if left out.
     """
 
-    __slots__ = ("__weakref__", "_exact", "_lock", "_parent", "_predicates", "_version")
+    __slots__ = ("__weakref__", "_lock", "_version")
+    _parent: TypeRegistry | None
 
     def __init__(self, *, parent: TypeRegistry | None = None) -> None:
-        self._parent: TypeRegistry | None = parent or _default_registry()
-        self._exact: dict[Any, Handled | AsIs] = {}
-        self._predicates: tuple[tuple[Callable[[Any], object], Callable[[Any], Handled]], ...] = ()
+        super().__init__({}, (), parent or _default_registry())
         self._version = 0
         self._lock = threading.Lock()
 
@@ -54,6 +83,11 @@ class TypeRegistry:
     def version(self) -> int:
         """Grows with each registration, here or in a parent; what was compiled under an older one is stale."""
         return self._version + (self._parent.version if self._parent else 0)
+
+    @property
+    def known(self) -> KnownTypes:
+        """The types that it knows now; the default registry itself, which lives as long as the process."""
+        return self if self._parent is None else KnownTypes(self._exact, self._predicates, self._parent.known)
 
     def register(
         self,
@@ -97,20 +131,6 @@ class TypeRegistry:
             else:
                 raise TypeError(f"register_type takes a type or a predicate, not {target!r}.")
             self._version += 1
-
-    def lookup(self, annotation: Any) -> Handled | AsIs | None:
-        """What is registered for a type, here or in a parent, or `None`."""
-        try:
-            known = self._exact.get(annotation)
-        except TypeError:  # Unhashable: Literal[[]], Annotated[int, []].
-            return None
-        if known is not None:
-            return known
-        if isinstance(annotation, type) and get_origin(annotation) is None:
-            for predicate, build in self._predicates:
-                if predicate(annotation):
-                    return build(annotation)
-        return self._parent.lookup(annotation) if self._parent else None
 
 
 def _is_handler_class(value: type[Any]) -> bool:

@@ -9,39 +9,15 @@ import enum
 import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any, Final, Literal, Union, get_args, get_origin
-from uuid import UUID
 
 from .._immutable import dataclass
 from .._interop.google import class_of
-from ..reference import Ref
-from ..values import GeoPoint, Vector
-
-Kind = Literal[
-    "null", "bool", "int", "float", "str", "bytes", "timestamp", "geo_point", "vector", "reference", "array", "map"
-]
-"""Firestore's kinds of value."""
+from .converted import CONVERSION_OF
+from .kinds import KIND_OF, STORED_TYPE, Kind
 
 MAX_DEPTH: Final = 20
 """Maps and arrays inside each other, that of the field included (measured on the emulator: 20 pass, 21 are refused)."""
-
-STORED_TYPE: Final[dict[Kind, type[Any]]] = {
-    "null": type(None),
-    "bool": bool,
-    "int": int,
-    "float": float,
-    "str": str,
-    "bytes": bytes,
-    "timestamp": datetime,
-    "geo_point": GeoPoint,
-    "vector": Vector,
-    "reference": Ref,
-    "array": list,
-    "map": dict,
-}
-"""The exact Python type of a stored value of each kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +36,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A standard type that is stored as another.
-
-    `Decimal` and `UUID` are stored as str, `date` and `time` as timestamps, `timedelta` as int.
-    """
+    """A standard type that is stored as another, as its row in `converted.py` says."""
 
     kind: Kind
     python: type[Any]
@@ -246,8 +219,6 @@ Shape = Union[
 ]
 """How a type is stored: one of these."""
 
-_KIND_OF: Final[dict[type[Any], Kind]] = {python: kind for kind, python in STORED_TYPE.items()}
-
 
 def kinds_of(shape: Shape) -> frozenset[Kind] | None:
     """The kinds under which values of this shape are stored, or `None` if that is anyone's guess."""
@@ -277,7 +248,7 @@ def kinds_of(shape: Shape) -> frozenset[Kind] | None:
 
 
 def _kinds(types: Iterable[type[Any]]) -> frozenset[Kind]:
-    return frozenset(_KIND_OF[each] for each in types)
+    return frozenset(KIND_OF[each] for each in types)
 
 
 def plain_value(value: Any) -> Any:
@@ -336,33 +307,15 @@ def type_name(annotation: Any) -> str:
     return name if isinstance(name, str) else repr(annotation).replace("typing.", "").replace("collections.abc.", "")
 
 
-_NAMES: Final[dict[Kind, str]] = {
-    "null": "None",
-    "timestamp": "datetime",
-    "geo_point": "GeoPoint",
-    "vector": "Vector",
-    "reference": "Ref",
-    "array": "list",
-    "map": "dict",
-}
-_STORED_FORM: Final[dict[type[Any], str]] = {
-    Decimal: "a str of digits",
-    UUID: "a str",
-    date: "a datetime at midnight UTC",
-    time: "a datetime on 1970-01-01 UTC",
-    timedelta: "an int of microseconds",
-}
-
-
 def describe(shape: Shape) -> str:
     """A shape in the words of error messages: `list of str or None`."""
     match shape:
         case Scalar(kind):
-            return _NAMES.get(kind, kind)
+            return "None" if kind == "null" else STORED_TYPE[kind].__name__
         case Reference(model):
             return "Ref" if model is None else f"Ref to {model.__qualname__}"
         case Converted(_, python):
-            return f"{python.__name__} (stored as {_STORED_FORM[python]})"
+            return f"{python.__name__} (stored as {CONVERSION_OF[python].form})"
         case SdkValue(_, python):
             return python.__name__
         case EnumMember(python, by):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal, final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Literal, TypeVar, final
 
 from .._immutable import dataclass
+from .._types.kinds import Mismatch
 from .._types.shapes import MAX_DEPTH, Shape, describe
 from ..paths import quote_segment
-from .leaves import Mismatch, any_leaf, is_array, is_map, show, to_key
+from .leaves import any_leaf, is_array, is_map, show, to_key
 
 Code = Literal["missing", "unknown", "value"]
 
@@ -52,11 +53,16 @@ def inside(path: str, name: str) -> str:
     return f"{path}.{quoted}" if path else quoted
 
 
+K = TypeVar("K", bound="Checker")
+
+
 class Checker:
     """Walks over data by its shape and collects every problem. The fast, compiled way stops at the first instead."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        # Whether the first problem is what somebody else's code raised.
+        self.is_foreign = False
 
     def problem(
         self, path: str, shape: Shape | str, found: str, code: Code = "value", nearest: tuple[str, ...] = ()
@@ -69,6 +75,11 @@ class Checker:
     def misfit(self, path: str, shape: Shape | str, value: Any, reason: str = "") -> Any:
         """Note a value that doesn't fit, and why; gives `FAILED`."""
         return self.problem(path, shape, f"{show(value)} ({reason})" if reason else show(value))
+
+    def raised(self, path: str, shape: Shape | str, value: Any, error: Exception) -> Any:
+        """Note what somebody else's code raised; gives `FAILED`."""
+        self.is_foreign = self.is_foreign or not self.problems
+        return self.misfit(path, shape, value, f"{type(error).__name__}: {error}")
 
     def too_deep(self, path: str, depth: int) -> bool:
         """Note that a map or array lies too deep, if it does."""
@@ -114,3 +125,11 @@ class Checker:
             name = self.key(path, key)
             found[name] = self.anything(each, inside(path, name if name is not FAILED else str(key)), depth + 1)
         return FAILED if FAILED in found or any(each is FAILED for each in found.values()) else found
+
+
+def converted(checker: K, convert: Callable[[K, Shape, Any], Any], shape: Shape, value: Any) -> Any:
+    """What a reader or a writer makes of a value; `Mismatch` if it has a problem with it."""
+    found = convert(checker, shape, value)
+    if checker.problems:
+        raise Mismatch
+    return found

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
-from .._types.analysis import TypeRegistry, default_registry, record_of
 from .._types.foreign import style_of
+from .._types.hints import record_of
+from .._types.kinds import Mismatch
+from .._types.registry import TypeRegistry, default_registry
 from .._types.shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth
 from ..errors import DecodeError, InvalidValueError, UnknownFieldError
 from ..paths import DOCUMENT_ID, FieldPath
-from .checker import FAILED, Checker, Problem
+from .checker import FAILED, Checker, Problem, converted
 from .emit import Fallback, Module
 from .emit_read import emit_decode, emit_read_value
 from .emit_write import emit_encode, emit_write_value
-from .leaves import Mismatch, deeper_than
-from .reader import STORED, Reader, Reading
+from .leaves import deeper_than
+from .reader import STORED, Reader, Reading, refusal_of
 from .resolve import Mask, ResolvedField, element_of, step, text_of, unknown_field
 from .writer import Names, Writer
 
 M = TypeVar("M")
+V = TypeVar("V")
 
 _CODECS: Final = "__cendry_codecs__"
 
@@ -31,7 +35,7 @@ def codec_for(cls: type[M], registry: TypeRegistry = default_registry) -> Codec[
     Raises:
         TypeError: The class is neither, or a type in it can't be stored.
     """
-    known: dict[TypeRegistry, Codec[M]] | None = cls.__dict__.get(_CODECS)
+    known: WeakKeyDictionary[TypeRegistry, Codec[M]] | None = cls.__dict__.get(_CODECS)
     if known is not None:
         codec = known.get(registry)
         if codec is not None and codec.version == registry.version:
@@ -39,7 +43,7 @@ def codec_for(cls: type[M], registry: TypeRegistry = default_registry) -> Codec[
     else:
         if style_of(cls) not in ("model", "map"):
             raise TypeError(f"{cls!r} is neither a Model nor a Map.")
-        known = {}
+        known = WeakKeyDictionary()
         type.__setattr__(cls, _CODECS, known)
     codec = known[registry] = Codec(cls, registry)
     return codec
@@ -61,7 +65,7 @@ class Codec(Generic[M]):
         self.version = registry.version
         style = style_of(model)
         assert style is not None
-        self.shape: Record = record_of(model, style, registry)
+        self.shape: Record = record_of(model, style, registry.known)
         self._decoders: dict[Reading, Callable[..., M]] = {}
         self._resolved: dict[tuple[str, ...], ResolvedField] = {}
         self._converters: dict[Shape, tuple[Callable[[Any], Any], Callable[[Any], Any], bool]] = {}
@@ -74,7 +78,7 @@ class Codec(Generic[M]):
 
         Raises `DecodeError`, with `path` in it, for the first field that doesn't fit.
         """
-        return self._compile_decode(STORED, self._explain_decode)
+        return self._compile_decode(STORED, self.explain_decode)
 
     @cached_property
     def encode(self) -> Callable[[M], dict[str, Any]]:
@@ -177,9 +181,8 @@ class Codec(Generic[M]):
         return tuple(self._sources)
 
     def _run(self, module: Module, title: str, function: str) -> Callable[..., Any]:
-        namespace = module.compile(f"{title} {self.model.__module__}.{self.model.__qualname__}", self.model)
         self._sources.append(module.source)
-        return cast("Callable[..., Any]", namespace[function])
+        return module.compile(title, self.model, function)
 
     def _compile_decode(self, reading: Reading, explain: Callable[..., Any]) -> Callable[..., M]:
         module = Module()
@@ -189,7 +192,7 @@ class Codec(Generic[M]):
 
     def _compile_encode(self, names: Names) -> Callable[..., Any]:
         module = Module()
-        module.known("explain", partial(self._explain_encode, names))
+        module.known("explain", partial(self.explain_encode, names))
         emit_encode(module, self.shape, names, _writing(names))
         return self._run(module, "encoder of", "encode")
 
@@ -207,29 +210,37 @@ class Codec(Generic[M]):
 
     # What happens when the compiled way meets something that it doesn't take
 
-    def _reread(self, reading: Reading, error: Exception, data: Any, document_id: str | None, path: str | None) -> Any:
-        return Reader(reading).fields(self.shape, data, "", 0, document_id)
+    def explain_decode(self, error: Exception, data: Any, document_id: str | None, path: str | None) -> M:
+        """An instance from stored fields that stopped compiled code with this error; or the `DecodeError`."""
+        reader = Reader(STORED, refusal=refusal_of(error))
+        instance: M = reader.fields(self.shape, data, "", 0, document_id)
+        return self._decoded(reader, instance, error, path)
 
-    def _explain_decode(self, error: Exception, data: Any, document_id: str | None, path: str | None) -> Any:
-        reader = Reader(STORED)
-        instance = reader.fields(self.shape, data, "", 0, document_id)
-        if instance is FAILED:
-            raise self._decode_error(reader.problems, path) from _cause(error)
-        return instance
-
-    def _decode_error(self, problems: list[Problem], path: str | None) -> DecodeError:
-        first = problems[0]
-        field = first.path or "the document"
-        return DecodeError(path, self.model.__qualname__, field, first.expected, first.found, more=len(problems) - 1)
-
-    def _explain_encode(self, names: Names, error: Exception, instance: Any) -> Any:
+    def explain_encode(self, names: Names, error: Exception, instance: Any) -> Any:
+        """The fields of an instance that stopped compiled code with this error; or the `InvalidValueError`."""
         if not isinstance(instance, self.model):
             raise TypeError(f"expected an instance of {self.model.__qualname__}, not {instance!r}.") from None
         writer = Writer(names)
         found = writer.fields(self.shape, instance, "", 0)
         if found is FAILED:
-            raise self._value_error(writer.problems) from _cause(error)
+            raise self._value_error(writer.problems) from _cause(writer, error)
         return found
+
+    def _reread(self, reading: Reading, error: Exception, data: Any, document_id: str | None, path: str | None) -> Any:
+        if refusal_of(error) is not None:
+            # What a class of the user's refuses is for whoever asked for an instance of it.
+            raise error
+        return Reader(reading).fields(self.shape, data, "", 0, document_id)
+
+    def _decoded(self, reader: Reader, found: V, error: Exception, path: str | None) -> V:
+        """What a reader made of data that stopped compiled code with this error; or the `DecodeError`."""
+        if reader.refusal is not None:  # It has not been met again: the data are not equal to themselves.
+            reader.refused("", reader.refusal)
+        if not reader.problems:
+            return found
+        first, *more = reader.problems
+        known = (path, self.model.__qualname__, first.path or "the document", first.expected, first.found)
+        raise DecodeError(*known, more=len(more)) from _cause(reader, error)
 
     def _value_error(self, problems: list[Problem]) -> InvalidValueError:
         first = problems[0]
@@ -266,7 +277,7 @@ class Codec(Generic[M]):
                 writer = Writer()
                 found = writer.write(of, value, text, outer)
                 if found is FAILED:
-                    raise self._value_error(writer.problems) from _cause(error)
+                    raise self._value_error(writer.problems) from _cause(writer, error)
                 return found
 
             return encode
@@ -275,40 +286,30 @@ class Codec(Generic[M]):
             try:
                 return self._converter(shape)[1](value)
             except Exception as error:
-                reader = Reader(STORED)
-                found = reader.read(shape, value, text, depth)
-                if found is FAILED:
-                    raise self._decode_error(reader.problems, document) from _cause(error)
-                return found
+                reader = Reader(STORED, refusal=refusal_of(error))
+                return self._decoded(reader, reader.read(shape, value, text, depth), error, document)
 
         encode_element = None if element is None else encoder(element, depth + 1)
         return ResolvedField(model, names, path, shape, encoder(shape, depth), decode, encode_element, field, holders)
 
 
-def _cause(error: Exception) -> Exception | None:
+def _cause(checker: Checker, error: Exception) -> Exception | None:
     """The error that a user's own code raised, worth to be shown as the cause."""
-    return None if isinstance(error, (Mismatch, KeyError, AttributeError, RecursionError)) else error
+    return error if checker.is_foreign else None
 
 
 def _reading(reading: Reading) -> Fallback:
     def fallback(shape: Shape, value: Any) -> Any:
-        return _convert(Reader(reading), Reader.read, shape, value)
+        return converted(Reader(reading, raising=True), Reader.read, shape, value)
 
     return fallback
 
 
 def _writing(names: Names) -> Fallback:
     def fallback(shape: Shape, value: Any) -> Any:
-        return _convert(Writer(names), Writer.write, shape, value)
+        return converted(Writer(names), Writer.write, shape, value)
 
     return fallback
-
-
-def _convert(checker: Checker, convert: Callable[[Any, Shape, Any], Any], shape: Shape, value: Any) -> Any:
-    found = convert(checker, shape, value)
-    if checker.problems:
-        raise Mismatch
-    return found
 
 
 def source_of(cls: type[Any], registry: TypeRegistry = default_registry) -> str:

@@ -1,14 +1,13 @@
-"""How a database's messages say what core's kinds of value are: what its compiled codec has to know."""
+"""How a database's messages hold core's kinds of value: what its compiled codec has to know."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 from .._immutable import dataclass
-from .._interop.messages import MessageData
-from .._interop.protobuf import write_geo_point, write_timestamp
+from .._types.kinds import Kind
+from .._types.messages import MessageData
 from .emit import Module
 
 
@@ -21,9 +20,8 @@ class Dialect:
 
     Attributes:
         name: What generated code is called after; each dialect has its own.
-        fields: The field of a value message that holds a kind.
+        fields: The field of a value message that holds a kind, for each kind that the database has.
         inner: The field of a document, and of a map, that holds its own fields: `fields` or `properties`.
-        has_vectors: Whether a map may stand for a vector, and says so under `__type__`.
         new_document: Makes an empty message of a document.
         data: Makes what a backend is given to write of such a message and the base.
         decode_fields: The fields of a document to stored values; takes them and the base.
@@ -31,16 +29,13 @@ class Dialect:
         decode_value: A value message to a stored value; takes the message and the base.
         decode_reference: A value message that holds a reference to a `Ref`; likewise.
         write_value: A stored value to a message; takes the message, the value and the base.
-        write_timestamp: Takes a timestamp message and an aware datetime.
-        write_geo_point: Takes a value message and a `GeoPoint`.
         reference: The source of the statement that writes a `Ref` of this database; takes the module to name things
             in, and the sources of the value message and of the `Ref`.
     """
 
     name: str
-    fields: Mapping[str, str]
+    fields: Mapping[Kind, str]
     inner: str
-    has_vectors: bool
     new_document: Callable[[], Any]
     data: Callable[[Any, Any], MessageData]
     decode_fields: Callable[[Any, Any], dict[str, Any]]
@@ -48,8 +43,6 @@ class Dialect:
     decode_value: Callable[[Any, Any], Any]
     decode_reference: Callable[[Any, Any], Any]
     write_value: Callable[[Any, Any, Any], None]
-    write_timestamp: Callable[[Any, datetime], None]
-    write_geo_point: Callable[[Any, Any], None]
     reference: Callable[[Module, str, str], str]
 
     @classmethod
@@ -61,13 +54,12 @@ class Dialect:
         new_document: Callable[[], Any],
         reference: Callable[[Module, str, str], str],
     ) -> Dialect:
-        """The dialect of a database whose values `data` knows how to read and to write."""
+        """The dialect of a database whose values are translated as those of `data` are."""
         values = data.translator
         return cls(
             name=name,
             fields=values.fields,
             inner=values.inner,
-            has_vectors=values.has_vectors,
             new_document=new_document,
             data=data,
             decode_fields=values.decode_fields,
@@ -75,7 +67,5 @@ class Dialect:
             decode_value=values.decode_value,
             decode_reference=values.decode_reference,
             write_value=values.write_value,
-            write_timestamp=write_timestamp,
-            write_geo_point=write_geo_point,
             reference=reference,
         )

@@ -9,12 +9,14 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
-from .._types.shapes import Record, Shape
-from .leaves import Mismatch, refuse
+from .._types import converted, kinds
+from .._types.kinds import Mismatch, refuse
+from .._types.shapes import Array, Dict, Nullable, Record, Scalar, Shape
 
 _serial: Final = itertools.count(1)
 
-INT64_TEST: Final = "-9223372036854775808 <= {0} <= 9223372036854775807"
+MAX_NESTING: Final = 10
+"""Loops in each other, in one function. Python takes 20, and CPython 3.12.1 crashes at fewer."""
 
 Fallback = Callable[..., Any]
 """Converts a value the interpreted way, or raises `Mismatch`; takes the shape, the value and what emitters pass on."""
@@ -25,7 +27,7 @@ class Module:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.names: dict[str, Any] = {"Mismatch": Mismatch, "refuse": refuse}
+        self.names: dict[str, Any] = {"Mismatch": Mismatch, "refuse": refuse, **kinds.NAMES, **converted.NAMES}
         self._bound: dict[tuple[str, int], str] = {}
         self._numbers = itertools.count(1)
 
@@ -47,49 +49,62 @@ class Module:
         self.names[name] = value
         return name
 
+    def is_exactly(self, python: type[Any], value: str) -> str:
+        """The source of a test for an exact type."""
+        name = python.__name__
+        if python is type(None):
+            return f"{value} is None"
+        if getattr(builtins, name, None) is not python and self.names.get(name) is not python:
+            name = self.bind(name, python)
+        return f"type({value}) is {name}"
+
     def function(self, header: str, body: list[str]) -> None:
         """Add a function."""
-        self.lines += [f"def {header}:", *("    " + line for line in body), ""]
+        self.lines += [f"def {header}:", *indented(body), ""]
 
     @property
     def source(self) -> str:
         """The text so far."""
         return "\n".join(self.lines)
 
-    def compile(self, title: str, owner: object) -> dict[str, Any]:
-        """Run the module; its source stays visible to tracebacks and debuggers as long as `owner` lives."""
-        filename = f"<cendry {title} {next(_serial)}>"
+    def compile(self, title: str, model: type[Any], function: str) -> Callable[..., Any]:
+        """Run the module, made for a class; gives one of its functions.
+
+        The source stays visible to tracebacks and debuggers as long as the function lives.
+        """
+        filename = f"<cendry {title} {model.__module__}.{model.__qualname__} {next(_serial)}>"
         source = self.source
         namespace = dict(self.names)
         exec(compile(source, filename, "exec"), namespace)  # noqa: S102 - nothing but our own words is in it
         linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-        weakref.finalize(owner, linecache.cache.pop, filename, None).atexit = False
-        return namespace
+        found: Callable[..., Any] = namespace[function]
+        weakref.finalize(found, linecache.cache.pop, filename, None).atexit = False
+        return found
 
 
 class Emitter:
-    """The common part of all: which record has which function, and what happens off the fast path."""
+    """The common part of both: which shape has which function, and what happens off the fast path.
 
-    passed = ""
-    """What generated functions take and pass on besides the value, as source: `, base`."""
+    Args:
+        module: Where the source goes.
+        fallback: Converts what the source doesn't take at first sight.
+        passed: What generated functions take and pass on besides the value, as source: `, base`.
+    """
 
-    def __init__(self, module: Module, fallback: Fallback) -> None:
+    def __init__(self, module: Module, fallback: Fallback, passed: str) -> None:
         self.module = module
+        self.passed = passed
+        self.nesting = 0
         self._fallback = fallback
         self._slow: dict[int, str] = {}
-        self._functions: dict[Record, str] = {}
-        self._shapes: list[Shape] = []
-        self._waiting: list[tuple[Record, str]] = []
-
-    def type_test(self, python: type[Any], value: str) -> str:
-        """The source of a test for an exact type."""
-        builtin = getattr(builtins, python.__name__, None) is python
-        return f"type({value}) is {python.__name__ if builtin else self.module.bind(python.__name__, python)}"
+        self._functions: dict[Record | int, str] = {}
+        self._waiting: list[tuple[Shape, str]] = []
 
     def slow(self, shape: Shape, value: str) -> str:
         """The call that converts a value the interpreted way."""
-        if id(shape) not in self._slow:
-            self._shapes.append(shape)  # Keeps it alive, and its id its own.
+        if isinstance(shape, Scalar) and not self.passed:
+            return f"take_{shape.kind}({value})"
+        if id(shape) not in self._slow:  # What it holds can be unhashable: registered functions.
             fallback = self._fallback
 
             def convert(value: Any, *passed: Any) -> Any:
@@ -98,24 +113,44 @@ class Emitter:
             self._slow[id(shape)] = self.module.bind("slow", convert)
         return f"{self._slow[id(shape)]}({value}{self.passed})"
 
-    def record_function(self, record: Record) -> str:
-        """The name of the function for a record inside; it is written later, since records can contain themselves."""
-        if record not in self._functions:
-            name = self.module.fresh(record.python.__name__)
-            self._functions[record] = name
-            self._waiting.append((record, name))
-        return self._functions[record]
+    def function_for(self, shape: Shape, hint: str = "part") -> str:
+        """The name of the function for a shape; it is written later, since records can contain themselves."""
+        key = shape if isinstance(shape, Record) else id(shape)
+        if key not in self._functions:
+            self._functions[key] = name = self.module.fresh(hint)
+            self._waiting.append((shape, name))
+        return self._functions[key]
+
+    inline: tuple[type[Any], ...] = (Array, Dict)
+    """The shapes whose source is a loop, or holds one, where it stands."""
+
+    def is_too_deep(self, shape: Shape) -> bool:
+        """Whether the loops for this shape have to be in a function of their own."""
+        inner = shape.inner if isinstance(shape, Nullable) else shape
+        return self.nesting == MAX_NESTING and isinstance(inner, self.inline)
+
+    def document(self, name: str, parameters: str, body: list[str]) -> None:
+        """Write the function for a whole document. What goes wrong in it is for `explain`, which the module names."""
+        names = ", ".join(each.partition("=")[0] for each in parameters.split(", "))
+        body = ["try:", *indented(body), "except Exception as error:", f"    return explain(error, {names})"]
+        self.module.function(f"{name}({parameters})", body)
+        self.finish()
 
     def finish(self) -> None:
-        """Write the functions for all records inside."""
+        """Write the functions for all shapes that need one."""
         while self._waiting:
-            self.emit_record(*self._waiting.pop())
+            self.emit_function(*self._waiting.pop())
 
-    def emit_record(self, record: Record, name: str) -> None:
-        """Write the function for one record."""
+    def emit_function(self, shape: Shape, name: str) -> None:
+        """Write the function for one shape."""
         raise AssertionError  # pragma: no cover - each emitter has its own
 
 
 def when(condition: str, result: str, otherwise: str) -> str:
     """A conditional expression."""
     return f"({result} if {condition} else {otherwise})"
+
+
+def indented(lines: list[str]) -> list[str]:
+    """Lines as those of a block."""
+    return ["    " + line for line in lines]

@@ -1,17 +1,17 @@
-"""Source that makes instances from stored data, for what is right at first sight; all else is left to the reader."""
+"""Source that makes Python values of stored ones, for what is right at first sight; the reader has all else."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import MISSING
-from datetime import date, time, timedelta
-from decimal import Decimal
-from typing import Any
-from uuid import UUID
+from functools import partial
+from typing import Any, Protocol
 
 from .._interop.google import class_of
+from .._types.converted import CONVERSION_OF
+from .._types.kinds import KIND_OF, ROW, STORED_TYPE, Kind
 from .._types.shapes import (
-    STORED_TYPE,
+    MAX_DEPTH,
     Anything,
     Array,
     AsIs,
@@ -32,160 +32,264 @@ from .._types.shapes import (
     can_exceed_depth,
     kinds_of,
 )
-from ..reference import Ref
-from .emit import INT64_TEST, Emitter, Fallback, Module, when
-from .leaves import EPOCH_DAY, MIDNIGHT, UTC, copy_stored, deeper_than, enum_members, to_key
-from .reader import Reading
+from .emit import Emitter, Fallback, Module, indented, when
+from .leaves import copy_stored, deeper_than, enum_members, to_key
+from .reader import Reading, note_refusal
+
+
+class ReadAccess(Protocol):
+    """How source gets at what is stored: in dicts, or in a database's messages.
+
+    Attributes:
+        passed: What generated functions take and pass on besides the value, as source.
+        missing: Whether what a map lacks can be asked for: `missing` comes then.
+    """
+
+    passed: str
+    missing: bool
+
+    def take(self, kind: Kind, value: str, *, checked: bool = True) -> tuple[str, str]:
+        """A test for a kind, and source that gives the stored value once it passed; nothing if only the reader can.
+
+        Args:
+            kind: The kind.
+            value: The local variable.
+            checked: Whether the test covers what else must hold of such a value.
+        """
+        ...
+
+    def array(self, value: str) -> tuple[str, str]:
+        """A test for an array, and source that gives its elements."""
+        ...
+
+    def map(self, value: str) -> tuple[str, str]:
+        """A test for a map, and the source of its fields, which can be named as often as need be."""
+        ...
+
+    def stored(self, value: str) -> str:
+        """Source that gives the stored value, of whatever kind."""
+        ...
+
+    def stored_fields(self, fields: str) -> str:
+        """Source that gives a map as a dict of stored values."""
+        ...
+
+    def kind(self, value: str) -> tuple[list[str], Callable[[Kind], str]]:
+        """Lines that find out the kind of a value, and tests for each; an empty one where only the reader can tell."""
+        ...
+
+    def refuse_others(self, keys: str) -> list[str]:
+        """Lines that refuse `data` with a key that is not in this set."""
+        ...
+
+    def required(self, key: str) -> str:
+        """A line that fetches `v`, which must be in `data`, and raises if it isn't."""
+        ...
+
+
+class DictRead:
+    """Access to stored values as such.
+
+    Args:
+        module: Where the source goes.
+        lenient: Whether Python values are taken too, and the limits of Firestore are checked.
+    """
+
+    passed = ""
+    missing = True
+
+    def __init__(self, module: Module, lenient: bool) -> None:
+        self.module = module
+        self.lenient = lenient
+
+    def take(self, kind: Kind, value: str, *, checked: bool = True) -> tuple[str, str]:
+        row = ROW[kind]
+        more = row.test if self.lenient else row.stored_test
+        test = self.module.is_exactly(row.python, value)
+        return (f"{test} and {more.format(v=value)}" if more and checked else test), value
+
+    def array(self, value: str) -> tuple[str, str]:
+        return self.module.is_exactly(list, value), value
+
+    def map(self, value: str) -> tuple[str, str]:
+        return self.module.is_exactly(dict, value), value
+
+    def stored(self, value: str) -> str:
+        return value
+
+    def stored_fields(self, fields: str) -> str:
+        return fields
+
+    def kind(self, value: str) -> tuple[list[str], Callable[[Kind], str]]:
+        return [], lambda kind: self.module.is_exactly(STORED_TYPE[kind], value)
+
+    def refuse_others(self, keys: str) -> list[str]:
+        return [f"if not data.keys() <= {keys}:", "    refuse()"]
+
+    def required(self, key: str) -> str:
+        return f"v = data[{key!r}]"
 
 
 class ReadEmitter(Emitter):
-    """Emits for one way of reading."""
+    """Emits for one way of reading, through one kind of access."""
 
-    def __init__(self, module: Module, reading: Reading, fallback: Fallback) -> None:
-        super().__init__(module, fallback)
+    def __init__(self, module: Module, access: ReadAccess, reading: Reading, fallback: Fallback) -> None:
+        super().__init__(module, fallback, access.passed)
+        self.access = access
         self.reading = reading
         self.lenient = reading.python_values
         module.known("missing", MISSING)
+        module.known("note_refusal", note_refusal)
 
-    def expression(self, shape: Shape, value: str, otherwise: str | None = None) -> str:
+    def expression(self, shape: Shape, value: str, otherwise: str = "") -> str:
         """The source of a conversion.
 
         Args:
             shape: What the value should be.
             value: The name of a local variable that holds it.
-            otherwise: What to do with a value that isn't right at first sight; the reader, if left out.
+            otherwise: What to do with a value that isn't right at first sight; the reader, if left out. Shapes that
+                take whatever there is don't heed it.
         """
         slow = otherwise or self.slow(shape, value)
+        access = self.access
         match shape:
             case Nullable(inner):
-                return when(f"{value} is None", "None", self.expression(inner, value, otherwise))
+                null, _ = access.take("null", value)
+                if _takes_all(inner):
+                    return when(null, "None", self.expression(inner, value))
+                # Most values are not null, so that is asked last.
+                return self.expression(inner, value, when(null, "None", otherwise or self.slow(inner, value)))
             case Scalar(kind):
-                return when(self.scalar_test(kind, value), value, slow)
+                test, found = access.take(kind, value)
+                if kind == "float":
+                    # Other clients store 1.0 as the integer 1.
+                    is_int, whole = access.take("int", value)
+                    slow = when(is_int, f"float({whole})", slow)
+                return when(test, found, slow) if test else slow
             case Reference(model):
-                test = self.type_test(Ref, value) + (f" and {value}.database is None" if self.lenient else "")
-                return when(
-                    test, value if model is None else f"{value}.as_model({self.module.bind('model', model)})", slow
-                )
-            case Converted(_, python):
-                return self.converted(python, value, slow)
-            case EnumMember():
-                return self.enum_member(shape, value, slow)
+                test, found = access.take("reference", value)
+                as_model = "" if model is None else f".as_model({self.module.bind('model', model)})"
+                return when(test, found + as_model, slow)
+            case Converted(kind, python):
+                return self.converted(kind, python, value, slow)
+            case EnumMember(python):
+                members = enum_members(shape)
+                known = self.module.bind("members", members)
+                return self.one_of_few(members, value, known, f"{known}[{{}}]", self.or_python(python, "", value, slow))
             case OneValue(values):
-                return self.one_value(values, value, slow)
-            case Array():
-                return self.array(shape, value, slow)
+                return self.one_of_few(values, value, self.module.bind("values", frozenset(values)), "{}", slow)
+            case Array(item, python):
+                return self.array(item, python, value, slow)
             case FixedArray():
-                return when(self.type_test(list, value), f"{self.fixed_array(shape)}({value})", slow)
+                test, _ = access.array(value)
+                return when(test, f"{self.function_for(shape, 'array')}({value}{self.passed})", slow)
             case Dict(inner):
-                return self.dict(inner, value, slow)
-            case Record():
-                return when(self.type_test(dict, value), f"{self.record_function(shape)}({value})", slow)
+                test, fields = access.map(value)
+                key, each = self.module.fresh("k"), self.module.fresh("e")
+                name = f"{self.module.known('to_key', to_key)}({key})" if self.lenient else key
+                return when(test, f"{{{name}: {self.inside(inner, each)} for {key}, {each} in {fields}.items()}}", slow)
+            case Record(python):
+                test, fields = access.map(value)
+                return when(test, f"{self.function_for(shape, python.__name__)}({fields}{self.passed})", slow)
             case OneOf():
-                return (
-                    f"{self.one_of(shape)}({value})"
-                    if otherwise is None
-                    else when(f"{value} is missing", slow, f"{self.one_of(shape)}({value})")
-                )
+                return f"{self.function_for(shape, 'union')}({value}{self.passed})"
             case Anything() if self.lenient:
-                copy = f"{self.module.known('copy_stored', copy_stored)}({value})"
-                return copy if otherwise is None else when(f"{value} is not missing", copy, slow)
+                return f"{self.module.known('copy_stored', copy_stored)}({value})"
             case Anything() | AsIs() | DocumentId() if not self.lenient:
-                return value if otherwise is None else when(f"{value} is not missing", value, slow)
+                return access.stored(value)
             case Handled(_, _, deserialize) if not self.lenient:
-                found = value if deserialize is None else f"{self.module.bind('deserialize', deserialize)}({value})"
-                return found if otherwise is None else when(f"{value} is not missing", found, slow)
+                found = access.stored(value)
+                return found if deserialize is None else f"{self.module.bind('deserialize', deserialize)}({found})"
             case _:
                 return slow
 
-    def scalar_test(self, kind: Any, value: str) -> str:
-        if kind == "null":
-            return f"{value} is None"
-        test = self.type_test(STORED_TYPE[kind], value)
-        if kind == "timestamp":
-            return f"{test} and {value}.tzinfo is {self.module.known('UTC', UTC)}"
-        if kind == "int" and self.lenient:
-            return f"{test} and {INT64_TEST.format(value)}"
-        return f"{test} and {value}.isascii()" if kind == "str" and self.lenient else test
+    def inside(self, shape: Shape, value: str) -> str:
+        """The source of the conversion of an element, which is in a loop."""
+        if self.is_too_deep(shape):
+            return f"{self.function_for(shape)}({value}{self.passed})"
+        self.nesting += 1
+        found = self.expression(shape, value)
+        self.nesting -= 1
+        return found
 
-    def converted(self, python: type[Any], value: str, slow: str) -> str:
-        bind, known = self.module.bind, self.module.known
-        if self.lenient and python is not timedelta:
-            slow = when(self.type_test(python, value), value, slow)
-        if python is Decimal or python is UUID:
-            return when(f"type({value}) is str", f"{bind(python.__name__, python)}({value})", slow)
-        if python is timedelta:
-            return when(self.scalar_test("int", value), f"{bind('timedelta', timedelta)}(0, 0, {value})", slow)
-        utc = self.scalar_test("timestamp", value)
-        if python is date:
-            return when(f"{utc} and {value}.time() == {known('MIDNIGHT', MIDNIGHT)}", f"{value}.date()", slow)
-        assert python is time
-        return when(f"{utc} and {value}.date() == {known('EPOCH_DAY', EPOCH_DAY)}", f"{value}.time()", slow)
-
-    def enum_member(self, shape: EnumMember, value: str, slow: str) -> str:
-        members = enum_members(shape)
-        if self.lenient:
-            slow = when(self.type_test(shape.python, value), value, slow)
-        types = {class_of(stored) for stored in members}
-        if types - {str, int} or len(types) != 1:
-            return slow
-        test = f"{self.type_test(types.pop(), value)} and {value} in {self.module.bind('members', members)}"
-        return when(test, f"{self.module.bind('members', members)}[{value}]", slow)
-
-    def one_value(self, values: tuple[Any, ...], value: str, slow: str) -> str:
-        types = {class_of(each) for each in values}
-        if types - {str, int} or len(types) != 1:
-            return slow
-        test = self.type_test(types.pop(), value)
-        return when(f"{test} and {value} in {self.module.bind('values', frozenset(values))}", value, slow)
-
-    def item(self, shape: Shape, element: str) -> str:
+    def element(self, shape: Shape, value: str) -> str:
+        """The same for an element of an array."""
         if isinstance(shape, Anything) and self.lenient:
-            return f"{self.module.known('copy_stored', copy_stored)}({element}, True)"
-        return self.expression(shape, element)
+            return f"{self.module.known('copy_stored', copy_stored)}({value}, True)"
+        return self.inside(shape, value)
 
-    def array(self, shape: Array, value: str, slow: str) -> str:
-        element = self.module.fresh("e")
-        item = self.item(shape.item, element)
-        test = self.type_test(list, value)
-        if self.lenient and shape.python is not list:
-            test = f"({test} or {self.type_test(shape.python, value)})"
-        if shape.python is set:
-            return when(test, f"{{{item} for {element} in {value}}}", slow)
-        made = f"[{item} for {element} in {value}]"
-        return when(test, made if shape.python is list else f"{shape.python.__name__}({made})", slow)
+    def or_python(self, python: type[Any], test: str, value: str, slow: str) -> str:
+        """Takes values that are of the Python type already, where such are taken."""
+        more = f" and {test.format(v=value)}" if test else ""
+        return when(self.module.is_exactly(python, value) + more, value, slow) if self.lenient else slow
 
-    def fixed_array(self, shape: FixedArray) -> str:
-        name = self.module.fresh("array")
+    def converted(self, kind: Kind, python: type[Any], value: str, slow: str) -> str:
+        row = CONVERSION_OF[python]
+        test, found = self.access.take(kind, value)
+        source = f"{test}{' and ' if row.read_if else ''}{row.read_if}\0{row.read}"
+        if not found.isidentifier():
+            # It is made where it is first needed.
+            name = self.module.fresh("x")
+            source = source.replace("{v}", f"({name} := {found})", 1)
+            found = name
+        test, made = source.replace("{v}", found).split("\0")
+        return when(test, made, self.or_python(python, row.write_if, value, slow))
+
+    def one_of_few(self, values: Collection[Any], value: str, known: str, made: str, slow: str) -> str:
+        """The source for one of a few values, if all of them are text or all are integers."""
+        types = {class_of(each) for each in values}
+        if len(types) != 1 or types - {str, int}:
+            return slow
+        test, found = self.access.take(KIND_OF[types.pop()], value, checked=False)
+        return when(f"{test} and {found} in {known}", made.format(found), slow)
+
+    def array(self, item: Shape, python: type[Any], value: str, slow: str) -> str:
+        test, elements = self.access.array(value)
+        if self.lenient and python is not list:
+            test = f"({test} or {self.module.is_exactly(python, value)})"
+        each = self.module.fresh("e")
+        made = f"{self.element(item, each)} for {each} in {elements}"
+        match python.__name__:
+            case "list":
+                return when(test, f"[{made}]", slow)
+            case "set":
+                return when(test, f"{{{made}}}", slow)
+            case name:
+                return when(test, f"{name}([{made}])", slow)
+
+    # Functions
+
+    def emit_function(self, shape: Shape, name: str) -> None:
+        """Write the function for one shape."""
+        match shape:
+            case Record():
+                self.module.function(f"{name}(data{self.passed})", self.record_body(shape))
+            case FixedArray():
+                self.module.function(f"{name}(v{self.passed})", self.fixed_array_body(shape))
+            case OneOf():
+                self.module.function(f"{name}(v{self.passed})", self.one_of_body(shape))
+            case _:
+                self.module.function(f"{name}(v{self.passed})", [f"return {self.expression(shape, 'v')}"])
+
+    def fixed_array_body(self, shape: FixedArray) -> list[str]:
         places = [f"v{index}" for index in range(len(shape.items))]
-        items = "".join(f"{self.item(item, place)}, " for item, place in zip(shape.items, places, strict=True))
-        made = (
-            f"({items})"
-            if shape.python is tuple
-            else f"{self.module.bind(shape.python.__name__, shape.python)}({items})"
-        )
-        body = [f"if len(v) != {len(places)}:", f"    return {self.slow(shape, 'v')}"]
+        items = "".join(f"{self.element(item, place)}, " for item, place in zip(shape.items, places, strict=True))
+        body = [f"a = {self.access.array('v')[1]}", f"if len(a) != {len(places)}:"]
+        body.append(f"    return {self.slow(shape, 'v')}")
         if places:
-            body.append(f"{', '.join(places)}, = v")
-        self.module.function(f"{name}(v)", [*body, f"return {made}"])
-        return name
+            body.append(f"{', '.join(places)}, = a")
+        if shape.python is tuple:
+            return [*body, f"return ({items})"]
+        made = f"return {self.module.bind(shape.python.__name__, shape.python)}(*found)"
+        return [*body, f"found = ({items})", *self.constructed(made, shape, self.access.stored("v"))]
 
-    def dict(self, inner: Shape, value: str, slow: str) -> str:
-        key, each = self.module.fresh("k"), self.module.fresh("e")
-        name = f"{self.module.known('to_key', to_key)}({key})" if self.lenient else key
-        made = f"{{{name}: {self.expression(inner, each)} for {key}, {each} in {value}.items()}}"
-        return when(self.type_test(dict, value), made, slow)
-
-    def one_of(self, shape: OneOf) -> str:
-        name = self.module.fresh("union")
-        body: list[str] = []
+    def one_of_body(self, shape: OneOf) -> list[str]:
+        body, is_kind = self.access.kind("v")
         for member in shape.members:
-            tests = " or ".join(self.type_test(STORED_TYPE[kind], "v") for kind in sorted(kinds_of(member) or ()))
-            body += [f"if {tests}:", f"    return {self.expression(member, 'v')}"]
-        self.module.function(f"{name}(v)", [*body, f"return {self.slow(shape, 'v')}"])
-        return name
-
-    def emit_record(self, record: Record, name: str) -> None:
-        self.module.function(f"{name}(data{self.passed})", self.record_body(record))
+            tests = [is_kind(kind) for kind in sorted(kinds_of(member) or ())]
+            if tests and all(tests):
+                body += [f"if {' or '.join(tests)}:", f"    return {self.expression(member, 'v')}"]
+        return [*body, f"return {self.slow(shape, 'v')}"]
 
     def record_body(self, record: Record, document_id: str = "None") -> list[str]:
         """The lines of a function that makes an instance of `data`."""
@@ -194,14 +298,15 @@ class ReadEmitter(Emitter):
             keys = {self.reading.key(field) for field in record.fields}
             if record.style == "model" and self.reading.id_key:
                 keys.add("id")
-            body += self.refuse_others(self.module.bind("keys", frozenset(keys)))
+            body = self.access.refuse_others(self.module.bind("keys", frozenset(keys)))
         if record.style in ("model", "map"):
             return body + self.attributes(record, document_id)
         return body + self.arguments(record)
 
-    def refuse_others(self, keys: str) -> list[str]:
-        """Lines that refuse `data` with a key that is not in this set."""
-        return [f"if not data.keys() <= {keys}:", "    refuse()"]
+    def constructed(self, statement: str, shape: Shape, stored: str) -> list[str]:
+        """Lines that run somebody's constructor or `__post_init__`, which may refuse what is stored."""
+        note = f"note_refusal(error, {self.module.bind('shape', shape)}, {stored})"
+        return ["try:", f"    {statement}", "except Exception as error:", f"    {note}", "    raise"]
 
     def attributes(self, record: Record, document_id: str) -> list[str]:
         python = record.python
@@ -216,51 +321,49 @@ class ReadEmitter(Emitter):
         if record.style == "model":
             body.append(store("id", document_id))
         for field in record.fields:
-            body += self.attribute(field, store)
+            body += self.attribute(field, partial(store, field.name))
         if hasattr(python, "__post_init__"):
-            body.append("o.__post_init__()")
+            body += self.constructed("o.__post_init__()", record, self.access.stored_fields("data"))
         return [*body, "return o"]
 
-    def attribute(self, field: RecordField, store: Callable[[str, str], str]) -> list[str]:
+    def attribute(self, field: RecordField, store: Callable[[str], str]) -> list[str]:
         """Lines that set one attribute; `store` gives the assignment of some source to it."""
-        return [*self.fetch(field), store(field.name, self.expression(field.shape, "v", self.absent(field)))]
-
-    def required(self, key: str) -> str:
-        """A line that fetches what must be in `data`, and raises if it isn't."""
-        return f"v = data[{key!r}]"
-
-    def fetch(self, field: RecordField) -> list[str]:
-        key = self.reading.key(field)
+        key, shape = self.reading.key(field), field.shape
         if field.required:
-            return [self.required(key)]
-        if field.default is None and isinstance(field.shape, Nullable):
-            return [f"v = data.get({key!r})"]
-        return [f"v = data.get({key!r}, missing)"]
-
-    def absent(self, field: RecordField) -> str | None:
-        if field.required or (field.default is None and isinstance(field.shape, Nullable)):
-            return None
-        return when("v is missing", default_of(self.module, field), self.slow(field.shape, "v"))
+            return [self.access.required(key), store(self.expression(shape, "v"))]
+        default = default_of(self.module, field)
+        if not self.access.missing:
+            there = [f"v = data[{key!r}]", store(self.expression(shape, "v"))]
+            return [f"if {key!r} in data:", *indented(there), "else:", *indented([store(default)])]
+        if field.default is None and isinstance(shape, Nullable):
+            return [f"v = data.get({key!r})", store(self.expression(shape, "v"))]
+        if _takes_all(shape):
+            found = when("v is missing", default, self.expression(shape, "v"))
+        else:
+            # Most documents have it, so that is asked last.
+            found = self.expression(shape, "v", when("v is missing", default, self.slow(shape, "v")))
+        return [f"v = data.get({key!r}, missing)", store(found)]
 
     def arguments(self, record: Record) -> list[str]:
         body = ["found = {}"]
         for field in record.fields:
-            key, target = self.reading.key(field), f"found[{field.argument!r}]"
+            key = self.reading.key(field)
+            made = f"found[{field.argument!r}] = {self.expression(field.shape, 'v')}"
             if field.required:
-                body += [self.required(key), f"{target} = {self.expression(field.shape, 'v')}"]
+                body += [self.access.required(key), made]
             else:
-                body += [
-                    f"if {key!r} in data:",
-                    f"    v = data[{key!r}]",
-                    f"    {target} = {self.expression(field.shape, 'v')}",
-                ]
+                body += [f"if {key!r} in data:", f"    v = data[{key!r}]", f"    {made}"]
         if record.style == "typeddict":
             return [*body, "return found"]
-        made = self.module.bind(record.python.__name__, record.python)
-        return [
-            *body,
-            f"return {made}.model_validate(found)" if record.style == "pydantic" else f"return {made}(**found)",
-        ]
+        python = self.module.bind(record.python.__name__, record.python)
+        made = f"return {python}.model_validate(found)" if record.style == "pydantic" else f"return {python}(**found)"
+        return [*body, *self.constructed(made, record, self.access.stored_fields("data"))]
+
+
+def _takes_all(shape: Shape) -> bool:
+    """Whether a value of any kind is taken, or looked at elsewhere."""
+    inner = shape.inner if isinstance(shape, Nullable) else shape
+    return isinstance(inner, (OneOf, Anything, AsIs, Handled, DocumentId))
 
 
 def default_of(module: Module, field: RecordField) -> str:
@@ -278,19 +381,16 @@ def emit_decode(module: Module, record: Record, reading: Reading, fallback: Fall
 
     Whatever goes wrong in it is explained by `explain(error, data, document_id, path)`, which the module must name.
     """
-    emitter = ReadEmitter(module, reading, fallback)
+    emitter = ReadEmitter(module, DictRead(module, reading.python_values), reading, fallback)
     body = emitter.record_body(record, "document_id")
     if reading.python_values and any(can_exceed_depth(field.shape) for field in record.fields):
         module.known("deeper_than", deeper_than)
-        body = ["if deeper_than(data, 21):", "    refuse()", *body]
-    body = ["try:", *("    " + line for line in body), "except Exception as error:"]
-    body.append("    return explain(error, data, document_id, path)")
-    module.function("decode(data, document_id=None, path=None)", body)
-    emitter.finish()
+        body = [f"if deeper_than(data, {MAX_DEPTH + 1}):", "    refuse()", *body]
+    emitter.document("decode", "data, document_id=None, path=None", body)
 
 
 def emit_read_value(module: Module, shape: Shape, reading: Reading, fallback: Fallback) -> None:
     """Write `read(v)` for one value; it raises whatever it meets."""
-    emitter = ReadEmitter(module, reading, fallback)
+    emitter = ReadEmitter(module, DictRead(module, reading.python_values), reading, fallback)
     module.function("read(v)", [f"return {emitter.expression(shape, 'v')}"])
     emitter.finish()

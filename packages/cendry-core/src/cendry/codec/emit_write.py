@@ -1,17 +1,17 @@
-"""Source that makes stored data from instances, for what is right at first sight; all else is left to the writer."""
+"""Source that makes stored data of Python values, for what is right at first sight; all else is left to the writer."""
 
 from __future__ import annotations
 
 import enum
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from typing import Any
-from uuid import UUID
+from collections.abc import Collection
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
 
 from .._interop.google import class_of
+from .._types.converted import CONVERSION_OF
+from .._types.kinds import KIND_OF, ROW, Kind, refuse
 from .._types.shapes import (
     MAX_DEPTH,
-    STORED_TYPE,
     Anything,
     Array,
     AsIs,
@@ -28,167 +28,271 @@ from .._types.shapes import (
     Scalar,
     Shape,
     can_exceed_depth,
+    plain_value,
 )
-from ..reference import Ref
-from .emit import INT64_TEST, Emitter, Fallback, Module, when
-from .leaves import EPOCH_DAY, MICROSECOND, MIDNIGHT, UTC, copy_stored, deeper_than, refuse, stable, to_key
+from .emit import Emitter, Fallback, Module, when
+from .leaves import copy_stored, deeper_than, stable, to_key
 from .writer import Names, python_types
 
+C = TypeVar("C")
+C_co = TypeVar("C_co", covariant=True)
 
-class WriteEmitter(Emitter):
-    """Emits for stored or for Python names."""
+Entry = tuple[str, str, str, Shape]
+"""One field of a record: its key, source that gives its value, a test whether it is there, and its shape."""
 
-    def __init__(self, module: Module, names: Names, fallback: Fallback) -> None:
-        super().__init__(module, fallback)
+
+class Inside(Protocol[C_co]):
+    """Writes an element: its shape, a local variable, the target, and source that gives it if the variable doesn't."""
+
+    def __call__(self, shape: Shape, value: str, target: str, got: str = "", /) -> C_co: ...
+
+
+class WriteAccess(Protocol[C]):
+    """How source stores what it makes: as expressions, or by statements that fill a database's messages.
+
+    Each value goes to a target, which means nothing to expressions.
+
+    Attributes:
+        checks_plain: Whether the limits of plain kinds are checked where they are stored.
+    """
+
+    checks_plain: bool
+
+    def either(self, test: str, code: C, otherwise: C, /) -> C:
+        """A choice."""
+        ...
+
+    def store(self, kind: Kind, source: str, target: str, /) -> C:
+        """Store what some source gives, which is of this kind."""
+        ...
+
+    def store_any(self, source: str, target: str, /) -> C:
+        """Store what some source gives, of whatever kind."""
+        ...
+
+    def array(self, shape: Array, value: str, target: str, inside: Inside[C], /) -> C | None:
+        """Store the elements of a collection; `None` if they can only be stored as a whole."""
+        ...
+
+    def fixed_array(self, shape: FixedArray, value: str, target: str, inside: Inside[C], /) -> C | None:
+        """Store the elements of a tuple; likewise."""
+        ...
+
+    def map(self, item: Shape, value: str, target: str, inside: Inside[C], /) -> C:
+        """Store the items of a dict."""
+        ...
+
+    def call(self, function: str, value: str, target: str, /) -> C:
+        """Call the function for another shape."""
+        ...
+
+    def function(self, name: str, code: C, /) -> None:
+        """Write the function that stores `v`."""
+        ...
+
+    def record_function(self, name: str, checks: list[str], entries: list[Entry], inside: Inside[C], /) -> None:
+        """Write the function that stores the record `o`."""
+        ...
+
+
+class Expressions:
+    """Access to stored values as such.
+
+    Args:
+        module: Where the source goes.
+    """
+
+    checks_plain = False
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+
+    def either(self, test: str, code: str, otherwise: str) -> str:
+        return when(test, code, otherwise)
+
+    def store(self, _kind: Kind, source: str, _target: str) -> str:
+        return source
+
+    def store_any(self, source: str, _target: str) -> str:
+        return source
+
+    def array(self, shape: Array, value: str, _target: str, inside: Inside[str]) -> str:
+        each = self.module.fresh("e")
+        made = f"[{inside(shape.item, each, '')} for {each} in {value}]"
+        return f"stable({made})" if shape.python in (set, frozenset) else made
+
+    def fixed_array(self, shape: FixedArray, value: str, _target: str, inside: Inside[str]) -> str:
+        items = [inside(item, self.module.fresh("e"), "", f"{value}[{at}]") for at, item in enumerate(shape.items)]
+        return f"[{', '.join(items)}]"
+
+    def map(self, item: Shape, value: str, _target: str, inside: Inside[str]) -> str:
+        key, each = self.module.fresh("k"), self.module.fresh("e")
+        return f"{{to_key({key}): {inside(item, each, '')} for {key}, {each} in {value}.items()}}"
+
+    def call(self, function: str, value: str, _target: str) -> str:
+        return f"{function}({value})"
+
+    def function(self, name: str, code: str) -> None:
+        self.module.function(f"{name}(v)", [f"return {code}"])
+
+    def record_function(self, name: str, checks: list[str], entries: list[Entry], inside: Inside[str]) -> None:
+        self.module.function(f"{name}(o)", [*checks, *self.record(entries, inside)])
+
+    def record(self, entries: list[Entry], inside: Inside[str], *checks: str) -> list[str]:
+        """Lines that make a dict of the record `o`, check it, and return it."""
+        always = [f"    {key!r}: {inside(shape, 'v', '', got)}," for key, got, test, shape in entries if not test]
+        more: list[str] = []
+        for key, got, test, shape in entries:
+            if test:
+                more += [f"if {test}:", f"    found[{key!r}] = {inside(shape, 'v', '', got)}"]
+        if not more and not checks:
+            return ["return {", *always, "}"]
+        return ["found = {", *always, "}", *more, *checks, "return found"]
+
+
+class WriteEmitter(Emitter, Generic[C]):
+    """Emits for stored or for Python names, through one kind of access.
+
+    Args:
+        module: Where the source goes.
+        access: How it stores what it makes.
+        names: Which names are keys.
+        fallback: Converts what the source doesn't take at first sight.
+        by_value: Emits what can only be stored as a whole; this emitter itself, if left out.
+    """
+
+    inline = (Array, Dict, FixedArray, OneOf)
+
+    def __init__(
+        self,
+        module: Module,
+        access: WriteAccess[C],
+        names: Names,
+        fallback: Fallback,
+        by_value: WriteEmitter[str] | None = None,
+    ) -> None:
+        super().__init__(module, fallback, "")
+        self.access = access
         self.names = names
+        self.by_value = by_value
+        for known in (copy_stored, deeper_than, no_array, stable, to_key):
+            module.known(known.__name__, known)
 
-    def expression(self, shape: Shape, value: str, got: str = "") -> str:
-        """The source of a conversion.
+    def write(self, shape: Shape, value: str, target: str = "", got: str = "", /, *, in_array: bool = False) -> C:
+        """The code for a value.
 
         Args:
             shape: What the value should be.
             value: The name of a local variable.
+            target: Where it goes; it stands in each branch just once.
             got: Source that gives the value, if the variable doesn't hold it yet.
+            in_array: Whether it goes into an array.
         """
+        access, exactly = self.access, self.module.is_exactly
         first = f"({value} := {got})" if got else value
-        slow = self.slow(shape, value)
-        bind, known = self.module.bind, self.module.known
+        no_arrays = "no_array({})" if in_array and isinstance(shape, Handled) else "{}"
+        slow = access.store_any(no_arrays.format(self.slow(shape, value)), target)
+        inside: Inside[C] = partial(self.inside, in_array=True)
+        made: C | None
         match shape:
             case Nullable(inner):
-                return when(f"{first} is None", "None", self.expression(inner, value))
+                null = access.store("null", "None", target)
+                return access.either(f"{first} is None", null, self.write(inner, value, target, in_array=in_array))
             case Scalar(kind):
-                return when(self.scalar_test(kind, value, first), value, slow)
+                test, made = self.kind_test(kind, value, first), access.store(kind, value, target)
             case Reference(model):
-                test = f"{self.type_test(Ref, first)} and {value}.database is None"
+                test, made = self.kind_test("reference", value, first), access.store("reference", value, target)
                 if model is not None:
-                    test += f" and ({value}.model is {bind('model', model)} or {value}.model is None)"
-                return when(test, value, slow)
-            case Converted(_, python):
-                return self.converted(python, value, first, slow)
-            case EnumMember(python, by):
-                test = self.type_test(python, first)
-                if by == "value":
-                    return when(test, f"{value}._value_", slow)
-                if issubclass(python, enum.Flag):  # A combination may have no name.
-                    return self.slow(shape, got or value)
-                return when(test, f"{value}._name_", slow)
-            case OneValue(values):
-                types = {class_of(each) for each in values}
-                if types - {str, int} or len(types) != 1:
-                    return self.slow(shape, got or value)
-                test = f"{self.type_test(types.pop(), first)} and {value} in {bind('values', frozenset(values))}"
-                return when(test, value, slow)
-            case Array():
-                return self.array(shape, value, first, slow)
-            case FixedArray(_, python):
-                return when(self.type_test(python, first), f"{self.fixed_array(shape)}({value})", slow)
+                    known = self.module.bind("model", model)
+                    test += f" and ({value}.model is {known} or {value}.model is None)"
+            case Converted(kind, python):
+                row = CONVERSION_OF[python]
+                test = exactly(python, first) + (f" and {row.write_if.format(v=value)}" if row.write_if else "")
+                made = access.store(kind, row.write.format(v=value), target)
+            case EnumMember(python, by) if by == "value" or not issubclass(python, enum.Flag):
+                # A combination of flags may have no name.
+                test, attribute = exactly(python, first), f"{value}._{by}_"
+                only = "str" if by == "name" else _only_kind([plain_value(member) for member in python])
+                made = access.store(only, attribute, target) if only else access.store_any(attribute, target)
+            case OneValue(values) if (only := _only_kind(values)) in ("str", "int"):
+                known = self.module.bind("values", frozenset(values))
+                test = f"{exactly(ROW[only].python, first)} and {value} in {known}"
+                made = access.store(only, value, target)
+            case Array(_, python):
+                test, made = exactly(python, first), access.array(shape, value, target, inside)
+            case FixedArray(items, python):
+                test = exactly(python, first) + (f" and len({value}) == {len(items)}" if python is tuple else "")
+                made = access.fixed_array(shape, value, target, inside)
             case Dict(inner):
-                key, each = self.module.fresh("k"), self.module.fresh("e")
-                entry = f"{known('to_key', to_key)}({key}): {self.expression(inner, each)}"
-                return when(self.type_test(dict, first), f"{{{entry} for {key}, {each} in {value}.items()}}", slow)
+                test, made = exactly(dict, first), access.map(inner, value, target, self.inside)
             case Record(python, style):
-                test = self.type_test(dict if style == "typeddict" else python, first)
-                return when(test, f"{self.record_function(shape)}({value})", slow)
-            case OneOf():
-                return f"{self.one_of(shape)}({got or value})"
+                test = exactly(dict if style == "typeddict" else python, first)
+                made = access.call(self.function_for(shape, python.__name__), value, target)
+            case OneOf(members):
+                tests = [[exactly(python, value) for python in python_types(member)] for member in members]
+                tests[0][0] = exactly(python_types(members[0])[0], first)
+                for member, any_of in zip(reversed(members), reversed(tests), strict=True):
+                    slow = access.either(" or ".join(any_of), self.write(member, value, target), slow)
+                return slow
             case Anything():
-                return f"{known('copy_stored', copy_stored)}({got or value})"
+                return access.store_any(f"copy_stored({got or value}, {in_array})", target)
             case Handled(python, serialize) if serialize is not None and isinstance(python, type):
-                made = f"{known('copy_stored', copy_stored)}({bind('serialize', serialize)}({value}))"
-                return when(self.type_test(python, first), made, slow)
+                stored = no_arrays.format(f"copy_stored({self.module.bind('serialize', serialize)}({value}))")
+                test, made = exactly(python, first), access.store_any(stored, target)
             case AsIs(python) if isinstance(python, type):
-                return when(self.type_test(python, first), value, slow)
+                test, made = exactly(python, first), access.store_any(value, target)
             case _:
-                return self.slow(shape, got or value)
+                return access.store_any(no_arrays.format(self.slow(shape, got or value)), target)
+        if made is None:
+            assert self.by_value is not None
+            return access.store_any(self.by_value.write(shape, value, "", got), target)
+        return access.either(test, made, slow)
 
-    def scalar_test(self, kind: Any, value: str, first: str) -> str:
-        if kind == "null":
-            return f"{first} is None"
-        test = self.type_test(STORED_TYPE[kind], first)
-        match kind:
-            case "int":
-                return f"{test} and {INT64_TEST.format(value)}"
-            case "str":
-                return f"{test} and {value}.isascii()"
-            case "timestamp":
-                return f"{test} and {value}.tzinfo is {self.module.known('UTC', UTC)}"
-            case _:
-                return test
+    def inside(self, shape: Shape, value: str, target: str, got: str = "", /, *, in_array: bool = False) -> C:
+        """The code for an element, which is in a loop."""
+        if self.is_too_deep(shape):
+            return self.access.call(self.function_for(shape), got or value, target)
+        self.nesting += 1
+        code = self.write(shape, value, target, got, in_array=in_array)
+        self.nesting -= 1
+        return code
 
-    def converted(self, python: type[Any], value: str, first: str, slow: str) -> str:
-        known = self.module.known
-        test = self.type_test(python, first)
-        if python is Decimal or python is UUID:
-            return when(test, f"str({value})", slow)
-        known("UTC", UTC)
-        combine = known("combine", datetime.combine)
-        if python is date:
-            return when(test, f"{combine}({value}, {known('MIDNIGHT', MIDNIGHT)}, UTC)", slow)
-        if python is time:
-            made = f"{combine}({known('EPOCH_DAY', EPOCH_DAY)}, {value}, UTC)"
-            return when(f"{test} and {value}.tzinfo is None", made, slow)
-        assert python is timedelta
-        # 2**63 microseconds are a little over 106,751,991 days.
-        made = f"{value} // {known('MICROSECOND', MICROSECOND)}"
-        return when(f"{test} and -106751991 < {value}.days < 106751991", made, slow)
+    def kind_test(self, kind: Kind, value: str, first: str) -> str:
+        """The source of a test for a value that is stored as it is."""
+        row = ROW[kind]
+        test = self.module.is_exactly(row.python, first)
+        is_checked = not row.test or (row.plain and self.access.checks_plain)
+        return test if is_checked else f"{test} and {row.test.format(v=value)}"
 
-    def item(self, shape: Shape, element: str) -> str:
-        if isinstance(shape, Nullable):
-            return when(f"{element} is None", "None", self.item(shape.inner, element))
-        if isinstance(shape, Anything):
-            return f"{self.module.known('copy_stored', copy_stored)}({element}, True)"
-        if isinstance(shape, Handled):
-            return f"{self.module.known('no_array', no_array)}({self.expression(shape, element)})"
-        return self.expression(shape, element)
+    # Functions
 
-    def array(self, shape: Array, value: str, first: str, slow: str) -> str:
-        element = self.module.fresh("e")
-        made = f"[{self.item(shape.item, element)} for {element} in {value}]"
-        if shape.python in (set, frozenset):
-            made = f"{self.module.known('stable', stable)}({made})"
-        return when(self.type_test(shape.python, first), made, slow)
+    def emit_function(self, shape: Shape, name: str) -> None:
+        """Write the function for one shape."""
+        if isinstance(shape, Record):
+            self.access.record_function(name, *self.record(shape), self.write)
+        else:
+            self.access.function(name, self.write(shape, "v", "t"))
 
-    def fixed_array(self, shape: FixedArray) -> str:
-        name = self.module.fresh("array")
-        places = [f"v{index}" for index in range(len(shape.items))]
-        items = ", ".join(self.item(item, place) for item, place in zip(shape.items, places, strict=True))
-        body: list[str] = []
-        if shape.python is tuple:  # A NamedTuple can't have another length.
-            body = [f"if len(v) != {len(places)}:", f"    return {self.slow(shape, 'v')}"]
-        if places:
-            body.append(f"{', '.join(places)}, = v")
-        self.module.function(f"{name}(v)", [*body, f"return [{items}]"])
-        return name
-
-    def one_of(self, shape: OneOf) -> str:
-        name = self.module.fresh("union")
-        body: list[str] = []
-        for member in shape.members:
-            tests = " or ".join(self.type_test(python, "v") for python in python_types(member))
-            body += [f"if {tests}:", f"    return {self.expression(member, 'v')}"]
-        self.module.function(f"{name}(v)", [*body, f"return {self.slow(shape, 'v')}"])
-        return name
-
-    def emit_record(self, record: Record, name: str) -> None:
-        self.module.function(f"{name}(o)", self.record_body(record))
-
-    def record_body(self, record: Record) -> list[str]:
-        """The lines of a function that makes a map of `o`."""
+    def record(self, record: Record) -> tuple[list[str], list[Entry]]:
+        """Lines that check the record `o`, and its fields."""
         if record.style == "typeddict":
-            return self.typed_dict_body(record)
-        entries: list[str] = []
-        for field in record.fields:
-            key = field.stored if self.names == "stored" else field.name
-            entries.append(f"    {key!r}: {self.expression(field.shape, 'v', f'o.{field.name}')},")
-        return ["return {", *entries, "}"]
+            names = self.module.bind("keys", frozenset(field.name for field in record.fields))
+            return [f"if not o.keys() <= {names}:", "    refuse()"], [
+                (field.name, f"o[{field.name!r}]", "" if field.required else f"{field.name!r} in o", field.shape)
+                for field in record.fields
+            ]
+        stored = self.names == "stored"
+        return [], [(each.stored if stored else each.name, f"o.{each.name}", "", each.shape) for each in record.fields]
 
-    def typed_dict_body(self, record: Record) -> list[str]:
-        names = self.module.bind("keys", frozenset(field.name for field in record.fields))
-        body = [f"if not o.keys() <= {names}:", "    refuse()", "found = {}"]
-        for field in record.fields:
-            line = f"found[{field.name!r}] = {self.expression(field.shape, 'v', f'o[{field.name!r}]')}"
-            body += [line] if field.required else [f"if {field.name!r} in o:", "    " + line]
-        return [*body, "return found"]
+    def finish(self) -> None:
+        super().finish()
+        if self.by_value is not None:
+            self.by_value.finish()
+
+
+def _only_kind(values: Collection[Any]) -> Kind | None:
+    types = {class_of(value) for value in values}
+    return KIND_OF.get(types.pop()) if len(types) == 1 else None
 
 
 def no_array(value: Any) -> Any:
@@ -201,18 +305,16 @@ def emit_encode(module: Module, record: Record, names: Names, fallback: Fallback
 
     Whatever goes wrong in it is explained by `explain(error, o)`, which the module must name.
     """
-    emitter = WriteEmitter(module, names, fallback)
-    body = emitter.record_body(record)
-    if any(can_exceed_depth(field.shape) for field in record.fields):
-        module.known("deeper_than", deeper_than)
-        body = ["found = {", *body[1:], f"if deeper_than(found, {MAX_DEPTH + 1}):", "    refuse()", "return found"]
-    body = ["try:", *("    " + line for line in body), "except Exception as error:", "    return explain(error, o)"]
-    module.function("encode(o)", body)
-    emitter.finish()
+    access = Expressions(module)
+    emitter = WriteEmitter(module, access, names, fallback)
+    _, entries = emitter.record(record)
+    is_measured = any(can_exceed_depth(field.shape) for field in record.fields)
+    checks = [f"if deeper_than(found, {MAX_DEPTH + 1}):", "    refuse()"] if is_measured else []
+    emitter.document("encode", "o", access.record(entries, emitter.write, *checks))
 
 
 def emit_write_value(module: Module, shape: Shape, fallback: Fallback) -> None:
     """Write `write(v)` for one value; it raises whatever it meets."""
-    emitter = WriteEmitter(module, "stored", fallback)
-    module.function("write(v)", [f"return {emitter.expression(shape, 'v')}"])
+    emitter = WriteEmitter(module, Expressions(module), "stored", fallback)
+    module.function("write(v)", [f"return {emitter.write(shape, 'v')}"])
     emitter.finish()

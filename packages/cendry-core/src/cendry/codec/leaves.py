@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta, timezone
-from decimal import Decimal
-from typing import Any, Final, NoReturn, Union, cast
-from uuid import UUID
+from collections.abc import Mapping
+from typing import Any, Final, Union
 
 from typing_extensions import TypeIs
 
-from .._interop.google import class_of, from_sdk, plain_datetime, sdk_kind
-from .._types.shapes import EnumMember, Kind, OneValue, plain_value
+from .._interop.google import class_of, from_sdk, sdk_kind
+from .._types.kinds import ROWS, KindRow, refuse, to_float, to_int, to_str
+from .._types.shapes import EnumMember, OneValue, plain_value
 from ..paths import check_field_name
-from ..reference import Ref
-from ..values import DELETE_FIELD, SERVER_TIMESTAMP, TRANSFORMS, GeoPoint, Vector
-
-INT64: Final = range(-(2**63), 2**63)
-UTC: Final = timezone.utc
-MIDNIGHT: Final = time(0)
-EPOCH_DAY: Final = date(1970, 1, 1)
-MICROSECOND: Final = timedelta(microseconds=1)
-
-
-class Mismatch(Exception):
-    """A value doesn't fit; the text says why, if there is more to say than that."""
-
-
-def refuse(reason: str = "") -> NoReturn:
-    """Raise a `Mismatch`, as an expression."""
-    raise Mismatch(reason)
+from ..values import DELETE_FIELD, SERVER_TIMESTAMP, TRANSFORMS
 
 
 def is_map(value: Any) -> TypeIs[Mapping[Any, Any]]:
@@ -63,183 +45,6 @@ def show(value: Any) -> str:
     if len(text) > 80:
         text = text[:77] + "..."
     return f"{type(value).__qualname__} {text}"
-
-
-def to_null(value: Any) -> None:
-    """`None`."""
-    if value is not None:
-        refuse()
-
-
-def to_bool(value: Any) -> bool:
-    """A `bool`; nothing else is one."""
-    return value if type(value) is bool else refuse()
-
-
-def to_int(value: Any) -> int:
-    """An `int` of 64 bits; an integral float is one, a bool is not."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        plain = int.__int__(value)
-    elif isinstance(value, float) and value.is_integer():
-        plain = int(value)
-    else:
-        refuse("not integral" if isinstance(value, float) else "")
-    return plain if plain in INT64 else refuse("outside 64 bits")
-
-
-def to_float(value: Any) -> float:
-    """A `float`; an int is one, a bool is not."""
-    if isinstance(value, float):
-        return float.__float__(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError:
-            refuse("too large for a float")
-    refuse()
-
-
-def to_str(value: Any) -> str:
-    """A `str` that UTF-8 can hold."""
-    if not isinstance(value, str):
-        refuse()
-    plain = str.__str__(value)
-    try:
-        plain.encode()
-    except UnicodeEncodeError:
-        refuse("it holds a lone surrogate, which UTF-8 can't")
-    return plain
-
-
-def to_bytes(value: Any) -> bytes:
-    """`bytes`, or a copy of another buffer."""
-    if not isinstance(value, (bytes, bytearray, memoryview)):
-        refuse()
-    return bytes(cast(bytes, value))
-
-
-def to_timestamp(value: Any) -> datetime:
-    """An aware `datetime` of the exact class; a naive one is UTC."""
-    if not isinstance(value, datetime):
-        refuse()
-    plain = value if type(value) is datetime else plain_datetime(value)
-    if plain.tzinfo is UTC:
-        return plain
-    if plain.utcoffset() is None:
-        return plain.replace(tzinfo=UTC)
-    try:
-        plain.astimezone(UTC)
-    except OverflowError:
-        refuse("in UTC it is outside the years 1 to 9999")
-    return plain
-
-
-def to_geo_point(value: Any) -> GeoPoint:
-    """A `GeoPoint`, or the SDK's."""
-    if type(value) is not GeoPoint and sdk_kind(value) != "geo_point":
-        refuse()
-    try:
-        point: GeoPoint = from_sdk(value)
-    except ValueError as error:
-        refuse(str(error))
-    return point
-
-
-def to_vector(value: Any) -> Vector:
-    """A `Vector`, or the SDK's."""
-    if type(value) is not Vector and sdk_kind(value) != "vector":
-        refuse()
-    vector: Vector = from_sdk(value)
-    return vector
-
-
-def to_reference(value: Any) -> Ref[Any]:
-    """A `Ref` into the context's own database, or the SDK's reference."""
-    if type(value) is not Ref:
-        if sdk_kind(value) != "reference":
-            refuse()
-        try:
-            reference: Ref[Any] = from_sdk(value)
-        except ValueError as error:
-            refuse(str(error))
-        return reference
-    if value.database is not None:
-        refuse("it points into another database")
-    return value
-
-
-SCALARS: Final[dict[Kind, Callable[[Any], Any]]] = {
-    "null": to_null,
-    "bool": to_bool,
-    "int": to_int,
-    "float": to_float,
-    "str": to_str,
-    "bytes": to_bytes,
-    "timestamp": to_timestamp,
-    "geo_point": to_geo_point,
-    "vector": to_vector,
-}
-"""For the kinds that are the same in Python and stored: anything sensible in, the exact value out, or a `Mismatch`."""
-
-
-def _decimal_from_stored(value: Any) -> Decimal:
-    try:
-        return Decimal(value if isinstance(value, str) else to_int(value))
-    except ArithmeticError:
-        refuse("no number")
-
-
-def _uuid_from_stored(value: Any) -> UUID:
-    try:
-        return UUID(to_str(value))
-    except ValueError:
-        refuse("no UUID")
-
-
-def _date_from_stored(value: Any) -> date:
-    moment = to_timestamp(value).astimezone(UTC)
-    return moment.date() if moment.time() == MIDNIGHT else refuse("not at midnight")
-
-
-def _time_from_stored(value: Any) -> time:
-    moment = to_timestamp(value).astimezone(UTC)
-    return moment.time() if moment.date() == EPOCH_DAY else refuse("on another day")
-
-
-def _timedelta_from_stored(value: Any) -> timedelta:
-    return timedelta(microseconds=to_int(value))
-
-
-def _date_to_stored(value: date) -> datetime:
-    return (
-        refuse("a moment, not a day")
-        if isinstance(value, datetime)
-        else datetime(value.year, value.month, value.day, tzinfo=UTC)
-    )
-
-
-def _time_to_stored(value: time) -> datetime:
-    return datetime.combine(EPOCH_DAY, value, UTC) if value.tzinfo is None else refuse("it has a time zone")
-
-
-def _timedelta_to_stored(value: timedelta) -> int:
-    return to_int(value // MICROSECOND)
-
-
-FROM_STORED: Final[dict[type[Any], Callable[[Any], Any]]] = {
-    Decimal: _decimal_from_stored,
-    UUID: _uuid_from_stored,
-    date: _date_from_stored,
-    time: _time_from_stored,
-    timedelta: _timedelta_from_stored,
-}
-TO_STORED: Final[dict[type[Any], Callable[[Any], Any]]] = {
-    Decimal: str,
-    UUID: str,
-    date: _date_to_stored,
-    time: _time_to_stored,
-    timedelta: _timedelta_to_stored,
-}
 
 
 def enum_members(shape: EnumMember) -> dict[Any, enum.Enum]:
@@ -290,7 +95,7 @@ def literal_from_stored(shape: OneValue, value: Any) -> Any:
         plain = plain_value(option)
         if plain == value and isinstance(plain, bool) == isinstance(value, bool) and isinstance(value, type(plain)):
             return option
-    refuse()
+    return refuse()
 
 
 def literal_to_stored(shape: OneValue, value: Any) -> Any:
@@ -332,32 +137,21 @@ def deeper_than(value: Any, limit: int) -> bool:
     return False
 
 
-_TRUSTED: Final = frozenset((type(None), bool, float, bytes, GeoPoint))
-_BY_CLASS: Final[tuple[tuple[Any, Kind], ...]] = (
-    (bool, "bool"),
-    (int, "int"),
-    (float, "float"),
-    (str, "str"),
-    (datetime, "timestamp"),
-    ((bytes, bytearray, memoryview), "bytes"),
-)
+_TRUSTED: Final = frozenset(row.python for row in ROWS if not row.test and row.in_arrays)
+_BY_CLASS: Final = {row.python: row for row in ROWS}
 
 
 def any_leaf(value: Any, in_array: bool = False) -> Any:
     """A value of no declared type, in its stored form; neither a map nor an array."""
-    kind = class_of(value)
-    if kind in _TRUSTED:
-        return value
-    if kind is Vector or sdk_kind(value) == "vector":
-        return refuse("a vector can't be in an array") if in_array else to_vector(value)
-    if kind is Ref or sdk_kind(value) == "reference":
-        return to_reference(value)
-    if sdk_kind(value) == "geo_point":
-        return to_geo_point(value)
-    for python, name in _BY_CLASS:
-        if isinstance(value, python):
-            return SCALARS[name](value)
-    refuse()
+    row = _BY_CLASS.get(class_of(value)) or _kin(value)
+    if row is None:
+        refuse()
+    return row.take(value) if row.in_arrays or not in_array else refuse(f"a {row.name} can't be in an array")
+
+
+def _kin(value: Any) -> KindRow | None:
+    kind = sdk_kind(value)
+    return next((row for row in ROWS if kind == row.name or isinstance(value, row.accepts)), None)
 
 
 def copy_stored(value: Any, in_array: bool = False) -> Any:

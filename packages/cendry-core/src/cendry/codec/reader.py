@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, NamedTuple, cast
 
+from .._frozen import freeze
 from .._immutable import dataclass
 from .._interop.google import to_sdk
+from .._types.converted import CONVERSION_OF
+from .._types.kinds import ROW, STORED_TYPE, Mismatch, refuse, to_reference
 from .._types.shapes import (
-    STORED_TYPE,
     Anything,
     Array,
     AsIs,
@@ -34,18 +36,7 @@ from .._types.shapes import (
 )
 from ..reference import Ref
 from .checker import FAILED, Checker, inside
-from .leaves import (
-    FROM_STORED,
-    SCALARS,
-    Mismatch,
-    enum_from_stored,
-    is_array,
-    is_map,
-    is_set,
-    literal_from_stored,
-    refuse,
-    to_reference,
-)
+from .leaves import enum_from_stored, is_array, is_map, is_set, literal_from_stored
 from .writer import Writer
 
 Extra = Literal["ignore", "forbid", "keep"]
@@ -82,18 +73,52 @@ STORED = Reading()
 """How documents are read."""
 
 
+class Refusal(NamedTuple):
+    """What somebody's constructor, or a `__post_init__`, refused.
+
+    Attributes:
+        shape: What was being built.
+        data: The stored data.
+        error: What it raised.
+    """
+
+    shape: Record | FixedArray
+    data: Any
+    error: Exception
+
+
+_REFUSAL: Final = "_cendry_refusal"
+
+
+def note_refusal(error: Exception, shape: Record | FixedArray, data: Any) -> None:
+    """Remember on an error what was refused with it, so that nobody's code is run again to explain it."""
+    # An exception can have a __setattr__ of its own.
+    object.__setattr__(error, _REFUSAL, Refusal(shape, data, error))
+
+
+def refusal_of(error: Exception) -> Refusal | None:
+    """What was refused with an error; asked for once, it is forgotten."""
+    return cast("Refusal | None", vars(error).pop(_REFUSAL, None))
+
+
 class Reader(Checker):
     """Reads one piece of data.
 
     Args:
         reading: How it is read.
         building: Whether instances are built; else only problems are looked for.
+        raising: Whether what somebody's constructor raises comes out, with what it refused noted on it.
+        refusal: What stopped compiled code in the same data. Nothing is built before that is met, since all was.
     """
 
-    def __init__(self, reading: Reading, *, building: bool = True) -> None:
+    def __init__(
+        self, reading: Reading, *, building: bool = True, raising: bool = False, refusal: Refusal | None = None
+    ) -> None:
         super().__init__()
         self.reading = reading
         self.building = building
+        self.raising = raising
+        self.refusal = refusal
 
     def read(self, shape: Shape, value: Any, path: str = "", depth: int = 0) -> Any:
         """The Python value, or `FAILED` after noting problems.
@@ -131,16 +156,16 @@ class Reader(Checker):
         lenient = self.reading.python_values
         match shape:
             case Scalar(kind):
-                return SCALARS[kind](value)
+                return ROW[kind].take(value)
             case Reference(model):
                 found = value if type(value) is Ref and not lenient else to_reference(value)
                 return found if model is None else found.as_model(model)
             case Converted(_, python):
                 if lenient and isinstance(value, python) and not isinstance(value, datetime):
                     return value
-                return FROM_STORED[python](value)
+                return CONVERSION_OF[python].from_stored(value)
             case SdkValue(kind, python):
-                return value if isinstance(value, python) else to_sdk(kind, python, SCALARS[kind](value))
+                return value if isinstance(value, python) else to_sdk(kind, python, ROW[kind].take(value))
             case EnumMember(python):
                 return value if lenient and isinstance(value, python) else enum_from_stored(shape, value)
             case OneValue(values):
@@ -206,7 +231,7 @@ class Reader(Checker):
                 return self.read(member, value, path, depth)
         # No exact kind: the first member that takes the value, as an int goes into a float.
         for member in shape.members:
-            attempt = Reader(self.reading)
+            attempt = Reader(self.reading, building=self.building, raising=self.raising)
             found = attempt.read(member, value, path, depth)
             if not attempt.problems:
                 return found
@@ -223,7 +248,7 @@ class Reader(Checker):
         try:
             return shape.deserialize(stored)
         except Exception as error:
-            return value if is_python else self.misfit(path, shape, value, f"{type(error).__name__}: {error}")
+            return value if is_python else self.raised(path, shape, value, error)
 
     def record(self, record: Record, value: Any, path: str, depth: int) -> Any:
         if self.reading.python_values and record.style != "typeddict" and isinstance(value, record.python):
@@ -282,18 +307,26 @@ class Reader(Checker):
             nearest = tuple(inside(path, name) for name in near)
             self.problem(inside(path, str(key)), expected, found, "unknown", nearest)
 
-    def build(self, shape: Record | FixedArray, construct: Any, path: str, value: Any) -> Any:
-        """Call somebody's constructor or `__post_init__`, which may refuse."""
-        if not self.building:
+    def build(self, shape: Record | FixedArray, construct: Callable[[], Any], path: str, value: Any) -> Any:
+        """Call somebody's constructor or `__post_init__`, which may refuse, or has done so already."""
+        refusal = self.refusal
+        if refusal is not None and refusal.shape == shape and freeze(refusal.data) == freeze(value):
+            self.refusal = None
+            return self.refused(path, refusal._replace(data=value))
+        if refusal is not None or not self.building:
             return None
         try:
             return construct()
         except Exception as error:
-            if self.reading.python_values:
+            if self.raising:
+                note_refusal(error, shape, value)
+            if self.raising or self.reading.python_values:
                 raise
-            return self.misfit(
-                path, f"what {shape.python.__qualname__} accepts", value, f"{type(error).__name__}: {error}"
-            )
+            return self.refused(path, Refusal(shape, value, error))
+
+    def refused(self, path: str, refusal: Refusal) -> Any:
+        """Note what a constructor refused; gives `FAILED`."""
+        return self.raised(path, f"what {refusal.shape.python.__qualname__} accepts", refusal.data, refusal.error)
 
 
 def build(record: Record, values: Mapping[str, Any], document_id: str | None = None) -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from .._types.converted import CONVERSION_OF
+from .._types.kinds import ROW, STORED_TYPE, Mismatch, refuse, to_reference
 from .._types.shapes import (
-    STORED_TYPE,
     Anything,
     Array,
     AsIs,
@@ -25,19 +26,7 @@ from .._types.shapes import (
 )
 from ..reference import Ref
 from .checker import FAILED, Checker, inside
-from .leaves import (
-    SCALARS,
-    TO_STORED,
-    Mismatch,
-    enum_to_stored,
-    is_array,
-    is_map,
-    is_set,
-    literal_to_stored,
-    refuse,
-    stable,
-    to_reference,
-)
+from .leaves import enum_to_stored, is_array, is_map, is_set, literal_to_stored, stable
 
 Names = Literal["stored", "python"]
 """Which names are the keys of maps."""
@@ -89,7 +78,7 @@ class Writer(Checker):
     def leaf(self, shape: Shape, value: Any) -> Any:
         match shape:
             case Scalar(kind) | SdkValue(kind):
-                return SCALARS[kind](value)
+                return ROW[kind].take(value)
             case Reference(model):
                 found = to_reference(value)
                 known = found.model
@@ -97,7 +86,7 @@ class Writer(Checker):
                     refuse(f"a reference to {known.__qualname__}")
                 return found
             case Converted(_, python):
-                return TO_STORED[python](value) if isinstance(value, python) else refuse()
+                return CONVERSION_OF[python].to_stored(value) if isinstance(value, python) else refuse()
             case EnumMember():
                 return enum_to_stored(shape, value)
             case OneValue():
@@ -166,7 +155,7 @@ class Writer(Checker):
         try:
             stored = value if shape.serialize is None else shape.serialize(value)
         except Exception as error:
-            return self.misfit(path, shape, value, f"{type(error).__name__}: {error}")
+            return self.raised(path, shape, value, error)
         return self.anything(stored, path, depth)
 
     def record(self, record: Record, value: Any, path: str, depth: int) -> Any:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
+import weakref
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, Union, cast
 
 import pytest
 from cendry import (
@@ -18,13 +20,17 @@ from cendry import (
     DecodeError,
     DocumentAlreadyExistsError,
     DocumentNotFoundError,
+    Field,
     FieldPath,
     GeoPoint,
     Increment,
     InvalidDocumentIdError,
     InvalidValueError,
+    Map,
+    Model,
     Ref,
     StaleDocumentError,
+    TypeRegistry,
     get_metadata,
 )
 from cendry.plan import Set
@@ -36,6 +42,7 @@ from .suite import Suite
 
 NOW = datetime(2026, 5, 1, 12, 30, 15, 123456, tzinfo=timezone.utc)
 LATER = NOW + timedelta(hours=1)
+MAX_DEPTH = 20
 
 
 def whole_city() -> City:
@@ -111,6 +118,79 @@ class ContextConformance(Suite):
         assert ("cities/SF", "name", "str") == (caught.value.path, caught.value.field, caught.value.expected)
         with pytest.raises(DecodeError, match="cities/LA"):
             ctx.find(City, "LA")
+
+    @needs(Feature.QUERIES)
+    @pytest.mark.parametrize("size", [0, 9])
+    def test_a_hook_that_refuses_a_document_runs_once(self, db: Database, ctx: Any, size: int) -> None:
+        calls: list[str] = []
+
+        class Bounds(Map):
+            low: Field[float]
+            high: Field[float]
+
+            def __post_init__(self) -> None:
+                calls.append("bounds")
+                if self.low > self.high:
+                    raise ValueError("low is over high")
+
+        class Range(Model, collection="ranges"):
+            bounds: Field[Bounds]
+            size: Field[int]
+
+            def __post_init__(self) -> None:
+                calls.append("range")
+                if self.size > self.bounds.high:
+                    raise ValueError("it is too large")
+
+        db.commit(Set("ranges/a", {"bounds": {"low": 1.5 if size else 2.5, "high": 2.0}, "size": size}))
+        reads: tuple[Callable[[], Any], ...] = (
+            lambda: ctx.get(Range, "a"),
+            lambda: ctx.find(Range, "a"),
+            lambda: ctx.get_many(Range, ["a"]),
+            lambda: ctx.select(Range).to_list(),
+        )
+        for read in reads:
+            with pytest.raises(DecodeError, match=r"\(ValueError: (low is over high|it is too large)\)") as caught:
+                read()
+            assert isinstance(caught.value.__cause__, ValueError)
+            assert (["bounds", "range"] if size else ["bounds"]) == calls
+            calls.clear()
+
+    @pytest.mark.parametrize("kind", ["dicts", "lists of dicts", "lists of Maps", "unions"])
+    def test_types_nested_as_deep_as_firestore_allows(self, ctx: Any, kind: str) -> None:
+        annotation, value = cast(Any, int), cast(Any, 5)
+        for level in range(MAX_DEPTH):
+            if kind.startswith("lists") and level % 2:
+                annotation, value = list[annotation], [value]  # type: ignore[valid-type]
+            elif kind.endswith("Maps"):
+
+                class Part(Map):
+                    x: Field[annotation]  # type: ignore[valid-type]
+
+                annotation, value = Part, Part(x=value)
+            else:
+                inner = annotation if kind != "unions" else Union[annotation, str, None]
+                annotation, value = dict[str, inner], {"x": value}  # type: ignore[valid-type]
+
+        class Deep(Model, collection="deep"):
+            x: Field[annotation]  # type: ignore[valid-type]
+
+        ctx.save(Deep(id="a", x=value))
+        assert value == ctx.get(Deep, "a").x
+
+    def test_a_registry_that_nobody_holds_is_forgotten(self, db: Database) -> None:
+        def use() -> weakref.ref[TypeRegistry]:
+            registry = TypeRegistry()
+            registry.register(Decimal, serialize=str, deserialize=Decimal)
+            ctx = db.context(type_registry=registry)
+            ctx.save(whole_city())
+            assert whole_city() == ctx.get(City, "SF")
+            ctx.update(City, "SF", {City.budget: Decimal(5)})
+            return weakref.ref(registry)
+
+        for registry in (use(), use()):
+            gc.collect()
+            assert registry() is None
 
     @pytest.mark.parametrize("document_id", ["", "a/b", ".", "..", "__x__", "\ud800", "a" * 1501, "a/b/c"])
     def test_ids_never_reach_another_collection(self, ctx: Any, document_id: str) -> None:

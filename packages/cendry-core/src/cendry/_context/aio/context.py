@@ -13,7 +13,7 @@ from ..._model.metadata import ref_of, remembered
 from ..._model.model import Model
 from ..._query.fields import FieldKey
 from ..._query.results import reader
-from ..._types.analysis import TypeRegistry
+from ..._types.registry import TypeRegistry
 from ...backend import AsyncBackend
 from ...codec import codec_for
 from ...errors import DocumentAlreadyExistsError, DocumentNotFoundError

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from typing import Any, Final
 
-from ..._types.analysis import TypeRegistry
+from ..._types.registry import TypeRegistry
 from ...backend import AsyncBackend, StoredDocument
 from ...errors import TransactionContentionError
 from ...plan import AggregationPlan, GetPlan, QueryPlan

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any, Final
 
-from ..._types.analysis import TypeRegistry
+from ..._types.registry import TypeRegistry
 from ...backend import Backend, StoredDocument
 from ...errors import TransactionContentionError
 from ...plan import AggregationPlan, GetPlan, QueryPlan

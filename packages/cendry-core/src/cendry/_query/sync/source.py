@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from ..._types.analysis import TypeRegistry
+from ..._types.registry import TypeRegistry
 from ...backend import StoredDocument
 from ...plan import AggregationPlan, QueryPlan
 

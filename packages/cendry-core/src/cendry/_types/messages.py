@@ -1,46 +1,13 @@
-"""Documents as protobuf messages, as Firestore and Datastore have them. Imports no protobuf."""
+"""Stored values in the protobuf messages of a database: read and written by the rows of the kinds."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
-from ..paths import FieldPath
 from ..reference import Ref
-from ..values import GeoPoint, Vector
-from .protobuf import decode_geo_point, decode_timestamp, write_geo_point, write_timestamp
-
-COMMON_FIELDS: Final[Mapping[str, str]] = {
-    "null": "null_value",
-    "bool": "boolean_value",
-    "int": "integer_value",
-    "float": "double_value",
-    "str": "string_value",
-    "timestamp": "timestamp_value",
-    "geo_point": "geo_point_value",
-    "array": "array_value",
-}
-"""The fields of a value message that are called the same in both databases, by kind."""
-
-OPERATORS: Final[Mapping[str, str]] = {
-    "<": "LESS_THAN",
-    "<=": "LESS_THAN_OR_EQUAL",
-    ">": "GREATER_THAN",
-    ">=": "GREATER_THAN_OR_EQUAL",
-    "==": "EQUAL",
-    "!=": "NOT_EQUAL",
-    "in": "IN",
-    "not-in": "NOT_IN",
-}
-"""The operators of filters that are called the same in both databases, by core's."""
-
-# The kinds that protobuf holds as Python holds them.
-_PLAIN: Final[Mapping[type[Any], str]] = {bool: "bool", int: "int", float: "float", str: "str", bytes: "bytes"}
-
-_Read = Callable[[Any, Any], Any]
-_Write = Callable[[Any, Any, Any], None]
+from .kinds import ROWS, Kind
 
 
 class MessageValues(ABC):
@@ -51,44 +18,35 @@ class MessageValues(ABC):
     methods take is what its references are relative to.
 
     Attributes:
-        fields: The field of a value message that holds a kind.
+        fields: The field of a value message that holds a kind, for each kind that the database has.
         inner: The field of a document, and of a map, that holds its own fields: `fields` or `properties`.
-        has_vectors: Whether a map may stand for a vector.
     """
 
-    fields: ClassVar[Mapping[str, str]]
+    fields: ClassVar[Mapping[Kind, str]]
     inner: ClassVar[str]
-    has_vectors: ClassVar[bool] = False
 
     def __init__(self) -> None:
         fields = self.fields
-        self._plain = frozenset(fields[kind] for kind in _PLAIN.values())
-        self._readers: dict[str, _Read] = {
-            fields["null"]: lambda _value, _base: None,
-            fields["timestamp"]: lambda value, _base: decode_timestamp(value),
-            fields["geo_point"]: lambda value, _base: decode_geo_point(value),
+        rows = [row for row in ROWS if row.name in fields]
+        self._plain = frozenset(fields[row.name] for row in rows if row.plain)
+        self._readers = {fields[row.name]: row.read for row in rows if row.read is not None and not row.marker}
+        self._marked = [(row.marker, row.read) for row in rows if row.read is not None and row.marker]
+        self._map = fields["map"]
+        self._nested_readers: dict[str, Callable[[Any, Any], Any]] = {
             fields["array"]: self._decode_array,
-            fields["map"]: self._decode_map,
+            self._map: self._decode_map,
             fields["reference"]: self.decode_reference,
         }
-        self._plain_fields = {python: fields[kind] for python, kind in _PLAIN.items()}
-        self._writers: dict[type[Any], _Write] = {
-            type(None): self._write_null,
-            datetime: lambda target, value, _base: write_timestamp(target.timestamp_value, value),
+        self._plain_fields = {row.python: fields[row.name] for row in rows if row.plain}
+        self._writers = {row.python: row.write for row in rows if row.write is not None}
+        self._nested_writers: dict[type[Any], Callable[[Any, Any, Any], None]] = {
             Ref: self.write_reference,
-            GeoPoint: lambda target, value, _base: write_geo_point(target, value),
-            Vector: self.write_vector,
             list: self._write_array,
             tuple: self._write_array,
             dict: self._write_map,
         }
-        self._map = fields["map"]
 
-    # --- what is the database's own ---
-
-    def decode_map(self, fields: Any, base: Any) -> Any:
-        """The stored value that a map holds."""
-        return self.decode_fields(fields, base)
+    # --- the database's own ---
 
     @abstractmethod
     def decode_reference(self, value: Any, base: Any) -> Any:
@@ -103,16 +61,12 @@ class MessageValues(ABC):
         """
 
     @abstractmethod
-    def write_vector(self, target: Any, vector: Vector, base: Any) -> None:
-        """Make a value message hold a vector."""
-
-    @abstractmethod
     def is_own(self, value: Any) -> bool:
         """Whether a value whose class derives from that of a stored value is one of the SDK's own."""
 
     @abstractmethod
-    def write_own(self, target: Any, value: Any, base: Any) -> None:
-        """Make a value message hold a value of the SDK's.
+    def write_own(self, target: Any, value: Any) -> None:
+        """Make a value message hold a value of the SDK's own, or a copy of a value message.
 
         Raises:
             TypeError: It is of no kind that the database stores.
@@ -132,14 +86,21 @@ class MessageValues(ABC):
         if kind in self._plain:
             return getattr(value, kind)
         read = self._readers.get(kind)
-        return value if read is None else read(value, base)
+        if read is not None:
+            return read(value)
+        read_nested = self._nested_readers.get(kind)
+        return value if read_nested is None else read_nested(value, base)
 
     def _decode_array(self, value: Any, base: Any) -> list[Any]:
         decode = self.decode_value
         return [decode(element, base) for element in value.array_value.values]
 
     def _decode_map(self, value: Any, base: Any) -> Any:
-        return self.decode_map(getattr(getattr(value, self._map), self.inner), base)
+        fields = getattr(getattr(value, self._map), self.inner)
+        for marker, read in self._marked:
+            if marker in fields and (found := read(value)) is not value:
+                return found
+        return self.decode_fields(fields, base)
 
     # --- writing ---
 
@@ -164,7 +125,9 @@ class MessageValues(ABC):
         if field is not None:
             setattr(target, field, value)
         elif (write := self._writers.get(python)) is not None:
-            write(target, value, base)
+            write(target, value)
+        elif (write_nested := self._nested_writers.get(python)) is not None:
+            write_nested(target, value, base)
         else:
             self._write_other(target, value, base)
 
@@ -177,12 +140,13 @@ class MessageValues(ABC):
                     return
             for python, write in self._writers.items():
                 if isinstance(value, python):
-                    write(target, value, base)
+                    write(target, value)
                     return
-        self.write_own(target, value, base)
-
-    def _write_null(self, target: Any, _value: None, _base: Any) -> None:
-        target.null_value = 0
+            for python, write_nested in self._nested_writers.items():
+                if isinstance(value, python):
+                    write_nested(target, value, base)
+                    return
+        self.write_own(target, value)
 
     def _write_array(self, target: Any, value: Sequence[Any], base: Any) -> None:
         array = target.array_value
@@ -245,32 +209,3 @@ class MessageData(MutableMapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({dict(self)!r})"
-
-
-# --- aggregations ---
-
-
-def fill_aggregations(target: Any, aggregations: Sequence[Any], write_path: Callable[[Any, FieldPath], None]) -> None:
-    """Add the `Aggregation`s of a plan to a repeated field of messages.
-
-    Args:
-        target: The repeated field.
-        aggregations: What is computed.
-        write_path: Writes the field that is aggregated; takes the message of the function and the path.
-    """
-    for number, aggregation in enumerate(aggregations):
-        function = getattr(target.add(alias=_alias(number)), aggregation.function)
-        function.SetInParent()
-        if aggregation.path is not None:
-            write_path(function, aggregation.path)
-        if aggregation.up_to is not None:
-            function.up_to.value = aggregation.up_to
-
-
-def aggregation_values(fields: Any, count: int, decode: Callable[[Any], Any]) -> tuple[int | float | None, ...]:
-    """The values of `count` aggregations, in their order, from a protobuf map."""
-    return tuple(decode(fields[_alias(number)]) for number in range(count))
-
-
-def _alias(number: int) -> str:
-    return f"figure_{number}"

@@ -6,32 +6,17 @@ import enum
 import functools
 import types
 from collections import abc
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from typing import (
-    TYPE_CHECKING,
-    Annotated,
-    Any,
-    Final,
-    ForwardRef,
-    Literal,
-    NewType,
-    TypeAlias,
-    TypeVar,
-    Union,
-    cast,
-    get_args,
-    get_origin,
-)
-from uuid import UUID
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, TypeVar, Union, cast, get_args, get_origin
 
 from typing_extensions import get_type_hints
 
 from .._interop.google import sdk_class_kind
 from ..reference import Ref
-from ..values import GeoPoint, Vector
+from .converted import CONVERSIONS
 from .foreign import declared_fields, is_named_tuple, style_of, substitute, type_arguments
-from .registry import TYPE_ALIASES, BaseTypeHandler, TypeRegistry, default_registry, register_type
+from .kinds import INT64, ROW, ROWS, FirestoreValue, Kind
+from .registry import TYPE_ALIASES, KnownTypes, TypeRegistry, default_registry
 from .shapes import (
     Anything,
     Array,
@@ -39,7 +24,6 @@ from .shapes import (
     Dict,
     EnumMember,
     FixedArray,
-    Kind,
     Nullable,
     OneOf,
     OneValue,
@@ -55,39 +39,6 @@ from .shapes import (
     type_name,
 )
 
-__all__ = [
-    "BaseTypeHandler",
-    "FirestoreValue",
-    "TypeRegistry",
-    "default_registry",
-    "record_of",
-    "register_type",
-    "shape_of",
-    "type_name",
-]
-
-if TYPE_CHECKING:
-    FirestoreValue: TypeAlias = Union[
-        None,
-        bool,
-        int,
-        float,
-        str,
-        bytes,
-        datetime,
-        GeoPoint,
-        Vector,
-        Ref[Any],
-        "list[FirestoreValue]",
-        "dict[str, FirestoreValue]",
-    ]
-else:
-    # Without forward references, which nobody could resolve in the modules of users.
-    FirestoreValue = Union[
-        None, bool, int, float, str, bytes, datetime, GeoPoint, Vector, Ref[Any], list[Any], dict[str, Any]
-    ]
-"""Whatever Firestore can hold; as an annotation, it is stored and read as given."""
-
 
 def shape_of(
     annotation: Any, registry: TypeRegistry = default_registry, *, enum_by: Literal["value", "name"] = "value"
@@ -102,29 +53,19 @@ def shape_of(
     Raises:
         TypeError: Firestore can't hold the type, or something inside it, which the message names.
     """
-    return _Survey(registry, enum_by).shape(annotation)
+    return _Survey(registry.known, enum_by).shape(annotation)
 
 
-_SCALARS: Final[dict[Any, Shape]] = {
+_KNOWN: Final[Mapping[Any, Shape]] = {
     None: Scalar("null"),
-    type(None): Scalar("null"),
-    bool: Scalar("bool"),
-    int: Scalar("int"),
-    float: Scalar("float"),
-    str: Scalar("str"),
-    bytes: Scalar("bytes"),
-    datetime: Scalar("timestamp"),
-    GeoPoint: Scalar("geo_point"),
-    Vector: Scalar("vector"),
-    Decimal: Converted("str", Decimal),
-    UUID: Converted("str", UUID),
-    date: Converted("timestamp", date),
-    time: Converted("timestamp", time),
-    timedelta: Converted("int", timedelta),
+    **{row.python: Scalar(row.name) for row in ROWS},
+    **{row.python: Converted(row.kind, row.python) for row in CONVERSIONS},
+    Ref: Reference(None),
     Any: Anything(),
     FirestoreValue: Anything(),
 }
-_PLAIN: Final = frozenset((type(None), bool, int, float, str, bytes))
+_PLAIN: Final = frozenset((type(None), *(row.python for row in ROWS if row.plain)))
+_NOT_IN_ARRAYS: Final = frozenset(row.name for row in ROWS if not row.in_arrays)
 _ARRAYS: Final = (list, set, frozenset)
 _INSTEAD: Final[dict[Any, str]] = {
     abc.Sequence: "list[...]",
@@ -144,21 +85,21 @@ _INSTEAD: Final[dict[Any, str]] = {
 class _Survey:
     """One walk over an annotation."""
 
-    def __init__(self, registry: TypeRegistry, enum_by: Literal["value", "name"]) -> None:
-        self.registry = registry
+    def __init__(self, known: KnownTypes, enum_by: Literal["value", "name"]) -> None:
+        self.known = known
         self.enum_by: Literal["value", "name"] = enum_by
         self.aliases: list[Any] = []
         self.surveyed: set[Any] = set()
 
     def shape(self, annotation: Any) -> Shape:
-        registered = self.registry.lookup(annotation)
+        registered = self.known.lookup(annotation)
         if registered is not None:
             return registered
         if isinstance(annotation, (str, ForwardRef)):
             name = annotation if isinstance(annotation, str) else annotation.__forward_arg__
             raise TypeError(f"the name {name!r} is not resolved")
         try:
-            known = _SCALARS.get(annotation)
+            known = _KNOWN.get(annotation)
         except TypeError:
             known = None
         if known is not None:
@@ -177,8 +118,8 @@ class _Survey:
             return self.union(annotation, arguments)
         if origin is Literal:
             return self.literal(annotation, arguments)
-        if origin is not None and self.registry.lookup(origin) is not None:
-            return cast(Shape, self.registry.lookup(origin))
+        if origin is not None and self.known.lookup(origin) is not None:
+            return cast(Shape, self.known.lookup(origin))
         python: Any = origin or annotation
         if not isinstance(python, type):
             raise self.unsupported(annotation)
@@ -200,7 +141,7 @@ class _Survey:
         kind = sdk_class_kind(python)
         if kind == "reference":
             raise TypeError(f"{type_name(python)} needs a client to be read back; use cendry.Ref, which needs none")
-        if kind in ("geo_point", "vector", "timestamp"):
+        if kind in ROW:
             return SdkValue(cast(Kind, kind), python)
         style = style_of(python)
         if style == "model":
@@ -241,8 +182,9 @@ class _Survey:
                 f"{type_name(annotation)} has an array directly in an array, which Firestore can't hold; "
                 "put the inner one into a Map"
             )
-        if "vector" in kinds:
-            raise TypeError(f"{type_name(annotation)} has a vector in an array, which Firestore can't hold; use a Map")
+        if kinds & _NOT_IN_ARRAYS:
+            (kind, *_) = kinds & _NOT_IN_ARRAYS
+            raise TypeError(f"{type_name(annotation)} has a {kind} in an array, which Firestore can't hold; use a Map")
         if python in (set, frozenset) and _is_unhashable(found):
             raise TypeError(f"{type_name(annotation)} can't be built: {type_name(item)} is not hashable")
         return found
@@ -285,7 +227,7 @@ class _Survey:
         if self.enum_by == "value":
             for member in python:
                 value = plain_value(member)
-                if type(value) not in _PLAIN or (type(value) is int and not -(2**63) <= value < 2**63):
+                if type(value) not in _PLAIN or (type(value) is int and value not in INT64):
                     raise TypeError(
                         f"{member} has a value that Firestore can't hold as such, {value!r}; "
                         'store the enum with field(enum_by="name")'
@@ -334,7 +276,7 @@ class _Survey:
             taken.update(dict.fromkeys(kinds or ()))
 
     def record(self, python: type[Any], style: Style, arguments: tuple[Any, ...]) -> Shape:
-        record = record_of(python, style, self.registry, arguments)
+        record = record_of(python, style, self.known, arguments)
         # Cendry's own classes were looked at when they were defined.
         if style != "map" and (python, arguments) not in self.surveyed:
             self.surveyed.add((python, arguments))
@@ -352,17 +294,15 @@ class _Survey:
         self.enum_by = enum_by
 
 
-def record_of(
-    python: type[Any], style: Style, registry: TypeRegistry = default_registry, arguments: tuple[Any, ...] = ()
-) -> Record:
+def record_of(python: type[Any], style: Style, known: KnownTypes, arguments: tuple[Any, ...] = ()) -> Record:
     """The shape of a class with fields; its fields are looked at when they are asked for."""
-    known = type_arguments(python, arguments)
+    parameters = type_arguments(python, arguments)
 
     @functools.cache
     def load() -> tuple[RecordField, ...]:
         found: list[RecordField] = []
         for declared in declared_fields(python, style):
-            shape = shape_of(substitute(declared.annotation, known), registry, enum_by=declared.enum_by)
+            shape = _Survey(known, declared.enum_by).shape(substitute(declared.annotation, parameters))
             if declared.nullable and not isinstance(shape, (Nullable, Anything)):
                 shape = Nullable(shape)
             found.append(
@@ -378,7 +318,7 @@ def record_of(
             )
         return tuple(found)
 
-    return Record(python, style, tuple(known.items()), load)
+    return Record(python, style, tuple(parameters.items()), load)
 
 
 def _is_unhashable(shape: Shape) -> bool:
