@@ -170,7 +170,7 @@ def test_ids_are_checked() -> None:
         with pytest.raises(InvalidDocumentIdError):
             from_dict(City, {**BY_NAME, "id": bad}, include_id=True)
         (problem,) = validate(City, {**BY_NAME, "id": bad}, include_id=True)
-        assert ("id", "a legal document id") == (problem.path, problem.expected)
+        assert ("id", "a valid document id") == (problem.path, problem.expected)
 
 
 def test_wrong_values_are_named() -> None:

@@ -219,10 +219,10 @@ def test_attributes_of_what_has_no_fields() -> None:
 
 
 def test_keys_of_what_has_nothing_inside() -> None:
-    message = "City.name is str; there is nothing inside it to name 'k'."
+    message = "City.name is str; it contains no field or key 'k'."
     assert message == refusal(TypeError, lambda: City.name["k"])  # type: ignore[misc]
     assert "City.id is str; there is nothing inside" in refusal(TypeError, lambda: City.id["k"])  # type: ignore[misc]
-    assert "there is nothing inside it to name 'left'" in refusal(TypeError, lambda: City.pair["left"])  # type: ignore[misc]
+    assert "it contains no field or key 'left'" in refusal(TypeError, lambda: City.pair["left"])  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("key", [0, slice(1), None, City])
@@ -239,7 +239,7 @@ def test_a_field_of_another_map() -> None:
     assert "Mayor.since is a field of Mayor, but City.plain holds Person." == refusal(
         TypeError, lambda: City.plain[Mayor.since]
     )
-    assert "Street.name is a field of Street, but City.regions is no embedded map." == refusal(
+    assert "Street.name is a field of Street, but City.regions is not an embedded map." == refusal(
         TypeError,
         lambda: City.regions[Street.name],  # type: ignore[misc]
     )

@@ -256,7 +256,7 @@ def test_queries_of_either_twin_are_run_by_both(ctx: Any, cities: Any, twin: str
         assert bound.ids() == ["a", "b"]
         assert repr(bound) == f"{'' if twin == 'sync' else 'Async'}Query(City, City.state == 'CA')"
     assert Query(City)._source is None
-    with pytest.raises(TypeError, match=r"select\(query\) takes nothing more; narrow it with query\.filter"):
+    with pytest.raises(TypeError, match=r"select\(query\) takes no other arguments; use query\.filter"):
         ctx.select(Query(City), City.state == "CA")
 
 

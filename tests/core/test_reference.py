@@ -85,5 +85,5 @@ def test_a_declared_parent_is_held_to() -> None:
 
 
 def test_what_has_no_collection_has_no_documents() -> None:
-    with pytest.raises(TypeError, match="has no collection: it is no Model, or an abstract one"):
+    with pytest.raises(TypeError, match="has no collection: it is not a Model, or it is abstract"):
         document_path(Tag, "x")

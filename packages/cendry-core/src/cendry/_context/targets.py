@@ -43,7 +43,7 @@ def model_of(ref: Ref[Any]) -> type[Any]:
         CendryError: The reference doesn't know it.
     """
     if ref.model is None:
-        raise CendryError(f"{ref!r} doesn't know the model of its document; say ref.as_model(City).")
+        raise CendryError(f"{ref!r} doesn't know the model of its document; use ref.as_model(City).")
     return ref.model
 
 

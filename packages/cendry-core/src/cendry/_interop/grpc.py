@@ -157,7 +157,7 @@ class Deadline:
 
     def exceeded(self, cause: object, api: ApiCore) -> Any:
         """The error for a timeout that was reached, the same whatever was tried meanwhile."""
-        return api.exceptions.DeadlineExceeded(f"Not done within {self._timeout} seconds; the last failure: {cause}")
+        return api.exceptions.DeadlineExceeded(f"Not completed within {self._timeout} seconds; last failure: {cause}")
 
     def exhausted(self, error: Any, api: ApiCore) -> Any:
         """What to raise when the retry policy gave up: its own error, unless the caller's timeout was the reason."""
@@ -240,8 +240,8 @@ class ClientConnection:
         """
         if self.is_closed:
             raise CendryError(
-                f"The connection to {self.database_kind} was closed in the middle of a read; end all reads before you "
-                "close the context or its backend."
+                f"The connection to {self.database_kind} was closed in the middle of a read; finish all reads "
+                "before closing the context or its backend."
             ) from error
 
 
@@ -265,6 +265,6 @@ def check_client(client: Any, kind: type[Any], name: str, hint: str = "", **sett
     if any(value is not None for value in settings.values()):
         *names, last = settings
         raise TypeError(
-            f"Give either client=, which knows its {', '.join(names)} and {last}, "
+            f"Pass either client=, which already has its {', '.join(names)} and {last}, "
             f"or {', '.join(f'{each}=' for each in names)} and {last}=."
         )

@@ -216,6 +216,6 @@ class AsyncReads:
             return AsyncQuery(target, *filters, **options)
         if filters or options:
             raise TypeError(
-                "select(query) takes nothing more; narrow it with query.filter(...) and its other builders."
+                "select(query) takes no other arguments; use query.filter(...) and its other builders."
             )
         return cast("AsyncQuery[Any]", rebuilt(AsyncQuery, target))
