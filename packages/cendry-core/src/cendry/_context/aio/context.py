@@ -469,7 +469,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
 
         Raises:
             TransactionContentionError: All attempts were aborted; nothing was written.
-            CendryError: A transaction is running here already.
+            CendryError: A transaction is already running here.
         """
         if function is None:
             return AsyncScope(self._sender, read_only)

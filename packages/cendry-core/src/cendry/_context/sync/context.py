@@ -469,7 +469,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
 
         Raises:
             TransactionContentionError: All attempts were aborted; nothing was written.
-            CendryError: A transaction is running here already.
+            CendryError: A transaction is already running here.
         """
         if function is None:
             return Scope(self._sender, read_only)
