@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cendry import Cendry, DatastoreBackend, from_dict
 from cendry.plan import Set
-from cendry_datastore._indexing import NO_MARKS, EntityPath, Marks
+from cendry_datastore._exclusions import NO_EXCLUSIONS, EntityPath, Exclusions
 from cendry_memory.emulator import DATASTORE_MODE, EmulatorUnavailableError, emulators_required, running
 from codec_model import DATA, City
 from figures import Figures
@@ -33,7 +33,7 @@ def backend() -> Iterator[DatastoreBackend]:
         pytest.skip(str(error))
 
 
-def fill(backend: DatastoreBackend, kind: str, data: dict[str, Any], unindexed: Marks = NO_MARKS) -> None:
+def fill(backend: DatastoreBackend, kind: str, data: dict[str, Any], unindexed: Exclusions = NO_EXCLUSIONS) -> None:
     for start in range(0, ENTITIES, 500):
         paths = [EntityPath(f"{kind}/c{number:04}", unindexed) for number in range(start, start + 500)]
         backend.commit([Set(path, data) for path in paths])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import random
@@ -41,6 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    # They wait for emulators half of the time, which keep a processor busy themselves.
+    return min(4, (os.cpu_count() or 1) + 1)
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     seed = config.getoption("--hypothesis-seed")
     drawn = "" if seed is None else f", --hypothesis-seed={seed}"
@@ -57,6 +63,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if any(collection_path.is_relative_to(path) for path in asked_for):
         config.stash[absent_suites][collection_path.name] = f"runs in an environment of its own: {command}"
     return True
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # What was collected stays to the end: a test that collects garbage need not walk through all of it.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ def in_long_tuple(inner: Any, value: Any) -> Deep:
 
 
 def in_named_tuple(inner: Any, value: Any) -> Deep:
-    python: Any = NamedTuple("Holder", [("x", inner)])
+    python: Any = NamedTuple("Holder", [("x", inner)])  # type: ignore[name-match]
     return python, python(value)
 
 

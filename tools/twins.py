@@ -12,8 +12,8 @@ and stands beside it. A single class or function of another module has its twin 
 In the sync twin
 
 - `async` and `await` are gone, and `[x async for x in y]` is `list(y)`;
-- `AsyncName` is `Name`, `async_name` is `name`, `Awaitable[X]` and `Coroutine[Any, Any, X]` are `X`, and the names of
-  the protocols are the sync ones (`NAMES`); of what only awaits its argument, that is left (`PASSED`);
+- `AsyncName` is `Name`, `async_name` is `name`, `name_aio` is `name_sync`, and other names are those of `NAMES`;
+- `Awaitable[X]` and `Coroutine[Any, Any, X]` are `X`, and calls of what only awaits its argument (`PASSED`) are it;
 - comments, docstrings and messages follow (`PROSE`, `SENTENCES`);
 - imports that are no longer used are dropped.
 
@@ -55,8 +55,6 @@ NAMES: Final = {
     "__aiter__": "__iter__",
     "__anext__": "__next__",
     "aclose": "close",
-    "aio": "sync",
-    "_aio": "_sync",
     "aiter": "iter",
     "anext": "next",
     "asynccontextmanager": "contextmanager",
@@ -90,6 +88,7 @@ SENTENCES: Final = {
     "from several tasks and event loops at once.": "from several threads at once.",
     " of the database for the running event loop,": " of the database,",
     "\n    Reads are awaited; writes are queued without.": "",
+    " use in each event loop,": " use,",
     # cendry_memory
     (
         "Nothing ever waits for another task; but every call lets other tasks run once, as a call over a network would,"
@@ -105,9 +104,6 @@ SENTENCES: Final = {
             RuntimeError: A listener's callback asks for it, and would wait for itself.""",
 }
 """What is said of one twin and not of the other, to the letter."""
-
-BY_HAND: Final = ["packages/cendry-firestore/src/cendry_firestore/_aio.py"]
-"""Sources whose twins are written by hand."""
 
 
 class Edit(NamedTuple):
@@ -217,7 +213,8 @@ def sync_name(name: str) -> str:
     """What a name is called in the sync twin."""
     if name in NAMES:
         return NAMES[name]
-    return re.sub(r"(?:^|(?<=_))async_", "", re.sub(r"^(_*)Async(?=[A-Z])", r"\1", name))
+    name = re.sub(r"^(_*)Async(?=[A-Z])", r"\1", name)
+    return re.sub(r"(?:^|(?<=_))aio$", "sync", re.sub(r"(?:^|(?<=_))async_", "", name))
 
 
 def sync_prose(text: str) -> str:
@@ -353,7 +350,6 @@ def stale(root: Path) -> dict[Path, str | None]:
     found: dict[Path, str | None] = {}
     paths = list(modules(root))
     twins = {root / twin: path for path in paths if (twin := twin_of(path.relative_to(root)))}
-    twins = {twin: path for twin, path in twins.items() if path.relative_to(root).as_posix() not in BY_HAND}
     for path in sorted({*paths, *twins}):
         source = twins.get(path, path)
         try:

@@ -27,7 +27,7 @@ def run_python(code: str) -> str:
     return answer.stdout.strip()
 
 
-def test_imports_point_one_way():
+def test_imports_point_one_way() -> None:
     # In a process of its own: it switches off the loggers of whoever calls it.
     code = """
 import sys
@@ -45,14 +45,14 @@ sys.exit(lint_imports(config_filename="pyproject.toml", no_cache=True))
     assert 0 == answer.returncode, answer.stdout
 
 
-def test_importing_cendry_imports_no_google_module():
+def test_importing_cendry_imports_no_google_module() -> None:
     code = (
         "import cendry, sys; print([name for name in sys.modules if name.split('.')[0] in ('google', 'grpc', 'proto')])"
     )
     assert "[]" == run_python(code)
 
 
-def test_models_work_without_any_google_package():
+def test_models_work_without_any_google_package() -> None:
     code = textwrap.dedent(BLOCK_GOOGLE) + textwrap.dedent("""
         from cendry import Field, GeoPoint, Map, Model, Query, Ref, field, from_dict, to_dict, validate
 
@@ -73,7 +73,7 @@ def test_models_work_without_any_google_package():
     assert "Query(City, City.mayor[Mayor.name] == 'x', limit=1)" == run_python(code)
 
 
-def test_a_name_of_an_absent_backend_names_the_extra_to_install():
+def test_a_name_of_an_absent_backend_names_the_extra_to_install() -> None:
     code = textwrap.dedent(BLOCK_GOOGLE) + textwrap.dedent("""
         try:
             from cendry import FirestoreBackend
@@ -83,7 +83,7 @@ def test_a_name_of_an_absent_backend_names_the_extra_to_install():
     assert "cendry[firestore]" in run_python(code)
 
 
-def test_absent_names_are_not_listed():
+def test_absent_names_are_not_listed() -> None:
     code = (
         textwrap.dedent(BLOCK_GOOGLE)
         + "import cendry; print('FirestoreBackend' in dir(cendry), 'Cendry' in dir(cendry))"
@@ -91,6 +91,6 @@ def test_absent_names_are_not_listed():
     assert "False True" == run_python(code)
 
 
-def test_the_bridge_imports_no_firestore_package():
+def test_the_bridge_imports_no_firestore_package() -> None:
     code = "import cendry_datastore, sys; print([name for name in sys.modules if 'firestore' in name])"
     assert "[]" == run_python(code)

@@ -6,8 +6,10 @@ import importlib.util
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -17,15 +19,17 @@ HEADER = "# Generated from member/_aio.py by tools/twins.py; do not edit.\n"
 
 
 @pytest.fixture(scope="module")
-def tool():
+def tool() -> Any:
     spec = importlib.util.spec_from_file_location("twins", TOOL)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
 @pytest.fixture
-def member(tool, tmp_path, monkeypatch):
+def member(tool: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of a member's sources, in a checkout of its own without the sentences of Cendry's."""
     monkeypatch.setattr(tool, "ROOT", tmp_path)
     monkeypatch.setattr(tool, "SENTENCES", {})
@@ -35,15 +39,16 @@ def member(tool, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(tool, monkeypatch):
-    def run(*arguments):
+def run(tool: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    def run(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["twins.py", *arguments])
-        return tool.main()
+        code: int = tool.main()
+        return code
 
     return run
 
 
-def test_the_committed_twins_are_fresh_as_any_python_sees_without_a_package():
+def test_the_committed_twins_are_fresh_as_any_python_sees_without_a_package() -> None:
     start = time.perf_counter()
     answer = subprocess.run([sys.executable, "-I", TOOL, "--check"], capture_output=True, text=True, check=False)
     assert (0, "", "") == (answer.returncode, answer.stdout, answer.stderr)
@@ -88,14 +93,17 @@ def test_the_committed_twins_are_fresh_as_any_python_sees_without_a_package():
             "from a import B\nx = cast('B', y)\ndef f():\n    'No C.'\n",
         ),
         ("from __future__ import annotations\n", "from __future__ import annotations\n"),
-        ("from .._aio import a\nfrom .aio.b import c\na(c)\n", "from .._sync import a\nfrom .sync.b import c\na(c)\n"),
+        (
+            "from .._aio import a\nfrom .x_aio.aio import c\na(c)\n",
+            "from .._sync import a\nfrom .x_sync.sync import c\na(c)\n",
+        ),
         (
             "from ..a import b\n\n\nasync def f():\n    from . import c\n    b\n",
             "from ..a import b\n\n\ndef f():\n    b\n",
         ),
     ],
 )
-def test_rules(tool, source, expected):
+def test_rules(tool: Any, source: str, expected: str) -> None:
     assert expected == tool.sync_of(source)
 
 
@@ -114,17 +122,23 @@ def test_rules(tool, source, expected):
         ("from a import b  # sync: from c import d\nb = d\n", "from c import d\nb = d\n"),
     ],
 )
-def test_markers(tool, source, expected):
+def test_markers(tool: Any, source: str, expected: str) -> None:
     assert expected == tool.sync_of(source)
 
 
-def test_a_marker_of_nothing_is_an_error(member, run):
+def test_a_marker_of_nothing_is_an_error(member: Path, run: Callable[..., int]) -> None:
     (member / "_aio.py").write_text("f(\n    a,  # async-only\n)\n")
     with pytest.raises(SystemExit, match=r"^packages/member/src/member/_aio.py: line 2: no statement begins"):
         run("--check")
 
 
-def test_sentences_differ_to_the_letter_and_have_to_be_there(tool, member, run, monkeypatch, capsys):
+def test_sentences_differ_to_the_letter_and_have_to_be_there(
+    tool: Any,
+    member: Path,
+    run: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setattr(tool, "SENTENCES", {"in tasks.": "in threads."})
     assert '"""Runs in threads."""\n' == tool.sync_of('"""Runs in tasks."""\n')
     assert 1 == run("--check")
@@ -145,11 +159,13 @@ def test_sentences_differ_to_the_letter_and_have_to_be_there(tool, member, run, 
         ("a/audaio.py", None),
     ],
 )
-def test_where_a_twin_stands(tool, source, twin):
+def test_where_a_twin_stands(tool: Any, source: str, twin: str | None) -> None:
     assert twin == (found.as_posix() if (found := tool.twin_of(Path(source))) else None)
 
 
-def test_a_twin_is_written_marked_and_fresh(member, run, capsys):
+def test_a_twin_is_written_marked_and_fresh(
+    member: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
     (member / "_aio.py").write_text("async def f():\n    await g()\n")
     assert 0 == run()
     assert f"{HEADER}def f():\n    g()\n" == (member / "_sync.py").read_text()
@@ -159,7 +175,9 @@ def test_a_twin_is_written_marked_and_fresh(member, run, capsys):
     assert "" == capsys.readouterr().out
 
 
-def test_a_stale_twin_is_named_with_the_command(member, run, capsys):
+def test_a_stale_twin_is_named_with_the_command(
+    member: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
     (member / "_aio.py").write_text("async def f():\n    await g()\n")
     assert 1 == run("--check")
     assert not (member / "_sync.py").exists()
@@ -184,7 +202,9 @@ def test_a_stale_twin_is_named_with_the_command(member, run, capsys):
         (lambda text: text.replace("; do not edit", ""), 1),
     ],
 )
-def test_layout_alone_makes_no_twin_stale(member, run, edit, code):
+def test_layout_alone_makes_no_twin_stale(
+    member: Path, run: Callable[..., int], edit: Callable[[str], str], code: int
+) -> None:
     (member / "_aio.py").write_text('"""The docs."""\n\nfrom x import a, b\n\nf(a, b)  # why\nawait g("two" "words")\n')
     run()
     twin = member / "_sync.py"
@@ -196,7 +216,9 @@ def test_layout_alone_makes_no_twin_stale(member, run, edit, code):
     assert code == run("--check")
 
 
-def test_a_twin_without_a_source_is_removed(member, run, capsys):
+def test_a_twin_without_a_source_is_removed(
+    member: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
     (member / "_sync.py").write_text(HEADER)
     assert 1 == run("--check")
     assert (
@@ -207,7 +229,9 @@ def test_a_twin_without_a_source_is_removed(member, run, capsys):
     assert not (member / "_sync.py").exists()
 
 
-def test_a_class_has_its_twin_beside_it(member, run, capsys):
+def test_a_class_has_its_twin_beside_it(
+    member: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
     path = member / "module.py"
     head = dedent("""\
         from a import b

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PEERS = ROOT / "bench" / "peers"
 SOURCES = [ROOT / "packages" / member / "src" for member in ("cendry-core", "cendry-firestore", "cendry-memory")]

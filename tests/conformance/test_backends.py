@@ -22,12 +22,14 @@ class TestAsyncMemory(BackendConformance):
         return AsyncMemoryBackend()
 
 
+@pytest.mark.slow
 class TestMemoryInAFile(BackendConformance):
     @pytest.fixture
     def backend(self, tmp_path: Path) -> MemoryBackend:
         return MemoryBackend(tmp_path / "store.db")
 
 
+@pytest.mark.slow
 class TestAsyncMemoryInAFile(BackendConformance):
     @pytest.fixture
     def backend(self, tmp_path: Path) -> AsyncMemoryBackend:

@@ -41,6 +41,7 @@ CLASSIC = DATASTORE - {
 }
 
 
+@pytest.mark.slow
 class TestDatastoreMode(BackendConformance):
     features = DATASTORE
 
@@ -52,6 +53,7 @@ class TestDatastoreMode(BackendConformance):
         return DatastoreBackend(project=project)
 
 
+@pytest.mark.slow
 class TestClassicDatastore(BackendConformance):
     features = CLASSIC
 

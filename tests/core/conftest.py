@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
 import pytest
 from cendry import AsyncCendry, Cendry
+from cendry_memory.testing.driver import Driven, LoopThread
 from core.documents import NOW
 from core.recording import AsyncRecordingBackend, RecordingBackend
-from core.twins import Driven
 
 
 class NoPauses(Random):
@@ -33,7 +32,8 @@ def pauses() -> NoPauses:
 
 @pytest.fixture(params=["sync", "async"])
 def twin(request: pytest.FixtureRequest) -> str:
-    return request.param
+    name: str = request.param
+    return name
 
 
 @pytest.fixture
@@ -47,9 +47,8 @@ def make(twin: str) -> Iterator[Callable[..., Any]]:
     if twin == "sync":
         yield Cendry
         return
-    loop = asyncio.new_event_loop()
+    loop = LoopThread()
     yield lambda *arguments, **options: Driven(AsyncCendry(*arguments, **options), loop)
-    loop.run_until_complete(loop.shutdown_asyncgens())
     loop.close()
 
 

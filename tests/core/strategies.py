@@ -65,7 +65,7 @@ def leaves(floats: st.SearchStrategy[float]) -> tuple[list[Case], list[Case]]:
         (bytes, st.binary(max_size=8)),
         (datetime, moments),
         (GeoPoint, points),
-        (Ref[City], st.builds(Ref, st.just(City), parts)),
+        (Ref[City], st.builds(Ref, st.just(City), parts)),  # type: ignore[valid-type]
         (Ref, st.builds(Ref.from_path, st.just("docs/SF") | parts.map("docs/{}".format))),
         (Decimal, st.decimals(allow_nan=False)),
         (UUID, st.uuids()),
@@ -93,7 +93,7 @@ MEMBERS: list[Case] = [
     (bool, st.booleans()),
     (bytes, st.binary(max_size=3)),
     (GeoPoint, points),
-    (Ref[City], st.builds(Ref, st.just(City), parts)),
+    (Ref[City], st.builds(Ref, st.just(City), parts)),  # type: ignore[valid-type]
     (dt.time, st.times()),
     (Decimal, st.decimals(allow_nan=False)),
     (list[Level], st.lists(st.sampled_from(Level), max_size=3)),
@@ -134,7 +134,7 @@ def cases(draw: st.DrawFn, depth: int = 0, nan: bool = False) -> Case:
     if kind in ("set", "frozenset"):
         annotation, values = draw(st.sampled_from(hashable))
         make: Any = st.sets if kind == "set" else st.frozensets
-        return {"set": set, "frozenset": frozenset}[kind][annotation], make(values, max_size=3)
+        return {"set": set, "frozenset": frozenset}[kind][annotation], make(values, max_size=3)  # type: ignore[index]
     if kind == "pair":
         return Pair, st.builds(Pair, int64, st.none() | st.text(max_size=3))
     if kind == "typeddict":
@@ -150,9 +150,9 @@ def cases(draw: st.DrawFn, depth: int = 0, nan: bool = False) -> Case:
         if has_array(inner):
             inner, values = draw(st.sampled_from(hashable))
         listed = st.lists(values, max_size=3)
-        return (list[inner], listed) if kind == "list" else (tuple[inner, ...], listed.map(tuple))
+        return (list[inner], listed) if kind == "list" else (tuple[inner, ...], listed.map(tuple))  # type: ignore[valid-type]
     if kind == "dict":
-        return dict[str, inner], st.dictionaries(keys, values, max_size=3)
+        return dict[str, inner], st.dictionaries(keys, values, max_size=3)  # type: ignore[valid-type]
     if kind == "optional":
         return (inner, values) if inner is Any else optional((inner, values))
     if kind == "dataclass":
@@ -174,7 +174,7 @@ def documents(draw: st.DrawFn, nan: bool = False) -> Any:
         how = draw(st.sampled_from(["value", "name"]))
         value = draw(strategy)
         default: Any = draw(st.sampled_from([{}, {"default_factory": lambda value=value: value}]))
-        fields[f"f{index}"] = (annotation, field(alias=f"alias {index}", enum_by=how, **default))
+        fields[f"f{index}"] = (annotation, field(alias=f"alias {index}", enum_by=how, **default))  # type: ignore[call-overload]
         values[f"f{index}"] = value
     options = {"frozen": draw(st.booleans()), "extra": draw(st.sampled_from(["ignore", "forbid", "keep"]))}
     return make_model(fields, **options)(id=draw(st.none() | parts), **values)

@@ -39,12 +39,12 @@ class Mayor(Map):
 
 
 @pytest.fixture(params=[FUTURE, ""], ids=["strings", "evaluated"])
-def module(request) -> Iterator[Any]:
+def module(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Builds modules from source, once with all annotations as strings and once with them evaluated."""
     made: list[str] = []
 
     def build(source: str, name: str = "sample") -> types.ModuleType:
-        new = types.ModuleType(f"tests_{name}_{len(made)}_{request.param_index}")
+        new = types.ModuleType(f"tests_{name}_{len(made)}_{request.param_index}")  # type: ignore[attr-defined]
         sys.modules[new.__name__] = new
         made.append(new.__name__)
         exec(
@@ -66,7 +66,7 @@ def types_of(cls: Any) -> dict[str, Any]:
 # Both ways of writing
 
 
-def test_plain_containers_and_optional_types(module):
+def test_plain_containers_and_optional_types(module: Any) -> None:
     sample = module("""
         class City(Model, collection="cities"):
             KINDS: ClassVar[int] = 3
@@ -85,8 +85,8 @@ def test_plain_containers_and_optional_types(module):
     assert {
         "name": str,
         "mayor": Optional[sample.Mayor],
-        "maps": dict[str, list[sample.Mayor]],
-        "twin": Optional[Ref[sample.City]],
+        "maps": dict[str, list[sample.Mayor]],  # type: ignore[name-defined]
+        "twin": Optional[Ref[sample.City]],  # type: ignore[name-defined]
         "long": Optional[Union[int, str]],
         "said": str,
         "some": sample.Mayor,
@@ -95,7 +95,7 @@ def test_plain_containers_and_optional_types(module):
     assert ["SAID", "SOME"] == [sample.City.said.alias, sample.City.some.alias]
 
 
-def test_quoted_forward_references(module):
+def test_quoted_forward_references(module: Any) -> None:
     sample = module("""
         class Node(Map):
             children: Field[list["Node"]]
@@ -108,18 +108,18 @@ def test_quoted_forward_references(module):
     """)
     node = sample.Node
     assert {
-        "children": list[node],
+        "children": list[node],  # type: ignore[valid-type]
         "parent": Optional[node],
-        "other": dict[str, node],
+        "other": dict[str, node],  # type: ignore[valid-type]
         "twice": Optional[node],
-        "typed": typing.List[node],  # noqa: UP006
+        "typed": typing.List[node],  # type: ignore[valid-type]  # noqa: UP006
         "annotated": Annotated[node, 3],
         "literal": Literal["Nowhere"],
     } == types_of(node)
     assert "leaf" == node(children=[], other={}, typed=[], annotated=None, literal="leaf").literal
 
 
-def test_names_that_come_later_are_resolved_at_first_use(module):
+def test_names_that_come_later_are_resolved_at_first_use(module: Any) -> None:
     sample = module("""
         class City(Model, collection="cities"):
             mayor: Field["Person | None"] = field(default=None)
@@ -134,12 +134,12 @@ def test_names_that_come_later_are_resolved_at_first_use(module):
     assert 3 == len(sample.City.__cendry_fields__)
     assert "name" in sample.City.__cendry_fields__
     assert "City.mayor[Person.name] == 'x'" == repr(sample.City.mayor.name == "x")
-    assert {"mayor": Optional[sample.Person], "people": list[sample.Person], "name": str} == types_of(sample.City)
+    assert {"mayor": Optional[sample.Person], "people": list[sample.Person], "name": str} == types_of(sample.City)  # type: ignore[name-defined]
     assert Optional[sample.Person] == sample.City.__dataclass_fields__["mayor"].type
-    assert list[sample.Person] == sample.City.__init__.__annotations__["people"]
+    assert list[sample.Person] == sample.City.__init__.__annotations__["people"]  # type: ignore[name-defined]
 
 
-def test_a_whole_annotation_may_name_what_comes_later(module):
+def test_a_whole_annotation_may_name_what_comes_later(module: Any) -> None:
     sample = module("""
         class City(Model, collection="cities"):
             mayor: "Field[Person]"
@@ -152,7 +152,7 @@ def test_a_whole_annotation_may_name_what_comes_later(module):
     assert "m" == sample.City.marked.alias
 
 
-def test_resolve_evaluates_what_is_left(module):
+def test_resolve_evaluates_what_is_left(module: Any) -> None:
     sample = module("""
         class City(Model, collection="cities"):
             mayor: Field["Person"]
@@ -169,7 +169,7 @@ def test_resolve_evaluates_what_is_left(module):
         assert sample.Person is cls.__cendry_fields__["mayor"].annotation
 
 
-def test_resolve_without_arguments_evaluates_all_there_is():
+def test_resolve_without_arguments_evaluates_all_there_is() -> None:
     code = """
         from cendry import Field, Map, resolve
         class City(Map):
@@ -192,7 +192,7 @@ def test_resolve_without_arguments_evaluates_all_there_is():
     assert answer.stdout.startswith("Town.mayor: name 'Nobody' is not defined.")
 
 
-def test_a_name_that_never_comes_is_a_type_error_at_first_use(module):
+def test_a_name_that_never_comes_is_a_type_error_at_first_use(module: Any) -> None:
     sample = module("""
         class City(Model, collection="cities"):
             mayor: Field["Nobody | None"] = field(default=None)
@@ -200,7 +200,7 @@ def test_a_name_that_never_comes_is_a_type_error_at_first_use(module):
     """)
     message = (
         "City.mayor: name 'Nobody' is not defined. "
-        "Define or import it where the class stands; what is imported under TYPE_CHECKING alone can't be found."
+        "Define or import it where the class is; names imported only under TYPE_CHECKING can't be found."
     )
     for use in (lambda: fields_of(sample.City), lambda: resolve(sample.City), lambda: sample.City.mayor.name):
         with pytest.raises(TypeError) as caught:
@@ -213,7 +213,7 @@ def test_a_name_that_never_comes_is_a_type_error_at_first_use(module):
         fields_of(sample.City)
 
 
-def test_a_type_that_comes_later_is_checked_when_it_comes(module):
+def test_a_type_that_comes_later_is_checked_when_it_comes(module: Any) -> None:
     sample = module("""
         class City(Model, collection="cities"):
             mayor: Field["Person"]
@@ -225,7 +225,7 @@ def test_a_type_that_comes_later_is_checked_when_it_comes(module):
         resolve(sample.City)
 
 
-def test_evaluation_that_fails_later_names_the_field(module):
+def test_evaluation_that_fails_later_names_the_field(module: Any) -> None:
     sample = module("""
         class City(Model, collection="cities"):
             mayor: Field["Person[0]"]
@@ -238,7 +238,7 @@ def test_evaluation_that_fails_later_names_the_field(module):
 # Scopes
 
 
-def test_classes_in_functions_see_locals_and_closures(module):
+def test_classes_in_functions_see_locals_and_closures(module: Any) -> None:
     sample = module("""
         def outer():
             class Person(Map):
@@ -261,10 +261,10 @@ def test_classes_in_functions_see_locals_and_closures(module):
             return inner()
     """)
     person, street, city, later = sample.outer()
-    assert {"mayor": person, "street": street, "later": list[later]} == types_of(city)
+    assert {"mayor": person, "street": street, "later": list[later]} == types_of(city)  # type: ignore[valid-type]
 
 
-def test_plain_locals_are_seen_while_the_function_runs(module):
+def test_plain_locals_are_seen_while_the_function_runs(module: Any) -> None:
     sample = module("""
         def use():
             class City(Model, collection="cities"):
@@ -282,7 +282,7 @@ def test_plain_locals_are_seen_while_the_function_runs(module):
     assert {"shade": shade} == types_of(city)
 
 
-def test_locals_around_a_class_in_a_class_are_seen(module):
+def test_locals_around_a_class_in_a_class_are_seen(module: Any) -> None:
     sample = module("""
         def use():
             class Outer:
@@ -296,7 +296,7 @@ def test_locals_around_a_class_in_a_class_are_seen(module):
     assert {"shade": int} == types_of(sample.use())
 
 
-def test_an_init_of_the_class_itself_stays_as_it_is(module):
+def test_an_init_of_the_class_itself_stays_as_it_is(module: Any) -> None:
     sample = module("""
         class City(Map):
             mayor: Field["Mayor2"]
@@ -312,7 +312,7 @@ def test_an_init_of_the_class_itself_stays_as_it_is(module):
     assert {"who", "return"} == set(sample.City.__init__.__annotations__)
 
 
-def test_plain_locals_are_gone_once_the_function_has_ended(module):
+def test_plain_locals_are_gone_once_the_function_has_ended(module: Any) -> None:
     sample = module("""
         def use():
             class City(Model, collection="cities"):
@@ -325,7 +325,7 @@ def test_plain_locals_are_gone_once_the_function_has_ended(module):
         fields_of(sample.use())
 
 
-def test_no_frame_is_kept_alive(module):
+def test_no_frame_is_kept_alive(module: Any) -> None:
     sample = module("""
         class Big: pass
 
@@ -345,7 +345,7 @@ def test_no_frame_is_kept_alive(module):
     assert "City.shade" == repr(city.shade)
 
 
-def test_classes_inside_classes(module):
+def test_classes_inside_classes(module: Any) -> None:
     sample = module("""
         class Outer(Model, collection="outer"):
             class Inner(Map):
@@ -363,7 +363,7 @@ def test_classes_inside_classes(module):
     assert "Outer.inner[Outer.Inner.name]" == repr(sample.Outer.inner.name)
 
 
-def test_a_function_that_is_called_twice_makes_two_worlds(module):
+def test_a_function_that_is_called_twice_makes_two_worlds(module: Any) -> None:
     sample = module("""
         def make():
             class Person(Map):
@@ -379,7 +379,7 @@ def test_a_function_that_is_called_twice_makes_two_worlds(module):
 
 
 @pytest.mark.parametrize("used", ["while the function runs", "after it has ended"])
-def test_forward_references_mean_the_classes_of_their_own_call(module, used):
+def test_forward_references_mean_the_classes_of_their_own_call(module: Any, used: Any) -> None:
     sample = module("""
         class Person(Map):
             shadowed: Field[bool]
@@ -405,7 +405,7 @@ def test_forward_references_mean_the_classes_of_their_own_call(module, used):
         assert Optional[other] == types_of(person)["twin"]
 
 
-def test_a_local_name_that_has_no_value_yet_is_no_global(module):
+def test_a_local_name_that_has_no_value_yet_is_no_global(module: Any) -> None:
     sample = module("""
         class Person(Map):
             name: Field[str]
@@ -429,16 +429,18 @@ def test_a_local_name_that_has_no_value_yet_is_no_global(module):
     assert person is types_of(city)["mayor"]
 
 
-def test_a_class_without_a_module_to_look_in():
-    made = type(Map)(
-        "Made", (Map,), {"__module__": "nowhere", "__annotations__": {"x": Field["int"], "y": Field["Gone"]}}
+def test_a_class_without_a_module_to_look_in() -> None:
+    made = type(Map)(  # type: ignore[misc]
+        "Made",
+        (Map,),
+        {"__module__": "nowhere", "__annotations__": {"x": Field["int"], "y": Field["Gone"]}},  # type: ignore[name-defined]
     )
     assert int is made.__cendry_fields__.infos["x"].annotation
     with pytest.raises(TypeError, match="name 'Gone' is not defined"):
         resolve(made)
 
 
-def test_a_field_named_like_its_type():
+def test_a_field_named_like_its_type() -> None:
     class Day(Map):
         date: Field[date | None] = field(default=None)
         field: Field[int] = field(default=3)
@@ -484,25 +486,25 @@ class Deep(Concrete):
     pass
 
 
-def test_a_generic_model_keeps_its_type_variables():
-    assert {"items": list[T], "first": Optional[T], "later": Optional[tuple[T, Later]]} == types_of(Page)
+def test_a_generic_model_keeps_its_type_variables() -> None:
+    assert {"items": list[T], "first": Optional[T], "later": Optional[tuple[T, Later]]} == types_of(Page)  # type: ignore[valid-type]
     assert [1, 2] == Page[int](items=[1, 2]).items
-    assert Page[int].items is Page.items
+    assert Page[int].items is Page.items  # type: ignore[misc]
 
 
-def test_a_subclass_of_a_specialised_generic_has_its_types():
+def test_a_subclass_of_a_specialised_generic_has_its_types() -> None:
     assert {"items": list[int], "first": Optional[int], "later": Optional[tuple[int, Later]]} == types_of(IntPage)
-    assert IntPage is IntPage.items.owner
+    assert IntPage is IntPage.items.owner  # type: ignore[misc]
 
 
-def test_type_variables_are_followed_through_several_levels():
+def test_type_variables_are_followed_through_several_levels() -> None:
     assert {"left": U, "right": T} == types_of(Swapped)
     assert {"left": str, "right": int, "more": Pair[int, str]} == types_of(Concrete)
     assert {"left": str, "right": int, "more": Pair[int, str]} == types_of(Deep)
     assert "Deep.more[Pair.left]" == repr(Deep.more.left)
 
 
-def test_a_type_that_a_specialisation_brings_is_checked():
+def test_a_type_that_a_specialisation_brings_is_checked() -> None:
     with pytest.raises(TypeError, match=r"Bad\.items: list\[list\[int\]\] has an array directly in an array"):
 
         class Bad(Page[list[int]], collection="bad"):
@@ -510,7 +512,7 @@ def test_a_type_that_a_specialisation_brings_is_checked():
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="type parameters in brackets came with Python 3.12")
-def test_type_parameters_in_brackets(module):
+def test_type_parameters_in_brackets(module: Any) -> None:
     sample = module("""
         class Page[Item](Model, collection="pages"):
             items: Field[list[Item]]
@@ -532,7 +534,7 @@ def test_type_parameters_in_brackets(module):
 # Inheritance of what is not resolved
 
 
-def test_a_subclass_resolves_what_its_base_left_open(module):
+def test_a_subclass_resolves_what_its_base_left_open(module: Any) -> None:
     sample = module("""
         class Base(Model, Generic[T], abstract=True):
             person: Field["Person | None"] = field(default=None)
@@ -547,17 +549,17 @@ def test_a_subclass_resolves_what_its_base_left_open(module):
         class Person(Map):
             name: Field[str]
     """)
-    assert {"person": Optional[sample.Person], "things": dict[str, tuple[int, sample.Person]], "name": str} == types_of(
+    assert {"person": Optional[sample.Person], "things": dict[str, tuple[int, sample.Person]], "name": str} == types_of(  # type: ignore[name-defined]
         sample.City
     )
     assert types_of(sample.City) == types_of(sample.Town)
-    assert dict[str, tuple[sample.T, sample.Person]] == types_of(sample.Base)["things"]
+    assert dict[str, tuple[sample.T, sample.Person]] == types_of(sample.Base)["things"]  # type: ignore[name-defined]
 
 
 # The parts
 
 
-def test_replacing_leaves_keeps_what_does_not_change():
+def test_replacing_leaves_keeps_what_does_not_change() -> None:
     for annotation in (int, list[int], Optional[int], Annotated[int, 3], Literal["a"], dict[str, list[int]]):
         assert annotation is replace_leaves(annotation, lambda leaf: leaf)
     assert (int | str) == replace_leaves(int | bytes, lambda leaf: str if leaf is bytes else leaf)
@@ -573,43 +575,43 @@ def test_replacing_leaves_keeps_what_does_not_change():
         (Optional[int], "Optional[int]"),
     ],
 )
-def test_types_in_words(annotation, text):
+def test_types_in_words(annotation: Any, text: str) -> None:
     assert text == as_text(annotation)
 
 
-def test_an_unresolved_type_shows_what_it_is():
+def test_an_unresolved_type_shows_what_it_is() -> None:
     class Half(Map):
-        x: Field[Nowhere]  # noqa: F821
+        x: Field[Nowhere]  # type: ignore[name-defined]  # noqa: F821
 
-    annotation = Half.__cendry_fields__.infos["x"].annotation
+    annotation = Half.__cendry_fields__.infos["x"].annotation  # type: ignore[attr-defined]
     assert isinstance(annotation, Unresolved)
     assert "<unresolved Nowhere>" == repr(annotation)
     assert "<unresolved Nowhere>" == repr(annotation.then(lambda found: found))
 
 
-def test_a_forward_reference_can_be_the_whole_annotation():
+def test_a_forward_reference_can_be_the_whole_annotation() -> None:
     body = {
         "__module__": __name__,
         "__annotations__": {"x": ForwardRef("Field[int]"), "K": ForwardRef("ClassVar[int]")},
     }
-    assert {"x": int} == types_of(type(Map)("Made", (Map,), body))
+    assert {"x": int} == types_of(type(Map)("Made", (Map,), body))  # type: ignore[misc]
 
 
-def test_class_variables_inside_annotated():
+def test_class_variables_inside_annotated() -> None:
     class Made(Map):
         x: Field[int]
         k: Annotated[ClassVar[int], "k"] = 3  # type: ignore[valid-type]
 
     body = {"__module__": __name__, "__annotations__": {"k": Annotated[ClassVar[int], 3]}}
     assert ["x"] == list(fields_of(Made))
-    assert {} == types_of(type(Map)("Other", (Map,), body))
+    assert {} == types_of(type(Map)("Other", (Map,), body))  # type: ignore[misc]
 
 
 class Shade(enum.Enum):
     RED = "red"
 
 
-def test_an_alias_of_a_whole_annotation():
+def test_an_alias_of_a_whole_annotation() -> None:
     Name = Field[str]
 
     class Made(Map):
@@ -623,7 +625,7 @@ class Drawer:
     """Models in the body of a class, which is no scope of functions."""
 
     class Box(Map):
-        lid: Field[Lid]  # noqa: F821
+        lid: Field[Lid]  # type: ignore[name-defined]  # noqa: F821
 
     class Lid(Map):
         x: Field[int]

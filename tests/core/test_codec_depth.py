@@ -10,14 +10,14 @@ from cendry.codec.message import compile_decoder, compile_encoder
 from cendry.convert import from_dict, to_dict, validate
 from cendry.errors import InvalidValueError
 from cendry_datastore._dialect import DATASTORE
-from cendry_datastore._keys import Home
+from cendry_datastore._keys import Partition
 from cendry_firestore._dialect import FIRESTORE
 from deep import WRAPS, deep
 from making import one_field
 
 MESSAGES = {
     "Firestore": (FIRESTORE, "projects/p/databases/(default)"),
-    "Datastore": (DATASTORE, Home("project", "", "")),
+    "Datastore": (DATASTORE, Partition("project", "", "")),
 }
 
 
@@ -65,7 +65,7 @@ def test_messages(kind: str, database: str) -> None:
 
 def test_one_level_more_is_refused_when_there_is_such_a_value(kind: str) -> None:
     annotation, value = deep(kind)
-    model = one_field(dict[str, annotation])  # type: ignore[misc]
+    model = one_field(dict[str, annotation])  # type: ignore[valid-type]
     assert {"x": {}} == codec_for(model).encode(model(x={}))
     with pytest.raises(InvalidValueError, match="at most 20 maps and arrays inside each other"):
         codec_for(model).encode(model(x={"a": value}))

@@ -96,7 +96,7 @@ def test_absent_fields_read_as_their_defaults() -> None:
         city.tags,
         city.lucky,
     )
-    assert (None, "none yet", 5, "x", None, None, None) == (
+    assert (None, "none yet", 5, "x", None, None, None) == (  # type: ignore[comparison-overlap]
         city.mayor,
         city.note,
         city.anything,
@@ -250,7 +250,7 @@ def test_generated_source_shows_in_tracebacks_and_goes_with_its_class() -> None:
 def test_classes_of_any_name_can_be_compiled() -> None:
     for name in ("Grün", "a b", "1", "x():\n    import os\ndef y", "int"):
         part = make_map({"x": int}, name)
-        model = one_field(list[part])
+        model = one_field(list[part])  # type: ignore[valid-type]
         codec = codec_for(model)
         assert {"x": [{"x": 1}]} == codec.encode(model(x=[part(x=1)]))
         assert model(x=[part(x=1)]) == codec.decode({"x": [{"x": 1}]})

@@ -44,8 +44,8 @@ City = make_model({"name": str})
         (GeoPoint, firestore.GeoPoint(1, 2), GeoPoint(1, 2)),
         (Vector, SdkVector([1, 2]), Vector([1, 2])),
         (datetime, NANOS, PLAIN),
-        (Ref[City], DOCUMENT, Ref.from_path("cities/SF")),
-        (Ref[City], firestore.AsyncDocumentReference("cities", "SF"), Ref.from_path("cities/SF")),
+        (Ref[City], DOCUMENT, Ref.from_path("cities/SF")),  # type: ignore[valid-type]
+        (Ref[City], firestore.AsyncDocumentReference("cities", "SF"), Ref.from_path("cities/SF")),  # type: ignore[valid-type]
         (Any, {"a": [firestore.GeoPoint(1, 2), NANOS, DOCUMENT], "b": SdkVector([1])}, None),
         (list[GeoPoint], [firestore.GeoPoint(1, 2)], [GeoPoint(1, 2)]),
         (int | GeoPoint, firestore.GeoPoint(1, 2), GeoPoint(1, 2)),
@@ -105,7 +105,7 @@ def test_document_references_are_no_annotation() -> None:
 
 
 def test_a_reference_keeps_the_database_of_its_client() -> None:
-    client = firestore.Client(project="p", database="d", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+    client = firestore.Client(project="p", database="d", credentials=AnonymousCredentials())
     reference = from_sdk(client.document("cities/SF"))
     assert Ref.from_path("cities/SF", database="projects/p/databases/d") == reference
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from cendry._types.registry import TypeRegistry
 from cendry.codec import codec_for
-from cendry.codec.message import compile_decoder, compile_encoder
+from cendry.codec.message import decoder, encoder
 from cendry.convert import from_dict, to_dict
 from cendry_datastore._dialect import DATASTORE
-from cendry_datastore._keys import Home
+from cendry_datastore._keys import Partition
 from cendry_firestore._dialect import FIRESTORE
 from making import make_map, make_model
 
@@ -51,11 +51,10 @@ def use_user_data(model: Any, registry: TypeRegistry) -> None:
 def use_messages(dialect: Any, base: Any) -> Callable[[Any, TypeRegistry], None]:
     def use(model: Any, registry: TypeRegistry) -> None:
         codec = codec_for(model, registry)
-        codec.outputs["encode"] = encode = compile_encoder(codec, dialect)
-        codec.outputs["decode"] = decode = compile_decoder(codec, dialect)
         instance = codec.decode({"part": {"x": ["a"]}, "y": {}, "z": 1})
-        message = encode(instance, dialect.new_document(), base)
-        assert instance == decode(getattr(message, dialect.inner), None, "docs/i", base)  # type: ignore[arg-type]
+        message = encoder(codec, dialect, base)(instance).message
+        fields = getattr(message, dialect.inner)
+        assert instance == decoder(codec, dialect)(fields, None, "docs/i", base)  # type: ignore[arg-type]
 
     return use
 
@@ -66,7 +65,7 @@ def use_messages(dialect: Any, base: Any) -> Callable[[Any, TypeRegistry], None]
         use_stored_values,
         use_user_data,
         use_messages(FIRESTORE, "projects/p/databases/(default)"),
-        use_messages(DATASTORE, Home("project", "", "")),
+        use_messages(DATASTORE, Partition("project", "", "")),
     ],
     ids=["stored values", "user data", "Firestore's messages", "Datastore's messages"],
 )
@@ -76,7 +75,8 @@ def test_a_registry_that_nobody_holds_leaves_nothing_behind(model: Any, use: Any
     registry = registry_of_my_own(parent)
     use(model, registry)
     assert len(sources() - before) >= 2
-    gone = [weakref.ref(registry), weakref.ref(parent), weakref.ref(codec_for(model, registry))]
+    gone: list[weakref.ref[Any]] = [weakref.ref(registry), weakref.ref(parent)]
+    gone.append(weakref.ref(codec_for(model, registry)))
     del registry, parent
     assert set() == sources() - before
     assert [None, None, None] == [each() for each in gone]

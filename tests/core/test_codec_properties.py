@@ -24,6 +24,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from making import make_map, make_model, one_field
 
+pytestmark = pytest.mark.slow
+
 USER_DATA = Reading("python", python_values=True, extra="forbid", id_key=True)
 
 
@@ -104,7 +106,7 @@ def lines_run(action: Callable[[], object]) -> dict[str, set[int]]:
 
 def emitted_lines(filename: str) -> dict[int, str]:
     """The lines of a generated module that can run."""
-    source: list[str] = linecache.cache[filename][2]  # type: ignore[misc, assignment]
+    source: list[str] = linecache.cache[filename][2]  # type: ignore[misc]
     waiting = [compile("".join(source), filename, "exec")]
     found: dict[int, str] = {}
     while waiting:

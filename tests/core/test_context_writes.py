@@ -84,10 +84,10 @@ def test_saving_sets_metadata(ctx: Any, backend: Any) -> None:
     city = City(id="SF", name="x")
     ctx.save(city)
     stored = backend.documents["cities/SF"]
-    assert get_metadata(city) == ("cities/SF", None, stored.updated, stored.updated)
+    assert get_metadata(city) == ("cities/SF", None, stored.update_time, stored.update_time)
     city = ctx.get(City, "SF")
     ctx.save(city)
-    assert get_metadata(city)[:3] == ("cities/SF", stored.created, backend.documents["cities/SF"].updated)
+    assert get_metadata(city)[:3] == ("cities/SF", stored.create_time, backend.documents["cities/SF"].update_time)
 
 
 def test_merge_leaves_what_the_model_does_not_know(ctx: Any, backend: Any) -> None:
@@ -108,14 +108,14 @@ def test_a_model_can_keep_what_it_does_not_know(ctx: Any, backend: Any) -> None:
 
 
 def test_transforms_on_an_instance_are_sent_as_such(ctx: Any, backend: Any) -> None:
-    stamped = Stamped(id="x", created=SERVER_TIMESTAMP)  # type: ignore[arg-type]
+    stamped: Any = Stamped(id="x", created=SERVER_TIMESTAMP)  # type: ignore[arg-type]
     ctx.save(stamped)
     write = last(backend)
     assert write.transforms == (FieldTransform(FieldPath("created"), SERVER_TIMESTAMP),)
     assert "created" not in write.data
     assert stamped.created is SERVER_TIMESTAMP
     ctx.refresh(stamped)
-    assert stamped.created == backend.documents["stamped/x"].updated
+    assert stamped.created == backend.documents["stamped/x"].update_time
     city = City(id="SF", name="x", population=Increment(2), regions=ArrayUnion(["a"]))  # type: ignore[arg-type]
     ctx.save(city, merge=True)
     ctx.save(city, merge=True)
@@ -139,7 +139,7 @@ def test_create_writes_new_documents_only(ctx: Any, backend: Any) -> None:
     assert ctx.create(city) == "SF"
     assert type(last(backend)) is Create
     stored = backend.documents["cities/SF"]
-    assert get_metadata(city) == ("cities/SF", stored.created, stored.created, stored.created)
+    assert get_metadata(city) == ("cities/SF", stored.create_time, stored.create_time, stored.create_time)
     with pytest.raises(DocumentAlreadyExistsError) as caught:
         ctx.create(City(id="SF", name="y"))
     assert (caught.value.collection, caught.value.document_id) == ("cities", "SF")
@@ -233,7 +233,7 @@ def test_update_sets_auto_now(make: Any, backend: Any) -> None:
     ctx.update(Stamped, "x", {Stamped.updated: NOW})
     assert ctx.get(Stamped, "x").updated == NOW
     ctx.update(Stamped, "x", {"updated": SERVER_TIMESTAMP})
-    assert ctx.get(Stamped, "x").updated == backend.documents["stamped/x"].updated
+    assert ctx.get(Stamped, "x").updated == backend.documents["stamped/x"].update_time
 
 
 def test_a_failed_write_leaves_times_and_metadata_as_they_were(ctx: Any, backend: Any) -> None:
@@ -266,16 +266,16 @@ def test_the_default_clock_is_the_client_in_utc(make: Any, backend: Any) -> None
 @pytest.mark.parametrize("now", [datetime(2026, 1, 1), 1767225600.0])
 def test_a_clock_that_gives_no_aware_datetimes_is_refused(make: Any, backend: Any, now: Any) -> None:
     stamped = Stamped()
-    with pytest.raises(CendryError, match=f"must give aware datetimes, in UTC; it gave {re.escape(repr(now))}"):
+    with pytest.raises(CendryError, match=f"must return aware datetimes in UTC; it returned {re.escape(repr(now))}"):
         make(backend=backend, clock=lambda: now).save(stamped)
     assert (stamped.id, backend.calls) == (None, [])
 
 
 def test_a_server_timestamp_goes_before_the_clock(ctx: Any, backend: Any) -> None:
-    stamped = Stamped(id="x", updated=SERVER_TIMESTAMP)  # type: ignore[arg-type]
+    stamped: Any = Stamped(id="x", updated=SERVER_TIMESTAMP)  # type: ignore[arg-type]
     ctx.save(stamped)
     assert last(backend).transforms == (FieldTransform(FieldPath("changed at"), SERVER_TIMESTAMP),)
-    assert backend.data("stamped/x")["changed at"] == backend.documents["stamped/x"].updated
+    assert backend.data("stamped/x")["changed at"] == backend.documents["stamped/x"].update_time
     assert "changed at" not in last(backend).data
     assert stamped.updated is SERVER_TIMESTAMP
 
@@ -308,7 +308,7 @@ def test_update_brings_an_instance_up_to_date(ctx: Any, backend: Any, sf: City) 
     ctx.update(sf, {City.name: "new", "mayor.since": 7, City.attributes["a.b"]: [1], "regions": regions})
     assert (sf.name, sf.mayor, sf.attributes) == ("new", Mayor(name="x", since=7), {"k": 1, "a.b": [1]})
     assert sf == ctx.get(City, "SF")
-    assert get_metadata(sf).update_time == backend.documents["cities/SF"].updated
+    assert get_metadata(sf).update_time == backend.documents["cities/SF"].update_time
     regions.append("east")
     assert sf.regions == ["west"]
 
@@ -420,7 +420,7 @@ FIRST_TYPE_ERROR = "update() takes an instance and changes, or a class, an id an
         (({"mayor.nam": 1},), UnknownFieldError, "City has no field 'mayor.nam'. Did you mean 'mayor.name'?"),
         (({Area.name: "x"},), TypeError, "Area.name is a field of Area, not of City."),
         (({5: "x"},), TypeError, "update takes a field of City (City.name, 'name' or FieldPath), not 5."),
-        (({"id": "x"},), CendryError, "The id of a document can't be updated; save() this City under another."),
+        (({"id": "x"},), CendryError, "The id of a document can't be updated; save() this City under another id."),
         (({City.id: "x"},), CendryError, "The id of a document can't be updated"),
         (({"population": "x"},), InvalidValueError, "City.population: expected int, found str 'x'."),
         (({"population": None},), InvalidValueError, "City.population: expected int, found None."),
@@ -428,12 +428,12 @@ FIRST_TYPE_ERROR = "update() takes an instance and changes, or a class, an id an
         (
             ({"mayor": None, "mayor.since": 2},),
             CendryError,
-            "The update of City names 'mayor' and 'mayor.since', which lies in it; name one of them.",
+            "The update of City names 'mayor' and 'mayor.since', which is inside it; name only one of them.",
         ),
         (
             ({City.attributes["k"]: {}, FieldPath("attributes", "k", "x"): Increment(1)},),
             CendryError,
-            "names 'attributes.k' and 'attributes.k.x', which lies in it",
+            "names 'attributes.k' and 'attributes.k.x', which is inside it",
         ),
         (
             ({"name": DELETE_FIELD},),
@@ -447,7 +447,7 @@ FIRST_TYPE_ERROR = "update() takes an instance and changes, or a class, an id an
         (({"name": ArrayUnion(["x"])},), InvalidValueError, "City.name: expected str, found ArrayUnion."),
         (({"regions": ArrayUnion([1])},), InvalidValueError, "City.regions: expected str, found int 1."),
         (({"name": SERVER_TIMESTAMP},), InvalidValueError, "City.name: expected str, found datetime"),
-        ((), TypeError, "update() takes changes or fields=, one of them: update(city, {City.name: 'x'})."),
+        ((), TypeError, "update() takes either changes or fields=: update(city, {City.name: 'x'})."),
         ((5,), TypeError, "update() takes changes as a dict ({City.name: 'x'}), not 5."),
         ((dict,), TypeError, "update() takes changes as a dict"),
         (({}, {}), TypeError, FIRST_TYPE_ERROR),
@@ -492,7 +492,7 @@ def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: An
         (
             lambda ctx, sf: ctx.update(sf, {"name": "x"}, fields=["name"]),
             TypeError,
-            "update() takes changes or fields=, one of them",
+            "update() takes either changes or fields=",
         ),
         (lambda ctx, sf: ctx.update(City, "SF", fields=["name"]), TypeError, "fields= names fields of an instance"),
         (lambda ctx, sf: ctx.update(sf, fields="name"), TypeError, "fields= takes a list of fields, not 'name'."),
@@ -505,7 +505,7 @@ def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: An
         (
             lambda ctx, sf: ctx.delete(Ref.from_path("cities/SF")),
             CendryError,
-            "doesn't know the model of its document; say ref.as_model(City).",
+            "doesn't know the model of its document; use ref.as_model(City).",
         ),
         (lambda ctx, sf: ctx.delete(5), TypeError, "Expected an instance of a Model, not 5."),
         (lambda ctx, sf: ctx.save(City), TypeError, "Expected an instance of a Model, not <class"),
@@ -516,7 +516,7 @@ def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: An
             CendryError,
             "This Area has no id; set one, or save() it first.",
         ),
-        (lambda ctx, sf: ctx.save(City(id="a/b", name="x")), InvalidDocumentIdError, "'a/b' is no legal document id"),
+        (lambda ctx, sf: ctx.save(City(id="a/b", name="x")), InvalidDocumentIdError, "'a/b' is not a valid document"),
         (lambda ctx, sf: ctx.save(Area(name="x")), CendryError, "Area is a subcollection of City: say which document"),
         (
             lambda ctx, sf: ctx.save(Area(id="a", name="x")),
@@ -531,7 +531,7 @@ def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: An
         (
             lambda ctx, sf: ctx.save(Area(name="x"), parent=Ref(Stamped, "x")),
             CendryError,
-            "'stamped/x' is no document of that collection.",
+            "'stamped/x' is not a document of that collection.",
         ),
         (
             lambda ctx, sf: ctx.save(sf, if_unchanged="x"),
@@ -546,7 +546,7 @@ def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: An
         (
             lambda ctx, sf: ctx.delete(City, "SF", if_unchanged=True),
             CendryError,
-            "if_unchanged=True needs an instance; with a class and an id, give the update time.",
+            "if_unchanged=True needs an instance; with a class and an id, pass the update time.",
         ),
     ],
 )

@@ -88,12 +88,12 @@ def evaluate(text: str) -> Any:
         (lambda: City.population.gte(3), ">=", 3),
         (lambda: City.name.is_in(["x", "y"]), "in", ["x", "y"]),
         (lambda: City.name.not_in(("x", "y")), "not-in", ["x", "y"]),
-        (lambda: City.name.is_in(each for each in "xy"), "in", ["x", "y"]),
+        (lambda: City.name.is_in(each for each in "xy"), "in", ["x", "y"]),  # type: ignore[arg-type]
         (lambda: City.name.is_in({"x": 1}.keys()), "in", ["x"]),
         (lambda: City.population.is_in(range(2)), "in", [0, 1]),
         (lambda: City.name.is_in([]), "in", []),
         (lambda: City.regions.array_contains("x"), "array-contains", "x"),
-        (lambda: City.regions.array_contains(None), "array-contains", None),
+        (lambda: City.regions.array_contains(None), "array-contains", None),  # type: ignore[arg-type]
         (lambda: City.regions.array_contains_any({"x"}), "array-contains-any", ["x"]),
         (lambda: City.name.is_null(), "is-null", None),
         (lambda: City.name.is_not_null(), "is-not-null", None),
@@ -102,11 +102,11 @@ def evaluate(text: str) -> Any:
         (lambda: City.name != None, "is-not-null", None),  # noqa: E711
         (lambda: City.area == NAN, "is-nan", None),
         (lambda: City.area != NAN, "is-not-nan", None),
-        (lambda: City.population < None, "<", None),
+        (lambda: City.population < None, "<", None),  # type: ignore[operator]
         (lambda: City.id == "SF", "==", "SF"),
     ],
 )
-def test_operators_and_methods_make_comparisons(made, op, value):
+def test_operators_and_methods_make_comparisons(made: Any, op: Any, value: Any) -> None:
     comparison = made()
     assert isinstance(comparison, Comparison)
     assert isinstance(comparison, Filter)
@@ -115,7 +115,7 @@ def test_operators_and_methods_make_comparisons(made, op, value):
     assert hash(made()) == hash(comparison)
 
 
-def test_a_comparison_knows_its_field():
+def test_a_comparison_knows_its_field() -> None:
     assert City.name is (City.name == "x").field
     assert FieldPath("a", "b") == Comparison(FieldPath("a", "b"), "==", 3).field
 
@@ -131,21 +131,21 @@ def test_a_comparison_knows_its_field():
         ("a.", "(City.name >= 'a.') & (City.name < 'a/')"),
     ],
 )
-def test_startswith_is_a_range(prefix, text):
+def test_startswith_is_a_range(prefix: str, text: str) -> None:
     made = City.name.startswith(prefix)
     assert text == repr(made)
     assert evaluate(text) == made
 
 
-def test_startswith_on_the_id_makes_no_slash():
+def test_startswith_on_the_id_makes_no_slash() -> None:
     assert "(City.id >= 'a.') & (City.id < 'a0')" == repr(City.id.startswith("a."))
 
 
 @given(st.text(), st.text())
-def test_startswith_has_exactly_what_starts_so(prefix, text):
+def test_startswith_has_exactly_what_starts_so(prefix: str, text: str) -> None:
     made = City.name.startswith(prefix)
     parts = made.filters if isinstance(made, And) else (made,)
-    inside = all(text >= part.value if part.op == ">=" else text < part.value for part in parts)
+    inside = all(text >= part.value if part.op == ">=" else text < part.value for part in parts)  # type: ignore[attr-defined]
     assert text.startswith(prefix) == inside
 
 
@@ -155,7 +155,7 @@ def test_startswith_has_exactly_what_starts_so(prefix, text):
 ONE, TWO, THREE = City.a == 1, City.b == 2, City.name == "c"
 
 
-def test_and_and_or():
+def test_and_and_or() -> None:
     assert And(ONE, TWO) == (ONE & TWO)
     assert Or(ONE, TWO) == (ONE | TWO)
     assert (ONE & TWO) != (ONE | TWO)
@@ -164,26 +164,26 @@ def test_and_and_or():
 
 
 @pytest.mark.parametrize("kind", [And, Or])
-def test_lists_and_generators_of_filters(kind):
+def test_lists_and_generators_of_filters(kind: Any) -> None:
     made = kind(ONE, TWO, THREE)
     assert made == kind([ONE, TWO, THREE]) == kind(ONE, (TWO, THREE)) == kind(each for each in (ONE, [TWO, [THREE]]))
 
 
-def test_what_says_the_same_is_equal():
+def test_what_says_the_same_is_equal() -> None:
     assert And(ONE, TWO, THREE) == (ONE & TWO) & THREE == ONE & (TWO & THREE)
     assert Or(ONE, TWO, THREE) == (ONE | TWO) | THREE
     assert 2 == len(((ONE | TWO) & THREE).filters)
 
 
 @pytest.mark.parametrize("kind", [And, Or])
-def test_nothing_is_no_filter(kind):
+def test_nothing_is_no_filter(kind: Any) -> None:
     with pytest.raises(ValueError, match=f"{kind.__name__} takes at least one filter."):
         kind()
     with pytest.raises(ValueError, match="at least one"):
         kind([])
 
 
-def test_filters_flatten_in_order():
+def test_filters_flatten_in_order() -> None:
     assert (ONE, TWO, THREE) == as_filters([ONE, [TWO, (THREE,)]])
     assert () == as_filters([])
 
@@ -191,21 +191,21 @@ def test_filters_flatten_in_order():
 # As values
 
 
-def test_filters_are_immutable():
+def test_filters_are_immutable() -> None:
     for value in (ONE, ONE & TWO, City.name.asc()):
         with pytest.raises(AttributeError, match="is immutable; can't set 'x'"):
             value.x = 3
         with pytest.raises(AttributeError, match="is immutable; can't delete '_field'"):
-            del value._field
+            del value._field  # type: ignore[union-attr]
 
 
-def test_a_filter_shares_nothing_with_the_value_it_was_given():
+def test_a_filter_shares_nothing_with_the_value_it_was_given() -> None:
     given_list, given_map = [[1], {"k": {2}}], Mayor(name="x")
     compared, mapped = City.a == given_list, City.mayor == given_map
     included = City.a.is_in([given_list])
     before = hash(compared), hash(mapped), hash(included)
-    given_list[0].append(9)
-    given_list[1]["k"].add(9)
+    given_list[0].append(9)  # type: ignore[attr-defined]
+    given_list[1]["k"].add(9)  # type: ignore[index]
     given_map.name = "y"
     compared.value.append(3)
     assert [[1], {"k": {2}}] == compared.value
@@ -237,25 +237,25 @@ def test_a_filter_shares_nothing_with_the_value_it_was_given():
     ],
     ids=repr,
 )
-def test_values_of_other_type_or_value_differ(one, other):
+def test_values_of_other_type_or_value_differ(one: Any, other: Any) -> None:
     assert freeze(one) != freeze(other)
     assert (City.a > one) != (City.a > other)
     assert (City.a > one) == (City.a > own_copy(one))
     assert hash(City.a > one) == hash(City.a > own_copy(one))
 
 
-def test_nan_equals_nan():
+def test_nan_equals_nan() -> None:
     assert freeze(NAN) == freeze(-NAN)
     assert (City.a > NAN) == (City.a > math.nan)
     assert (City.a == [NAN, {"x": NAN}]) == (City.a == [float("nan"), {"x": float("nan")}])
     assert (City.a == Vector([NAN])) == (City.a == Vector([float("nan")]))
 
 
-def test_dicts_compare_in_any_order():
+def test_dicts_compare_in_any_order() -> None:
     assert freeze({"a": 1, "b": [2]}) == freeze({"b": [2], "a": 1})
 
 
-def test_comparisons_of_other_fields_and_operators_differ():
+def test_comparisons_of_other_fields_and_operators_differ() -> None:
     class Town(City, collection="towns"):
         pass
 
@@ -279,7 +279,7 @@ class Stubborn:
         raise ValueError("no")
 
 
-def test_a_foreign_value_that_refuses_to_be_copied_is_kept():
+def test_a_foreign_value_that_refuses_to_be_copied_is_kept() -> None:
     value = Stubborn()
     assert value is (City.a == value).value
     assert (City.a == value) == (City.a == Stubborn())
@@ -293,7 +293,7 @@ def test_a_foreign_value_that_refuses_to_be_copied_is_kept():
     [ONE, ONE & TWO | THREE, City.mayor[Mayor.name] == "x", City.attributes["a.b"] > 3, City.name.asc(), Desc("name")],
     ids=repr,
 )
-def test_filters_and_orders_pickle(value):
+def test_filters_and_orders_pickle(value: Any) -> None:
     again = pickle.loads(pickle.dumps(value))
     assert value == again
     assert hash(value) == hash(again)
@@ -353,7 +353,7 @@ def test_filters_and_orders_pickle(value):
         "Desc(FieldPath('a', 'b'))",
     ],
 )
-def test_repr_is_source_that_gives_the_same(text):
+def test_repr_is_source_that_gives_the_same(text: str) -> None:
     value = evaluate(text)
     assert text == repr(value)
     assert value == evaluate(repr(value))
@@ -403,14 +403,14 @@ FILTERS = st.recursive(
 
 
 @given(FILTERS)
-def test_every_filter_round_trips_through_repr_and_pickle(value):
+def test_every_filter_round_trips_through_repr_and_pickle(value: Any) -> None:
     for again in (evaluate(repr(value)), pickle.loads(pickle.dumps(value))):
         assert value == again
         assert hash(value) == hash(again)
 
 
 @given(VALUES, VALUES)
-def test_frozen_values_are_equal_when_their_source_is(one, other):
+def test_frozen_values_are_equal_when_their_source_is(one: Any, other: Any) -> None:
     assert freeze(one) == freeze(own_copy(one))
     if source(one) == source(other):
         assert freeze(one) == freeze(other)
@@ -418,9 +418,9 @@ def test_frozen_values_are_equal_when_their_source_is(one, other):
         assert type(one) is type(other)
 
 
-def test_classes_in_functions_are_named_without_the_function():
+def test_classes_in_functions_are_named_without_the_function() -> None:
     class Local(Map):
-        name: Field[str] = "x"
+        name: Field[str] = "x"  # type: ignore[assignment]
 
     assert "Local" == class_name(Local)
     assert "Local.name == 'x'" == repr(Local.name == "x")
@@ -445,66 +445,68 @@ SPELLING = (
     "use",
     [
         lambda: bool(ONE),
-        lambda: ONE and TWO,
-        lambda: ONE or TWO,
+        lambda: ONE and TWO,  # type: ignore[unreachable]
+        lambda: ONE or TWO,  # type: ignore[unreachable]
         lambda: not ONE,
         lambda: 1 < City.a < 5,
         lambda: City.a in [1, 2],
         lambda: 3 if ONE & TWO else 4,
     ],
 )
-def test_filters_have_no_truth_value(use):
+def test_filters_have_no_truth_value(use: Any) -> None:
     message = refusal(TypeError, use)
     assert message.startswith("The filter ")
     assert message.endswith(f" has no truth value. {SPELLING}")
 
 
-def test_there_is_no_not():
+def test_there_is_no_not() -> None:
     message = "Firestore has no NOT: state the opposite of City.a == 1, with !=, not_in() or is_not_null()."
     assert message == refusal(TypeError, lambda: ~ONE)
 
 
 @pytest.mark.parametrize("values", ["xy", b"xy", 3, None, City.b])
-def test_lists_of_values_are_lists(values):
+def test_lists_of_values_are_lists(values: Any) -> None:
     message = f"City.a.is_in() takes a list of values, not {values!r}."
     assert message == refusal(TypeError, lambda: City.a.is_in(values))
     assert "City.a.array_contains_any() takes" in refusal(TypeError, lambda: City.a.array_contains_any(values))
 
 
-def test_fields_are_not_compared_with_fields():
+def test_fields_are_not_compared_with_fields() -> None:
     message = "Firestore compares a field with a value, not with another field: City.a and City.b."
     assert message == refusal(TypeError, lambda: City.a == City.b)
     assert message == refusal(TypeError, lambda: City.a.is_in([City.b]))
 
 
-def test_fields_are_not_compared_with_filters_or_orders():
+def test_fields_are_not_compared_with_filters_or_orders() -> None:
     message = refusal(TypeError, lambda: City.a == (City.b == 2))
     assert "City.a can't be compared with City.b == 2. Comparisons bind weaker than & and |." in message
     assert "City.a can't be compared with City.b.asc()." in refusal(TypeError, lambda: City.a > City.b.asc())
 
 
 @pytest.mark.parametrize("value", [DELETE_FIELD, SERVER_TIMESTAMP, Increment(1), ArrayUnion([1])], ids=repr)
-def test_fields_are_not_compared_with_what_is_for_writes(value):
+def test_fields_are_not_compared_with_what_is_for_writes(value: Any) -> None:
     message = f"City.a can't be compared with {value!r}, which is only for writes."
     assert message == refusal(TypeError, lambda: City.a == value)
 
 
-def test_a_comparison_needs_a_field_an_operator_and_a_fitting_value():
-    assert "'~' is no operator of Firestore; there are !=, <, <=, ==" in refusal(
-        ValueError, lambda: Comparison(City.a, "~", 3)
+def test_a_comparison_needs_a_field_an_operator_and_a_fitting_value() -> None:
+    assert "'~' is not a Firestore operator; the operators are !=, <, <=, ==" in refusal(
+        ValueError,
+        lambda: Comparison(City.a, "~", 3),  # type: ignore[arg-type]
     )
     assert "A filter compares a field (City.name) or a FieldPath('name'), not 'a'." == refusal(
-        TypeError, lambda: Comparison("a", "==", 3)
+        TypeError,
+        lambda: Comparison("a", "==", 3),  # type: ignore[arg-type]
     )
     for value in (3, [3]):
         assert f"The operator 'is-null' takes no value, not {value!r}." == refusal(
             TypeError, lambda value=value: Comparison(City.a, "is-null", value)
         )
-    assert "City.name.startswith() takes a str, not 3." == refusal(TypeError, lambda: City.name.startswith(3))
+    assert "City.name.startswith() takes a str, not 3." == refusal(TypeError, lambda: City.name.startswith(3))  # type: ignore[arg-type]
 
 
-def test_the_base_of_filters_is_no_filter():
-    assert "Filter is no filter by itself." == refusal(TypeError, lambda: hash(Filter()))
+def test_the_base_of_filters_is_no_filter() -> None:
+    assert "Filter is not a filter by itself." == refusal(TypeError, lambda: hash(Filter()))
 
 
 @pytest.mark.parametrize(
@@ -512,24 +514,24 @@ def test_the_base_of_filters_is_no_filter():
     [
         (
             True,
-            f"True is no filter. It comes from a comparison of plain values, or from 'and', 'or', 'not'. {SPELLING}",
+            f"True is not a filter. It comes from a comparison of plain values, or from 'and', 'or', 'not'. {SPELLING}",
         ),
-        (City.a, "City.a is no filter. Compare the field with a value: City.a == ..., City.a.is_not_null()."),
-        (City.a.asc(), "City.a.asc() is no filter. Orders go to order_by."),
-        ("a", "'a' is no filter. Write City.name == 'x', or FieldFilter('name', '==', 'x') with the stored name."),
-        (None, "None is no filter. Write City.name == 'x'"),
-        (City, "City'> is no filter."),
-        (b"x", "b'x' is no filter."),
+        (City.a, "City.a is not a filter. Compare the field with a value: City.a == ..., City.a.is_not_null()."),
+        (City.a.asc(), "City.a.asc() is not a filter. Orders go to order_by."),
+        ("a", "'a' is not a filter. Write City.name == 'x', or FieldFilter('name', '==', 'x') with the stored name."),
+        (None, "None is not a filter. Write City.name == 'x'"),
+        (City, "City'> is not a filter."),
+        (b"x", "b'x' is not a filter."),
     ],
     ids=repr,
 )
-def test_what_is_no_filter_is_refused(value, message):
+def test_what_is_no_filter_is_refused(value: Any, message: str) -> None:
     for use in (
         lambda: as_filter(value),
         lambda: as_filters([value]),
         lambda: And(ONE, value),
         lambda: ONE & value,
-        lambda: value | ONE if value is not City.a else Or(ONE, value),
+        lambda: value | ONE if value is not City.a else Or(ONE, value),  # type: ignore[arg-type]
     ):
         assert message in refusal(TypeError, use)
 
@@ -553,7 +555,7 @@ def like(**attributes: Any) -> Any:
         ("not-in", "not-in"),
     ],
 )
-def test_what_looks_like_a_field_filter_is_one(op_string, op):
+def test_what_looks_like_a_field_filter_is_one(op_string: Any, op: Any) -> None:
     made = as_filter(like(field_path="a.`b.c`", op_string=op_string, value=[1]))
     assert Comparison(FieldPath("a", "b.c"), op, [1]) == made
     assert Comparison(FieldPath("x"), op, [1]) == as_filter(
@@ -561,13 +563,13 @@ def test_what_looks_like_a_field_filter_is_one(op_string, op):
     )
 
 
-def test_unknown_operators_of_a_field_filter_are_refused():
-    assert "'~' is no operator of Firestore" in refusal(
+def test_unknown_operators_of_a_field_filter_are_refused() -> None:
+    assert "'~' is not a Firestore operator" in refusal(
         TypeError, lambda: as_filter(like(field_path="a", op_string="~", value=1))
     )
 
 
-def test_what_looks_like_a_composite_is_one():
+def test_what_looks_like_a_composite_is_one() -> None:
     one = like(field_path="a", op_string="==", value=1)
     made = as_filter(like(operator="OR", filters=[one, like(operator="AND", filters=[one, one])]))
     plain = Comparison(FieldPath("a"), "==", 1)
@@ -580,7 +582,7 @@ def test_what_looks_like_a_composite_is_one():
     )
 
 
-def test_the_filters_of_the_sdk():
+def test_the_filters_of_the_sdk() -> None:
     sdk = pytest.importorskip("google.cloud.firestore_v1.base_query", reason="google-cloud-firestore is not installed")
     plain = Comparison(FieldPath("a"), "==", 1)
     one = sdk.FieldFilter("a", "==", 1)
@@ -592,16 +594,16 @@ def test_the_filters_of_the_sdk():
         ("==", NAN, "is-nan"),
         ("!=", NAN, "is-not-nan"),
     ]:
-        assert Comparison(FieldPath("a", "b"), expected) == as_filter(sdk.FieldFilter("a.b", op, value))
+        assert Comparison(FieldPath("a", "b"), expected) == as_filter(sdk.FieldFilter("a.b", op, value))  # type: ignore[arg-type]
     for op in ("array_contains", "array_contains_any", "in", "not-in"):
-        assert op.replace("_", "-") == as_filter(sdk.FieldFilter("a", op, [1])).op
-    assert "is no filter" in refusal(TypeError, lambda: as_filter(sdk.FieldFilter))
+        assert op.replace("_", "-") == as_filter(sdk.FieldFilter("a", op, [1])).op  # type: ignore[attr-defined]
+    assert "is not a filter" in refusal(TypeError, lambda: as_filter(sdk.FieldFilter))
 
 
 # Orders
 
 
-def test_orders_say_field_and_direction():
+def test_orders_say_field_and_direction() -> None:
     assert City.name is City.name.asc().field
     assert not City.name.asc().descending
     assert City.name.desc().descending
@@ -613,7 +615,7 @@ def test_orders_say_field_and_direction():
     assert 2 == len({Asc("name"), Asc("name"), Asc(FieldPath("name"))})
 
 
-def test_what_is_taken_as_an_order():
+def test_what_is_taken_as_an_order() -> None:
     assert City.name.desc() == as_order(City.name.desc())
     assert Asc(City.name) == as_order(City.name)
     assert Asc("mayor.name") == as_order("mayor.name")
@@ -621,8 +623,8 @@ def test_what_is_taken_as_an_order():
 
 
 @pytest.mark.parametrize("value", [3, None, True, ONE, City])
-def test_what_is_no_order_is_refused(value):
-    assert "is no order. Write City.name.asc(), City.name.desc() or 'name'." in refusal(
+def test_what_is_no_order_is_refused(value: Any) -> None:
+    assert "is not an order. Write City.name.asc(), City.name.desc() or 'name'." in refusal(
         TypeError, lambda: as_order(value)
     )
     assert "Asc takes a field (City.name), its declared name, or a FieldPath, not " in refusal(
@@ -630,6 +632,6 @@ def test_what_is_no_order_is_refused(value):
     )
 
 
-def test_a_filter_is_taken_as_it_is():
+def test_a_filter_is_taken_as_it_is() -> None:
     one = City.name == "x"
     assert as_filter(one) is one

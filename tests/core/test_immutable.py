@@ -108,7 +108,7 @@ def test_equality_and_repr_mind_what_the_fields_say(cls: type[Any]) -> None:
 
 def test_two_classes_are_never_equal() -> None:
     assert One(1) != Own(1)
-    assert Quick("cities") != Standard("cities")
+    assert Quick("cities") != Standard("cities")  # type: ignore[comparison-overlap]
 
 
 def test_hash_follows_equality() -> None:
@@ -150,7 +150,7 @@ def test_replace_changes_the_fields_that_are_named() -> None:
         assert dataclasses.replace(made, **changes) == other
         assert changes.get("load", list) is other.load
     assert made.data is replace(made).data
-    assert Quick("cities", {"a": 1}) == Quick.__replace__(made, limit=None)
+    assert Quick("cities", {"a": 1}) == Quick.__replace__(made, limit=None)  # type: ignore[attr-defined]
     assert Nothing() == replace(Nothing())
     with pytest.raises(ValueError, match="no path"):
         replace(made, path="")
@@ -159,7 +159,8 @@ def test_replace_changes_the_fields_that_are_named() -> None:
 
 
 def test_pickles_hold_what_is_not_left_at_its_default_by_name() -> None:
-    revive, (cls, held) = Quick("cities", limit=3).__reduce__()
+    reduced: Any = Quick("cities", limit=3).__reduce__()
+    revive, (cls, held) = reduced
     assert (Quick, {"path": "cities", "data": {}, "limit": 3}) == (cls, held)
     assert Quick("cities", limit=3) == revive(cls, held)
     message = r"^This Quick was pickled by another version of cendry: here it has no field 'size', 'unit'\.$"

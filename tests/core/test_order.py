@@ -18,7 +18,7 @@ def ref(path: str) -> Ref[Any]:
     return Ref.from_path(path)
 
 
-ASCENDING = [
+ASCENDING: list[Any] = [
     None,
     False,
     True,
@@ -93,18 +93,18 @@ ASCENDING = [
 ]
 
 
-def test_values_of_all_types_stand_in_firestores_order():
+def test_values_of_all_types_stand_in_firestores_order() -> None:
     keys = [key_of(value) for value in ASCENDING]
     assert sorted(keys) == keys
     assert len(keys) == len(set(keys))
 
 
-def test_inverted_keys_stand_the_other_way_round():
+def test_inverted_keys_stand_the_other_way_round() -> None:
     keys = [inverted(key_of(value)) for value in ASCENDING]
     assert sorted(keys, reverse=True) == keys
 
 
-def test_no_key_is_the_beginning_of_another():
+def test_no_key_is_the_beginning_of_another() -> None:
     keys = [key_of(value) for value in ASCENDING]
     assert not [(one, other) for one in keys for other in keys if one != other and other.startswith(one)]
 
@@ -113,11 +113,11 @@ def test_no_key_is_the_beginning_of_another():
     ("one", "other"),
     [(1, 1.0), (0, -0.0), (0.0, -0.0), (2**53, 2.0**53), (math.nan, -math.nan), ([1], [1.0]), ({"a": 1}, {"a": 1.0})],
 )
-def test_these_are_equal_to_firestore(one: object, other: object):
+def test_these_are_equal_to_firestore(one: object, other: object) -> None:
     assert key_of(one) == key_of(other)
 
 
-def test_true_is_not_one():
+def test_true_is_not_one() -> None:
     assert key_of(True) != key_of(1)
 
 
@@ -128,7 +128,7 @@ def test_true_is_not_one():
         max_size=2,
     )
 )
-def test_numbers_compare_by_value_whatever_their_type(pair: list[float]):
+def test_numbers_compare_by_value_whatever_their_type(pair: list[float]) -> None:
     one, other = pair
     assert (one < other, one == other) == (key_of(one) < key_of(other), key_of(one) == key_of(other))
 
@@ -137,12 +137,12 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
 
 
 @given(texts, texts)
-def test_strings_compare_by_their_bytes_of_utf8(one: str, other: str):
+def test_strings_compare_by_their_bytes_of_utf8(one: str, other: str) -> None:
     assert (one.encode() < other.encode()) == (key_of(one) < key_of(other))
 
 
 @given(st.datetimes(timezones=st.just(timezone.utc)), st.integers(1, 10**6))
-def test_moments_compare_to_the_microsecond(moment: datetime, step: int):
+def test_moments_compare_to_the_microsecond(moment: datetime, step: int) -> None:
     try:
         following = moment + timedelta(microseconds=step)
     except OverflowError:
@@ -150,6 +150,21 @@ def test_moments_compare_to_the_microsecond(moment: datetime, step: int):
     assert key_of(moment) < key_of(following)
 
 
-def test_paths_stand_segment_by_segment_and_parents_before_children():
+def test_paths_stand_segment_by_segment_and_parents_before_children() -> None:
     ordered = ["c/__id2__", "c/__id10__", "c/a", "c/a/s/__id1__", "c/a/s/a", "c/a!", "c/b", "d/a"]
     assert sorted(ordered, key=path_key) == ordered
+
+
+def test_references_into_other_databases_stand_by_project_database_and_path() -> None:
+    local = [ref("a/a"), ref("z/z")]
+    places = [("p", "d", "b/__id9__"), ("p", "d", "b/a"), ("p", "e", "a/a"), ("p-q", "d", "a/a")]
+    foreign = [Ref.from_path(path, database=f"projects/{project}/databases/{name}") for project, name, path in places]
+    keys = [key_of(value) for value in [*local, *foreign]]
+    assert sorted(keys) == keys
+    assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize("value", [object(), [object()], {"a": {"b": object()}}])
+def test_what_is_not_stored_has_no_key(value: object) -> None:
+    with pytest.raises(KeyError):
+        key_of(value)

@@ -236,7 +236,8 @@ def test_one_unreadable_document_is_named_and_the_rest_is_read(ctx: Any, project
     told: list[DecodeError] = []
     assert ["a", "c", "d"] == [city.id for city in ctx.select(City, on_error=told.append)]
     assert [("cities/b", "population")] == [(error.path, error.field) for error in told]
-    stream, read = iter(ctx.select(City)), []
+    stream = iter(ctx.select(City))
+    read: list[str | None] = []
     while len(read) < 4:
         try:
             read.append(next(stream).id)
@@ -292,6 +293,7 @@ def test_of_eight_threads_that_get_or_create_one_creates(project: str) -> None:
     assert {stored.name} == {city.name for city, _ in found}
 
 
+@pytest.mark.slow
 async def test_of_several_tasks_that_update_or_create_one_creates_and_none_is_lost(project: str) -> None:
     async with AsyncCendry(project=project) as ctx:
         put = [
@@ -336,7 +338,7 @@ def test_limits_pages_and_cursors_agree(ctx: Any) -> None:
 def test_generators_are_as_good_as_lists(ctx: Any) -> None:
     ctx.save_many(City(id=name, name=name) for name in "abc")
     assert ["b", "a", "b"] == [city.id for city in ctx.get_many(City, iter("bab"))]
-    assert ["a", "b"] == ctx.select(City, (one for one in [City.name.is_in(iter("ab"))]), order_by=iter(["name"])).ids()
+    assert ["a", "b"] == ctx.select(City, (one for one in [City.name.is_in(iter("ab"))]), order_by=iter(["name"])).ids()  # type: ignore[arg-type]
     one = ctx.get(City, "a")
     one.population = 5
     ctx.update(one, fields=iter(["population"]))

@@ -59,7 +59,7 @@ def test_modules_and_functions_of_core_are_there_without_an_import_of_their_own(
     code = "import cendry; print(cendry.errors.__name__, cendry.field.__module__, cendry.plan.__name__)"
     assert "cendry.errors cendry._model.fields cendry.plan" == run(code)
     # Of a module that is loaded already, nobody asks the package.
-    assert cendry.__getattr__("errors") is sys.modules["cendry.errors"]  # type: ignore[attr-defined]
+    assert cendry.__getattr__("errors") is sys.modules["cendry.errors"]
 
 
 def test_lazy_names_are_loaded_when_they_are_used() -> None:

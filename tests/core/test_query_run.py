@@ -45,7 +45,7 @@ def test_iterating_streams_instances_with_metadata(cities: Any, backend: Any) ->
     found = list(cities)
     assert found[1] == City(id="b", name="B", population=1, state="CA")
     assert get_metadata(found[1]).path == "cities/b"
-    assert get_metadata(found[1]).create_time == backend.documents["cities/b"].created
+    assert get_metadata(found[1]).create_time == backend.documents["cities/b"].create_time
     assert ids(cities) == ["a", "b", "c", "d", "e"]
 
 
@@ -148,7 +148,7 @@ def test_pages_follow_each_other_whatever_comes_and_goes(ctx: Any, cities: Any, 
     for page in ctx.select(City, order_by=City.state).paginate(2):
         seen.append(ids(page))
         backend.put("cities/0", {"displayName": "0", "state": "AA", "status": "OPEN"})
-        backend.documents.pop("cities/d", None)
+        backend.remove("cities/d")
     assert seen == [["a", "b"], ["c", "e"]]
 
 
@@ -237,7 +237,7 @@ def test_collection_groups(ctx: Any, backend: Any) -> None:
         ["areas/x", "cities/LA/areas/x"],
         ["cities/SF/areas/x"],
     ]
-    below = ctx.select_group(Area, Area.rank > 0, parent=Ref(City, "SF"), limit=5)
+    below = ctx.select_group(Area, parent=Ref(City, "SF"), limit=5)
     assert [area.name for area in below] == ["cities/SF/areas/x"]
 
 
@@ -256,7 +256,7 @@ def test_queries_of_either_twin_are_run_by_both(ctx: Any, cities: Any, twin: str
         assert bound.ids() == ["a", "b"]
         assert repr(bound) == f"{'' if twin == 'sync' else 'Async'}Query(City, City.state == 'CA')"
     assert Query(City)._source is None
-    with pytest.raises(TypeError, match=r"select\(query\) takes nothing more; narrow it with query\.filter"):
+    with pytest.raises(TypeError, match=r"select\(query\) takes no other arguments; use query\.filter"):
         ctx.select(Query(City), City.state == "CA")
 
 
@@ -327,29 +327,6 @@ def test_a_stream_can_be_closed_early(cities: Any, backend: Any) -> None:
     assert list(documents) == []
     rows = iter(cities.limit_to_last(2))
     rows.close()
-
-
-def test_closing_asks_nothing_of_a_stream_that_holds_nothing() -> None:
-    from cendry._query.sync.documents import Documents
-
-    documents = Documents(iter(()), lambda result: result)
-    documents.close()
-    assert list(documents) == []
-
-
-async def test_closing_asks_nothing_of_an_async_stream_that_holds_nothing() -> None:
-    from cendry._query.aio.documents import AsyncDocuments
-
-    class Empty:
-        def __aiter__(self) -> Empty:
-            return self
-
-        async def __anext__(self) -> Any:
-            raise StopAsyncIteration
-
-    documents = AsyncDocuments(Empty(), lambda result: result)
-    await documents.aclose()
-    assert [one async for one in documents] == []
 
 
 def test_an_error_of_the_backend_passes_untouched(cities: Any, backend: Any) -> None:

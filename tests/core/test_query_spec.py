@@ -31,7 +31,9 @@ def with_one_more_field() -> type[QuerySpec]:
     names = {first.name: "Any", "nearest": "Any", **{each.name: "Any" for each in others}}
     defaults = {each.name: each.default for each in others}
     namespace = {"__annotations__": names, "nearest": None, **defaults, "__module__": QuerySpec.__module__}
-    later: Any = dataclass(frozen=True, slots=True)(type("QuerySpec", (), {**namespace, "__qualname__": "QuerySpec"}))
+    later: type[QuerySpec] = dataclass(frozen=True, slots=True)(
+        type("QuerySpec", (), {**namespace, "__qualname__": "QuerySpec"})
+    )
     return later
 
 

@@ -18,7 +18,8 @@ from uuid import UUID
 import pytest
 from cendry._model.fields import Field
 from cendry._model.model import Map, Model
-from cendry._types.hints import FirestoreValue, shape_of
+from cendry._types.hints import shape_of
+from cendry._types.kinds import FirestoreValue
 from cendry._types.shapes import (
     Anything,
     Array,
@@ -171,7 +172,7 @@ INT, FLOAT, STR = Scalar("int"), Scalar("float"), Scalar("str")
         (Ref[TypeVar("M", bound=City)], Reference(City)),  # type: ignore[misc]
         (Ref[TypeVar("N")], Reference(None)),  # type: ignore[misc]
         (TypeAliasType("Name", str), STR),
-        (TypeAliasType("Names", list[T], type_params=(T,))[int], Array(INT, list)),
+        (TypeAliasType("Names", list[T], type_params=(T,))[int], Array(INT, list)),  # type: ignore[arg-type]
         (Mayor, Record(Mayor, "map")),
         (Options, Record(Options, "typeddict")),
         (Box, Record(Box, "dataclass")),
@@ -235,9 +236,9 @@ class Deeper:
         (typing.Callable[[], int], "Firestore can't hold Callable[[], int]; register_type() can teach how to store it"),
         (3, "Firestore can't hold 3; register_type() can teach how to store it"),
         ("Later", "the name 'Later' is not resolved"),
-        (list["Later"], "the name 'Later' is not resolved"),
+        (list["Later"], "the name 'Later' is not resolved"),  # type: ignore[name-defined]
         (ForwardRef("Later"), "the name 'Later' is not resolved"),
-        (Ref["Later"], "the name 'Later' is not resolved"),
+        (Ref["Later"], "the name 'Later' is not resolved"),  # type: ignore[name-defined]
         (dict[int, str], "dict[int, str] has keys of type int; Firestore's keys are str"),
         (dict[Color, str], "has keys of type Color; Firestore's keys are str"),
         (
@@ -261,8 +262,8 @@ class Deeper:
             "City is a Model, and documents can't be embedded: refer to it with Ref[City], or make it a Map",
         ),
         (dict[str, list[City]], "City is a Model"),
-        (Ref[Mayor], "Ref[Mayor] must name a Model; Mayor has no documents"),
-        (Ref[int], "must name a Model; int has no documents"),
+        (Ref[Mayor], "Ref[Mayor] must name a Model; Mayor has no documents"),  # type: ignore[type-var]
+        (Ref[int], "must name a Model; int has no documents"),  # type: ignore[type-var]
         (
             Odd,
             "Odd.PAIR has a value that Firestore can't hold as such, (1, 2); "

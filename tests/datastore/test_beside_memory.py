@@ -15,6 +15,8 @@ from cendry_memory import MemoryBackend
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.slow
+
 N, S, DEEP, TAGS, MAP = FieldPath("n"), FieldPath("s"), FieldPath("m", "x"), FieldPath("tags"), FieldPath("m")
 NAMES = ["a", "b", "__id7__", "__id10__", "007"]
 

@@ -6,14 +6,16 @@ import threading
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry import Cendry, CendryError, Field, Map, Model, UnsupportedByBackendError, field
 from cendry.backend import CallOptions
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import Aggregation, AggregationPlan, Condition, GetPlan, Order, QueryPlan, Set
-from cendry_datastore import DatastoreBackend
-from cendry_datastore import _stream as _reading
+from cendry_datastore import DatastoreBackend, _stream
+from cendry_datastore._keys import Partition
 from cendry_memory.testing import Database
+from google.api_core import exceptions
 from google.api_core.exceptions import DeadlineExceeded, RetryError, ServiceUnavailable
 from google.api_core.retry import Retry, if_exception_type
 from google.cloud import datastore
@@ -58,28 +60,12 @@ def test_pages_keep_limit_and_offset(ctx: Cendry) -> None:
     assert [["u00", "u01"]] == [[user.id for user in page] for page in ctx.select(User, limit=2).paginate(2)]
 
 
-def test_pages_survive_what_comes_and_goes(ctx: Cendry) -> None:
-    save_users(ctx, 6)
-    seen: list[str | None] = []
-    for page in ctx.select(User, order_by=User.n).paginate(2):
-        seen += [user.id for user in page]
-        ctx.delete(User, str(seen[-1]))
-        ctx.save(User(id=f"early {len(seen)}", n=-1))
-    assert [f"u{number:02}" for number in range(6)] == seen
-
-
 def test_an_inequality_pages_by_its_own_order(ctx: Cendry) -> None:
     save_users(ctx, 5)
     assert [[1, 2], [3, 4]] == [[user.n for user in page] for page in ctx.select(User, User.n > 0).paginate(2)]
 
 
-def test_last_ones(ctx: Cendry) -> None:
-    save_users(ctx, 5)
-    query = ctx.select(User, order_by=User.n)
-    assert ([3, 4], "u04") == ([user.n for user in query.limit_to_last(2)], getattr(query.last(), "id", None))
-    assert [[2, 3], [4]] == [[user.n for user in page] for page in query.limit_to_last(3).paginate(2)]
-
-
+@pytest.mark.slow
 def test_many_and_large_entities_come_over_as_many_calls_as_it_takes(
     db: Database, ctx: Cendry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,19 +75,19 @@ def test_many_and_large_entities_come_over_as_many_calls_as_it_takes(
     assert [f"{number:03}" for number in range(500)] == db.names(QueryPlan("User"))
     assert 450 == len(db.run(QueryPlan("User", limit=450)))
     assert 500 == len(ctx.get_many(User, ctx.select(User).ids()))
-    monkeypatch.setattr(_reading, "FIRST_PAGE", 7)
+    monkeypatch.setattr(_stream, "FIRST_PAGE", 7)
     assert 23 == len(db.names(QueryPlan("User", offset=477, projection=())))
     assert 20 == len(db.names(QueryPlan("User", limit=20, projection=())))
 
 
 def test_pages_are_halved_down_to_one() -> None:
-    home = _reading.Home("p", "", "")
-    reading = _reading.QueryReading(QueryPlan("User"), home, None)
-    sizes = [reading.request().query.limit.value]
-    while reading.halve():
-        sizes.append(reading.request().query.limit.value)
+    partition = Partition("p", "", "")
+    pages = _stream.QueryPages(QueryPlan("User"), partition, None)
+    sizes = [pages.request().query.limit.value]
+    while pages.halve():
+        sizes.append(pages.request().query.limit.value)
     assert (1000, 500, 1) == (sizes[0], sizes[1], sizes[-1])
-    lookup = _reading.Lookup(GetPlan(("User/a", "User/b", "User/c")), home, None)
+    lookup = _stream.Lookup(GetPlan(("User/a", "User/b", "User/c")), partition, None)
     assert (True, 1, False) == (lookup.halve(), len(lookup.request().keys), lookup.halve())
 
 
@@ -223,6 +209,33 @@ def test_a_bound_of_seconds_is_one(project: str, monkeypatch: pytest.MonkeyPatch
         assert timedelta(seconds=3) > datetime.now(timezone.utc) - started
 
 
+ERRORS = [exceptions.from_grpc_status(code, "text") for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        ("lookup", "lookup"),
+        ("run_query", "run"),
+        ("run_aggregation_query", "aggregate"),
+        ("begin_transaction", "begin"),
+        ("commit", "commit"),
+        ("rollback", "rollback"),
+    ],
+)
+def test_policies_are_those_of_the_sdk(backend: DatastoreBackend, name: str, method: str) -> None:
+    connection = backend._connection
+    transport = connection.api.transport
+    wrapped = transport._wrapped_methods[getattr(transport, name)]
+    policy = getattr(connection, method).policy
+    assert policy.seconds == wrapped._timeout
+    retry = wrapped._retry
+    retried = {type(error) for error in ERRORS if retry is not None and retry._predicate(error)}
+    assert retried == {type(error) for error in ERRORS if isinstance(error, policy.transient)}
+    if retry is not None:
+        assert (policy.seconds, 0.1, 60.0, 1.3) == (retry._timeout, retry._initial, retry._maximum, retry._multiplier)
+
+
 def test_a_policy_of_the_callers_own(project: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATASTORE_EMULATOR_HOST", "127.0.0.1:1")
     tries: list[Exception] = []
@@ -267,7 +280,7 @@ def test_a_closed_connection_is_told(backend: DatastoreBackend, monkeypatch: pyt
     ctx = Cendry(backend=backend)
     for number in range(5):
         ctx.save(User(id=str(number)))
-    monkeypatch.setattr(_reading, "FIRST_PAGE", 2)
+    monkeypatch.setattr(_stream, "FIRST_PAGE", 2)
     users = iter(ctx.select(User))
     assert "0" == next(users).id
     backend.close()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pages import ROOT, Block, all_pages, blocks_of
@@ -75,7 +76,15 @@ def run(checker: str, *arguments: str | Path) -> str:
 
 def mypy(modules: list[Path], folder: Path) -> dict[Line, str]:
     # Google's client has methods without annotations.
-    options = ["--config-file", "pyproject.toml", "--output", "json", "--cache-dir", folder, "--allow-untyped-calls"]
+    options = [
+        "--config-file",
+        "pyproject.toml",
+        "--output",
+        "json",
+        "--cache-dir",
+        str(folder),
+        "--allow-untyped-calls",
+    ]
     found = [json.loads(line) for line in run("mypy", *options, *modules).splitlines()]
     return {(Path(each["file"]).name, each["line"]): each["message"] for each in found if each["severity"] == "error"}
 
@@ -96,7 +105,7 @@ def ty(modules: list[Path], folder: Path) -> dict[Line, str]:
 
 
 @pytest.mark.parametrize("checker", [mypy, pyright, ty], ids=lambda checker: checker.__name__)
-def test_the_checker_finds_the_marked_errors_and_no_others(checker, tmp_path):
+def test_the_checker_finds_the_marked_errors_and_no_others(checker: Any, tmp_path: Path) -> None:
     modules: list[Path] = []
     expected: set[Line] = set()
     for page in all_pages():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from pages import ROOT, blocks_of
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["pytester"]
 
 

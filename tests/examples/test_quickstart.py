@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 QUICKSTART = ROOT / "examples" / "quickstart.py"
 SOURCES = [str(ROOT / "packages" / member / "src") for member in ("cendry-core", "cendry-firestore", "cendry-memory")]

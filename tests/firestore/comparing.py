@@ -12,19 +12,19 @@ from typing import Any
 
 from cendry._interop.google import from_sdk
 from cendry._types.registry import TypeRegistry, default_registry
-from cendry.codec import codec_for
+from cendry.codec import Codec, codec_for, message
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
-from cendry_firestore._values import decode_fields, write_fields
-from cendry_firestore._wire import WireData, decoder, encoder
+from cendry_firestore._dialect import FIRESTORE
+from cendry_firestore._values import decode_fields, write_fields, write_value
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore as sdk
 from google.cloud.firestore_v1.vector import Vector as SdkVector
-from google.protobuf.message import Message
+from google.protobuf.message import Message  # type: ignore[import-untyped]
 
 DATABASE = "projects/p/databases/(default)"
-CLIENT = sdk.Client(project="p", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+CLIENT = sdk.Client(project="p", credentials=AnonymousCredentials())
 
 
 def exact(value: Any) -> Any:
@@ -83,14 +83,31 @@ def document_of(data: Mapping[str, Any]) -> Any:
     return document
 
 
+def decoder(codec: Codec[Any]) -> Callable[..., Any]:
+    """What reads documents of a class the direct way."""
+    return message.decoder(codec, FIRESTORE)
+
+
+def encoder(codec: Codec[Any], database: str = DATABASE) -> Callable[[Any], Any]:
+    """What writes instances of a class the direct way."""
+    return message.encoder(codec, FIRESTORE, database)
+
+
+def encode_value(value: Any, database: str = DATABASE) -> Any:
+    """A stored value as a `Value` message."""
+    target = _sdk.Value()
+    write_value(target, value, database)
+    return target
+
+
 def decode(model: type[Any], document: Any, registry: TypeRegistry = default_registry) -> Any:
     """The document `docs/i`, read the direct way."""
     return decoder(codec_for(model, registry))(document.fields, "i", "docs/i", DATABASE)
 
 
-def encode(instance: Any, registry: TypeRegistry = default_registry) -> WireData:
+def encode(instance: Any, registry: TypeRegistry = default_registry) -> Any:
     """An instance, written the direct way."""
-    return encoder(codec_for(type(instance), registry), DATABASE)(instance)
+    return encoder(codec_for(type(instance), registry))(instance)
 
 
 def check_read(model: type[Any], document: Any, registry: TypeRegistry = default_registry) -> Any:
@@ -107,7 +124,7 @@ def check_write(instance: Any, registry: TypeRegistry = default_registry) -> Any
     """An instance is written, or refused, as by its stored values; tells the class of the error, or `bytes`."""
     codec = codec_for(type(instance), registry)
     expected = outcome(lambda: serialized(document_of(codec.encode(instance))))
-    assert expected == outcome(lambda: serialized(encode(instance, registry).document))
+    assert expected == outcome(lambda: serialized(encode(instance, registry).message))
     return expected[0]
 
 

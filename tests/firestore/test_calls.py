@@ -7,26 +7,28 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry.backend import CallOptions
 from cendry.errors import TransactionContentionError
 from cendry.plan import AggregationPlan, QueryPlan, Set
+from cendry_memory.testing import Database
+from firestore.faulty import Fault, FaultyServer
 from google.api_core import exceptions
 from google.api_core.retry import Retry
 from google.api_core.retry_async import AsyncRetry
 
-BOUND = 0.6
+BOUND = 0.3
 # What a machine under load may add.
 SLACK = 1.5
 
 CALLS: dict[str, Callable[..., Any]] = {
-    "get": lambda face, **options: face.get("c/a", **options),
-    "run": lambda face, **options: face.run(QueryPlan("c"), **options),
-    "aggregate": lambda face, **options: face.aggregate(AggregationPlan(QueryPlan("c")), **options),
-    "commit": lambda face, **options: face.commit(Set("c/a", {}), **options),
-    "begin": lambda face, **options: face.begin(**options),
-    "rollback": lambda face, **options: face.rollback(b"none", **options),
+    "get": lambda db, **options: db.get("c/a", **options),
+    "run": lambda db, **options: db.run(QueryPlan("c"), **options),
+    "aggregate": lambda db, **options: db.aggregate(AggregationPlan(QueryPlan("c")), **options),
+    "commit": lambda db, **options: db.commit(Set("c/a", {}), **options),
+    "begin": lambda db, **options: db.begin(**options),
+    "rollback": lambda db, **options: db.rollback(b"none", **options),
 }
 each_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
@@ -47,75 +49,92 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{port}")
 
 
-def policy(face: Any, **arguments: Any) -> Any:
-    return (AsyncRetry if face.is_async else Retry)(**arguments)
+def policy(db: Database, **arguments: Any) -> Any:
+    return (AsyncRetry if db.is_async else Retry)(**arguments)
 
 
 @each_call
-async def test_a_timeout_is_a_bound_where_nothing_answers(blackhole: None, make_face: Any, call: Any) -> None:
-    face = make_face()
+@pytest.mark.slow
+def test_a_timeout_is_a_bound_where_nothing_answers(
+    blackhole: None, make_db: Callable[..., Database], call: Any
+) -> None:
+    db = make_db()
     started = time.monotonic()
     with pytest.raises(exceptions.DeadlineExceeded):
-        await call(face, options=CallOptions(timeout=BOUND))
+        call(db, options=CallOptions(timeout=BOUND))
     assert BOUND * 0.8 <= time.monotonic() - started < BOUND + SLACK
 
 
 @each_call
-async def test_a_timeout_is_a_bound_for_all_attempts_together(nobody: None, make_face: Any, call: Any) -> None:
-    face = make_face()
+@pytest.mark.slow
+def test_a_timeout_is_a_bound_for_all_attempts_together(
+    nobody: None, make_db: Callable[..., Database], call: Any
+) -> None:
+    db = make_db()
     started = time.monotonic()
     with pytest.raises(exceptions.DeadlineExceeded):
-        await call(face, options=CallOptions(timeout=BOUND))
+        call(db, options=CallOptions(timeout=BOUND))
     assert time.monotonic() - started < BOUND + SLACK
 
 
 @each_call
-async def test_the_callers_retry_policy_is_the_one_that_counts(nobody: None, make_face: Any, call: Any) -> None:
-    face = make_face()
-    never = policy(face, predicate=lambda error: False)
+def test_the_callers_retry_policy_is_the_one_that_counts(
+    nobody: None, make_db: Callable[..., Database], call: Any
+) -> None:
+    db = make_db()
+    never = policy(db, predicate=lambda error: False)
     for options in (CallOptions(retry=never), CallOptions(retry=never, timeout=30)):
         started = time.monotonic()
         with pytest.raises(exceptions.ServiceUnavailable):
-            await call(face, options=options)
+            call(db, options=options)
         assert time.monotonic() - started < SLACK
 
 
 @pytest.mark.parametrize("own", [None, 0.3, 60.0])
-async def test_the_callers_retry_policy_is_held_to_the_bound(nobody: None, make_face: Any, own: float | None) -> None:
-    face = make_face()
-    tireless = policy(face, predicate=lambda error: True, initial=0.01, maximum=0.05, timeout=own)
+@pytest.mark.slow
+def test_the_callers_retry_policy_is_held_to_the_bound(
+    nobody: None, make_db: Callable[..., Database], own: float | None
+) -> None:
+    db = make_db()
+    tireless = policy(db, predicate=lambda error: True, initial=0.01, maximum=0.05, timeout=own)
     started = time.monotonic()
     with pytest.raises((exceptions.RetryError, exceptions.ServiceUnavailable)):
-        await face.commit(Set("c/a", {}), options=CallOptions(retry=tireless, timeout=BOUND))
+        db.commit(Set("c/a", {}), options=CallOptions(retry=tireless, timeout=BOUND))
     assert time.monotonic() - started < BOUND + SLACK
 
 
-async def test_a_stream_that_stops_midway_ends_at_the_bound(faulty: Any, make_face: Any, fault: Any) -> None:
-    face = make_face()
-    await _fill(face, faulty)
+@pytest.mark.slow
+def test_a_stream_that_stops_midway_ends_at_the_bound(
+    faulty: FaultyServer, make_db: Callable[..., Database], fault: type[Fault]
+) -> None:
+    db = make_db()
+    _fill(db, faulty)
     faulty.faults["RunQuery"] = [fault(grpc.StatusCode.UNAVAILABLE, after=None)]
     started = time.monotonic()
     with pytest.raises(exceptions.DeadlineExceeded):
-        await face.run(QueryPlan("c"), options=CallOptions(timeout=BOUND))
+        db.run(QueryPlan("c"), options=CallOptions(timeout=BOUND))
     assert time.monotonic() - started < BOUND + SLACK
 
 
 @pytest.mark.parametrize("after", [0, 1])
-async def test_a_stream_that_breaks_again_and_again_ends_at_the_bound(
-    faulty: Any, make_face: Any, fault: Any, after: int
+@pytest.mark.slow
+def test_a_stream_that_breaks_again_and_again_ends_at_the_bound(
+    faulty: FaultyServer, make_db: Callable[..., Database], fault: type[Fault], after: int
 ) -> None:
-    face = make_face()
-    await _fill(face, faulty, 200)
+    db = make_db()
+    _fill(db, faulty, 200)
     faulty.faults["RunQuery"] = [fault(grpc.StatusCode.UNAVAILABLE, after=after) for _ in range(500)]
     started = time.monotonic()
     with pytest.raises(exceptions.DeadlineExceeded):
-        await face.run(QueryPlan("c"), options=CallOptions(timeout=BOUND))
+        db.run(QueryPlan("c"), options=CallOptions(timeout=BOUND))
     assert time.monotonic() - started < BOUND + SLACK
 
 
-async def test_transient_failures_are_retried_within_the_bound(faulty: Any, make_face: Any, fault: Any) -> None:
-    face = make_face()
-    await _fill(face, faulty)
+def test_transient_failures_are_retried_within_the_bound(
+    faulty: FaultyServer, make_db: Callable[..., Database], fault: type[Fault]
+) -> None:
+    db = make_db()
+    _fill(db, faulty)
     options = CallOptions(timeout=20)
     for method, call, code in [
         ("RunQuery", CALLS["run"], grpc.StatusCode.UNAVAILABLE),
@@ -126,29 +145,33 @@ async def test_transient_failures_are_retried_within_the_bound(faulty: Any, make
     ]:
         faulty.calls.clear()
         faulty.faults[method] = [fault(code), fault(code)]
-        await call(face, options=options)
+        call(db, options=options)
         assert [method] * 3 == faulty.calls
 
 
-async def test_a_commit_of_unknown_outcome_is_not_repeated(faulty: Any, make_face: Any, fault: Any) -> None:
-    face = make_face()
+def test_a_commit_of_unknown_outcome_is_not_repeated(
+    faulty: FaultyServer, make_db: Callable[..., Database], fault: type[Fault]
+) -> None:
+    db = make_db()
     faulty.faults["Commit"] = [fault(grpc.StatusCode.INTERNAL)]
     with pytest.raises(exceptions.InternalServerError):
-        await face.commit(Set("c/a", {}), options=CallOptions(timeout=20))
+        db.commit(Set("c/a", {}), options=CallOptions(timeout=20))
     assert ["Commit"] == faulty.calls
 
 
 @each_call
-async def test_aborted_calls_are_contention(faulty: Any, make_face: Any, fault: Any, call: Any) -> None:
-    face = make_face()
+def test_aborted_calls_are_contention(
+    faulty: FaultyServer, make_db: Callable[..., Database], fault: type[Fault], call: Any
+) -> None:
+    db = make_db()
     for method in ("RunQuery", "BatchGetDocuments", "RunAggregationQuery", "BeginTransaction", "Rollback", "Commit"):
         faulty.faults[method] = [fault(grpc.StatusCode.ABORTED)]
     with pytest.raises(TransactionContentionError) as caught:
-        await call(face)
+        call(db)
     assert isinstance(caught.value.__cause__, exceptions.Aborted)
     assert 1 == len(faulty.calls)
 
 
-async def _fill(face: Any, faulty: Any, count: int = 5) -> None:
-    await face.commit(*(Set(f"c/{n}", {"n": n}) for n in range(count)))
+def _fill(db: Database, faulty: FaultyServer, count: int = 5) -> None:
+    db.commit(*(Set(f"c/{n}", {"n": n}) for n in range(count)))
     faulty.calls.clear()

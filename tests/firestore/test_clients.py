@@ -10,11 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 import cendry_firestore
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry import CendryError
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Set
 from cendry_firestore import AsyncFirestoreBackend, FieldFilter, FirestoreBackend
+from firestore.faulty import Fault, FaultyServer
 from google.api_core.exceptions import Cancelled
 from google.cloud import firestore as sdk
 from google.cloud.firestore_v1.base_query import FieldFilter as SdkFieldFilter
@@ -212,7 +213,7 @@ async def test_an_async_read_whose_connection_is_closed_says_so(firestore_emulat
         await anext(waiting)
 
 
-async def test_the_end_of_a_connection_cancels_no_task(faulty: Any, fault: Any, project: str) -> None:
+async def test_the_end_of_a_connection_cancels_no_task(faulty: FaultyServer, fault: type[Fault], project: str) -> None:
     backend = AsyncFirestoreBackend(project=project)
     for method in ("Commit", "BeginTransaction", "Rollback", "RunAggregationQuery"):
         faulty.faults[method] = [fault(grpc.StatusCode.OK, pause=60.0)]
@@ -232,7 +233,7 @@ async def test_the_end_of_a_connection_cancels_no_task(faulty: Any, fault: Any, 
 
 
 async def test_a_task_that_is_cancelled_stays_cancelled_though_the_connection_ends(
-    faulty: Any, fault: Any, project: str
+    faulty: FaultyServer, fault: type[Fault], project: str
 ) -> None:
     backend = AsyncFirestoreBackend(project=project)
     faulty.faults["Commit"] = [fault(grpc.StatusCode.OK, pause=60.0)]

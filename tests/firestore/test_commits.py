@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry import AsyncCendry, AsyncTxn, Cendry, Field, Model, Txn, field
 from cendry.backend import CallOptions
@@ -17,9 +19,10 @@ from cendry.errors import (
 )
 from cendry.paths import FieldPath
 from cendry.plan import Create, Delete, GetPlan, Set, Update, Write
-from cendry_firestore import AsyncFirestoreBackend, FirestoreBackend
-from cendry_firestore import _stream as _reading
+from cendry_firestore import AsyncFirestoreBackend, FirestoreBackend, _stream
 from cendry_firestore._transport import GENERATED_VARIABLE
+from cendry_memory.testing import Database
+from firestore.faulty import Fault, FaultyServer
 from google.api_core import exceptions
 from google.api_core.retry import Retry
 from google.api_core.retry_async import AsyncRetry
@@ -36,7 +39,7 @@ class Counter(Model, collection="counters"):
 class Lost:
     """Lets the answers of commits get lost after they were applied."""
 
-    def __init__(self, faulty: Any, fault: Any) -> None:
+    def __init__(self, faulty: FaultyServer, fault: type[Fault]) -> None:
         self.faulty = faulty
         self.fault = fault
 
@@ -52,90 +55,100 @@ class Lost:
 
 
 @pytest.fixture
-def lost(faulty: Any, fault: Any) -> Lost:
+def lost(faulty: FaultyServer, fault: type[Fault]) -> Lost:
     return Lost(faulty, fault)
 
 
-async def own_success(face: Any, write: Write) -> Any:
+def own_success(db: Database, write: Write) -> Any:
     """What is raised for a write that met its own success."""
     with pytest.raises(exceptions.ServiceUnavailable, match=r"unknown.*Socket closed.*refused") as caught:
-        await face.commit(write)
+        db.commit(write)
     return caught.value
 
 
 @pytest.mark.parametrize("generated", ["0", "1"])
-async def test_a_create_does_not_report_its_own_success_as_already_existing(
-    lost: Lost, make_face: Any, generated: str, monkeypatch: pytest.MonkeyPatch
+def test_a_create_does_not_report_its_own_success_as_already_existing(
+    lost: Lost, make_db: Callable[..., Database], generated: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(GENERATED_VARIABLE, generated)
-    face = make_face()
+    db = make_db()
     lost.answers()
-    error = await own_success(face, Create("c/a", {"x": 1}))
+    error = own_success(db, Create("c/a", {"x": 1}))
     assert isinstance(error.__cause__, exceptions.AlreadyExists)
     assert 2 == lost.commits
-    assert {"x": 1} == await face.data("c/a")
+    assert {"x": 1} == db.data("c/a")
 
 
-async def test_conditional_writes_do_not_report_their_own_success_as_stale(lost: Lost, make_face: Any) -> None:
-    face = make_face()
+def test_conditional_writes_do_not_report_their_own_success_as_stale(
+    lost: Lost, make_db: Callable[..., Database]
+) -> None:
+    db = make_db()
     for value in (2, 3):
-        [version] = (await face.commit(Set("c/a", {"x": 1}))).update_times
+        [version] = (db.commit(Set("c/a", {"x": 1}))).update_times
         write = Set("c/a", {"x": 2}, None, (), version) if value == 2 else Update("c/a", {"x": 3}, (X,), (), version)
         lost.answers()
-        error = await own_success(face, write)
+        error = own_success(db, write)
         assert isinstance(error.__cause__, exceptions.FailedPrecondition)
-        assert {"x": value} == await face.data("c/a")
+        assert {"x": value} == db.data("c/a")
 
 
-async def test_a_delete_does_not_report_its_own_success_as_missing(lost: Lost, make_face: Any) -> None:
-    face = make_face()
-    await face.commit(Set("c/a", {"x": 1}))
+def test_a_delete_does_not_report_its_own_success_as_missing(lost: Lost, make_db: Callable[..., Database]) -> None:
+    db = make_db()
+    db.commit(Set("c/a", {"x": 1}))
     lost.answers()
-    error = await own_success(face, Delete("c/a", must_exist=True))
+    error = own_success(db, Delete("c/a", must_exist=True))
     assert isinstance(error.__cause__, exceptions.NotFound)
-    assert await face.data("c/a") is None
+    assert db.data("c/a") is None
 
 
-async def test_a_write_that_may_be_repeated_is_repeated(lost: Lost, make_face: Any) -> None:
-    face = make_face()
+def test_a_write_that_may_be_repeated_is_repeated(lost: Lost, make_db: Callable[..., Database]) -> None:
+    db = make_db()
     lost.answers()
-    await face.commit(Set("c/a", {"x": 1}))
+    db.commit(Set("c/a", {"x": 1}))
     assert 2 == lost.commits
 
 
-async def test_what_was_never_sent_leaves_no_doubt(faulty: Any, make_face: Any, fault: Any) -> None:
-    face = make_face()
-    await face.commit(Set("c/a", {"x": 1}))
+def test_what_was_never_sent_leaves_no_doubt(
+    faulty: FaultyServer, make_db: Callable[..., Database], fault: type[Fault]
+) -> None:
+    db = make_db()
+    db.commit(Set("c/a", {"x": 1}))
     faulty.faults["Commit"] = [fault(UNAVAILABLE, "failed to connect to all addresses; last error: refused")]
     with pytest.raises(DocumentAlreadyExistsError):
-        await face.commit(Create("c/a", {"x": 2}))
+        db.commit(Create("c/a", {"x": 2}))
 
 
-async def test_a_refusal_of_resources_leaves_no_doubt(faulty: Any, make_face: Any, fault: Any) -> None:
-    face = make_face()
-    await face.commit(Set("c/a", {"x": 1}))
+def test_a_refusal_of_resources_leaves_no_doubt(
+    faulty: FaultyServer, make_db: Callable[..., Database], fault: type[Fault]
+) -> None:
+    db = make_db()
+    db.commit(Set("c/a", {"x": 1}))
     faulty.faults["Commit"] = [fault(EXHAUSTED, "quota")]
     with pytest.raises(StaleDocumentError):
-        await face.commit(Set("c/a", {"x": 2}, update_time=(await face.get("c/a"))[0].create_time.replace(year=2001)))
+        db.commit(Set("c/a", {"x": 2}, update_time=datetime(2001, 1, 1, tzinfo=timezone.utc)))
     with pytest.raises(DocumentNotFoundError):
-        await face.commit(Update("c/none", {"x": 2}, (X,)))
+        db.commit(Update("c/none", {"x": 2}, (X,)))
 
 
-async def test_a_doubt_outlives_refusals_of_another_kind(lost: Lost, fault: Any, make_face: Any) -> None:
-    face = make_face()
+def test_a_doubt_outlives_refusals_of_another_kind(
+    lost: Lost, fault: type[Fault], make_db: Callable[..., Database]
+) -> None:
+    db = make_db()
     lost.answers(1, fault(EXHAUSTED, "quota"))
-    kind = AsyncRetry if face.is_async else Retry
+    kind = AsyncRetry if db.is_async else Retry
     only_unavailable = kind(predicate=lambda error: isinstance(error, exceptions.ServiceUnavailable), initial=0.01)
     with pytest.raises(exceptions.ServiceUnavailable, match="unknown"):
-        await face.commit(Create("c/a", {"x": 1}), options=CallOptions(retry=only_unavailable))
+        db.commit(Create("c/a", {"x": 1}), options=CallOptions(retry=only_unavailable))
 
 
-async def test_where_no_attempt_is_left_the_last_error_tells(faulty: Any, fault: Any, make_face: Any) -> None:
-    face = make_face()
+def test_where_no_attempt_is_left_the_last_error_tells(
+    faulty: FaultyServer, fault: type[Fault], make_db: Callable[..., Database]
+) -> None:
+    db = make_db()
     faulty.faults["Commit"] = [fault(UNAVAILABLE, "one"), fault(UNAVAILABLE, "two")]
-    kind = AsyncRetry if face.is_async else Retry
+    kind = AsyncRetry if db.is_async else Retry
     with pytest.raises(exceptions.ServiceUnavailable, match="two"):
-        await face.commit(Create("c/a", {"x": 1}), options=CallOptions(retry=kind(predicate=_unless_two, initial=0.01)))
+        db.commit(Create("c/a", {"x": 1}), options=CallOptions(retry=kind(predicate=_unless_two, initial=0.01)))
 
 
 def _unless_two(error: Exception) -> bool:
@@ -194,43 +207,43 @@ def large(mib: float) -> list[Write]:
     return [Set(f"c/d{number}", {"x": "x" * (MIB // 2)}) for number in range(int(mib * 2))]
 
 
-async def test_a_commit_that_no_server_takes_is_not_sent(faulty: Any, make_face: Any) -> None:
+def test_a_commit_that_no_server_takes_is_not_sent(faulty: FaultyServer, make_db: Callable[..., Database]) -> None:
     with pytest.raises(
         InvalidRequestError,
         match=r"commit of 22 writes is 11\.0 MiB large.*at most 10 MiB.*document 'c/d21', is 0\.50 MiB",
     ):
-        await make_face().commit(*large(11))
+        make_db().commit(*large(11))
     assert [] == faulty.calls
 
 
-async def test_a_commit_that_the_emulator_refuses_for_its_size_is_refused_at_once(firestore: Any) -> None:
+def test_a_commit_that_the_emulator_refuses_for_its_size_is_refused_at_once(db: Database) -> None:
     started = time.monotonic()
     with pytest.raises(InvalidRequestError, match=r"commit of 10 writes is 5\.0 MiB large.*at most 4 MiB"):
-        await firestore.commit(*large(5))
+        db.commit(*large(5))
     # The SDK's policy would try for a minute.
     assert time.monotonic() - started < 20
 
 
-async def test_a_commit_of_some_size_passes(firestore: Any) -> None:
-    await firestore.commit(*large(3))
-    assert ["c/d0"] == [found.path for found in await firestore.get("c/d0")]
+def test_a_commit_of_some_size_passes(db: Database) -> None:
+    db.commit(*large(3))
+    assert ["c/d0"] == [found.path for found in db.get("c/d0")]
 
 
 @pytest.fixture
 def small_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests that take few names."""
-    monkeypatch.setattr(_reading, "_FEW", 2)
-    monkeypatch.setattr(_reading, "MAX_NAMES_BYTES", 400)
+    monkeypatch.setattr(_stream, "_FEW", 2)
+    monkeypatch.setattr(_stream, "MAX_NAMES_BYTES", 400)
 
 
-async def test_reading_many_documents_takes_several_requests_at_one_moment(
-    small_requests: None, faulty: Any, make_face: Any
+def test_reading_many_documents_takes_several_requests_at_one_moment(
+    small_requests: None, faulty: FaultyServer, make_db: Callable[..., Database]
 ) -> None:
-    face = make_face()
-    await face.commit(*(Set(f"c/d{number}", {"x": number}) for number in range(20)))
+    db = make_db()
+    db.commit(*(Set(f"c/d{number}", {"x": number}) for number in range(20)))
     faulty.calls.clear()
     paths = [f"c/d{number}" for number in range(22)]
-    found = await face.get(*paths)
+    found = db.get(*paths)
     assert 3 < faulty.calls.count("BatchGetDocuments") < 22
     assert {path: None if number > 19 else {"x": number} for number, path in enumerate(paths)} == {
         one.path: one.data for one in found
@@ -240,34 +253,36 @@ async def test_reading_many_documents_takes_several_requests_at_one_moment(
 
 
 @pytest.mark.parametrize("after", [0, 1, 3])
-async def test_several_requests_go_on_where_one_broke(
-    small_requests: None, faulty: Any, make_face: Any, fault: Any, after: int
+def test_several_requests_go_on_where_one_broke(
+    small_requests: None, faulty: FaultyServer, make_db: Callable[..., Database], fault: type[Fault], after: int
 ) -> None:
-    face = make_face()
-    await face.commit(*(Set(f"c/d{number}", {"x": number}) for number in range(12)))
+    db = make_db()
+    db.commit(*(Set(f"c/d{number}", {"x": number}) for number in range(12)))
     faulty.faults["BatchGetDocuments"] = [fault(UNAVAILABLE, after=100), fault(UNAVAILABLE, after=after)]
-    found = await face.get(*(f"c/d{number}" for number in range(12)))
+    found = db.get(*(f"c/d{number}" for number in range(12)))
     assert [f"c/d{number}" for number in range(12)] == sorted(
         (one.path for one in found), key=lambda path: int(path[3:])
     )
 
 
-async def test_several_requests_in_a_transaction(small_requests: None, make_face: Any, firestore_emulator: str) -> None:
-    face = make_face()
-    await face.commit(*(Set(f"c/d{number}", {"x": number}) for number in range(12)))
-    transaction = await face.begin(read_only=True)
-    found = await face.get_plan(GetPlan(tuple(f"c/d{number}" for number in range(12))), transaction=transaction)
-    await face.rollback(transaction)
+def test_several_requests_in_a_transaction(
+    small_requests: None, make_db: Callable[..., Database], firestore_emulator: str
+) -> None:
+    db = make_db()
+    db.commit(*(Set(f"c/d{number}", {"x": number}) for number in range(12)))
+    transaction = db.begin(read_only=True)
+    found = db.get_plan(GetPlan(tuple(f"c/d{number}" for number in range(12))), transaction=transaction)
+    db.rollback(transaction)
     assert 12 == len(found)
 
 
 def test_shares_are_as_large_as_they_may_be() -> None:
     paths = [f"c/{number}" * 50 for number in range(20_000)]
-    shares = list(_reading._shares(paths, 40))
+    shares = list(_stream._shares(paths, 40))
     assert paths == [path for share in shares for path in share]
     sizes = [sum(len(path) + 44 for path in share) for share in shares]
-    assert all(size <= _reading.MAX_NAMES_BYTES for size in sizes)
-    assert len(shares) == -(-sum(sizes) // _reading.MAX_NAMES_BYTES)
+    assert all(size <= _stream.MAX_NAMES_BYTES for size in sizes)
+    assert len(shares) == -(-sum(sizes) // _stream.MAX_NAMES_BYTES)
 
 
 def test_both_twins_can_be_asked_for_an_encoder_without_a_loop(firestore_emulator: str, project: str) -> None:

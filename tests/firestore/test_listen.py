@@ -6,15 +6,18 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry.backend import SnapshotResult
-from cendry.errors import InvalidRequestError, MissingIndexError
+from cendry.errors import MissingIndexError
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import Condition, Delete, GetPlan, Order, QueryPlan, Set
 from cendry.reference import Ref
 from cendry_firestore import FirestoreBackend, _sdk
 from cendry_firestore._listen import ListenState, LostTrackError
+from cendry_memory.testing import Database
+from cendry_memory.testing.driver import Ear
+from firestore.faulty import Fault, FaultyServer
 from google.api_core import exceptions
 from google.cloud.firestore_v1 import types
 
@@ -23,26 +26,24 @@ BY_N = QueryPlan("c", where=Condition(F("n"), ">", 0), orders=(Order(F("n")),))
 WAIT = 15.0
 
 
-class Ear:
-    """Listens and keeps what it hears."""
+def listen(backend: FirestoreBackend, plan: QueryPlan | GetPlan) -> Ear:
+    return Database(backend).listen(plan)
 
-    def __init__(self, backend: FirestoreBackend, plan: QueryPlan | GetPlan) -> None:
-        self.snapshots: queue.Queue[SnapshotResult] = queue.Queue()
-        self.errors: queue.Queue[BaseException] = queue.Queue()
-        self.handle = backend.listen(plan, self.snapshots.put, self.errors.put)
 
-    def hear(self) -> SnapshotResult:
-        return self.snapshots.get(timeout=WAIT)
+def thread_of(ear: Ear) -> threading.Thread:
+    thread: threading.Thread = vars(ear.handle)["_thread"]
+    return thread
 
-    def hear_ids(self) -> list[str]:
-        return [document.path.rpartition("/")[2] for document in self.hear().documents]
 
-    def error(self) -> BaseException:
-        return self.errors.get(timeout=WAIT)
+def unheard(what: object) -> None:
+    """A callback that nobody may call."""
+    pytest.fail(str(what))
 
-    def silence(self, seconds: float = 0.3) -> bool:
-        time.sleep(seconds)
-        return self.snapshots.empty() and self.errors.empty()
+
+def is_silent(ear: Ear) -> bool:
+    """Whether nothing more is told, for a while."""
+    time.sleep(0.3)
+    return ear.snapshots.empty() and ear.errors.empty()
 
 
 def threads() -> set[threading.Thread]:
@@ -63,87 +64,26 @@ def backend(firestore_emulator: str, project: str) -> Iterator[FirestoreBackend]
 
 
 @pytest.fixture
-def faulty_backend(faulty: Any, backend: FirestoreBackend) -> FirestoreBackend:
+def faulty_backend(faulty: FaultyServer, backend: FirestoreBackend) -> FirestoreBackend:
     return backend
 
 
-def test_a_query_is_told_at_first_and_after_every_change(backend: FirestoreBackend) -> None:
-    ear = Ear(backend, BY_N)
-    assert [] == ear.hear_ids()
-    backend.commit([Set("c/b", {"n": 2}), Set("c/a", {"n": 1}), Set("c/out", {"n": 0})])
-    assert ["a", "b"] == ear.hear_ids()
-    backend.commit([Set("c/a", {"n": 3})])
-    assert ["b", "a"] == ear.hear_ids()
-    backend.commit([Set("c/b", {"n": -1})])
-    assert ["a"] == ear.hear_ids()
-    backend.commit([Delete("c/a")])
-    assert [] == ear.hear_ids()
-    assert ear.silence()
-
-
-def test_a_snapshot_carries_data_times_and_its_moment(backend: FirestoreBackend) -> None:
-    result = backend.commit([Set("c/a", {"n": 1, "tags": ["x"]})])
-    snapshot = Ear(backend, BY_N).hear()
-    [document] = snapshot.documents
-    assert ("c/a", {"n": 1, "tags": ["x"]}) == (document.path, document.data)
-    assert (result.commit_time, result.commit_time) == (document.create_time, document.update_time)
-    assert snapshot.read_time == document.read_time
-    assert snapshot.read_time is not None
-
-
-def test_a_snapshot_belongs_to_its_receiver(backend: FirestoreBackend) -> None:
-    ear = Ear(backend, BY_N)
-    ear.hear()
-    backend.commit([Set("c/a", {"n": 1, "tags": ["x"]})])
-    first = ear.hear()
-    assert first.documents[0].data is not None
-    first.documents[0].data["tags"].append("changed")
-    backend.commit([Set("c/b", {"n": 2})])
-    assert {"n": 1, "tags": ["x"]} == ear.hear().documents[0].data
-
-
-def test_one_document_is_there_or_not(backend: FirestoreBackend) -> None:
-    ear = Ear(backend, GetPlan(("c/a",)))
-    assert () == ear.hear().documents
-    backend.commit([Set("c/a", {"n": 1}), Set("c/other", {})])
-    assert [{"n": 1}] == [document.data for document in ear.hear().documents]
-    backend.commit([Set("c/other", {"n": 5})])
-    backend.commit([Delete("c/a")])
-    assert () == ear.hear().documents
-
-
-def test_groups_limits_and_descending_orders(backend: FirestoreBackend) -> None:
-    backend.commit([Set(f"p/{n}/c/d{n}", {"n": n}) for n in range(1, 5)])
-    assert ["d4", "d3"] == Ear(backend, QueryPlan("c", group=True, orders=(Order(F("n"), True),), limit=2)).hear_ids()
-    assert ["d2"] == Ear(backend, QueryPlan("c", parent="p/2")).hear_ids()
-
-
 def test_a_document_of_odd_values_does_not_end_a_listener(backend: FirestoreBackend) -> None:
-    ear = Ear(backend, QueryPlan("c"))
-    assert [] == ear.hear_ids()
+    ear = listen(backend, QueryPlan("c"))
+    assert [] == ear.names()
     stored = _sdk.Value(reference_value="projects/other/databases/there/documents/x/y")
     backend.commit([Set("c/a", {"r": stored})])
     foreign = Ref.from_path("x/y", database="projects/other/databases/there")
     assert [{"r": foreign}] == [document.data for document in ear.hear().documents]
     backend.commit([Set("c/b", {})])
-    assert ["a", "b"] == ear.hear_ids()
-
-
-def test_close_ends_it_and_may_come_twice(backend: FirestoreBackend) -> None:
-    ear = Ear(backend, BY_N)
-    ear.hear()
-    ear.handle.close()
-    ear.handle.close()
-    assert not ear.handle._thread.is_alive()
-    backend.commit([Set("c/a", {"n": 1})])
-    assert ear.silence()
+    assert ["a", "b"] == ear.names()
 
 
 def test_close_before_anything_was_heard(backend: FirestoreBackend) -> None:
     for _ in range(5):
-        ear = Ear(backend, BY_N)
+        ear = listen(backend, BY_N)
         ear.handle.close()
-        assert not ear.handle._thread.is_alive()
+        assert not thread_of(ear).is_alive()
 
 
 def test_close_from_the_callback(backend: FirestoreBackend) -> None:
@@ -155,7 +95,7 @@ def test_close_from_the_callback(backend: FirestoreBackend) -> None:
         heard.append(snapshot)
         handle.close()
 
-    handle = backend.listen(BY_N, once, pytest.fail)
+    handle = backend.listen(BY_N, once, unheard)
     ready.set()
     handle._thread.join(WAIT)
     backend.commit([Set("c/a", {"n": 1})])
@@ -171,7 +111,7 @@ def test_close_does_not_wait_for_a_callback_that_waits_for_the_closer(backend: F
             pass
 
     with lock:
-        handle = backend.listen(BY_N, needs_the_lock, pytest.fail)
+        handle = backend.listen(BY_N, needs_the_lock, unheard)
         assert entered.wait(WAIT)
         started = time.monotonic()
         handle.close()
@@ -179,21 +119,12 @@ def test_close_does_not_wait_for_a_callback_that_waits_for_the_closer(backend: F
 
 
 def test_closing_the_backend_closes_its_listeners(backend: FirestoreBackend) -> None:
-    ears = [Ear(backend, BY_N) for _ in range(3)]
+    ears = [listen(backend, BY_N) for _ in range(3)]
     for ear in ears:
         ear.hear()
     backend.close()
-    assert [False] * 3 == [ear.handle._thread.is_alive() for ear in ears]
+    assert [False] * 3 == [thread_of(ear).is_alive() for ear in ears]
     assert all(ear.errors.empty() for ear in ears)
-
-
-def test_a_malformed_query_is_told_once(backend: FirestoreBackend) -> None:
-    ear = Ear(backend, QueryPlan("c", where=Condition(F("n"), "in", [])))
-    error = ear.error()
-    assert isinstance(error, InvalidRequestError)
-    assert isinstance(error.__cause__, exceptions.InvalidArgument)
-    assert ear.silence()
-    ear.handle.close()
 
 
 def test_a_callback_that_fails_ends_the_listener_and_is_told(backend: FirestoreBackend) -> None:
@@ -209,21 +140,22 @@ def test_a_callback_that_fails_ends_the_listener_and_is_told(backend: FirestoreB
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.OK])
+@pytest.mark.slow
 def test_a_stream_that_breaks_is_taken_up_again(
-    faulty_backend: FirestoreBackend, faulty: Any, fault: Any, code: Any
+    faulty_backend: FirestoreBackend, faulty: FaultyServer, fault: type[Fault], code: Any
 ) -> None:
     faulty_backend.commit([Set("c/a", {"n": 1}), Set("c/b", {"n": 2})])
     # ADD, two documents, CURRENT, then the snapshot: the break comes in the middle, then at the start, then after it.
     faulty.faults["Listen"] = [fault(code, after=3), fault(code), fault(code, after=5)]
-    ear = Ear(faulty_backend, BY_N)
-    assert ["a", "b"] == ear.hear_ids()
+    ear = listen(faulty_backend, BY_N)
+    assert ["a", "b"] == ear.names()
     deadline = time.monotonic() + WAIT
     while faulty.calls.count("Listen") < 4 and time.monotonic() < deadline:
         time.sleep(0.02)
     # The emulator overlooks a commit that comes while a listener begins, until the next one.
     time.sleep(0.5)
     faulty_backend.commit([Delete("c/a")])
-    assert ["b"] == ear.hear_ids()
+    assert ["b"] == ear.names()
     assert ear.errors.empty()
 
 
@@ -235,58 +167,72 @@ def test_a_stream_that_breaks_is_taken_up_again(
     ],
 )
 def test_what_waiting_does_not_mend_is_told_once(
-    faulty_backend: FirestoreBackend, faulty: Any, fault: Any, code: Any, text: str, expected: type[BaseException]
+    faulty_backend: FirestoreBackend,
+    faulty: FaultyServer,
+    fault: type[Fault],
+    code: Any,
+    text: str,
+    expected: type[BaseException],
 ) -> None:
     faulty.faults["Listen"] = [fault(code, text)]
-    ear = Ear(faulty_backend, BY_N)
+    ear = listen(faulty_backend, BY_N)
     assert isinstance(ear.error(), expected)
-    assert ear.silence()
+    assert is_silent(ear)
     assert ["Listen"] == faulty.calls
-    ear.handle._thread.join(WAIT)
+    thread_of(ear).join(WAIT)
 
 
 def test_a_server_that_stays_away_is_told_in_the_end(
-    faulty_backend: FirestoreBackend, faulty: Any, fault: Any, monkeypatch: pytest.MonkeyPatch
+    faulty_backend: FirestoreBackend, faulty: FaultyServer, fault: type[Fault], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cendry_firestore._listen.PATIENCE", 0.3)
     faulty.faults["Listen"] = [fault(grpc.StatusCode.UNAVAILABLE)] * 200
-    ear = Ear(faulty_backend, BY_N)
+    ear = listen(faulty_backend, BY_N)
     assert isinstance(ear.error(), exceptions.ServiceUnavailable)
-    assert ear.silence()
+    assert is_silent(ear)
 
 
+@pytest.mark.slow
 def test_silence_before_a_failure_is_not_held_against_the_server(
-    faulty_backend: FirestoreBackend, faulty: Any, fault: Any, monkeypatch: pytest.MonkeyPatch
+    faulty_backend: FirestoreBackend, faulty: FaultyServer, fault: type[Fault], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cendry_firestore._listen.PATIENCE", 0.5)
     faulty.faults["Listen"] = [fault(grpc.StatusCode.UNAVAILABLE, after=3, pause=1.0)]
-    ear = Ear(faulty_backend, BY_N)
+    ear = listen(faulty_backend, BY_N)
     while faulty.calls.count("Listen") < 2:
         time.sleep(0.02)
-    assert [] == ear.hear_ids()
-    assert ear.silence()
+    assert [] == ear.names()
+    assert is_silent(ear)
 
 
-def test_close_while_it_waits_to_connect_again(faulty_backend: FirestoreBackend, faulty: Any, fault: Any) -> None:
-    faulty.faults["Listen"] = [fault(grpc.StatusCode.UNAVAILABLE)] * 200
-    ear = Ear(faulty_backend, BY_N)
-    while faulty.calls.count("Listen") < 5:
-        time.sleep(0.02)
+def test_close_while_it_waits_to_connect_again(
+    faulty_backend: FirestoreBackend, faulty: FaultyServer, fault: type[Fault], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = threading.Event()
+
+    def long(failures: int, first: float, longest: float) -> float:
+        waits.set()
+        return 60.0
+
+    monkeypatch.setattr("cendry_firestore._listen.pause_after", long)
+    faulty.faults["Listen"] = [fault(grpc.StatusCode.UNAVAILABLE)]
+    ear = listen(faulty_backend, BY_N)
+    assert waits.wait(WAIT)
     started = time.monotonic()
     ear.handle.close()
     assert time.monotonic() - started < 1
-    assert not ear.handle._thread.is_alive()
-    assert ear.silence()
+    assert not thread_of(ear).is_alive()
+    assert is_silent(ear)
 
 
-def test_the_servers_count_is_believed(faulty_backend: FirestoreBackend, faulty: Any) -> None:
+def test_the_servers_count_is_believed(faulty_backend: FirestoreBackend, faulty: FaultyServer) -> None:
     faulty_backend.commit([Set("c/a", {"n": 1})])
     faulty.answers["Listen"] = [serialized(filter_of(7))]
-    ear = Ear(faulty_backend, BY_N)
+    ear = listen(faulty_backend, BY_N)
     while faulty.calls.count("Listen") < 3:
         time.sleep(0.02)
     del faulty.answers["Listen"]
-    assert ["a"] == ear.hear_ids()
+    assert ["a"] == ear.names()
 
 
 # --- the state alone, for what no server here says ---
@@ -409,6 +355,6 @@ def test_a_projection_does_not_change_the_order(backend: FirestoreBackend, proje
         ]
     )
     plan = QueryPlan("c", orders=(Order(F("m", "x"), True),), projection=projection)
-    heard = Ear(backend, plan).hear()
+    heard = listen(backend, plan).hear()
     assert ["c/b", "c/c", "c/a"] == [document.path for document in heard.documents]
     assert expected == [document.data for document in heard.documents]

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry import AsyncFirestoreBackend
 from cendry.backend import CallOptions
 from cendry.plan import GetPlan, Set
-from cendry_firestore import _transport as _road
+from cendry_firestore import _transport
+from cendry_memory.testing import Database
+from cendry_memory.testing.driver import together
+from firestore.faulty import Fault, FaultyServer
 from google.api_core import exceptions
 from google.cloud.firestore import AsyncClient
 from google.cloud.firestore_v1 import types
 
 METHOD = "BatchGetDocuments"
 
-needs_the_direct_road = pytest.mark.skipif(
-    os.environ.get(_road.GENERATED_VARIABLE) == "1", reason="the generated client knows streams only"
+needs_direct_calls = pytest.mark.skipif(
+    os.environ.get(_transport.GENERATED_VARIABLE) == "1", reason="the generated client knows streams only"
 )
 
 
-def road_of(face: Any) -> Any:
-    return face.backend._connection.road
+def transport_of(db: Database) -> Any:
+    return db.in_loop(lambda: db.backend._connection.transport)
 
 
 class Spy:
     """Counts the calls that don't stream."""
 
-    def __init__(self, face: Any) -> None:
+    def __init__(self, db: Database) -> None:
         self.calls = 0
-        self._start = road_of(face).get_one
-        road_of(face).get_one = self
+        self._start = transport_of(db).get_single
+        transport_of(db).get_single = self
 
     def __call__(self, request: Any, seconds: float) -> Any:
         self.calls += 1
@@ -49,111 +52,110 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits for a call that doesn't stream loses patience soon."""
-    monkeypatch.setattr(_road, "ONE_SECONDS", 0.4)
+    monkeypatch.setattr(_transport, "SINGLE_READ_SECONDS", 0.4)
 
 
 @pytest.fixture
-async def filled(faulty: Any, make_face: Any) -> Any:
-    face = make_face()
-    await face.commit(Set("c/a", {"x": 1}), Set("c/b", {"x": 2}))
+def filled(faulty: FaultyServer, make_db: Callable[..., Database]) -> Database:
+    db = make_db()
+    db.commit(Set("c/a", {"x": 1}), Set("c/b", {"x": 2}))
     faulty.calls.clear()
-    return face
+    return db
 
 
-@needs_the_direct_road
-async def test_one_document_comes_without_a_stream(filled: Any) -> None:
+@needs_direct_calls
+def test_one_document_comes_without_a_stream(filled: Database) -> None:
     spy = Spy(filled)
-    assert {"x": 1} == await filled.data("c/a")
-    assert await filled.data("c/none") is None
+    assert {"x": 1} == filled.data("c/a")
+    assert filled.data("c/none") is None
     assert 2 == spy.calls
 
 
-@needs_the_direct_road
-async def test_several_documents_and_those_of_a_transaction_come_in_a_stream(filled: Any) -> None:
+@needs_direct_calls
+def test_several_documents_and_those_of_a_transaction_come_in_a_stream(filled: Database) -> None:
     spy = Spy(filled)
-    assert 2 == len(await filled.get("c/a", "c/b"))
-    transaction = await filled.begin()
-    [result] = await filled.get_plan(GetPlan(("c/a",)), transaction=transaction)
+    assert 2 == len(filled.get("c/a", "c/b"))
+    transaction = filled.begin()
+    [result] = filled.get_plan(GetPlan(("c/a",)), transaction=transaction)
     assert {"x": 1} == result.data
-    await filled.rollback(transaction)
+    filled.rollback(transaction)
     assert 0 == spy.calls
 
 
 @pytest.mark.parametrize("messages", [0, 1])
-async def test_an_answer_without_a_result_is_none(filled: Any, faulty: Any, messages: int) -> None:
+def test_an_answer_without_a_result_is_none(filled: Database, faulty: FaultyServer, messages: int) -> None:
     empty = types.BatchGetDocumentsResponse.serialize(types.BatchGetDocumentsResponse())
     faulty.answers[METHOD] = [empty] * messages
-    assert [] == await filled.get("c/a")
+    assert [] == filled.get_plan(GetPlan(("c/a",)))
     assert [METHOD] == faulty.calls
 
 
-@needs_the_direct_road
-async def test_a_server_that_sends_more_than_one_message_is_asked_by_streams_from_then_on(
-    short: None, filled: Any, faulty: Any, caplog: pytest.LogCaptureFixture
+@needs_direct_calls
+@pytest.mark.slow
+def test_a_server_that_sends_more_than_one_message_is_asked_by_streams_from_then_on(
+    short: None, filled: Database, faulty: FaultyServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    name = f"{filled.backend._connection.database}/documents/c/a"
+    name = f"{filled.in_loop(lambda: filled.backend._connection.database)}/documents/c/a"
     values = {"x": types.Value(integer_value=7)}
     faulty.answers[METHOD] = [
         types.BatchGetDocumentsResponse.serialize(types.BatchGetDocumentsResponse(**answer))
         for answer in ({"transaction": b"x"}, {"found": types.Document(name=name, fields=values)})
     ]
     spy = Spy(filled)
-
-    async def read() -> Any:
-        return await filled.data("c/a")
-
-    # The sync twin waits in threads of its own, each with a loop for the face's sake.
-    reads = [read() if filled.is_async else asyncio.to_thread(lambda: asyncio.run(read())) for _ in range(3)]
-    assert [{"x": 7}] * 3 == await asyncio.gather(*reads)
-    assert {"x": 7} == await read()
+    read: list[Any] = []
+    together(*[lambda: read.append(filled.data("c/a"))] * 3)
+    assert [{"x": 7}] * 3 == read
+    assert {"x": 7} == filled.data("c/a")
     assert 3 == spy.calls
     assert [METHOD] * 7 == faulty.calls
     [warning] = warnings(caplog)
     assert f"Reading {name} took over" in warning
 
 
-@needs_the_direct_road
-async def test_a_server_that_is_silent_is_tried_once_more(
-    short: None, filled: Any, faulty: Any, fault: Any, caplog: pytest.LogCaptureFixture
+@needs_direct_calls
+@pytest.mark.slow
+def test_a_server_that_is_silent_is_tried_once_more(
+    short: None, filled: Database, faulty: FaultyServer, fault: type[Fault], caplog: pytest.LogCaptureFixture
 ) -> None:
     faulty.faults[METHOD] = [fault(grpc.StatusCode.UNAVAILABLE, pause=30)]
-    assert {"x": 1} == await filled.data("c/a")
+    assert {"x": 1} == filled.data("c/a")
     assert [METHOD] * 2 == faulty.calls
-    assert road_of(filled).get_one is None
+    assert transport_of(filled).get_single is None
     assert 1 == len(warnings(caplog))
 
 
-@needs_the_direct_road
-async def test_a_bound_below_that_is_kept_and_says_nothing_of_the_server(
-    filled: Any, faulty: Any, fault: Any, caplog: pytest.LogCaptureFixture
+@needs_direct_calls
+def test_a_bound_below_that_is_kept_and_says_nothing_of_the_server(
+    filled: Database, faulty: FaultyServer, fault: type[Fault], caplog: pytest.LogCaptureFixture
 ) -> None:
     faulty.faults[METHOD] = [fault(grpc.StatusCode.UNAVAILABLE, pause=30)]
     with pytest.raises(exceptions.DeadlineExceeded):
-        await filled.get("c/a", options=CallOptions(timeout=0.3))
-    assert road_of(filled).get_one is not None
+        filled.get("c/a", options=CallOptions(timeout=0.3))
+    assert transport_of(filled).get_single is not None
     assert [] == warnings(caplog)
 
 
-@needs_the_direct_road
-async def test_what_is_left_of_a_bound_is_what_the_stream_may_take(
-    short: None, filled: Any, faulty: Any, fault: Any
+@needs_direct_calls
+@pytest.mark.slow
+def test_what_is_left_of_a_bound_is_what_the_stream_may_take(
+    short: None, filled: Database, faulty: FaultyServer, fault: type[Fault]
 ) -> None:
     faulty.faults[METHOD] = [fault(grpc.StatusCode.UNAVAILABLE, pause=30) for _ in range(2)]
     started = time.monotonic()
     with pytest.raises(exceptions.DeadlineExceeded):
-        await filled.get("c/a", options=CallOptions(timeout=0.8))
+        filled.get("c/a", options=CallOptions(timeout=0.8))
     assert 0.7 <= time.monotonic() - started < 2.3
     assert [METHOD] * 2 == faulty.calls
 
 
-@needs_the_direct_road
+@needs_direct_calls
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL])
-async def test_failures_that_pass_are_retried_without_a_stream(
-    filled: Any, faulty: Any, fault: Any, code: grpc.StatusCode, caplog: pytest.LogCaptureFixture
+def test_failures_that_pass_are_retried_without_a_stream(
+    filled: Database, faulty: FaultyServer, fault: type[Fault], code: grpc.StatusCode, caplog: pytest.LogCaptureFixture
 ) -> None:
     spy = Spy(filled)
     faulty.faults[METHOD] = [fault(code), fault(code)]
-    assert {"x": 1} == await filled.data("c/a")
+    assert {"x": 1} == filled.data("c/a")
     assert 3 == spy.calls
     assert [] == warnings(caplog)
 
@@ -169,7 +171,7 @@ class Interceptor:
         return await continuation(details, request)
 
 
-@needs_the_direct_road
+@needs_direct_calls
 async def test_the_log_of_the_sdk_is_out_of_the_way_and_interceptors_of_users_stay(
     firestore_emulator: str, project: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

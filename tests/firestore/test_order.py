@@ -2,71 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import random
-from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import Order, QueryPlan, Set, full_orders
 from cendry.reference import Ref
-from cendry.values import GeoPoint, Vector
 from cendry_firestore import FirestoreBackend, _sdk
 from cendry_firestore._listen import sort_key
 from cendry_firestore._values import write_fields
+from cendry_memory.testing.values import IDS, ORDERED
 
 V = FieldPath("v")
-VALUES: list[Any] = [
-    None,
-    False,
-    True,
-    math.nan,
-    -math.inf,
-    -(2**63),
-    -1.5,
-    -1,
-    0,
-    -0.0,
-    1,
-    1.0,
-    2**53,
-    2**53 + 1,
-    float(2**53),
-    math.inf,
-    datetime(1969, 1, 1, tzinfo=timezone.utc),
-    datetime(2024, 1, 1, 0, 0, 0, 1, tzinfo=timezone.utc),
-    "",
-    "a",
-    "aa",
-    "b",
-    "é",
-    "\uffee",
-    "\U0001f600",
-    b"",
-    b"\x00",
-    b"\xff",
-    Ref.from_path("a/b"),
-    Ref.from_path("a/b/c/d"),
-    Ref.from_path("a/c"),
-    GeoPoint(-1, 5),
-    GeoPoint(1, -5),
-    GeoPoint(1, 5),
-    [],
-    [1],
-    [1, 2],
-    [2],
-    ["a"],
-    [None, 5],
-    Vector([3.0]),
-    Vector([1.0, 2.0]),
-    Vector([1.0, 3.0]),
-    {},
-    {"a": 1},
-    {"a": 1, "b": 1},
-    {"a": 2},
-    {"b": 0},
-]
 
 
 def elsewhere(database: str, path: str) -> Any:
@@ -82,7 +30,7 @@ def listened(results: list[Any], orders: tuple[Order, ...]) -> list[str]:
 
 @pytest.mark.parametrize("descending", [False, True])
 def test_values_of_all_kinds_are_in_the_order_of_the_emulator(backend: FirestoreBackend, descending: bool) -> None:
-    backend.commit([Set(f"c/d{number:02}", {"v": value, "w": number % 3}) for number, value in enumerate(VALUES)])
+    backend.commit([Set(f"c/d{number:02}", {"v": value, "w": number % 3}) for number, value in enumerate(ORDERED)])
     for orders in (
         (Order(V, descending),),
         (Order(FieldPath("w")), Order(V, descending)),
@@ -112,8 +60,7 @@ def test_references_are_sorted_by_project_database_and_path(backend: FirestoreBa
 
 
 def test_ids_are_in_the_order_of_the_emulator(backend: FirestoreBackend) -> None:
-    ids = ["a", "b", "Z", "é", "__id9__", "__id10__", "__id-3__", "\U0001f600", "\uffee", "10", "9", "a-b", "a!"]
-    backend.commit([Set(f"c/{name}", {}) for name in ids])
+    backend.commit([Set(f"c/{name}", {}) for name in IDS])
     results = list(backend.run(QueryPlan("c")))
     assert [result.path for result in results] == listened(results, full_orders(None, ()))
 

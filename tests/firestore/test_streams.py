@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry.backend import CallOptions
 from cendry.errors import InvalidRequestError, MissingIndexError, TransactionContentionError
@@ -15,7 +16,9 @@ from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import AggregationPlan, Bound, Composite, Condition, GetPlan, Order, QueryPlan, Set
 from cendry.reference import Ref
 from cendry_firestore import FirestoreBackend
+from cendry_memory.testing import Database
 from cendry_memory.testing.documents import NAMES_BY_SEGMENT
+from firestore.faulty import Fault, FaultyServer
 from google.api_core import exceptions
 from google.api_core.retry import Retry
 from google.api_core.retry_async import AsyncRetry
@@ -31,15 +34,15 @@ F = FieldPath
 
 
 @pytest.fixture
-async def filled(faulty: Any, make_face: Any) -> Any:
+def filled(faulty: FaultyServer, make_db: Callable[..., Database]) -> Database:
     """Twelve documents; `n` has four values, three times each."""
-    face = make_face()
-    await face.commit(
+    db = make_db()
+    db.commit(
         *(Set(f"c/d{i:02}", {"n": i % 4, "m": {"x": i}, "s": str(i)}) for i in range(COUNT)),
         Set("p/q/c/deep", {"n": 9, "m": {"x": 9}, "s": "9"}),
     )
     faulty.calls.clear()
-    return face
+    return db
 
 
 PLANS = {
@@ -67,13 +70,13 @@ PLANS = {
 
 @pytest.mark.parametrize("after", [0, 1, 4])
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
-async def test_a_query_goes_on_after_its_last_document(
-    filled: Any, faulty: Any, fault: Any, plan: QueryPlan, after: int
+def test_a_query_goes_on_after_its_last_document(
+    filled: Database, faulty: FaultyServer, fault: type[Fault], plan: QueryPlan, after: int
 ) -> None:
-    whole = await filled.run(plan)
+    whole = filled.run(plan)
     faulty.calls.clear()
     faulty.faults["RunQuery"] = [fault(UNAVAILABLE, after=after), fault(INTERNAL, after=2), fault(DEADLINE, after=1)]
-    pieces = await filled.run(plan)
+    pieces = filled.run(plan)
     assert [(result.path, result.data) for result in whole] == [(result.path, result.data) for result in pieces]
     assert len(faulty.calls) >= 2
 
@@ -81,32 +84,40 @@ async def test_a_query_goes_on_after_its_last_document(
 @pytest.mark.parametrize("after", [1, 3])
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize(("first", "second"), NAMES_BY_SEGMENT)
-async def test_inequalities_on_names_that_need_quoting_go_on_in_their_order(
-    faulty: Any, make_face: Any, fault: Any, first: str, second: str, descending: bool, after: int
+def test_inequalities_on_names_that_need_quoting_go_on_in_their_order(
+    faulty: FaultyServer,
+    make_db: Callable[..., Database],
+    fault: type[Fault],
+    first: str,
+    second: str,
+    descending: bool,
+    after: int,
 ) -> None:
-    face = make_face()
-    await face.commit(*(Set(f"c/d{n}", {first: n, second: -n, "same": 0}) for n in range(6)))
+    db = make_db()
+    db.commit(*(Set(f"c/d{n}", {first: n, second: -n, "same": 0}) for n in range(6)))
     where = Composite("AND", tuple(Condition(F(name), "<", 9) for name in (second, first)))
     plan = QueryPlan("c", where=where, orders=(Order(F("same"), True),) if descending else ())
     expected = [f"d{n}" for n in range(6)]
     faulty.faults["RunQuery"] = [fault(UNAVAILABLE, after=after), fault(INTERNAL, after=1)]
-    assert (expected[::-1] if descending else expected) == await face.ids(plan)
+    assert (expected[::-1] if descending else expected) == db.names(plan)
     assert ["RunQuery"] * 3 == faulty.calls[1:]
 
 
-def run_queries(faulty: Any) -> list[Any]:
+def run_queries(faulty: FaultyServer) -> list[Any]:
     requests = [request for method, request in faulty.requests if method == "RunQuery"]
     return [types.RunQueryRequest.pb(types.RunQueryRequest.deserialize(request)) for request in requests]
 
 
-async def test_a_stream_goes_on_at_the_time_that_it_began_at(filled: Any, faulty: Any, fault: Any) -> None:
+def test_a_stream_goes_on_at_the_time_that_it_began_at(
+    filled: Database, faulty: FaultyServer, fault: type[Fault]
+) -> None:
     faulty.faults["RunQuery"] = [fault(UNAVAILABLE, after=3)]
-    await filled.run(QueryPlan("c"))
+    filled.run(QueryPlan("c"))
     assert [False, True] == [request.HasField("read_time") for request in run_queries(faulty)]
 
 
 async def test_documents_that_moved_meanwhile_come_once(
-    firestore_emulator: str, faulty: Any, project: str, fault: Any
+    firestore_emulator: str, faulty: FaultyServer, project: str, fault: type[Fault]
 ) -> None:
     backend = FirestoreBackend(project=project)
     backend.commit([Set(f"c/d{i}", {"n": i}) for i in range(6)])
@@ -119,34 +130,36 @@ async def test_documents_that_moved_meanwhile_come_once(
     assert [f"c/d{i}" for i in range(6)] == paths
 
 
-async def test_a_query_that_is_complete_asks_for_no_more(filled: Any, faulty: Any, fault: Any) -> None:
+def test_a_query_that_is_complete_asks_for_no_more(filled: Database, faulty: FaultyServer, fault: type[Fault]) -> None:
     faulty.faults["RunQuery"] = [fault(UNAVAILABLE, after=2)]
-    assert 2 == len(await filled.run(QueryPlan("c", limit=2)))
+    assert 2 == len(filled.run(QueryPlan("c", limit=2)))
     assert ["RunQuery"] == faulty.calls
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
-async def test_getting_goes_on_with_what_is_missing(filled: Any, faulty: Any, fault: Any, after: int) -> None:
+def test_getting_goes_on_with_what_is_missing(
+    filled: Database, faulty: FaultyServer, fault: type[Fault], after: int
+) -> None:
     faulty.faults["BatchGetDocuments"] = [fault(UNAVAILABLE, after=after)]
-    results = await filled.get_plan(GetPlan(("c/d00", "c/none", "c/d01"), projection=(F("s"),)))
+    results = filled.get_plan(GetPlan(("c/d00", "c/none", "c/d01"), projection=(F("s"),)))
     assert {"c/d00": {"s": "0"}, "c/d01": {"s": "1"}, "c/none": None} == {
         result.path: result.data for result in results
     }
     assert 3 == len(results)
 
 
-async def test_responses_without_a_result_are_passed_over(filled: Any, faulty: Any) -> None:
+def test_responses_without_a_result_are_passed_over(filled: Database, faulty: FaultyServer) -> None:
     answer = types.BatchGetDocumentsResponse(transaction=b"x")
     faulty.answers["BatchGetDocuments"] = [types.BatchGetDocumentsResponse.serialize(answer)]
-    assert [] == await filled.get("c/d00")
+    assert [] == filled.get_plan(GetPlan(("c/d00",)))
 
 
-async def test_a_transaction_does_not_go_on(filled: Any, faulty: Any, fault: Any) -> None:
-    transaction = await filled.begin()
+def test_a_transaction_does_not_go_on(filled: Database, faulty: FaultyServer, fault: type[Fault]) -> None:
+    transaction = filled.begin()
     faulty.faults["RunQuery"] = [fault(UNAVAILABLE, after=2)]
     with pytest.raises(exceptions.ServiceUnavailable):
-        await filled.run(QueryPlan("c"), transaction=transaction)
-    await filled.rollback(transaction)
+        filled.run(QueryPlan("c"), transaction=transaction)
+    filled.rollback(transaction)
 
 
 @pytest.mark.parametrize(
@@ -165,54 +178,49 @@ async def test_a_transaction_does_not_go_on(filled: Any, faulty: Any, fault: Any
     ],
 )
 @pytest.mark.parametrize("after", [0, 2])
-async def test_what_waiting_does_not_mend_is_raised(
-    filled: Any, faulty: Any, fault: Any, code: Any, text: str, error: type[Exception], after: int
+def test_what_waiting_does_not_mend_is_raised(
+    filled: Database, faulty: FaultyServer, fault: type[Fault], code: Any, text: str, error: type[Exception], after: int
 ) -> None:
     faulty.faults["RunQuery"] = [fault(code, text, after)]
     with pytest.raises(error) as caught:
-        await filled.run(QueryPlan("c"))
+        filled.run(QueryPlan("c"))
     assert text in str(caught.value.__cause__ if error.__module__.startswith("cendry") else caught.value)
     assert ["RunQuery"] == faulty.calls
 
 
-async def test_a_missing_index_names_the_collection_and_the_link(filled: Any, faulty: Any, fault: Any) -> None:
+def test_a_missing_index_names_the_collection_and_the_link(
+    filled: Database, faulty: FaultyServer, fault: type[Fault]
+) -> None:
     code, text = grpc.StatusCode.FAILED_PRECONDITION, "The query requires an index. You can create it here: https://x"
     faulty.faults["RunAggregationQuery"] = [fault(code, text)]
     with pytest.raises(MissingIndexError, match="https://x") as caught:
-        await filled.aggregate(AggregationPlan(QueryPlan("c")))
+        filled.aggregate(AggregationPlan(QueryPlan("c")))
     assert "c" == caught.value.collection
 
 
-async def test_attempts_that_give_nothing_come_to_an_end(
-    filled: Any, faulty: Any, fault: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cendry_firestore._stream._LONGEST_PAUSE", 0.01)
+def test_attempts_that_give_nothing_come_to_an_end(filled: Database, faulty: FaultyServer, fault: type[Fault]) -> None:
     faulty.faults["RunQuery"] = [fault(UNAVAILABLE, after=1)] + [fault(UNAVAILABLE, after=0)] * 40
     with pytest.raises((exceptions.ServiceUnavailable, exceptions.RetryError)):
-        await filled.run(QueryPlan("c"), options=_impatient(filled))
+        filled.run(QueryPlan("c"), options=_impatient(filled))
     assert len(faulty.calls) < 40
 
 
-def _impatient(face: Any) -> Any:
-    kind = AsyncRetry if face.is_async else Retry
+def _impatient(db: Database) -> Any:
+    kind = AsyncRetry if db.is_async else Retry
     return CallOptions(retry=kind(initial=0.01, maximum=0.02, timeout=0.2))
 
 
-async def test_an_iterator_that_is_left_frees_its_call(filled: Any, faulty: Any) -> None:
-    stream = filled.backend.run(QueryPlan("c"))
-    if filled.is_async:
-        await stream.__anext__()
-        await stream.aclose()
-    else:
-        next(stream)
-        stream.close()
+def test_an_iterator_that_is_left_frees_its_call(filled: Database, faulty: FaultyServer) -> None:
+    stream = filled.stream(QueryPlan("c"))
+    next(stream)
+    stream.close()
     del stream
     gc.collect()
-    assert COUNT == len(await filled.ids(QueryPlan("c")))
+    assert COUNT == len(filled.names(QueryPlan("c")))
 
 
 def test_a_stream_of_an_hour_goes_on_at_the_present(
-    faulty: Any, project: str, fault: Any, monkeypatch: pytest.MonkeyPatch
+    faulty: FaultyServer, project: str, fault: type[Fault], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = FirestoreBackend(project=project)
     backend.commit([Set(f"c/d{i}", {"n": i}) for i in range(6)])

@@ -21,10 +21,10 @@ from cendry.errors import DecodeError, ForeignReferenceError
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
-from cendry_firestore._values import decode_value, document_name, document_path, encode_value
-from cendry_firestore._wire import WireData, WireResult, decoder, encoder, home_of, new_result
+from cendry_firestore._documents import FoundDocument, new_found
+from cendry_firestore._values import DOCUMENTS, DocumentData, decode_value, document_name, document_path
 from core.test_codec_values import Level
-from firestore.comparing import DATABASE, decode, document_of, encode, exact
+from firestore.comparing import DATABASE, decode, decoder, document_of, encode, encode_value, encoder, exact
 from google.api_core.datetime_helpers import DatetimeWithNanoseconds
 from google.cloud import firestore as sdk
 from making import make_class, make_map, make_model, one_field
@@ -35,12 +35,12 @@ UPDATED = datetime(2025, 1, 1, tzinfo=UTC)
 READ = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def result_of(data: dict[str, Any], path: str = "docs/SF") -> WireResult:
+def result_of(data: dict[str, Any], path: str = "docs/SF") -> FoundDocument:
     document = document_of(data)
     document.name = f"{DATABASE}/documents/{path}"
     write_timestamp(document.create_time, CREATED)
     write_timestamp(document.update_time, UPDATED)
-    return new_result(WireResult, (document, READ, home_of(DATABASE)))
+    return new_found(FoundDocument, (document, READ, DATABASE, len(DATABASE + DOCUMENTS)))
 
 
 # What was read
@@ -50,7 +50,7 @@ def test_a_result_is_a_stored_document() -> None:
     result = result_of({"x": [1]}, "docs/SF/areas/a")
     assert (True, "docs/SF/areas/a", {"x": [1]}) == (result.exists, result.path, result.data)
     assert (CREATED, UPDATED, READ) == (result.create_time, result.update_time, result.read_time)
-    assert f"WireResult('docs/SF/areas/a', {{'x': [1]}}, {CREATED!r}, {UPDATED!r})" == repr(result)
+    assert f"FoundDocument('docs/SF/areas/a', {{'x': [1]}}, {CREATED!r}, {UPDATED!r})" == repr(result)
     assert result.data is not result.data
 
 
@@ -63,19 +63,20 @@ def test_results_are_equal_by_identity() -> None:
 
 def test_a_reader_gives_instances_with_their_metadata() -> None:
     model = one_field(int)
-    instance = WireResult.reader(codec_for(model))(result_of({"x": 5}))
+    instance = FoundDocument.reader(codec_for(model))(result_of({"x": 5}))
     assert model(id="SF", x=5) == instance
     assert DocumentMetadata("docs/SF", CREATED, UPDATED, READ) == get_metadata(instance)
     assert {datetime} == {type(each) for each in get_metadata(instance)[1:]}
     with pytest.raises(DecodeError, match="docs/SF"):
-        WireResult.reader(codec_for(model))(result_of({"x": "y"}))
+        FoundDocument.reader(codec_for(model))(result_of({"x": "y"}))
 
 
 def test_a_reader_takes_documents_of_every_database() -> None:
-    read = WireResult.reader(codec_for(one_field(int)))
+    read = FoundDocument.reader(codec_for(one_field(int)))
     document = document_of({"x": 5})
-    document.name = "projects/other/databases/there/documents/a/b/docs/i"
-    instance = read(new_result(WireResult, (document, None, home_of("projects/other/databases/there"))))
+    database = "projects/other/databases/there"
+    document.name = f"{database}/documents/a/b/docs/i"
+    instance = read(new_found(FoundDocument, (document, None, database, len(database + DOCUMENTS))))
     assert ("i", "a/b/docs/i") == (instance.id, get_metadata(instance).path)
 
 
@@ -101,11 +102,11 @@ def test_data_is_a_mapping_of_stored_values() -> None:
     assert {"b", "c"} == set(data)
     assert (None, 5) == (data.pop("b"), data.setdefault("f", 5))
     del data["c"]
-    assert "WireData({'f': 5})" == repr(data)
+    assert "DocumentData({'f': 5})" == repr(data)
 
 
 def test_a_value_that_is_set_is_no_mix_of_the_old_and_the_new() -> None:
-    data = WireData(document_of({"x": {"a": 1}}), DATABASE)
+    data = DocumentData(document_of({"x": {"a": 1}}), DATABASE)
     data["x"] = {"b": 2}
     assert {"x": {"b": 2}} == data
     data["x"] = []
@@ -180,7 +181,7 @@ def test_code_is_made_once_per_codec_for_all_databases() -> None:
     other = encoder(codec, "projects/other/databases/there")
     # What is kept doesn't grow with the databases that a model serves.
     assert made == codec.outputs
-    assert "projects/other/databases/there" == other(model(x=1)).database
+    assert "projects/other/databases/there" == other(model(x=1)).base
 
 
 def test_code_is_made_anew_after_a_registration() -> None:
@@ -208,14 +209,14 @@ def test_the_source_is_there_for_debuggers_as_long_as_the_class() -> None:
         encode(model(x=1), registry)
         with pytest.raises(DecodeError) as caught:
             decode(model, document_of({"x": 1}), registry)
-        assert ["<cendry wire decode of making.Visible", "<cendry wire encode of making.Visible"] == [
-            title for title in titles("Visible") if " wire " in title
+        assert ["<cendry document decode of making.Visible", "<cendry document encode of making.Visible"] == [
+            title for title in titles("Visible") if " document " in title
         ]
         assert caught.value.__cause__ is not None
         return "".join(traceback.format_tb(caught.value.__cause__.__traceback__))
 
     shown = use()
-    assert "<cendry wire decode of making.Visible" in shown or "<cendry decoder of making.Visible" in shown
+    assert "<cendry document decode of making.Visible" in shown or "<cendry decoder of making.Visible" in shown
     assert "o.x = deserialize" in shown
     gc.collect()
     assert [] == titles("Visible")
@@ -232,7 +233,7 @@ def test_threads_that_compile_the_same_class_at_once_all_get_working_code() -> N
             instance = model(id="i", x=[{"a": 1}], y=None)
             codec = codec_for(model)
             data = encoder(codec, DATABASE)(instance)
-            made.append(decoder(codec)(data.document.fields, "i", "docs/i", DATABASE) == instance)
+            made.append(decoder(codec)(data.message.fields, "i", "docs/i", DATABASE) == instance)
         return made
 
     models = [make_model({"x": list[dict[str, int]], "y": Optional[make_map({"z": int})]}) for _ in range(25)]

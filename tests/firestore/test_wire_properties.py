@@ -6,16 +6,30 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
+import pytest
 from cendry.codec import codec_for
 from cendry_firestore import _sdk
-from cendry_firestore._values import decode_fields, encode_value
-from cendry_firestore._wire import decoder, encoder
+from cendry_firestore._values import decode_fields
 from core.strategies import documents, int64, keys
-from firestore.comparing import CLIENT, DATABASE, document_of, exact, of_sdk, outcome, serialized, to_sdk
+from firestore.comparing import (
+    CLIENT,
+    DATABASE,
+    decoder,
+    document_of,
+    encode_value,
+    encoder,
+    exact,
+    of_sdk,
+    outcome,
+    serialized,
+    to_sdk,
+)
 from google.cloud.firestore_v1 import _helpers, types
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from making import make_model, one_field
+
+pytestmark = pytest.mark.slow
 
 slow = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -32,11 +46,11 @@ def test_every_instance_is_written_as_the_codec_and_the_sdk_write_it_and_comes_b
 
     # What is stored of a reference doesn't tell its model.
     assert exact(of_sdk(to_sdk(stored))) == exact(dict(data))
-    assert serialized(document_of(stored)) == serialized(data.document)
+    assert serialized(document_of(stored)) == serialized(data.message)
     by_the_sdk = types.Document(fields=_helpers.encode_dict(to_sdk(stored)))
-    assert serialized(by_the_sdk._pb) == serialized(data.document)
+    assert serialized(by_the_sdk._pb) == serialized(data.message)
 
-    received = _sdk.Document.FromString(serialized(data.document))
+    received = _sdk.Document.FromString(serialized(data.message))
     read = decoder(codec)(received.fields, instance.id, "docs/i", DATABASE)
     assert exact(instance) == exact(read)
     assert exact(codec.decode(decode_fields(received.fields, DATABASE), instance.id)) == exact(read)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
 import uuid
 from dataclasses import replace
@@ -12,12 +13,13 @@ from typing import Any
 
 import cendry_memory._indexes
 import cendry_memory._query
-from cendry.backend import CommitResult
+from cendry.backend import CommitResult, DocumentResult
 from cendry.paths import FieldPath
 from cendry.plan import (
     Aggregation,
     AggregationPlan,
     Bound,
+    Composite,
     Condition,
     Create,
     Delete,
@@ -26,6 +28,8 @@ from cendry.plan import (
     Order,
     QueryPlan,
     Set,
+    full_orders,
+    put_at,
 )
 from cendry.reference import Ref
 from cendry_firestore import FirestoreBackend
@@ -34,18 +38,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from lockstep import pools, requests
 from lockstep.models import ACTS, act_of
-from lockstep.pair import NOBODY, Both, Pair
+from lockstep.pair import NOBODY, Both, Difference, Pair
 from lockstep.reached import expect, reach
 from lockstep.refusals import REFUSALS
 from lockstep.requests import Draft
 
-GROUPS = ("n", "c", "s", "é", "cities", "streets")
+GROUPS = ("n", "o", "c", "s", "é", "cities", "streets")
 
 RULES = {
     "commit",
     "fill",
     "write again",
     "numbers",
+    "implied orders",
     "query",
     "cursor on a document",
     "get",
@@ -288,11 +293,67 @@ class Lockstep(RuleBasedStateMachine):
         for plan in (everything, some):
             self.pair.aggregate(AggregationPlan(plan, (Aggregation("sum", at), Aggregation("avg", at))))
 
+    @precondition(lambda self: self.writer is None)
+    @rule(
+        fields=st.tuples(pools.quoted_paths, pools.plain_paths).flatmap(st.permutations),
+        values=st.lists(st.tuples(pools.numbers, pools.numbers), min_size=3, max_size=6),
+        opposed=st.booleans(),
+        ranges=st.tuples(requests.number_ranges, requests.number_ranges),
+        composite=st.sampled_from(["AND", "AND", "OR"]),
+        orders=st.sampled_from([(), (), (Order(FieldPath("half")),), (Order(FieldPath("half"), True),)]),
+        count=st.integers(1, 3),
+        listens=st.integers(0, 9),
+    )
+    def implied_orders(
+        self,
+        fields: list[FieldPath],
+        values: list[tuple[Any, Any]],
+        opposed: bool,
+        ranges: tuple[Any, Any],
+        composite: Any,
+        orders: tuple[Order, ...],
+        count: int,
+        listens: int,
+    ) -> None:
+        """Inequalities on two fields, one of a name that needs quoting: queried, paged, summed and listened to."""
+        reach("rule", "implied orders")
+        if opposed:
+            ups = sorted((one for one, _ in values), key=_place_of)
+            downs = sorted((other for _, other in values), key=_place_of, reverse=True)
+            values = list(zip(ups, downs, strict=True))
+        drafts: list[Draft] = []
+        for place, numbers in enumerate(values):
+            data: dict[str, Any] = {"half": place % 2}
+            for field, number in zip(fields, numbers, strict=True):
+                put_at(data, field.segments, number)
+            drafts.append(Draft(Set(f"o/d{place}", data)))
+        self._commit(drafts)
+        parts = (Condition(field, op, operand) for field, (op, operand) in zip(fields, ranges, strict=True))
+        where = Composite(composite, tuple(parts))
+        plan = QueryPlan("o", where=where, orders=orders)
+        found = self._run(plan) or []
+        if len(found) > count:
+            whole = full_orders(where, orders)
+            last = found[count - 1]
+            bound = Bound(tuple(requests.value_at(last.path, last.data or {}, one.path, None) for one in whole), False)
+            rest = self._run(replace(plan, orders=whole, start=bound)) or []
+            if [each.path for each in rest] != [each.path for each in found[count:]]:
+                raise Difference(f"what comes after {last.path} in {plan}", found, rest)
+        sums = tuple(Aggregation("sum", field) for field in fields)
+        self.pair.aggregate(AggregationPlan(replace(plan, limit=count), sums))
+        if self.may_listen and listens == 0:
+            watch = self.pair.listen(plan)
+            watch.settle()
+            watch.close()
+
     # --- reads ---
 
-    def _run(self, plan: QueryPlan, transaction: Both = NOBODY, moment: Both | None = None) -> None:
+    def _run(
+        self, plan: QueryPlan, transaction: Both = NOBODY, moment: Both | None = None
+    ) -> list[DocumentResult] | None:
         results = self.pair.run(plan, transaction, moment)
         requests.count_query(plan, None if results is None else len(results))
+        return results
 
     @rule(plans=st.lists(requests.queries(), min_size=2, max_size=7), aim=requests.aims)
     def query(self, plans: list[QueryPlan], aim: list[int]) -> None:
@@ -481,8 +542,8 @@ class Lockstep(RuleBasedStateMachine):
     def through_contexts(self, name: str, numbers: list[int]) -> None:
         """Something done with models."""
         reach("rule", "through contexts")
-        reach("act", name)
-        self.pair.through((name, numbers), act_of(name, numbers))
+        if self.pair.through((name, numbers), act_of(name, numbers)):
+            reach("act that was not refused", name)
 
     # --- rare ones ---
 
@@ -516,6 +577,11 @@ class Lockstep(RuleBasedStateMachine):
         self.look_at_everything()
 
 
+def _place_of(number: float) -> tuple[bool, float]:
+    """Where a number stands among others, NaN at last."""
+    return math.isnan(number), number
+
+
 def _below(value: Any) -> Any:
     if isinstance(value, bool):
         return False
@@ -545,4 +611,4 @@ def _above(value: Any) -> Any:
 
 expect("written again", {"same", "twin"})
 expect("cursor", {"at", "below", "above", "other"})
-expect("act", ACTS)
+expect("act that was not refused", ACTS)

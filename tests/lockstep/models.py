@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
-from cendry import ArrayRemove, ArrayUnion, Cendry, Field, Increment, Map, Model, Ref, Txn, field
+from cendry import ArrayRemove, ArrayUnion, Cendry, Field, Increment, Map, Model, Ref, Txn, field, ref_of
 
 _CLOCK = datetime(2024, 5, 6, 7, 8, 9, 10, tzinfo=timezone.utc)
 
@@ -88,6 +88,8 @@ def _delete(ctx: Cendry, n: list[int]) -> None:
 
 
 def _read_change_save(ctx: Cendry, n: list[int]) -> Any:
+    if n[3] % 4:
+        ctx.save(_city(n))
     city = ctx.get(City, _IDS[n[0] % 4])
     city.population += n[1]
     if n[2] % 2:
@@ -102,7 +104,7 @@ def _streets(ctx: Cendry, n: list[int]) -> Any:
         ctx.save(Street(id=f"s{number}", name=f"street {n[2]}", length=n[3] / 2), parent=_ref(n))
     return [
         [repr(street) for street in ctx.select(Street, order_by=Street.length.desc(), parent=_ref(n))],
-        [(street.id, ctx.ref_of(street).path) for street in ctx.select(Street, Street.length > 1, group=True)],
+        [(street.id, ref_of(street).path) for street in ctx.select_group(Street, Street.length > 1)],
     ]
 
 
@@ -146,6 +148,9 @@ def _batch(ctx: Cendry, n: list[int]) -> None:
 
 
 def _transaction(ctx: Cendry, n: list[int]) -> Any:
+    if n[3] % 2:
+        ctx.save(_city(n))
+
     def move(txn: Txn) -> int:
         source, target = txn.get(City, _IDS[n[0] % 4]), txn.find(City, _IDS[n[1] % 4])
         txn.update(source, {City.population: source.population - n[2]})
@@ -168,12 +173,11 @@ def _get_or_create(ctx: Cendry, n: list[int]) -> Any:
 
 
 def _many(ctx: Cendry, n: list[int]) -> Any:
-    ctx.save_many(
-        [City(id=id, name="many", state="CA", population=place) for place, id in enumerate(_IDS[: 1 + n[0] % 4])]
-    )
+    ids = _IDS[: 1 + n[0] % 4]
+    ctx.save_many([City(id=id, name="many", state="CA", population=place) for place, id in enumerate(ids)])
     if n[1] % 3 == 0:
         ctx.delete_many([_ref(n)])
-    return [_shown(city) for city in ctx.get_many(City, _IDS)]
+    return [_shown(city) for city in ctx.get_many(City, ids)]
 
 
 ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {

@@ -369,9 +369,13 @@ class Pair:
             watch.handles.append(backend.listen(plan, watch.hear(side), watch.fail(side)))
         return watch
 
-    def through(self, request: Any, on_both: Callable[[Any], Any]) -> Any:
-        """Do something with either, and hold the answers, values of any kind, against each other."""
+    def through(self, request: Any, on_both: Callable[[Any], Any]) -> bool:
+        """Do something with either, and hold the answers, values of any kind, against each other.
+
+        Returns:
+            Whether it was done; both refuse alike what was not.
+        """
         answers = self._call(request, lambda: on_both(self.firestore), lambda: on_both(self.memory))
         if answers is not None and answers.firestore != answers.memory:
             raise Difference(request, *answers)
-        return None if answers is None else answers.memory
+        return answers is not None

@@ -6,7 +6,7 @@ import math
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from cendry.paths import DOCUMENT_ID, FieldPath
+from cendry.paths import DOCUMENT_ID, FieldPath, quote_segment
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from hypothesis import strategies as st
@@ -51,6 +51,14 @@ refs: SearchStrategy[Ref[Any]] = st.builds(Ref.from_path, paths)
 
 PLAIN_FIELDS = ["a", "b"]
 ODD_FIELDS = ["a.b", "`", "x y", "é", "\\", "1a", "a`b.c\\d", "_", "__a", "/", "A", "\x00", "😀"]
+
+QUOTED_FIELDS = [*(name for name in ODD_FIELDS if quote_segment(name) != name), "zip-code", "1st", "display name"]
+"""Names that stand in backticks in a field path."""
+
+quoted_paths: SearchStrategy[FieldPath] = st.sampled_from(QUOTED_FIELDS).map(FieldPath)
+plain_paths: SearchStrategy[FieldPath] = st.sampled_from(
+    [FieldPath("a"), FieldPath("z"), FieldPath("A"), FieldPath("_"), FieldPath("m", "x")]
+)
 
 FIELD_PATHS = [
     FieldPath("a"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 from cendry.paths import DOCUMENT_ID, FieldPath
@@ -460,16 +461,20 @@ def _named(name: str, check: Callable[[Pair], object]) -> Callable[[Pair], None]
     return counted
 
 
+def _asked(call: Callable[[Pair, Any], object], plan: Any, pair: Pair) -> None:
+    call(pair, plan)
+
+
 def _catalogue() -> dict[str, Callable[[Pair], None]]:
     checks: dict[str, Callable[[Pair], object]] = {}
     for name, writes in WRITES.items():
         checks[f"write: {name}"] = _written(writes)
     for name, plan in QUERIES.items():
-        checks[f"query: {name}"] = lambda pair, plan=plan: pair.run(plan)
+        checks[f"query: {name}"] = partial(_asked, Pair.run, plan)
     for name, aggregation in AGGREGATIONS.items():
-        checks[f"aggregation: {name}"] = lambda pair, plan=aggregation: pair.aggregate(plan)
+        checks[f"aggregation: {name}"] = partial(_asked, Pair.aggregate, aggregation)
     for name, get in GETS.items():
-        checks[f"get: {name}"] = lambda pair, plan=get: pair.get(plan)
+        checks[f"get: {name}"] = partial(_asked, Pair.get, get)
     return {name: _named(name, check) for name, check in checks.items()}
 
 

@@ -20,6 +20,8 @@ from cendry.plan import Aggregation, AggregationPlan, Condition, Create, Delete,
 from cendry_firestore import FirestoreBackend
 from cendry_memory import MemoryBackend
 
+pytestmark = pytest.mark.slow
+
 A = FieldPath("a")
 PLAN = QueryPlan("c", where=Condition(A, ">=", 2))
 

@@ -12,6 +12,8 @@ from lockstep import reached
 from lockstep.machine import Lockstep
 from lockstep.reached import REACHED, missing
 
+pytestmark = pytest.mark.slow
+
 STEPS = 30
 RUNS = {"ci": 300, "deep": int(os.environ.get("CENDRY_LOCKSTEP_RUNS", "9000"))}
 """Runs of the profiles that are thorough: about a minute, and over half an hour. In all others it is 30."""
@@ -25,7 +27,7 @@ def test_memory_answers_as_firestore_does(firestore_emulator: str, request: pyte
     profile = request.config.option.hypothesis_profile
     runs = RUNS.get(profile, 30)
     number = request.config.option.hypothesis_seed
-    machine = Lockstep
+    machine: type[Lockstep] = Lockstep
     if profile == "ci":
         drawn = "the same ones each time"
     else:
@@ -34,7 +36,7 @@ def test_memory_answers_as_firestore_does(firestore_emulator: str, request: pyte
             machine = seed(number)(type("Lockstep", (Lockstep,), {}))
         drawn = f"--hypothesis-seed={number}"
     reached.RUNS.append(f"{runs} runs of {STEPS} steps, {drawn}")
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=runs,

@@ -11,6 +11,8 @@ from cendry_memory import MemoryBackend
 from lockstep.pair import Pair
 from lockstep.refusals import REFUSALS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def pair(firestore_emulator: str, project: str) -> Iterator[Pair]:

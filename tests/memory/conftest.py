@@ -19,4 +19,5 @@ def backend() -> MemoryBackend:
 def looking(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways to find documents: by looking at each of them, and by sorted indexes."""
     monkeypatch.setattr(search, "_FEW", 64 if request.param == "scan" else -1)
-    return request.param
+    name: str = request.param
+    return name

@@ -10,10 +10,12 @@ import math
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from cendry.backend import SnapshotResult
 from cendry.errors import DocumentNotFoundError, ForeignReferenceError, InvalidRequestError, StaleDocumentError
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import (
@@ -340,15 +342,19 @@ def test_listeners_of_the_emulator_take_filter_values_that_its_queries_refuse(fi
     heard: dict[str, Any] = {}
     first = {name: threading.Event() for name in ("firestore", "memory")}
 
-    def note(name: str, what: Any) -> None:
-        heard[name] = what
+    def note_snapshot(name: str, snapshot: SnapshotResult) -> None:
+        heard[name] = snapshot.documents
+        first[name].set()
+
+    def note_error(name: str, error: BaseException) -> None:
+        heard[name] = type(error)
         first[name].set()
 
     handles = [
         backend.listen(
             plan,
-            lambda snapshot, name=name: note(name, snapshot.documents),
-            lambda error, name=name: note(name, type(error)),
+            partial(note_snapshot, name),
+            partial(note_error, name),
         )
         for name, backend in (("firestore", firestore), ("memory", memory))
     ]

@@ -13,7 +13,7 @@ def save(backend: MemoryBackend, number: int = 1) -> None:
     backend.commit([Set("c/a", {"x": number})])
 
 
-def test_the_next_commits_are_aborted(backend: MemoryBackend):
+def test_the_next_commits_are_aborted(backend: MemoryBackend) -> None:
     backend.faults.abort_next_commit()
     backend.faults.abort_next_commit(1)
     assert backend.faults.pending == 2
@@ -24,7 +24,7 @@ def test_the_next_commits_are_aborted(backend: MemoryBackend):
     save(backend)
 
 
-def test_an_aborted_commit_ends_its_transaction(backend: MemoryBackend):
+def test_an_aborted_commit_ends_its_transaction(backend: MemoryBackend) -> None:
     txn = backend.begin()
     backend.faults.abort_next_commit()
     with pytest.raises(TransactionContentionError):
@@ -33,7 +33,7 @@ def test_an_aborted_commit_ends_its_transaction(backend: MemoryBackend):
         backend.commit([Set("c/a", {})], transaction=txn)
 
 
-def test_only_reads_of_transactions_are_aborted(backend: MemoryBackend):
+def test_only_reads_of_transactions_are_aborted(backend: MemoryBackend) -> None:
     backend.faults.abort_next_read()
     save(backend)
     assert ask(backend) == ["a"]
@@ -44,7 +44,7 @@ def test_only_reads_of_transactions_are_aborted(backend: MemoryBackend):
         stored(backend, "c/a", transaction=txn)
 
 
-def test_the_next_calls_of_any_kind_fail(backend: MemoryBackend):
+def test_the_next_calls_of_any_kind_fail(backend: MemoryBackend) -> None:
     backend.faults.unavailable_next(5)
     for call in (
         lambda: save(backend),
@@ -59,7 +59,7 @@ def test_the_next_calls_of_any_kind_fail(backend: MemoryBackend):
     assert ask(backend) == []
 
 
-def test_calls_of_one_kind_fail(backend: MemoryBackend):
+def test_calls_of_one_kind_fail(backend: MemoryBackend) -> None:
     backend.faults.unavailable_next(1, "run", "rollback")
     txn = backend.begin()
     save(backend)
@@ -72,7 +72,7 @@ def test_calls_of_one_kind_fail(backend: MemoryBackend):
 
 
 @pytest.mark.parametrize("applied", [True, False])
-def test_the_answer_to_a_commit_gets_lost(backend: MemoryBackend, applied: bool):
+def test_the_answer_to_a_commit_gets_lost(backend: MemoryBackend, applied: bool) -> None:
     backend.faults.ambiguous_next_commit(applied=applied)
     txn = backend.begin()
     with pytest.raises(ServiceUnavailableError, match="unknown"):
@@ -83,7 +83,7 @@ def test_the_answer_to_a_commit_gets_lost(backend: MemoryBackend, applied: bool)
     save(backend, 2)
 
 
-def test_all_orders_can_be_called_off(backend: MemoryBackend):
+def test_all_orders_can_be_called_off(backend: MemoryBackend) -> None:
     backend.faults.abort_next_commit(3)
     backend.faults.abort_next_read(3)
     backend.faults.unavailable_next(3)
@@ -95,13 +95,13 @@ def test_all_orders_can_be_called_off(backend: MemoryBackend):
 
 
 class TestManualClock:
-    def test_it_stands_until_it_is_moved(self):
+    def test_it_stands_until_it_is_moved(self) -> None:
         clock = ManualClock()
         assert clock() == clock() == MOMENT
         assert clock.advance(1.5) == clock() == MOMENT + timedelta(seconds=1.5)
         assert clock.advance(timedelta(days=1)) == MOMENT + timedelta(days=1, seconds=1.5)
 
-    def test_it_is_set_to_aware_moments(self):
+    def test_it_is_set_to_aware_moments(self) -> None:
         clock = ManualClock(datetime(2020, 1, 1, 2, tzinfo=timezone(timedelta(hours=2))))
         assert clock() == datetime(2020, 1, 1, tzinfo=timezone.utc)
         assert clock().tzinfo is timezone.utc

@@ -19,7 +19,7 @@ def expected(numbers: set[int], low: int, high: int) -> list[str]:
     return [f"c/{number}" for number in sorted(numbers) if low <= number < high]
 
 
-def test_entries_stay_sorted_through_any_additions_and_removals():
+def test_entries_stay_sorted_through_any_additions_and_removals() -> None:
     rng = random.Random(7)
     numbers = set(rng.sample(range(10_000), 3_000))
     entries = SortedEntries(map(entry, numbers))
@@ -39,7 +39,7 @@ def test_entries_stay_sorted_through_any_additions_and_removals():
     assert expected(numbers, 0, 10_000)[::-1] == found(entries, b"", b"\xff", backward=True)
 
 
-def test_entries_grow_from_nothing_and_shrink_to_nothing():
+def test_entries_grow_from_nothing_and_shrink_to_nothing() -> None:
     entries = SortedEntries()
     assert found(entries, b"", b"\xff") == found(entries, b"", b"\xff", backward=True) == []
     assert entries.count(b"", b"\xff") == 0
@@ -51,7 +51,7 @@ def test_entries_grow_from_nothing_and_shrink_to_nothing():
     assert found(entries, b"", b"\xff") == []
 
 
-def test_counts_are_exact_within_a_block_and_near_beyond():
+def test_counts_are_exact_within_a_block_and_near_beyond() -> None:
     entries = SortedEntries(map(entry, range(5_000)))
     assert entries.count(b"000010", b"000020") == 10
     assert entries.count(b"000020", b"000010") == 0

@@ -36,7 +36,7 @@ def opened(file: Path, **options: Any) -> Any:
 
 
 class TestKeeping:
-    def test_what_was_committed_is_there_again(self, file: Path):
+    def test_what_was_committed_is_there_again(self, file: Path) -> None:
         with opened(file) as backend:
             backend.commit([Set("c/a", EVERYTHING), Set("c/b", {"x": 1}), Set("c/a/s/é", {"x": math.nan})])
             backend.commit([Delete("c/b"), update("c/a/s/é", {"y": [1.0, 2**62]}, "y")])
@@ -51,7 +51,7 @@ class TestKeeping:
             assert paths(backend, QueryPlan("s", group=True)) == ["c/a/s/é"]
             assert ask(backend, is_("int", ">", 0)) == ["a"]
 
-    def test_odd_values_are_kept(self, file: Path):
+    def test_odd_values_are_kept(self, file: Path) -> None:
         odd = {
             "one": {"a": 1},
             "two": {"a": 1, "b": 2},
@@ -64,7 +64,7 @@ class TestKeeping:
         with opened(file) as backend:
             assert stored(backend, "c/a") == odd
 
-    def test_times_go_on_where_they_were(self, file: Path):
+    def test_times_go_on_where_they_were(self, file: Path) -> None:
         clock = ManualClock()
         with opened(file, clock=clock) as backend:
             first = backend.commit([Set("c/a", {"x": 1})]).commit_time
@@ -75,28 +75,28 @@ class TestKeeping:
         assert second is not None
         assert first < second
 
-    def test_a_commit_that_changes_nothing_writes_nothing(self, file: Path):
+    def test_a_commit_that_changes_nothing_writes_nothing(self, file: Path) -> None:
         with opened(file) as backend:
             backend.commit([Set("c/a", {"x": 1})])
             size = os.path.getsize(f"{file}-wal")
             backend.commit([Set("c/a", {"x": 1})])
             assert os.path.getsize(f"{file}-wal") == size
 
-    async def test_the_async_twin_keeps_too(self, file: Path):
+    async def test_the_async_twin_keeps_too(self, file: Path) -> None:
         backend = AsyncMemoryBackend(file)
         await backend.commit([Set("c/a", {"x": 1})])
         await backend.close()
         with opened(file) as again:
             assert stored(again, "c/a") == {"x": 1}
 
-    def test_an_empty_file_becomes_a_store(self, file: Path):
+    def test_an_empty_file_becomes_a_store(self, file: Path) -> None:
         file.touch()
         with opened(file) as backend:
             backend.commit([Create("c/a", {})])
         with opened(file) as backend:
             assert stored(backend, "c/a") == {}
 
-    def test_after_close_nothing_can_be_done(self, file: Path):
+    def test_after_close_nothing_can_be_done(self, file: Path) -> None:
         with opened(file) as backend:
             backend.commit([Set("c/a", {})])
         backend.close()
@@ -109,7 +109,7 @@ class TestKeeping:
             with pytest.raises(StoreFileError, match="was closed"):
                 call()
 
-    def test_a_commit_that_cant_be_kept_is_not_made(self, file: Path):
+    def test_a_commit_that_cant_be_kept_is_not_made(self, file: Path) -> None:
         with opened(file) as backend:
             backend.commit([Set("c/a", {"x": 1})])
             kept = backend.store._journal
@@ -145,7 +145,7 @@ def environment() -> dict[str, str]:
 
 
 class TestSharing:
-    def test_one_file_is_open_once_in_a_process(self, file: Path):
+    def test_one_file_is_open_once_in_a_process(self, file: Path) -> None:
         with opened(file) as backend:
             backend.commit([Set("c/a", {})])
             with pytest.raises(StoreFileError, match="is open already"):
@@ -154,7 +154,7 @@ class TestSharing:
         with opened(file) as backend:
             assert ask(backend) == ["a", "b"]
 
-    def test_another_process_is_told_so(self, file: Path):
+    def test_another_process_is_told_so(self, file: Path) -> None:
         with opened(file) as backend:
             backend.commit([Set("c/a", {})])
             said = subprocess.run(python(SECOND, file), env=environment(), capture_output=True, text=True, check=True)
@@ -180,7 +180,8 @@ WRITER = """
 """
 
 
-def test_killed_at_any_moment_it_keeps_every_acknowledged_commit_whole(file: Path):
+@pytest.mark.slow
+def test_killed_at_any_moment_it_keeps_every_acknowledged_commit_whole(file: Path) -> None:
     rng = random.Random(1)
     acknowledged = 0
     for _ in range(12):
@@ -231,41 +232,41 @@ class TestFilesThatArentOurs:
         assert caught.value.path == str(file)
         assert content(file) == before
 
-    def test_another_kind_of_file(self, file: Path):
+    def test_another_kind_of_file(self, file: Path) -> None:
         file.write_text("Dear diary, " * 100)
         self.refused(file, "no file of cendry-memory")
 
-    def test_another_programs_database(self, file: Path):
+    def test_another_programs_database(self, file: Path) -> None:
         with contextlib.closing(sqlite3.connect(file)) as connection:
             connection.execute("CREATE TABLE documents (path TEXT)")
         self.refused(file, "no file of cendry-memory")
 
-    def test_a_database_without_tables(self, file: Path):
+    def test_a_database_without_tables(self, file: Path) -> None:
         with contextlib.closing(sqlite3.connect(file)) as connection:
             connection.execute("PRAGMA user_version = 1")
         self.refused(file, "no file of cendry-memory")
 
-    def test_a_later_format(self, kept: Path):
+    def test_a_later_format(self, kept: Path) -> None:
         with contextlib.closing(sqlite3.connect(kept)) as connection:
             connection.execute("PRAGMA user_version = 2")
             connection.commit()
         self.refused(kept, "format 2")
 
-    def test_a_folder(self, tmp_path: Path):
+    def test_a_folder(self, tmp_path: Path) -> None:
         with pytest.raises(StoreFileError, match="can't be opened"):
             MemoryBackend(tmp_path)
 
-    def test_a_folder_that_isnt_there(self, tmp_path: Path):
+    def test_a_folder_that_isnt_there(self, tmp_path: Path) -> None:
         with pytest.raises(StoreFileError, match="can't be opened"):
             MemoryBackend(tmp_path / "none" / "app.db")
 
-    def test_a_file_that_was_cut(self, kept: Path):
+    def test_a_file_that_was_cut(self, kept: Path) -> None:
         data = kept.read_bytes()
         kept.write_bytes(data[: len(data) // 2])
         self.refused(kept, "damaged")
 
     @pytest.mark.parametrize("place", [0.1, 0.3, 0.5, 0.7, 0.9])
-    def test_a_file_that_was_written_over(self, kept: Path, place: float):
+    def test_a_file_that_was_written_over(self, kept: Path, place: float) -> None:
         data = bytearray(kept.read_bytes())
         start = int(len(data) * place)
         data[start : start + 2000] = b"garbage " * 250
@@ -273,7 +274,7 @@ class TestFilesThatArentOurs:
         self.refused(kept, "damaged")
 
     @pytest.mark.parametrize("flip", [b"17 17 17", b'{"text":"170 170'])
-    def test_a_single_wrong_character(self, kept: Path, flip: bytes):
+    def test_a_single_wrong_character(self, kept: Path, flip: bytes) -> None:
         data = kept.read_bytes()
         assert flip in data
         kept.write_bytes(data.replace(flip, flip[:-1] + b"8", 1))
@@ -291,7 +292,7 @@ class TestFilesThatArentOurs:
             '{"a": {"__reference__": 1}}',
         ],
     )
-    def test_rows_of_another_form(self, kept: Path, text: str):
+    def test_rows_of_another_form(self, kept: Path, text: str) -> None:
         with contextlib.closing(sqlite3.connect(kept)) as connection:
             row = ("c/1", text, 1, 1, journal._checksum("c/1", text, 1, 1))
             connection.execute(
@@ -301,13 +302,13 @@ class TestFilesThatArentOurs:
             connection.commit()
         self.refused(kept, "damaged")
 
-    def test_a_missing_table(self, kept: Path):
+    def test_a_missing_table(self, kept: Path) -> None:
         with contextlib.closing(sqlite3.connect(kept)) as connection:
             connection.execute("DROP TABLE state")
             connection.commit()
         self.refused(kept, "can't be opened|damaged")
 
-    def test_a_file_that_may_not_be_read(self, kept: Path, monkeypatch: pytest.MonkeyPatch):
+    def test_a_file_that_may_not_be_read(self, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(*arguments: Any) -> Any:
             raise PermissionError("not yours")
 

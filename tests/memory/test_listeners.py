@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from cendry.backend import SnapshotResult
 from cendry.errors import InvalidRequestError
-from cendry.plan import Delete, GetPlan, QueryPlan, Set
+from cendry.plan import Delete, GetPlan, QueryPlan, Set, Write
 from cendry_memory import MemoryBackend
 from memory.asking import after, by, fill, is_, path, ref, stored, update
 
@@ -32,7 +32,7 @@ class Ear:
 
 
 def changes(backend: MemoryBackend) -> None:
-    for writes in (
+    steps: list[list[Write]] = [
         [Set("c/a", {"v": 1})],
         [Set("c/a", {"v": 1})],
         [Set("c/b", {"v": 2}), Set("c/d", {"v": 0})],
@@ -44,7 +44,8 @@ def changes(backend: MemoryBackend) -> None:
         [Set("c/a/c/z", {"v": 3})],
         [Set("c/e", {"v": "x"})],
         [Set("c/a", {"v": 5}), Set("c/a", {"v": 1, "w": 1})],
-    ):
+    ]
+    for writes in steps:
         backend.commit(writes)
 
 
@@ -65,14 +66,14 @@ def changes(backend: MemoryBackend) -> None:
     ],
     ids=str,
 )
-def test_each_commit_that_changes_anything_is_told(backend: MemoryBackend, plan: Any, expected: list[str]):
+def test_each_commit_that_changes_anything_is_told(backend: MemoryBackend, plan: Any, expected: list[str]) -> None:
     ear = Ear(backend, plan)
     changes(backend)
     assert ear.heard() == expected
     ear.handle.close()
 
 
-def test_a_listener_begins_with_what_is_there(backend: MemoryBackend):
+def test_a_listener_begins_with_what_is_there(backend: MemoryBackend) -> None:
     fill(backend, "c", {"a": {"v": 1}, "b": {"v": 2}})
     query, document = Ear(backend, QueryPlan("c", orders=by("-v"))), Ear(backend, GetPlan(("c/a",)))
     assert (query.heard(), document.heard()) == (["b a"], ["a"])
@@ -80,7 +81,7 @@ def test_a_listener_begins_with_what_is_there(backend: MemoryBackend):
     backend.close()
 
 
-def test_snapshots_have_times_projections_and_data_of_their_own(backend: MemoryBackend):
+def test_snapshots_have_times_projections_and_data_of_their_own(backend: MemoryBackend) -> None:
     ear = Ear(backend, QueryPlan("c", projection=(path("m"),)))
     result = backend.commit([Set("c/a", {"v": 1, "m": {"x": 1}})])
     assert ear.heard() == ["", "a"]
@@ -92,7 +93,7 @@ def test_snapshots_have_times_projections_and_data_of_their_own(backend: MemoryB
     ear.handle.close()
 
 
-def test_callbacks_come_from_one_thread_that_holds_no_lock(backend: MemoryBackend):
+def test_callbacks_come_from_one_thread_that_holds_no_lock(backend: MemoryBackend) -> None:
     told: list[int] = []
 
     def write_more(snapshot: SnapshotResult) -> None:
@@ -113,14 +114,15 @@ def test_callbacks_come_from_one_thread_that_holds_no_lock(backend: MemoryBacken
     ear.handle.close()
 
 
-def test_after_close_nothing_is_told_and_the_thread_ends(backend: MemoryBackend):
+def test_after_close_nothing_is_told_and_the_thread_ends(backend: MemoryBackend) -> None:
+    before = set(threading.enumerate())
     ear, other = Ear(backend, QueryPlan("c")), Ear(backend, QueryPlan("c"))
     assert ear.heard() == [""]
     ear.handle.close()
     ear.handle.close()
     backend.commit([Set("c/a", {})])
     assert (ear.heard(), other.heard()) == ([""], ["", "a"])
-    [thread] = [each for each in threading.enumerate() if each.name == "cendry-memory-listeners"]
+    [thread] = {each for each in threading.enumerate() if each.name == "cendry-memory-listeners"} - before
     other.handle.close()
     thread.join(10)
     assert not thread.is_alive()
@@ -129,7 +131,7 @@ def test_after_close_nothing_is_told_and_the_thread_ends(backend: MemoryBackend)
     again.handle.close()
 
 
-def test_a_callback_may_close_its_own_listener(backend: MemoryBackend):
+def test_a_callback_may_close_its_own_listener(backend: MemoryBackend) -> None:
     ear = Ear(backend, QueryPlan("x"))
     told: list[SnapshotResult] = []
 
@@ -146,7 +148,7 @@ def test_a_callback_may_close_its_own_listener(backend: MemoryBackend):
     ear.handle.close()
 
 
-def test_what_was_still_to_be_told_at_close_is_not(backend: MemoryBackend):
+def test_what_was_still_to_be_told_at_close_is_not(backend: MemoryBackend) -> None:
     held, going = threading.Event(), threading.Event()
     told: list[int] = []
 
@@ -166,7 +168,7 @@ def test_what_was_still_to_be_told_at_close_is_not(backend: MemoryBackend):
     assert (told, late.errors) == ([0], [])
 
 
-def test_a_query_that_is_refused_ends_the_listener_with_its_error(backend: MemoryBackend):
+def test_a_query_that_is_refused_ends_the_listener_with_its_error(backend: MemoryBackend) -> None:
     ear = Ear(backend, QueryPlan("c", where=is_("a", "in", [])))
     assert ear.heard() == []
     [error] = ear.errors
@@ -175,7 +177,7 @@ def test_a_query_that_is_refused_ends_the_listener_with_its_error(backend: Memor
     assert (ear.heard(), len(ear.errors)) == ([], 1)
 
 
-def test_a_callback_that_fails_ends_its_listener_and_no_other(backend: MemoryBackend):
+def test_a_callback_that_fails_ends_its_listener_and_no_other(backend: MemoryBackend) -> None:
     errors: list[BaseException] = []
 
     def fail(snapshot: SnapshotResult) -> None:
@@ -192,7 +194,7 @@ def test_a_callback_that_fails_ends_its_listener_and_no_other(backend: MemoryBac
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_error_callback_that_fails_is_told_to_the_threads_hook(
     backend: MemoryBackend, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     hooked: list[Any] = []
     monkeypatch.setattr(threading, "excepthook", hooked.append)
 
@@ -206,25 +208,28 @@ def test_an_error_callback_that_fails_is_told_to_the_threads_hook(
     ear.handle.close()
 
 
-def test_drain_waits_no_longer_than_it_is_told(backend: MemoryBackend):
+def ignored(answer: object) -> None: ...
+
+
+def test_drain_waits_no_longer_than_it_is_told(backend: MemoryBackend) -> None:
     assert backend.drain()
     held = threading.Event()
-    handle = backend.listen(QueryPlan("c"), lambda snapshot: held.wait(10) and None, lambda error: None)
+    handle = backend.listen(QueryPlan("c"), lambda snapshot: ignored(held.wait(10)), lambda error: None)
     assert not backend.drain(0.01)
     held.set()
     assert backend.drain(10)
     handle.close()
 
 
-def test_drain_refuses_to_wait_for_itself(backend: MemoryBackend):
+def test_drain_refuses_to_wait_for_itself(backend: MemoryBackend) -> None:
     errors: list[BaseException] = []
-    handle = backend.listen(QueryPlan("c"), lambda snapshot: backend.drain() and None, errors.append)
+    handle = backend.listen(QueryPlan("c"), lambda snapshot: ignored(backend.drain()), errors.append)
     backend.drain()
     assert "wait for itself" in str(errors[0])
     handle.close()
 
 
-def test_closing_the_backend_ends_all_listeners_and_keeps_the_documents(backend: MemoryBackend):
+def test_closing_the_backend_ends_all_listeners_and_keeps_the_documents(backend: MemoryBackend) -> None:
     ears = [Ear(backend, QueryPlan("c")) for _ in range(3)]
     backend.drain()
     backend.close()
@@ -234,13 +239,13 @@ def test_closing_the_backend_ends_all_listeners_and_keeps_the_documents(backend:
     assert stored(backend, "c/a") == {"x": 1}
 
 
-def test_a_listener_of_a_bad_path_is_told(backend: MemoryBackend):
+def test_a_listener_of_a_bad_path_is_told(backend: MemoryBackend) -> None:
     ear = Ear(backend, GetPlan(("c/__x__",)))
     ear.heard()
     assert isinstance(ear.errors[0], InvalidRequestError)
 
 
-def test_names_bound_what_is_listened_to(backend: MemoryBackend):
+def test_names_bound_what_is_listened_to(backend: MemoryBackend) -> None:
     ear = Ear(backend, QueryPlan("c", where=is_("__name__", ">", ref("c/b"))))
     fill(backend, "c", {"a": {}, "b": {}, "d": {}})
     assert ear.heard() == ["", "d"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 
 # What a run inside of this one imports is forgotten after it, unless it was there before.
 import cendry_firestore  # noqa: F401
@@ -22,6 +23,8 @@ from cendry_memory.emulator import (
     stop,
 )
 from memory.fake_java import SERVES, program
+
+pytestmark = pytest.mark.slow
 
 pytest_plugins = ["pytester"]
 
@@ -41,13 +44,13 @@ class City(Model, collection="cities"):
 
 
 @pytest.fixture(autouse=True)
-def importable(monkeypatch):
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs in other processes find what this one finds, installed or not."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
 
 
 @pytest.fixture
-def bare(monkeypatch, tmp_path):
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """An environment that leads to no emulator, and requires none."""
     for name in (FIRESTORE.host_variable, FIRESTORE.jar_variable, "JAVA_HOME", "CENDRY_REQUIRE_EMULATORS"):
         monkeypatch.delenv(name, raising=False)
@@ -55,12 +58,12 @@ def bare(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def no_java(bare, tmp_path):
+def no_java(bare: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     bare.setenv("PATH", str(tmp_path))
     return bare
 
 
-def test_each_test_gets_contexts_without_documents_over_one_store(pytester):
+def test_each_test_gets_contexts_without_documents_over_one_store(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         CITY
         + """
@@ -92,7 +95,7 @@ async def test_async_alone(cendry_memory_async):
     pytester.runpytest_inprocess(*PLAIN, "-o", "asyncio_mode=auto").assert_outcomes(passed=5)
 
 
-def test_the_backend_is_there_for_its_faults_and_can_be_another(pytester):
+def test_the_backend_is_there_for_its_faults_and_can_be_another(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         CITY
         + """
@@ -116,7 +119,7 @@ class TestStrict:
     pytester.runpytest_inprocess(*PLAIN).assert_outcomes(passed=2)
 
 
-def test_a_test_that_asks_for_the_clock_holds_it(pytester):
+def test_a_test_that_asks_for_the_clock_holds_it(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         CITY
         + """
@@ -158,19 +161,25 @@ def test_both_twins_see_the_same(cendry_emulator, cendry_emulator_async, run):
 )
 
 
-def test_contexts_on_the_emulator_have_a_project_for_each_test(pytester, firestore_emulator):
+def test_contexts_on_the_emulator_have_a_project_for_each_test(
+    pytester: pytest.Pytester, firestore_emulator: str
+) -> None:
     pytester.makepyfile(EMULATED)
     pytester.runpytest_inprocess(*PLAIN).assert_outcomes(passed=2)
 
 
-def test_without_an_emulator_tests_are_skipped_and_told_why(pytester, no_java):
+def test_without_an_emulator_tests_are_skipped_and_told_why(
+    pytester: pytest.Pytester, no_java: pytest.MonkeyPatch
+) -> None:
     pytester.makepyfile(EMULATED)
     result = pytester.runpytest_inprocess(*PLAIN, "-rs")
     result.assert_outcomes(skipped=2)
     result.stdout.fnmatch_lines(["SKIPPED*no Firestore emulator: java is not on the PATH; install Java 11 or newer*"])
 
 
-def test_without_an_emulator_that_is_required_tests_fail(pytester, no_java):
+def test_without_an_emulator_that_is_required_tests_fail(
+    pytester: pytest.Pytester, no_java: pytest.MonkeyPatch
+) -> None:
     no_java.setenv("CENDRY_REQUIRE_EMULATORS", "1")
     pytester.makepyfile(EMULATED)
     result = pytester.runpytest_inprocess(*PLAIN)
@@ -178,7 +187,9 @@ def test_without_an_emulator_that_is_required_tests_fail(pytester, no_java):
     result.stdout.fnmatch_lines(["*java is not on the PATH*(CENDRY_REQUIRE_EMULATORS is set)"])
 
 
-def test_without_the_firestore_backend_tests_are_skipped_and_told_why(pytester, bare):
+def test_without_the_firestore_backend_tests_are_skipped_and_told_why(
+    pytester: pytest.Pytester, bare: pytest.MonkeyPatch
+) -> None:
     bare.setitem(sys.modules, "cendry_firestore", None)
     pytester.makepyfile(EMULATED)
     result = pytester.runpytest_inprocess(*PLAIN, "-rs")
@@ -198,14 +209,14 @@ def test_who(cendry_emulator_host, cendry_project, number):
 """
 
 
-def seen(pytester):
+def seen(pytester: pytest.Pytester) -> tuple[set[str], set[str], int]:
     """The processes, the hosts and the number of the tests that ran."""
     words = [path.read_text().split() for path in pytester.path.glob("*.seen")]
     return {pid for pid, _ in words}, {host for _, host in words}, len(words)
 
 
 @pytest.fixture
-def fake_java(bare, tmp_path):
+def fake_java(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
     program(tmp_path / "home" / "bin" / "java", SERVES)
     (tmp_path / "emulator.jar").touch()
     bare.setenv("JAVA_HOME", str(tmp_path / "home"))
@@ -213,7 +224,7 @@ def fake_java(bare, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the program that stands in for java is a script")
-def test_one_is_started_for_the_session_and_stopped_in_the_end(pytester, fake_java):
+def test_one_is_started_for_the_session_and_stopped_in_the_end(pytester: pytest.Pytester, fake_java: None) -> None:
     pytester.makepyfile(WHO)
     pytester.runpytest_inprocess(*PLAIN).assert_outcomes(passed=8)
     _, [host], tests = seen(pytester)
@@ -221,7 +232,7 @@ def test_one_is_started_for_the_session_and_stopped_in_the_end(pytester, fake_ja
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the program that stands in for java is a script")
-def test_one_that_runs_is_used_and_left_alone(pytester, fake_java):
+def test_one_that_runs_is_used_and_left_alone(pytester: pytest.Pytester, fake_java: None) -> None:
     pytester.makepyfile(WHO)
     with running() as host:
         pytester.runpytest_inprocess(*PLAIN).assert_outcomes(passed=8)
@@ -230,7 +241,7 @@ def test_one_that_runs_is_used_and_left_alone(pytester, fake_java):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the program that stands in for java is a script")
-def test_the_workers_of_xdist_share_one(pytester, fake_java):
+def test_the_workers_of_xdist_share_one(pytester: pytest.Pytester, fake_java: None) -> None:
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
     pytester.makepyfile(WHO)
     # The controller runs in this process, its workers in others.
@@ -240,7 +251,9 @@ def test_the_workers_of_xdist_share_one(pytester, fake_java):
     assert not answers(hosts.pop())
 
 
-def test_the_workers_of_xdist_share_googles(pytester, firestore_emulator, bare):
+def test_the_workers_of_xdist_share_googles(
+    pytester: pytest.Pytester, firestore_emulator: str, bare: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
     try:
         find_java(), find_jar()
@@ -265,7 +278,7 @@ def test_both(cendry_datastore_mode_host, cendry_classic_datastore_host, cendry_
 
 
 @pytest.fixture
-def fake_datastore(fake_java, bare, tmp_path):
+def fake_datastore(fake_java: None, bare: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     bare.setenv(CLASSIC_DATASTORE.jar_variable, str(tmp_path / "emulator.jar"))
     bare.delenv(DATASTORE_MODE.given_by, raising=False)
     bare.delenv(CLASSIC_DATASTORE.given_by, raising=False)
@@ -274,7 +287,9 @@ def fake_datastore(fake_java, bare, tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="the program that stands in for java is a script")
 @pytest.mark.parametrize("workers", [[], ["-n", "2", "--dist", "each"]], ids=["alone", "xdist"])
-def test_each_emulator_is_started_once_and_stopped_in_the_end(pytester, fake_datastore, workers):
+def test_each_emulator_is_started_once_and_stopped_in_the_end(
+    pytester: pytest.Pytester, fake_datastore: pytest.MonkeyPatch, workers: list[str]
+) -> None:
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
     pytester.makepyfile(BOTH)
     pytester.runpytest_inprocess(*PLAIN, *workers).assert_outcomes(passed=max(1, len(workers) // 2))
@@ -283,7 +298,9 @@ def test_each_emulator_is_started_once_and_stopped_in_the_end(pytester, fake_dat
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the program that stands in for java is a script")
-def test_datastore_emulators_that_run_are_used_and_left_alone(pytester, fake_datastore):
+def test_datastore_emulators_that_run_are_used_and_left_alone(
+    pytester: pytest.Pytester, fake_datastore: pytest.MonkeyPatch
+) -> None:
     pytester.makepyfile(BOTH)
     mode, host = start(DATASTORE_MODE)
     classic, other = start(CLASSIC_DATASTORE)
@@ -300,14 +317,16 @@ def test_datastore_emulators_that_run_are_used_and_left_alone(pytester, fake_dat
         stop(classic)
 
 
-def test_without_a_datastore_emulator_tests_are_skipped_and_told_why(pytester, no_java):
+def test_without_a_datastore_emulator_tests_are_skipped_and_told_why(
+    pytester: pytest.Pytester, no_java: pytest.MonkeyPatch
+) -> None:
     pytester.makepyfile("def test_it(cendry_classic_datastore_host): pass")
     result = pytester.runpytest_inprocess(*PLAIN, "-rs")
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["SKIPPED*no classic Datastore emulator: java is not on the PATH*"])
 
 
-def test_loading_it_imports_neither_cendry_nor_google(pytester):
+def test_loading_it_imports_neither_cendry_nor_google(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
         """
 import sys
@@ -323,7 +342,7 @@ def pytest_configure(config):
     pytester.runpytest_subprocess(*PLAIN, "-p", "no:hypothesispytest").assert_outcomes(passed=1)
 
 
-def test_its_fixtures_need_no_more_than_core(pytester):
+def test_its_fixtures_need_no_more_than_core(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
         """
 import sys
@@ -344,7 +363,7 @@ def test_memory(cendry_memory, cendry_memory_async, cendry_clock):
     result.assert_outcomes(passed=1)
 
 
-def test_a_suite_without_a_backend_says_what_to_define(pytester):
+def test_a_suite_without_a_backend_says_what_to_define(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
 from cendry_memory.testing import BackendConformance

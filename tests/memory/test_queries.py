@@ -98,7 +98,7 @@ def names(text: str) -> list[str]:
     ],
     ids=str,
 )
-def test_a_filter_finds(filled: MemoryBackend, where: Any, expected: str):
+def test_a_filter_finds(filled: MemoryBackend, where: Any, expected: str) -> None:
     assert ask(filled, where) == names(expected)
 
 
@@ -151,11 +151,13 @@ def test_a_filter_finds(filled: MemoryBackend, where: Any, expected: str):
     ],
     ids=str,
 )
-def test_results_are_sorted_and_cut(filled: MemoryBackend, where: Any, orders: str, options: Any, expected: str):
+def test_results_are_sorted_and_cut(
+    filled: MemoryBackend, where: Any, orders: str, options: Any, expected: str
+) -> None:
     assert ask(filled, where, orders.split(), **options) == names(expected)
 
 
-def test_all_types_are_sorted_and_compared_within_their_type(backend: MemoryBackend):
+def test_all_types_are_sorted_and_compared_within_their_type(backend: MemoryBackend) -> None:
     # Vectors with values that can't be stored were left out of the list already.
     fill(backend, "c", {f"{number:03}": {"x": value} for number, value in enumerate(ASCENDING)})
     found = ask(backend, None, ["x"])
@@ -182,7 +184,7 @@ class TestGroups:
     def found(self, backend: MemoryBackend, **options: Any) -> list[str]:
         return paths(backend, QueryPlan("s", group=True, **options))
 
-    def test_a_group_is_all_collections_of_one_id(self, grouped: MemoryBackend):
+    def test_a_group_is_all_collections_of_one_id(self, grouped: MemoryBackend) -> None:
         every = ["o/a/s/0", "o/a/s/1", "o/a/s/1/s/9", "o/b/p/q/s/1", "o/b/s/1", "s/1", "s/2"]
         assert self.found(grouped) == every
         assert self.found(grouped, orders=by("-a")) == [
@@ -198,7 +200,7 @@ class TestGroups:
         assert self.found(grouped, where=is_("__name__", "==", ref("o/a/s/1"))) == ["o/a/s/1"]
         assert self.found(grouped, orders=by("__name__"), start=at(ref("o/b"))) == every[3:]
 
-    def test_below_a_document_only_names_count(self, grouped: MemoryBackend):
+    def test_below_a_document_only_names_count(self, grouped: MemoryBackend) -> None:
         below = ["o/a/s/0", "o/a/s/1", "o/a/s/1/s/9"]
         assert self.found(grouped, parent="o/a") == below
         assert self.found(grouped, parent="o/a", orders=by("__name__"), start=after(ref("o/a/s/0"))) == below[1:]
@@ -210,17 +212,17 @@ class TestGroups:
             with pytest.raises(InvalidRequestError, match="by document id"):
                 self.found(grouped, parent="o/a", **options)
 
-    def test_a_collection_is_one_collection(self, grouped: MemoryBackend):
+    def test_a_collection_is_one_collection(self, grouped: MemoryBackend) -> None:
         assert paths(grouped, QueryPlan("s", "o/a")) == ["o/a/s/0", "o/a/s/1"]
         assert paths(grouped, QueryPlan("s")) == ["s/1", "s/2"]
         assert paths(grouped, QueryPlan("s", "o/none")) == []
         assert paths(grouped, QueryPlan("none", group=True)) == []
 
-    def test_children_outlive_their_parent(self, grouped: MemoryBackend):
+    def test_children_outlive_their_parent(self, grouped: MemoryBackend) -> None:
         grouped.commit([Set("o/a", {}), Delete("o/a")])
         assert paths(grouped, QueryPlan("s", "o/a")) == ["o/a/s/0", "o/a/s/1"]
 
-    def test_indexes_of_a_group_follow_every_collection(self, grouped: MemoryBackend):
+    def test_indexes_of_a_group_follow_every_collection(self, grouped: MemoryBackend) -> None:
         assert len(self.found(grouped, where=is_("a", ">=", 0))) == 7
         grouped.commit([Set("n/n/s/n", {"a": 100}), Delete("s/1"), Set("s/2", {"a": -1})])
         assert self.found(grouped, where=is_("a", ">=", 0))[-1] == "n/n/s/n"
@@ -243,14 +245,14 @@ class TestProjections:
         ],
         ids=str,
     )
-    def test_only_what_is_asked_for_comes(self, filled: MemoryBackend, projection: list[str], expected: Any):
+    def test_only_what_is_asked_for_comes(self, filled: MemoryBackend, projection: list[str], expected: Any) -> None:
         chosen = tuple(map(path, projection))
         [found] = filled.run(QueryPlan("c", where=is_("__name__", "==", ref("c/d8")), projection=chosen))
         assert found.data == expected
         [got] = filled.get(GetPlan(("c/d8",), chosen))
         assert got.data == expected
 
-    def test_what_comes_is_a_copy(self, filled: MemoryBackend):
+    def test_what_comes_is_a_copy(self, filled: MemoryBackend) -> None:
         [found] = filled.run(QueryPlan("c", where=is_("a", "==", 2), orders=by("m"), projection=(path("m"),)))
         found.data["m"]["k"] = 7  # type: ignore[index]
         assert stored(filled, "c/d8")["m"] == {"k": 1, "z": 2}
@@ -295,7 +297,7 @@ SAME = is_("a", "==", 1)
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_filters_that_firestore_refuses_are_refused(backend: MemoryBackend, where: Any, message: str):
+def test_filters_that_firestore_refuses_are_refused(backend: MemoryBackend, where: Any, message: str) -> None:
     with pytest.raises(InvalidRequestError, match=message):
         ask(backend, where)
 
@@ -321,7 +323,7 @@ def test_filters_that_firestore_refuses_are_refused(backend: MemoryBackend, wher
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_filters_at_their_limits_are_taken(backend: MemoryBackend, where: Any):
+def test_filters_at_their_limits_are_taken(backend: MemoryBackend, where: Any) -> None:
     assert ask(backend, where) == []
 
 
@@ -344,18 +346,18 @@ def test_filters_at_their_limits_are_taken(backend: MemoryBackend, where: Any):
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_queries_that_firestore_refuses_are_refused(backend: MemoryBackend, plan: QueryPlan, message: str):
+def test_queries_that_firestore_refuses_are_refused(backend: MemoryBackend, plan: QueryPlan, message: str) -> None:
     with pytest.raises(InvalidRequestError, match=message):
         list(backend.run(plan))
 
 
 @pytest.mark.parametrize("where", [None, is_("__name__", ">", ref("c/a"))])
-def test_reading_names_backwards_needs_an_index_that_nobody_has(backend: MemoryBackend, where: Any):
+def test_reading_names_backwards_needs_an_index_that_nobody_has(backend: MemoryBackend, where: Any) -> None:
     with pytest.raises(MissingIndexError, match="descending"):
         ask(backend, where, ["-__name__"])
 
 
-def test_a_collection_group_below_a_document_is_read_by_name_forwards_only(backend: MemoryBackend):
+def test_a_collection_group_below_a_document_is_read_by_name_forwards_only(backend: MemoryBackend) -> None:
     for where, orders in ((None, ["-__name__"]), (is_("a", "==", 1), [])):
         with pytest.raises(InvalidRequestError, match="below a document can only be read by document id, ascending"):
             ask(backend, where, orders, group=True, parent="o/a")
@@ -375,19 +377,27 @@ ELSEWHERE: Ref[Any] = Ref.from_path("c/a", database="projects/p/databases/d")
     ],
     ids=str,
 )
-def test_references_into_another_database_are_refused(backend: MemoryBackend, plan: QueryPlan):
+def test_references_into_another_database_are_refused(backend: MemoryBackend, plan: QueryPlan) -> None:
     with pytest.raises(ForeignReferenceError):
         list(backend.run(plan))
 
 
 class TestAggregations:
     def figures(self, backend: MemoryBackend, *asked: Any, **options: Any) -> tuple[Any, ...]:
-        made = [Aggregation(item) if isinstance(item, str) else item for item in asked]
+        made: list[Aggregation] = [item if isinstance(item, Aggregation) else Aggregation(item) for item in asked]
         return backend.aggregate(AggregationPlan(QueryPlan("c", **options), tuple(made)))
 
     @pytest.fixture
     def numbers(self, backend: MemoryBackend) -> MemoryBackend:
-        rows = [{"n": 1}, {"n": 2.5}, {"n": "x"}, {"n": None}, {"m": 1}, {"n": 7, "m": 2}, {"n": 3, "m": 4}]
+        rows: list[dict[str, Any]] = [
+            {"n": 1},
+            {"n": 2.5},
+            {"n": "x"},
+            {"n": None},
+            {"m": 1},
+            {"n": 7, "m": 2},
+            {"n": 3, "m": 4},
+        ]
         fill(backend, "c", {str(number): row for number, row in enumerate(rows)})
         return backend
 
@@ -397,23 +407,23 @@ class TestAggregations:
     def avg(self, name: str) -> Aggregation:
         return Aggregation("avg", path(name))
 
-    def test_counting(self, numbers: MemoryBackend):
+    def test_counting(self, numbers: MemoryBackend) -> None:
         assert self.figures(numbers, "count") == (7,)
         assert self.figures(numbers, Aggregation("count", up_to=3), Aggregation("count", up_to=0)) == (3, 0)
         assert self.figures(numbers, "count", limit=2) == (2,)
         assert self.figures(numbers, "count", offset=2) == (5,)
         assert self.figures(numbers, "count", where=is_("m", ">", 1)) == (2,)
 
-    def test_sums_and_averages_are_of_numbers_only(self, numbers: MemoryBackend):
+    def test_sums_and_averages_are_of_numbers_only(self, numbers: MemoryBackend) -> None:
         assert self.figures(numbers, self.sum("n"), self.avg("n")) == (13.5, 3.375)
         assert self.figures(numbers, self.sum("m"), self.avg("m")) == (7, 7 / 3)
         assert self.figures(numbers, self.sum("zz"), self.avg("zz"), "count") == (0, None, 0)
 
-    def test_documents_without_the_field_count_for_nothing(self, numbers: MemoryBackend):
+    def test_documents_without_the_field_count_for_nothing(self, numbers: MemoryBackend) -> None:
         assert self.figures(numbers, "count", self.sum("m")) == (3, 7)
         assert self.figures(numbers, "count", self.sum("m"), self.avg("n")) == (2, 6, 5.0)
 
-    def test_a_limit_takes_the_least_of_what_is_summed(self, numbers: MemoryBackend):
+    def test_a_limit_takes_the_least_of_what_is_summed(self, numbers: MemoryBackend) -> None:
         assert self.figures(numbers, self.sum("m"), limit=2) == (3,)
         assert self.figures(numbers, self.sum("m"), orders=by("-m"), limit=1) == (4,)
 
@@ -431,7 +441,7 @@ class TestAggregations:
             ([True, 1], 1),
         ],
     )
-    def test_sums_overflow_to_doubles(self, backend: MemoryBackend, values: list[Any], total: Any):
+    def test_sums_overflow_to_doubles(self, backend: MemoryBackend, values: list[Any], total: Any) -> None:
         fill(backend, "c", {str(number): {"n": value} for number, value in enumerate(values)})
         [found] = self.figures(backend, self.sum("n"))
         assert repr(found) == repr(total)
@@ -451,13 +461,13 @@ class TestAggregations:
         ],
         ids=str,
     )
-    def test_what_firestore_refuses_is_refused(self, backend: MemoryBackend, asked: Any, options: Any):
+    def test_what_firestore_refuses_is_refused(self, backend: MemoryBackend, asked: Any, options: Any) -> None:
         with pytest.raises(InvalidRequestError):
             self.figures(backend, *asked, **options)
 
 
 class TestThePast:
-    def test_reads_at_a_moment_see_what_was_then(self, filled: MemoryBackend):
+    def test_reads_at_a_moment_see_what_was_then(self, filled: MemoryBackend) -> None:
         [then] = filled.get(GetPlan(("c/d1",)))
         filled.commit([Set("c/d1", {"a": 100}), Delete("c/d2"), Set("c/f", {"a": 2}), merge("c/d3", {"z": 1}, "z")])
         filled.commit([Set("c/d1", {"a": 101}), Set("x/d1", {"a": 2})])
@@ -471,29 +481,29 @@ class TestThePast:
         plan = AggregationPlan(QueryPlan("c", read_time=moment), (Aggregation("sum", FieldPath("b")),))
         assert filled.aggregate(plan) == (13,)
 
-    def test_at_the_moment_of_a_commit_it_is_seen(self, filled: MemoryBackend):
+    def test_at_the_moment_of_a_commit_it_is_seen(self, filled: MemoryBackend) -> None:
         moment = filled.commit([Set("c/d1", {"a": 2})]).commit_time
         assert ask(filled, is_("a", "==", 2), read_time=moment) == ["d1", "d2", "d3", "d8"]
 
-    def test_a_read_is_never_later_than_the_commit_that_follows(self, filled: MemoryBackend):
+    def test_a_read_is_never_later_than_the_commit_that_follows(self, filled: MemoryBackend) -> None:
         [before] = filled.get(GetPlan(("c/d1",)))
         after_it = filled.commit([Set("c/d1", {})]).commit_time
         assert before.read_time is not None
         assert after_it is not None
         assert before.read_time < after_it
 
-    def test_before_everything_there_was_nothing(self, backend: MemoryBackend):
+    def test_before_everything_there_was_nothing(self, backend: MemoryBackend) -> None:
         [before] = backend.get(GetPlan(("c/a",)))
         backend.commit([Set("c/a", {})])
         assert ask(backend, read_time=before.read_time) == []
 
-    def test_the_future_is_refused(self, filled: MemoryBackend):
+    def test_the_future_is_refused(self, filled: MemoryBackend) -> None:
         [now] = filled.get(GetPlan(("c/d1",)))
         assert now.read_time is not None
         with pytest.raises(InvalidRequestError, match="future"):
             ask(filled, read_time=now.read_time + timedelta(hours=1))
 
-    def test_what_is_over_an_hour_old_is_refused(self, clock: Any):
+    def test_what_is_over_an_hour_old_is_refused(self, clock: Any) -> None:
         backend = MemoryBackend(clock=clock)
         for number in range(3):
             backend.commit([Set("c/a", {"x": number})])
@@ -502,7 +512,7 @@ class TestThePast:
         with pytest.raises(InvalidRequestError, match="too old"):
             ask(backend, read_time=MOMENT)
 
-    def test_only_so_many_changes_are_remembered(self, backend: MemoryBackend):
+    def test_only_so_many_changes_are_remembered(self, backend: MemoryBackend) -> None:
         moment = backend.commit([Set("c/x", {})]).commit_time
         for start in range(0, 10_001, 500):
             backend.commit([Set(f"c/{number}", {}) for number in range(start, start + 500)])
@@ -565,7 +575,7 @@ def a_plan(rng: random.Random) -> QueryPlan:
 @pytest.mark.parametrize("seed", range(6))
 def test_indexes_find_what_looking_at_every_document_finds(
     backend: MemoryBackend, monkeypatch: pytest.MonkeyPatch, seed: int
-):
+) -> None:
     rng = random.Random(seed)
 
     def change(count: int) -> None:
@@ -594,7 +604,7 @@ def test_indexes_find_what_looking_at_every_document_finds(
     assert compared > 50
 
 
-def test_an_index_of_elements_follows_what_is_added_and_taken_away(backend: MemoryBackend):
+def test_an_index_of_elements_follows_what_is_added_and_taken_away(backend: MemoryBackend) -> None:
     fill(backend, "c", {"a": {"t": [1, 2, 2]}, "b": {"t": [2]}})
     for elements, expected in (([2, 3], "a b"), ([3], "b"), ([2, 3, 3], "a b"), (None, "b")):
         assert ask(backend, is_("t", "array-contains", 2)) == ["a", "b"]
@@ -605,7 +615,7 @@ def test_an_index_of_elements_follows_what_is_added_and_taken_away(backend: Memo
 
 def test_indexes_are_made_when_they_are_asked_for_and_not_before(
     backend: MemoryBackend, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(search, "_FEW", -1)
     collection = Collection(Group())
     for number in range(3):

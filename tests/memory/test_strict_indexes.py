@@ -154,7 +154,7 @@ TAGS = is_("tags", "array-contains", 1)
     ],
     ids=str,
 )
-def test_a_query_is_served_or_asks_for(plan: QueryPlan, have: list[dict[str, Any]], expected: Any):
+def test_a_query_is_served_or_asks_for(plan: QueryPlan, have: list[dict[str, Any]], expected: Any) -> None:
     assert missing(plan, *have) == expected
 
 
@@ -178,7 +178,7 @@ def total(name: str, kind: Any = "sum") -> Aggregation:
     ],
     ids=str,
 )
-def test_figures_need_indexes_too(plan: QueryPlan, aggregations: Any, have: Any, expected: Any):
+def test_figures_need_indexes_too(plan: QueryPlan, aggregations: Any, have: Any, expected: Any) -> None:
     assert missing(plan, *have, aggregations=aggregations) == expected
 
 
@@ -193,17 +193,17 @@ def test_figures_need_indexes_too(plan: QueryPlan, aggregations: Any, have: Any,
     ],
     ids=str,
 )
-def test_what_is_uncertain_passes(plan: QueryPlan):
+def test_what_is_uncertain_passes(plan: QueryPlan) -> None:
     assert missing(plan) is None
 
 
-def test_vector_indexes_serve_no_other_query():
+def test_vector_indexes_serve_no_other_query() -> None:
     vector = index("a b")
     vector["fields"].append({"fieldPath": "v", "vectorConfig": {"dimension": 3, "flat": {}}})
     assert missing(query(eq("a"), "b"), vector) == index("a b __name__")
 
 
-def test_listeners_obey_the_same_rules():
+def test_listeners_obey_the_same_rules() -> None:
     backend = MemoryBackend(strict_indexes=None)
     errors: list[BaseException] = []
     backend.listen(query(eq("a"), "b"), lambda snapshot: None, errors.append)
@@ -211,17 +211,17 @@ def test_listeners_obey_the_same_rules():
     assert isinstance(errors[0], MissingIndexError)
 
 
-async def test_the_async_twin_takes_the_same():
+async def test_the_async_twin_takes_the_same() -> None:
     backend = AsyncMemoryBackend(strict_indexes=None)
     with pytest.raises(MissingIndexError, match="composite"):
         [each async for each in backend.run(query(eq("a"), "b"))]
 
 
-def test_without_strict_indexes_every_query_is_answered(backend: MemoryBackend):
+def test_without_strict_indexes_every_query_is_answered(backend: MemoryBackend) -> None:
     assert list(backend.run(query(eq("a"), "b"))) == []
 
 
-def test_definitions_are_read_from_a_file(tmp_path: Path):
+def test_definitions_are_read_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "firestore.indexes.json"
     file.write_text(json.dumps({"indexes": [AB]}))
     assert list(MemoryBackend(strict_indexes=file).run(query(eq("a"), "b"))) == []
@@ -245,6 +245,6 @@ def test_definitions_are_read_from_a_file(tmp_path: Path):
     ],
     ids=str,
 )
-def test_definitions_of_another_form_are_refused(definitions: Any, message: str):
+def test_definitions_of_another_form_are_refused(definitions: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         MemoryBackend(strict_indexes=definitions)

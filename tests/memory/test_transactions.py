@@ -28,7 +28,7 @@ def write(backend: MemoryBackend, path: str = "c/a", value: int = 9) -> None:
 
 
 class TestWhatIsSeen:
-    def test_reads_see_what_is_committed_now(self, filled: MemoryBackend):
+    def test_reads_see_what_is_committed_now(self, filled: MemoryBackend) -> None:
         txn = filled.begin()
         write(filled)
         assert stored(filled, "c/a", transaction=txn) == {"v": 9}
@@ -37,12 +37,12 @@ class TestWhatIsSeen:
         filled.commit([Set("c/x", {})], transaction=txn)
         assert stored(filled, "c/x") == {}
 
-    def test_writes_show_after_the_commit_only(self, filled: MemoryBackend):
+    def test_writes_show_after_the_commit_only(self, filled: MemoryBackend) -> None:
         txn = filled.begin()
         filled.rollback(txn)
         assert stored(filled, "c/x") is None
 
-    def test_a_transaction_never_sees_two_states(self, filled: MemoryBackend):
+    def test_a_transaction_never_sees_two_states(self, filled: MemoryBackend) -> None:
         txn = filled.begin()
         stored(filled, "c/a", transaction=txn)
         filled.commit([Set("c/a", {"v": 8}), Set("c/b", {"v": 8})])
@@ -51,7 +51,7 @@ class TestWhatIsSeen:
         with pytest.raises(InvalidRequestError, match="has ended"):
             stored(filled, "c/b", transaction=txn)
 
-    def test_a_read_only_transaction_sees_the_state_of_its_beginning(self, filled: MemoryBackend):
+    def test_a_read_only_transaction_sees_the_state_of_its_beginning(self, filled: MemoryBackend) -> None:
         txn = filled.begin(read_only=True)
         write(filled)
         filled.commit([Delete("c/b"), Set("c/x", {"v": 0})])
@@ -62,7 +62,7 @@ class TestWhatIsSeen:
             filled.commit([Set("c/a", {})], transaction=txn)
         filled.commit([], transaction=txn)
 
-    def test_a_read_only_transaction_without_changes_uses_the_indexes(self, filled: MemoryBackend):
+    def test_a_read_only_transaction_without_changes_uses_the_indexes(self, filled: MemoryBackend) -> None:
         txn = filled.begin(read_only=True)
         assert paths(filled, ALL, transaction=txn) == ["c/a", "c/b", "c/d"]
 
@@ -108,7 +108,7 @@ class TestSerializability:
             (count, Set("c/new", {"v": 5})),
         ],
     )
-    def test_what_was_read_must_hold_at_the_commit(self, filled: MemoryBackend, read: Any, change: Any):
+    def test_what_was_read_must_hold_at_the_commit(self, filled: MemoryBackend, read: Any, change: Any) -> None:
         txn = filled.begin()
         read(filled, txn)
         filled.commit([change])
@@ -130,14 +130,14 @@ class TestSerializability:
             (count, Delete("c/a")),
         ],
     )
-    def test_what_was_not_read_may_change(self, filled: MemoryBackend, read: Any, change: Any):
+    def test_what_was_not_read_may_change(self, filled: MemoryBackend, read: Any, change: Any) -> None:
         txn = filled.begin()
         read(filled, txn)
         filled.commit([change])
         filled.commit([Set("c/mine", {})], transaction=txn)
         assert stored(filled, "c/mine") == {}
 
-    def test_blind_writes_never_contend(self, filled: MemoryBackend):
+    def test_blind_writes_never_contend(self, filled: MemoryBackend) -> None:
         txn = filled.begin()
         write(filled)
         filled.commit([merge("c/a", {}, transforms=(changed("v", Increment(1)),))], transaction=txn)
@@ -145,7 +145,7 @@ class TestSerializability:
 
     def test_a_transaction_that_outlives_the_memory_of_changes_is_aborted(
         self, filled: MemoryBackend, monkeypatch: pytest.MonkeyPatch
-    ):
+    ) -> None:
         monkeypatch.setattr(_versions, "MAX_HISTORY", 3)
         txn = filled.begin()
         stored(filled, "c/a", transaction=txn)
@@ -154,7 +154,7 @@ class TestSerializability:
         with pytest.raises(TransactionContentionError):
             filled.commit([], transaction=txn)
 
-    def test_no_increment_is_lost_among_threads(self, filled: MemoryBackend):
+    def test_no_increment_is_lost_among_threads(self, filled: MemoryBackend) -> None:
         write(filled, value=0)
 
         def add() -> None:
@@ -177,35 +177,35 @@ class TestSerializability:
 
 
 class TestHandles:
-    def test_a_commit_ends_a_transaction(self, filled: MemoryBackend):
+    def test_a_commit_ends_a_transaction(self, filled: MemoryBackend) -> None:
         txn = filled.begin()
         filled.commit([], transaction=txn)
         with pytest.raises(InvalidRequestError, match="has ended"):
             filled.commit([], transaction=txn)
         filled.rollback(txn)
 
-    def test_a_failed_precondition_ends_it_too(self, filled: MemoryBackend):
+    def test_a_failed_precondition_ends_it_too(self, filled: MemoryBackend) -> None:
         txn = filled.begin()
         with pytest.raises(DocumentAlreadyExistsError):
             filled.commit([Create("c/a", {})], transaction=txn)
         with pytest.raises(InvalidRequestError, match="has ended"):
             filled.commit([], transaction=txn)
 
-    def test_what_is_refused_as_malformed_doesnt_end_it(self, filled: MemoryBackend):
+    def test_what_is_refused_as_malformed_doesnt_end_it(self, filled: MemoryBackend) -> None:
         txn = filled.begin()
         with pytest.raises(InvalidRequestError):
             filled.commit([Set("c/a", {"__x__": 1})], transaction=txn)
         filled.commit([Set("c/a", {"x": 1})], transaction=txn)
         assert stored(filled, "c/a") == {"x": 1}
 
-    def test_a_rollback_may_come_twice(self, filled: MemoryBackend):
+    def test_a_rollback_may_come_twice(self, filled: MemoryBackend) -> None:
         txn = filled.begin(retry_of=filled.begin())
         filled.rollback(txn)
         filled.rollback(txn)
         with pytest.raises(InvalidRequestError, match="has ended"):
             list(filled.get(GetPlan(("c/a",)), transaction=txn))
 
-    def test_foreign_handles_are_refused(self, filled: MemoryBackend):
+    def test_foreign_handles_are_refused(self, filled: MemoryBackend) -> None:
         for handle in (b"zz", MemoryBackend().begin()):
             with pytest.raises(InvalidRequestError, match="no transaction of this database"):
                 filled.commit([], transaction=handle)

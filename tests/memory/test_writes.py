@@ -3,8 +3,8 @@ from __future__ import annotations
 import enum
 import math
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from functools import reduce
 from typing import Any
 
 import pytest
@@ -16,11 +16,19 @@ from cendry.errors import (
     StaleDocumentError,
 )
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import Create, Delete, GetPlan, Set
+from cendry.plan import Create, Delete, GetPlan, Set, Write
 from cendry.reference import Ref
 from cendry.values import SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, GeoPoint, Increment, Maximum, Minimum, Vector
 from cendry_memory import ManualClock, MemoryBackend
 from memory.asking import MOMENT, changed, later, merge, ref, stored, times, update
+
+
+def within(levels: int, value: Any) -> Any:
+    """A value below so many levels of maps."""
+    for _ in range(levels):
+        value = {"k": value}
+    return value
+
 
 EVERYTHING: dict[str, Any] = {
     "null": None,
@@ -39,26 +47,26 @@ EVERYTHING: dict[str, Any] = {
 
 
 class TestSet:
-    def test_what_is_written_is_read(self, backend: MemoryBackend):
+    def test_what_is_written_is_read(self, backend: MemoryBackend) -> None:
         backend.commit([Set("c/a", EVERYTHING)])
         assert stored(backend, "c/a") == EVERYTHING
 
-    def test_a_set_replaces_the_whole_document(self, backend: MemoryBackend):
+    def test_a_set_replaces_the_whole_document(self, backend: MemoryBackend) -> None:
         backend.commit([Set("c/a", {"x": 1, "y": 1})])
         backend.commit([Set("c/a", {"x": 2})])
         assert stored(backend, "c/a") == {"x": 2}
 
-    def test_neither_the_plan_nor_a_result_shares_anything_with_the_store(self, backend: MemoryBackend):
-        data = {"list": [1, {"a": 1}], "map": {"a": [1]}}
+    def test_neither_the_plan_nor_a_result_shares_anything_with_the_store(self, backend: MemoryBackend) -> None:
+        data: dict[str, Any] = {"list": [1, {"a": 1}], "map": {"a": [1]}}
         backend.commit([Set("c/a", data)])
-        data["list"].append(2)  # type: ignore[attr-defined]
-        data["map"]["a"].append(2)  # type: ignore[call-overload]
+        data["list"].append(2)
+        data["map"]["a"].append(2)
         read = stored(backend, "c/a")
         read["list"][1]["a"] = 2
         read["map"]["a"].append(3)
         assert stored(backend, "c/a") == {"list": [1, {"a": 1}], "map": {"a": [1]}}
 
-    def test_what_derives_from_a_stored_type_is_stored_as_that(self, backend: MemoryBackend):
+    def test_what_derives_from_a_stored_type_is_stored_as_that(self, backend: MemoryBackend) -> None:
         class Number(enum.IntEnum):
             ONE = 1
 
@@ -75,15 +83,15 @@ class TestSet:
         assert read == {"int": 1, "str": "x", "time": MOMENT, "map": {"a": 1}, "list": [1, 2]}
         assert [type(value) for value in read.values()] == [int, str, datetime, dict, list]
 
-    def test_naive_moments_are_taken_as_utc(self, backend: MemoryBackend):
+    def test_naive_moments_are_taken_as_utc(self, backend: MemoryBackend) -> None:
         backend.commit([Set("c/a", {"x": datetime(2024, 1, 1)})])
         assert stored(backend, "c/a") == {"x": MOMENT}
 
-    def test_a_reference_forgets_its_model(self, backend: MemoryBackend):
+    def test_a_reference_forgets_its_model(self, backend: MemoryBackend) -> None:
         class Thing:
             __collection__ = "c"
 
-        backend.commit([Set("c/a", {"x": Ref.from_path("c/b", model=Thing)})])  # type: ignore[type-var]
+        backend.commit([Set("c/a", {"x": Ref.from_path("c/b", model=Thing)})])
         assert stored(backend, "c/a")["x"].model is None
 
     @pytest.mark.parametrize(
@@ -104,13 +112,13 @@ class TestSet:
             {"\ud800": 1},
             "x" * 1_048_488,
             b"x" * 1_048_488,
-            reduce(lambda inner, _: {"k": inner}, range(21), 1),
-            reduce(lambda inner, _: {"k": inner}, range(20), [1]),
-            reduce(lambda inner, _: {"k": inner}, range(19), [{}]),
+            within(21, 1),
+            within(20, [1]),
+            within(19, [{}]),
         ],
         ids=lambda value: str(type(value).__name__),
     )
-    def test_what_firestore_refuses_is_refused(self, backend: MemoryBackend, value: object):
+    def test_what_firestore_refuses_is_refused(self, backend: MemoryBackend, value: object) -> None:
         with pytest.raises(InvalidRequestError):
             backend.commit([Set("c/a", {"x": value})])
         assert stored(backend, "c/a") is None
@@ -118,9 +126,9 @@ class TestSet:
     @pytest.mark.parametrize(
         "value",
         [
-            reduce(lambda inner, _: {"k": inner}, range(20), 1),
-            reduce(lambda inner, _: {"k": inner}, range(20), []),
-            reduce(lambda inner, _: {"k": inner}, range(19), [1]),
+            within(20, 1),
+            within(20, []),
+            within(19, [1]),
             {"a" * 1498: 1, "____": 1, "a/b.c": 1},
             Vector([0.0] * 2048),
             "é" * 500_000,
@@ -129,11 +137,11 @@ class TestSet:
         ],
         ids=lambda value: str(type(value).__name__),
     )
-    def test_what_just_fits_is_stored(self, backend: MemoryBackend, value: object):
+    def test_what_just_fits_is_stored(self, backend: MemoryBackend, value: object) -> None:
         backend.commit([Set("c/a", {"x": value})])
         assert stored(backend, "c/a") == {"x": value}
 
-    def test_a_document_has_at_most_one_mebibyte(self, backend: MemoryBackend):
+    def test_a_document_has_at_most_one_mebibyte(self, backend: MemoryBackend) -> None:
         # 37 bytes for the name and the document, 2 for each name, 1 for each string.
         rest = 1_048_576 - 600_000 - (3 + 1 + 16 + 32) - 2 * 2 - 2
         backend.commit([Set("c/a", {"a": "x" * 600_000, "b": "y" * rest})])
@@ -144,7 +152,7 @@ class TestSet:
         with pytest.raises(InvalidRequestError, match="1048576"):
             backend.commit([merge("c/a", {}, transforms=(changed("c", ArrayUnion(["x"])),))])
 
-    def test_only_what_an_update_leaves_there_counts(self, backend: MemoryBackend):
+    def test_only_what_an_update_leaves_there_counts(self, backend: MemoryBackend) -> None:
         backend.commit([Set("c/a", {"a": "x" * 600_000, "b": 1})])
         for letter in "yz":
             backend.commit([update("c/a", {"a": letter * 600_000}, "a")])
@@ -155,20 +163,20 @@ class TestSet:
         assert stored(backend, "c/a") == {"b": "x" * 100_000, "c": "x" * 400_000}
 
     @pytest.mark.parametrize("value", [object(), {1, 2}, 1j])
-    def test_what_firestore_has_no_type_for_is_a_type_error(self, backend: MemoryBackend, value: object):
+    def test_what_firestore_has_no_type_for_is_a_type_error(self, backend: MemoryBackend, value: object) -> None:
         with pytest.raises(TypeError, match="doesn't store"):
             backend.commit([Set("c/a", {"x": value})])
 
-    def test_a_reference_into_another_database_is_refused(self, backend: MemoryBackend):
+    def test_a_reference_into_another_database_is_refused(self, backend: MemoryBackend) -> None:
         with pytest.raises(ForeignReferenceError):
             backend.commit([Set("c/a", {"x": [Ref.from_path("c/a", database="projects/p/databases/d")]})])
 
-    def test_names_are_strings(self, backend: MemoryBackend):
+    def test_names_are_strings(self, backend: MemoryBackend) -> None:
         with pytest.raises(TypeError, match="field name"):
             backend.commit([Set("c/a", {"x": {1: 2}})])
 
     @pytest.mark.parametrize("value", [2**63, -(2**63) - 1])
-    def test_integers_have_64_bits(self, backend: MemoryBackend, value: int):
+    def test_integers_have_64_bits(self, backend: MemoryBackend, value: int) -> None:
         with pytest.raises(ValueError, match="64 bits"):
             backend.commit([Set("c/a", {"x": value})])
 
@@ -177,7 +185,7 @@ class TestSet:
         ["c/__x__", "c/..", "__x__/a", "c", "c/", "c/a/b", "", "c/" + "a" * 1501, "c/z/s/.", "c/z/s/" + "é" * 751],
     )
     @pytest.mark.parametrize("others", [(), ("c/z", "c/z/s/z")], ids=["first", "beside others"])
-    def test_paths_are_checked(self, backend: MemoryBackend, path: str, others: tuple[str, ...]):
+    def test_paths_are_checked(self, backend: MemoryBackend, path: str, others: tuple[str, ...]) -> None:
         backend.commit([Set(other, {}) for other in others])
         with pytest.raises(InvalidRequestError):
             backend.commit([Set(path, {})])
@@ -186,7 +194,7 @@ class TestSet:
         with pytest.raises(InvalidRequestError):
             backend.commit([Set("c/a", {"x": _reference(path)})])
 
-    def test_many_odd_names_are_no_trouble(self, backend: MemoryBackend):
+    def test_many_odd_names_are_no_trouble(self, backend: MemoryBackend) -> None:
         for start in range(0, 12_000, 1_000):
             backend.commit([Set("c/a", {f"name {number}": 1 for number in range(start, start + 1_000)})])
         assert len(stored(backend, "c/a")) == 1_000
@@ -224,18 +232,18 @@ class TestMasks:
     )
     def test_only_what_a_mask_names_is_written(
         self, backend: MemoryBackend, before: Any, data: Any, masked: list[str], expected: Any
-    ):
+    ) -> None:
         if before is not None:
             backend.commit([Set("c/a", before)])
         backend.commit([merge("c/a", data, *masked)])
         assert stored(backend, "c/a") == expected
 
-    def test_the_name_in_a_mask_does_nothing(self, backend: MemoryBackend):
+    def test_the_name_in_a_mask_does_nothing(self, backend: MemoryBackend) -> None:
         backend.commit([Set("c/a", {"x": 1})])
         backend.commit([Set("c/a", {"x": 2}, (DOCUMENT_ID,))])
         assert stored(backend, "c/a") == {"x": 1}
 
-    def test_an_older_state_is_not_changed_by_a_newer_one(self, backend: MemoryBackend):
+    def test_an_older_state_is_not_changed_by_a_newer_one(self, backend: MemoryBackend) -> None:
         backend.commit([Set("c/a", {"m": {"n": {"x": 1}}})])
         [before] = backend.get(GetPlan(("c/a",)))
         backend.commit([update("c/a", {"m": {"n": {"x": 2}}}, "m.n.x")])
@@ -243,7 +251,7 @@ class TestMasks:
         assert (then.data, stored(backend, "c/a")) == ({"m": {"n": {"x": 1}}}, {"m": {"n": {"x": 2}}})
 
     @pytest.mark.parametrize("path", [FieldPath(*["a"] * 21), FieldPath("a" * 1500), FieldPath("a" * 800, "a" * 800)])
-    def test_paths_that_are_too_long_are_refused(self, backend: MemoryBackend, path: FieldPath):
+    def test_paths_that_are_too_long_are_refused(self, backend: MemoryBackend, path: FieldPath) -> None:
         with pytest.raises(InvalidRequestError, match="field path"):
             backend.commit([Set("c/a", {}, (path,))])
         with pytest.raises(InvalidRequestError, match="field path"):
@@ -292,26 +300,26 @@ TRANSFORMS = [
 
 class TestTransforms:
     @pytest.mark.parametrize(("before", "transform", "expected"), TRANSFORMS)
-    def test_a_transform_gives(self, backend: MemoryBackend, before: Any, transform: Any, expected: Any):
+    def test_a_transform_gives(self, backend: MemoryBackend, before: Any, transform: Any, expected: Any) -> None:
         if before is not None:
             backend.commit([Set("c/a", {"x": before})])
         backend.commit([merge("c/a", {}, transforms=(changed("x", transform),))])
         found = stored(backend, "c/a")["x"]
         assert (repr(found), type(found)) == (repr(expected), type(expected))
 
-    def test_the_server_timestamp_is_the_time_of_the_commit(self, backend: MemoryBackend):
+    def test_the_server_timestamp_is_the_time_of_the_commit(self, backend: MemoryBackend) -> None:
         result = backend.commit([Create("c/a", {"x": 1}, (changed("t", SERVER_TIMESTAMP),))])
         assert stored(backend, "c/a") == {"x": 1, "t": result.commit_time}
         assert times(backend, "c/a") == (result.commit_time, result.commit_time)
 
-    def test_transforms_come_after_the_fields_and_one_after_the_other(self, backend: MemoryBackend):
+    def test_transforms_come_after_the_fields_and_one_after_the_other(self, backend: MemoryBackend) -> None:
         twice = (changed("a", Increment(1)), changed("a", Increment(2)))
         backend.commit([Set("c/a", {"a": 10}, None, twice)])
         assert stored(backend, "c/a") == {"a": 13}
         backend.commit([merge("c/a", {}, "a", transforms=twice)])
         assert stored(backend, "c/a") == {"a": 3}
 
-    def test_a_replaced_document_is_transformed_from_nothing(self, backend: MemoryBackend):
+    def test_a_replaced_document_is_transformed_from_nothing(self, backend: MemoryBackend) -> None:
         backend.commit([Set("c/a", {"a": 5})])
         backend.commit([Set("c/a", {"z": 1}, None, (changed("a", Increment(1)),))])
         assert stored(backend, "c/a") == {"z": 1, "a": 1}
@@ -319,55 +327,58 @@ class TestTransforms:
     @pytest.mark.parametrize(
         ("before", "expected"), [({"m": 5}, {"n": 1}), ({"m": {"k": 1}}, {"k": 1, "n": 1}), ({}, {"n": 1})]
     )
-    def test_a_nested_field_is_transformed_where_it_is(self, backend: MemoryBackend, before: Any, expected: Any):
+    def test_a_nested_field_is_transformed_where_it_is(
+        self, backend: MemoryBackend, before: Any, expected: Any
+    ) -> None:
         backend.commit([Set("c/a", before)])
         backend.commit([merge("c/a", {}, transforms=(changed("m.n", Increment(1)),))])
         assert stored(backend, "c/a") == {"m": expected}
 
-    def test_a_field_and_one_inside_it_cant_be_transformed_at_once(self, backend: MemoryBackend):
+    def test_a_field_and_one_inside_it_cant_be_transformed_at_once(self, backend: MemoryBackend) -> None:
         transforms = (changed("a.b", Increment(1)), changed("a", Increment(1)))
         with pytest.raises(InvalidRequestError, match="inside"):
             backend.commit([Set("c/a", {}, None, transforms)])
 
     @pytest.mark.parametrize("kind", [ArrayUnion, ArrayRemove])
-    def test_an_array_never_gets_an_array_into_it(self, backend: MemoryBackend, kind: Any):
+    def test_an_array_never_gets_an_array_into_it(self, backend: MemoryBackend, kind: Any) -> None:
         with pytest.raises(InvalidRequestError, match="array"):
             backend.commit([Set("c/a", {}, None, (changed("a", kind([[1]])),))])
 
 
 class TestPreconditions:
-    def test_create_meets_a_document(self, backend: MemoryBackend):
+    def test_create_meets_a_document(self, backend: MemoryBackend) -> None:
         backend.commit([Create("c/a", {"x": 1})])
         with pytest.raises(DocumentAlreadyExistsError) as caught:
             backend.commit([Set("c/b", {}), Create("c/a", {"x": 2})])
         assert caught.value.path == "c/a"
         assert (stored(backend, "c/a"), stored(backend, "c/b")) == ({"x": 1}, None)
 
-    def test_update_meets_no_document(self, backend: MemoryBackend):
+    def test_update_meets_no_document(self, backend: MemoryBackend) -> None:
         with pytest.raises(DocumentNotFoundError) as caught:
             backend.commit([Set("c/b", {}), update("c/a", {"x": 1}, "x")])
         assert (caught.value.path, stored(backend, "c/b")) == ("c/a", None)
 
-    def test_delete_meets_no_document(self, backend: MemoryBackend):
+    def test_delete_meets_no_document(self, backend: MemoryBackend) -> None:
         backend.commit([Delete("c/a")])
         with pytest.raises(DocumentNotFoundError):
             backend.commit([Delete("c/a", must_exist=True)])
 
-    def test_which_write_of_several_is_at_fault_is_not_told(self, backend: MemoryBackend):
+    def test_which_write_of_several_is_at_fault_is_not_told(self, backend: MemoryBackend) -> None:
         with pytest.raises(DocumentNotFoundError) as caught:
             backend.commit([update("c/a", {}, "x"), Set("c/b", {}), Delete("c/c", must_exist=True)])
         assert (caught.value.path, caught.value.candidates) == (None, ("c/a", "c/c"))
 
     @pytest.mark.parametrize("kind", ["set", "update", "delete"])
-    def test_a_stale_update_time_fails(self, backend: MemoryBackend, kind: str):
+    def test_a_stale_update_time_fails(self, backend: MemoryBackend, kind: str) -> None:
         backend.commit([Set("c/a", {"x": 1})])
         now = times(backend, "c/a")[1]
         assert now is not None
-        write = {
+        writes: dict[str, Callable[[str, datetime], Write]] = {
             "set": lambda path, moment: Set(path, {"x": 2}, update_time=moment),
             "update": lambda path, moment: update(path, {"x": 2}, "x", update_time=moment),
             "delete": lambda path, moment: Delete(path, update_time=moment),
-        }[kind]
+        }
+        write = writes[kind]
         for path, moment in (("c/a", now - timedelta(microseconds=1)), ("c/none", now)):
             with pytest.raises(StaleDocumentError) as caught:
                 backend.commit([write(path, moment)])
@@ -375,7 +386,7 @@ class TestPreconditions:
         backend.commit([write("c/a", now)])
         assert stored(backend, "c/a") == (None if kind == "delete" else {"x": 2})
 
-    def test_the_first_failure_is_the_one_that_is_raised(self, backend: MemoryBackend):
+    def test_the_first_failure_is_the_one_that_is_raised(self, backend: MemoryBackend) -> None:
         backend.commit([Set("c/a", {})])
         missing, there = update("c/none", {}, "x"), Create("c/a", {})
         with pytest.raises(DocumentNotFoundError):
@@ -433,19 +444,21 @@ class TestSeveralWritesToOneDocument:
             ("usU", "U2 s1"),
         ],
     )
-    def test_they_are_done_one_after_the_other(self, backend: MemoryBackend, letters: str, expected: str | None):
+    def test_they_are_done_one_after_the_other(
+        self, backend: MemoryBackend, letters: str, expected: str | None
+    ) -> None:
         assert self.run(backend, letters) == expected
 
     @pytest.mark.parametrize(
         "letters",
         ["SC", "CC", "UC", "sC", "DU", "XU", "DX", "XX", "Ds", "du", "dX", "Ss", "Md", "so", "Dd", "DCC", "XSC"],
     )
-    def test_some_can_not_stand_in_one_commit(self, backend: MemoryBackend, letters: str):
+    def test_some_can_not_stand_in_one_commit(self, backend: MemoryBackend, letters: str) -> None:
         with pytest.raises(InvalidRequestError, match="several times in one commit"):
             self.run(backend, letters)
         assert stored(backend, "c/a") == {"before": 1}
 
-    def test_preconditions_are_those_of_the_first(self, backend: MemoryBackend):
+    def test_preconditions_are_those_of_the_first(self, backend: MemoryBackend) -> None:
         with pytest.raises(DocumentAlreadyExistsError):
             self.run(backend, "CS")
         with pytest.raises(DocumentNotFoundError):
@@ -453,7 +466,7 @@ class TestSeveralWritesToOneDocument:
 
 
 class TestTimes:
-    def test_a_commit_has_one_time_and_each_later_one_a_later_time(self, clock: ManualClock):
+    def test_a_commit_has_one_time_and_each_later_one_a_later_time(self, clock: ManualClock) -> None:
         backend = MemoryBackend(clock=clock)
         first = backend.commit([Set("c/a", {}), Set("c/b", {}), Delete("c/c")])
         second = backend.commit([Set("c/c", {})])
@@ -461,7 +474,7 @@ class TestTimes:
         assert second.commit_time == clock() + timedelta(microseconds=1)
         assert second.update_times == (second.commit_time,)
 
-    def test_a_clock_that_runs_back_doesnt_bring_times_back(self, clock: ManualClock):
+    def test_a_clock_that_runs_back_doesnt_bring_times_back(self, clock: ManualClock) -> None:
         backend = MemoryBackend(clock=clock)
         first = backend.commit([Set("c/a", {})]).commit_time
         clock.advance(-3600)
@@ -471,7 +484,7 @@ class TestTimes:
         [result] = backend.get(GetPlan(("c/a",)))
         assert result.read_time == second
 
-    def test_creating_and_updating_have_times_of_their_own(self, backend: MemoryBackend):
+    def test_creating_and_updating_have_times_of_their_own(self, backend: MemoryBackend) -> None:
         first = backend.commit([Set("c/a", {"x": 1})]).commit_time
         second = backend.commit([Set("c/a", {"x": 2})]).commit_time
         assert times(backend, "c/a") == (first, second)
@@ -501,25 +514,25 @@ class TestTimes:
     )
     def test_a_write_that_changes_nothing_keeps_the_update_time(
         self, backend: MemoryBackend, before: Any, after: Any, is_same: bool
-    ):
+    ) -> None:
         first = backend.commit([Set("c/a", {"x": before})])
         second = backend.commit([Set("c/a", {"x": after})])
         assert (second.update_times == first.update_times) is is_same
         assert (second.update_times == (second.commit_time,)) is not is_same
 
-    def test_there_and_back_in_one_commit_changes_nothing(self, backend: MemoryBackend):
+    def test_there_and_back_in_one_commit_changes_nothing(self, backend: MemoryBackend) -> None:
         first = backend.commit([Set("c/a", {"x": 1})]).commit_time
         result = backend.commit([Set("c/a", {"x": 2}), Set("c/a", {"x": 1})])
         assert result.update_times == (first, first)
 
-    def test_deleted_and_written_again_is_a_new_document(self, backend: MemoryBackend):
+    def test_deleted_and_written_again_is_a_new_document(self, backend: MemoryBackend) -> None:
         backend.commit([Set("c/a", {"x": 1})])
         result = backend.commit([Delete("c/a"), Set("c/a", {"x": 1}), Set("c/a", {"x": 1})])
         assert result.update_times == (None, result.commit_time, result.commit_time)
         assert times(backend, "c/a") == (result.commit_time, result.commit_time)
 
-    def test_what_is_gone_in_the_end_has_no_time(self, backend: MemoryBackend):
+    def test_what_is_gone_in_the_end_has_no_time(self, backend: MemoryBackend) -> None:
         assert backend.commit([Create("c/a", {}), Delete("c/a")]).update_times == (None, None)
 
-    def test_an_empty_commit_has_no_time(self, backend: MemoryBackend):
+    def test_an_empty_commit_has_no_time(self, backend: MemoryBackend) -> None:
         assert backend.commit([]) == ((), None)

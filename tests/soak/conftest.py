@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 from cendry_memory.emulator import known
@@ -21,7 +21,9 @@ def proxy(firestore_emulator: str) -> Iterator[Proxy]:
 
 
 @pytest.fixture(params=["sync", "async"])
-async def make_face(proxy: Proxy, project: str, request: pytest.FixtureRequest) -> AsyncIterator[Callable[..., Face]]:
+async def make_face(
+    proxy: Proxy, project: str, request: pytest.FixtureRequest
+) -> AsyncIterator[Callable[[Manner], Awaitable[Face]]]:
     """Makes contexts of one twin, connected already."""
     made: list[Face] = []
 

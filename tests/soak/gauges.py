@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 
 ESTABLISHED = "01"
 _PROC = Path("/proc/self")

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from cendry_memory.emulator import FIRESTORE, EmulatorUnavailableError, answers, find_jar, find_java, stop
+from cendry_memory.emulator import FIRESTORE, EmulatorUnavailableError, answers, command_of, find_jar, find_java, stop
 
 START_SECONDS = 60.0
 
@@ -32,8 +32,7 @@ class Emulator:
         """Start it, without any documents, and wait until it answers."""
         deadline = time.monotonic() + START_SECONDS
         host = f"127.0.0.1:{self.port}"
-        command = [str(self._java), "-Xmx1g", "-cp", str(self._jar), FIRESTORE.main_class]
-        command += ["--host=127.0.0.1", f"--port={self.port}"]
+        command = command_of(FIRESTORE, self._java, self._jar, host)
         while time.monotonic() < deadline:
             self._process = subprocess.Popen(
                 command,

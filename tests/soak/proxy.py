@@ -12,9 +12,12 @@ import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+_W = TypeVar("_W")
 
 HOST = "127.0.0.1"
 HEADER = 9
@@ -309,7 +312,7 @@ class Proxy:
         if self.wound is wound:
             self.wound = None
 
-    def _wounded(self, wound: Any) -> Any:
+    def _wounded(self, wound: _W) -> _W:
         self._do(lambda: setattr(self, "wound", wound))
         return wound
 
@@ -334,13 +337,13 @@ class Proxy:
             end.pair.abort()
         end.release("connecting")
 
-    def _do(self, action: Callable[[], Any]) -> Any:
-        async def act() -> Any:
+    def _do(self, action: Callable[[], _T]) -> _T:
+        async def act() -> _T:
             return action()
 
         return self._await(act())
 
-    def _await(self, work: Any) -> Any:
+    def _await(self, work: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(ANSWER_SECONDS)
 
 

@@ -15,6 +15,8 @@ from soak.promises import AMBIGUOUS_COMMITS_ARE_TOLD
 from soak.proxy import Proxy
 from soak.work import UNKNOWN, Face, Manner, settle
 
+pytestmark = pytest.mark.slow
+
 SENT_AGAIN = {"bounded": Manner("bounded", 20.0), "default": Manner("default", None)}
 SENT_ONCE = Manner("once", 20.0, retries=False)
 

@@ -11,6 +11,8 @@ from soak.promises import ASYNC_COUNTS_ARE_SENT_AGAIN
 from soak.proxy import Proxy
 from soak.work import Face, Manner, settle
 
+pytestmark = pytest.mark.slow
+
 
 class Doc(Model, collection="docs"):
     number: Field[int] = field(default=0)

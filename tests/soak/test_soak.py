@@ -35,6 +35,8 @@ from soak.process import Emulator
 from soak.proxy import Proxy
 from soak.work import FROZEN, MANNERS, REACHED, Face, Round, Worker, drive
 
+pytestmark = pytest.mark.slow
+
 SECONDS = {"ci": 30.0, "deep": 600.0}
 SHORT = 8.0
 THREADS, TASKS = 3, 3
@@ -229,12 +231,18 @@ def test_nothing_is_lost_doubled_stuck_or_leaked(
     )
     # Whatever hangs: everything that it can wait for ends, and the report tells where it stood.
     limit = 3 * seconds + 300
+    assert sys.__stderr__ is not None
     faulthandler.dump_traceback_later(limit, exit=False, file=sys.__stderr__)
-    watchdog = threading.Timer(limit, lambda: (emulator.kill(), proxy.refuse()))
+
+    def end_all() -> None:
+        emulator.kill()
+        proxy.refuse()
+
+    watchdog = threading.Timer(limit, end_all)
     watchdog.daemon = True
     weather = Weather(emulator, proxy)
     soak = Soak(weather, loop, seed)
-    readings = []
+    readings: list[gauges.Reading] = []
     watchdog.start()
     try:
         for number, life in enumerate(lives):

@@ -68,6 +68,7 @@ def test_an_order_is_all_or_nothing(shop: Shop, ctx: Cendry) -> None:
     assert "Pen" == ctx.get(order.lines[0].article).title
 
 
+@pytest.mark.slow
 def test_of_several_that_buy_the_last_ones_each_gets_what_is_there(shop: Shop, ctx: Cendry) -> None:
     buyers = [shop.sign_up(name, f"{name}@example.org") for name in ("ada", "bob", "cyd", "dot")]
     outcomes: list[str] = []
@@ -79,7 +80,7 @@ def test_of_several_that_buy_the_last_ones_each_gets_what_is_there(shop: Shop, c
         except SoldOutError:
             outcomes.append("sold out")
 
-    together(*(lambda buyer=buyer: buy(buyer) for buyer in buyers))  # type: ignore[misc]
+    together(*(lambda buyer=buyer: buy(buyer) for buyer in buyers))
     assert ["bought"] * 3 + ["sold out"] == sorted(outcomes)
     assert 0 == ctx.get(Article, "ink").stock
     assert 3 == sum(len(shop.orders_of(buyer)) for buyer in buyers)

@@ -1,37 +1,37 @@
-"""The backend. It only sends: requests and results are made in the rooms beside it."""
+"""The backend. It only sends: requests and results are made in the modules beside it."""
 
 from __future__ import annotations
 
-import random
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from cendry._interop.grpc import Deadline, Method, pause_after
+from cendry._types.messages import MessageData
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
 from cendry.errors import InvalidRequestError, TransactionContentionError, UnsupportedByBackendError
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
-from google.api_core.exceptions import GoogleAPICallError, InvalidArgument, ResourceExhausted
+from google.api_core.exceptions import ResourceExhausted
 
 from . import _sdk
-from ._calls import Allowance
-from ._channel import Connection, check_arguments, connect
-from ._errors import NamespaceNotFoundError, translated
-from ._stream import Lookup, QueryReading, aggregation_request, aggregation_result, namespace_request
-from ._transactions import TransactionHandle, begin_request, id_of, rollback_request
+from ._channel import Connection, call, check_arguments
+from ._commit import EntityWrites, by_entity, commit_request, created_paths, with_less_indexed
+from ._entities import FoundEntity
+from ._errors import NamespaceNotFoundError
+from ._requests import aggregation_request, aggregation_result, begin_request, namespace_request, rollback_request
+from ._stream import Lookup, QueryPages
+from ._transactions import TransactionHandle, id_of
 from ._unsupported import NAME, unsupported
-from ._wire import WireData, WireResult, encoder
-from ._writes import Folded, commit_request, created_paths, folded, with_less_indexed
 
 if TYPE_CHECKING:
     from cendry.codec import Codec
 
 COMMIT_ATTEMPTS: Final = 12
-"""How often a commit outside of transactions is tried when others hold or change the same documents."""
+"""Attempts at a commit outside of transactions that contends with others for the same documents."""
 
 PATIENCE: Final = 10.0
-"""Seconds after which no further attempt is begun: where a lock is waited for, each takes its time."""
+"""Seconds after which no further attempt begins: one that waits for a lock takes long."""
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
@@ -51,8 +51,8 @@ class DatastoreBackend:
         namespace: The namespace of all documents; `None` for the default one. Native mode has no namespaces.
 
     Raises:
-        TypeError: The client is no client, or comes together with `project`, `database` or `namespace`.
-        InvalidDocumentIdError: The namespace is not legal.
+        TypeError: The client is not a Datastore client, or comes together with `project`, `database` or `namespace`.
+        InvalidDocumentIdError: The namespace is not valid.
     """
 
     name = NAME
@@ -84,7 +84,7 @@ class DatastoreBackend:
                 opened = self._opened
                 if opened is None:
                     client = self._given or _sdk.Client(**self._arguments)
-                    opened = self._opened = connect(client)
+                    opened = self._opened = Connection(client)
         return opened
 
     # --- reads ---
@@ -94,7 +94,7 @@ class DatastoreBackend:
     ) -> Iterator[StoredDocument]:
         """Read documents by path: one result for each path, absent ones included, in any order."""
         connection = self._connection
-        return _look_up(connection, Lookup(plan, connection.home, id_of(transaction)), Allowance(options))
+        return _look_up(connection, Lookup(plan, connection.partition, id_of(transaction)), _deadline(options))
 
     def run(
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
@@ -104,17 +104,15 @@ class DatastoreBackend:
         Raises:
             NamespaceNotFoundError: There is nothing, because the namespace of this backend doesn't exist.
         """
-        connection = self._connection
-        reading = QueryReading(plan, connection.home, id_of(transaction))
-        allowance = Allowance(options)
+        connection, deadline = self._connection, _deadline(options)
+        pages = QueryPages(plan, connection.partition, id_of(transaction))
         found = False
-        while not reading.is_complete:
-            response = _page_of(reading, connection.api.run_query, connection, allowance, plan.collection)
-            for result in reading.take(response):
+        while not pages.is_complete:
+            for result in pages.results(_response_to(pages, connection.run, connection, deadline)):
                 found = True
                 yield result
         if not found:
-            _check_namespace(connection, allowance)
+            _check_namespace(connection, deadline)
 
     def aggregate(
         self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
@@ -124,10 +122,9 @@ class DatastoreBackend:
         They are Datastore's, over all entities of the kind below the parent, however deep.
         """
         connection = self._connection
-        request = aggregation_request(plan, connection.home, id_of(transaction))
-        with _reading_from(connection, plan.query.collection):
-            response = Allowance(options).send(connection.api.run_aggregation_query, request)._pb
-        return aggregation_result(plan, response, connection.home)
+        request = aggregation_request(plan, connection.partition, id_of(transaction))
+        response = connection.read(connection.aggregate, request, _deadline(options), plan.query.collection)
+        return aggregation_result(plan, response, connection.partition)
 
     # --- writes ---
 
@@ -138,75 +135,36 @@ class DatastoreBackend:
 
         What depends on stored documents reads them at the commit, in the same transaction.
         """
-        changes = folded(writes)
-        connection, allowance = self._connection, Allowance(options)
+        changes = by_entity(writes)
+        connection, deadline = self._connection, _deadline(options)
         if transaction is not None:
-            self._commit_inside(connection, changes, transaction, allowance)
+            _end_by_commit(connection, changes, transaction, deadline)
         elif changes:
-            self._commit_with_retries(connection, changes, allowance)
+            _commit_with_retries(connection, changes, deadline)
         if changes:
             connection.knows_namespace = True
         return CommitResult((None,) * len(writes))
 
-    def _commit_inside(
-        self, connection: Connection, changes: list[Folded], transaction: TransactionHandle, allowance: Allowance
-    ) -> None:
-        transaction.check(writes=bool(changes))
-        if transaction.is_read_only:
-            self._roll_back(connection, transaction, allowance)
-            return
-        _commit(connection, changes, transaction, allowance)
-        transaction.has_ended = True
-
-    def _commit_with_retries(self, connection: Connection, changes: list[Folded], allowance: Allowance) -> None:
-        started = time.monotonic()
-        for attempt in range(1, COMMIT_ATTEMPTS + 1):
-            try:
-                self._commit_alone(connection, changes, allowance)
-                return
-            except TransactionContentionError as error:
-                pause = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt))  # noqa: S311
-                rest = min(allowance.seconds_left, started + PATIENCE - time.monotonic())
-                if attempt == COMMIT_ATTEMPTS or pause >= rest:
-                    raise TransactionContentionError(attempt) from error.__cause__
-                time.sleep(pause)
-        raise AssertionError("the last attempt returns or raises")  # pragma: no cover - it can't be reached
-
-    def _commit_alone(self, connection: Connection, changes: list[Folded], allowance: Allowance) -> None:
-        if not any(change.needs_stored for change in changes):
-            _commit(connection, changes, None, allowance)
-            return
-        transaction = _begin(connection, allowance)
-        try:
-            _commit(connection, changes, transaction, allowance)
-        except BaseException:
-            try:
-                self._roll_back(connection, transaction, allowance)
-            except Exception:  # noqa: S110
-                # The reason is on its way to the caller, and Datastore ends idle transactions by itself.
-                pass
-            raise
-
-    def encoder(self, codec: Codec[Any]) -> Callable[[Any], WireData]:
+    def encoder(self, codec: Codec[Any]) -> Callable[[Any], MessageData]:
         """A function from an instance to its stored fields, in the message that `commit` sends."""
-        return encoder(codec, self._connection.home)
+        # Imported here, as the compiler would double what importing this package adds to importing the SDK.
+        from cendry.codec.message import encoder
+
+        from ._dialect import DATASTORE
+
+        return encoder(codec, DATASTORE, self._connection.partition)
 
     # --- transactions ---
 
     def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
         """Begin a transaction and give its handle."""
-        return _begin(self._connection, Allowance(options), read_only=read_only, retry_of=retry_of)
+        return _begin(self._connection, _deadline(options), read_only=read_only, retry_of=retry_of)
 
     def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
         """End a transaction without writing."""
-        self._roll_back(self._connection, transaction, Allowance(options))
+        _roll_back(self._connection, transaction, _deadline(options))
 
-    def _roll_back(self, connection: Connection, transaction: TransactionHandle, allowance: Allowance) -> None:
-        transaction.has_ended = True
-        with translated():
-            allowance.send(connection.api.rollback, rollback_request(connection.home, transaction))
-
-    # --- what there is none of ---
+    # --- what Datastore mode lacks ---
 
     def listen(
         self,
@@ -222,7 +180,7 @@ class DatastoreBackend:
         raise unsupported("listeners")
 
     def async_twin_error(self) -> UnsupportedByBackendError:
-        """What `AsyncCendry` raises when it is given this backend."""
+        """The error that `AsyncCendry` raises for this backend."""
         return unsupported("the async twin")
 
     def close(self) -> None:
@@ -233,89 +191,128 @@ class DatastoreBackend:
         with self._lock:
             opened, self._opened = self._opened, None
         if opened is not None and self._given is None:
-            opened.is_closed = True
-            opened.api.transport.close()
+            opened.close()
 
 
-def _begin(
-    connection: Connection, allowance: Allowance, *, read_only: bool = False, retry_of: TransactionHandle | None = None
-) -> TransactionHandle:
-    request = begin_request(connection.home, read_only=read_only, retry_of=retry_of)
-    with translated():
-        response = allowance.send(connection.api.begin_transaction, request)._pb
-    return TransactionHandle(response.transaction, read_only)
+def _deadline(options: CallOptions) -> Deadline:
+    return Deadline(options.timeout, options.retry)
 
 
-def _look_up(connection: Connection, lookup: Lookup, allowance: Allowance) -> Iterator[StoredDocument]:
+# --- reads ---
+
+
+def _look_up(connection: Connection, lookup: Lookup, deadline: Deadline) -> Iterator[StoredDocument]:
     while not lookup.is_complete:
-        yield from lookup.take(_page_of(lookup, connection.api.lookup, connection, allowance))
+        yield from lookup.results(_response_to(lookup, connection.lookup, connection, deadline))
 
 
-def _page_of(
-    reading: Lookup | QueryReading,
-    method: Callable[..., Any],
-    connection: Connection,
-    allowance: Allowance,
-    collection: str | None = None,
-) -> Any:
+def _response_to(read: Lookup | QueryPages, method: Method, connection: Connection, deadline: Deadline) -> Any:
     while True:
-        with _reading_from(connection, collection):
-            try:
-                return allowance.send(method, reading.request())._pb
-            except ResourceExhausted as error:
-                # More than one message of gRPC holds; Datastore itself pages before that.
-                if "larger than max" not in str(error) or not reading.halve():
-                    raise  # pragma: no cover - no emulator has quotas, and no entity is larger than a message
-
-
-def _commit(
-    connection: Connection, changes: list[Folded], transaction: TransactionHandle | None, allowance: Allowance
-) -> None:
-    stored: dict[str, Any] = {}
-    paths = tuple(change.path for change in changes if change.needs_stored)
-    if paths:
-        lookup = Lookup(GetPlan(paths), connection.home, id_of(transaction))
-        stored = {
-            one.path: one.entity for one in _look_up(connection, lookup, allowance) if isinstance(one, WireResult)
-        }
-    request = commit_request(changes, stored, connection.home, id_of(transaction))
-    with translated(created=created_paths(changes)):
         try:
-            allowance.send(connection.api.commit, request, transient=())
-        except InvalidArgument as error:
-            if "Too many indexed" not in str(error):
-                raise
-            allowance.send(connection.api.commit, with_less_indexed(request), transient=())
+            return connection.read(method, read.request(), deadline, read.collection)
+        except ResourceExhausted as error:
+            # More than one message of gRPC holds; Datastore itself pages before that.
+            if "larger than max" not in str(error) or not read.halve():
+                raise  # pragma: no cover - no emulator has quotas, and no entity is larger than a message
 
 
-@contextmanager
-def _reading_from(connection: Connection, collection: str | None) -> Generator[None]:
-    """Say what Google's errors mean, and whether the end of the connection is behind one."""
-    try:
-        with translated(collection=collection):
-            yield
-    except (GoogleAPICallError, ValueError) as error:
-        # gRPC refuses to call on a channel that was closed by a ValueError.
-        connection.check_open(error)
-        raise
-
-
-def _check_namespace(connection: Connection, allowance: Allowance) -> None:
-    """Tell an empty namespace from one that doesn't exist, once it matters.
+def _check_namespace(connection: Connection, deadline: Deadline) -> None:
+    """Refuse a namespace that doesn't exist, as an empty one looks the same.
 
     Raises:
         NamespaceNotFoundError: It doesn't exist.
     """
     if connection.knows_namespace:
         return
-    home = connection.home
+    partition = connection.partition
     try:
-        with translated():
-            response = allowance.send(connection.api.run_query, namespace_request(home))._pb
+        response = call(connection.run, namespace_request(partition), deadline)
     except InvalidRequestError:
         # The emulator of Datastore mode can't be asked.
         connection.knows_namespace = True
         return
     if not response.batch.entity_results:
-        raise NamespaceNotFoundError(home.namespace, home.project)
+        raise NamespaceNotFoundError(partition.namespace, partition.project)
     connection.knows_namespace = True
+
+
+# --- transactions ---
+
+
+def _begin(
+    connection: Connection, deadline: Deadline, *, read_only: bool = False, retry_of: TransactionHandle | None = None
+) -> TransactionHandle:
+    request = begin_request(connection.partition, read_only=read_only, retry_of=retry_of)
+    response = call(connection.begin, request, deadline)
+    return TransactionHandle(response.transaction, read_only)
+
+
+def _roll_back(connection: Connection, transaction: TransactionHandle, deadline: Deadline) -> None:
+    transaction.has_ended = True
+    call(connection.rollback, rollback_request(connection.partition, transaction), deadline)
+
+
+# --- commits ---
+
+
+def _end_by_commit(
+    connection: Connection, changes: list[EntityWrites], transaction: TransactionHandle, deadline: Deadline
+) -> None:
+    """Commit in a transaction of the caller's, which this ends."""
+    transaction.check(writes=bool(changes))
+    if transaction.is_read_only:
+        _roll_back(connection, transaction, deadline)
+        return
+    _commit(connection, changes, transaction, deadline)
+    transaction.has_ended = True
+
+
+def _commit_with_retries(connection: Connection, changes: list[EntityWrites], deadline: Deadline) -> None:
+    """Commit outside of transactions, with retries on contention."""
+    started = time.monotonic()
+    for attempt in range(1, COMMIT_ATTEMPTS + 1):
+        try:
+            _commit_alone(connection, changes, deadline)
+            return
+        except TransactionContentionError as error:
+            pause = pause_after(attempt, _FIRST_PAUSE, _LONGEST_PAUSE)
+            rest = min(deadline.seconds_left, started + PATIENCE - time.monotonic())
+            if attempt == COMMIT_ATTEMPTS or pause >= rest:
+                raise TransactionContentionError(attempt) from error.__cause__
+            time.sleep(pause)
+    raise AssertionError("the last attempt returns or raises")  # pragma: no cover - it can't be reached
+
+
+def _commit_alone(connection: Connection, changes: list[EntityWrites], deadline: Deadline) -> None:
+    """Commit outside of transactions, or in one of its own if that depends on what is stored."""
+    if not any(change.needs_stored for change in changes):
+        _commit(connection, changes, None, deadline)
+        return
+    transaction = _begin(connection, deadline)
+    try:
+        _commit(connection, changes, transaction, deadline)
+    except BaseException:
+        try:
+            _roll_back(connection, transaction, deadline)
+        except Exception:  # noqa: S110
+            # The reason is on its way to the caller, and Datastore ends idle transactions by itself.
+            pass
+        raise
+
+
+def _commit(
+    connection: Connection, changes: list[EntityWrites], transaction: TransactionHandle | None, deadline: Deadline
+) -> None:
+    stored: dict[str, Any] = {}
+    paths = tuple(change.path for change in changes if change.needs_stored)
+    if paths:
+        lookup = Lookup(GetPlan(paths), connection.partition, id_of(transaction))
+        results = _look_up(connection, lookup, deadline)
+        stored = {result.path: result.entity for result in results if isinstance(result, FoundEntity)}
+    request, created = commit_request(changes, stored, connection.partition, id_of(transaction)), created_paths(changes)
+    try:
+        call(connection.commit, request, deadline, created=created)
+    except InvalidRequestError as error:
+        if "Too many indexed" not in str(error):
+            raise
+        call(connection.commit, with_less_indexed(request), deadline, created=created)

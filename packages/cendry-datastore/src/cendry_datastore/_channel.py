@@ -1,76 +1,125 @@
-"""What a backend needs of a client: the generated client below it, and where its documents live."""
+"""What a backend needs of a client: the generated client below it, its methods, and where its documents live."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
 
+from cendry._interop.grpc import ClientConnection, Deadline, Errors, Method, RetryPolicy, Start, check_client
+from cendry._interop.grpc_sync import send
 from cendry.errors import CendryError
+from google.api_core import exceptions
 
 from . import _sdk
-from ._keys import Home, check_namespace
+from ._errors import meaning_of
+from ._keys import Partition, check_namespace
+
+_UNAVAILABLE: Final[Errors] = (exceptions.ServiceUnavailable,)
+
+READ: Final = RetryPolicy(_sdk.API, 60.0, (exceptions.DeadlineExceeded, *_UNAVAILABLE), _UNAVAILABLE)
+TRANSACT: Final = RetryPolicy(_sdk.API, 60.0, (), _UNAVAILABLE)
+COMMIT: Final = RetryPolicy(_sdk.API, 60.0, (), ())
 
 
-@dataclass(slots=True, eq=False)
-class Connection:
-    """One client, opened.
+class Connection(ClientConnection):
+    """A client, opened.
 
     Attributes:
-        client: The SDK's client.
-        api: The generated client below it, which sends.
-        home: Where the documents live.
-        is_closed: Whether the backend has closed it.
+        partition: Where the documents live.
         knows_namespace: Whether its namespace is known to exist, or can't be asked for.
-    """
 
-    client: Any
-    api: Any
-    home: Home
-    is_closed: bool = False
-    knows_namespace: bool = False
-
-    def check_open(self, error: Exception) -> None:
-        """Say what broke a call, if it was the end of the connection.
-
-        Raises:
-            CendryError: The connection was closed.
-        """
-        if self.is_closed:
-            raise CendryError(
-                "The connection to Datastore was closed in the middle of a read; end all reads before you close "
-                "the context or its backend."
-            ) from error
-
-
-def connect(client: Any) -> Connection:
-    """Open the channel of a client, if it is not open yet.
+    Args:
+        client: The client; its channel is opened, if it is not open yet.
 
     Raises:
         CendryError: The client speaks HTTP, and Cendry's messages are gRPC's.
     """
-    if not client._use_grpc:
-        raise CendryError(
-            "This Datastore client speaks HTTP; make one without _use_grpc=False and without "
-            "GOOGLE_CLOUD_DISABLE_GRPC in the environment."
-        )
-    home = Home(client.project, client.database or "", client.namespace or "")
-    return Connection(client, client._datastore_api, home, knows_namespace=not home.namespace)
+
+    __slots__ = ("aggregate", "begin", "commit", "knows_namespace", "lookup", "partition", "rollback", "run")
+    database_kind = "Datastore"
+
+    def __init__(self, client: Any) -> None:
+        if not client._use_grpc:
+            raise CendryError(
+                "This Datastore client speaks HTTP; make one without _use_grpc=False and without "
+                "GOOGLE_CLOUD_DISABLE_GRPC in the environment."
+            )
+        api = client._datastore_api
+        super().__init__(client, api)
+        self.partition = Partition(client.project, client.database or "", client.namespace or "")
+        self.knows_namespace = not self.partition.namespace
+        self.lookup = Method(_start(api.lookup), READ)
+        self.run = Method(_start(api.run_query), READ)
+        self.aggregate = Method(_start(api.run_aggregation_query), READ)
+        self.begin = Method(_start(api.begin_transaction), TRANSACT)
+        self.commit = Method(_start(api.commit), COMMIT)
+        self.rollback = Method(_start(api.rollback), TRANSACT)
+
+    def read(self, method: Method, request: Any, deadline: Deadline, collection: str | None = None) -> Any:
+        """Send a request that reads.
+
+        Args:
+            method: The method.
+            request: The request.
+            deadline: The time that is left.
+            collection: The collection id of a query.
+
+        Raises:
+            CendryError: The error has a Cendry meaning, or the connection was closed meanwhile.
+        """
+        try:
+            return call(method, request, deadline, collection=collection)
+        except (exceptions.GoogleAPICallError, ValueError) as error:
+            # gRPC refuses to call on a channel that was closed by a ValueError.
+            self.check_open(error)
+            raise
+
+    def close(self) -> None:
+        """Close the client's channel."""
+        self.is_closed = True
+        self.api.transport.close()
+
+
+def _start(method: Callable[..., Any]) -> Start:
+    def start(request: Any, seconds: float) -> Any:
+        return method(request=_sdk.wrapped(request), retry=None, timeout=seconds)._pb
+
+    return start
+
+
+def call(
+    method: Method, request: Any, deadline: Deadline, *, collection: str | None = None, created: Sequence[str] = ()
+) -> Any:
+    """Send a request, for its response.
+
+    Args:
+        method: The method.
+        request: The request.
+        deadline: The time that is left.
+        collection: The collection id of a query.
+        created: The paths that must not exist yet, if writes are committed.
+
+    Raises:
+        CendryError: The error has a Cendry meaning.
+        GoogleAPICallError: It has none.
+    """
+    try:
+        return send(partial(method.start, request), deadline, method.policy)
+    except exceptions.GoogleAPICallError as error:
+        meaning = meaning_of(error, collection=collection, created=created)
+        if meaning is None:
+            raise
+        raise meaning from error
 
 
 def check_arguments(client: Any, project: str | None, database: str | None, namespace: str | None) -> None:
-    """Refuse what contradicts itself, and what is no client.
+    """Refuse arguments that contradict each other, and what is not a client.
 
     Raises:
-        TypeError: The client is none of Datastore's, or comes with what it knows already.
-        InvalidDocumentIdError: The namespace is not legal.
+        TypeError: The client is not Datastore's, or comes with what it knows already.
+        InvalidDocumentIdError: The namespace is not valid.
     """
     check_namespace(namespace)
-    if client is None:
-        return
-    if not isinstance(client, _sdk.Client):
-        raise TypeError(f"client= takes a google.cloud.datastore.Client, not {client!r}.")
-    if project is not None or database is not None or namespace is not None:
-        raise TypeError(
-            "Give either client=, which knows its project, database and namespace, or project=, database= and "
-            "namespace=."
-        )
+    name = "google.cloud.datastore.Client"
+    check_client(client, _sdk.Client, name, project=project, database=database, namespace=namespace)

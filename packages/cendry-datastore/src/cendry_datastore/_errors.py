@@ -1,20 +1,11 @@
-"""What Google's errors mean to Cendry: by their types and what was asked, and by texts where types don't tell."""
+"""What errors of Datastore mean to Cendry: by their status and what was asked, and by texts where that isn't enough."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from typing import Any, cast
+from collections.abc import Sequence
 
-from cendry.errors import (
-    CendryError,
-    DocumentAlreadyExistsError,
-    InvalidRequestError,
-    MissingIndexError,
-    TransactionContentionError,
-    UnsupportedByBackendError,
-)
-from google.api_core import exceptions
+from cendry._interop import grpc
+from cendry.errors import CendryError, UnsupportedByBackendError
 
 from ._unsupported import NAME
 
@@ -37,43 +28,20 @@ class NamespaceNotFoundError(CendryError):
 
 
 def meaning_of(
-    error: exceptions.GoogleAPICallError, *, collection: str | None = None, created: Sequence[str] = ()
+    error: BaseException, *, collection: str | None = None, created: Sequence[str] = ()
 ) -> CendryError | None:
-    """The Cendry error that says what a Google error means, or `None` if it has no such meaning.
+    """The Cendry error for a Google error, or `None` if there is no such one.
 
     Args:
         error: What the SDK raised.
         collection: The collection id, if a query was run.
         created: The paths that must not exist yet, if writes were committed.
     """
-    text = str(cast("Any", error).message)
-    match error:
-        case exceptions.Aborted():
-            return TransactionContentionError()
-        case exceptions.AlreadyExists() if created:
-            return DocumentAlreadyExistsError(*created)
-        case exceptions.InvalidArgument():
-            return InvalidRequestError(text)
-        case exceptions.FailedPrecondition() if collection is not None and "index" in text:
-            return MissingIndexError(collection, text)
-        case exceptions.MethodNotImplemented():
-            return UnsupportedByBackendError(
-                "count, sum and avg",
-                NAME,
-                "Datastore mode has them, and the classic Datastore emulator doesn't: use the Firestore emulator "
-                "with --database-mode=datastore-mode.",
-            )
-        case _:
-            return None
-
-
-@contextmanager
-def translated(*, collection: str | None = None, created: Sequence[str] = ()) -> Generator[None]:
-    """Raise what Google's errors mean, with the original as `__cause__`, and let all others pass."""
-    try:
-        yield
-    except exceptions.GoogleAPICallError as error:
-        meaning = meaning_of(error, collection=collection, created=created)
-        if meaning is None:
-            raise
-        raise meaning from error
+    if grpc.status_of(error) == "UNIMPLEMENTED":
+        return UnsupportedByBackendError(
+            "count, sum and avg",
+            NAME,
+            "Datastore mode has them, and the classic Datastore emulator doesn't: use the Firestore emulator "
+            "with --database-mode=datastore-mode.",
+        )
+    return grpc.meaning_of(error, collection=collection, created=created)

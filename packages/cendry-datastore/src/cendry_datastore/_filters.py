@@ -6,27 +6,21 @@ import math
 from collections.abc import Iterator
 from typing import Any, Final
 
+from cendry._interop.protobuf import OPERATORS
 from cendry.errors import InvalidRequestError
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import Condition, QueryPlan, Where
 
-from ._indexing import MAX_INDEXED_BYTES, is_too_long
-from ._keys import Home, fill_key
+from ._exclusions import MAX_INDEXED_BYTES, is_too_long
+from ._keys import Partition, fill_key
 from ._unsupported import unsupported
 from ._values import write_value
 
-_KEY: Final = "__key__"
+KEY: Final = "__key__"
 _ASCENDING: Final = 1
 _DESCENDING: Final = 2
 _OPERATORS: Final = {
-    "==": "EQUAL",
-    "!=": "NOT_EQUAL",
-    "<": "LESS_THAN",
-    "<=": "LESS_THAN_OR_EQUAL",
-    ">": "GREATER_THAN",
-    ">=": "GREATER_THAN_OR_EQUAL",
-    "in": "IN",
-    "not-in": "NOT_IN",
+    **OPERATORS,
     # A filter on an array looks at its elements.
     "array-contains": "EQUAL",
     "array-contains-any": "IN",
@@ -44,10 +38,10 @@ _OPERANDS: Final = {"is-nan": math.nan, "is-not-nan": math.nan}
 
 
 def check_query(plan: QueryPlan) -> None:
-    """Refuse what Datastore mode doesn't have.
+    """Refuse what Datastore mode doesn't support.
 
     Raises:
-        UnsupportedByBackendError: The plan asks for such a thing.
+        UnsupportedByBackendError: The plan needs it.
     """
     if plan.group:
         raise unsupported("collection groups")
@@ -55,7 +49,7 @@ def check_query(plan: QueryPlan) -> None:
         raise unsupported("cursors by value")
 
 
-def fill_query(query: Any, plan: QueryPlan, home: Home) -> None:
+def fill_query(query: Any, plan: QueryPlan, partition: Partition) -> None:
     """Fill a `Query` message with kind, filters and orders of a plan.
 
     Raises:
@@ -71,7 +65,7 @@ def fill_query(query: Any, plan: QueryPlan, home: Home) -> None:
     if count + len(guarded) > 1:
         target.composite_filter.op = "AND"
     for condition in filters:
-        _fill_condition(_next(target, count + len(guarded)).property_filter, condition, home)
+        _fill_condition(_next(target, count + len(guarded)).property_filter, condition, partition)
     for path in guarded:
         property_filter = _next(target, count + len(guarded)).property_filter
         property_filter.property.name = property_name(path)
@@ -79,9 +73,9 @@ def fill_query(query: Any, plan: QueryPlan, home: Home) -> None:
         property_filter.value.null_value = 0
     if plan.parent is not None:
         property_filter = _next(target, count + len(guarded)).property_filter
-        property_filter.property.name = _KEY
+        property_filter.property.name = KEY
         property_filter.op = "HAS_ANCESTOR"
-        fill_key(property_filter.value.key_value, plan.parent, home)
+        fill_key(property_filter.value.key_value, plan.parent, partition)
     for order in plan.orders[: len(plan.orders) - plan.implied]:
         query.order.add(direction=_DESCENDING if order.descending else _ASCENDING).property.name = property_name(
             order.path
@@ -113,7 +107,7 @@ def _paths_that_null_would_match(conditions: list[Condition]) -> list[FieldPath]
     return [path for path in matching if path not in bounded]
 
 
-def _fill_condition(message: Any, condition: Condition, home: Home) -> None:
+def _fill_condition(message: Any, condition: Condition, partition: Partition) -> None:
     message.property.name = property_name(condition.path)
     message.op = _OPERATORS[condition.op]
     value: Any = _OPERANDS.get(condition.op, condition.value)
@@ -123,7 +117,7 @@ def _fill_condition(message: Any, condition: Condition, home: Home) -> None:
     operands: Any = value if condition.op in _SEVERAL else (value,)
     for one in operands:
         _check_operand(condition, one)
-    write_value(message.value, value, home)
+    write_value(message.value, value, partition)
 
 
 def _check_operand(condition: Condition, value: Any) -> None:
@@ -137,13 +131,13 @@ def _check_operand(condition: Condition, value: Any) -> None:
 
 
 def property_name(path: FieldPath) -> str:
-    """How filters, orders and figures call a property.
+    """The name of a property in filters, orders and figures.
 
     Raises:
-        UnsupportedByBackendError: No name says it.
+        UnsupportedByBackendError: It has no such name.
     """
     if path == DOCUMENT_ID:
-        return _KEY
+        return KEY
     # A lone name is taken as it is, and a dot joins the names of a path; Datastore has no quotes to tell them apart.
     if len(path) > 1 and any("." in segment for segment in path):
         raise unsupported("names with a dot inside maps, in filters and orders")

@@ -1,4 +1,4 @@
-"""Document paths and Datastore's keys, one to one: what a path says here is what Native mode will say after the move.
+"""Document paths and Datastore's keys, one to one: the paths are those of Native mode, after a migration.
 
 An integer id is `__id<n>__`; a name that Native mode can't hold is escaped as Google's import escapes it. Neither
 form can be a name in Datastore mode, which reserves `__...__`.
@@ -23,7 +23,7 @@ _NAMESPACE: Final = re.compile(r"[0-9A-Za-z._-]{0,100}\Z")
 
 
 def check_namespace(namespace: object) -> str:
-    """Give back a legal namespace, `""` for the default one, or refuse it.
+    """Return a valid namespace, `""` for the default one, or refuse it.
 
     Raises:
         InvalidDocumentIdError: It isn't 1 to 100 of the characters that Datastore takes
@@ -38,8 +38,8 @@ def check_namespace(namespace: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
-    """Where the documents of a backend live.
+class Partition:
+    """Where the documents of a backend live: Datastore's term for project, database and namespace.
 
     Attributes:
         project: The project id.
@@ -55,35 +55,35 @@ class Home:
 
     @property
     def name(self) -> str:
-        """How references of other homes call this one, as Native mode will."""
-        return home_name(self.project, self.database, self.namespace)
+        """How references from other partitions name this one, as Native mode will."""
+        return partition_name(self.project, self.database, self.namespace)
 
     def report(self, what: str, name: str) -> None:
-        """Tell, once, of a kind or a name that Native mode can't hold."""
+        """Log, once, a kind or a name that Native mode can't hold."""
         if (what, name) not in self.reported:
             self.reported.add((what, name))
             _log.warning("The %s %r can't be in Native mode; it is shown as %r", what, name, shown_name(name))
 
-    def fill_partition(self, partition: Any) -> None:
+    def fill(self, message: Any) -> None:
         """Fill a `PartitionId` message."""
-        partition.project_id = self.project
-        partition.database_id = self.database
-        partition.namespace_id = self.namespace
+        message.project_id = self.project
+        message.database_id = self.database
+        message.namespace_id = self.namespace
 
 
-def home_name(project: str, database: str, namespace: str) -> str:
+def partition_name(project: str, database: str, namespace: str) -> str:
     """`projects/P/databases/D`, and the namespace after it if it isn't the default one."""
     name = f"projects/{project}/databases/{database or '(default)'}"
     return f"{name}/namespaces/{namespace}" if namespace else name
 
 
-def fill_key(key: Any, path: str, home: Home) -> None:
+def fill_key(key: Any, path: str, partition: Partition) -> None:
     """Fill a `Key` message from a document path.
 
     Raises:
         InvalidDocumentIdError: A kind or an id has the form of an escaped name, and no name is escaped so.
     """
-    home.fill_partition(key.partition_id)
+    partition.fill(key.partition_id)
     segments = path.split("/")
     for kind, document_id in zip(segments[::2], segments[1::2], strict=True):
         element = key.path.add(kind=_unescaped(kind) if kind.startswith("__") else kind)
@@ -108,51 +108,51 @@ def _unescaped(document_id: str) -> str:
 
 
 def shown_name(name: str) -> str:
-    """How a kind or an entity's name stands in a path."""
+    """The segment of a path for a kind or an entity's name."""
     if "/" in name:
         return f"__esc{name.replace('~', '~0').replace('/', '~1')}__"
     return f"__esc{_DOTS[name]}__" if name in _DOTS else name
 
 
-def key_path(key: Any, home: Home) -> str:
+def key_path(key: Any, partition: Partition) -> str:
     """The document path of a complete `Key` message."""
-    return "/".join([f"{_shown('kind', element.kind, home)}/{shown_id(element, home)}" for element in key.path])
+    segments = [f"{_shown('kind', one.kind, partition)}/{shown_id(one, partition)}" for one in key.path]
+    return "/".join(segments)
 
 
-def shown_id(element: Any, home: Home) -> str:
+def shown_id(element: Any, partition: Partition) -> str:
     """The document id that one element of a complete key stands for."""
     name = element.name
-    return _shown("name", name, home) if name else f"__id{element.id}__"
+    return _shown("name", name, partition) if name else f"__id{element.id}__"
 
 
-def _shown(what: str, name: str, home: Home) -> str:
+def _shown(what: str, name: str, partition: Partition) -> str:
     if "/" in name or name in _DOTS:
-        home.report(what, name)
+        partition.report(what, name)
         return shown_name(name)
     return name
 
 
-def decode_key(key: Any, home: Home) -> Ref[Any]:
-    """A key that is a value, as a reference; it says its home if that is another one."""
-    partition = key.partition_id
-    project = partition.project_id or home.project
-    path = key_path(key, home)
-    other = home_name(project, partition.database_id, partition.namespace_id)
-    if other != home.name:
+def decode_key(key: Any, partition: Partition) -> Ref[Any]:
+    """A key that is a value, as a reference; one into another partition names it."""
+    stored = key.partition_id
+    path = key_path(key, partition)
+    other = partition_name(stored.project_id or partition.project, stored.database_id, stored.namespace_id)
+    if other != partition.name:
         return Ref.from_path(path, database=other)
     try:
         return Ref.from_path(path)
     except InvalidDocumentIdError:
-        # A kind that no path can hold; saying its home lets it be read.
+        # A kind that no path can hold; with its partition it can be read.
         return Ref.from_path(path, database=other)
 
 
-def fill_reference(key: Any, ref: Ref[Any], home: Home) -> None:
+def fill_reference(key: Any, ref: Ref[Any], partition: Partition) -> None:
     """Fill a `Key` message from a reference.
 
     Raises:
         ForeignReferenceError: It points into another project, database or namespace.
     """
-    if ref.database is not None and ref.database != home.name:
-        raise ForeignReferenceError(ref, home.name)
-    fill_key(key, ref.path, home)
+    if ref.database is not None and ref.database != partition.name:
+        raise ForeignReferenceError(ref, partition.name)
+    fill_key(key, ref.path, partition)

@@ -6,16 +6,20 @@ The messages are plain protobuf classes; the SDK's wrappers of them cost several
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
+from cendry._interop.grpc import ApiCore
 from google.api_core import exceptions
+from google.api_core.retry import Retry
+from google.api_core.retry_async import AsyncRetry
 from google.cloud import datastore
 
 _types: Any = import_module("google.cloud.datastore_v1.types")
 _helpers: Any = import_module("google.cloud.datastore.helpers")
 
+API: Final = ApiCore(exceptions, import_module("grpc").RpcError, Retry, AsyncRetry)
+
 Client: Any = datastore.Client
-DeadlineExceeded: Any = exceptions.DeadlineExceeded
 Key: Any = _types.Key.meta.pb
 Entity: Any = _types.Entity.meta.pb
 Value: Any = _types.Value.meta.pb

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from cendry.errors import CendryError, InvalidRequestError
-
-from . import _sdk
-from ._keys import Home
 
 
 @dataclass(slots=True, eq=False)
@@ -26,7 +22,7 @@ class TransactionHandle:
     has_ended: bool = False
 
     def check(self, *, writes: bool) -> None:
-        """Refuse a commit after the end, and one of writes that takes none.
+        """Refuse a commit after the end, and writes in a transaction that takes none.
 
         Raises:
             CendryError: It is one of these.
@@ -38,20 +34,5 @@ class TransactionHandle:
 
 
 def id_of(transaction: TransactionHandle | None) -> bytes | None:
-    """What requests say of a transaction."""
+    """The id of a transaction, for requests."""
     return None if transaction is None else transaction.id
-
-
-def begin_request(home: Home, *, read_only: bool, retry_of: TransactionHandle | None) -> Any:
-    """The request that begins a transaction."""
-    request = _sdk.BeginTransactionRequest(project_id=home.project, database_id=home.database)
-    if read_only:
-        request.transaction_options.read_only.SetInParent()
-    elif retry_of is not None:
-        request.transaction_options.read_write.previous_transaction = retry_of.id
-    return request
-
-
-def rollback_request(home: Home, transaction: TransactionHandle) -> Any:
-    """The request that ends a transaction without writing."""
-    return _sdk.RollbackRequest(project_id=home.project, database_id=home.database, transaction=transaction.id)

@@ -1,26 +1,30 @@
-"""What a backend needs of a client: the generated client below it, its names, and the road to the server."""
+"""What a backend needs of a client: the generated client below it, its names, and the transport of its requests."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
 
-from cendry.errors import CendryError
+from cendry._interop.grpc import ClientConnection, check_client
+from google.api_core.exceptions import GoogleAPICallError
 
-from ._transport import road_to
-from ._wire import home_of
+from . import _sdk
+from ._transport import open_transport
+from ._values import DOCUMENTS
+
+if TYPE_CHECKING:
+    from cendry.codec import Codec
 
 
-class Connection:
-    """One client, opened.
+class Connection(ClientConnection):
+    """A client, opened.
 
     Attributes:
-        client: The SDK's client.
-        api: The generated client below it.
         database: `projects/P/databases/D`.
         metadata: What routes a call to that database.
-        road: What sends.
-        home: What results are told of where they are from.
-        is_closed: Whether the backend has closed it.
+        path_start: Where the path begins in the name of a document of that database.
+        transport: Sends requests.
 
     Args:
         client: The client; its channel is opened, if it is not open yet.
@@ -28,17 +32,27 @@ class Connection:
         is_async: Whether it is a client of the async twin.
     """
 
-    __slots__ = ("_channel", "api", "client", "database", "home", "is_closed", "metadata", "road")
+    __slots__ = ("_channel", "database", "metadata", "path_start", "transport")
+    database_kind = "Firestore"
 
     def __init__(self, client: Any, channel: Any = None, *, is_async: bool) -> None:
-        self.client = client
-        self.api: Any = client._firestore_api
+        super().__init__(client, client._firestore_api)
         self.database: str = client._database_string
         self.metadata: tuple[tuple[str, str], ...] = tuple(client._rpc_metadata)
+        self.path_start = len(self.database) + len(DOCUMENTS)
         self._channel = channel
-        self.road = road_to(self.api, channel, self.database, self.metadata, is_async=is_async)
-        self.home = home_of(self.database)
-        self.is_closed = False
+        self.transport = open_transport(self.api, channel, self.database, self.metadata, is_async=is_async)
+
+    def encoder(self, codec: Codec[Any]) -> Callable[[Any], MutableMapping[str, Any]]:
+        """A function from an instance to its stored fields: in a message, if the transport takes messages."""
+        if not self.transport.is_direct:
+            return codec.encode
+        # Imported here, as the compiler would double what importing this package adds to importing the SDK.
+        from cendry.codec.message import encoder
+
+        from ._dialect import FIRESTORE
+
+        return encoder(codec, FIRESTORE, self.database)
 
     def close(self) -> None:
         """Close the client of the sync twin, and its channels."""
@@ -48,30 +62,65 @@ class Connection:
         if self._channel is not None:
             self._channel.close()
 
-    def check_open(self, error: Exception) -> None:
-        """Say what broke a read, if it was the end of the connection.
+    async def close_async(self) -> None:
+        """Close the channel of the async twin's client."""
+        await self.api.transport.close()
+
+    def raise_meaning(self, raised: BaseException, meaning_of: Callable[[Any], BaseException | None]) -> None:
+        """Raise the meaning of an error of a call, if it has one but its own.
+
+        Args:
+            raised: One of `_sdk.CALL_ERRORS`.
+            meaning_of: Finds the meaning of a `GoogleAPICallError`.
 
         Raises:
-            CendryError: The connection was closed.
+            BaseException: The meaning.
         """
-        if self.is_closed:
-            raise CendryError(
-                "The connection to Firestore was closed in the middle of a read; end all reads before you close "
-                "the context or its backend."
-            ) from error
+        error = self._call_error(raised)
+        meaning = meaning_of(error)
+        if meaning is not None:
+            raise meaning from error
+        if error is not raised:
+            raise error
+
+    def stream_error(self, raised: BaseException) -> Any:
+        """The `GoogleAPICallError` that broke a stream.
+
+        Args:
+            raised: One of `_sdk.STREAM_ERRORS`.
+
+        Raises:
+            CendryError: The connection was closed in the middle of the read.
+            BaseException: The error itself, if it is not one of a call.
+        """
+        error = self._call_error(raised)
+        self.check_open(error)
+        if not isinstance(error, GoogleAPICallError):
+            raise error
+        return error
+
+    def _call_error(self, raised: BaseException) -> Any:
+        """An error of gRPC's as the SDK's; gRPC cancels the task that waits if the channel is closed.
+
+        Raises:
+            CancelledError: It was something else that cancelled the task.
+        """
+        if not isinstance(raised, asyncio.CancelledError):
+            return _sdk.API.call_error(raised)
+        # Before Python 3.11, a task can't report whether it is being cancelled; then the error stays as it is.
+        cancelling = getattr(asyncio.current_task(), "cancelling", None)
+        if not self.is_closed or cancelling is None or cancelling():
+            raise raised
+        closed = _sdk.Cancelled("The connection to Firestore was closed during the call.")
+        closed.__cause__ = raised
+        return closed
 
 
 def check_arguments(client: Any, kind: type[Any], twin: str, project: str | None, database: str | None) -> None:
-    """Refuse what contradicts itself, and the client of the other twin.
+    """Refuse arguments that contradict each other, and the client of the other twin.
 
     Raises:
         TypeError: The client is of another kind, or comes with the project or database that it already has.
     """
-    if client is None:
-        return
-    if not isinstance(client, kind):
-        raise TypeError(
-            f"client= takes a google.cloud.firestore.{kind.__name__}, not {client!r}. {twin} is for the other kind."
-        )
-    if project is not None or database is not None:
-        raise TypeError("Give either client=, which knows its project and database, or project= and database=.")
+    name, hint = f"google.cloud.firestore.{kind.__name__}", f" {twin} is for the other kind."
+    check_client(client, kind, name, hint, project=project, database=database)

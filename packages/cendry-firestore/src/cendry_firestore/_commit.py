@@ -1,9 +1,8 @@
-"""Commits: the request as bytes, made write by write; what came of it; and what is known after attempts that failed."""
+"""Commits: the request as bytes, made write by write; its result; and what is known after attempts that failed."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,8 +15,8 @@ from cendry.values import ArrayRemove, ArrayUnion, Increment, Maximum, Minimum
 from google.api_core import exceptions
 
 from . import _sdk
-from ._values import document_name, write_fields, write_value
-from ._wire import WireData
+from ._errors import meaning_of
+from ._values import DocumentData, document_name, write_fields, write_value
 
 _SERVER_TIMESTAMP: Final = 1
 
@@ -25,13 +24,13 @@ MAX_REQUEST_BYTES: Final = 10 * 1024 * 1024
 """The size of a request (https://firebase.google.com/docs/firestore/quotas#writes_and_transactions)."""
 
 EMULATOR_REQUEST_BYTES: Final = 4 * 1024 * 1024
-"""What Google's emulator takes. It refuses more as an exhausted resource, which would be tried again for a minute."""
+"""What Google's emulator takes. It refuses more as an exhausted resource, which would be retried for a minute."""
 
 _TOO_LARGE: Final = ("exceeds maximum", "larger than max")
 
 
 def _tag(message: Any, field: str) -> bytes:
-    """How a field that holds bytes or a message begins, in protobuf's wire format."""
+    """The tag of a field that holds bytes or a message, in protobuf's wire format."""
     return _varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | 2)
 
 
@@ -84,12 +83,12 @@ def too_large(request: bytes, writes: Sequence[Write], database: str, who: str, 
 def _serialized(write: Write, database: str) -> bytes:
     name = document_name(database, write.path)
     data = None if isinstance(write, Delete) else write.data
-    if not isinstance(data, WireData) or data.database != database:
+    if not isinstance(data, DocumentData) or data.base != database:
         whole: bytes = _message(write, name, database).SerializeToString()
         return whole
     # The fields are in a message already, which is serialized where it is: copying it into another costs more.
     encoded = name.encode()
-    document = b"".join((_NAME, _varint(len(encoded)), encoded, data.document.SerializeToString()))
+    document = b"".join((_NAME, _varint(len(encoded)), encoded, data.message.SerializeToString()))
     parts = [_UPDATE, _varint(len(document)), document]
     if not _is_plain(write):
         message = _sdk.WriteMessage()
@@ -177,7 +176,7 @@ def _write_elements(array: Any, elements: Sequence[Any], database: str) -> None:
 
 
 def commit_result(response: Any, writes: Sequence[Write]) -> CommitResult:
-    """What a commit gave back."""
+    """The result in a response."""
     commit_time = to_datetime(response.commit_time) if response.HasField("commit_time") else None
     seconds, nanos = response.commit_time.seconds, response.commit_time.nanos
     times: list[datetime | None] = []
@@ -193,7 +192,7 @@ def commit_result(response: Any, writes: Sequence[Write]) -> CommitResult:
 
 
 _UNSENT: Final = "failed to connect to all addresses"
-"""So gRPC says that it had no connection to send anything on."""
+"""gRPC's message if it had no connection to send anything on."""
 
 _UNKNOWN: Final = (
     exceptions.ServiceUnavailable,
@@ -205,58 +204,59 @@ _UNKNOWN: Final = (
 """Errors after which a commit may have been applied, or not."""
 
 
-class Outcome:
+class CommitAttempts:
     """What is known of a commit after some attempts.
 
     A commit whose connection died may have been applied. The attempt that repeats it then meets its own success: the
-    document exists already, or was changed meanwhile. That says nothing about whether this commit has been applied, so
-    the caller is told that it is unknown.
+    document exists already, or was changed meanwhile. That doesn't show whether this commit has been applied, so the
+    caller learns that it is unknown.
+
+    Attributes:
+        request: What is sent.
 
     Args:
-        request: What is sent.
-        writes: The writes in it.
-        database: Where it is sent.
+        writes: The writes to commit.
+        database: Where they are committed.
+        transaction: The transaction that they end, if any.
+
+    Raises:
+        InvalidRequestError: The request is larger than any that Firestore takes.
     """
 
-    __slots__ = ("_broken", "_database", "_request", "_writes")
+    __slots__ = ("_broken", "_database", "_writes", "request")
 
-    def __init__(self, request: bytes, writes: Sequence[Write], database: str) -> None:
+    def __init__(self, writes: Sequence[Write], database: str, transaction: bytes | None) -> None:
+        self.request = commit_request(writes, database, transaction)
         self._database = database
-        self._request = request
         self._writes = writes
         self._broken: Any = None
 
-    def failed(self, error: Any) -> Any:
-        """Take note of an attempt that failed; gives the error again.
+    def failed(self, error: Any) -> None:
+        """Note an attempt that failed.
 
         Raises:
             InvalidRequestError: The request is too large for this server; no repetition mends that.
         """
-        if isinstance(error, exceptions.ResourceExhausted) and len(self._request) > EMULATOR_REQUEST_BYTES:
+        if isinstance(error, exceptions.ResourceExhausted) and len(self.request) > EMULATOR_REQUEST_BYTES:
             text = str(error)
             if any(part in text for part in _TOO_LARGE):
                 raise too_large(
-                    self._request, self._writes, self._database, "this server", EMULATOR_REQUEST_BYTES
+                    self.request, self._writes, self._database, "this server", EMULATOR_REQUEST_BYTES
                 ) from error
         if self._broken is None and isinstance(error, _UNKNOWN) and _UNSENT not in str(error):
             self._broken = error
-        return error
 
-    @contextmanager
-    def told(self) -> Generator[None]:
-        """Around all attempts: a refusal proves nothing if an earlier attempt may have been applied.
+    def meaning_of(self, error: Any) -> Exception | None:
+        """The meaning of the error that ended the last attempt, or `None` if it has none but its own.
 
-        Raises:
-            GoogleAPICallError: That of the earlier attempt, with the refusal as its cause.
+        A refusal proves nothing if an earlier attempt may have been applied; then it is the error of that one.
         """
-        try:
-            yield
-        except exceptions.GoogleAPICallError as error:
-            broken = self._broken
-            if broken is None or isinstance(error, _UNKNOWN):
-                raise
-            raise type(broken)(
-                f"Whether this commit was applied is unknown: an attempt broke off ({broken.message}), and its "
-                f"repetition was refused ({error.message}), as it would be if the first one had been applied. "
-                "Read the documents before you write them again."
-            ) from error
+        broken = self._broken
+        if broken is None or isinstance(error, _UNKNOWN):
+            return meaning_of(error, writes=self._writes)
+        unknown: Exception = type(broken)(
+            f"Whether this commit was applied is unknown: an attempt broke off ({broken.message}), and its "
+            f"repetition was refused ({error.message}), as it would be if the first one had been applied. "
+            "Read the documents before you write them again."
+        )
+        return unknown

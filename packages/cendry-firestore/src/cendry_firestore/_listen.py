@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
 
+from cendry._interop.grpc import explained, pause_after
 from cendry._interop.protobuf import to_datetime
 from cendry._order import AFTER_ALL, inverted, key_of, path_key
 from cendry.backend import SnapshotResult
@@ -25,7 +25,7 @@ from ._values import decode_value, document_name, field_at
 
 _TARGET: Final = 1
 _INTERNAL: Final = 13
-# What a server or a network can get over; all else ends the listener.
+# Errors after which the listener reconnects; any other ends it.
 _TRANSIENT: Final = (
     exceptions.Aborted,
     exceptions.Cancelled,
@@ -38,19 +38,20 @@ _TRANSIENT: Final = (
 )
 # Seconds of failures in a row after which a listener gives up; as long as the SDK retries a query.
 PATIENCE = 300.0
+_FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 10.0
 _JOIN_SECONDS: Final = 5.0
 
 
 class ListenState:
-    """What is known of a target's documents. It takes responses and gives a snapshot whenever one is complete.
+    """The documents of a target: takes responses, and gives a snapshot whenever one is complete.
 
     Args:
         plan: What is listened to.
         database: `projects/P/databases/D`.
 
     Attributes:
-        is_current: Whether the server has told all that there was when listening began.
+        is_current: Whether the server has sent everything that was there when listening began.
     """
 
     def __init__(self, plan: QueryPlan | GetPlan, database: str) -> None:
@@ -170,8 +171,8 @@ def _key_at(document: Any, path: FieldPath) -> bytes:
     if path == DOCUMENT_ID:
         return path_key(document.name)
     message = field_at(document.fields, path)
-    # Here, each reference has to say its database: this one stands anywhere among others.
-    value = None if message is None else decode_value(message, database="")
+    # Relative to no database, each reference has its own: this one sorts anywhere among others.
+    value = None if message is None else decode_value(message, "")
     try:
         return key_of(value)
     except KeyError:
@@ -183,7 +184,7 @@ class LostTrackError(Exception):
     """The documents at hand are not those that the server counts."""
 
 
-class Listener:
+class FirestoreListener:
     """A running listener, as `FirestoreBackend.listen` gives it."""
 
     def __init__(
@@ -228,8 +229,8 @@ class Listener:
                 self._listen()
             except LostTrackError:
                 failure: Exception = _sdk.ServiceUnavailable("The documents at hand are not those the server counts.")
-            except _sdk.grpc.RpcError as error:
-                failure = _sdk.error_of_rpc(error)
+            except _sdk.RpcError as error:
+                failure = _sdk.API.call_error(error)
             except Exception as error:
                 failure = error
             else:
@@ -244,7 +245,7 @@ class Listener:
                 self._end(failure)
                 return
             self._failures += 1
-            self._closed.wait(random.uniform(0, min(0.1 * 2**self._failures, _LONGEST_PAUSE)))  # noqa: S311
+            self._closed.wait(pause_after(self._failures, _FIRST_PAUSE, _LONGEST_PAUSE))
 
     def _listen(self) -> None:
         ended = threading.Event()
@@ -269,10 +270,7 @@ class Listener:
             call.cancel()
 
     def _end(self, failure: Exception) -> None:
-        meaning = meaning_of(failure, collection=self._collection)
-        if meaning is not None:
-            meaning.__cause__ = failure
-        self._call_back(self._on_error, meaning or failure)
+        self._call_back(self._on_error, explained(failure, meaning_of(failure, collection=self._collection)))
         self._closed.set()
 
     def _call_back(self, callback: Callable[[Any], None], argument: Any) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from cendry._interop.protobuf import to_datetime, write_timestamp
+from cendry._interop.protobuf import OPERATORS, aggregation_values, fill_aggregations, to_datetime, write_timestamp
 from cendry.backend import DocumentResult
-from cendry.paths import DOCUMENT_ID
+from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, QueryPlan, Where
 
 from . import _sdk
@@ -18,18 +18,7 @@ from ._values import decode_fields, decode_value, document_name, document_path, 
 ASCENDING: Final = 1
 DESCENDING: Final = 2
 
-_OPERATORS: Final = {
-    "<": "LESS_THAN",
-    "<=": "LESS_THAN_OR_EQUAL",
-    ">": "GREATER_THAN",
-    ">=": "GREATER_THAN_OR_EQUAL",
-    "==": "EQUAL",
-    "!=": "NOT_EQUAL",
-    "array-contains": "ARRAY_CONTAINS",
-    "in": "IN",
-    "array-contains-any": "ARRAY_CONTAINS_ANY",
-    "not-in": "NOT_IN",
-}
+_OPERATORS: Final = {**OPERATORS, "array-contains": "ARRAY_CONTAINS", "array-contains-any": "ARRAY_CONTAINS_ANY"}
 _UNARY_OPERATORS: Final = {
     "is-null": "IS_NULL",
     "is-not-null": "IS_NOT_NULL",
@@ -83,28 +72,22 @@ def query_request(plan: QueryPlan, database: str, transaction: bytes | None) -> 
 def aggregation_request(plan: AggregationPlan, database: str, transaction: bytes | None) -> Any:
     """The request for figures over a query."""
     request = _sdk.RunAggregationQueryRequest(parent=parent_name(plan.query, database), transaction=transaction)
-    fill_query(request.structured_aggregation_query.structured_query, plan.query, database)
-    for number, aggregation in enumerate(plan.aggregations):
-        message = request.structured_aggregation_query.aggregations.add(alias=_alias(number))
-        target = getattr(message, aggregation.function)
-        target.SetInParent()
-        if aggregation.path is not None:
-            target.field.field_path = str(aggregation.path)
-        if aggregation.up_to is not None:
-            target.up_to.value = aggregation.up_to
+    query = request.structured_aggregation_query
+    fill_query(query.structured_query, plan.query, database)
+    fill_aggregations(query.aggregations, plan.aggregations, _write_path)
     if plan.query.read_time is not None:
         write_timestamp(request.read_time, plan.query.read_time)
     return request
 
 
-def _alias(number: int) -> str:
-    return f"figure_{number}"
+def _write_path(function: Any, path: FieldPath) -> None:
+    function.field.field_path = str(path)
 
 
 def aggregation_result(plan: AggregationPlan, response: Any, database: str) -> tuple[int | float | None, ...]:
     """The figures, in the order of the plan."""
     fields = response.result.aggregate_fields
-    return tuple(decode_value(fields[_alias(number)], database) for number in range(len(plan.aggregations)))
+    return aggregation_values(fields, len(plan.aggregations), lambda value: decode_value(value, database))
 
 
 def parent_name(plan: QueryPlan, database: str) -> str:

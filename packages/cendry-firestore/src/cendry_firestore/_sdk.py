@@ -5,10 +5,14 @@ The messages are plain protobuf classes; the SDK's wrappers of them cost several
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, Final, cast
 
+from cendry._interop.grpc import ApiCore
 from google.api_core import exceptions
+from google.api_core.retry import Retry
+from google.api_core.retry_async import AsyncRetry
 from google.cloud.firestore_v1 import types
 
 grpc: Any = import_module("grpc")
@@ -17,10 +21,15 @@ UsageError: Any = import_module("grpc.aio").UsageError
 EOF: Any = import_module("grpc.aio").EOF
 encode_sdk_value: Any = import_module("google.cloud.firestore_v1._helpers").encode_value
 error_of_status: Any = cast("Any", exceptions).from_grpc_status
-error_of_rpc: Any = cast("Any", exceptions).from_grpc_error
-DeadlineExceeded: Any = exceptions.DeadlineExceeded
 Cancelled: Any = exceptions.Cancelled
 ServiceUnavailable: Any = exceptions.ServiceUnavailable
+
+API: Final = ApiCore(exceptions, RpcError, Retry, AsyncRetry)
+CALL_ERRORS: Final[tuple[Any, ...]] = (exceptions.GoogleAPICallError, CancelledError)
+"""What `send` raises; the latter in the async twin, where gRPC cancels calls on a channel that is closed."""
+
+STREAM_ERRORS: Final[tuple[Any, ...]] = (*CALL_ERRORS, RpcError, ValueError, UsageError)
+"""What reading from a stream raises; the last two if the channel was closed before the call, in either twin."""
 
 _types: Any = types
 Value: Any = _types.Value.pb()

@@ -1,62 +1,69 @@
 """How far a read has come, and how it goes on after its stream broke. Nothing here sends or waits.
 
-This is the seam of reading: each twin asks `request`, hands every response to `result`, asks `goes_on` when a stream
-has ended, and after an error asks `pause_after` how long to wait before the next request.
+Each twin asks `request`, hands every response to `result`, asks `goes_on` when a stream has ended, and after an error
+asks `pause_after` how long to wait before the next request.
 """
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from cendry._interop import grpc
 from cendry._interop.protobuf import to_datetime
-from cendry.backend import DocumentResult, StoredDocument
+from cendry.backend import CallOptions, DocumentResult, StoredDocument
 from cendry.paths import DOCUMENT_ID
 from cendry.plan import Bound, GetPlan, Order, QueryPlan, full_orders
 from google.api_core import exceptions
 
 from . import _sdk
-from ._calls import Allowance
 from ._channel import Connection
+from ._documents import FoundDocument, new_found
 from ._errors import meaning_of
 from ._requests import document_result, get_request, query_request
 from ._values import DOCUMENTS, document_path, field_at
-from ._wire import WireResult, new_result
 
 # A stream goes on for as long as it gives documents; this counts attempts that gave none.
 _FRUITLESS_ATTEMPTS: Final = 8
+_FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 10.0
 # Firestore reads at a given time only within the last hour; past this, a stream goes on at the present.
-_PIN_SECONDS: Final = 50 * 60
+_PINNED_SECONDS: Final = 50 * 60
 
 MAX_NAMES_BYTES: Final = 3 * 1024 * 1024
 """What the names in one request may take: less than any server refuses (10 MiB, the emulator 4)."""
 
 _FEW: Final = 400
-"""So many names can't take that much: a path has at most 6 KiB."""
+"""So many names don't take that much: a path has at most 6 KiB."""
 
 
-class _Reading:
-    """What both kinds of reading share.
+class _ReadStream:
+    """What both kinds of read share.
 
     Attributes:
-        allowance: The time that is left, and the retry policy.
+        connection: Where it is sent.
+        method: The method that is called.
+        deadline: The time that is left.
     """
 
     collection: str | None = None
-    is_of_one = False
+    is_single = False
     """Whether a call that doesn't stream can do it; in a transaction, waiting for locks may take its time."""
     needs_no_end = False
     """Whether the end of a complete stream can be left unread, as the SDK's own `get` leaves it: it costs a wait."""
 
-    def __init__(self, connection: Connection, transaction: bytes | None, allowance: Allowance) -> None:
-        self.allowance = allowance
+    def __init__(
+        self, connection: Connection, method: grpc.Method, transaction: bytes | None, options: CallOptions
+    ) -> None:
+        self.connection = connection
+        self.method = method
+        self.deadline = grpc.Deadline(options.timeout, options.retry)
         self._database = connection.database
-        self._home = connection.home if connection.road.is_direct else None
+        self._path_start = connection.path_start
+        self._is_direct = connection.transport.is_direct
         self._transaction = transaction
         self._read_time: datetime | None = None
         self._started = time.monotonic()
@@ -74,38 +81,39 @@ class _Reading:
         if meaning is not None:
             raise meaning from error
         fruitless = 0 if self._progress else self._fruitless + 1
+        policy = self.method.policy
         # A transaction that lost a stream has lost its snapshot.
-        if self._transaction is not None or not self.allowance.retries(error) or fruitless > _FRUITLESS_ATTEMPTS:
+        if self._transaction is not None or not self.deadline.retries(error, policy) or fruitless > _FRUITLESS_ATTEMPTS:
             raise error
-        pause = random.uniform(0, min(0.1 * 2**fruitless, _LONGEST_PAUSE))  # noqa: S311
-        if self.allowance.is_bounded and pause >= self.allowance.seconds_left:
-            raise self.allowance.spent(error) from error
+        pause = grpc.pause_after(fruitless, _FIRST_PAUSE, _LONGEST_PAUSE)
+        if self.deadline.is_bounded and pause >= self.deadline.seconds_left:
+            raise self.deadline.exceeded(error, policy.api) from error
         self._fruitless, self._progress = fruitless, False
         return pause
 
-    def _made(self, document: Any, read_time: datetime | None) -> StoredDocument:
-        """A document as a result: as the message that it is, or decoded, where the direct road is not taken."""
-        if self._home is None:
-            return document_result(document, read_time, self._database)
-        return new_result(WireResult, (document, read_time, self._home))
+    def _found(self, document: Any, read_time: datetime | None) -> StoredDocument:
+        """A document as a result: as the message that it is, or decoded, if the transport wraps messages."""
+        if self._is_direct:
+            return new_found(FoundDocument, (document, read_time, self._database, self._path_start))
+        return document_result(document, read_time, self._database)
 
     def _pinned(self, read_time: datetime | None) -> datetime | None:
         """The moment to go on reading at: that of the documents before the break, so that none comes twice."""
         if self._transaction is not None:
             return None
-        recent = time.monotonic() - self._started < _PIN_SECONDS
+        recent = time.monotonic() - self._started < _PINNED_SECONDS
         return read_time or (self._read_time if recent else None)
 
 
-class GetReading(_Reading):
+class GetStream(_ReadStream):
     """Documents by path, in as many requests as their names take; after a break, those that did not come yet."""
 
     needs_no_end = True
 
-    def __init__(self, plan: GetPlan, connection: Connection, transaction: bytes | None, allowance: Allowance) -> None:
-        super().__init__(connection, transaction, allowance)
+    def __init__(self, plan: GetPlan, connection: Connection, transaction: bytes | None, options: CallOptions) -> None:
+        super().__init__(connection, connection.transport.get, transaction, options)
         self._plan = plan
-        self.is_of_one = len(plan.paths) == 1 and transaction is None
+        self.is_single = len(plan.paths) == 1 and transaction is None
         self._shares = _shares(plan.paths, len(self._database) + len(DOCUMENTS))
         self._missing = dict.fromkeys(next(self._shares))
 
@@ -123,21 +131,21 @@ class GetReading(_Reading):
         return True
 
     def request(self) -> Any:
-        """What to send now."""
+        """The next request."""
         plan, read_time = self._plan, self._pinned(self._plan.read_time)
         if read_time is not plan.read_time:
             plan = replace(plan, read_time=read_time)
         return get_request(plan, tuple(self._missing), self._database, self._transaction)
 
     def result(self, response: Any) -> StoredDocument | None:
-        """What a response says: a document, the absence of one, or nothing."""
+        """The document in a response, or that it is absent; `None` if there is neither."""
         kind = response.WhichOneof("result")
         if kind is None:
             return None
         read_time = to_datetime(response.read_time) if response.HasField("read_time") else None
         result: StoredDocument
         if kind == "found":
-            result = self._made(response.found, read_time)
+            result = self._found(response.found, read_time)
         else:
             result = DocumentResult(document_path(self._database, response.missing), None, read_time=read_time)
         self._missing.pop(result.path, None)
@@ -154,7 +162,7 @@ def _shares(paths: Sequence[str], prefix: int) -> Iterator[Sequence[str]]:
     share: list[str] = []
     size = 0
     for path in paths:
-        # A name has its length before it, and what says that it is one.
+        # Each name has a tag and its length before it.
         needed = prefix + len(path.encode()) + 4
         if size + needed > MAX_NAMES_BYTES:
             yield share
@@ -164,13 +172,13 @@ def _shares(paths: Sequence[str], prefix: int) -> Iterator[Sequence[str]]:
     yield share
 
 
-class QueryReading(_Reading):
+class QueryStream(_ReadStream):
     """The documents of a query; after a break, those after the last one that came."""
 
     def __init__(
-        self, plan: QueryPlan, connection: Connection, transaction: bytes | None, allowance: Allowance
+        self, plan: QueryPlan, connection: Connection, transaction: bytes | None, options: CallOptions
     ) -> None:
-        super().__init__(connection, transaction, allowance)
+        super().__init__(connection, connection.transport.run, transaction, options)
         self.collection = plan.collection
         self._plan = plan
         self._count = 0
@@ -187,11 +195,11 @@ class QueryReading(_Reading):
         return False
 
     def request(self) -> Any:
-        """What to send now."""
+        """The next request."""
         return query_request(self._remaining(), self._database, self._transaction)
 
     def result(self, response: Any) -> StoredDocument | None:
-        """What a response says: a document, or nothing but how far the query is."""
+        """The document in a response; `None` if it only reports progress."""
         if not response.HasField("document"):
             return None
         self._last = response
@@ -203,7 +211,7 @@ class QueryReading(_Reading):
         if moment != self._moment:
             self._moment = moment
             self._read_time = to_datetime(stamp)
-        return self._made(response.document, self._read_time)
+        return self._found(response.document, self._read_time)
 
     def _remaining(self) -> QueryPlan:
         plan = self._plan

@@ -1,8 +1,8 @@
-"""The two roads to the server: raw callables on the channel of the SDK's client, or its generated client.
+"""How requests are sent: by plain callables on the channel of the SDK's client, or by its generated client.
 
 The generated client wraps each message and each call anew, which costs more CPU than all the rest of a read. The
-direct road sends the same requests with the same metadata on the same channel, and takes plain protobuf messages. The
-generated client is the road where something that the direct one leans on is missing.
+direct transport sends the same requests with the same metadata on the same channel, and takes plain protobuf messages.
+The generated client is used where something that the direct transport needs is missing.
 """
 
 from __future__ import annotations
@@ -14,77 +14,72 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final
 
+from cendry._interop.grpc import Errors, Method, RetryPolicy, Start
+from google.api_core import exceptions
+
 from . import _sdk
-from ._calls import COMMIT, READ, TRANSACT, Policy
-from ._streams import release
+from ._single_threaded import release
 
 GENERATED_VARIABLE: Final = "CENDRY_GENERATED_CLIENT"
-"""Set to `1`, all calls go through the SDK's generated client."""
+"""If set to `1`, all calls go through the SDK's generated client."""
 
 _SDK_LOGGING_VARIABLE: Final = "GOOGLE_SDK_PYTHON_LOGGING_SCOPE"
 _routing: Any = import_module("google.api_core.gapic_v1.routing_header")
 _SERVICE: Final = "/google.firestore.v1.Firestore/"
 
-ONE_SECONDS: Final = 15.0
+SINGLE_READ_SECONDS: Final = 15.0
 """What a read of one document may take before it is tried as a stream."""
+
+_UNAVAILABLE: Final[Errors] = (exceptions.InternalServerError, exceptions.ServiceUnavailable)
+_COMMIT_RETRIED: Final[Errors] = (exceptions.ResourceExhausted, exceptions.ServiceUnavailable)
+
+READ: Final = RetryPolicy(_sdk.API, 300.0, (exceptions.DeadlineExceeded, *_UNAVAILABLE), _UNAVAILABLE)
+TRANSACT: Final = RetryPolicy(
+    _sdk.API, 60.0, (exceptions.DeadlineExceeded, exceptions.ResourceExhausted, *_UNAVAILABLE), _UNAVAILABLE
+)
+COMMIT: Final = RetryPolicy(_sdk.API, 60.0, _COMMIT_RETRIED, _COMMIT_RETRIED)
 
 _BY_PARENT: Final = frozenset(("RunQuery", "RunAggregationQuery"))
 """Methods that are routed by the parent of a collection; all others by the database."""
 
 Metadata = tuple[tuple[str, str], ...]
-Start = Callable[[Any, float], Any]
-"""Begins a call: the request, and the seconds that it may take."""
 
 
-class Method:
-    """One method of Firestore's API, on one of the roads.
-
-    Attributes:
-        start: Begins a call. For a method that streams it gives the stream: an iterator with `cancel` in the sync
-            twin, in the async one an awaitable of what has `read` and `cancel`. For others it gives the response, or
-            in the async twin an awaitable of it. All messages are plain protobuf ones.
-        policy: How often and how long it is tried.
-    """
-
-    __slots__ = ("policy", "start")
-
-    def __init__(self, start: Start, policy: Policy) -> None:
-        self.start = start
-        self.policy = policy
-
-
-class Road:
+class Transport:
     """The methods that a backend calls.
 
     Attributes:
-        is_direct: Whether this is the direct road.
-        release: Ends a stream of the sync twin, whatever state it is in.
-        get_one: Reads documents as `get` does, where only one is asked for: begins a call that doesn't stream, which
-            costs a quarter less. For one name the server has one message, and then the bytes of both kinds of call
-            are the same. It is cut short at `ONE_SECONDS`. `None` where there is no such way.
+        is_direct: Whether this is the direct transport.
+        release: Ends a stream, whatever state it is in.
+        get_single: Begins a read of one document, as `get` does, by a call that doesn't stream, which costs a quarter
+            less. For one name the server has one message, and then the bytes of both kinds of call are the same. It is
+            cut short at `SINGLE_READ_SECONDS`. `None` if there is no such call.
     """
 
-    __slots__ = ("aggregate", "begin", "commit", "get", "get_one", "is_direct", "release", "rollback", "run")
+    __slots__ = ("aggregate", "begin", "commit", "get", "get_single", "is_direct", "release", "rollback", "run")
 
-    def __init__(self, is_direct: bool, start: Callable[[str, bool], Start], release: Callable[[Any], None]) -> None:
+    def __init__(
+        self, start: Callable[[str, bool], Start], release: Callable[[Any], None], *, is_direct: bool, is_async: bool
+    ) -> None:
         self.is_direct = is_direct
         self.release = release
         self.get = Method(start("BatchGetDocuments", True), READ)
-        self.get_one = _cut_short(start("BatchGetDocuments", False)) if is_direct else None
+        self.get_single = _cut_short(start("BatchGetDocuments", False)) if is_direct else None
         self.run = Method(start("RunQuery", True), READ)
-        self.aggregate = Method(start("RunAggregationQuery", True), READ)
+        aggregate = start("RunAggregationQuery", True)
+        self.aggregate = Method(_only_result_async(aggregate) if is_async else _only_result(aggregate, release), READ)
         self.begin = Method(start("BeginTransaction", False), TRANSACT)
         self.commit = Method(start("Commit", False), COMMIT)
         self.rollback = Method(start("Rollback", False), TRANSACT)
 
-    def give_up_one(self, request: Any, error: Any, seconds: float) -> float:
-        """Decide on a failure of `get_one`: nothing but a missing answer leads back to streams, and then for good.
+    def stream_instead(self, request: Any, error: Any, seconds: float) -> float:
+        """Decide on a failure of `get_single`: only a missing answer leads back to streams, and then for good.
 
-        A call that doesn't stream waits in vain where a second message comes. No server sends one; should one ever,
+        A call that doesn't stream waits in vain if a second message comes. No server sends one; should one ever,
         a read takes too long once.
 
         Args:
-            request: What was asked.
+            request: The request that was sent.
             error: What the call raised.
             seconds: What it might have taken, had it not been cut short.
 
@@ -94,29 +89,58 @@ class Road:
         Raises:
             RpcError: The error itself, in all other cases.
         """
-        if seconds <= ONE_SECONDS or error.code() is not _sdk.grpc.StatusCode.DEADLINE_EXCEEDED:
+        if seconds <= SINGLE_READ_SECONDS or error.code() is not _sdk.grpc.StatusCode.DEADLINE_EXCEEDED:
             raise error
-        # Of many that wait, the first one tells.
-        if self.get_one is not None:
-            self.get_one = None
+        # Of many reads that wait, the first one to give up logs it.
+        if self.get_single is not None:
+            self.get_single = None
             logging.getLogger("cendry").warning(
                 "Reading %s took over %d seconds; from now on reads of one document are streams, which is slower.",
                 request.documents[0],
-                ONE_SECONDS,
+                SINGLE_READ_SECONDS,
             )
-        return seconds - ONE_SECONDS
+        return seconds - SINGLE_READ_SECONDS
 
 
 def _cut_short(start: Start) -> Start:
-    return lambda request, seconds: start(request, min(seconds, ONE_SECONDS))
+    return lambda request, seconds: start(request, min(seconds, SINGLE_READ_SECONDS))
 
 
-def road_to(api: Any, channel: Any, database: str, metadata: Metadata, *, is_async: bool) -> Road:
-    """The direct road, or the generated client with a note in the log that says why.
+def _only_result(start: Start, release: Callable[[Any], None]) -> Start:
+    """Reads a stream of which one message has a result."""
+
+    def begin(request: Any, seconds: float) -> Any:
+        stream = start(request, seconds)
+        try:
+            [found] = [message for message in stream if message.HasField("result")]
+        finally:
+            release(stream)
+        return found
+
+    return begin
+
+
+def _only_result_async(start: Start) -> Start:
+    """The async twin of `_only_result`."""
+
+    async def begin(request: Any, seconds: float) -> Any:
+        stream = await start(request, seconds)
+        found: list[Any] = []
+        while (message := await stream.read()) is not _sdk.EOF:
+            if message.HasField("result"):
+                found.append(message)
+        [only] = found
+        return only
+
+    return begin
+
+
+def open_transport(api: Any, channel: Any, database: str, metadata: Metadata, *, is_async: bool) -> Transport:
+    """The direct transport, or the generated client with the reason in the log.
 
     Args:
         api: The generated client.
-        channel: The channel of the direct road (`_streams`); `None` for that of the client.
+        channel: The channel of the direct transport (`_single_threaded`); `None` for that of the client.
         database: `projects/P/databases/D`.
         metadata: What routes a call to that database.
         is_async: Whether it is a client of the async twin.
@@ -129,9 +153,9 @@ def road_to(api: Any, channel: Any, database: str, metadata: Metadata, *, is_asy
         try:
             return _direct(api, channel, database, metadata, is_async)
         except (AttributeError, ImportError) as error:
-            reason = f"this version of google-cloud-firestore lacks something that the direct road needs ({error})"
+            reason = f"this version of google-cloud-firestore lacks something that direct calls need ({error})"
     logging.getLogger("cendry").warning("Calls go through the SDK's generated client, which is slower: %s.", reason)
-    return Road(False, _generated(api, metadata, is_async), _cancel)
+    return Transport(_generated(api, metadata, is_async), _cancel, is_direct=False, is_async=is_async)
 
 
 def _cancel(stream: Any) -> None:
@@ -146,7 +170,7 @@ _MESSAGES: Final[dict[str, tuple[Any, Any]]] = {
     "Commit": (bytes, _sdk.CommitResponse),
     "Rollback": (_sdk.RollbackRequest, _sdk.Empty),
 }
-"""Requests and responses. A commit comes as bytes: its parts are serialized as they are made."""
+"""Requests and responses. A commit is given as bytes: its parts are serialized as they are made."""
 
 
 @lru_cache(maxsize=256)
@@ -155,8 +179,8 @@ def _route(name: str, value: str) -> tuple[str, str]:
     return found
 
 
-def _direct(api: Any, beside: Any, database: str, metadata: Metadata, is_async: bool) -> Road:
-    channel = api.transport.grpc_channel if beside is None else beside
+def _direct(api: Any, own_channel: Any, database: str, metadata: Metadata, is_async: bool) -> Transport:
+    channel = api.transport.grpc_channel if own_channel is None else own_channel
     base = import_module("google.cloud.firestore_v1.services.firestore.transports.base")
     # As the generated client orders them.
     common = (base.DEFAULT_CLIENT_INFO.to_grpc_metadata(), *metadata)
@@ -169,7 +193,7 @@ def _direct(api: Any, beside: Any, database: str, metadata: Metadata, is_async: 
             _SERVICE + name, request_serializer=serialize, response_deserializer=response_type.FromString
         )
         if is_async:
-            _leave_log(stub, api.transport)
+            _bypass_log(stub, api.transport)
         by_parent = name in _BY_PARENT
 
         def begin(request: Any, seconds: float) -> Any:
@@ -184,19 +208,19 @@ def _direct(api: Any, beside: Any, database: str, metadata: Metadata, is_async: 
 
         return begin_async
 
-    return Road(True, start, _cancel if beside is None else release)
+    return Transport(start, _cancel if own_channel is None else release, is_direct=True, is_async=is_async)
 
 
-def _leave_log(stub: Any, transport: Any) -> None:
+def _bypass_log(stub: Any, transport: Any) -> None:
     """Take the SDK's request log out of the way of a callable of its asyncio twin, and leave all other interceptors.
 
-    The log is off, or this road would not be taken; to be asked costs a call a fifth of its CPU all the same.
+    The log is off, or the direct transport would not be used; being asked costs a call a fifth of its CPU all the same.
     """
     log = getattr(transport, "_interceptor", None)
     interceptors = getattr(stub, "_interceptors", None)
     if log is not None and interceptors:
         # The list itself is the channel's.
-        stub._interceptors = [one for one in interceptors if one is not log]
+        stub._interceptors = [each for each in interceptors if each is not log]
 
 
 def _generated(api: Any, metadata: Metadata, is_async: bool) -> Callable[[str, bool], Start]:

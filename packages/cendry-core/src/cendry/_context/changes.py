@@ -78,7 +78,9 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
         into = resolve_key(codec, key, "update")
         text = into.text
         if into.path == DOCUMENT_ID:
-            raise CendryError(f"The id of a document can't be updated; save() this {model.__qualname__} under another.")
+            raise CendryError(
+                f"The id of a document can't be updated; save() this {model.__qualname__} under another id."
+            )
         if into.path in named:
             raise CendryError(f"The update of {model.__qualname__} names {text!r} twice.")
         named[into.path] = text
@@ -117,7 +119,7 @@ def items_of(changes: object, what: str) -> list[tuple[Any, Any]]:
     """Fields and their values, in the order given; nothing gives none.
 
     Raises:
-        TypeError: It is no dict and nothing like one.
+        TypeError: It is neither a dict nor like one.
     """
     if changes is None:
         return []
@@ -131,7 +133,7 @@ def built(model: type[M], document_id: str, values: Changes | None, what: str) -
 
     Raises:
         UnknownFieldError: A name is not declared.
-        CendryError: A key is no field of the model itself, or a value is only for updates.
+        CendryError: A key is not a field of the model itself, or a value is only for updates.
     """
     codec = codec_for(model)
     arguments: dict[str, Any] = {}
@@ -140,13 +142,13 @@ def built(model: type[M], document_id: str, values: Changes | None, what: str) -
         field = resolve_key(codec, key, what)
         if len(field.names) != 1 or field.path == DOCUMENT_ID:
             raise CendryError(
-                f"{field.text!r} can't be in {what} for a new {model.__qualname__}: give whole top-level "
-                "fields, and with update_or_create() what to create it from in create_defaults=."
+                f"{field.text!r} can't be in {what} for a new {model.__qualname__}: use whole top-level "
+                "fields, and pass the values of a new document to update_or_create() as create_defaults=."
             )
         if is_transform(value) or value is DELETE_FIELD:
             raise CendryError(
                 f"{value!r} changes what is stored, and a new {model.__qualname__} has nothing stored: "
-                "give update_or_create() the values of a new document in create_defaults=."
+                "pass the values of a new document to update_or_create() as create_defaults=."
             )
         arguments[field.names[0]] = value
     return model(id=document_id, **arguments)
@@ -180,8 +182,8 @@ def _refuse_overlaps(model: type[Any], named: Mapping[FieldPath, str]) -> None:
     if nested is not None:
         outer, inner = nested
         raise CendryError(
-            f"The update of {model.__qualname__} names {named[outer]!r} and {named[inner]!r}, which lies in it; "
-            "name one of them."
+            f"The update of {model.__qualname__} names {named[outer]!r} and {named[inner]!r}, which is inside it; "
+            "name only one of them."
         )
 
 

@@ -78,7 +78,7 @@ def open_holder(
 ) -> BackendHolder[Backend]:
     """The holder for the arguments of a sync context."""
     if iscoroutinefunction(_commit_of(backend)):
-        raise TypeError(f"{backend!r} is a backend for AsyncCendry; Cendry takes one of the sync twin.")
+        raise TypeError(f"{backend!r} is a backend for AsyncCendry; Cendry takes a sync one.")
     return _holder("FirestoreBackend", client, backend, project, database)
 
 
@@ -90,7 +90,7 @@ def async_open_holder(
     if not iscoroutinefunction(_commit_of(backend)) and hasattr(backend, "listen"):
         if hasattr(backend, "async_twin_error"):
             raise cast("Any", backend).async_twin_error()
-        raise TypeError(f"{backend!r} is a backend for Cendry; AsyncCendry takes one of the async twin.")
+        raise TypeError(f"{backend!r} is a backend for Cendry; AsyncCendry takes an async one.")
     return _holder("AsyncFirestoreBackend", client, backend, project, database)
 
 
@@ -99,7 +99,7 @@ def log_close(error: Exception) -> None:
     # Rarely needed, and not quick to import.
     import logging
 
-    logging.getLogger("cendry").error("A context was left, and its backend could not be closed.", exc_info=error)
+    logging.getLogger("cendry").error("The backend could not be closed when its context was exited.", exc_info=error)
 
 
 def _commit_of(backend: object) -> Any:
@@ -114,11 +114,9 @@ def _holder(name: str, client: Any, backend: B | None, project: str | None, data
         given = {"client": client, "project": project, "database": database}
         others = " and ".join(f"{key}=" for key, value in given.items() if value is not None)
         if others:
-            raise CendryError(
-                f"backend= and {others} exclude each other: a backend brings its own client and database."
-            )
+            raise CendryError(f"backend= and {others} can't be combined: a backend has its own client and database.")
         return BackendHolder(backend, lambda: backend)
     if client is not None and (project is not None or database is not None):
-        raise CendryError("client= excludes project= and database=: a client has a project and a database already.")
+        raise CendryError("client= can't be combined with project= or database=: a client already has both.")
     make = _lazy.load(name)
     return BackendHolder(None, lambda: make(client, project=project, database=database))

@@ -43,7 +43,7 @@ def model_of(ref: Ref[Any]) -> type[Any]:
         CendryError: The reference doesn't know it.
     """
     if ref.model is None:
-        raise CendryError(f"{ref!r} doesn't know the model of its document; say ref.as_model(City).")
+        raise CendryError(f"{ref!r} doesn't know the model of its document; use ref.as_model(City).")
     return ref.model
 
 
@@ -106,5 +106,5 @@ def deleted(target: object, ids: object) -> list[tuple[Any, Any]]:
 
 def _of_collection(model: type[Any], ref: Ref[Any]) -> Ref[Any]:
     if ref.collection != model.__collection__:
-        raise TypeError(f"{ref!r} is no document of {model.__qualname__} ({model.__collection__!r}).")
+        raise TypeError(f"{ref!r} is not a document of {model.__qualname__} ({model.__collection__!r}).")
     return ref

@@ -85,8 +85,8 @@ def check_none_runs(backend: object) -> None:
     """
     if any(not one.ended and one.backend is backend for one in _running.get()):
         raise CendryError(
-            "A transaction is running here already, and the new one could wait for it forever. "
-            "Use the outer one, or begin this one after it."
+            "A transaction is already running here, and the new one could wait for it forever. "
+            "Use the outer one, or begin this one after it has ended."
         )
 
 

@@ -114,7 +114,7 @@ class Watch:
         # Rarely needed, and not quick to import.
         import logging
 
-        logging.getLogger("cendry").error("A listener met an error, and there was no on_error to tell.", exc_info=error)
+        logging.getLogger("cendry").error("An error occurred in a listener without on_error.", exc_info=error)
 
 
 def _same(a: StoredDocument | None, b: StoredDocument) -> bool:

@@ -114,12 +114,12 @@ class Writer:
         if not by_class and second is not None:
             raise TypeError("update() takes an instance and changes, or a class, an id and changes.")
         if (changes is None) is (fields is None):
-            raise TypeError("update() takes changes or fields=, one of them: update(city, {City.name: 'x'}).")
+            raise TypeError("update() takes either changes or fields=: update(city, {City.name: 'x'}).")
         model, path, instance = locate(target, document_id, parent)
         codec = codec_for(model, self.registry)
         if fields is not None:
             if instance is None:
-                raise TypeError("fields= names fields of an instance; with a class and an id, give the changes.")
+                raise TypeError("fields= names fields of an instance; with a class and an id, pass the changes.")
             named: list[tuple[Any, Any]] = list(current_values(instance, fields))
         else:
             named = items_of(changes, "update() takes changes")
@@ -144,7 +144,7 @@ class Writer:
     def _now(self) -> datetime:
         now = self.clock()
         if not isinstance(cast(object, now), datetime) or now.tzinfo is None:
-            raise CendryError(f"The clock of this context must give aware datetimes, in UTC; it gave {now!r}.")
+            raise CendryError(f"The clock of this context must return aware datetimes in UTC; it returned {now!r}.")
         return now
 
     def _document(
@@ -215,7 +215,7 @@ def precondition(instance: Model | None, path: str, if_unchanged: object) -> dat
     if if_unchanged is not True:
         raise TypeError(f"if_unchanged= takes True or an update time, not {if_unchanged!r}.")
     if instance is None:
-        raise CendryError("if_unchanged=True needs an instance; with a class and an id, give the update time.")
+        raise CendryError("if_unchanged=True needs an instance; with a class and an id, pass the update time.")
     known = remembered(instance)
     update_time = known_update_time(instance)
     if known is None or update_time is None or known.path != path:
@@ -269,7 +269,7 @@ def check_number(count: int) -> None:
     if count > MAX_WRITES:
         raise CendryError(
             f"One atomic commit takes at most {MAX_WRITES} writes, and this is write number {MAX_WRITES + 1}; "
-            "nothing was written. Split them into several."
+            "nothing was written. Split them into several commits."
         )
 
 

@@ -1,10 +1,13 @@
-"""What values look like in Google's protobuf messages, by the names of their fields. Imports no protobuf."""
+"""What is the same in the protobuf messages of Firestore and Datastore, by the names of fields. Imports no protobuf."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
+from ..paths import FieldPath
+from ..plan import Aggregation
 from ..values import GeoPoint, Vector
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -78,3 +81,46 @@ def write_vector(target: Any, vector: Vector) -> None:
     add = array.values.add
     for component in vector:
         add(double_value=component)
+
+
+# --- requests ---
+
+OPERATORS: Final[Mapping[str, str]] = {
+    "<": "LESS_THAN",
+    "<=": "LESS_THAN_OR_EQUAL",
+    ">": "GREATER_THAN",
+    ">=": "GREATER_THAN_OR_EQUAL",
+    "==": "EQUAL",
+    "!=": "NOT_EQUAL",
+    "in": "IN",
+    "not-in": "NOT_IN",
+}
+"""The operators of filters that have the same names in both databases, by core's."""
+
+
+def fill_aggregations(
+    target: Any, aggregations: Sequence[Aggregation], write_path: Callable[[Any, FieldPath], None]
+) -> None:
+    """Add the aggregations of a plan to a repeated field of messages.
+
+    Args:
+        target: The repeated field.
+        aggregations: What is computed.
+        write_path: Writes the field that is aggregated; takes the message of the function and the path.
+    """
+    for number, aggregation in enumerate(aggregations):
+        function = getattr(target.add(alias=_alias(number)), aggregation.function)
+        function.SetInParent()
+        if aggregation.path is not None:
+            write_path(function, aggregation.path)
+        if aggregation.up_to is not None:
+            function.up_to.value = aggregation.up_to
+
+
+def aggregation_values(fields: Any, count: int, decode: Callable[[Any], Any]) -> tuple[int | float | None, ...]:
+    """The values of `count` aggregations, in their order, from a protobuf map."""
+    return tuple(decode(fields[_alias(number)]) for number in range(count))
+
+
+def _alias(number: int) -> str:
+    return f"figure_{number}"

@@ -250,7 +250,7 @@ def _read_text(text: str, marker: type[Any], scope: Scope) -> Declaration | None
     try:
         node = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
-        raise TypeError(f"the annotation {text!r} is no Python expression") from error
+        raise TypeError(f"the annotation {text!r} is not a Python expression") from error
     return _read_node(node, marker, scope)
 
 

@@ -244,7 +244,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         if not isinstance(key, str):
             raise TypeError(
                 f"{self!r}[{key!r}]: write {self!r}[Map.field] for a field of an embedded map, a str for a key of "
-                "a dict. Firestore can't look at one element of an array; array_contains() looks at all."
+                "a dict. Firestore can't query one element of an array; array_contains() checks all."
             )
         found = self._child(key)
         if found is None:
@@ -254,7 +254,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         names = [each.name for record in self._records() for each in record.fields]
         if names:
             raise UnknownFieldError(repr(self), key, tuple(get_close_matches(key, names)))
-        raise TypeError(f"{self!r} is {describe_shape(self._own_shape())}; there is nothing inside it to name {key!r}.")
+        raise TypeError(f"{self!r} is {describe_shape(self._own_shape())}; it contains no field or key {key!r}.")
 
     def __getattr__(self: FieldDescriptor[MapLike | None], name: str) -> FieldDescriptor[Any]:
         # Whoever asks for special names (copy, inspect, abc) wants no field.
@@ -319,7 +319,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             return known
         maps = [record.python for record in self._records() if record.style == "map"]
         if not any(issubclass(python, key._cendry_owner) for python in maps):
-            held = f"holds {' or '.join(map(class_name, maps))}" if maps else "is no embedded map"
+            held = f"holds {' or '.join(map(class_name, maps))}" if maps else "is not an embedded map"
             raise TypeError(f"{key!r} is a field of {class_name(key._cendry_owner)}, but {self!r} {held}.")
         found: Any = self
         for name in key._cendry_names:
@@ -333,7 +333,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     def __bool__(self) -> NoReturn:
         raise TypeError(
             f"{self!r} has no truth value: it is the field, not a value of it. Write {self!r} == True, "
-            f"or {self!r}.is_not_null(); for 'in', {self!r}.is_in([...]); for 'and', 'or', put & and | between filters."
+            f"or {self!r}.is_not_null(); for 'in', {self!r}.is_in([...]); for 'and', 'or', join filters by & and |."
         )
 
     # Unseen by checkers, these are errors for them too; seen, a field would be an iterable to them.
@@ -347,7 +347,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
 
         def __and__(self, other: object) -> NoReturn:
             raise TypeError(
-                f"{self!r} is a field, no filter, and & and | bind tighter than comparisons. "
+                f"{self!r} is a field, not a filter, and & and | bind tighter than comparisons. "
                 f"Put parentheses around each: ({self!r} == 1) & (...)."
             )
 

@@ -80,8 +80,7 @@ def check_times(known: DocumentMetadata) -> None:
         raise UnsupportedByBackendError(
             "create, update and read times",
             f"The database of document {known.path!r}",
-            "Datastore mode doesn't have them; migrating to Firestore in Native mode gives them, and if_unchanged= "
-            "with them. ref_of() tells where a document lives.",
+            "Firestore in Native mode does, and if_unchanged= relies on them. ref_of() returns where a document lives.",
         )
 
 

@@ -137,7 +137,7 @@ class Model(_Record, metaclass=ModelMeta):
         """The document's path: below the remembered parent, under the current id."""
         cls = type(self)
         if cls.__collection__ is None:
-            raise CendryError(f"{cls.__qualname__} is abstract: its instances are no documents.")
+            raise CendryError(f"{cls.__qualname__} is abstract: its instances are not documents.")
         if self.id is None:
             raise CendryError(f"This {cls.__qualname__} has no id; set one, or save() it first.")
         # In the instance's own dict, so that it goes along with copies and pickles, and ends with the instance.

@@ -209,7 +209,7 @@ class QueryBuilder(Generic[M_co]):
 
     def _bound(self) -> Any:
         if self._source is None:
-            raise CendryError("This query is bound to no context, so nothing can run it: use ctx.select(query).")
+            raise CendryError("This query is not bound to a context, so it can't be run: use ctx.select(query).")
         return self._source
 
     def _with(self, **changes: Any) -> Self:

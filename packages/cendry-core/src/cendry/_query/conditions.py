@@ -112,6 +112,6 @@ def _id_ref(spec: QuerySpec, value: object) -> Ref[Any]:
     if isinstance(value, str) and "/" not in value:
         raise CendryError(
             f"{value!r} does not name a document of the collection group {spec.model.__collection__!r}: one id can "
-            "stand under many parents. Use a full path ('cities/SF/areas/mission'), a Ref or an instance."
+            "exist under many parents. Use a full path ('cities/SF/areas/mission'), a Ref or an instance."
         )
     return Ref.from_path(check_document_path(value))

@@ -105,15 +105,15 @@ def _bound(
     for order in orders[: len(given)]:
         if order.path not in given:
             raise CendryError(
-                f"The cursor has values for {_texts(given)}, and the query sorts by "
+                f"The cursor has values for {_texts(given)}, but the query sorts by "
                 f"{_fields(spec, codec)[order.path].text!r} before that. "
-                "A cursor has values for the first orders of its query, none left out."
+                "A cursor needs values for the first orders of its query, without gaps."
             )
         field, value = given.pop(order.path)
         stored.append(encoder(spec, field)(value))
     if given:
         raise CendryError(
-            f"The cursor has a value for {_texts(given)}, and the query doesn't sort by that; add order_by."
+            f"The cursor has a value for {_texts(given)}, but the query doesn't sort by it; add order_by."
         )
     return Bound(tuple(stored), cursor.before)
 
@@ -146,7 +146,7 @@ def value_at(instance: Model, field: ResolvedField) -> Any:
     """
     if not field.names:
         raise CendryError(
-            f"{field.path!r} is a stored path, and an instance is asked by Python names: "
+            f"{field.path!r} is a stored path, but values of an instance are found by Python name: "
             f"use a declared field of {type(instance).__qualname__}."
         )
     value: Any = instance
@@ -155,7 +155,7 @@ def value_at(instance: Model, field: ResolvedField) -> Any:
             value = cast("Any", value)[name] if isinstance(value, Mapping) else getattr(value, name)
         except (KeyError, AttributeError):
             raise CendryError(
-                f"This {type(instance).__qualname__} (id {instance.id!r}) has no value at {field.text!r}."
+                f"This {type(instance).__qualname__} (id {instance.id!r}) has no value for {field.text!r}."
             ) from None
     return value
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from .._types.messages import MessageData
 from .._types.shapes import Shape
 from .checker import converted
 from .dialect import Dialect
@@ -18,6 +20,40 @@ if TYPE_CHECKING:
     from .compiler import Codec
 
 M = TypeVar("M")
+
+
+def decoder(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, str, Any], M]:
+    """`decode(fields, document_id, path, base)`: an instance from the fields of a message; compiled once per codec.
+
+    It raises `DecodeError` for the first field that doesn't fit, as `codec.decode` does.
+    """
+    key = "decoder", dialect.name
+    compiled = cast("Callable[[Any, str, str, Any], M] | None", codec.outputs.get(key))
+    if compiled is None:
+        compiled = codec.outputs[key] = compile_decoder(codec, dialect)
+    return compiled
+
+
+def encoder(codec: Codec[M], dialect: Dialect, base: Any) -> Callable[[M], MessageData]:
+    """`encode(instance)`: the stored fields, in a message; compiled once per codec.
+
+    It raises `InvalidValueError` for the first field that doesn't fit, as `codec.encode` does.
+    """
+    key = "encoder", dialect.name
+    compiled: Callable[[M, Any, Any], Any] | None = codec.outputs.get(key)
+    if compiled is None:
+        compiled = codec.outputs[key] = compile_encoder(codec, dialect)
+    return partial(_encoded, compiled, dialect.new_document, dialect.data, base)
+
+
+def _encoded(
+    compiled: Callable[[Any, Any, Any], Any],
+    new_document: Callable[[], Any],
+    data: Callable[[Any, Any], MessageData],
+    base: Any,
+    instance: Any,
+) -> MessageData:
+    return data(compiled(instance, new_document(), base), base)
 
 
 def compile_decoder(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, str, Any], M]:

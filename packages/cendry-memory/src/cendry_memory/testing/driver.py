@@ -137,9 +137,9 @@ class Database:
         """The handle of a new transaction."""
         return self._settle(self.backend.begin, **options)
 
-    def rollback(self, transaction: Any) -> None:
+    def rollback(self, transaction: Any, **options: Any) -> None:
         """End a transaction without writing."""
-        self._settle(self.backend.rollback, transaction)
+        self._settle(self.backend.rollback, transaction, **options)
 
     def listen(self, plan: QueryPlan | GetPlan) -> Ear:
         """Begin to listen; it ends with the test."""
@@ -155,6 +155,15 @@ class Database:
         if self._loop is None:
             return Cendry(backend=self.backend, **options)
         return Driven(AsyncCendry(backend=self.backend, **options), self._loop)
+
+    def stream(self, plan: QueryPlan, **options: Any) -> Any:
+        """What `run` streams, one after the other; it can be closed."""
+        stream = self.in_loop(lambda: self.backend.run(plan, **options))
+        return stream if self._loop is None else Driven(stream, self._loop)
+
+    def in_loop(self, function: Callable[[], _T]) -> _T:
+        """Call a plain function where the backend is used: for the async twin, in its loop."""
+        return function() if self._loop is None else self._loop.call(function)
 
     def shut(self) -> None:
         """Close the backend alone."""
@@ -184,7 +193,12 @@ class Database:
 
 
 class Driven:
-    """An object of the async twin whose methods are called as those of the sync twin, outside of the loop."""
+    """An object of the async twin that is used as that of the sync twin, outside of the loop.
+
+    Args:
+        target: The object of the async twin.
+        loop: The loop that it is used in.
+    """
 
     def __init__(self, target: Any, loop: LoopThread) -> None:
         self._target = target
@@ -193,11 +207,13 @@ class Driven:
     def __getattr__(self, name: str) -> Any:
         if name == "close" and hasattr(self._target, "aclose"):
             name = "aclose"
-        method = getattr(self._target, name)
+        value = getattr(self._target, name)
+        if not callable(value):
+            return value
 
         def call(*arguments: Any, **options: Any) -> Any:
             given = [self._plain(one) for one in arguments]
-            return self._shown(method(*given, **options))
+            return self._shown(value(*given, **options))
 
         return call
 
@@ -219,6 +235,9 @@ class Driven:
     def __len__(self) -> int:
         return len(self._target)
 
+    def __repr__(self) -> str:
+        return repr(self._target)
+
     def _shown(self, value: Any) -> Any:
         if inspect.iscoroutine(value):
             value = self._loop.wait_for(value)
@@ -227,7 +246,7 @@ class Driven:
     def _plain(self, value: Any) -> Any:
         if isinstance(value, Driven):
             return value._target
-        if not inspect.isfunction(value):
+        if not inspect.isfunction(value) or inspect.iscoroutinefunction(value):
             return value
 
         # A callback that is written as for the sync twin runs in a thread, and so can wait for the loop.

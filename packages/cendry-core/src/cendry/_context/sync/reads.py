@@ -214,7 +214,5 @@ class Reads:
         if not is_query(target):
             return Query(target, *filters, **options)
         if filters or options:
-            raise TypeError(
-                "select(query) takes nothing more; narrow it with query.filter(...) and its other builders."
-            )
+            raise TypeError("select(query) takes no other arguments; use query.filter(...) and its other builders.")
         return cast("Query[Any]", rebuilt(Query, target))

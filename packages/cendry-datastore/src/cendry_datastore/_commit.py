@@ -10,16 +10,15 @@ from cendry.errors import DocumentAlreadyExistsError, DocumentNotFoundError, Inv
 from cendry.plan import Create, Delete, Set, Update, Write
 
 from . import _sdk
-from ._indexing import FEWER_INDEXED_VALUES, MAX_INDEXED_BYTES, keep_out, keep_out_what_is_too_much, marks_of
-from ._keys import Home, fill_key
+from ._exclusions import FEWER_INDEXED_VALUES, MAX_INDEXED_BYTES, exclude, exclude_excess, exclusions_of
+from ._keys import Partition, fill_key
 from ._unsupported import unsupported
-from ._values import write_masked, write_properties
-from ._wire import WireData
+from ._values import EntityData, write_masked, write_properties
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
-    """All writes of a commit that are about one document, in order.
+class EntityWrites:
+    """All writes of a commit to one entity, in order.
 
     Attributes:
         path: The document's path.
@@ -42,7 +41,7 @@ class Folded:
 
     @property
     def needs_stored(self) -> bool:
-        """Whether what they come to depends on what is stored."""
+        """Whether their result depends on what is stored."""
         first = self.writes[0]
         match first:
             case Set():
@@ -57,7 +56,7 @@ class Folded:
 
 
 def _contradiction(before: Write, after: Write) -> str | None:
-    """Why one write can't follow another in one commit; Firestore refuses the same."""
+    """The reason why one write can't follow another in one commit; Firestore refuses the same."""
     if isinstance(before, Delete):
         if isinstance(after, Update):
             return "it can't be updated after it was deleted"
@@ -68,14 +67,14 @@ def _contradiction(before: Write, after: Write) -> str | None:
     return None
 
 
-def folded(writes: Sequence[Write]) -> list[Folded]:
-    """The writes by document, in the order in which documents first come.
+def by_entity(writes: Sequence[Write]) -> list[EntityWrites]:
+    """The writes by document, in the order of their first writes.
 
     Raises:
         UnsupportedByBackendError: A write has transforms or depends on an update time.
         InvalidRequestError: Two writes of one document contradict each other.
     """
-    found: dict[str, Folded] = {}
+    found: dict[str, EntityWrites] = {}
     for write in writes:
         if not isinstance(write, Delete) and write.transforms:
             raise unsupported("transforms")
@@ -83,24 +82,26 @@ def folded(writes: Sequence[Write]) -> list[Folded]:
             raise unsupported("if_unchanged")
         known = found.get(write.path)
         if known is None:
-            found[write.path] = Folded(write.path, [write])
+            found[write.path] = EntityWrites(write.path, [write])
         else:
             known.add(write)
     return list(found.values())
 
 
-def created_paths(changes: Sequence[Folded]) -> list[str]:
+def created_paths(changes: Sequence[EntityWrites]) -> list[str]:
     """The documents that must not exist yet."""
     return [change.path for change in changes if isinstance(change.writes[0], Create)]
 
 
-def commit_request(changes: Sequence[Folded], stored: Mapping[str, Any], home: Home, transaction: bytes | None) -> Any:
+def commit_request(
+    changes: Sequence[EntityWrites], stored: Mapping[str, Any], partition: Partition, transaction: bytes | None
+) -> Any:
     """The request that applies all changes, or none.
 
     Args:
         changes: What is changed.
         stored: The stored entities that the changes depend on, by path; they are changed in place.
-        home: Where the documents live.
+        partition: Where the documents live.
         transaction: The transaction to commit; `None` for one of the commit's own. Without any, Datastore applies
             some mutations and not others.
 
@@ -108,16 +109,16 @@ def commit_request(changes: Sequence[Folded], stored: Mapping[str, Any], home: H
         DocumentAlreadyExistsError: A document is created that is there.
         DocumentNotFoundError: A document is changed that isn't there.
     """
-    request = _sdk.CommitRequest(project_id=home.project, database_id=home.database, mode="TRANSACTIONAL")
+    request = _sdk.CommitRequest(project_id=partition.project, database_id=partition.database, mode="TRANSACTIONAL")
     if transaction is None:
         request.single_use_transaction.read_write.SetInParent()
     else:
         request.transaction = transaction
     for change in changes:
         if change.needs_stored:
-            _add_dependent(request, change, stored.get(change.path), home)
+            _add_dependent(request, change, stored.get(change.path), partition)
         else:
-            _add_blind(request, change, home)
+            _add_blind(request, change, partition)
     return request
 
 
@@ -126,38 +127,38 @@ def with_less_indexed(request: Any) -> Any:
     for mutation in request.mutations:
         operation = mutation.WhichOneof("operation")
         if operation != "delete":
-            keep_out_what_is_too_much(getattr(mutation, operation), FEWER_INDEXED_VALUES)
+            exclude_excess(getattr(mutation, operation), FEWER_INDEXED_VALUES)
     return request
 
 
-def _add_blind(request: Any, change: Folded, home: Home) -> None:
+def _add_blind(request: Any, change: EntityWrites, partition: Partition) -> None:
     first, *others = change.writes
     if not others and isinstance(first, (Set, Create)):
         mutation = request.mutations.add()
-        _fill(mutation.insert if isinstance(first, Create) else mutation.upsert, first, home)
+        _fill(mutation.insert if isinstance(first, Create) else mutation.upsert, first, partition)
         return
-    entity = _applied(change.writes, None, home)
+    entity = _applied(change.writes, None, partition)
     if entity is None:
-        fill_key(request.mutations.add().delete, change.path, home)
+        fill_key(request.mutations.add().delete, change.path, partition)
     elif isinstance(first, Create):
         request.mutations.add().insert.CopyFrom(entity)
     else:
         request.mutations.add().upsert.CopyFrom(entity)
 
 
-def _add_dependent(request: Any, change: Folded, stored: Any, home: Home) -> None:
-    entity = _applied(change.writes, stored, home)
+def _add_dependent(request: Any, change: EntityWrites, stored: Any, partition: Partition) -> None:
+    entity = _applied(change.writes, stored, partition)
     if entity is None:
         if stored is not None:
-            fill_key(request.mutations.add().delete, change.path, home)
+            fill_key(request.mutations.add().delete, change.path, partition)
         return
-    keep_out_what_is_too_much(entity)
+    exclude_excess(entity)
     mutation = request.mutations.add()
     (mutation.insert if stored is None else mutation.update).CopyFrom(entity)
 
 
-def _applied(writes: Sequence[Write], entity: Any, home: Home) -> Any:
-    """What the writes make of an entity, one after the other; `None` stands for no entity."""
+def _applied(writes: Sequence[Write], entity: Any, partition: Partition) -> Any:
+    """An entity after the writes, applied one after the other; `None` if there is none."""
     for write in writes:
         match write:
             case Delete(path=path, must_exist=must_exist):
@@ -167,29 +168,29 @@ def _applied(writes: Sequence[Write], entity: Any, home: Home) -> Any:
             case Create(path=path):
                 if entity is not None:
                     raise DocumentAlreadyExistsError(path)
-                entity = _fill(_sdk.Entity(), write, home)
+                entity = _fill(_sdk.Entity(), write, partition)
             case Update(path=path):
                 if entity is None:
                     raise DocumentNotFoundError(path)
-                write_masked(entity.properties, write.data, write.mask, home)
+                write_masked(entity.properties, write.data, write.mask, partition)
             case Set(mask=None):
-                entity = _fill(_sdk.Entity(), write, home)
+                entity = _fill(_sdk.Entity(), write, partition)
             case _:
                 if entity is None:
                     entity = _sdk.Entity()
-                    fill_key(entity.key, write.path, home)
-                write_masked(entity.properties, write.data, write.mask or (), home)
+                    fill_key(entity.key, write.path, partition)
+                write_masked(entity.properties, write.data, write.mask or (), partition)
     return entity
 
 
-def _fill(entity: Any, write: Set | Create, home: Home) -> Any:
-    data, marks = write.data, marks_of(write.path)
-    if isinstance(data, WireData) and data.home == home:
-        entity.CopyFrom(data.entity)
-        if marks or data.entity.ByteSize() > MAX_INDEXED_BYTES:
-            keep_out(entity.properties, marks)
+def _fill(entity: Any, write: Set | Create, partition: Partition) -> Any:
+    data, exclusions = write.data, exclusions_of(write.path)
+    if isinstance(data, EntityData) and data.base == partition:
+        entity.CopyFrom(data.message)
     else:
-        write_properties(entity.properties, data, home, marks)
-    fill_key(entity.key, write.path, home)
-    keep_out_what_is_too_much(entity)
+        write_properties(entity.properties, data, partition)
+    if exclusions or entity.ByteSize() > MAX_INDEXED_BYTES:
+        exclude(entity.properties, exclusions)
+    fill_key(entity.key, write.path, partition)
+    exclude_excess(entity)
     return entity

@@ -1,4 +1,4 @@
-"""What stays out of the indexes: what was kept out when it was read, and what is too large for them."""
+"""What is excluded from indexes: what was when it was read, and what is too large for them."""
 
 from __future__ import annotations
 
@@ -18,81 +18,81 @@ FEWER_INDEXED_VALUES: Final = 5_000
 _SHORT: Final = MAX_INDEXED_BYTES // 4
 _FEW_BYTES: Final = FEWER_INDEXED_VALUES * 2
 
-# How protobuf writes that a value is kept out: the field's number and kind, then true.
-_MARK: Final = b"\x98\x01\x01"
+# How protobuf writes that a value is excluded: the field's number and kind, then true.
+_EXCLUDED: Final = b"\x98\x01\x01"
 
-Marks = frozenset[tuple[str, ...]]
-"""Paths of properties that are kept out of the indexes; what is in an array has the array's path."""
+Exclusions = frozenset[tuple[str, ...]]
+"""Paths of properties that are excluded from indexes; what is in an array has the array's path."""
 
-NO_MARKS: Final[Marks] = frozenset()
+NO_EXCLUSIONS: Final[Exclusions] = frozenset()
 
 
 class EntityPath(str):
-    """A document path that knows which properties of its entity are kept out of the indexes.
+    """A document path that knows which properties of its entity are excluded from indexes.
 
     It is the path in results and metadata, and so comes back with a write of what was read.
 
     Args:
         path: The path.
-        marks: The properties.
+        exclusions: The properties.
     """
 
-    __slots__ = ("marks",)
-    marks: Marks
+    __slots__ = ("exclusions",)
+    exclusions: Exclusions
 
-    def __new__(cls, path: str, marks: Marks) -> EntityPath:
-        """A path and its marks; `str` takes its value here."""
+    def __new__(cls, path: str, exclusions: Exclusions) -> EntityPath:
+        """A path and its exclusions; `str` takes its value here."""
         self = super().__new__(cls, path)
-        self.marks = marks
+        self.exclusions = exclusions
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return EntityPath, (str(self), self.marks)
+        return EntityPath, (str(self), self.exclusions)
 
 
-def marks_of(path: str) -> Marks:
-    """What a path knows of its entity's properties; nothing if it is a plain one."""
-    return path.marks if isinstance(path, EntityPath) else NO_MARKS
+def exclusions_of(path: str) -> Exclusions:
+    """The exclusions that a path knows; none if it is a plain one."""
+    return path.exclusions if isinstance(path, EntityPath) else NO_EXCLUSIONS
 
 
-def marks_in(properties: Any) -> Marks:
-    """The properties of an entity, or of a map in it, that are kept out of the indexes."""
+def exclusions_in(properties: Any) -> Exclusions:
+    """The properties of an entity, or of a map in it, that are excluded from indexes."""
     found: list[tuple[str, ...]] = []
     for name, value in properties.items():
         if value.exclude_from_indexes:
             found.append((name,))
         # What is inside is looked at if there is anything to see, since most has nothing.
-        if (value.HasField("array_value") or value.HasField("entity_value")) and may_have_marks(value):
+        if (value.HasField("array_value") or value.HasField("entity_value")) and may_have_exclusions(value):
             _add_inner(found, value, (name,))
     return frozenset(found)
 
 
-class MarksFinder:
-    """Finds the marks of entity after entity of one kind, which mostly are those of the one before."""
+class ExclusionsFinder:
+    """Finds the exclusions of entity after entity of one kind, which mostly are those of the one before."""
 
     __slots__ = ("_last",)
 
     def __init__(self) -> None:
         # Both at once, for several threads.
-        self._last: tuple[tuple[str, ...], Marks] = ((), NO_MARKS)
+        self._last: tuple[tuple[str, ...], Exclusions] = ((), NO_EXCLUSIONS)
 
-    def find(self, entity: Any) -> Marks:
-        """The properties of an entity that are kept out of the indexes."""
-        count, properties = entity.SerializeToString().count(_MARK), entity.properties
+    def find(self, entity: Any) -> Exclusions:
+        """The properties of an entity that are excluded from indexes."""
+        count, properties = entity.SerializeToString().count(_EXCLUDED), entity.properties
         if not count:
-            return NO_MARKS
-        names, marks = self._last
+            return NO_EXCLUSIONS
+        names, exclusions = self._last
         # As many as are written, and all of them where they were: then there are no others.
         if count == len(names) and all(name in properties and properties[name].exclude_from_indexes for name in names):
-            return marks
-        marks = marks_in(properties)
-        if all(len(path) == 1 for path in marks):
-            self._last = tuple(name for (name,) in marks), marks
-        return marks
+            return exclusions
+        exclusions = exclusions_in(properties)
+        if all(len(path) == 1 for path in exclusions):
+            self._last = tuple(name for (name,) in exclusions), exclusions
+        return exclusions
 
 
-def marks_at(value: Any, at: tuple[str, ...]) -> Marks:
-    """The same of one value."""
+def exclusions_at(value: Any, at: tuple[str, ...]) -> Exclusions:
+    """The exclusions in one value, whose path is `at`."""
     found = [at] if value.exclude_from_indexes else []
     _add_inner(found, value, at)
     return frozenset(found)
@@ -104,39 +104,41 @@ def _add_inner(found: list[tuple[str, ...]], value: Any, at: tuple[str, ...]) ->
             found.append(at)
         _add_inner(found, element, at)
     for name, inner in value.entity_value.properties.items():
-        place = (*at, name)
+        path = (*at, name)
         if inner.exclude_from_indexes:
-            found.append(place)
-        _add_inner(found, inner, place)
+            found.append(path)
+        _add_inner(found, inner, path)
 
 
-def may_have_marks(message: Any) -> bool:
-    """Whether anything in a message may be kept out of the indexes; quicker than to look."""
-    return _MARK in message.SerializeToString()
+def may_have_exclusions(message: Any) -> bool:
+    """Whether anything in a message may be excluded from indexes; quicker than looking for it."""
+    return _EXCLUDED in message.SerializeToString()
 
 
-def keep_out(properties: Any, marks: Marks) -> None:
-    """Keep properties out of the indexes that are marked, and those that are too long."""
+def exclude(properties: Any, exclusions: Exclusions) -> None:
+    """Exclude properties from indexes: those that were, and those that are too long."""
     for name, value in properties.items():
-        _keep_out(value, marks, (name,))
+        exclude_value(value, exclusions, (name,))
 
 
-def _keep_out(value: Any, marks: Marks, at: tuple[str, ...]) -> None:
+def exclude_value(value: Any, exclusions: Exclusions, at: tuple[str, ...]) -> None:
+    """The same for one value, whose path is `at`."""
     match value.WhichOneof("value_type"):
         case "array_value":
+            # Datastore excludes the elements, never the array.
             for element in value.array_value.values:
-                _keep_out(element, marks, at)
+                exclude_value(element, exclusions, at)
             return
         case "entity_value":
             for name, inner in value.entity_value.properties.items():
-                _keep_out(inner, marks, (*at, name))
+                exclude_value(inner, exclusions, (*at, name))
         case "string_value" if is_too_long(value.string_value):
             value.exclude_from_indexes = True
         case "blob_value" if len(value.blob_value) > MAX_INDEXED_BYTES:
             value.exclude_from_indexes = True
         case _:
             pass
-    if at in marks:
+    if at in exclusions:
         value.exclude_from_indexes = True
 
 
@@ -145,8 +147,8 @@ def is_too_long(text: str) -> bool:
     return len(text) > _SHORT and len(text.encode()) > MAX_INDEXED_BYTES
 
 
-def keep_out_what_is_too_much(entity: Any, most: int = MAX_INDEXED_VALUES) -> None:
-    """Keep the largest properties of an entity out of the indexes, if it has more values than they take."""
+def exclude_excess(entity: Any, most: int = MAX_INDEXED_VALUES) -> None:
+    """Exclude the largest properties of an entity from indexes, if it has more values than they take."""
     if entity.ByteSize() < _FEW_BYTES:
         return
     sizes = {name: sum(1 for _ in _indexed(value)) for name, value in entity.properties.items()}

@@ -1,10 +1,10 @@
 """A channel whose streams need no thread of their own, beside that of the SDK's client.
 
-It has gRPC's option `SingleThreadedUnaryStream`: who reads a stream does the work of the channel as well, instead of a
-thread that hands over each message. That saves two thirds of the CPU of a large read (bench/README.md). The option is
-marked as experimental, and there is a fault in it (seen in grpcio 1.85): a stream that isn't read to its end never
-lets go of its memory and its connection, since nobody takes its last events. `release` takes them. The SDK's own
-calls don't, so its client keeps a channel of its own, without the option, which connects when somebody uses it.
+It has gRPC's option `SingleThreadedUnaryStream`: the thread that reads a stream does the work of the channel as well,
+instead of another thread that hands over each message. That saves two thirds of the CPU of a large read
+(bench/README.md). The option is marked as experimental, and it has a fault (seen in grpcio 1.85): a stream that isn't
+read to its end never releases its memory and its connection, since nobody takes its last events. `release` takes them.
+The SDK's own calls don't, so its client keeps a channel of its own, without the option, which connects when it is used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final
 from . import _sdk
 
 STREAMS_VARIABLE: Final = "CENDRY_SINGLE_THREADED_STREAMS"
-"""Set to `0`, there is no such channel."""
+"""If set to `0`, there is no such channel."""
 
 _OPTIONS: Final = (
     ("grpc.max_send_message_length", -1),
@@ -26,8 +26,8 @@ _OPTIONS: Final = (
 _KEEPALIVE: Final = ("grpc.keepalive_time_ms", 30000)
 
 
-def channel_beside(client: Any) -> Any:
-    """A channel to where a client's own leads, or `None` where it is switched off or can't be made."""
+def single_threaded_channel(client: Any) -> Any:
+    """A channel to the target of a client's own, or `None` if it is switched off or can't be made."""
     if os.environ.get(STREAMS_VARIABLE) == "0":
         return None
     try:
@@ -55,7 +55,7 @@ def _check_release() -> None:
 
 
 def release(stream: Any) -> None:
-    """Cancel a stream of such a channel, if it hasn't ended, and take the events that are still to come."""
+    """Cancel a stream of such a channel, unless it has ended, and take the events that are still to come."""
     stream.cancel()
     due = stream._state.due
     while due:

@@ -1,4 +1,4 @@
-"""The two roads to the server send the same, and which of them is taken."""
+"""Direct calls and the generated client send the same, and which of them is used."""
 
 from __future__ import annotations
 
@@ -7,66 +7,68 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry import AsyncFirestoreBackend, FirestoreBackend
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Set
-from cendry_firestore import _streams
-from cendry_firestore import _transport as _road
+from cendry_firestore import _single_threaded, _transport
+from cendry_memory.testing import Database
+from firestore.faulty import FaultyServer
 from google.api_core import exceptions
 from google.cloud.firestore_v1 import Client
 from google.cloud.firestore_v1.services.firestore.transports import base
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 
 SDK_VERSION = tuple(map(int, version("google-cloud-firestore").split(".")[:2]))
-GENERATED, STREAMS = _road.GENERATED_VARIABLE, _streams.STREAMS_VARIABLE
+GENERATED, STREAMS = _transport.GENERATED_VARIABLE, _single_threaded.STREAMS_VARIABLE
 
 
-async def every_call(face: Any) -> None:
-    await face.commit(Set("c/a", {"x": 1}), Set("c/a/d/ö x", {"x": 1}))
-    await face.get("c/a")
-    await face.run(QueryPlan("c"))
-    await face.run(QueryPlan("d", parent="c/a"))
-    await face.aggregate(AggregationPlan(QueryPlan("d", parent="c/é")))
-    transaction = await face.begin()
-    await face.get_plan(GetPlan(("c/a",)), transaction=transaction)
-    await face.rollback(transaction)
+def every_call(db: Database) -> None:
+    db.commit(Set("c/a", {"x": 1}), Set("c/a/d/ö x", {"x": 1}))
+    db.get("c/a")
+    db.run(QueryPlan("c"))
+    db.run(QueryPlan("d", parent="c/a"))
+    db.aggregate(AggregationPlan(QueryPlan("d", parent="c/é")))
+    transaction = db.begin()
+    db.get_plan(GetPlan(("c/a",)), transaction=transaction)
+    db.rollback(transaction)
 
 
 def without(metadata: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
     return [(method, {key: value for key, value in sent.items() if key != "user-agent"}) for method, sent in metadata]
 
 
-async def test_both_roads_send_the_same_metadata(faulty: Any, make_face: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    await every_call(make_face())
+def test_both_ways_send_the_same_metadata(
+    faulty: FaultyServer, make_db: Callable[..., Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every_call(make_db())
     direct = without(faulty.metadata)
     faulty.metadata.clear()
     monkeypatch.setenv(GENERATED, "1")
-    await every_call(make_face())
+    every_call(make_db())
     assert direct == without(faulty.metadata)
     assert {"x-goog-request-params", "x-goog-api-client", "google-cloud-resource-prefix"} <= direct[0][1].keys()
 
 
-async def test_both_roads_send_the_same_requests(faulty: Any, make_face: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_ways_send_the_same_requests(
+    faulty: FaultyServer, make_db: Callable[..., Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
     sent: list[list[tuple[str, bytes]]] = []
-    for road in ("0", "1"):
-        monkeypatch.setenv(GENERATED, road)
-        await every_call(make_face())
+    for generated in ("0", "1"):
+        monkeypatch.setenv(GENERATED, generated)
+        every_call(make_db())
         # What names a transaction differs from one to the next.
         sent.append([one for one in faulty.requests if one[0] not in ("BatchGetDocuments", "Rollback")])
         faulty.requests.clear()
     assert sent[0] == sent[1]
 
 
-ERRORS = [
-    exceptions.from_grpc_status(code, "text")  # type: ignore[no-untyped-call]
-    for code in grpc.StatusCode
-    if code is not grpc.StatusCode.OK
-]
+ERRORS = [exceptions.from_grpc_status(code, "text") for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_policies_are_those_of_the_sdk(firestore_emulator: str, project: str, na
     backend = FirestoreBackend(project=project)
     transport = backend._connection.api.transport
     wrapped = transport._wrapped_methods[getattr(transport, name)]
-    policy = getattr(backend._connection.road, method).policy
+    policy = getattr(backend._connection.transport, method).policy
     assert wrapped._retry._timeout == policy.seconds == wrapped._timeout
     differing = {
         type(error) for error in ERRORS if wrapped._retry._predicate(error) != isinstance(error, policy.transient)
@@ -96,49 +98,49 @@ def test_policies_are_those_of_the_sdk(firestore_emulator: str, project: str, na
     backend.close()
 
 
-def road_of(face: Any) -> Any:
-    return face.backend._connection.road
+def transport_of(db: Database) -> Any:
+    return db.in_loop(lambda: db.backend._connection.transport)
 
 
 def notes(caplog: pytest.LogCaptureFixture) -> str:
     return " ".join(record.getMessage() for record in caplog.records if record.name == "cendry")
 
 
-async def works(face: Any) -> bool:
-    await every_call(face)
-    return await face.data("c/a") == {"x": 1}
+def works(db: Database) -> bool:
+    every_call(db)
+    return db.data("c/a") == {"x": 1}
 
 
-async def test_the_direct_road_is_taken_without_a_word(firestore: Any, caplog: pytest.LogCaptureFixture) -> None:
-    assert await works(firestore)
-    assert road_of(firestore).is_direct or _road.os.environ.get(GENERATED) == "1"
+def test_calls_are_direct_without_a_word(db: Database, caplog: pytest.LogCaptureFixture) -> None:
+    assert works(db)
+    assert transport_of(db).is_direct or os.environ.get(GENERATED) == "1"
 
 
-async def test_the_generated_client_can_be_asked_for(
-    firestore: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_the_generated_client_can_be_asked_for(
+    db: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(GENERATED, "1")
-    assert await works(firestore)
-    assert not road_of(firestore).is_direct
+    assert works(db)
+    assert not transport_of(db).is_direct
     assert f"{GENERATED} is set" in notes(caplog)
 
 
-async def test_the_generated_client_is_taken_where_the_sdk_logs_its_calls(
-    firestore: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_the_generated_client_is_used_where_the_sdk_logs_its_calls(
+    db: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GOOGLE_SDK_PYTHON_LOGGING_SCOPE", "google")
     monkeypatch.delenv(GENERATED, raising=False)
-    assert await works(firestore)
+    assert works(db)
     assert "GOOGLE_SDK_PYTHON_LOGGING_SCOPE is set" in notes(caplog)
 
 
-async def test_the_generated_client_is_taken_where_the_sdk_lacks_something(
-    firestore: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_the_generated_client_is_used_where_the_sdk_lacks_something(
+    db: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(GENERATED, raising=False)
     monkeypatch.delattr(base, "DEFAULT_CLIENT_INFO")
-    assert await works(firestore)
-    assert "lacks something that the direct road needs" in notes(caplog)
+    assert works(db)
+    assert "lacks something that direct calls need" in notes(caplog)
     assert "DEFAULT_CLIENT_INFO" in notes(caplog)
 
 
@@ -230,6 +232,7 @@ print(open_ones, connections())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="open sockets are counted in /proc")
+@pytest.mark.slow
 def test_a_stream_that_is_left_lets_its_connection_go(filled: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CHANNELS, filled],
@@ -265,7 +268,7 @@ def test_an_sdk_without_a_place_for_the_option_is_no_obstacle(
     production: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delattr(FirestoreGrpcTransport, "create_channel")
-    assert _streams.channel_beside(Client(project="some-project")) is None
+    assert _single_threaded.single_threaded_channel(Client(project="some-project")) is None
     assert "Streams take a thread each" in notes(caplog)
     assert "create_channel" in notes(caplog)
 

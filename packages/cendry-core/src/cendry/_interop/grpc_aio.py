@@ -1,0 +1,56 @@
+"""Attempts at a call, awaited."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
+
+from .grpc import Deadline, RetryPolicy
+
+R = TypeVar("R")
+
+
+async def send(
+    attempt: Callable[[float], Awaitable[R]],
+    deadline: Deadline,
+    policy: RetryPolicy,
+    on_failure: Callable[[Any], None] | None = None,
+) -> R:
+    """Make attempts at a call until one succeeds, a failure is final or the time is up.
+
+    Args:
+        attempt: Makes one; takes the seconds that it may take.
+        deadline: The time for all of them.
+        policy: How the method is tried where the caller doesn't say.
+        on_failure: Called with the error of each attempt that failed; may raise another one.
+
+    Raises:
+        GoogleAPICallError: That of the last attempt, or that the time is up.
+        RetryError: A retry policy gave up.
+    """
+    api = policy.api
+    try:
+        return await attempt(deadline.begin(policy))
+    except api.call_errors as raised:
+        failed = [api.call_error(raised)]
+    if on_failure is not None:
+        on_failure(failed[0])
+    if not deadline.retries(failed[0], policy):
+        raise failed.pop()
+
+    async def again() -> R:
+        # To the policy, the attempt that was made is the first one.
+        if failed:
+            raise failed.pop()
+        try:
+            return await attempt(deadline.attempt_seconds(policy))
+        except api.call_errors as raised:
+            failed.append(api.call_error(raised))
+        if on_failure is not None:
+            on_failure(failed[0])
+        raise failed.pop()
+
+    try:
+        return cast("R", await deadline.retry_by(api.async_retry, policy)(again)())
+    except api.exceptions.RetryError as error:
+        raise deadline.exhausted(error, api) from error.cause

@@ -1,0 +1,211 @@
+"""Stored values in the protobuf messages of a database: read and written by the rows of the kinds."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from typing import Any, ClassVar
+
+from ..reference import Ref
+from .kinds import ROWS, Kind
+
+
+class MessageValues(ABC):
+    """Translates stored values to the value messages of one database, and back.
+
+    A value message has one field for each kind, of which one is set (`WhichOneof("value_type")`). Reading never fails:
+    a value of an unknown kind is read as its message. A subclass adds what is the database's own. The `base` that all
+    methods take is what its references are relative to.
+
+    Attributes:
+        fields: The field of a value message that holds a kind, for each kind that the database has.
+        inner: The field of a document, and of a map, that holds its own fields: `fields` or `properties`.
+    """
+
+    fields: ClassVar[Mapping[Kind, str]]
+    inner: ClassVar[str]
+
+    def __init__(self) -> None:
+        fields = self.fields
+        rows = [row for row in ROWS if row.name in fields]
+        self._plain = frozenset(fields[row.name] for row in rows if row.plain)
+        self._readers = {fields[row.name]: row.read for row in rows if row.read is not None and not row.marker}
+        self._marked = [(row.marker, row.read) for row in rows if row.read is not None and row.marker]
+        self._map = fields["map"]
+        self._nested_readers: dict[str, Callable[[Any, Any], Any]] = {
+            fields["array"]: self._decode_array,
+            self._map: self._decode_map,
+            fields["reference"]: self.decode_reference,
+        }
+        self._plain_fields = {row.python: fields[row.name] for row in rows if row.plain}
+        self._writers = {row.python: row.write for row in rows if row.write is not None}
+        self._nested_writers: dict[type[Any], Callable[[Any, Any, Any], None]] = {
+            Ref: self.write_reference,
+            list: self._write_array,
+            tuple: self._write_array,
+            dict: self._write_map,
+        }
+
+    # --- the database's own ---
+
+    @abstractmethod
+    def decode_reference(self, value: Any, base: Any) -> Any:
+        """The reference that a value message holds; the message itself if it refers to no document."""
+
+    @abstractmethod
+    def write_reference(self, target: Any, ref: Ref[Any], base: Any) -> None:
+        """Make a value message hold a reference.
+
+        Raises:
+            ForeignReferenceError: It refers to a document elsewhere.
+        """
+
+    @abstractmethod
+    def is_own(self, value: Any) -> bool:
+        """Whether a value whose class derives from that of a stored value is one of the SDK's own."""
+
+    @abstractmethod
+    def write_own(self, target: Any, value: Any) -> None:
+        """Make a value message hold a value of the SDK's own, or a copy of a value message.
+
+        Raises:
+            TypeError: It is of no kind that the database stores.
+        """
+
+    # --- reading ---
+
+    def decode_fields(self, fields: Any, base: Any) -> dict[str, Any]:
+        """The fields of a document or a map, as stored values."""
+        decode = self.decode_value
+        # A string that is not empty proves its kind, and most values are strings.
+        return {name: value.string_value or decode(value, base) for name, value in fields.items()}
+
+    def decode_value(self, value: Any, base: Any) -> Any:
+        """One value message as a stored value; the message itself if its kind is unknown."""
+        kind = value.WhichOneof("value_type")
+        if kind in self._plain:
+            return getattr(value, kind)
+        read = self._readers.get(kind)
+        if read is not None:
+            return read(value)
+        read_nested = self._nested_readers.get(kind)
+        return value if read_nested is None else read_nested(value, base)
+
+    def _decode_array(self, value: Any, base: Any) -> list[Any]:
+        decode = self.decode_value
+        return [decode(element, base) for element in value.array_value.values]
+
+    def _decode_map(self, value: Any, base: Any) -> Any:
+        fields = getattr(getattr(value, self._map), self.inner)
+        for marker, read in self._marked:
+            if marker in fields and (found := read(value)) is not value:
+                return found
+        return self.decode_fields(fields, base)
+
+    # --- writing ---
+
+    def write_fields(self, target: Any, data: Mapping[str, Any], base: Any) -> None:
+        """Fill a protobuf map of value messages."""
+        write = self.write_value
+        for name, value in data.items():
+            write(target[name], value, base)
+
+    def write_value(self, target: Any, value: Any, base: Any) -> None:
+        """Fill a value message, in place: nested messages are never copied.
+
+        Besides stored values this takes the SDK's own, and value messages.
+
+        Raises:
+            TypeError: The value is of no kind that the database stores.
+            ValueError: An integer has more than 64 bits.
+            ForeignReferenceError: A reference refers to a document elsewhere.
+        """
+        python = value.__class__
+        field = self._plain_fields.get(python)
+        if field is not None:
+            setattr(target, field, value)
+        elif (write := self._writers.get(python)) is not None:
+            write(target, value)
+        elif (write_nested := self._nested_writers.get(python)) is not None:
+            write_nested(target, value, base)
+        else:
+            self._write_other(target, value, base)
+
+    def _write_other(self, target: Any, value: Any, base: Any) -> None:
+        """Write a value of a class that derives from that of a stored value, or of the SDK's own."""
+        if not self.is_own(value):
+            for python, field in self._plain_fields.items():
+                if isinstance(value, python):
+                    setattr(target, field, value)
+                    return
+            for python, write in self._writers.items():
+                if isinstance(value, python):
+                    write(target, value)
+                    return
+            for python, write_nested in self._nested_writers.items():
+                if isinstance(value, python):
+                    write_nested(target, value, base)
+                    return
+        self.write_own(target, value)
+
+    def _write_array(self, target: Any, value: Sequence[Any], base: Any) -> None:
+        array = target.array_value
+        array.SetInParent()
+        add, write = array.values.add, self.write_value
+        for element in value:
+            write(add(), element, base)
+
+    def _write_map(self, target: Any, value: Mapping[str, Any], base: Any) -> None:
+        message = getattr(target, self._map)
+        message.SetInParent()
+        self.write_fields(getattr(message, self.inner), value, base)
+
+
+class MessageData(MutableMapping[str, Any]):
+    """The stored fields of a document to be written, kept in a message of its database.
+
+    Read as a mapping, it decodes each value that is asked for.
+
+    Args:
+        message: The message of the document.
+        base: What its references are relative to.
+    """
+
+    __slots__ = ("base", "message")
+    translator: ClassVar[MessageValues]
+    """How messages of the database hold values."""
+
+    def __init__(self, message: Any, base: Any) -> None:
+        self.message = message
+        self.base = base
+
+    @property
+    def _fields(self) -> Any:
+        return getattr(self.message, self.translator.inner)
+
+    def __getitem__(self, name: str) -> Any:
+        fields = self._fields
+        # Asking a protobuf map for what it lacks would add it.
+        if name not in fields:
+            raise KeyError(name)
+        return self.translator.decode_value(fields[name], self.base)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        fields = self._fields
+        fields.pop(name, None)
+        self.translator.write_value(fields[name], value, self.base)
+
+    def __delitem__(self, name: str) -> None:
+        del self._fields[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._fields
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({dict(self)!r})"

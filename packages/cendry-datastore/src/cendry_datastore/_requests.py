@@ -1,0 +1,123 @@
+"""Plans to Datastore's requests, and figures from responses. Pure functions: nothing here sends or waits."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from cendry._interop.protobuf import aggregation_values, fill_aggregations, write_timestamp
+from cendry.paths import FieldPath
+from cendry.plan import AggregationPlan, GetPlan, QueryPlan
+
+from . import _sdk
+from ._filters import KEY, fill_query, property_name
+from ._keys import Partition
+from ._transactions import TransactionHandle
+from ._values import decode_value
+
+# --- transactions ---
+
+
+def begin_request(partition: Partition, *, read_only: bool, retry_of: TransactionHandle | None) -> Any:
+    """The request that begins a transaction."""
+    request = _sdk.BeginTransactionRequest(project_id=partition.project, database_id=partition.database)
+    if read_only:
+        request.transaction_options.read_only.SetInParent()
+    elif retry_of is not None:
+        request.transaction_options.read_write.previous_transaction = retry_of.id
+    return request
+
+
+def rollback_request(partition: Partition, transaction: TransactionHandle) -> Any:
+    """The request that ends a transaction without writing."""
+    return _sdk.RollbackRequest(
+        project_id=partition.project, database_id=partition.database, transaction=transaction.id
+    )
+
+
+# --- reads ---
+
+
+def lookup_request(plan: GetPlan, keys: list[Any], partition: Partition, transaction: bytes | None) -> Any:
+    """The request for the entities with these keys."""
+    request = _sdk.LookupRequest(project_id=partition.project, database_id=partition.database, keys=keys)
+    _fill_read_options(request.read_options, plan.read_time, transaction)
+    _fill_property_mask(request.property_mask, plan.projection)
+    return request
+
+
+def query_request(plan: QueryPlan, partition: Partition, transaction: bytes | None) -> Any:
+    """The request that begins a query; the limit is left out.
+
+    Raises:
+        UnsupportedByBackendError: Datastore mode doesn't have what the plan asks for.
+        InvalidRequestError: A value is too long for an index.
+    """
+    request = _sdk.RunQueryRequest(project_id=partition.project, database_id=partition.database)
+    partition.fill(request.partition_id)
+    _fill_read_options(request.read_options, plan.read_time, transaction)
+    query = request.query
+    fill_query(query, plan, partition)
+    if plan.projection == ():
+        query.projection.add().property.name = KEY
+    else:
+        _fill_property_mask(request.property_mask, plan.projection)
+    query.offset = plan.offset
+    query.start_cursor = plan.resume or b""
+    return request
+
+
+def aggregation_request(plan: AggregationPlan, partition: Partition, transaction: bytes | None) -> Any:
+    """The request for figures over a query."""
+    request = _sdk.RunAggregationQueryRequest(project_id=partition.project, database_id=partition.database)
+    partition.fill(request.partition_id)
+    _fill_read_options(request.read_options, plan.query.read_time, transaction)
+    query = request.aggregation_query.nested_query
+    fill_query(query, plan.query, partition)
+    query.offset = plan.query.offset
+    if plan.query.limit is not None:
+        query.limit.value = plan.query.limit
+        query.limit.SetInParent()
+    fill_aggregations(request.aggregation_query.aggregations, plan.aggregations, _write_path)
+    return request
+
+
+def _write_path(function: Any, path: FieldPath) -> None:
+    function.property.name = property_name(path)
+
+
+def aggregation_result(plan: AggregationPlan, response: Any, partition: Partition) -> tuple[int | float | None, ...]:
+    """The figures, in the order of the plan."""
+    [result] = response.batch.aggregation_results
+    fields = result.aggregate_properties
+    return aggregation_values(fields, len(plan.aggregations), lambda value: decode_value(value, partition))
+
+
+def namespace_request(partition: Partition) -> Any:
+    """The request that asks whether a namespace exists."""
+    request = _sdk.RunQueryRequest(project_id=partition.project, database_id=partition.database)
+    request.partition_id.project_id = partition.project
+    request.partition_id.database_id = partition.database
+    query = request.query
+    query.kind.add(name="__namespace__")
+    query.projection.add().property.name = KEY
+    query.limit.value = 1
+    condition = query.filter.property_filter
+    condition.property.name = KEY
+    condition.op = "EQUAL"
+    key = condition.value.key_value
+    key.partition_id.CopyFrom(request.partition_id)
+    key.path.add(kind="__namespace__", name=partition.namespace)
+    return request
+
+
+def _fill_read_options(options: Any, read_time: datetime | None, transaction: bytes | None) -> None:
+    if transaction is not None:
+        options.transaction = transaction
+    elif read_time is not None:
+        write_timestamp(options.read_time, read_time)
+
+
+def _fill_property_mask(mask: Any, projection: tuple[FieldPath, ...] | None) -> None:
+    if projection is not None:
+        mask.paths.extend(map(str, projection) if projection else (KEY,))

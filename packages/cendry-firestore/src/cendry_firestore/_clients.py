@@ -1,0 +1,140 @@
+"""The SDK's clients of a backend: one for all threads, or one for each event loop; and what the sync one has alone."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections.abc import Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from cendry.backend import SnapshotResult
+from cendry.plan import GetPlan, QueryPlan
+from google.cloud.firestore_v1 import AsyncClient, Client
+
+from ._channel import Connection, check_arguments
+from ._listen import FirestoreListener
+from ._single_threaded import single_threaded_channel
+
+if TYPE_CHECKING:
+    from cendry.codec import Codec
+
+
+class Clients:
+    """The client of the sync twin, and the listeners that use it."""
+
+    def __init__(self, client: Any, project: str | None, database: str | None) -> None:
+        check_arguments(client, Client, "AsyncFirestoreBackend", project, database)
+        self._given = client
+        self._project = project
+        self._database = database
+        self._lock = threading.Lock()
+        self._opened: Connection | None = None
+        self._listeners: weakref.WeakSet[FirestoreListener] = weakref.WeakSet()
+
+    @property
+    def client(self) -> Any:
+        """The SDK's `Client`; made now if there is none yet."""
+        return self._connection.client
+
+    @property
+    def _connection(self) -> Connection:
+        opened = self._opened
+        if opened is None:
+            with self._lock:
+                opened = self._opened
+                if opened is None:
+                    opened = self._opened = self._connect()
+        return opened
+
+    def _connect(self) -> Connection:
+        if self._given is not None:
+            return Connection(self._given, is_async=False)
+        client = Client(project=self._project, database=self._database)
+        return Connection(client, single_threaded_channel(client), is_async=False)
+
+    def encoder(self, codec: Codec[Any]) -> Callable[[Any], MutableMapping[str, Any]]:
+        """A function from an instance to its stored fields, as `commit` sends them."""
+        return self._connection.encoder(codec)
+
+    def listen(
+        self,
+        plan: QueryPlan | GetPlan,
+        on_snapshot: Callable[[SnapshotResult], None],
+        on_error: Callable[[BaseException], None],
+    ) -> FirestoreListener:
+        """Call `on_snapshot` with the first state and with every later one, from a thread of this listener's own."""
+        listener = FirestoreListener(self._connection, plan, on_snapshot, on_error)
+        self._listeners.add(listener)
+        listener.start()
+        return listener
+
+    def close(self) -> None:
+        """End the listeners, and close the client with its channel if this backend made it.
+
+        The next use opens another, so that a backend may be shared by several contexts.
+        """
+        for listener in list(self._listeners):
+            listener.close()
+        with self._lock:
+            opened, self._opened = self._opened, None
+        if opened is not None and self._given is None:
+            opened.close()
+
+
+class AsyncClients:
+    """The clients of the async twin, one for each event loop."""
+
+    def __init__(self, client: Any, project: str | None, database: str | None) -> None:
+        check_arguments(client, AsyncClient, "FirestoreBackend", project, database)
+        self._given = client
+        self._project = project
+        self._database = database
+        self._lock = threading.Lock()
+        # A gRPC channel belongs to the event loop that it was opened in, and holds it, so weak keys would keep all.
+        self._opened: dict[asyncio.AbstractEventLoop, Connection] = {}
+
+    @property
+    def client(self) -> Any:
+        """The SDK's `AsyncClient` for the running event loop; made now if there is none yet."""
+        return self._given or self._connection.client
+
+    @property
+    def _connection(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            opened = self._opened.get(loop)
+            if opened is None:
+                for ended in [other for other in self._opened if other.is_closed()]:
+                    del self._opened[ended]
+                client = self._given or AsyncClient(project=self._project, database=self._database)
+                opened = self._opened[loop] = Connection(client, is_async=True)
+        return opened
+
+    def encoder(self, codec: Codec[Any]) -> Callable[[Any], MutableMapping[str, Any]]:
+        """A function from an instance to its stored fields, as `commit` sends them."""
+        try:
+            connection = self._connection
+        except RuntimeError:
+            # A batch may be filled where no event loop runs, and without one there is no connection.
+            return codec.encode
+        return connection.encoder(codec)
+
+    async def close(self) -> None:
+        """Close the clients that this backend made, each in its own event loop.
+
+        The next use opens another, so that a backend may be shared by several contexts.
+        """
+        with self._lock:
+            opened, self._opened = self._opened, {}
+        if self._given is not None:
+            return
+        running = asyncio.get_running_loop()
+        for loop, connection in opened.items():
+            connection.is_closed = True
+            if loop is running:
+                await connection.close_async()
+            elif loop.is_running():
+                closing = asyncio.run_coroutine_threadsafe(connection.close_async(), loop)
+                await asyncio.wrap_future(closing)
+            # Else the loop has ended, and with it the channel can't be awaited; it closes when it is collected.

@@ -1,0 +1,93 @@
+# Generated from core/test_attempts_aio.py by tools/twins.py; do not edit.
+"""Attempts that are repeated: those of transactions, and those of get_or_create where others get in between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+from cendry import Cendry, DocumentAlreadyExistsError, Transaction, TransactionContentionError
+from cendry.plan import Delete
+from core.documents import NOW, City
+from core.recording import RecordingBackend
+
+
+def nothing(txn: Transaction) -> None: ...
+
+
+@pytest.fixture
+def store() -> RecordingBackend:
+    return RecordingBackend()
+
+
+@pytest.fixture
+def ctx(store: RecordingBackend, pauses: Random) -> Cendry:
+    return Cendry(backend=store, clock=lambda: NOW, random=pauses)
+
+
+class SamePauses(Random):
+    """Draws 50 milliseconds, whatever it is asked for."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return 0.05
+
+
+def test_the_pause_that_was_drawn_passes(store: RecordingBackend) -> None:
+    store.fail("commit", TransactionContentionError(), times=2)
+    begun = time.monotonic()
+    Cendry(backend=store, random=SamePauses()).transaction(nothing)
+    assert time.monotonic() - begun >= 0.1
+
+
+def test_exhausted_attempts_tell_their_number_and_cause(ctx: Cendry, store: RecordingBackend) -> None:
+    aborted = RuntimeError("409 Aborted")
+    contention = TransactionContentionError()
+    contention.__cause__ = aborted
+    store.fail("commit", contention, times=9)
+    with pytest.raises(TransactionContentionError) as caught:
+        ctx.transaction(nothing, max_attempts=3)
+    assert (caught.value.attempts, caught.value.__cause__) == (3, aborted)
+    assert "tried 3 times; nothing was written" in str(caught.value)
+    assert [name for name, _ in store.calls] == ["begin", "commit", "rollback"] * 3
+    another = TransactionContentionError()
+    store.failures[:] = [("commit", another)] * 5
+    with pytest.raises(TransactionContentionError) as caught:
+        ctx.transaction(nothing)
+    assert (caught.value.attempts, caught.value.__cause__) == (5, another)
+
+
+class Contested(RecordingBackend):
+    """Lets someone else create the document between the read and the write, or delete it again."""
+
+    def __init__(self, created: int, deleted: int = 0) -> None:
+        super().__init__()
+        self.created = created
+        self.deleted = deleted
+
+    def commit(self, writes: Any, **options: Any) -> Any:
+        if self.created:
+            self.created -= 1
+            self.put("cities/SF", {"displayName": "theirs"})
+        return super().commit(writes, **options)
+
+    def get(self, plan: Any, **options: Any) -> Iterator[Any]:
+        if self.deleted:
+            self.deleted -= 1
+            super().commit([Delete("cities/SF")])
+        yield from super().get(plan, **options)
+
+
+def test_of_several_creators_one_wins() -> None:
+    ctx = Cendry(backend=Contested(created=1))
+    city, created = ctx.get_or_create(City, "SF", {"name": "mine"})
+    assert (city.name, created) == ("theirs", False)
+
+
+def test_get_or_create_gives_up_where_others_create_and_delete_forever() -> None:
+    backend = Contested(created=9, deleted=9)
+    with pytest.raises(DocumentAlreadyExistsError):
+        Cendry(backend=backend).get_or_create(City, "SF", {"name": "mine"})
+    assert len([writes for writes in backend.plans("commit") if not isinstance(writes[0], Delete)]) == 5
