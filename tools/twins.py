@@ -82,8 +82,8 @@ PROSE: Final = [
 
 SENTENCES: Final = {
     "The async twin, from which the sync one is generated.": "The sync twin, which is generated from the async one.",
-    "what this context opened; no more": "what this context opened, and its listeners; no more",
-    ", that of the running event loop.": ".",
+    "what this context opened; it": "what this context opened, and its listeners; it",
+    " SDK, for the running event loop.": " SDK.",
     " between tasks and event loops.": " between threads.",
     "from several tasks and event loops at once.": "from several threads at once.",
     " of the database for the running event loop,": " of the database,",
@@ -98,7 +98,7 @@ SENTENCES: Final = {
         "aborted\n    at its next read or its commit instead, and contexts try it again."
     ),
     "later one, in the event loop that runs now.": "later one, from a thread of the store's own.",
-    "Whether all were told in time.": """Whether all were told in time.
+    "Whether all were notified in time.": """Whether all were notified in time.
 
         Raises:
             RuntimeError: A listener's callback asks for it, and would wait for itself.""",

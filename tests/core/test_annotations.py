@@ -200,7 +200,7 @@ def test_a_name_that_never_comes_is_a_type_error_at_first_use(module: Any) -> No
     """)
     message = (
         "City.mayor: name 'Nobody' is not defined. "
-        "Define or import it where the class stands; what is imported under TYPE_CHECKING alone can't be found."
+        "Define or import it where the class is; names imported only under TYPE_CHECKING can't be found."
     )
     for use in (lambda: fields_of(sample.City), lambda: resolve(sample.City), lambda: sample.City.mayor.name):
         with pytest.raises(TypeError) as caught:

@@ -266,7 +266,7 @@ def test_the_default_clock_is_the_client_in_utc(make: Any, backend: Any) -> None
 @pytest.mark.parametrize("now", [datetime(2026, 1, 1), 1767225600.0])
 def test_a_clock_that_gives_no_aware_datetimes_is_refused(make: Any, backend: Any, now: Any) -> None:
     stamped = Stamped()
-    with pytest.raises(CendryError, match=f"must give aware datetimes, in UTC; it gave {re.escape(repr(now))}"):
+    with pytest.raises(CendryError, match=f"must return aware datetimes in UTC; it returned {re.escape(repr(now))}"):
         make(backend=backend, clock=lambda: now).save(stamped)
     assert (stamped.id, backend.calls) == (None, [])
 
@@ -420,7 +420,7 @@ FIRST_TYPE_ERROR = "update() takes an instance and changes, or a class, an id an
         (({"mayor.nam": 1},), UnknownFieldError, "City has no field 'mayor.nam'. Did you mean 'mayor.name'?"),
         (({Area.name: "x"},), TypeError, "Area.name is a field of Area, not of City."),
         (({5: "x"},), TypeError, "update takes a field of City (City.name, 'name' or FieldPath), not 5."),
-        (({"id": "x"},), CendryError, "The id of a document can't be updated; save() this City under another."),
+        (({"id": "x"},), CendryError, "The id of a document can't be updated; save() this City under another id."),
         (({City.id: "x"},), CendryError, "The id of a document can't be updated"),
         (({"population": "x"},), InvalidValueError, "City.population: expected int, found str 'x'."),
         (({"population": None},), InvalidValueError, "City.population: expected int, found None."),
@@ -428,12 +428,12 @@ FIRST_TYPE_ERROR = "update() takes an instance and changes, or a class, an id an
         (
             ({"mayor": None, "mayor.since": 2},),
             CendryError,
-            "The update of City names 'mayor' and 'mayor.since', which lies in it; name one of them.",
+            "The update of City names 'mayor' and 'mayor.since', which is inside it; name only one of them.",
         ),
         (
             ({City.attributes["k"]: {}, FieldPath("attributes", "k", "x"): Increment(1)},),
             CendryError,
-            "names 'attributes.k' and 'attributes.k.x', which lies in it",
+            "names 'attributes.k' and 'attributes.k.x', which is inside it",
         ),
         (
             ({"name": DELETE_FIELD},),
@@ -447,7 +447,7 @@ FIRST_TYPE_ERROR = "update() takes an instance and changes, or a class, an id an
         (({"name": ArrayUnion(["x"])},), InvalidValueError, "City.name: expected str, found ArrayUnion."),
         (({"regions": ArrayUnion([1])},), InvalidValueError, "City.regions: expected str, found int 1."),
         (({"name": SERVER_TIMESTAMP},), InvalidValueError, "City.name: expected str, found datetime"),
-        ((), TypeError, "update() takes changes or fields=, one of them: update(city, {City.name: 'x'})."),
+        ((), TypeError, "update() takes either changes or fields=: update(city, {City.name: 'x'})."),
         ((5,), TypeError, "update() takes changes as a dict ({City.name: 'x'}), not 5."),
         ((dict,), TypeError, "update() takes changes as a dict"),
         (({}, {}), TypeError, FIRST_TYPE_ERROR),
@@ -492,7 +492,7 @@ def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: An
         (
             lambda ctx, sf: ctx.update(sf, {"name": "x"}, fields=["name"]),
             TypeError,
-            "update() takes changes or fields=, one of them",
+            "update() takes either changes or fields=",
         ),
         (lambda ctx, sf: ctx.update(City, "SF", fields=["name"]), TypeError, "fields= names fields of an instance"),
         (lambda ctx, sf: ctx.update(sf, fields="name"), TypeError, "fields= takes a list of fields, not 'name'."),
@@ -505,7 +505,7 @@ def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: An
         (
             lambda ctx, sf: ctx.delete(Ref.from_path("cities/SF")),
             CendryError,
-            "doesn't know the model of its document; say ref.as_model(City).",
+            "doesn't know the model of its document; use ref.as_model(City).",
         ),
         (lambda ctx, sf: ctx.delete(5), TypeError, "Expected an instance of a Model, not 5."),
         (lambda ctx, sf: ctx.save(City), TypeError, "Expected an instance of a Model, not <class"),
@@ -516,12 +516,12 @@ def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: An
             CendryError,
             "This Area has no id; set one, or save() it first.",
         ),
-        (lambda ctx, sf: ctx.save(City(id="a/b", name="x")), InvalidDocumentIdError, "'a/b' is no legal document id"),
-        (lambda ctx, sf: ctx.save(Area(name="x")), CendryError, "Area is a subcollection of City: say which document"),
+        (lambda ctx, sf: ctx.save(City(id="a/b", name="x")), InvalidDocumentIdError, "'a/b' is not a valid document"),
+        (lambda ctx, sf: ctx.save(Area(name="x")), CendryError, "Area is a subcollection of City: pass the document"),
         (
             lambda ctx, sf: ctx.save(Area(id="a", name="x")),
             CendryError,
-            "Area is a subcollection of City: say which document",
+            "Area is a subcollection of City: pass the document",
         ),
         (
             lambda ctx, sf: ctx.save(Area(name="x"), parent=City(name="no id")),
@@ -531,7 +531,7 @@ def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: An
         (
             lambda ctx, sf: ctx.save(Area(name="x"), parent=Ref(Stamped, "x")),
             CendryError,
-            "'stamped/x' is no document of that collection.",
+            "'stamped/x' is not a document of that collection.",
         ),
         (
             lambda ctx, sf: ctx.save(sf, if_unchanged="x"),
@@ -546,7 +546,7 @@ def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: An
         (
             lambda ctx, sf: ctx.delete(City, "SF", if_unchanged=True),
             CendryError,
-            "if_unchanged=True needs an instance; with a class and an id, give the update time.",
+            "if_unchanged=True needs an instance; with a class and an id, pass the update time.",
         ),
     ],
 )

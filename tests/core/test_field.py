@@ -219,17 +219,17 @@ def test_attributes_of_what_has_no_fields() -> None:
 
 
 def test_keys_of_what_has_nothing_inside() -> None:
-    message = "City.name is str; there is nothing inside it to name 'k'."
+    message = "City.name is str; it contains no field or key 'k'."
     assert message == refusal(TypeError, lambda: City.name["k"])  # type: ignore[misc]
-    assert "City.id is str; there is nothing inside" in refusal(TypeError, lambda: City.id["k"])  # type: ignore[misc]
-    assert "there is nothing inside it to name 'left'" in refusal(TypeError, lambda: City.pair["left"])  # type: ignore[misc]
+    assert "City.id is str; it contains no field or key" in refusal(TypeError, lambda: City.id["k"])  # type: ignore[misc]
+    assert "it contains no field or key 'left'" in refusal(TypeError, lambda: City.pair["left"])  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("key", [0, slice(1), None, City])
 def test_an_element_of_an_array_is_no_field(key: Any) -> None:
     message = refusal(TypeError, lambda: City.regions[key])  # type: ignore[misc]
     assert f"City.regions[{key!r}]: write City.regions[Map.field] for a field of an embedded map" in message
-    assert "array_contains() looks at all." in message
+    assert "array_contains() checks all." in message
 
 
 def test_a_field_of_another_map() -> None:
@@ -239,7 +239,7 @@ def test_a_field_of_another_map() -> None:
     assert "Mayor.since is a field of Mayor, but City.plain holds Person." == refusal(
         TypeError, lambda: City.plain[Mayor.since]
     )
-    assert "Street.name is a field of Street, but City.regions is no embedded map." == refusal(
+    assert "Street.name is a field of Street, but City.regions is not an embedded map." == refusal(
         TypeError,
         lambda: City.regions[Street.name],  # type: ignore[misc]
     )

@@ -490,7 +490,7 @@ def test_fields_are_not_compared_with_what_is_for_writes(value: Any) -> None:
 
 
 def test_a_comparison_needs_a_field_an_operator_and_a_fitting_value() -> None:
-    assert "'~' is no operator of Firestore; there are !=, <, <=, ==" in refusal(
+    assert "'~' is not a Firestore operator; the operators are !=, <, <=, ==" in refusal(
         ValueError,
         lambda: Comparison(City.a, "~", 3),  # type: ignore[arg-type]
     )
@@ -506,7 +506,7 @@ def test_a_comparison_needs_a_field_an_operator_and_a_fitting_value() -> None:
 
 
 def test_the_base_of_filters_is_no_filter() -> None:
-    assert "Filter is no filter by itself." == refusal(TypeError, lambda: hash(Filter()))
+    assert "Filter is not a filter by itself." == refusal(TypeError, lambda: hash(Filter()))
 
 
 @pytest.mark.parametrize(
@@ -514,14 +514,14 @@ def test_the_base_of_filters_is_no_filter() -> None:
     [
         (
             True,
-            f"True is no filter. It comes from a comparison of plain values, or from 'and', 'or', 'not'. {SPELLING}",
+            f"True is not a filter. It comes from a comparison of plain values, or from 'and', 'or', 'not'. {SPELLING}",
         ),
-        (City.a, "City.a is no filter. Compare the field with a value: City.a == ..., City.a.is_not_null()."),
-        (City.a.asc(), "City.a.asc() is no filter. Orders go to order_by."),
-        ("a", "'a' is no filter. Write City.name == 'x', or FieldFilter('name', '==', 'x') with the stored name."),
-        (None, "None is no filter. Write City.name == 'x'"),
-        (City, "City'> is no filter."),
-        (b"x", "b'x' is no filter."),
+        (City.a, "City.a is not a filter. Compare the field with a value: City.a == ..., City.a.is_not_null()."),
+        (City.a.asc(), "City.a.asc() is not a filter. Orders go to order_by."),
+        ("a", "'a' is not a filter. Write City.name == 'x', or FieldFilter('name', '==', 'x') with the stored name."),
+        (None, "None is not a filter. Write City.name == 'x'"),
+        (City, "City'> is not a filter."),
+        (b"x", "b'x' is not a filter."),
     ],
     ids=repr,
 )
@@ -564,7 +564,7 @@ def test_what_looks_like_a_field_filter_is_one(op_string: Any, op: Any) -> None:
 
 
 def test_unknown_operators_of_a_field_filter_are_refused() -> None:
-    assert "'~' is no operator of Firestore" in refusal(
+    assert "'~' is not a Firestore operator" in refusal(
         TypeError, lambda: as_filter(like(field_path="a", op_string="~", value=1))
     )
 
@@ -597,7 +597,7 @@ def test_the_filters_of_the_sdk() -> None:
         assert Comparison(FieldPath("a", "b"), expected) == as_filter(sdk.FieldFilter("a.b", op, value))  # type: ignore[arg-type]
     for op in ("array_contains", "array_contains_any", "in", "not-in"):
         assert op.replace("_", "-") == as_filter(sdk.FieldFilter("a", op, [1])).op  # type: ignore[attr-defined]
-    assert "is no filter" in refusal(TypeError, lambda: as_filter(sdk.FieldFilter))
+    assert "is not a filter" in refusal(TypeError, lambda: as_filter(sdk.FieldFilter))
 
 
 # Orders
@@ -624,7 +624,7 @@ def test_what_is_taken_as_an_order() -> None:
 
 @pytest.mark.parametrize("value", [3, None, True, ONE, City])
 def test_what_is_no_order_is_refused(value: Any) -> None:
-    assert "is no order. Write City.name.asc(), City.name.desc() or 'name'." in refusal(
+    assert "is not an order. Write City.name.asc(), City.name.desc() or 'name'." in refusal(
         TypeError, lambda: as_order(value)
     )
     assert "Asc takes a field (City.name), its declared name, or a FieldPath, not " in refusal(

@@ -561,14 +561,14 @@ def test_an_instance_without_id_has_no_path() -> None:
 def test_an_instance_of_an_abstract_model_has_no_path() -> None:
     with pytest.raises(CendryError) as caught:
         Owned(id="x", owner="me")._cendry_path()
-    assert "Owned is abstract: its instances are no documents." == str(caught.value)
+    assert "Owned is abstract: its instances are not documents." == str(caught.value)
 
 
 def test_an_instance_whose_parent_is_not_known_has_no_path() -> None:
     class Area(Model, collection="areas", parent=City):
         name: Field[str]
 
-    with pytest.raises(CendryError, match="say which document it belongs to"):
+    with pytest.raises(CendryError, match="pass the document that it belongs to"):
         Area(id="x", name="y")._cendry_path()
 
 

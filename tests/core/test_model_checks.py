@@ -54,7 +54,7 @@ def refusal_of(annotations: dict[str, Any], **values: Any) -> str:
         (dict[str, list[set[int]]], "Bad.x: list[set[int]] has an array directly in an array"),
         (Sequence[int], "Bad.x: Firestore can't hold Sequence[int]; use list[...]."),
         (Shade, "Bad.x: Shade.NONE has a value that Firestore can't hold as such"),
-        (int | float | str | date | datetime, "has no clear reading: two of its members are stored as timestamp"),
+        (int | float | str | date | datetime, "is ambiguous: two of its members are stored as timestamp"),
         (Ref[int], "must name a Model; int has no documents"),  # type: ignore[type-var]
     ],
     ids=str,
@@ -91,7 +91,7 @@ def test_an_enum_is_checked_as_it_is_stored() -> None:
             "Bad.x: name 'Feild' is not defined in the annotation 'Feild'; an annotation must be Field[...]",
         ),
         ("cendry.Field[str]", "Bad.x: name 'cendry' is not defined in the annotation 'cendry.Field'"),
-        ("Field[str", "Bad.x: the annotation 'Field[str' is no Python expression."),
+        ("Field[str", "Bad.x: the annotation 'Field[str' is not a Python expression."),
         ("Field['str' | None]", "Bad.x: unsupported operand type(s) for |: 'str' and 'NoneType'."),
         ("Field[1 / 0]", "Bad.x: division by zero."),
         ("Annotated[int]", "Bad.x: Annotated"),
@@ -103,7 +103,7 @@ def test_an_annotation_that_declares_no_field(annotation: Any, message: str) -> 
 
 
 def test_field_without_annotation() -> None:
-    message = "Bad.x: it has field() and no annotation; write name: Field[...] = field(...)."
+    message = "Bad.x: it has field() but no annotation; write name: Field[...] = field(...)."
     assert message == refusal_of({}, x=field(default=3))
 
 
@@ -113,9 +113,15 @@ def test_field_without_annotation() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("id", "Bad.id: every Model has an id of its own; name the field otherwise."),
-        ("__thing__", "Bad.__thing__: the name is reserved: dunders and _cendry... are not for fields."),
-        ("_cendry_x", "Bad._cendry_x: the name is reserved: dunders and _cendry... are not for fields."),
+        ("id", "Bad.id: every Model has an id of its own; rename the field."),
+        (
+            "__thing__",
+            "Bad.__thing__: the name is reserved: fields can't have dunder names or names that start with _cendry.",
+        ),
+        (
+            "_cendry_x",
+            "Bad._cendry_x: the name is reserved: fields can't have dunder names or names that start with _cendry.",
+        ),
     ],
 )
 def test_reserved_names(name: str, message: str) -> None:
@@ -141,11 +147,11 @@ def test_a_map_may_have_an_id_but_not_give_it_to_a_model() -> None:
     [
         ("id", "Bad.x: the alias 'id' shadows the document's id."),
         ("y", "Bad.x: the alias 'y' shadows the field of that name."),
-        ("z2", "Bad.z: it has the stored name of 'x', 'z2'."),
-        ("", "Bad.x: the stored name '' is not legal: a key must not be empty."),
-        ("__x__", "Bad.x: the stored name '__x__' is not legal: keys of the form __...__ are reserved."),
-        ("\ud800", "is not legal: a key must not contain a lone surrogate."),
-        (3, "Bad.x: the stored name 3 is not legal: a key must be a str, not int."),
+        ("z2", "Bad.z: it has the same stored name as 'x': 'z2'."),
+        ("", "Bad.x: the stored name '' is not valid: a key must not be empty."),
+        ("__x__", "Bad.x: the stored name '__x__' is not valid: keys of the form __...__ are reserved."),
+        ("\ud800", "is not valid: a key must not contain a lone surrogate."),
+        (3, "Bad.x: the stored name 3 is not valid: a key must be a str, not int."),
     ],
 )
 def test_an_alias_that_cannot_be(alias: str, message: str) -> None:
@@ -190,22 +196,22 @@ def test_an_inherited_alias_counts() -> None:
     [
         (
             {"default": [], "alias": "l"},
-            "Bad.x: its default, of type list, can change, and all instances would share it",
+            "Bad.x: its default, of type list, is mutable, and all instances would share it",
         ),
-        ({"default": {}}, "Bad.x: its default, of type dict, can change"),
-        ({"default": set()}, "Bad.x: its default, of type set, can change"),
+        ({"default": {}}, "Bad.x: its default, of type dict, is mutable"),
+        ({"default": set()}, "Bad.x: its default, of type set, is mutable"),
         ({"default": 1, "default_factory": int}, "Bad.x: it has both default= and default_factory=."),
         ({"default_factory": 3}, "Bad.x: default_factory= takes a function without arguments, not 3."),
-        ({"enum_by": "label"}, "Bad.x: enum_by= is 'value' or 'name', not 'label'."),
+        ({"enum_by": "label"}, "Bad.x: enum_by= must be 'value' or 'name', not 'label'."),
         (
             {"auto_now": True, "auto_now_add": True},
-            "Bad.x: auto_now= includes what auto_now_add= does; give one of them.",
+            "Bad.x: auto_now= includes auto_now_add=; use only one of them.",
         ),
         ({"auto_now": True, "default": 3}, "Bad.x: a field with auto_now= or auto_now_add= is None by default"),
         ({"auto_now": True, "default": None}, "Bad.x: a field with auto_now= or auto_now_add= is None by default"),
         ({"auto_now_add": True, "default_factory": int}, "Bad.x: a field with auto_now= or auto_now_add= is None"),
-        ({"auto_now": True}, "Bad.x: auto_now= sets the time, and Any is no datetime, date or time."),
-        ({"auto_now_add": True}, "Bad.x: auto_now_add= sets the time, and Any is no datetime, date or time."),
+        ({"auto_now": True}, "Bad.x: auto_now= sets the time, and Any is not a datetime, date or time."),
+        ({"auto_now_add": True}, "Bad.x: auto_now_add= sets the time, and Any is not a datetime, date or time."),
     ],
 )
 def test_options_that_do_not_fit(options: Any, message: str) -> None:
@@ -213,7 +219,7 @@ def test_options_that_do_not_fit(options: Any, message: str) -> None:
 
 
 def test_a_plain_default_that_can_change() -> None:
-    assert "Bad.x: its default, of type list, can change" in refusal_of({"x": Field[Any]}, x=[])
+    assert "Bad.x: its default, of type list, is mutable" in refusal_of({"x": Field[Any]}, x=[])
 
 
 def test_a_default_that_is_a_map_can_change_unless_it_is_frozen() -> None:
@@ -223,7 +229,7 @@ def test_a_default_that_is_a_map_can_change_unless_it_is_frozen() -> None:
     class Fixed(Map, frozen=True):
         x: Field[int]
 
-    assert "Bad.p: its default, of type Point, can change" in refusal_of(
+    assert "Bad.p: its default, of type Point, is mutable" in refusal_of(
         {"p": Field[Point]}, p=field(default=Point(x=1))
     )
 
@@ -262,7 +268,7 @@ def test_field_of_dataclasses() -> None:
 
 
 def test_slots_hold_no_fields() -> None:
-    assert "Bad.x: __slots__ can't hold fields; leave it out." == refusal_of({"x": Field[int]}, __slots__=("x",))
+    assert "Bad.x: __slots__ can't hold fields; remove it." == refusal_of({"x": Field[int]}, __slots__=("x",))
 
 
 # Class keywords
@@ -273,7 +279,7 @@ def test_a_model_needs_a_collection() -> None:
         class Nowhere(Model):
             x: Field[int]
 
-    assert 'Nowhere: a Model needs collection="...", which is never guessed; or abstract=True, if it is' in refusal(
+    assert 'Nowhere: a Model needs collection="...", which is never guessed, or abstract=True if it is' in refusal(
         define
     )
 
@@ -286,7 +292,7 @@ def test_a_model_needs_a_collection() -> None:
 
 @pytest.mark.parametrize("collection", ["", "a/b", ".", "..", "__x__", "\0", "x" * 1501, "\ud800", 3])
 def test_a_collection_name_that_is_no_legal_id(collection: str) -> None:
-    with pytest.raises(TypeError, match=r"Bad: .* is no legal collection name: ") as caught:
+    with pytest.raises(TypeError, match=r"Bad: .* is not a valid collection name: ") as caught:
         type(Model)("Bad", (Model,), {"__qualname__": "Bad"}, collection=collection)  # type: ignore[misc]
     assert isinstance(caught.value.__cause__, InvalidDocumentIdError)
 
@@ -306,13 +312,13 @@ def test_a_map_takes_no_keywords_of_models(keyword: str) -> None:
 
 
 def test_extra_is_one_of_three() -> None:
-    message = "Bad: extra= is 'ignore', 'forbid' or 'keep', not 'drop'."
+    message = "Bad: extra= must be 'ignore', 'forbid' or 'keep', not 'drop'."
     assert message == refusal(lambda: type(Map)("Bad", (Map,), {}, extra="drop"))  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("parent", ["City", 3, Map, Model])
 def test_the_parent_is_a_model_with_a_collection(parent: Any) -> None:
-    message = "Bad: parent= takes the Model of the documents above, one that has a collection, not "
+    message = "Bad: parent= takes the Model of the parent documents, with a collection, not "
     assert message in refusal(lambda: type(Model)("Bad", (Model,), {}, collection="bad", parent=parent))  # type: ignore[misc]
 
 
@@ -380,7 +386,7 @@ def test_a_dataclass_is_no_base() -> None:
         class Thing(Plain, Map):
             pass
 
-    assert "Plain is a dataclass; to bring fields into a model, it must be a Map." in refusal(define)
+    assert "Plain is a dataclass; to contribute fields to a model, it must be a Map." in refusal(define)
 
 
 @pytest.mark.parametrize(
@@ -405,7 +411,7 @@ def test_a_plain_base_that_hides_an_inherited_field_is_refused() -> Any:
 
 def test_a_method_cannot_hide_the_id() -> None:
     message = refusal_of({}, id=property(lambda self: "x"))
-    assert "Bad.id: every Model has an id of its own; name the attribute otherwise." == message
+    assert "Bad.id: every Model has an id of its own; rename the attribute." == message
 
 
 def test_a_class_variable_cannot_hide_an_inherited_field() -> None:

@@ -46,8 +46,8 @@ def test_illegal_ids_are_refused_with_the_reason(value: Any, reason: str) -> Non
     with pytest.raises(InvalidDocumentIdError) as caught:
         check_document_id(value)
     assert (value, reason) == (caught.value.value, caught.value.reason)
-    assert "is no legal document id: " in str(caught.value)
-    with pytest.raises(InvalidDocumentIdError, match="is no legal collection name: "):
+    assert "is not a valid document id: " in str(caught.value)
+    with pytest.raises(InvalidDocumentIdError, match="is not a valid collection name: "):
         check_collection_id(value)
 
 
@@ -72,7 +72,7 @@ def test_collections_have_no_integer_names() -> None:
 def test_a_long_value_is_shortened_in_the_message() -> None:
     with pytest.raises(InvalidDocumentIdError) as caught:
         check_document_id("x" * 2000)
-    assert "... (2002 characters) is no legal document id" in str(caught.value)
+    assert "... (2002 characters) is not a valid document id" in str(caught.value)
     assert len(str(caught.value)) < 250
 
 
@@ -146,7 +146,7 @@ def test_field_paths_are_read(text: str, segments: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("text", ["", ".", "a.", ".a", "a..b", "`a", "`a`b", "a.`b`c"])
 def test_what_is_no_field_path_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no field path"):
+    with pytest.raises(ValueError, match="is not a field path"):
         FieldPath.parse(text)
 
 
@@ -178,9 +178,9 @@ def test_field_paths_are_values() -> None:
     ("segments", "message"),
     [
         ((), "FieldPath takes at least one segment."),
-        (("a", ""), "'' is no legal segment of a field path: a key must not be empty."),
-        (("__x__",), "'__x__' is no legal segment of a field path: keys of the form __...__ are reserved."),
-        ((3,), "3 is no legal segment of a field path: a key must be a str, not int."),
+        (("a", ""), "'' is not a valid segment of a field path: a key must not be empty."),
+        (("__x__",), "'__x__' is not a valid segment of a field path: keys of the form __...__ are reserved."),
+        ((3,), "3 is not a valid segment of a field path: a key must be a str, not int."),
     ],
 )
 def test_illegal_segments_are_refused(segments: tuple[Any, ...], message: str) -> None:

@@ -219,11 +219,11 @@ def test_read_time_is_utc() -> None:
 @pytest.mark.parametrize(
     ("query", "error", "message"),
     [
-        (Query(Area), CendryError, "Area is a subcollection of City: say which document it belongs to with parent=."),
+        (Query(Area), CendryError, "Area is a subcollection of City: pass the document that it belongs to as parent=."),
         (
             Query(City, City.id == "a/b"),
             InvalidDocumentIdError,
-            "'a/b' is no legal document id: it contains '/', which separates path segments.",
+            "'a/b' is not a valid document id: it contains '/', which separates path segments.",
         ),
         (Query(City, City.id == 5), InvalidDocumentIdError, "it must be a str, not int"),  # type: ignore[arg-type]
         (
@@ -246,13 +246,13 @@ def test_read_time_is_utc() -> None:
         (
             Query(City, order_by=["population", "name"], start_at={"name": "x"}),
             CendryError,
-            "The cursor has values for 'name', and the query sorts by 'population' before that. "
-            "A cursor has values for the first orders of its query, none left out.",
+            "The cursor has values for 'name', but the query sorts by 'population' before that. "
+            "A cursor needs values for the first orders of its query, without gaps.",
         ),
         (
             Query(City, order_by="population", start_at={"population": 1, "id": "a", "name": "x"}),
             CendryError,
-            "The cursor has a value for 'name', and the query doesn't sort by that; add order_by.",
+            "The cursor has a value for 'name', but the query doesn't sort by it; add order_by.",
         ),
         (
             Query(City, order_by="population", start_at={"population": "x"}),

@@ -141,7 +141,7 @@ def test_the_binding_takes_no_part_in_equality_repr_and_pickle() -> None:
         assert repr(bound) == "Query(City, City.name == 'a')"
         revived = pickle.loads(pickle.dumps(bound))
         assert revived == bound
-        with pytest.raises(CendryError, match=r"^This query is bound to no context, .* use ctx\.select\(query\)\.$"):
+        with pytest.raises(CendryError, match=r"^This query is not bound to a context, .* use ctx\.select\(query\)\.$"):
             revived.first()
 
 
@@ -175,10 +175,10 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
     (lambda: Query(5), TypeError, "A query takes a Model class first, not 5."),  # type: ignore[arg-type]
     (lambda: Query(Mayor), TypeError, "A query takes a Model class first, not <class 'core.documents.Mayor'>."),  # type: ignore[type-var]
     (lambda: Query(Base), TypeError, "Base is abstract: it has no collection to query."),
-    (lambda: Query(City, True), TypeError, "True is no filter."),  # type: ignore[arg-type]
-    (lambda: Query(City, "name"), TypeError, "'name' is no filter."),  # type: ignore[arg-type]
-    (lambda: Query(City, City.name), TypeError, "City.name is no filter."),  # type: ignore[arg-type]
-    (lambda: Query(City, [City.name == "a", 5]), TypeError, "5 is no filter."),  # type: ignore[list-item]
+    (lambda: Query(City, True), TypeError, "True is not a filter."),  # type: ignore[arg-type]
+    (lambda: Query(City, "name"), TypeError, "'name' is not a filter."),  # type: ignore[arg-type]
+    (lambda: Query(City, City.name), TypeError, "City.name is not a filter."),  # type: ignore[arg-type]
+    (lambda: Query(City, [City.name == "a", 5]), TypeError, "5 is not a filter."),  # type: ignore[list-item]
     (lambda: Query(City, Area.name == "a"), TypeError, "Area.name is a field of Area, not of City."),
     (
         lambda: Query(City, Mayor.name == "a"),
@@ -192,7 +192,11 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
         UnknownFieldError,
         "City has no field 'popluation'. Did you mean 'population'?",
     ),
-    (lambda: Query(City, order_by=5), TypeError, "5 is no order. Write City.name.asc(), City.name.desc() or 'name'."),  # type: ignore[arg-type]
+    (
+        lambda: Query(City, order_by=5),  # type: ignore[arg-type]
+        TypeError,
+        "5 is not an order. Write City.name.asc(), City.name.desc() or 'name'.",
+    ),
     (lambda: Query(City, limit=0), ValueError, "limit takes 1 or more, not 0."),
     (lambda: Query(City, limit=True), TypeError, "limit takes an int, not True."),
     (lambda: Query(City).limit_to_last(-1), ValueError, "limit_to_last takes 1 or more, not -1."),
@@ -233,17 +237,18 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
     (
         lambda: repr(Query(City, order_by="mayor.name", start_at=SF)),
         CendryError,
-        "This City (id 'SF') has no value at 'mayor.name'.",
+        "This City (id 'SF') has no value for 'mayor.name'.",
     ),
     (
         lambda: repr(Query(City, order_by=City.attributes["k"], start_at=SF)),
         CendryError,
-        "This City (id 'SF') has no value at 'attributes.k'.",
+        "This City (id 'SF') has no value for 'attributes.k'.",
     ),
     (
         lambda: repr(Query(City, order_by=FieldPath("x"), start_at=SF)),
         CendryError,
-        "FieldPath('x') is a stored path, and an instance is asked by Python names: use a declared field of City.",
+        "FieldPath('x') is a stored path, but values of an instance are found by Python name: "
+        "use a declared field of City.",
     ),
 ]
 

@@ -78,12 +78,12 @@ def test_parents_are_instances_or_references() -> None:
 def test_a_declared_parent_is_held_to() -> None:
     assert "cities/SF" == check_parent(Area, "cities/SF")
     assert None is check_parent(City, None)
-    with pytest.raises(CendryError, match="Area is a subcollection of City: say which document"):
+    with pytest.raises(CendryError, match="Area is a subcollection of City: pass the document"):
         check_parent(Area, None)
-    with pytest.raises(CendryError, match="'towns/x' is no document of that collection"):
+    with pytest.raises(CendryError, match="'towns/x' is not a document of that collection"):
         check_parent(Area, "towns/x")
 
 
 def test_what_has_no_collection_has_no_documents() -> None:
-    with pytest.raises(TypeError, match="has no collection: it is no Model, or an abstract one"):
+    with pytest.raises(TypeError, match="has no collection: it is not a Model, or it is abstract"):
         document_path(Tag, "x")

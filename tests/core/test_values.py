@@ -84,7 +84,7 @@ def test_numeric_transforms_take_64_bit_numbers(kind: Any) -> None:
         kind(True)
     with pytest.raises(TypeError, match=f"{kind.__name__} takes an int or a float, not '1'."):
         kind("1")
-    with pytest.raises(ValueError, match=f"{kind.__name__} takes integers of 64 bits, not {2**63}."):
+    with pytest.raises(ValueError, match=f"{kind.__name__} takes 64-bit integers, not {2**63}."):
         kind(2**63)
 
 

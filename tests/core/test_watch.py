@@ -155,7 +155,7 @@ def test_without_on_error_errors_are_logged(
         ctx.on_snapshot(City, "a", fails).close()
         ctx.on_snapshot(City, "a", fails, on_error=fails).close()
     assert [record.name for record in caplog.records] == ["cendry"] * 2
-    assert "A listener met an error, and there was no on_error to tell." in caplog.text
+    assert "An error occurred in a listener without on_error." in caplog.text
     assert "ValueError: mine" in caplog.text
 
 

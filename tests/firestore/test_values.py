@@ -59,7 +59,7 @@ def test_a_reference_into_another_database_is_read_with_its_database(db: Databas
 
 def test_a_reference_into_another_database_is_not_written(db: Database) -> None:
     foreign = Ref.from_path("cities/SF", database="projects/other/databases/there")
-    with pytest.raises(ForeignReferenceError, match="points into another database than 'projects/") as caught:
+    with pytest.raises(ForeignReferenceError, match="points into a database other than 'projects/") as caught:
         db.commit(Set("values/one", {"values": [foreign]}))
     assert foreign == caught.value.reference
     assert [] == db.run(QueryPlan("values"))

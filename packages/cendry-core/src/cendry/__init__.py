@@ -1,7 +1,7 @@
 """Cendry: a typed object-document mapper for Firestore.
 
-Names are looked up when they are first used: who shares models pays for no contexts, and who imports a backend for
-nothing but what that needs.
+Names are imported when they are first used: a program that only defines models does not load contexts, and a backend
+loads only what it needs.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ else:
             return _lazy.module(name)
         else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=None)
-        # Asked for once, it is an attribute like any other.
+        # From now on it is an ordinary attribute.
         globals()[name] = found
         return found
 

@@ -1,4 +1,4 @@
-"""Python values as filters and cursors hold them: copied on the way in, compared by type and value, shown as source."""
+"""Python values as filters and cursors hold them: copied on input, compared by type and value, shown as source."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ ATOMS: Final[frozenset[type[Any]]] = frozenset(
         Decimal, UUID, GeoPoint, Vector, Ref, FieldPath,
     }
 )  # fmt: skip
-"""Types whose values can't change, so that they need no copy."""
+"""Types whose values are immutable and need no copy."""
 
 
 class _ByEquality:
-    """Stands for a value that can't be hashed and has no parts that are known here."""
+    """Stands for an unhashable value whose parts are unknown."""
 
     __slots__ = ("value",)
 
@@ -41,7 +41,7 @@ class _ByEquality:
 
 
 def own_copy(value: Any) -> Any:
-    """A copy that shares nothing that can change with `value`."""
+    """A copy that shares nothing mutable with `value`."""
     kind = cast("Any", type(value))
     if kind in ATOMS:
         return value
@@ -55,7 +55,7 @@ def own_copy(value: Any) -> Any:
         return set(value)
     try:
         return copy.deepcopy(value)
-    except Exception:  # Any error can come out of a foreign object; one that refuses to be copied is kept as it is.
+    except Exception:  # Foreign objects can raise anything; one that can't be copied is kept as it is.
         return value
 
 
@@ -65,7 +65,7 @@ def freeze(value: Any) -> Any:
     if kind is float:
         return (float, "nan") if math.isnan(value) else (float, value)
     if kind is Decimal:
-        # 1.0 and 1.00 are equal to Python and stored as different strings.
+        # 1.0 and 1.00 are equal in Python, but stored as different strings.
         return (Decimal, str(value))
     if isinstance(value, (list, tuple, Vector)):
         return (kind, tuple(map(freeze, cast("Iterable[Any]", value))))
@@ -88,12 +88,12 @@ def freeze(value: Any) -> Any:
 
 
 def class_name(cls: type[Any]) -> str:
-    """The name under which source code finds a class; one defined in a function has no better than its own."""
+    """The name of a class in source code; for a class defined in a function, just its own name."""
     return cls.__qualname__.rpartition("<locals>.")[2]
 
 
 def source(value: Any) -> str:
-    """Python source that gives the value again, where its own `repr` would not (NaN, infinities, enum members)."""
+    """Python source that evaluates to the value, where its `repr` would not (NaN, infinities, enum members)."""
     kind = cast("Any", type(value))
     if kind is float:
         return repr(value) if math.isfinite(value) else f"float({str(value)!r})"

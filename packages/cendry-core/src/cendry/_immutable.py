@@ -1,8 +1,8 @@
-"""`@dataclass(frozen=True, slots=True)`, made in a sixth of the time that `dataclasses` takes for it.
+"""`@dataclass(frozen=True, slots=True)`, in a sixth of the time that `dataclasses` needs.
 
-Core has some fifty such classes, and each process that imports it makes them all: with the standard library's own
-decorator they were half of what `import cendry` costs. These are dataclasses all the same: `fields`, `replace`,
-`asdict`, `match`, `copy` and `pickle` know them.
+Core has some fifty such classes, created in each process that imports it: with the standard library's decorator, they
+took half the time of `import cendry`. They are dataclasses all the same: `fields`, `replace`, `asdict`, `match`, `copy`
+and `pickle` work with them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def replace(value: T, **changes: Any) -> T:
-    """A copy of an instance of such a class with other values in some fields; quicker than `dataclasses.replace`.
+    """A copy of an instance of such a class with some fields changed; faster than `dataclasses.replace`.
 
     Raises:
         TypeError: There is no such field.
@@ -31,7 +31,7 @@ else:
     from operator import attrgetter
 
     def dataclass(*, frozen, slots):
-        """As `dataclasses.dataclass`, for classes that are frozen, have slots and derive from no dataclass."""
+        """Like `dataclasses.dataclass`, for classes that are frozen, have slots and do not derive from a dataclass."""
         assert frozen
         assert slots
         return _made
@@ -52,11 +52,11 @@ else:
             return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
         def reduced(self):
-            # By name, and without what is left at its default: fields may come and go between versions.
+            # By name, and without defaults: fields may be added and removed between versions.
             held = {name: getattr(self, name) for name in every}
             return _revive, (type(self), {name: held[name] for name in every if held[name] is not every[name].default})
 
-        # Slots are made with the class, so it has to be made anew.
+        # Slots are created with the class, so the class has to be created again.
         del own["__dict__"], own["__weakref__"]
         names = {"__slots__": tuple(every), "__match_args__": tuple(every), "__qualname__": cls.__qualname__}
         methods = {"__eq__": equal, "__hash__": hashed, "__repr__": described, "__reduce__": reduced}
@@ -69,7 +69,7 @@ else:
         return cls
 
     class _Described:
-        """What `dataclasses` keeps of a class: made by itself, when somebody asks for it."""
+        """The metadata that `dataclasses` keeps on a class, created by it on first access."""
 
         def __init__(self, cls, name, every):
             self.cls = cls
@@ -109,7 +109,7 @@ else:
             return replace if instance is None else replace.__get__(instance, owner)
 
     def _revive(cls, values):
-        """Make an instance again that was pickled."""
+        """Restore a pickled instance."""
         unknown = [name for name in values if name not in cls.__match_args__]
         if unknown:
             raise TypeError(
@@ -128,7 +128,7 @@ else:
         raise FrozenInstanceError(f"cannot delete field {name!r}")
 
     def _getter(names):
-        """A function that gives these attributes as a tuple."""
+        """A function that returns these attributes as a tuple."""
         if len(names) > 1:
             return attrgetter(*names)
         return lambda self: tuple([getattr(self, name) for name in names])
@@ -138,7 +138,7 @@ else:
         parameters, body = ["self"], ["    pass"]
         for name, each in every.items():
             value = name
-            # The slot's own setter, which is quicker than object.__setattr__.
+            # The slot's own setter, which is faster than object.__setattr__.
             names[f"set_{name}"] = getattr(cls, name).__set__
             if each.default is not MISSING:
                 names[f"default_{name}"] = each.default

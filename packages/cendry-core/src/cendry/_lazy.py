@@ -1,4 +1,4 @@
-"""Names that are looked up when they are first used: core's own, and what other distributions bring where installed."""
+"""Names that are imported when they are first used: core's own, and those of other installed distributions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMES: Final[dict[str, tuple[str, str]]] = {
     "MemoryBackend": ("cendry_memory", "memory"),
     "AsyncMemoryBackend": ("cendry_memory", "memory"),
 }
-"""For each name, the package that has it and the extra of `cendry` that installs that."""
+"""For each name, the package that defines it and the extra of `cendry` that installs that package."""
 
 
 _MODULES: Final[dict[str, str]] = {
@@ -48,14 +48,14 @@ _MODULES: Final[dict[str, str]] = {
     "_types.registry": "BaseTypeHandler TypeRegistry default_registry register_type",
     "values": "DELETE_FIELD SERVER_TIMESTAMP ArrayRemove ArrayUnion GeoPoint Increment Maximum Minimum Vector",
 }
-"""For each of core's modules, the names that it has for users."""
+"""For each of core's modules, its public names."""
 
 OWN: Final[dict[str, tuple[str, str]]] = {
     **{name: (module_name, name) for module_name, names in _MODULES.items() for name in names.split()},
     "AsyncTxn": ("_context.aio.transaction", "AsyncTransaction"),
     "Txn": ("_context.sync.transaction", "Transaction"),
 }
-"""For each of core's own names, the module that has it, and what it is called there."""
+"""For each of core's own names, the module that defines it, and its name there."""
 
 
 MODULES: Final = frozenset({"backend", "codec", "convert", "errors", "filters", "paths", "plan", "reference", "values"})
@@ -77,13 +77,13 @@ def load(name: str) -> Any:
     """The object of a lazy name.
 
     Raises:
-        ImportError: The package that has it is not installed; the message names the extra.
+        ImportError: The package that defines it is not installed; the message names the extra.
     """
     package, extra = NAMES[name]
     try:
         module = import_module(package)
     except ModuleNotFoundError as error:
-        # A package that is there and lacks something of its own has another trouble, and says so itself.
+        # If the package is installed and one of its own imports fails, that error is the one to report.
         if error.name != package:
             raise
         raise ImportError(
@@ -102,9 +102,9 @@ def installed() -> list[str]:
 
 def _is_there(package: str) -> bool:
     if package in sys.modules:
-        # A None there is how imports are blocked.
+        # None in sys.modules blocks an import.
         return bool(sys.modules[package])
     try:
         return find_spec(package) is not None
-    except ImportError:  # Some finders raise where others give None.
+    except ImportError:  # Some finders raise where others return None.
         return False

@@ -1,28 +1,28 @@
-"""The backend protocol: what a database must answer for contexts to work on it. Values in, values out.
+"""The backend protocol: the interface that contexts need of a database. Values in, values out.
 
 A backend translates plans into its database's own terms and results back; it knows nothing of models, codecs,
-instances or contexts. It raises Cendry's errors where the database's own have a Cendry meaning, with the original
-as `__cause__`, and lets all others pass untouched:
+instances or contexts. It raises Cendry's errors where the database's own have an equivalent, with the original as
+`__cause__`, and lets all others propagate unchanged:
 
 - `DocumentAlreadyExistsError`, `DocumentNotFoundError`, `StaleDocumentError` from `commit`, with the paths of the
   writes that can be at fault;
 - `TransactionContentionError` where the database aborted a call because of contention;
 - `MissingIndexError` from `run` and `aggregate`;
-- `UnsupportedByBackendError`, before anything is sent, for what the database doesn't have.
+- `UnsupportedByBackendError`, before anything is sent, for features that the database doesn't have.
 
-Two things are for backends that can be quicker than by way of dicts; all others leave them out:
+Two optional hooks are for backends that can be faster without dicts:
 
 - results of a class of the backend's own, with the attributes of `StoredDocument` and a class method
-  `reader(codec)`, which gives a function from such a result to an instance with its metadata (as
+  `reader(codec)`, which returns a function from such a result to an instance with its metadata (as
   `results.plain_reader` does);
-- a method `encoder(codec)`, which gives a function from an instance to its stored fields, as a mutable mapping that
-  the backend's own `commit` knows how to send.
+- a method `encoder(codec)`, which returns a function from an instance to its stored fields, as a mutable mapping that
+  the backend's own `commit` can send.
 
-A database whose queries go on by opaque cursors gives results with one more attribute, `cursor` (`bytes`); the plan of
-the next page carries that of the last result as `resume`, and no bound by value.
+A database whose queries continue from opaque cursors returns results with one more attribute, `cursor` (`bytes`); the
+plan of the next page has that of the last result as `resume`, and no bound by value.
 
-A sync backend without an async twin may have a method `async_twin_error()`, which gives the error that `AsyncCendry`
-raises when it is given that backend.
+A sync backend without an async twin may have a method `async_twin_error()`, which returns the error that `AsyncCendry`
+raises for that backend.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from .plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 
 class StoredDocument(Protocol):
-    """What a read gives: `DocumentResult`, or what a backend has instead of it."""
+    """The result of a read: a `DocumentResult`, or a backend's own equivalent."""
 
     @property
     def path(self) -> str:
@@ -45,17 +45,17 @@ class StoredDocument(Protocol):
 
     @property
     def exists(self) -> bool:
-        """Whether there is such a document; quicker than to ask for its data."""
+        """Whether the document exists; faster than reading `data`."""
         ...
 
     @property
     def data(self) -> dict[str, Any] | None:
-        """Its stored fields, owned by the receiver; `None` if there is no such document."""
+        """Its stored fields, owned by the caller; `None` if there is no such document."""
         ...
 
     @property
     def create_time(self) -> datetime | None:
-        """When it was created, to the microsecond, aware; `None` if absent or unknown to the database."""
+        """When it was created, to the microsecond, aware; `None` if absent or if the database keeps no times."""
         ...
 
     @property
@@ -74,8 +74,8 @@ class DocumentResult(NamedTuple):
 
     Attributes:
         path: The document's path.
-        data: Its stored fields, owned by the receiver; `None` if there is no such document.
-        create_time: When it was created, to the microsecond, aware; `None` if absent or unknown to the database.
+        data: Its stored fields, owned by the caller; `None` if there is no such document.
+        create_time: When it was created, to the microsecond, aware; `None` if absent or if the database keeps no times.
         update_time: When it was last changed, likewise.
         read_time: The moment of the read, likewise.
     """
@@ -93,7 +93,7 @@ class DocumentResult(NamedTuple):
 
 
 class CommitResult(NamedTuple):
-    """What a commit gives back.
+    """The result of a commit.
 
     Attributes:
         update_times: For each write, the time of the version it made; `None` for deletes and where the database
@@ -106,7 +106,7 @@ class CommitResult(NamedTuple):
 
 
 class SnapshotResult(NamedTuple):
-    """The state of a listened query or document at one moment.
+    """The state of a query or document that is listened to, at one moment.
 
     Attributes:
         documents: All documents that match, in the order of the plan; for a document that doesn't exist, none.
@@ -119,7 +119,7 @@ class SnapshotResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
-    """How a call may behave; the same for every method.
+    """Options of a call; the same for every method.
 
     Attributes:
         timeout: Seconds that the whole call may take, retries included; `None` for the backend's default.
@@ -144,13 +144,13 @@ class ListenHandle(Protocol):
 class AsyncBackend(Protocol):
     """A database, for the async twin. All methods may be called from several tasks and event loops at once.
 
-    A `transaction` is a handle that `begin` gave, opaque to core. Reads and the commit that are given it are part of
+    A `transaction` is a handle returned by `begin`, opaque to core. Reads and the commit that receive it are part of
     that transaction.
     """
 
     @property
     def name(self) -> str:
-        """How error messages call this backend: `Firestore`."""
+        """The name of this backend in error messages: `Firestore`."""
         ...
 
     @property
@@ -173,7 +173,7 @@ class AsyncBackend(Protocol):
     async def aggregate(
         self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> tuple[int | float | None, ...]:
-        """Compute figures over a query, one for each aggregation of the plan."""
+        """Compute the aggregations of the plan: one result for each."""
         ...
 
     async def commit(
@@ -185,7 +185,7 @@ class AsyncBackend(Protocol):
     async def begin(
         self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
     ) -> Any:
-        """Begin a transaction and give its handle. `retry_of` is the handle of the attempt that was aborted."""
+        """Begin a transaction and return its handle. `retry_of` is the handle of the attempt that was aborted."""
         ...
 
     async def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
@@ -198,14 +198,14 @@ class AsyncBackend(Protocol):
     # sync:     on_snapshot: Callable[[SnapshotResult], None],
     # sync:     on_error: Callable[[BaseException], None],
     # sync: ) -> ListenHandle:
-    # sync:     """Call `on_snapshot` with the first state and with every later one, from a thread of the backend's own.
+    # sync:     """Call `on_snapshot` with the first state and every later one, from one of the backend's threads.
     # sync:
     # sync:     `on_error` is called once if the listener ends and can't reconnect. A `GetPlan` has one path here.
     # sync:     """
     # sync:     ...
 
     async def close(self) -> None:
-        """Release what this backend opened, and nothing that it was given. May be called twice."""
+        """Release what this backend opened, but nothing that was passed to it. May be called twice."""
         ...
 
 
@@ -213,13 +213,13 @@ class AsyncBackend(Protocol):
 class Backend(Protocol):
     """A database, for the sync twin. All methods may be called from several threads at once.
 
-    A `transaction` is a handle that `begin` gave, opaque to core. Reads and the commit that are given it are part of
+    A `transaction` is a handle returned by `begin`, opaque to core. Reads and the commit that receive it are part of
     that transaction.
     """
 
     @property
     def name(self) -> str:
-        """How error messages call this backend: `Firestore`."""
+        """The name of this backend in error messages: `Firestore`."""
         ...
 
     @property
@@ -242,7 +242,7 @@ class Backend(Protocol):
     def aggregate(
         self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> tuple[int | float | None, ...]:
-        """Compute figures over a query, one for each aggregation of the plan."""
+        """Compute the aggregations of the plan: one result for each."""
         ...
 
     def commit(
@@ -252,7 +252,7 @@ class Backend(Protocol):
         ...
 
     def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
-        """Begin a transaction and give its handle. `retry_of` is the handle of the attempt that was aborted."""
+        """Begin a transaction and return its handle. `retry_of` is the handle of the attempt that was aborted."""
         ...
 
     def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
@@ -265,14 +265,14 @@ class Backend(Protocol):
         on_snapshot: Callable[[SnapshotResult], None],
         on_error: Callable[[BaseException], None],
     ) -> ListenHandle:
-        """Call `on_snapshot` with the first state and with every later one, from a thread of the backend's own.
+        """Call `on_snapshot` with the first state and every later one, from one of the backend's threads.
 
         `on_error` is called once if the listener ends and can't reconnect. A `GetPlan` has one path here.
         """
         ...
 
     def close(self) -> None:
-        """Release what this backend opened, and nothing that it was given. May be called twice."""
+        """Release what this backend opened, but nothing that was passed to it. May be called twice."""
         ...
 
 

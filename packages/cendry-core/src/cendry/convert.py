@@ -1,4 +1,4 @@
-"""Models to dicts and back, for everything that is no database: APIs, files, tests. Nothing is sent anywhere."""
+"""Models to dicts and back, for everything but databases: APIs, files, tests. Nothing is sent anywhere."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ def from_dict(
     registry: TypeRegistry | None = None,
     extra: Extra | None = None,
 ) -> M:
-    """Make an instance from a dict, which may come from anywhere and is not kept.
+    """Create an instance from a dict; the dict may come from any source and is not kept.
 
-    Stored values and Python values are both taken (`"OPEN"` and `Status.OPEN`, `"1.5"` and `Decimal("1.5")`, a dict and
-    a `Map`); all are checked as they would be on write.
+    Stored values and Python values are both accepted (`"OPEN"` and `Status.OPEN`, `"1.5"` and `Decimal("1.5")`, a dict
+    and a `Map`); all are checked as on a write.
 
     Args:
         model: A `Model` or a `Map`.
         data: The fields.
-        doc_id: The id of the instance; wins over one in the data.
-        include_id: Whether the data holds the id of a `Model`, under `"id"`.
+        doc_id: The id of the instance; takes precedence over one in the data.
+        include_id: Whether the data contains the id of a `Model`, under `"id"`.
         by_alias: Whether the keys are stored names rather than Python names.
-        registry: The registry of types; the default one if left out.
-        extra: What is done with keys that aren't declared, at any depth: `"forbid"` (the default, whatever the class
-            says), `"ignore"`, or `"keep"`, which is the same here.
+        registry: The type registry; by default `default_registry`.
+        extra: How undeclared keys are handled, at any depth: `"forbid"` (the default, whatever the class declares),
+            `"ignore"`, or `"keep"`, which means the same as `"ignore"` here.
 
     Raises:
         TypeError: Required fields are missing; all of them are listed.
         UnknownFieldError: A key isn't declared, and `extra` is `"forbid"`.
         DecodeError: A value doesn't fit its field.
-        InvalidDocumentIdError: The id is not legal.
+        InvalidDocumentIdError: The id is not valid.
     """
     codec, reading = _prepare(model, data, include_id, by_alias, registry, extra, "from_dict")
     if doc_id is None and reading.id_key:
@@ -64,17 +64,17 @@ def from_dict(
 def to_dict(
     instance: Model | Map, *, by_alias: bool = False, include_id: bool = False, registry: TypeRegistry | None = None
 ) -> dict[str, Any]:
-    """The stored values of an instance in a dict that shares nothing with it.
+    """Return the stored values of an instance as a dict that shares nothing with it.
 
     Args:
         instance: A `Model` or a `Map`.
         by_alias: Whether the keys are stored names rather than Python names, at any depth.
-        include_id: Whether the id of a `Model` stands in it, under `"id"`.
-        registry: The registry of types; the default one if left out.
+        include_id: Whether to include the id of a `Model`, under `"id"`.
+        registry: The type registry; by default `default_registry`.
 
     Raises:
         InvalidValueError: A value doesn't fit its field.
-        TypeError: It is no instance of a model.
+        TypeError: It is not an instance of a model.
     """
     codec = codec_for(type(instance), registry or default_registry)
     found = codec.encode(instance) if by_alias else codec.encode_by_name(instance)
@@ -92,13 +92,13 @@ def validate(
     registry: TypeRegistry | None = None,
     extra: Extra | None = None,
 ) -> list[Problem]:
-    """Everything that is wrong with a dict, each with its path; empty if `from_dict` would take it.
+    """Return all problems of a dict, each with its path; an empty list if `from_dict` would accept it.
 
-    Nothing is built, so what a class's own `__post_init__` refuses is not among it.
+    No instance is created, so errors that a `__post_init__` would raise are not included.
 
     Args:
         model: A `Model` or a `Map`.
-        data: The fields, as `from_dict` takes them.
+        data: The fields, as in `from_dict`.
         include_id: As in `from_dict`.
         by_alias: As in `from_dict`.
         registry: As in `from_dict`.
@@ -110,7 +110,7 @@ def validate(
         try:
             check_document_id(data["id"])
         except ValueError as error:
-            problems.insert(0, Problem("id", "a legal document id", str(error)))
+            problems.insert(0, Problem("id", "a valid document id", str(error)))
     return problems
 
 
@@ -137,7 +137,7 @@ def _reading(by_alias: bool, extra: Extra, id_key: bool) -> Reading:
 
 
 def _error(model: type[Any], problems: list[Problem]) -> Exception:
-    """The one error for all that is wrong: missing fields before unknown keys before values that don't fit."""
+    """The error for all problems: missing fields before unknown keys before values that don't fit."""
     name = model.__qualname__
     missing = [each.path for each in problems if each.code == "missing"]
     unknown = [each for each in problems if each.code == "unknown"]

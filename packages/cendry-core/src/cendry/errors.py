@@ -1,4 +1,4 @@
-"""Every error that Cendry raises of its own. Each message is built here, and nowhere else twice."""
+"""Cendry's own errors. Each message is built in one place."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 
 class CendryError(Exception):
-    """The root of all errors that carry a Cendry meaning.
+    """The base class of Cendry's errors.
 
-    Facts stand as attributes, so that no caller has to parse a message. Errors pickle.
+    Details are available as attributes, so callers never have to parse a message. Errors can be pickled.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -23,13 +23,13 @@ def _revive(kind: type[CendryError], args: tuple[Any, ...], facts: dict[str, Any
 
 
 class _DocumentError(CendryError):
-    """An error about one document, or about one of several that the server didn't single out.
+    """An error about one document, or about one of several if the server doesn't say which.
 
     Attributes:
-        path: The document's path, or `None` where a commit of several doesn't tell which.
+        path: The document's path, or `None` if it is one of several and the server doesn't say which.
         collection: The collection id of that document, or `None`.
         document_id: The id of that document, or `None`.
-        candidates: The paths of all documents that it can be about.
+        candidates: The paths of all documents that the error may be about.
     """
 
     _one = "Document {path!r} is at fault."
@@ -46,14 +46,14 @@ class _DocumentError(CendryError):
 
 
 class DocumentNotFoundError(_DocumentError):
-    """A document that had to exist does not."""
+    """A document that must exist does not."""
 
     _one = "Document {path!r} does not exist. Use find() to get None instead, or save() to write it."
     _several = "One of these documents does not exist; nothing was written: {paths}."
 
     @classmethod
     def all_missing(cls, paths: Sequence[str]) -> DocumentNotFoundError:
-        """The error of a read that had to find all of several documents and didn't find these."""
+        """The error for a read of several documents of which these do not exist."""
         error = cls(*paths)
         if len(paths) > 1:
             error.args = (f"These documents do not exist: {', '.join(map(repr, paths))}.",)
@@ -61,7 +61,7 @@ class DocumentNotFoundError(_DocumentError):
 
     @classmethod
     def by_query(cls, collection: str) -> DocumentNotFoundError:
-        """The error of a query that had to find one document and found none."""
+        """The error for a query that must match one document and matches none."""
         error = cls()
         error.collection = collection
         error.args = (f"The query on {collection!r} matches no document. Use one_or_none() to get None instead.",)
@@ -69,14 +69,14 @@ class DocumentNotFoundError(_DocumentError):
 
 
 class DocumentAlreadyExistsError(_DocumentError):
-    """`create` met a document that is already there; nothing was written."""
+    """A document to be created already exists; nothing was written."""
 
     _one = "Document {path!r} already exists; nothing was written. Use save() to overwrite it."
     _several = "One of these documents already exists; nothing was written: {paths}."
 
 
 class StaleDocumentError(_DocumentError):
-    """A write with `if_unchanged` met a document that has changed since; nothing was written."""
+    """The document of a write with `if_unchanged` has changed since; nothing was written."""
 
     _one = (
         "Document {path!r} has changed since it was read, or was deleted; nothing was written. "
@@ -98,27 +98,27 @@ class MissingIndexError(CendryError):
 
 
 class TransactionContentionError(CendryError):
-    """A commit or a read was aborted because others hold or changed the same documents.
+    """A commit or a read was aborted because other clients lock or changed the same documents.
 
     Attributes:
-        attempts: How often it was tried.
+        attempts: The number of attempts.
     """
 
     def __init__(self, attempts: int = 1) -> None:
         self.attempts = attempts
-        times = "once" if attempts == 1 else f"{attempts} times"
+        tried = "1 attempt" if attempts == 1 else f"{attempts} attempts"
         super().__init__(
-            f"Aborted by contention on the same documents, tried {times}; nothing was written. "
+            f"Aborted by contention on the same documents after {tried}; nothing was written. "
             "Raise max_attempts, or touch fewer documents in one transaction."
         )
 
 
 class InvalidDocumentIdError(CendryError, ValueError):
-    """An id, a collection name or a document path that Firestore can't hold, refused before anything is sent.
+    """An id, a collection name or a document path that Firestore can't store; nothing was sent.
 
     Attributes:
-        value: What was given.
-        reason: Why it is refused.
+        value: The value that was given.
+        reason: Why it is not valid.
     """
 
     def __init__(self, what: str, value: object, reason: str) -> None:
@@ -127,11 +127,11 @@ class InvalidDocumentIdError(CendryError, ValueError):
         shown = repr(value)
         if len(shown) > 120:
             shown = shown[:100] + f"... ({len(shown)} characters)"
-        super().__init__(f"{shown} is no legal {what}: {reason}.")
+        super().__init__(f"{shown} is not a valid {what}: {reason}.")
 
 
 class ForeignReferenceError(CendryError, ValueError):
-    """A reference into another database was to be written or queried for; nothing was sent.
+    """A write or a query contains a reference into another database; nothing was sent.
 
     Attributes:
         reference: The reference.
@@ -142,8 +142,8 @@ class ForeignReferenceError(CendryError, ValueError):
         self.reference = reference
         self.database = database
         super().__init__(
-            f"{reference!r} points into another database than {database!r}; "
-            "Firestore can't follow it there, so it is read but not written."
+            f"{reference!r} points into a database other than {database!r}; "
+            "Firestore can't follow references across databases, so it can be read but not written."
         )
 
 
@@ -153,7 +153,7 @@ class UnknownFieldError(CendryError, TypeError):
     Attributes:
         model: The name of the model.
         field: The name that was given.
-        nearest: Declared names that look like it, best first.
+        nearest: Declared names that are similar, best match first.
     """
 
     def __init__(self, model: str, field: str, nearest: tuple[str, ...] = ()) -> None:
@@ -165,12 +165,12 @@ class UnknownFieldError(CendryError, TypeError):
 
 
 class InvalidValueError(CendryError, TypeError, ValueError):
-    """A value that doesn't fit its field, or that Firestore can't hold; nothing was sent.
+    """A value that doesn't fit its field, or that Firestore can't store; nothing was sent.
 
     Attributes:
         model: The name of the model.
         field: The path of the field.
-        expected: What the field takes.
+        expected: What the field accepts.
         found: What was given.
     """
 
@@ -186,9 +186,9 @@ class DecodeError(CendryError):
     """A stored document that doesn't fit its model.
 
     Attributes:
-        path: The document's path, or `None` where the data came from no document.
+        path: The document's path, or `None` if the data did not come from a document.
         model: The name of the model.
-        field: The path of the first field at fault.
+        field: The path of the first field that doesn't fit.
         expected: What the model declares there.
         found: What is stored there.
     """
@@ -205,10 +205,10 @@ class DecodeError(CendryError):
 
 
 class InvalidRequestError(CendryError, ValueError):
-    """The database refused a read or a write as malformed; nothing was written.
+    """The database rejected a read or a write as malformed; nothing was written.
 
     Attributes:
-        detail: What the database said.
+        detail: The message of the database.
     """
 
     def __init__(self, detail: str) -> None:
@@ -217,10 +217,10 @@ class InvalidRequestError(CendryError, ValueError):
 
 
 class UnsupportedByBackendError(CendryError):
-    """The backend of this context doesn't have the feature; nothing was sent.
+    """The backend of this context does not support a feature; nothing was sent.
 
     Attributes:
-        feature: What was asked for.
+        feature: The feature.
         backend: The name of the backend.
     """
 

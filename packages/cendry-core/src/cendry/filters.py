@@ -1,4 +1,4 @@
-"""Filters and orders as immutable values. Nothing here knows a model, converts a value or asks a database."""
+"""Filters and orders as immutable values. Nothing here knows models, converts values or queries a database."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ _SPELLING: Final = (
 
 
 class ModelField:
-    """A field as it is seen from a class: what filters, orders and changes name.
+    """A field as an attribute of a class, as used in filters, orders and changes.
 
-    The base of `FieldDescriptor`, which has what users see.
+    The base of `FieldDescriptor`, which adds the public interface.
     """
 
     __slots__ = ("_cendry_names", "_cendry_owner")
@@ -58,11 +58,11 @@ class ModelField:
 
 
 class FieldFilterLike(Protocol):
-    """What Firestore's own `FieldFilter` looks like."""
+    """The interface of Firestore's own `FieldFilter`."""
 
     @property
     def field_path(self) -> str:
-        """The stored field, in Firestore's written form; no alias is translated."""
+        """The stored field, in Firestore's string form; aliases are not translated."""
         ...
 
     @property
@@ -72,12 +72,12 @@ class FieldFilterLike(Protocol):
 
     @property
     def value(self) -> Any:
-        """What the field is compared with."""
+        """The value to compare the field with."""
         ...
 
 
 class CompositeLike(Protocol):
-    """What Firestore's own `And` and `Or` look like."""
+    """The interface of Firestore's own `And` and `Or`."""
 
     @property
     def operator(self) -> Any:
@@ -91,12 +91,12 @@ class CompositeLike(Protocol):
 
 
 class Filter:
-    """A condition on documents: a comparison, or several under AND or OR. Immutable; compares by type and value."""
+    """A condition on documents: a comparison, or several joined by AND or OR. Immutable; compares by type and value."""
 
     __slots__ = ()
 
     def _key(self) -> tuple[Any, ...]:
-        raise TypeError(f"{type(self).__name__} is no filter by itself.")
+        raise TypeError(f"{type(self).__name__} is not a filter by itself.")
 
     def __and__(self, other: FilterLike) -> And:
         return And(self, other)
@@ -133,20 +133,20 @@ class Filter:
 
 @final
 class Comparison(Filter):
-    """One field, one operator, one value; what `City.population > 5` makes.
+    """One field, one operator, one value; the result of `City.population > 5`.
 
     Args:
         field: A field (`City.population`), or a `FieldPath` of stored names.
         op: The operator, in Firestore's spelling. `==` and `!=` with `None` or NaN become the operators for these.
         value: A Python value; converted by the field's type when the query runs. For `in`, `not-in` and
-            `array-contains-any`, any iterable of values; for operators that take none, `None`.
+            `array-contains-any`, any iterable of values; for operators without a value, `None`.
 
     Attributes:
         field: The field: a descriptor, or the path of a stored field.
         op: The operator, in Firestore's spelling.
 
     Raises:
-        TypeError: The field or the value can't stand in a filter.
+        TypeError: The field or the value can't be used in a filter.
         ValueError: There is no such operator.
     """
 
@@ -156,7 +156,7 @@ class Comparison(Filter):
     _value: Any
 
     def __init__(self, field: ModelField | FieldPath, op: Operator, value: Any = None) -> None:
-        # What most filters are, known at one look: queries are built on hot paths.
+        # A quick check that most filters pass: queries are built on hot paths.
         if type(value) not in _PLAIN_VALUES or op not in _PLAIN or not isinstance(field, _FIELDS):
             op, value = _checked(field, op, value)
         _set_field(self, field)
@@ -165,7 +165,7 @@ class Comparison(Filter):
 
     @property
     def value(self) -> Any:
-        """The Python value, not yet converted; a copy of its own for each reader."""
+        """The Python value, not yet converted; a new copy on each access."""
         return own_copy(self._value)
 
     def _key(self) -> tuple[Any, ...]:
@@ -188,13 +188,13 @@ class Comparison(Filter):
         return Comparison, (self.field, self.op, self._value)
 
 
-# Any, since checkers hold the test to be needless.
+# Any, since type checkers consider the test unnecessary.
 _FIELDS: Final[Any] = (ModelField, FieldPath)
 _NULL_FORMS: Final[dict[str, Operator]] = {"==": "is-null", "!=": "is-not-null"}
 _NAN_FORMS: Final[dict[str, Operator]] = {"==": "is-nan", "!=": "is-not-nan"}
 _WITHOUT_VALUE: Final = frozenset({"is-null", "is-not-null", "is-nan", "is-not-nan"})
 
-# The slots' own setters: quicker than object.__setattr__, and queries are built on hot paths.
+# The slots' own setters: faster than object.__setattr__, and queries are built on hot paths.
 _set_field: Final = Comparison.__dict__["field"].__set__
 _set_op: Final = Comparison.__dict__["op"].__set__
 _set_value: Final = Comparison.__dict__["_value"].__set__
@@ -205,9 +205,9 @@ _PLAIN_VALUES: Final = ATOMS - {type(None), float}
 
 
 def _checked(field: object, op: Operator, value: Any) -> tuple[Operator, Any]:
-    """The operator and the value of a comparison, each in the form in which filters hold them."""
+    """The operator and the value of a comparison, each in the form that filters hold."""
     if op not in _OPERATORS:
-        raise ValueError(f"{op!r} is no operator of Firestore; there are {', '.join(sorted(_OPERATORS))}.")
+        raise ValueError(f"{op!r} is not a Firestore operator; the operators are {', '.join(sorted(_OPERATORS))}.")
     if not isinstance(field, (ModelField, FieldPath)):
         raise TypeError(f"A filter compares a field (City.name) or a FieldPath('name'), not {field!r}.")
     if op in _LISTS:
@@ -247,7 +247,7 @@ def _refuse(field: ModelField | FieldPath, value: object) -> None:
 
 
 def field_key(field: ModelField | FieldPath | str) -> tuple[Any, ...]:
-    """What equality and hash of a field in a filter, an order or a cursor rest on."""
+    """The basis of equality and hash of a field in a filter, an order or a cursor."""
     if isinstance(field, ModelField):
         named: Any = field
         return (named._cendry_owner, named._cendry_names)
@@ -262,7 +262,7 @@ class _Composite(Filter):
     def __init__(self, *filters: FilterLike | Iterable[FilterLike]) -> None:
         found: list[Filter] = []
         for part in as_filters(filters):
-            # AND in AND and OR in OR say the same flat, and then (a & b) & c equals And(a, b, c).
+            # Nested ANDs and nested ORs are flattened, so that (a & b) & c equals And(a, b, c).
             found.extend(part._filters if type(part) is type(self) else (part,))
         if not found:
             raise ValueError(f"{type(self).__name__} takes at least one filter.")
@@ -287,14 +287,14 @@ class _Composite(Filter):
 
 @final
 class And(_Composite):
-    """All of the filters hold; `a & b` makes the same.
+    """All of the filters must hold; the same as `a & b`.
 
     Args:
         filters: One or more filters, or lists of them.
 
     Raises:
-        TypeError: Something is no filter.
-        ValueError: There is none.
+        TypeError: An argument is not a filter.
+        ValueError: No filter is given.
     """
 
     __slots__ = ()
@@ -303,14 +303,14 @@ class And(_Composite):
 
 @final
 class Or(_Composite):
-    """At least one of the filters holds; `a | b` makes the same.
+    """At least one of the filters must hold; the same as `a | b`.
 
     Args:
         filters: One or more filters, or lists of them.
 
     Raises:
-        TypeError: Something is no filter.
-        ValueError: There is none.
+        TypeError: An argument is not a filter.
+        ValueError: No filter is given.
     """
 
     __slots__ = ()
@@ -331,7 +331,7 @@ class _Order:
 
     @property
     def field(self) -> ModelField | FieldPath | str:
-        """What is sorted by: a descriptor, a declared name, or the path of a stored field."""
+        """The field to sort by: a descriptor, a declared name, or the path of a stored field."""
         return self._field
 
     def __eq__(self, other: object) -> bool:
@@ -359,7 +359,7 @@ class _Order:
 
 @final
 class Asc(_Order):
-    """Sort by a field, smallest first; `City.name.asc()` makes the same.
+    """Sort by a field, smallest first; the same as `City.name.asc()`.
 
     Args:
         field: A field (`City.name`), its declared name (`"name"`, `"mayor.name"`), or a `FieldPath` of stored names.
@@ -371,7 +371,7 @@ class Asc(_Order):
 
 @final
 class Desc(_Order):
-    """Sort by a field, largest first; `City.name.desc()` makes the same.
+    """Sort by a field, largest first; the same as `City.name.desc()`.
 
     Args:
         field: A field (`City.name`), its declared name (`"name"`, `"mayor.name"`), or a `FieldPath` of stored names.
@@ -382,17 +382,17 @@ class Desc(_Order):
 
 
 FilterLike: TypeAlias = Filter | FieldFilterLike | CompositeLike
-"""Whatever is taken as a filter: Cendry's own, or Firestore's `FieldFilter`, `And`, `Or`."""
+"""Anything accepted as a filter: Cendry's own, or Firestore's `FieldFilter`, `And`, `Or`."""
 
 OrderLike: TypeAlias = Asc | Desc | ModelField | FieldPath | str
-"""Whatever is taken as an order; a field by itself means ascending."""
+"""Anything accepted as an order; a field by itself means ascending."""
 
 
 def as_filter(value: object) -> Filter:
-    """Read a filter: Cendry's own as it is, Firestore's `FieldFilter`, `And` and `Or` turned into Cendry's.
+    """Return a filter: Cendry's own as it is; Firestore's `FieldFilter`, `And` and `Or` converted.
 
     Raises:
-        TypeError: It is something else; the message says how to write a filter.
+        TypeError: It is something else; the message explains how to write a filter.
     """
     if isinstance(value, Filter):
         return value
@@ -401,20 +401,20 @@ def as_filter(value: object) -> Filter:
             return _from_field_filter(cast("Any", value))
         if hasattr(value, "operator") and hasattr(value, "filters"):
             return _from_composite(cast("Any", value))
-    raise TypeError(f"{value!r} is no filter. {_advice(value)}")
+    raise TypeError(f"{value!r} is not a filter. {_advice(value)}")
 
 
 def as_filters(values: Iterable[object]) -> tuple[Filter, ...]:
-    """Read filters, and lists of filters among them, into one flat tuple.
+    """Collect filters, and lists of filters, into one flat tuple.
 
     Raises:
-        TypeError: Something is no filter.
+        TypeError: An argument is not a filter.
     """
     return tuple(_flattened(values))
 
 
 def as_order(value: object) -> Asc | Desc:
-    """Read an order; a field, a declared name or a `FieldPath` by itself means ascending.
+    """Return an order; a field, a declared name or a `FieldPath` by itself means ascending.
 
     Raises:
         TypeError: It is something else.
@@ -423,12 +423,12 @@ def as_order(value: object) -> Asc | Desc:
         return value
     if isinstance(value, (ModelField, FieldPath, str)):
         return Asc(value)
-    raise TypeError(f"{value!r} is no order. Write City.name.asc(), City.name.desc() or 'name'.")
+    raise TypeError(f"{value!r} is not an order. Write City.name.asc(), City.name.desc() or 'name'.")
 
 
 def _flattened(values: Iterable[object]) -> Iterator[Filter]:
     for value in values:
-        # Most often; and to ask whether something is iterable takes its time.
+        # The most common case; testing whether something is iterable is slow.
         if isinstance(value, Filter):
             yield value
         elif isinstance(value, Iterable) and not isinstance(value, (str, bytes, type, ModelField)):
@@ -450,10 +450,10 @@ def _advice(value: object) -> str:
 def _from_field_filter(value: FieldFilterLike) -> Comparison:
     path = cast(Any, value.field_path)
     op = value.op_string
-    # The SDK spells some with underscores, and has members of an enum for operators without a value.
+    # The SDK spells some with underscores, and uses enum members for operators without a value.
     spelt = str(getattr(op, "name", op)).lower().replace("_", "-")
     if spelt not in _OPERATORS:
-        raise TypeError(f"{op!r} is no operator of Firestore; there are {', '.join(sorted(_OPERATORS))}.")
+        raise TypeError(f"{op!r} is not a Firestore operator; the operators are {', '.join(sorted(_OPERATORS))}.")
     operand = None if spelt in _WITHOUT_VALUE else value.value
     where = path if isinstance(path, FieldPath) else FieldPath.parse(str(path))
     return Comparison(where, cast(Operator, spelt), operand)
@@ -462,5 +462,5 @@ def _from_field_filter(value: FieldFilterLike) -> Comparison:
 def _from_composite(value: CompositeLike) -> Filter:
     operator = str(getattr(value.operator, "name", value.operator)).upper()
     if operator not in ("AND", "OR"):
-        raise TypeError(f"{value!r} is no filter: its operator is {value.operator!r}, neither AND nor OR.")
+        raise TypeError(f"{value!r} is not a filter: its operator is {value.operator!r}, neither AND nor OR.")
     return (And if operator == "AND" else Or)(*value.filters)

@@ -1,4 +1,4 @@
-"""Field paths, document paths and ids: parsing, quoting, refusing. Everything here is untrusted input."""
+"""Field paths, document paths and ids: parsing, quoting, validation. All input is untrusted."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ MAX_PATH_DEPTH: Final = 100
 
 _SIMPLE_SEGMENT: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\Z")
 _RESERVED: Final = re.compile(r"__.*__\Z", re.DOTALL)
-# What most ids of documents and collections are: legal at one look. The length is only a bound, far below the limit.
+# Matches most document and collection ids, which are valid then. The length is only a bound, far below the limit.
 _PLAIN: Final = re.compile(r"(?!__)[A-Za-z0-9_-]{1,200}\Z")
-# What an import from Datastore mode leaves behind: integer ids, and escaped names.
+# Ids that an import from Datastore mode creates: integer ids, and escaped names.
 _IMPORTED_ID: Final = re.compile(r"__(?:id(?:-?[1-9][0-9]{0,18})|esc.*)__\Z", re.DOTALL)
 _INT64: Final = range(-(2**63), 2**63)
 
@@ -59,13 +59,13 @@ def _is_imported_id(value: str) -> bool:
 
 
 def check_document_id(value: object) -> str:
-    """Give back a legal document id, or refuse it.
+    """Return a document id if it is valid.
 
-    Legal are 1 to 1,500 bytes of UTF-8 without `/` and NUL that are not `.`, `..` or `__...__`, save for
-    what an import from Datastore mode makes (`__id<n>__`, `__esc...__`).
+    Valid ids are 1 to 1,500 bytes of UTF-8 without `/` and NUL that are not `.`, `..` or `__...__`, except for
+    ids that an import from Datastore mode creates (`__id<n>__`, `__esc...__`).
 
     Raises:
-        InvalidDocumentIdError: The id is none of these.
+        InvalidDocumentIdError: The id is not valid.
     """
     if isinstance(value, str) and _PLAIN.match(value):
         return value
@@ -76,10 +76,10 @@ def check_document_id(value: object) -> str:
 
 
 def check_collection_id(value: object) -> str:
-    """Give back a legal collection id, or refuse it; the rules are those of document ids without exceptions.
+    """Return a collection id if it is valid; the rules are those of document ids, without exceptions.
 
     Raises:
-        InvalidDocumentIdError: The name is not legal.
+        InvalidDocumentIdError: The name is not valid.
     """
     if isinstance(value, str) and _PLAIN.match(value):
         return value
@@ -92,7 +92,7 @@ def check_collection_id(value: object) -> str:
 def check_field_name(value: object) -> str | None:
     """The reason why a string can't be a stored field name or map key, or `None` if it can.
 
-    Field names may hold any character, `/` and `.` included; they are 1 to 1,500 bytes of UTF-8 and not `__...__`.
+    Field names may contain any character, including `/` and `.`; they are 1 to 1,500 bytes of UTF-8 and not `__...__`.
     """
     if not isinstance(value, str):
         return f"a key must be a str, not {type(value).__name__}"
@@ -118,7 +118,7 @@ def join_path(parent: str | None, collection: str, document_id: object) -> str:
         document_id: The id, checked here.
 
     Raises:
-        InvalidDocumentIdError: The id is not legal, or the whole path is too long or too deep.
+        InvalidDocumentIdError: The id is not valid, or the whole path is too long or too deep.
     """
     path = f"{collection}/{check_document_id(document_id)}"
     if parent:
@@ -133,10 +133,10 @@ def join_path(parent: str | None, collection: str, document_id: object) -> str:
 
 
 def check_document_path(path: object) -> str:
-    """Give back a legal document path (`collection/id`, repeated), or refuse it.
+    """Return a document path (`collection/id`, repeated) if it is valid.
 
     Raises:
-        InvalidDocumentIdError: A segment is not legal, or a collection has no id.
+        InvalidDocumentIdError: A segment is not valid, or a collection has no id.
     """
     if not isinstance(path, str):
         raise InvalidDocumentIdError("document path", path, f"it must be a str, not {type(path).__name__}")
@@ -159,13 +159,13 @@ def split_path(path: str) -> tuple[str | None, str, str]:
 
 @final
 class FieldPath:
-    """A stored field's place in a document, segment by segment; no segment is ever parsed.
+    """The path of a stored field in a document, segment by segment; segments are never parsed.
 
     `FieldPath("a", "b")` is the field `b` of the map `a`, and `FieldPath("a.b")` is a field whose name
-    has a dot. Names are the stored ones: an alias is not translated.
+    contains a dot. Names are the stored ones: aliases are not translated.
 
     Args:
-        segments: The names, from the outside in; at least one.
+        segments: The names, from the outermost in; at least one.
 
     Raises:
         ValueError: There is no segment, or one is empty or can't be stored.
@@ -181,15 +181,15 @@ class FieldPath:
             for segment in segments:
                 reason = check_field_name(segment)
                 if reason:
-                    raise ValueError(f"{segment!r} is no legal segment of a field path: {reason}.")
+                    raise ValueError(f"{segment!r} is not a valid segment of a field path: {reason}.")
         object.__setattr__(self, "segments", segments)
 
     @classmethod
     def parse(cls, text: str) -> FieldPath:
-        """Read Firestore's written form: segments joined by dots, odd ones in backticks (``a.`b.c` ``).
+        """Parse Firestore's string form: segments joined by dots, those that need it in backticks (``a.`b.c` ``).
 
         Raises:
-            ValueError: The text is not of that form.
+            ValueError: The text is not in that form.
         """
         return cls(*_parse_segments(text))
 
@@ -215,7 +215,7 @@ class FieldPath:
         return hash((FieldPath, self.segments))
 
     def __str__(self) -> str:
-        """Firestore's written form, with odd segments quoted."""
+        """Firestore's string form, with segments quoted where needed."""
         return ".".join(map(quote_segment, self.segments))
 
     def __repr__(self) -> str:
@@ -225,7 +225,7 @@ class FieldPath:
         return FieldPath, self.segments
 
     def is_prefix_of(self, other: FieldPath) -> bool:
-        """Whether `other` is this field or lies inside it."""
+        """Whether `other` is this field or is inside it."""
         return other.segments[: len(self.segments)] == self.segments
 
 
@@ -234,7 +234,7 @@ DOCUMENT_ID: Final = FieldPath("__name__")
 
 
 def quote_segment(segment: str) -> str:
-    """One segment in Firestore's written form: bare if it is a simple name, else in backticks."""
+    """One segment in Firestore's string form: bare if it is a simple name, otherwise in backticks."""
     if _SIMPLE_SEGMENT.match(segment):
         return segment
     return "`" + segment.replace("\\", "\\\\").replace("`", "\\`") + "`"
@@ -249,12 +249,12 @@ def _parse_segments(text: str) -> list[str]:
     while True:
         token = _TOKEN.match(text, position)
         if token is None:
-            raise ValueError(f"{text!r} is no field path: a segment is empty or a backtick is not closed.")
+            raise ValueError(f"{text!r} is not a field path: a segment is empty or a backtick is not closed.")
         quoted, bare = token.groups()
         segments.append(bare if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL))
         position = token.end()
         if position == len(text):
             return segments
         if text[position] != ".":
-            raise ValueError(f"{text!r} is no field path: expected '.' at position {position}.")
+            raise ValueError(f"{text!r} is not a field path: expected '.' at position {position}.")
         position += 1

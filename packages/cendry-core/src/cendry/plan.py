@@ -1,8 +1,8 @@
-"""What a backend is asked, as frozen values, and Firestore's rules for them: its orders, and fields within fields.
+"""Requests to a backend as frozen values, and Firestore's rules for them: implied orders and nested fields.
 
 Paths and names are stored ones; values are stored values.
 A stored value is `None`, `bool`, `int`, `float`, `str`, `bytes`, an aware `datetime`, `GeoPoint`, `Vector`, `Ref`,
-a `list` of stored values or a `dict` of them by `str`. What a plan holds must not be changed by a backend.
+a `list` of stored values or a `dict` from `str` to stored values. A backend must not change the values in a plan.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Operator = Literal[
     "is-nan",
     "is-not-nan",
 ]
-"""Firestore's field operators; the last four take no value."""
+"""Firestore's field operators; the last four have no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,10 @@ class Set:
     Attributes:
         path: The document's path.
         data: The stored fields.
-        mask: `None` replaces the whole document. Else only these fields are written; a masked field that `data`
+        mask: `None` replaces the whole document. Otherwise only these fields are written; a masked field that `data`
             lacks is removed.
         transforms: Applied after the fields are written; their fields are in neither `data` nor `mask`.
-        update_time: If given, the commit fails unless the document was last changed at this very time.
+        update_time: If given, the commit fails unless the document was last changed at exactly this time.
     """
 
     path: str
@@ -82,7 +82,7 @@ class Update:
         data: The new values, nested as they are stored; holds nothing outside `mask`.
         mask: The fields that are written; one that `data` lacks is removed.
         transforms: Applied after the fields are written.
-        update_time: If given, the commit fails unless the document was last changed at this very time.
+        update_time: If given, the commit fails unless the document was last changed at exactly this time.
     """
 
     path: str
@@ -99,7 +99,7 @@ class Delete:
     Attributes:
         path: The document's path.
         must_exist: Whether the commit fails when there is no such document.
-        update_time: If given, the commit fails unless the document was last changed at this very time.
+        update_time: If given, the commit fails unless the document was last changed at exactly this time.
     """
 
     path: str
@@ -108,12 +108,12 @@ class Delete:
 
 
 Write = Union[Set, Create, Update, Delete]
-"""One of the four writes; a commit takes any number of them and applies all or none."""
+"""One of the four writes; a commit applies any number of them, all or none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One field, one operator, one stored value (for `in` and its kin, a list; for unary operators, `None`).
+    """One field, one operator, one stored value (for `in` and similar operators, a list; for unary operators, `None`).
 
     On `DOCUMENT_ID`, values are `Ref`s.
     """
@@ -125,7 +125,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Composite:
-    """Several conditions under one AND or OR; at least one."""
+    """One or more conditions joined by AND or OR."""
 
     op: Literal["AND", "OR"]
     conditions: tuple[Where, ...]
@@ -144,11 +144,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A cursor: stored values for the first of the query's orders.
+    """A cursor: stored values for the leading orders of the query.
 
     Attributes:
         values: At most one for each order of the plan, at least one. For an order by `DOCUMENT_ID`, a `Ref`.
-        before: Whether the bound lies before the documents at these values (`start_at`, `end_before`) or after
+        before: Whether the bound is before the documents at these values (`start_at`, `end_before`) or after
             them (`start_after`, `end_at`).
     """
 
@@ -165,16 +165,16 @@ class QueryPlan:
         parent: The path of the document that holds the collection; `None` at the root.
         group: Whether all collections of this id below `parent` are meant (a collection group).
         where: The filter, or `None` for all documents.
-        orders: Explicit orders. Where `start` or `end` are set, every order that they speak of stands here.
+        orders: Explicit orders. If `start` or `end` is set, every order that it has a value for is listed here.
         start: Where results begin.
         end: Where results end.
-        limit: The most documents to give, or `None`.
-        offset: How many documents to leave out first; Firestore bills them.
+        limit: The maximum number of documents, or `None`.
+        offset: How many documents to skip; Firestore bills them.
         projection: The stored fields to fetch, or `None` for whole documents; empty for names only.
         read_time: The moment to read at, within the last hour, or `None` for now.
-        implied: How many of the last orders the query doesn't say itself. They make each document's place unique, so
-            that it can be a bound; a backend whose results carry cursors of its own may leave them out.
-        resume: The cursor of a result of this query, where it goes on; never together with `start`. Only for
+        implied: How many of the last orders are implied rather than part of the query. They make each document's
+            position unique, so that it can be a bound; a backend whose results carry cursors may leave them out.
+        resume: The cursor of the result after which to continue; never together with `start`. Only for
             backends whose results carry such cursors.
     """
 
@@ -210,12 +210,12 @@ class GetPlan:
 
 @dataclass(frozen=True, slots=True)
 class Aggregation:
-    """One figure over the documents of a query.
+    """One aggregation over the documents of a query.
 
     Attributes:
-        function: What is computed.
+        function: The aggregate function.
         path: The field; `None` for `count`.
-        up_to: For `count`, where counting stops; `None` for no limit.
+        up_to: For `count`, the number at which counting stops; `None` for no limit.
     """
 
     function: Literal["count", "sum", "avg"]
@@ -225,7 +225,7 @@ class Aggregation:
 
 @dataclass(frozen=True, slots=True)
 class AggregationPlan:
-    """Figures over one query, computed by the server in one pass; at most 5."""
+    """Aggregations over one query, computed by the server in one pass; at most 5."""
 
     query: QueryPlan
     aggregations: tuple[Aggregation, ...] = (Aggregation("count"),)
@@ -244,7 +244,7 @@ def is_inequality(op: Operator, value: Any) -> bool:
     """Whether Firestore also sorts by the field of a condition.
 
     A range that begins or ends at null or NaN matches nothing, and Firestore doesn't sort by its field; the same holds
-    for `not-in` with nothing but null.
+    for `not-in` with only null.
     """
     if op in _RANGES:
         return value is not None and bool(value == value)
@@ -254,7 +254,7 @@ def is_inequality(op: Operator, value: Any) -> bool:
 
 
 def inequality_fields(where: Where | None) -> Iterator[FieldPath]:
-    """The fields of a filter's inequalities, in its order; one may come several times, and `DOCUMENT_ID` as well."""
+    """The fields of a filter's inequalities, in its order; one may occur several times, `DOCUMENT_ID` too."""
     if isinstance(where, Condition):
         if is_inequality(where.op, where.value):
             yield where.path
@@ -267,9 +267,9 @@ _BY_NAME: Final = Order(DOCUMENT_ID), Order(DOCUMENT_ID, descending=True)
 
 
 def full_orders(where: Where | None, orders: tuple[Order, ...]) -> tuple[Order, ...]:
-    """The orders of a query with those that Firestore adds, so that no two documents are equal.
+    """The orders of a query plus those that Firestore adds, so that no two documents compare equal.
 
-    After the explicit orders come the other fields of inequalities, sorted segment by segment, and at last the
+    After the explicit orders come the other fields of inequalities, sorted segment by segment, and finally the
     document's name, all in the direction of the last explicit order; nothing follows an explicit `DOCUMENT_ID`
     (https://firebase.google.com/docs/firestore/query-data/multiple-range-fields).
 
@@ -287,7 +287,7 @@ def full_orders(where: Where | None, orders: tuple[Order, ...]) -> tuple[Order, 
     return (*orders, *fields, _BY_NAME[descending])
 
 
-# --- fields within fields ---
+# --- nested fields ---
 
 MISSING: Final = object()
 """Stands for a field that a document doesn't have."""
@@ -296,17 +296,17 @@ _type_of: Final = cast("Callable[[Any], Any]", type)
 
 
 def outermost(paths: Iterable[FieldPath]) -> tuple[FieldPath, ...]:
-    """The fields that don't lie in another one of them, sorted segment by segment, each once."""
+    """The fields that are not inside another one of them, sorted segment by segment, without duplicates."""
     found: list[FieldPath] = []
     for path in sorted(paths, key=_segments_of):
-        # In this order, all that lies in a field comes right after it.
+        # In this order, a field is directly followed by everything inside it.
         if not found or not found[-1].is_prefix_of(path):
             found.append(path)
     return tuple(found)
 
 
 def overlap(paths: Iterable[FieldPath]) -> tuple[FieldPath, FieldPath] | None:
-    """The first field in which another one lies, with that one; `None` if there is none."""
+    """The first field that contains another one, with that one; `None` if there is none."""
     for outer, inner in pairwise(sorted(paths, key=_segments_of)):
         if len(outer) < len(inner) and outer.is_prefix_of(inner):
             return outer, inner
@@ -316,7 +316,7 @@ def overlap(paths: Iterable[FieldPath]) -> tuple[FieldPath, FieldPath] | None:
 def value_at(data: Mapping[str, Any], segments: tuple[str, ...]) -> Any:
     """The stored value at a field path, not copied, or `MISSING`."""
     value = data.get(segments[0], MISSING)
-    # Most paths have one segment, and taking the others would cost as much again.
+    # Most paths have one segment, and a loop over the others would double the cost.
     if len(segments) > 1:
         for segment in segments[1:]:
             if _type_of(value) is not dict:
@@ -326,7 +326,7 @@ def value_at(data: Mapping[str, Any], segments: tuple[str, ...]) -> Any:
 
 
 def put_at(data: dict[str, Any], segments: tuple[str, ...], value: Any) -> None:
-    """Set the value at a field path; maps on the way are made where there are none yet."""
+    """Set the value at a field path; missing maps on the way are created."""
     *above, last = segments
     for segment in above:
         data = data.setdefault(segment, {})
@@ -338,7 +338,7 @@ def projected(data: Mapping[str, Any], paths: Iterable[FieldPath]) -> dict[str, 
 
     Args:
         data: The stored fields; their values are not copied.
-        paths: The fields; none may lie in another one (see `outermost`).
+        paths: The fields; none may be inside another one (see `outermost`).
     """
     found: dict[str, Any] = {}
     for path in paths:

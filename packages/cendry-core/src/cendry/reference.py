@@ -11,7 +11,7 @@ from .paths import check_document_path, join_path, split_path
 
 
 class DocumentLike(Protocol):
-    """An instance of a `Model`, as far as references look at it."""
+    """The part of a `Model` instance that references use."""
 
     __collection__: ClassVar[str | None]
 
@@ -21,7 +21,7 @@ M_co = TypeVar("M_co", bound=DocumentLike, covariant=True, default=Any)
 
 @runtime_checkable
 class Located(Protocol):
-    """Whatever knows the path of its document: a model instance that has an id, or a `Ref`."""
+    """Anything that knows the path of its document: a model instance that has an id, or a `Ref`."""
 
     def _cendry_path(self) -> str: ...
 
@@ -36,8 +36,8 @@ class Ref(Generic[M_co]):
         parent: The parent document (an instance or a `Ref`), for documents of subcollections.
 
     Raises:
-        InvalidDocumentIdError: The id is not legal.
-        CendryError: The model declares `parent=`, and none is given (or one of another class).
+        InvalidDocumentIdError: The id is not valid.
+        CendryError: The model declares `parent=`, and none is given, or one of another class.
     """
 
     __slots__ = ("database", "model", "path")
@@ -53,17 +53,17 @@ class Ref(Generic[M_co]):
         """A reference to a stored document whose model may be unknown.
 
         Args:
-            path: The path below the database: `cities/SF`.
-            model: The class of the document, if it is known.
+            path: The path relative to the database: `cities/SF`.
+            model: The class of the document, if known.
             database: `projects/P/databases/D` if that is not the database of the context, else `None`. Such a
-                reference can be read, and is refused on write.
+                reference can be read, but not written.
         """
         ref: Ref[M_co] = object.__new__(cls)
         _init(ref, model, path if database else check_document_path(path), database)
         return ref
 
     def as_model(self, model: type[Any]) -> Ref[Any]:
-        """The same reference, seen as one to a document of `model`."""
+        """The same reference, typed as a reference to a document of `model`."""
         ref: Ref[Any] = object.__new__(Ref)
         _init(ref, model, self.path, self.database)
         return ref
@@ -75,7 +75,7 @@ class Ref(Generic[M_co]):
 
     @property
     def collection(self) -> str:
-        """The collection id: the last but one segment of the path."""
+        """The collection id: the second to last segment of the path."""
         return split_path(self.path)[1]
 
     @property
@@ -93,7 +93,7 @@ class Ref(Generic[M_co]):
         raise AttributeError(f"Ref is immutable; can't set {name!r}.")
 
     def __eq__(self, other: object) -> bool:
-        """Two references are equal when they name the same document; the model plays no part."""
+        """Two references are equal if they name the same document; the model is ignored."""
         if not isinstance(other, Ref):
             return NotImplemented
         return self.path == other.path and self.database == other.database
@@ -128,7 +128,7 @@ def _restore(model: type[Any] | None, path: str, database: str | None) -> Ref[An
 
 
 def is_ref(value: object) -> TypeGuard[Ref[Any]]:
-    """Whether it is a reference; `isinstance` alone would cost type checkers the type argument."""
+    """Whether it is a reference; with `isinstance` alone, type checkers would lose the type argument."""
     return isinstance(value, Ref)
 
 
@@ -142,7 +142,7 @@ def located_path(located: Located) -> str:
 
 
 def parent_path(parent: object) -> str | None:
-    """The path of what was given as `parent=`.
+    """The path of the `parent=` argument.
 
     Raises:
         TypeError: It is neither an instance nor a `Ref`.
@@ -156,10 +156,10 @@ def parent_path(parent: object) -> str | None:
 
 
 def check_parent(model: type[Any], path: str | None) -> str | None:
-    """Hold a parent's path against the `parent=` that the model declares.
+    """Check a parent's path against the `parent=` that the model declares.
 
     Raises:
-        CendryError: The model declares a parent, and there is none, or one of another collection.
+        CendryError: The model declares a parent, and it is missing or of another collection.
     """
     declared = cast("type[Any] | None", getattr(model, "__parent__", None))
     if declared is None:
@@ -167,12 +167,12 @@ def check_parent(model: type[Any], path: str | None) -> str | None:
     if path is None:
         raise CendryError(
             f"{model.__qualname__} is a subcollection of {declared.__qualname__}: "
-            "say which document it belongs to with parent=."
+            "pass the document that it belongs to as parent=."
         )
     if split_path(path)[1] != declared.__collection__:
         raise CendryError(
             f"{model.__qualname__} is a subcollection of {declared.__qualname__} ({declared.__collection__!r}); "
-            f"{path!r} is no document of that collection."
+            f"{path!r} is not a document of that collection."
         )
     return path
 
@@ -181,10 +181,10 @@ def document_path(model: type[Any], document_id: object, parent: object = None) 
     """The path of a document of `model`, with every part checked.
 
     Raises:
-        InvalidDocumentIdError: The id is not legal.
-        CendryError: The parent doesn't fit what the model declares.
+        InvalidDocumentIdError: The id is not valid.
+        CendryError: The parent doesn't match the model's declaration.
     """
     collection = getattr(model, "__collection__", None)
     if collection is None:
-        raise TypeError(f"{model!r} has no collection: it is no Model, or an abstract one.")
+        raise TypeError(f"{model!r} has no collection: it is not a Model, or it is abstract.")
     return join_path(check_parent(model, parent_path(parent)), collection, document_id)

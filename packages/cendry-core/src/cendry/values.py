@@ -1,4 +1,4 @@
-"""Firestore's own kinds of value, as small frozen objects that need no SDK. Backends translate them."""
+"""Firestore's own value types, as small frozen objects that do not need the SDK. Backends translate them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class GeoPoint:
         longitude: Degrees, from -180 to 180.
 
     Raises:
-        ValueError: A coordinate is out of range or no number.
+        ValueError: A coordinate is out of range or not a number.
     """
 
     latitude: float
@@ -78,16 +78,16 @@ def _check_number(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} takes an int or a float, not {value!r}.")
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise ValueError(f"{name} takes integers of 64 bits, not {value!r}.")
+        raise ValueError(f"{name} takes 64-bit integers, not {value!r}.")
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Increment:
-    """Adds to the stored number on the server; a field that is absent or no number becomes `value`.
+    """Adds to the stored number on the server; a field that is absent or not a number becomes `value`.
 
     Attributes:
-        value: What is added; an `int` of 64 bits or a `float`.
+        value: The number to add; a 64-bit `int` or a `float`.
     """
 
     value: int | float
@@ -186,10 +186,10 @@ DELETE_FIELD: Final = _Sentinel.DELETE_FIELD
 """In `update`: removes the field from the stored document."""
 
 SERVER_TIMESTAMP: Final = _Sentinel.SERVER_TIMESTAMP
-"""In a write: the server's clock at the commit."""
+"""In a write: the time of the commit by the server's clock."""
 
 Transform = Union[Increment, Maximum, Minimum, ArrayUnion, ArrayRemove, _Sentinel]
-"""What only the server can compute. `DELETE_FIELD` is no transform, though it shares a type with `SERVER_TIMESTAMP`."""
+"""Values that only the server can compute. `DELETE_FIELD` isn't one, but shares a type with `SERVER_TIMESTAMP`."""
 
 TRANSFORMS: Final = (Increment, Maximum, Minimum, ArrayUnion, ArrayRemove)
 

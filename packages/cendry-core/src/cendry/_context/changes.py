@@ -1,4 +1,4 @@
-"""What `update` is told, turned into a mask, data and transforms; and what it means for an instance."""
+"""The changes of `update` as a mask, data and transforms, and their effect on an instance."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Masked:
     Attributes:
         data: The new values, nested as they are stored.
         paths: The fields that are written or removed.
-        transforms: What the server computes.
-        values: What instances show after the commit: new values by Python names.
+        transforms: The changes that the server computes.
+        values: The values of instances after the commit: new values by Python names.
     """
 
     data: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -53,19 +53,19 @@ class Masked:
         put_at(self.data, path.segments, stored)
 
     def touches(self, path: FieldPath) -> bool:
-        """Whether a field, a part of it or what holds it is changed."""
+        """Whether a field, a part of it or a field that contains it is changed."""
         known = [*self.paths, *self.transforms]
         return any(one.is_prefix_of(path) or path.is_prefix_of(one) for one in known)
 
 
 def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any]], now: datetime) -> Masked:
-    """The stored form of what `update` was told.
+    """The stored form of the changes passed to `update`.
 
     Args:
         codec: The codec of the model.
         model: The model.
         changes: Fields and their new values.
-        now: The time of the context's clock.
+        now: The current time of the context's clock.
 
     Raises:
         UnknownFieldError: A name is not declared.
@@ -78,7 +78,9 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
         into = resolve_key(codec, key, "update")
         text = into.text
         if into.path == DOCUMENT_ID:
-            raise CendryError(f"The id of a document can't be updated; save() this {model.__qualname__} under another.")
+            raise CendryError(
+                f"The id of a document can't be updated; save() this {model.__qualname__} under another id."
+            )
         if into.path in named:
             raise CendryError(f"The update of {model.__qualname__} names {text!r} twice.")
         named[into.path] = text
@@ -101,7 +103,7 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
 
 
 def current_values(instance: Model, fields: object) -> list[tuple[FieldKey, Any]]:
-    """The values that an instance has now, for `update(x, fields=[...])`.
+    """The current values of an instance, for `update(x, fields=[...])`.
 
     Raises:
         UnknownFieldError: A name is not declared.
@@ -114,10 +116,14 @@ def current_values(instance: Model, fields: object) -> list[tuple[FieldKey, Any]
 
 
 def items_of(changes: object, what: str) -> list[tuple[Any, Any]]:
-    """Fields and their values, in the order given; nothing gives none.
+    """Fields and their values, in the order given; empty for `None`.
 
     Raises:
-        TypeError: It is no dict and nothing like one.
+    <<<<<<< HEAD
+        TypeError: It is not a mapping.
+    =======
+        TypeError: It is neither a dict nor like one.
+    >>>>>>> main
     """
     if changes is None:
         return []
@@ -131,7 +137,7 @@ def built(model: type[M], document_id: str, values: Changes | None, what: str) -
 
     Raises:
         UnknownFieldError: A name is not declared.
-        CendryError: A key is no field of the model itself, or a value is only for updates.
+        CendryError: A key is not a field of the model itself, or a value is only for updates.
     """
     codec = codec_for(model)
     arguments: dict[str, Any] = {}
@@ -140,13 +146,13 @@ def built(model: type[M], document_id: str, values: Changes | None, what: str) -
         field = resolve_key(codec, key, what)
         if len(field.names) != 1 or field.path == DOCUMENT_ID:
             raise CendryError(
-                f"{field.text!r} can't be in {what} for a new {model.__qualname__}: give whole top-level "
-                "fields, and with update_or_create() what to create it from in create_defaults=."
+                f"{field.text!r} can't be in {what} for a new {model.__qualname__}: use whole top-level "
+                "fields, and pass the values of a new document to update_or_create() as create_defaults=."
             )
         if is_transform(value) or value is DELETE_FIELD:
             raise CendryError(
                 f"{value!r} changes what is stored, and a new {model.__qualname__} has nothing stored: "
-                "give update_or_create() the values of a new document in create_defaults=."
+                "pass the values of a new document to update_or_create() as create_defaults=."
             )
         arguments[field.names[0]] = value
     return model(id=document_id, **arguments)
@@ -156,7 +162,7 @@ def stored_transform(model: type[Any], into: ResolvedField, text: str, value: An
     """A transform with its operands as stored values.
 
     Raises:
-        InvalidValueError: The field can't hold what it would make.
+        InvalidValueError: The field can't hold the result.
     """
     match value:
         case ArrayUnion() | ArrayRemove():
@@ -180,18 +186,18 @@ def _refuse_overlaps(model: type[Any], named: Mapping[FieldPath, str]) -> None:
     if nested is not None:
         outer, inner = nested
         raise CendryError(
-            f"The update of {model.__qualname__} names {named[outer]!r} and {named[inner]!r}, which lies in it; "
-            "name one of them."
+            f"The update of {model.__qualname__} names {named[outer]!r} and {named[inner]!r}, which is inside it; "
+            "name only one of them."
         )
 
 
 def _forget(found: Masked, model: type[Any], into: ResolvedField, text: str) -> None:
-    """Remove a field; an absent one reads as its default, so one without a default must stay."""
+    """Remove a field; an absent field is read as its default, so a field without a default can't be removed."""
     if not into.names:
         return
     declared = into.field
     if declared is None:
-        # A key of a dict goes without a trace.
+        # A key of a dict is simply removed.
         found.values.append((into.names, MISSING))
         return
     if declared.required:
@@ -201,7 +207,7 @@ def _forget(found: Masked, model: type[Any], into: ResolvedField, text: str) -> 
 
 
 def show(instance: Model, values: Iterable[tuple[Names, Any]]) -> None:
-    """Bring an instance up to date with values that were written; what it has no place for is left to `refresh`."""
+    """Update an instance with the written values; those that it can't hold are left to `refresh`."""
     for names, value in values:
         holder: Any = instance
         for name in names[:-1]:
@@ -213,6 +219,6 @@ def show(instance: Model, values: Iterable[tuple[Names, Any]]) -> None:
             else:
                 mapping[names[-1]] = value
         elif holder is not None and value is not MISSING:
-            # Frozen instances too: what they show is what is stored. Some foreign classes let no one in.
+            # Frozen instances too: they must show what is stored. Some foreign classes allow no changes at all.
             with suppress(AttributeError, TypeError):
                 object.__setattr__(holder, names[-1], value)

@@ -1,4 +1,4 @@
-"""What holds the backend of a context: given, or opened at first use; shared by all threads, and closed once."""
+"""The backend holder of a context: the backend is given, or opened at first use; shared by all threads, closed once."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class BackendHolder(Generic[B]):
     """Holds a backend.
 
     Args:
-        backend: One that is given, and stays open; or `None`.
-        make: Makes one at first use, which is closed with the context.
+        backend: A given backend, which stays open; or `None`.
+        make: Creates a backend at first use, which is closed with the context.
     """
 
     __slots__ = ("_backend", "_closed", "_lock", "_make", "_owned")
@@ -49,7 +49,7 @@ class BackendHolder(Generic[B]):
         return backend
 
     def encoder(self, codec: Codec[Any]) -> Encode:
-        """The function that makes the stored fields of an instance: the backend's own, or the codec's.
+        """The function from an instance to its stored fields: the backend's own, or the codec's.
 
         Raises:
             CendryError: The context is closed.
@@ -58,7 +58,7 @@ class BackendHolder(Generic[B]):
         return codec.encode if own is None else own(codec)
 
     def check_open(self) -> None:
-        """Refuse use after the end.
+        """Check that the context is open.
 
         Raises:
             CendryError: The context is closed.
@@ -67,7 +67,7 @@ class BackendHolder(Generic[B]):
             raise CendryError("This context is closed; make a new one.")
 
     def release(self) -> B | None:
-        """End the use of the backend; returns it if it is the context's own to close."""
+        """End the use of the backend; returns it if the context has to close it."""
         with self._lock:
             self._closed = True
             return self._backend if self._owned else None
@@ -78,7 +78,7 @@ def open_holder(
 ) -> BackendHolder[Backend]:
     """The holder for the arguments of a sync context."""
     if iscoroutinefunction(_commit_of(backend)):
-        raise TypeError(f"{backend!r} is a backend for AsyncCendry; Cendry takes one of the sync twin.")
+        raise TypeError(f"{backend!r} is a backend for AsyncCendry; Cendry takes a sync one.")
     return _holder("FirestoreBackend", client, backend, project, database)
 
 
@@ -86,20 +86,20 @@ def async_open_holder(
     client: Any, backend: AsyncBackend | None, project: str | None, database: str | None
 ) -> BackendHolder[AsyncBackend]:
     """The holder for the arguments of an async context."""
-    # A wrapped method may be async without showing it; only sync backends have listeners.
+    # A wrapped method may be async without appearing so; only sync backends have listeners.
     if not iscoroutinefunction(_commit_of(backend)) and hasattr(backend, "listen"):
         if hasattr(backend, "async_twin_error"):
             raise cast("Any", backend).async_twin_error()
-        raise TypeError(f"{backend!r} is a backend for Cendry; AsyncCendry takes one of the async twin.")
+        raise TypeError(f"{backend!r} is a backend for Cendry; AsyncCendry takes an async one.")
     return _holder("AsyncFirestoreBackend", client, backend, project, database)
 
 
 def log_close(error: Exception) -> None:
-    """Log an error of closing a backend that must not hide the error of the block that was left."""
-    # Rarely needed, and not quick to import.
+    """Log an error of closing a backend that must not hide the error raised by the block."""
+    # Rarely needed, and slow to import.
     import logging
 
-    logging.getLogger("cendry").error("A context was left, and its backend could not be closed.", exc_info=error)
+    logging.getLogger("cendry").error("The backend could not be closed when its context was exited.", exc_info=error)
 
 
 def _commit_of(backend: object) -> Any:
@@ -114,11 +114,9 @@ def _holder(name: str, client: Any, backend: B | None, project: str | None, data
         given = {"client": client, "project": project, "database": database}
         others = " and ".join(f"{key}=" for key, value in given.items() if value is not None)
         if others:
-            raise CendryError(
-                f"backend= and {others} exclude each other: a backend brings its own client and database."
-            )
+            raise CendryError(f"backend= and {others} can't be combined: a backend has its own client and database.")
         return BackendHolder(backend, lambda: backend)
     if client is not None and (project is not None or database is not None):
-        raise CendryError("client= excludes project= and database=: a client has a project and a database already.")
+        raise CendryError("client= can't be combined with project= or database=: a client already has both.")
     make = _lazy.load(name)
     return BackendHolder(None, lambda: make(client, project=project, database=database))

@@ -15,7 +15,7 @@ class SyncOnly:
     if not TYPE_CHECKING:
 
         def __aenter__(self) -> NoReturn:
-            raise TypeError(f"This {_name(self)} is for sync code: use it in a plain 'with', or take the async twin.")
+            raise TypeError(f"This {_name(self)} is for sync code: use it in a plain 'with', or use the async twin.")
 
         def __aexit__(self, *_: object) -> NoReturn:
             raise AssertionError("entering has raised")  # pragma: no cover - it can't be reached
@@ -29,7 +29,7 @@ class AsyncOnly:
     if not TYPE_CHECKING:
 
         def __enter__(self) -> NoReturn:
-            raise TypeError(f"This {_name(self)} is for async code: use it in an 'async with', or take the sync twin.")
+            raise TypeError(f"This {_name(self)} is for async code: use it in an 'async with', or use the sync twin.")
 
         def __exit__(self, *_: object) -> NoReturn:
             raise AssertionError("entering has raised")  # pragma: no cover - it can't be reached
@@ -40,7 +40,7 @@ def _name(thing: object) -> str:
 
 
 def check_plain(result: Any) -> None:
-    """Refuse what an async function returned to the sync twin.
+    """Reject the result of an async function passed to the sync twin.
 
     Raises:
         TypeError: It is a coroutine.
@@ -51,10 +51,10 @@ def check_plain(result: Any) -> None:
 
 
 def check_awaitable(result: Any) -> None:
-    """Refuse what a plain function returned to the async twin.
+    """Reject the result of a plain function passed to the async twin.
 
     Raises:
-        TypeError: It can't be awaited.
+        TypeError: It is not awaitable.
     """
     if not isawaitable(result):
-        raise TypeError(f"AsyncCendry.transaction() takes an async function; this one gave {result!r}.")
+        raise TypeError(f"AsyncCendry.transaction() takes an async function; this one returned {result!r}.")

@@ -1,4 +1,4 @@
-"""The settings of a context: what its arguments say once, for all its calls."""
+"""The settings of a context: its arguments, checked once for all its calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .writes import Encoder, Writer, utc_now
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What holds for all calls of a context."""
+    """The settings that apply to all calls of a context."""
 
     registry: TypeRegistry
     options: CallOptions
@@ -38,11 +38,11 @@ def settings(
         ValueError: The timeout is not a number of seconds.
     """
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0):
-        raise ValueError(f"timeout= takes seconds, more than 0, not {timeout!r}.")
+        raise ValueError(f"timeout= takes a positive number of seconds, not {timeout!r}.")
     if registry is not None and not isinstance(cast(object, registry), TypeRegistry):
         raise TypeError(f"type_registry= takes a TypeRegistry, not {registry!r}.")
     if clock is not None and not callable(clock):
-        raise TypeError(f"clock= takes a function that gives the time, not {clock!r}.")
+        raise TypeError(f"clock= takes a function that returns the time, not {clock!r}.")
     registry = default_registry if registry is None else registry
     writer = Writer(registry, utc_now if clock is None else clock, encoder)
     return Settings(registry, CallOptions(timeout, retry), writer, Random() if random is None else random)  # noqa: S311

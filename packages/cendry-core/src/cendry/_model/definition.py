@@ -46,7 +46,7 @@ _pending: Final[weakref.WeakSet[type[Any]]] = weakref.WeakSet()
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """The class keywords as they were given; `None` for what was left out."""
+    """The class keywords as given; `None` for those left out."""
 
     collection: str | None
     parent: Any
@@ -56,7 +56,7 @@ class Keywords:
 
 
 class LazyFields(Mapping[str, FieldInfo]):
-    """The fields of a class whose annotations name something that isn't there yet: evaluated when one is looked at."""
+    """The fields of a class with annotations that can't be evaluated yet: evaluated when one is accessed."""
 
     __slots__ = ("_cls", "infos")
 
@@ -78,7 +78,7 @@ class LazyFields(Mapping[str, FieldInfo]):
 
 
 class _Shadow:
-    """Gives `City.name` where Python would find something else by that name: a method of a base or of the metaclass."""
+    """Returns `City.name` where Python would find something else: a method of a base or of the metaclass."""
 
     __slots__ = ("_name",)
 
@@ -92,14 +92,14 @@ class _Shadow:
 
 
 def define(cls: Any, keywords: Keywords) -> None:
-    """Make a class that was just created a model or a map.
+    """Turn a class that was just created into a model or a map.
 
     Raises:
-        TypeError: Something in it is not legal; the message names the class, the field and the type.
+        TypeError: Something in it is not valid; the message names the class, the field and the type.
     """
     _check_bases(cls)
     if "model" in [base.__dict__.get("__cendry_kind__") for base in cls.__mro__]:
-        # Said again, since a Map that stands before the Model among the bases would make it a map.
+        # Set again, since a Map before the Model among the bases would make it a map.
         cls.__cendry_kind__ = "model"
     _read_keywords(cls, keywords)
     own = _own_fields(cls)
@@ -126,23 +126,23 @@ def define(cls: Any, keywords: Keywords) -> None:
 
 
 def resolve(*models: type[Any]) -> None:
-    """Evaluate annotations that named something which wasn't defined yet. It happens at first use by itself, too.
+    """Evaluate annotations with names that were not defined yet. This also happens automatically at first use.
 
     Args:
-        models: The classes; left out, all that were defined so far.
+        models: The classes; by default, all that were defined so far.
 
     Raises:
-        TypeError: A name is still not defined, or Firestore can't hold the type.
+        TypeError: A name is still not defined, or Firestore can't store the type.
     """
     for cls in models or tuple(_pending):
         resolve_fields(cls)
 
 
 def resolve_fields(cls: Any) -> Mapping[str, FieldInfo]:
-    """The fields of a class by Python name, all annotations evaluated; without `id`, those of bases first.
+    """The fields of a class by Python name, with all annotations evaluated; without `id`, fields of bases first.
 
     Raises:
-        TypeError: It is no model class, a name is still not defined, or Firestore can't hold a type.
+        TypeError: It is not a model class, a name is still not defined, or Firestore can't store a type.
     """
     fields = getattr(cls, "__cendry_fields__", None)
     if fields is None:
@@ -166,9 +166,9 @@ def _resolve(cls: Any, info: FieldInfo) -> Any:
     try:
         return info.annotation.resolve()
     except NOT_YET as error:
-        advice = "Define or import it where the class stands; what is imported under TYPE_CHECKING alone can't be found"
+        advice = "Define or import it where the class is; names imported only under TYPE_CHECKING can't be found"
         raise _fault(cls, info.name, f"{error}. {advice}") from error
-    except Exception as error:  # Evaluating what the user wrote can raise anything.
+    except Exception as error:  # Evaluating user code can raise anything.
         raise _fault(cls, info.name, str(error).rstrip(".")) from error
 
 
@@ -197,7 +197,7 @@ def _check_bases(cls: type[Any]) -> None:
             continue
         if "__dataclass_fields__" in base.__dict__:
             raise _fault(
-                cls, None, f"{class_name(base)} is a dataclass; to bring fields into a model, it must be a Map"
+                cls, None, f"{class_name(base)} is a dataclass; to contribute fields to a model, it must be a Map"
             )
         for name, annotation in own_annotations(base).items():
             if declares_field(annotation, Field, Scope(base, frozenset())):
@@ -211,7 +211,7 @@ def _check_bases(cls: type[Any]) -> None:
 def _read_keywords(cls: Any, keywords: Keywords) -> None:
     if keywords.extra is not None:
         if keywords.extra not in _EXTRA:
-            raise _fault(cls, None, f"extra= is 'ignore', 'forbid' or 'keep', not {keywords.extra!r}")
+            raise _fault(cls, None, f"extra= must be 'ignore', 'forbid' or 'keep', not {keywords.extra!r}")
         cls.__cendry_extra__ = keywords.extra
     collection, parent = keywords.collection, keywords.parent
     if cls.__cendry_kind__ == "map":
@@ -227,7 +227,7 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
             raise _fault(
                 cls,
                 None,
-                'a Model needs collection="...", which is never guessed; or abstract=True, if it is a base for others',
+                'a Model needs collection="...", which is never guessed, or abstract=True if it is only a base class',
             )
         try:
             check_collection_id(collection)
@@ -237,7 +237,7 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
     if parent is not None:
         if getattr(parent, "__cendry_kind__", None) != "model" or parent.__collection__ is None:
             raise _fault(
-                cls, None, f"parent= takes the Model of the documents above, one that has a collection, not {parent!r}"
+                cls, None, f"parent= takes the Model of the parent documents, with a collection, not {parent!r}"
             )
         cls.__parent__ = parent
 
@@ -252,24 +252,24 @@ def _own_fields(cls: Any) -> dict[str, FieldInfo]:
     for name, annotation in annotations.items():
         try:
             declaration = read_declaration(annotation, Field, scope)
-        except Exception as error:  # Evaluating what the user wrote can raise anything.
+        except Exception as error:  # Evaluating user code can raise anything.
             raise _fault(cls, name, str(error).rstrip(".")) from error
         if declaration is not None:
             _check_name(cls, name)
             own[name] = _field_info(cls, name, declaration, cls.__dict__.get(name, MISSING))
     if cls.__cendry_kind__ == "model" and "id" in cls.__dict__:
-        raise _fault(cls, "id", "every Model has an id of its own; name the attribute otherwise")
+        raise _fault(cls, "id", "every Model has an id of its own; rename the attribute")
     for name, value in cls.__dict__.items():
         if isinstance(value, FieldOptions) and name not in own:
-            raise _fault(cls, name, "it has field() and no annotation; write name: Field[...] = field(...)")
+            raise _fault(cls, name, "it has field() but no annotation; write name: Field[...] = field(...)")
     return own
 
 
 def _check_name(cls: Any, name: str) -> None:
     if name == "id" and cls.__cendry_kind__ == "model":
-        raise _fault(cls, name, "every Model has an id of its own; name the field otherwise")
+        raise _fault(cls, name, "every Model has an id of its own; rename the field")
     if name.startswith("_cendry") or (name.startswith("__") and name.endswith("__")):
-        raise _fault(cls, name, "the name is reserved: dunders and _cendry... are not for fields")
+        raise _fault(cls, name, "the name is reserved: fields can't have dunder names or names that start with _cendry")
 
 
 def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) -> FieldInfo:
@@ -283,17 +283,17 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
         raise _fault(
             cls,
             name,
-            f"its default, of type {type(default).__name__}, can change, and all instances would share it; "
+            f"its default, of type {type(default).__name__}, is mutable, and all instances would share it; "
             "use default_factory=",
         )
     if options.enum_by not in (None, *_ENUM_BY):
-        raise _fault(cls, name, f"enum_by= is 'value' or 'name', not {options.enum_by!r}")
+        raise _fault(cls, name, f"enum_by= must be 'value' or 'name', not {options.enum_by!r}")
     if options.auto_now or options.auto_now_add:
         if options.auto_now and options.auto_now_add:
-            raise _fault(cls, name, "auto_now= includes what auto_now_add= does; give one of them")
+            raise _fault(cls, name, "auto_now= includes auto_now_add=; use only one of them")
         if default is not MISSING or factory is not MISSING:
             raise _fault(
-                cls, name, "a field with auto_now= or auto_now_add= is None by default, and takes no other default"
+                cls, name, "a field with auto_now= or auto_now_add= is None by default and can't have another default"
             )
         default = None
     required = default is MISSING and factory is MISSING
@@ -307,7 +307,7 @@ def _merged_options(cls: Any, name: str, extras: tuple[Any, ...], assigned: Any)
     if isinstance(assigned, dataclasses.Field):
         raise _fault(cls, name, "use cendry.field(), not dataclasses.field()")
     if isinstance(assigned, types.MemberDescriptorType):
-        raise _fault(cls, name, "__slots__ can't hold fields; leave it out")
+        raise _fault(cls, name, "__slots__ can't hold fields; remove it")
     if isinstance(assigned, FieldOptions):
         given = [assigned]
     else:
@@ -359,11 +359,11 @@ def _check_names(cls: Any, infos: Mapping[str, FieldInfo]) -> None:
         alias = info.alias
         reason = check_field_name(alias)
         if reason is not None:
-            raise _fault(cls, name, f"the stored name {alias!r} is not legal: {reason}")
+            raise _fault(cls, name, f"the stored name {alias!r} is not valid: {reason}")
         if is_model and alias == "id":
             raise _fault(cls, name, "the alias 'id' shadows the document's id")
         if alias in by_alias:
-            raise _fault(cls, name, f"it has the stored name of {by_alias[alias]!r}, {alias!r}")
+            raise _fault(cls, name, f"it has the same stored name as {by_alias[alias]!r}: {alias!r}")
         if alias != name and alias in infos:
             raise _fault(cls, name, f"the alias {alias!r} shadows the field of that name")
         by_alias[alias] = name
@@ -385,7 +385,7 @@ def _check_type(cls: Any, info: FieldInfo) -> None:
             raise _fault(
                 cls,
                 info.name,
-                f"{option}= sets the time, and {type_name(info.annotation)} is no datetime, date or time",
+                f"{option}= sets the time, and {type_name(info.annotation)} is not a datetime, date or time",
             )
 
 
@@ -421,16 +421,16 @@ def _build_dataclass(cls: Any, own: Mapping[str, FieldInfo], keywords: Keywords)
         raise _fault(cls, None, str(error).rstrip(".")) from error
     restore()
     if sys.version_info >= (3, 14) and not has_init:  # pragma: no cover - CI has no Python 3.14
-        # Unverified, as below: there, the annotations of __init__ are read from the class when they are asked for.
+        # Unverified, as below: there, the annotations of __init__ are read from the class on access.
         cls.__init__.__annotations__ = {**{each.name: each.type for each in dataclasses.fields(cls)}, "return": None}
-    # Whatever stays on the class makes reading the instance's own attribute slower.
+    # An attribute left on the class would slow down reading the instance's own.
     for name in annotations:
         if name in cls.__dict__:
             delattr(cls, name)
 
 
 def _replace_annotations(cls: Any, annotations: dict[str, Any]) -> Callable[[], None]:
-    """Show `dataclass` the plain types; the result puts back what the class said."""
+    """Show the plain types to `dataclass`; the returned function restores the original annotations."""
     before = cls.__dict__.get("__annotations__")  # noqa: RUF063
     if sys.version_info >= (3, 14) and before is None:  # pragma: no cover - CI has no Python 3.14
         # PEP 649: unverified, since there was no Python 3.14 to run it on.
@@ -442,7 +442,7 @@ def _replace_annotations(cls: Any, annotations: dict[str, Any]) -> Callable[[], 
 
 
 def _uncover(cls: Any, infos: Mapping[str, FieldInfo]) -> None:
-    """See to it that `City.name` is found by the metaclass, and `city.name` in the instance."""
+    """Ensure that `City.name` is found by the metaclass, and `city.name` in the instance."""
     machinery = {name for base in type(cls).__mro__ for name in base.__dict__}
     for name in (*infos, "id") if cls.__cendry_kind__ == "model" else infos:
         covering = [base for base in cls.__mro__ if _has_attribute(base, name)]
