@@ -1,4 +1,4 @@
-"""What the tests of broken connections share; and what the soak did and saw, told at the end."""
+"""What the tests of broken connections share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 from cendry_memory.emulator import known
-from soak import counted
 from soak.ledger import Epoch
 from soak.proxy import Proxy
 from soak.work import Face, Manner, settle
@@ -36,11 +35,3 @@ async def make_face(
     yield make
     for face in made:
         await settle(face.ctx.close())
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not counted.LINES:
-        return
-    terminalreporter.section("what the soak did and saw")
-    for line in counted.lines():
-        terminalreporter.write_line(line)

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
@@ -220,7 +220,11 @@ def _seed(request: pytest.FixtureRequest, profile: str) -> str:
 
 @pytest.mark.timeout(0)
 def test_nothing_is_lost_doubled_stuck_or_leaked(
-    emulator: Emulator, proxy: Proxy, loop: asyncio.AbstractEventLoop, request: pytest.FixtureRequest
+    emulator: Emulator,
+    proxy: Proxy,
+    loop: asyncio.AbstractEventLoop,
+    request: pytest.FixtureRequest,
+    report: Callable[[str, Iterable[str]], None],
 ) -> None:
     profile = request.config.option.hypothesis_profile
     seconds = float(os.environ.get("CENDRY_SOAK_SECONDS") or SECONDS.get(profile, SHORT))
@@ -257,6 +261,8 @@ def test_nothing_is_lost_doubled_stuck_or_leaked(
         counted.LINES.append("seconds: " + ", ".join(f"{what} {s:.0f}" for what, s in soak.spent.items()))
         soak.close()
         count("connections", "made", proxy.accepted)
+        unreached = missing("operation", REACHED)
+        counted.LINES.append(f"never reached: {', '.join(unreached) or 'nothing'}")
         if readings:
             assert gauges.settles(lambda: gauges.connections(proxy.port) == 0), "connections stay open"
             _assert_no_growth(readings)
@@ -264,9 +270,8 @@ def test_nothing_is_lost_doubled_stuck_or_leaked(
         soak.close()
         watchdog.cancel()
         faulthandler.cancel_dump_traceback_later()
+        report("what the soak did and saw", counted.lines())
     assert [] == missing("fault", {*KINDS, *(ENDS if len(lives) > 2 else {lives[0].end})})
-    unreached = missing("operation", REACHED)
-    counted.LINES.append(f"never reached: {', '.join(unreached) or 'nothing'}")
     # How much is done in the shortest one, the machine decides.
     assert seconds <= SHORT or not unreached
 
