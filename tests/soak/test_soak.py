@@ -95,6 +95,7 @@ class Soak:
     def __init__(self, weather: Weather, loop: asyncio.AbstractEventLoop, seed: str) -> None:
         project = f"cendry-{uuid4().hex[:16]}"
         self.weather = weather
+        self.pulse = gauges.Pulse()
         self.loop = loop
         self.seed = seed
         self.threads = [Face(manner, False, project) for manner in MANNERS]
@@ -141,7 +142,7 @@ class Soak:
         """One life of the emulator, and what is stored at its end."""
         epoch = Ref(Epoch, f"life-{number}")
         self.fill(epoch)
-        around = Round(epoch, self.weather, is_restart=False)
+        around = Round(epoch, self.weather, self.pulse, is_restart=False)
         started = time.monotonic()
         with self.working(around) as workers, self.spending("faults and work"):
             for fault in life.faults:
@@ -171,7 +172,7 @@ class Soak:
 
     def restart(self, number: int, life: Life) -> None:
         """The end of that life, and the beginning of the next, in the midst of work."""
-        around = Round(Ref(Epoch, f"life-{number}"), self.weather, is_restart=True)
+        around = Round(Ref(Epoch, f"life-{number}"), self.weather, self.pulse, is_restart=True)
         with self.working(around), self.spending("restarts"):
             self.weather.over.wait(0.3)
             self.weather.restart(life.end)
@@ -257,6 +258,7 @@ def test_nothing_is_lost_doubled_stuck_or_leaked(
             if number + 1 < len(lives):
                 soak.restart(number, life)
         over = sorted(soak.longest.items(), key=lambda item: item[1])
+        counted.LINES.append(f"kept from running: {soak.pulse.late:.1f} s")
         counted.LINES.append("longest over their bounds: " + ", ".join(f"{name} {s:.2f} s" for name, s in over[-4:]))
         counted.LINES.append("seconds: " + ", ".join(f"{what} {s:.0f}" for what, s in soak.spent.items()))
         soak.close()
@@ -268,6 +270,7 @@ def test_nothing_is_lost_doubled_stuck_or_leaked(
             _assert_no_growth(readings)
     finally:
         soak.close()
+        soak.pulse.close()
         watchdog.cancel()
         faulthandler.cancel_dump_traceback_later()
         report("what the soak did and saw", counted.lines())

@@ -25,6 +25,7 @@ from google.api_core import exceptions
 from google.api_core.retry import Retry
 from google.api_core.retry_async import AsyncRetry
 from soak.counted import count
+from soak.gauges import Pulse
 from soak.ledger import (
     ABSENT,
     Entry,
@@ -124,6 +125,7 @@ class Round:
     Attributes:
         epoch: The document under which all is written.
         weather: The faults.
+        pulse: How long this process did not run.
         is_restart: Whether the emulator is stopped meanwhile, so that documents vanish; then what is written is never
             looked for, and only bounds, kinds of errors and `create` are judged.
         ended: Set to let the workers come to an end.
@@ -132,6 +134,7 @@ class Round:
 
     epoch: Ref[Epoch]
     weather: Weather
+    pulse: Pulse
     is_restart: bool
     ended: threading.Event = field(default_factory=threading.Event)
     failures: list[str] = field(default_factory=list)
@@ -206,14 +209,15 @@ class Worker:
     async def call(self, name: str, act: Callable[[], Any], calls: int = 1, longest: float = 0.0) -> Outcome:
         """Call, measure and judge. `calls` of them have a bound each; `longest` is added to that."""
         face, weather = self.face, self.round.weather
-        before, started = weather.mark, time.monotonic()
+        before, started, late = weather.mark, time.monotonic(), self.round.pulse.late
         value: Any = None
         try:
             value = await settle(act())
             kind = "done"
         except Exception as error:
             kind = self._judge(name, error, weather.was_calm(before))
-        self._measure(name, time.monotonic() - started, calls, longest)
+        # The time for which the machine kept this process from running is not the call's.
+        self._measure(name, time.monotonic() - started - (self.round.pulse.late - late), calls, longest)
         twin = "task" if face.is_async else "thread"
         count("operation", name)
         count(f"outcomes of {twin}s, {face.manner.name}", kind)
