@@ -60,6 +60,10 @@ UNKNOWN: Final = (
 commit that comes again while the first one is still closing the transaction."""
 
 
+def never(error: Exception) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a context is told to call.
@@ -74,6 +78,10 @@ class Manner:
     timeout: float | None
     retries: bool = True
 
+    def retry(self, is_async: bool) -> Any:
+        """The policy of a twin; `None` for the SDK's."""
+        return None if self.retries else (AsyncRetry if is_async else Retry)(predicate=never)
+
 
 MANNERS: Final = (
     Manner("patient", 30.0),
@@ -83,19 +91,14 @@ MANNERS: Final = (
 )
 
 
-def never(error: Exception) -> bool:
-    return False
-
-
 class Face:
-    """A context of either twin, awaited."""
+    """A context of either twin, awaited: in tasks, which can be cancelled, or in threads, which block."""
 
     def __init__(self, manner: Manner, is_async: bool, project: str) -> None:
         self.manner = manner
         self.is_async = is_async
-        retry: Any = None if manner.retries else (AsyncRetry if is_async else Retry)(predicate=never)
         kind: Any = AsyncCendry if is_async else Cendry
-        self.ctx: Any = kind(project=project, timeout=manner.timeout, retry=retry)
+        self.ctx: Any = kind(project=project, timeout=manner.timeout, retry=manner.retry(is_async))
         self.is_lasting = manner.retries and (manner.timeout is None or manner.timeout > 10.0)
         """Whether it outlasts every fault, so that no read fails."""
 
