@@ -47,6 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
 
 
+# Where there is no xdist, nobody knows of it.
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     # They wait for emulators half of the time, which keep a processor busy themselves.
     return min(4, (os.cpu_count() or 1) + 1)
