@@ -18,10 +18,12 @@ from cendry.errors import (
     InvalidValueError,
     MissingIndexError,
     MultipleResultsError,
+    Problem,
     StaleDocumentError,
     TransactionContentionError,
     UnknownFieldError,
     UnsupportedByBackendError,
+    ValidationError,
 )
 
 ERRORS = [
@@ -41,6 +43,7 @@ ERRORS = [
     TransactionContentionError(3),
     UnknownFieldError("City", "nme", ("name",)),
     UnsupportedByBackendError("OR", "Datastore", "Migrating to Native mode gives it."),
+    ValidationError("City", [Problem("name", "str", "int 5"), Problem("", "a dict", "int 5")]),
 ]
 
 

@@ -68,6 +68,7 @@ __all__ = [
     "TypeRegistry",
     "UnknownFieldError",
     "UnsupportedByBackendError",
+    "ValidationError",
     "Vector",
     "default_registry",
     "field",
@@ -107,7 +108,6 @@ if TYPE_CHECKING:
     from ._types.kinds import FirestoreValue
     from ._types.registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
     from .backend import AsyncBackend, Backend, CallOptions
-    from .codec import Problem
     from .convert import from_dict, to_dict, validate
     from .errors import (
         CendryError,
@@ -120,10 +120,12 @@ if TYPE_CHECKING:
         InvalidValueError,
         MissingIndexError,
         MultipleResultsError,
+        Problem,
         StaleDocumentError,
         TransactionContentionError,
         UnknownFieldError,
         UnsupportedByBackendError,
+        ValidationError,
     )
     from .filters import And, Asc, Comparison, Desc, Filter, Or
     from .paths import FieldPath
@@ -151,12 +153,12 @@ else:
             "_context.sync.batch": "Batch",
             "_context.sync.context": "Cendry",
             "_context.sync.transaction": "Transaction Txn=Transaction",
-            "codec": "Problem",
             "convert": "from_dict to_dict validate",
             "errors": (
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
                 "InvalidDocumentIdError InvalidRequestError InvalidValueError MissingIndexError MultipleResultsError "
-                "StaleDocumentError TransactionContentionError UnknownFieldError UnsupportedByBackendError"
+                "Problem StaleDocumentError TransactionContentionError UnknownFieldError UnsupportedByBackendError "
+                "ValidationError"
             ),
             "_model.fields": "Field FieldDescriptor field",
             "filters": "And Asc Comparison Desc Filter Or",
