@@ -56,6 +56,7 @@ __all__ = [
     "Model",
     "MultipleResultsError",
     "Or",
+    "OutcomeUnknownError",
     "Problem",
     "Query",
     "Ref",
@@ -120,6 +121,7 @@ if TYPE_CHECKING:
         InvalidValueError,
         MissingIndexError,
         MultipleResultsError,
+        OutcomeUnknownError,
         StaleDocumentError,
         TransactionContentionError,
         UnknownFieldError,
@@ -156,7 +158,8 @@ else:
             "errors": (
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
                 "InvalidDocumentIdError InvalidRequestError InvalidValueError MissingIndexError MultipleResultsError "
-                "StaleDocumentError TransactionContentionError UnknownFieldError UnsupportedByBackendError"
+                "OutcomeUnknownError StaleDocumentError TransactionContentionError UnknownFieldError "
+                "UnsupportedByBackendError"
             ),
             "_model.fields": "Field FieldDescriptor field",
             "filters": "And Asc Comparison Desc Filter Or",
