@@ -147,7 +147,7 @@ def test_a_map_may_have_an_id_but_not_give_it_to_a_model() -> None:
     [
         ("id", "Bad.x: the alias 'id' shadows the document's id."),
         ("y", "Bad.x: the alias 'y' shadows the field of that name."),
-        ("z2", "Bad.z: it has the stored name of 'x', 'z2'."),
+        ("z2", "Bad.z: it has the same stored name as 'x': 'z2'."),
         ("", "Bad.x: the stored name '' is not valid: a key must not be empty."),
         ("__x__", "Bad.x: the stored name '__x__' is not valid: keys of the form __...__ are reserved."),
         ("\ud800", "is not valid: a key must not contain a lone surrogate."),
