@@ -84,8 +84,8 @@ class Method:
 
     Attributes:
         start: Begins a call. For a streaming method it returns the stream: in the sync twin an iterator with `cancel`,
-            in the async twin an awaitable of an object with `read` and `cancel`. Otherwise it returns the response, or in
-            the async twin an awaitable of it. All messages are plain protobuf messages.
+            in the async twin an awaitable of an object with `read` and `cancel`. Otherwise it returns the response, or
+            in the async twin an awaitable of it. All messages are plain protobuf messages.
         policy: When and for how long it is retried.
     """
 

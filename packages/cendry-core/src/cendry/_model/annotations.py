@@ -103,7 +103,7 @@ class Scope:
         self._noted: dict[str, type[Any]] = {}
 
     def note(self, other: type[Any]) -> None:
-        """Keep a class that was just defined by the same call of the same function; other calls define other classes."""
+        """Keep a class just defined by the same call of the same function; other calls define other classes."""
         cls = self._cls
         around = cls.__qualname__.rpartition(".")[0]
         if (other.__module__, other.__qualname__.rpartition(".")[0]) != (cls.__module__, around) or not around:

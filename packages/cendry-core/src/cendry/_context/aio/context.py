@@ -54,7 +54,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         type_registry: The type registry; by default `default_registry`.
         timeout: Seconds that a call may take, including retries; by default that of the backend.
         retry: The backend's own retry policy; by default that of the backend.
-        clock: Returns the time for `auto_now` and `auto_now_add`, as an aware `datetime`; by default the client's clock.
+        clock: Returns the time for `auto_now` and `auto_now_add`, an aware `datetime`; by default the client's clock.
         random: Source of the random pauses between the attempts of a transaction; by default a generator of its own.
 
     Raises:
@@ -209,9 +209,9 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         Args:
             target: An instance, a `Ref`, or a class.
             first: The changes; with a class, the id.
-            second: With a class, the changes: new values, transforms (`Increment(1)`) or `DELETE_FIELD` by field. A field
-                is a descriptor, a declared name (dotted for nested ones) or a stored `FieldPath`. Without any, nothing
-                is sent.
+            second: With a class, the changes: new values, transforms (`Increment(1)`) or `DELETE_FIELD` by field. A
+                field is a descriptor, a declared name (dotted for nested ones) or a stored `FieldPath`. Without any,
+                nothing is sent.
             fields: Instead of changes: the fields of the instance to write with their current values.
             parent: The parent document of the subcollection.
             if_unchanged: As in `save`.
