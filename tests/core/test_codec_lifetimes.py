@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cendry._types.registry import TypeRegistry
 from cendry.codec import codec_for
-from cendry.codec.message import compile_decoder, compile_encoder
+from cendry.codec.message import decoder, encoder
 from cendry.convert import from_dict, to_dict
 from cendry_datastore._dialect import DATASTORE
 from cendry_datastore._keys import Partition
@@ -51,11 +51,10 @@ def use_user_data(model: Any, registry: TypeRegistry) -> None:
 def use_messages(dialect: Any, base: Any) -> Callable[[Any, TypeRegistry], None]:
     def use(model: Any, registry: TypeRegistry) -> None:
         codec = codec_for(model, registry)
-        codec.outputs["encode"] = encode = compile_encoder(codec, dialect)
-        codec.outputs["decode"] = decode = compile_decoder(codec, dialect)
         instance = codec.decode({"part": {"x": ["a"]}, "y": {}, "z": 1})
-        message = encode(instance, dialect.new_document(), base)
-        assert instance == decode(getattr(message, dialect.inner), None, "docs/i", base)  # type: ignore[arg-type]
+        message = encoder(codec, dialect, base)(instance).message
+        fields = getattr(message, dialect.inner)
+        assert instance == decoder(codec, dialect)(fields, None, "docs/i", base)  # type: ignore[arg-type]
 
     return use
 

@@ -153,3 +153,18 @@ def test_moments_compare_to_the_microsecond(moment: datetime, step: int) -> None
 def test_paths_stand_segment_by_segment_and_parents_before_children() -> None:
     ordered = ["c/__id2__", "c/__id10__", "c/a", "c/a/s/__id1__", "c/a/s/a", "c/a!", "c/b", "d/a"]
     assert sorted(ordered, key=path_key) == ordered
+
+
+def test_references_into_other_databases_stand_by_project_database_and_path() -> None:
+    local = [ref("a/a"), ref("z/z")]
+    places = [("p", "d", "b/__id9__"), ("p", "d", "b/a"), ("p", "e", "a/a"), ("p-q", "d", "a/a")]
+    foreign = [Ref.from_path(path, database=f"projects/{project}/databases/{name}") for project, name, path in places]
+    keys = [key_of(value) for value in [*local, *foreign]]
+    assert sorted(keys) == keys
+    assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize("value", [object(), [object()], {"a": {"b": object()}}])
+def test_what_is_not_stored_has_no_key(value: object) -> None:
+    with pytest.raises(KeyError):
+        key_of(value)

@@ -192,7 +192,11 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
         UnknownFieldError,
         "City has no field 'popluation'. Did you mean 'population'?",
     ),
-    (lambda: Query(City, order_by=5), TypeError, "5 is not an order. Write City.name.asc(), City.name.desc() or 'name'."),  # type: ignore[arg-type]
+    (
+        lambda: Query(City, order_by=5),  # type: ignore[arg-type]
+        TypeError,
+        "5 is not an order. Write City.name.asc(), City.name.desc() or 'name'.",
+    ),
     (lambda: Query(City, limit=0), ValueError, "limit takes 1 or more, not 0."),
     (lambda: Query(City, limit=True), TypeError, "limit takes an int, not True."),
     (lambda: Query(City).limit_to_last(-1), ValueError, "limit_to_last takes 1 or more, not -1."),

@@ -283,3 +283,12 @@ def test_the_sdks_own_values_are_taken(db: Database, sdk: Any) -> None:
     with pytest.raises(TypeError, match="of no kind that Datastore stores"):
         db.commit(Set("User/b", {"x": value}))
     assert db.data("User/b") is None
+
+
+def test_what_is_too_long_in_the_sdks_own_values_is_excluded(db: Database, sdk: Any) -> None:
+    inner = datastore.Entity()
+    inner.update(short="x", long=LONG)
+    db.commit(Set("User/a", {"map": inner, "raw": _sdk.Value(string_value=LONG), "list": [inner]}))
+    assert {"map.long", "raw", "list.long"} == unindexed(sdk, "User", "a")
+    db.commit(Update("User/a", {"name": {"inner": inner}}, (FieldPath("name"),)))
+    assert {"map.long", "raw", "list.long", "name.inner.long"} == unindexed(sdk, "User", "a")

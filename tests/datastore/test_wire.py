@@ -117,7 +117,7 @@ def test_a_strict_model_refuses_what_it_does_not_know() -> None:
         read_directly(codec, {"x": 1, "more": 2})
 
 
-def test_references_of_other_homes() -> None:
+def test_references_of_other_partitions() -> None:
     model = one_field(Ref)
     codec = codec_for(model)
     elsewhere = Partition("other", "db", "ns")

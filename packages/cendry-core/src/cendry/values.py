@@ -189,7 +189,7 @@ SERVER_TIMESTAMP: Final = _Sentinel.SERVER_TIMESTAMP
 """In a write: the time of the commit by the server's clock."""
 
 Transform = Union[Increment, Maximum, Minimum, ArrayUnion, ArrayRemove, _Sentinel]
-"""Values that only the server can compute. `DELETE_FIELD` isn't one, though it shares a type with `SERVER_TIMESTAMP`."""
+"""Values that only the server can compute. `DELETE_FIELD` isn't one, but shares a type with `SERVER_TIMESTAMP`."""
 
 TRANSFORMS: Final = (Increment, Maximum, Minimum, ArrayUnion, ArrayRemove)
 

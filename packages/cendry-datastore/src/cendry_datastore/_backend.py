@@ -16,7 +16,7 @@ from google.api_core.exceptions import ResourceExhausted
 
 from . import _sdk
 from ._channel import Connection, call, check_arguments
-from ._commit import Folded, commit_request, created_paths, folded, with_less_indexed
+from ._commit import EntityWrites, by_entity, commit_request, created_paths, with_less_indexed
 from ._entities import FoundEntity
 from ._errors import NamespaceNotFoundError
 from ._requests import aggregation_request, aggregation_result, begin_request, namespace_request, rollback_request
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from cendry.codec import Codec
 
 COMMIT_ATTEMPTS: Final = 12
-"""How often a commit outside of transactions is tried when others hold or change the same documents."""
+"""Attempts at a commit outside of transactions that contends with others for the same documents."""
 
 PATIENCE: Final = 10.0
-"""Seconds after which no further attempt is begun: where a lock is waited for, each takes its time."""
+"""Seconds after which no further attempt begins: one that waits for a lock takes long."""
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
@@ -135,7 +135,7 @@ class DatastoreBackend:
 
         What depends on stored documents reads them at the commit, in the same transaction.
         """
-        changes = folded(writes)
+        changes = by_entity(writes)
         connection, deadline = self._connection, _deadline(options)
         if transaction is not None:
             _end_by_commit(connection, changes, transaction, deadline)
@@ -217,7 +217,7 @@ def _response_to(read: Lookup | QueryPages, method: Method, connection: Connecti
 
 
 def _check_namespace(connection: Connection, deadline: Deadline) -> None:
-    """Tell an empty namespace from one that doesn't exist, once it matters.
+    """Refuse a namespace that doesn't exist, as an empty one looks the same.
 
     Raises:
         NamespaceNotFoundError: It doesn't exist.
@@ -256,7 +256,7 @@ def _roll_back(connection: Connection, transaction: TransactionHandle, deadline:
 
 
 def _end_by_commit(
-    connection: Connection, changes: list[Folded], transaction: TransactionHandle, deadline: Deadline
+    connection: Connection, changes: list[EntityWrites], transaction: TransactionHandle, deadline: Deadline
 ) -> None:
     """Commit in a transaction of the caller's, which this ends."""
     transaction.check(writes=bool(changes))
@@ -267,8 +267,8 @@ def _end_by_commit(
     transaction.has_ended = True
 
 
-def _commit_with_retries(connection: Connection, changes: list[Folded], deadline: Deadline) -> None:
-    """Commit outside of transactions, again and again if others hold or change the same documents."""
+def _commit_with_retries(connection: Connection, changes: list[EntityWrites], deadline: Deadline) -> None:
+    """Commit outside of transactions, with retries on contention."""
     started = time.monotonic()
     for attempt in range(1, COMMIT_ATTEMPTS + 1):
         try:
@@ -283,7 +283,7 @@ def _commit_with_retries(connection: Connection, changes: list[Folded], deadline
     raise AssertionError("the last attempt returns or raises")  # pragma: no cover - it can't be reached
 
 
-def _commit_alone(connection: Connection, changes: list[Folded], deadline: Deadline) -> None:
+def _commit_alone(connection: Connection, changes: list[EntityWrites], deadline: Deadline) -> None:
     """Commit outside of transactions, or in one of its own if that depends on what is stored."""
     if not any(change.needs_stored for change in changes):
         _commit(connection, changes, None, deadline)
@@ -301,7 +301,7 @@ def _commit_alone(connection: Connection, changes: list[Folded], deadline: Deadl
 
 
 def _commit(
-    connection: Connection, changes: list[Folded], transaction: TransactionHandle | None, deadline: Deadline
+    connection: Connection, changes: list[EntityWrites], transaction: TransactionHandle | None, deadline: Deadline
 ) -> None:
     stored: dict[str, Any] = {}
     paths = tuple(change.path for change in changes if change.needs_stored)

@@ -17,8 +17,8 @@ from ._values import EntityData, write_masked, write_properties
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
-    """All writes of a commit that are about one document, in order.
+class EntityWrites:
+    """All writes of a commit to one entity, in order.
 
     Attributes:
         path: The document's path.
@@ -41,7 +41,7 @@ class Folded:
 
     @property
     def needs_stored(self) -> bool:
-        """Whether what they come to depends on what is stored."""
+        """Whether their result depends on what is stored."""
         first = self.writes[0]
         match first:
             case Set():
@@ -56,7 +56,7 @@ class Folded:
 
 
 def _contradiction(before: Write, after: Write) -> str | None:
-    """Why one write can't follow another in one commit; Firestore refuses the same."""
+    """The reason why one write can't follow another in one commit; Firestore refuses the same."""
     if isinstance(before, Delete):
         if isinstance(after, Update):
             return "it can't be updated after it was deleted"
@@ -67,14 +67,14 @@ def _contradiction(before: Write, after: Write) -> str | None:
     return None
 
 
-def folded(writes: Sequence[Write]) -> list[Folded]:
-    """The writes by document, in the order in which documents first come.
+def by_entity(writes: Sequence[Write]) -> list[EntityWrites]:
+    """The writes by document, in the order of their first writes.
 
     Raises:
         UnsupportedByBackendError: A write has transforms or depends on an update time.
         InvalidRequestError: Two writes of one document contradict each other.
     """
-    found: dict[str, Folded] = {}
+    found: dict[str, EntityWrites] = {}
     for write in writes:
         if not isinstance(write, Delete) and write.transforms:
             raise unsupported("transforms")
@@ -82,19 +82,19 @@ def folded(writes: Sequence[Write]) -> list[Folded]:
             raise unsupported("if_unchanged")
         known = found.get(write.path)
         if known is None:
-            found[write.path] = Folded(write.path, [write])
+            found[write.path] = EntityWrites(write.path, [write])
         else:
             known.add(write)
     return list(found.values())
 
 
-def created_paths(changes: Sequence[Folded]) -> list[str]:
+def created_paths(changes: Sequence[EntityWrites]) -> list[str]:
     """The documents that must not exist yet."""
     return [change.path for change in changes if isinstance(change.writes[0], Create)]
 
 
 def commit_request(
-    changes: Sequence[Folded], stored: Mapping[str, Any], partition: Partition, transaction: bytes | None
+    changes: Sequence[EntityWrites], stored: Mapping[str, Any], partition: Partition, transaction: bytes | None
 ) -> Any:
     """The request that applies all changes, or none.
 
@@ -131,7 +131,7 @@ def with_less_indexed(request: Any) -> Any:
     return request
 
 
-def _add_blind(request: Any, change: Folded, partition: Partition) -> None:
+def _add_blind(request: Any, change: EntityWrites, partition: Partition) -> None:
     first, *others = change.writes
     if not others and isinstance(first, (Set, Create)):
         mutation = request.mutations.add()
@@ -146,7 +146,7 @@ def _add_blind(request: Any, change: Folded, partition: Partition) -> None:
         request.mutations.add().upsert.CopyFrom(entity)
 
 
-def _add_dependent(request: Any, change: Folded, stored: Any, partition: Partition) -> None:
+def _add_dependent(request: Any, change: EntityWrites, stored: Any, partition: Partition) -> None:
     entity = _applied(change.writes, stored, partition)
     if entity is None:
         if stored is not None:
@@ -158,7 +158,7 @@ def _add_dependent(request: Any, change: Folded, stored: Any, partition: Partiti
 
 
 def _applied(writes: Sequence[Write], entity: Any, partition: Partition) -> Any:
-    """What the writes make of an entity, one after the other; `None` stands for no entity."""
+    """An entity after the writes, applied one after the other; `None` if there is none."""
     for write in writes:
         match write:
             case Delete(path=path, must_exist=must_exist):

@@ -17,4 +17,4 @@ def _reference(module: Module, target: str, value: str) -> str:
 
 
 DATASTORE: Final = Dialect.of(EntityData, name="entity", new_document=_sdk.Entity, reference=_reference)
-"""What generated code calls its base is the partition."""
+"""The base of generated code is the partition."""

@@ -1,4 +1,4 @@
-"""Entities that were read: decoded when somebody asks, and by compiled code where a model does."""
+"""Entities that were read: decoded on demand, and by compiled code for instances of models."""
 
 from __future__ import annotations
 

@@ -38,10 +38,10 @@ _OPERANDS: Final = {"is-nan": math.nan, "is-not-nan": math.nan}
 
 
 def check_query(plan: QueryPlan) -> None:
-    """Refuse what Datastore mode doesn't have.
+    """Refuse what Datastore mode doesn't support.
 
     Raises:
-        UnsupportedByBackendError: The plan asks for such a thing.
+        UnsupportedByBackendError: The plan needs it.
     """
     if plan.group:
         raise unsupported("collection groups")
@@ -131,10 +131,10 @@ def _check_operand(condition: Condition, value: Any) -> None:
 
 
 def property_name(path: FieldPath) -> str:
-    """How filters, orders and figures call a property.
+    """The name of a property in filters, orders and figures.
 
     Raises:
-        UnsupportedByBackendError: No name says it.
+        UnsupportedByBackendError: It has no such name.
     """
     if path == DOCUMENT_ID:
         return KEY

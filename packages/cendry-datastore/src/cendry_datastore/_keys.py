@@ -1,4 +1,4 @@
-"""Document paths and Datastore's keys, one to one: what a path says here is what Native mode will say after the move.
+"""Document paths and Datastore's keys, one to one: the paths are those of Native mode, after a migration.
 
 An integer id is `__id<n>__`; a name that Native mode can't hold is escaped as Google's import escapes it. Neither
 form can be a name in Datastore mode, which reserves `__...__`.
@@ -23,7 +23,7 @@ _NAMESPACE: Final = re.compile(r"[0-9A-Za-z._-]{0,100}\Z")
 
 
 def check_namespace(namespace: object) -> str:
-    """Give back a legal namespace, `""` for the default one, or refuse it.
+    """Return a valid namespace, `""` for the default one, or refuse it.
 
     Raises:
         InvalidDocumentIdError: It isn't 1 to 100 of the characters that Datastore takes
@@ -108,7 +108,7 @@ def _unescaped(document_id: str) -> str:
 
 
 def shown_name(name: str) -> str:
-    """How a kind or an entity's name stands in a path."""
+    """The segment of a path for a kind or an entity's name."""
     if "/" in name:
         return f"__esc{name.replace('~', '~0').replace('/', '~1')}__"
     return f"__esc{_DOTS[name]}__" if name in _DOTS else name

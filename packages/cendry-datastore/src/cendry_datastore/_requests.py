@@ -1,4 +1,4 @@
-"""Plans to Datastore's requests, and what is read of responses. Pure functions: nothing here sends or waits."""
+"""Plans to Datastore's requests, and figures from responses. Pure functions: nothing here sends or waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Datastore mode doesn't have: one error, its message built here, before anything is sent."""
+"""What Datastore mode doesn't support: one error, raised before anything is sent."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ from typing import Final
 from cendry.errors import UnsupportedByBackendError
 
 NAME: Final = "Datastore"
-"""How error messages call this backend."""
+"""The name of this backend in error messages."""
 
-_GIVES: Final = {
-    "OR filters": "filters joined by OR",
+_DETAILS: Final = {
+    "OR filters": "",
     "collection groups": "queries over all collections of one name",
-    "listeners": "on_snapshot(), which calls back with every change",
-    "the async twin": "AsyncCendry, on AsyncFirestoreBackend",
+    "listeners": "on_snapshot() calls back with every change",
+    "the async twin": "AsyncCendry works on AsyncFirestoreBackend",
     "transforms": "Increment, Maximum, Minimum, ArrayUnion, ArrayRemove and SERVER_TIMESTAMP",
     "if_unchanged": "writes that depend on the update time of a document",
-    "vectors": "vectors, and searches for the nearest ones",
-    "cursors by value": "start_at, start_after, end_at and end_before; paginate() works here as well",
+    "vectors": "",
+    "cursors by value": "start_at, start_after, end_at and end_before; paginate() works on Datastore as well",
     "filters by whole arrays and maps": "comparisons with a whole array or map",
-    "names with a dot inside maps, in filters and orders": "field paths whose segments hold any character",
+    "names with a dot inside maps, in filters and orders": "the segments of a field path hold any character",
 }
 
 
 def unsupported(feature: str) -> UnsupportedByBackendError:
-    """The error that names a feature, says that Datastore mode doesn't have it, and what migrating gives.
+    """The error for a feature that Datastore mode doesn't support, and Firestore in Native mode does.
 
     Args:
         feature: One of the features that are known here.
     """
-    advice = f"Datastore mode doesn't have that; migrating to Firestore in Native mode gives {_GIVES[feature]}."
-    return UnsupportedByBackendError(feature, NAME, advice)
+    details = _DETAILS[feature]
+    return UnsupportedByBackendError(
+        feature, NAME, f"Firestore in Native mode does{f': {details}' if details else ''}."
+    )

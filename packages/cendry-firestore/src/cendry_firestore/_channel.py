@@ -91,7 +91,7 @@ class Connection(ClientConnection):
 
         Raises:
             CendryError: The connection was closed in the middle of the read.
-            BaseException: The error itself, if it is none of a call.
+            BaseException: The error itself, if it is not one of a call.
         """
         error = self._call_error(raised)
         self.check_open(error)

@@ -13,7 +13,7 @@ from cendry.plan import GetPlan, QueryPlan
 from google.cloud.firestore_v1 import AsyncClient, Client
 
 from ._channel import Connection, check_arguments
-from ._listen import Listener
+from ._listen import FirestoreListener
 from ._single_threaded import single_threaded_channel
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Clients:
         self._database = database
         self._lock = threading.Lock()
         self._opened: Connection | None = None
-        self._listeners: weakref.WeakSet[Listener] = weakref.WeakSet()
+        self._listeners: weakref.WeakSet[FirestoreListener] = weakref.WeakSet()
 
     @property
     def client(self) -> Any:
@@ -62,9 +62,9 @@ class Clients:
         plan: QueryPlan | GetPlan,
         on_snapshot: Callable[[SnapshotResult], None],
         on_error: Callable[[BaseException], None],
-    ) -> Listener:
+    ) -> FirestoreListener:
         """Call `on_snapshot` with the first state and with every later one, from a thread of this listener's own."""
-        listener = Listener(self._connection, plan, on_snapshot, on_error)
+        listener = FirestoreListener(self._connection, plan, on_snapshot, on_error)
         self._listeners.add(listener)
         listener.start()
         return listener

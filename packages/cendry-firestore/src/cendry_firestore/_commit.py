@@ -24,13 +24,13 @@ MAX_REQUEST_BYTES: Final = 10 * 1024 * 1024
 """The size of a request (https://firebase.google.com/docs/firestore/quotas#writes_and_transactions)."""
 
 EMULATOR_REQUEST_BYTES: Final = 4 * 1024 * 1024
-"""What Google's emulator takes. It refuses more as an exhausted resource, which would be tried again for a minute."""
+"""What Google's emulator takes. It refuses more as an exhausted resource, which would be retried for a minute."""
 
 _TOO_LARGE: Final = ("exceeds maximum", "larger than max")
 
 
 def _tag(message: Any, field: str) -> bytes:
-    """How a field that holds bytes or a message begins, in protobuf's wire format."""
+    """The tag of a field that holds bytes or a message, in protobuf's wire format."""
     return _varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | 2)
 
 
@@ -176,7 +176,7 @@ def _write_elements(array: Any, elements: Sequence[Any], database: str) -> None:
 
 
 def commit_result(response: Any, writes: Sequence[Write]) -> CommitResult:
-    """What a commit gave back."""
+    """The result in a response."""
     commit_time = to_datetime(response.commit_time) if response.HasField("commit_time") else None
     seconds, nanos = response.commit_time.seconds, response.commit_time.nanos
     times: list[datetime | None] = []
@@ -192,7 +192,7 @@ def commit_result(response: Any, writes: Sequence[Write]) -> CommitResult:
 
 
 _UNSENT: Final = "failed to connect to all addresses"
-"""So gRPC says that it had no connection to send anything on."""
+"""gRPC's message if it had no connection to send anything on."""
 
 _UNKNOWN: Final = (
     exceptions.ServiceUnavailable,

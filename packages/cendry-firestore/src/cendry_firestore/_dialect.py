@@ -16,4 +16,4 @@ def _reference(_: Module, target: str, value: str) -> str:
 
 
 FIRESTORE: Final = Dialect.of(DocumentData, name="document", new_document=_sdk.Document, reference=_reference)
-"""What generated code calls its base is the name of the database."""
+"""The base of generated code is the name of the database."""

@@ -25,7 +25,7 @@ from ._values import decode_value, document_name, field_at
 
 _TARGET: Final = 1
 _INTERNAL: Final = 13
-# What a server or a network can get over; all else ends the listener.
+# Errors after which the listener reconnects; any other ends it.
 _TRANSIENT: Final = (
     exceptions.Aborted,
     exceptions.Cancelled,
@@ -44,14 +44,14 @@ _JOIN_SECONDS: Final = 5.0
 
 
 class ListenState:
-    """What is known of a target's documents. It takes responses and gives a snapshot whenever one is complete.
+    """The documents of a target: takes responses, and gives a snapshot whenever one is complete.
 
     Args:
         plan: What is listened to.
         database: `projects/P/databases/D`.
 
     Attributes:
-        is_current: Whether the server has told all that there was when listening began.
+        is_current: Whether the server has sent everything that was there when listening began.
     """
 
     def __init__(self, plan: QueryPlan | GetPlan, database: str) -> None:
@@ -171,7 +171,7 @@ def _key_at(document: Any, path: FieldPath) -> bytes:
     if path == DOCUMENT_ID:
         return path_key(document.name)
     message = field_at(document.fields, path)
-    # Here, each reference has to say its database: this one stands anywhere among others.
+    # Relative to no database, each reference has its own: this one sorts anywhere among others.
     value = None if message is None else decode_value(message, "")
     try:
         return key_of(value)
@@ -184,7 +184,7 @@ class LostTrackError(Exception):
     """The documents at hand are not those that the server counts."""
 
 
-class Listener:
+class FirestoreListener:
     """A running listener, as `FirestoreBackend.listen` gives it."""
 
     def __init__(

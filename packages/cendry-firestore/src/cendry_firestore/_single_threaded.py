@@ -17,7 +17,7 @@ from typing import Any, Final
 from . import _sdk
 
 STREAMS_VARIABLE: Final = "CENDRY_SINGLE_THREADED_STREAMS"
-"""Set to `0`, there is no such channel."""
+"""If set to `0`, there is no such channel."""
 
 _OPTIONS: Final = (
     ("grpc.max_send_message_length", -1),

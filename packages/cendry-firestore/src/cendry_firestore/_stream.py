@@ -37,7 +37,7 @@ MAX_NAMES_BYTES: Final = 3 * 1024 * 1024
 """What the names in one request may take: less than any server refuses (10 MiB, the emulator 4)."""
 
 _FEW: Final = 400
-"""So many names can't take that much: a path has at most 6 KiB."""
+"""So many names don't take that much: a path has at most 6 KiB."""
 
 
 class _ReadStream:
@@ -162,7 +162,7 @@ def _shares(paths: Sequence[str], prefix: int) -> Iterator[Sequence[str]]:
     share: list[str] = []
     size = 0
     for path in paths:
-        # A name has its length before it, and what says that it is one.
+        # Each name has a tag and its length before it.
         needed = prefix + len(path.encode()) + 4
         if size + needed > MAX_NAMES_BYTES:
             yield share

@@ -21,7 +21,7 @@ from . import _sdk
 from ._single_threaded import release
 
 GENERATED_VARIABLE: Final = "CENDRY_GENERATED_CLIENT"
-"""Set to `1`, all calls go through the SDK's generated client."""
+"""If set to `1`, all calls go through the SDK's generated client."""
 
 _SDK_LOGGING_VARIABLE: Final = "GOOGLE_SDK_PYTHON_LOGGING_SCOPE"
 _routing: Any = import_module("google.api_core.gapic_v1.routing_header")
@@ -170,7 +170,7 @@ _MESSAGES: Final[dict[str, tuple[Any, Any]]] = {
     "Commit": (bytes, _sdk.CommitResponse),
     "Rollback": (_sdk.RollbackRequest, _sdk.Empty),
 }
-"""Requests and responses. A commit comes as bytes: its parts are serialized as they are made."""
+"""Requests and responses. A commit is given as bytes: its parts are serialized as they are made."""
 
 
 @lru_cache(maxsize=256)

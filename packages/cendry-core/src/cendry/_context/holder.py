@@ -114,9 +114,7 @@ def _holder(name: str, client: Any, backend: B | None, project: str | None, data
         given = {"client": client, "project": project, "database": database}
         others = " and ".join(f"{key}=" for key, value in given.items() if value is not None)
         if others:
-            raise CendryError(
-                f"backend= and {others} can't be combined: a backend has its own client and database."
-            )
+            raise CendryError(f"backend= and {others} can't be combined: a backend has its own client and database.")
         return BackendHolder(backend, lambda: backend)
     if client is not None and (project is not None or database is not None):
         raise CendryError("client= can't be combined with project= or database=: a client already has both.")

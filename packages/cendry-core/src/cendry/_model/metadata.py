@@ -80,8 +80,7 @@ def check_times(known: DocumentMetadata) -> None:
         raise UnsupportedByBackendError(
             "create, update and read times",
             f"The database of document {known.path!r}",
-            "Datastore mode does not have them; Firestore in Native mode does, and if_unchanged= "
-            "along with them. ref_of() returns a reference to the document.",
+            "Firestore in Native mode does, and if_unchanged= relies on them. ref_of() returns where a document lives.",
         )
 
 

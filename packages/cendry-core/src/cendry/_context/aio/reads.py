@@ -215,7 +215,5 @@ class AsyncReads:
         if not is_query(target):
             return AsyncQuery(target, *filters, **options)
         if filters or options:
-            raise TypeError(
-                "select(query) takes no other arguments; use query.filter(...) and its other builders."
-            )
+            raise TypeError("select(query) takes no other arguments; use query.filter(...) and its other builders.")
         return cast("AsyncQuery[Any]", rebuilt(AsyncQuery, target))
