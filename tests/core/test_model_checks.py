@@ -54,7 +54,7 @@ def refusal_of(annotations: dict[str, Any], **values: Any) -> str:
         (dict[str, list[set[int]]], "Bad.x: list[set[int]] has an array directly in an array"),
         (Sequence[int], "Bad.x: Firestore can't hold Sequence[int]; use list[...]."),
         (Shade, "Bad.x: Shade.NONE has a value that Firestore can't hold as such"),
-        (int | float | str | date | datetime, "has no clear reading: two of its members are stored as timestamp"),
+        (int | float | str | date | datetime, "is ambiguous: two of its members are stored as timestamp"),
         (Ref[int], "must name a Model; int has no documents"),  # type: ignore[type-var]
     ],
     ids=str,
