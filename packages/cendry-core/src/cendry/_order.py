@@ -1,7 +1,7 @@
-"""Firestore's order of values, as bytes: comparing two keys with `<` or `==` compares the values that they represent.
+"""Firestore's order of values, as bytes: comparing two keys with `<` or `==` compares the values they stand for.
 
-Every key is prefix-free: no key is the beginning of another one. So keys can be joined to a key that compares field by
-field, and inverted to a key that compares in the other direction.
+Every key is prefix-free: no key is the beginning of another one. So keys can be joined to one that compares field by
+field, and inverted to one that compares in the other direction.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .values import GeoPoint, Vector
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND: Final = timedelta(microseconds=1)
 
-# The first byte of a key is the type; the numbers have gaps, so that "just after a type" is a key as well.
+# The first byte of a key says the type; the numbers leave room, so that "just after a type" is a key as well.
 NULL: Final = b"\x10"
 BOOLEAN: Final = b"\x20"
 NAN: Final = b"\x28"
@@ -33,7 +33,7 @@ VECTOR: Final = b"\x68"
 MAP: Final = b"\x70"
 
 AFTER_ALL: Final = b"\xff"
-"""Sorts after every key; appended to a key, after everything that begins with it."""
+"""Comes after every key, and appended to a key after everything that begins with it."""
 
 _END: Final = b"\0"
 _STRING_END: Final = b"\0\0"
@@ -60,12 +60,12 @@ def key_of(value: Any) -> bytes:
 
 
 def inverted(key: bytes) -> bytes:
-    """The key that compares in reverse among inverted keys."""
+    """The key that compares the other way round among inverted keys."""
     return key.translate(_INVERTED)
 
 
 def path_key(path: str) -> bytes:
-    """The key of a document path: segment by segment, numeric ids before all others, parents before children."""
+    """The key of a document path: segment by segment, numbered ids before all others, parents before children."""
     return b"".join(map(_segment_key, path.split("/"))) + _END
 
 
@@ -76,7 +76,7 @@ def _segment_key(segment: str) -> bytes:
 
 
 def _escaped(text: bytes) -> bytes:
-    # The end of a text must sort before anything that could continue it.
+    # What ends a text must come before anything that could go on.
     return (text.replace(b"\0", b"\0\xff") if b"\0" in text else text) + _STRING_END
 
 
@@ -88,13 +88,13 @@ def _double_bits(value: float) -> int:
 def _float_key(value: float) -> bytes:
     if value != value:
         return NAN
-    # Adding zero makes -0.0 and 0.0 equal.
+    # Adding zero makes -0.0 and 0.0 one.
     return _pack_number(NUMBER, _double_bits(value + 0.0), 0x8000)
 
 
 def _int_key(value: int) -> bytes:
     nearest = float(value)
-    # There can be integers between two doubles: the difference to the nearest one decides.
+    # Between two doubles there is room for integers: what the nearest one misses decides.
     rest = 0 if value in _EXACT_INTEGERS else value - int(nearest)
     return _pack_number(NUMBER, _double_bits(nearest), 0x8000 + rest)
 
@@ -106,12 +106,12 @@ def _datetime_key(value: datetime) -> bytes:
 def _reference_key(value: Ref[Any]) -> bytes:
     if value.database is None:
         return REFERENCE + path_key(value.path)
-    # Firestore compares full names. The name of this database is not known here; its own documents come first.
+    # Firestore compares full names. What this database is called is not known here; its own documents come first.
     return REFERENCE + b"\x03" + path_key(f"{value.database}/documents/{value.path}")
 
 
 def _geo_point_key(value: GeoPoint) -> bytes:
-    # Here the emulator distinguishes -0.0 from 0.0.
+    # Here the emulator holds -0.0 and 0.0 apart.
     return GEO_POINT + _pack_bits(_double_bits(value.latitude)) + _pack_bits(_double_bits(value.longitude))
 
 
