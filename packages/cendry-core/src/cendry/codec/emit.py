@@ -19,7 +19,7 @@ MAX_NESTING: Final = 10
 """Maximum nesting of loops in one function. Python allows 20, but CPython 3.12.1 crashes with fewer."""
 
 Fallback = Callable[..., Any]
-"""Converts a value without generated code, or raises `Mismatch`; takes the shape, the value and additional arguments."""
+"""Converts a value without generated code, or raises `Mismatch`; takes the shape, the value and further arguments."""
 
 
 class Module:

@@ -22,11 +22,10 @@ from ...plan import GetPlan
 from ...reference import Located, Ref
 from ..changes import Changes, built
 from ..holder import open_holder
+from ..listening import Snapshots
 from ..misuse import SyncOnly
 from ..settings import settings
 from ..targets import deleted, locate, several
-
-from ..listening import Snapshots
 from ..writes import Pending, check_number, discard
 from .batch import Batch
 from .reads import Reads

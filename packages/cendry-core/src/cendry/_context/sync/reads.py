@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast, overload
 
 from ..._model.model import Model
-from ..._query.sync.query import Query
 from ..._query.builders import FilterArgument, OrderArgument, QueryBuilder, bound, is_query, rebuilt
 from ..._query.results import reader
+from ..._query.sync.query import Query
 from ...codec import codec_for
 from ...errors import DecodeError, DocumentNotFoundError
 from ...plan import GetPlan

@@ -12,10 +12,9 @@ from ...backend import Backend, StoredDocument
 from ...errors import TransactionContentionError
 from ...plan import AggregationPlan, GetPlan, QueryPlan
 from ..holder import BackendHolder, log_close
+from ..listening import Listening
 from ..settings import Settings
 from ..transaction import TransactionState
-
-from ..listening import Listening
 from ..writes import Pending, check_number, discard, is_refusal, settle
 
 _OUTSIDE: Final = nullcontext()

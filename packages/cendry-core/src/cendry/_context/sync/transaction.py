@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import sleep
 from types import TracebackType
 from typing import Any, TypeVar, final
 
 from ...errors import TransactionContentionError
 from ..misuse import SyncOnly, check_plain
 from ..transaction import TransactionQueue, TransactionState, check_attempts, check_none_runs, pause_after
-from time import sleep
 from ..writes import Pending, discard
 from .reads import Reads
 from .sender import Sender

@@ -12,7 +12,6 @@ from ...errors import DocumentNotFoundError, MultipleResultsError
 from ...plan import Aggregation, AggregationPlan
 from ..compile import compiled
 from ..fields import FieldKey
-
 from ..listening import ListenableQuery
 from ..pages import Paging
 from ..projections import projection
