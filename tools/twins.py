@@ -82,8 +82,8 @@ PROSE: Final = [
 
 SENTENCES: Final = {
     "The async twin, from which the sync one is generated.": "The sync twin, which is generated from the async one.",
-    "what this context opened; no more": "what this context opened, and its listeners; no more",
-    ", that of the running event loop.": ".",
+    "what this context opened; it": "what this context opened, and its listeners; it",
+    " SDK, for the running event loop.": " SDK.",
     " between tasks and event loops.": " between threads.",
     "from several tasks and event loops at once.": "from several threads at once.",
     " of the database for the running event loop,": " of the database,",

@@ -49,7 +49,7 @@ async def test_exhausted_attempts_tell_their_number_and_cause(ctx: AsyncCendry, 
     with pytest.raises(TransactionContentionError) as caught:
         await ctx.transaction(nothing, max_attempts=3)
     assert (caught.value.attempts, caught.value.__cause__) == (3, aborted)
-    assert "tried 3 times; nothing was written" in str(caught.value)
+    assert "after 3 attempts; nothing was written" in str(caught.value)
     assert [name for name, _ in store.calls] == ["begin", "commit", "rollback"] * 3
     another = TransactionContentionError()
     store.failures[:] = [("commit", another)] * 5

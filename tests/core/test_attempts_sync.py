@@ -50,7 +50,7 @@ def test_exhausted_attempts_tell_their_number_and_cause(ctx: Cendry, store: Reco
     with pytest.raises(TransactionContentionError) as caught:
         ctx.transaction(nothing, max_attempts=3)
     assert (caught.value.attempts, caught.value.__cause__) == (3, aborted)
-    assert "tried 3 times; nothing was written" in str(caught.value)
+    assert "after 3 attempts; nothing was written" in str(caught.value)
     assert [name for name, _ in store.calls] == ["begin", "commit", "rollback"] * 3
     another = TransactionContentionError()
     store.failures[:] = [("commit", another)] * 5

@@ -323,7 +323,7 @@ def test_unknown_names_come_with_the_nearest_ones(text: str, message: str) -> No
 
 
 def test_a_key_that_cannot_be_stored_is_refused() -> None:
-    with pytest.raises(InvalidValueError, match=r"Doc\.attributes\.__x__: expected a legal key, found .*reserved"):
+    with pytest.raises(InvalidValueError, match=r"Doc\.attributes\.__x__: expected a valid key, found .*reserved"):
         codec_for(Deep).resolve(("attributes", "__x__"))
 
 

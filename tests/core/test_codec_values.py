@@ -468,8 +468,8 @@ def test_what_does_not_fit_is_named_on_write(annotation: Any, value: Any, path: 
 @pytest.mark.parametrize(
     ("annotation", "stored", "path", "found"),
     [
-        (Decimal, "abc", "x", "str 'abc' (no number)"),
-        (UUID, "abc", "x", "str 'abc' (no UUID)"),
+        (Decimal, "abc", "x", "str 'abc' (not a number)"),
+        (UUID, "abc", "x", "str 'abc' (not a UUID)"),
         (date, NOON, "x", "(not at midnight)"),
         (time, NOON, "x", "(on another day)"),
         (Color, "green", "x", "str 'green'"),
@@ -495,7 +495,7 @@ def test_stored_values_that_do_not_fit(annotation: Any, stored: Any, path: str, 
     [
         (Color, "red", "str 'red'"),
         (Decimal, "1.5", "str '1.5'"),
-        (date, NOON, "(a moment, not a day)"),
+        (date, NOON, "(a datetime, not a date)"),
         (time, time(1, tzinfo=UTC), "(it has a time zone)"),
         (timedelta, timedelta(days=200_000_000), "(outside 64 bits)"),
         (datetime, datetime.min.replace(tzinfo=BERLIN), "(in UTC it is outside the years 1 to 9999)"),

@@ -366,7 +366,7 @@ def test_get_below_a_parent(ctx: Any, stored: Any) -> None:
     for parent in (city, Ref(City, "SF")):
         assert ctx.get(Area, "a", parent=parent).name == "mission"
     assert ctx.get(Ref(Area, "a", parent=city)).name == "mission"
-    with pytest.raises(CendryError, match="Area is a subcollection of City: say which document it belongs to"):
+    with pytest.raises(CendryError, match="Area is a subcollection of City: pass the document it belongs to"):
         ctx.get(Area, "a")
 
 

@@ -517,11 +517,11 @@ def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: An
             "This Area has no id; set one, or save() it first.",
         ),
         (lambda ctx, sf: ctx.save(City(id="a/b", name="x")), InvalidDocumentIdError, "'a/b' is not a valid document"),
-        (lambda ctx, sf: ctx.save(Area(name="x")), CendryError, "Area is a subcollection of City: say which document"),
+        (lambda ctx, sf: ctx.save(Area(name="x")), CendryError, "Area is a subcollection of City: pass the document"),
         (
             lambda ctx, sf: ctx.save(Area(id="a", name="x")),
             CendryError,
-            "Area is a subcollection of City: say which document",
+            "Area is a subcollection of City: pass the document",
         ),
         (
             lambda ctx, sf: ctx.save(Area(name="x"), parent=City(name="no id")),

@@ -157,7 +157,7 @@ def test_unknown_keys_are_refused_unless_told_otherwise() -> None:
 
 def test_an_id_in_the_data_is_unknown_unless_asked_for() -> None:
     (problem,) = validate(City, {"id": "SF", **BY_NAME})
-    assert "the key 'id' (include_id=True takes it as the id of the document)" == problem.found
+    assert "the key 'id' (include_id=True reads it as the document id)" == problem.found
     assert [] == validate(City, {"id": "SF", **BY_NAME}, include_id=True)
     with pytest.raises(UnknownFieldError, match="City has no field 'id'"):
         from_dict(City, {"id": "SF", **BY_NAME})

@@ -77,7 +77,7 @@ def test_an_error_about_one_of_several_names_the_candidates() -> None:
         (DocumentNotFoundError.all_missing(["c/a", "c/b"]), "These documents do not exist: 'c/a', 'c/b'."),
         (DocumentNotFoundError.by_query("c"), "The query on 'c' matches no document."),
         (TransactionContentionError(), "after 1 attempt"),
-        (TransactionContentionError(7), "tried 7 times"),
+        (TransactionContentionError(7), "after 7 attempts"),
         (
             UnknownFieldError("City", "nme", ("name", "names")),
             "City has no field 'nme'. Did you mean 'name' or 'names'?",

@@ -58,7 +58,7 @@ def test_replace_makes_a_new_document_without_path_or_times(ctx: Any, city: City
     other = dataclasses.replace(area, id="b")
     with pytest.raises(CendryError, match="has no metadata"):
         get_metadata(other)
-    with pytest.raises(CendryError, match="Area is a subcollection of City: say which document it belongs to"):
+    with pytest.raises(CendryError, match="Area is a subcollection of City: pass the document it belongs to"):
         ctx.save(other)
 
 

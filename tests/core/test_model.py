@@ -568,7 +568,7 @@ def test_an_instance_whose_parent_is_not_known_has_no_path() -> None:
     class Area(Model, collection="areas", parent=City):
         name: Field[str]
 
-    with pytest.raises(CendryError, match="say which document it belongs to"):
+    with pytest.raises(CendryError, match="pass the document it belongs to"):
         Area(id="x", name="y")._cendry_path()
 
 

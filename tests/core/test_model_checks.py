@@ -54,7 +54,7 @@ def refusal_of(annotations: dict[str, Any], **values: Any) -> str:
         (dict[str, list[set[int]]], "Bad.x: list[set[int]] has an array directly in an array"),
         (Sequence[int], "Bad.x: Firestore can't hold Sequence[int]; use list[...]."),
         (Shade, "Bad.x: Shade.NONE has a value that Firestore can't hold as such"),
-        (int | float | str | date | datetime, "has no clear reading: two of its members are stored as timestamp"),
+        (int | float | str | date | datetime, "is ambiguous: two of its members are stored as timestamp"),
         (Ref[int], "must name a Model; int has no documents"),  # type: ignore[type-var]
     ],
     ids=str,
@@ -147,7 +147,7 @@ def test_a_map_may_have_an_id_but_not_give_it_to_a_model() -> None:
     [
         ("id", "Bad.x: the alias 'id' shadows the document's id."),
         ("y", "Bad.x: the alias 'y' shadows the field of that name."),
-        ("z2", "Bad.z: it has the stored name of 'x', 'z2'."),
+        ("z2", "Bad.z: it has the same stored name as 'x': 'z2'."),
         ("", "Bad.x: the stored name '' is not valid: a key must not be empty."),
         ("__x__", "Bad.x: the stored name '__x__' is not valid: keys of the form __...__ are reserved."),
         ("\ud800", "is not valid: a key must not contain a lone surrogate."),
@@ -198,8 +198,8 @@ def test_an_inherited_alias_counts() -> None:
             {"default": [], "alias": "l"},
             "Bad.x: its default, of type list, is mutable, and all instances would share it",
         ),
-        ({"default": {}}, "Bad.x: its default, of type dict, can change"),
-        ({"default": set()}, "Bad.x: its default, of type set, can change"),
+        ({"default": {}}, "Bad.x: its default, of type dict, is mutable"),
+        ({"default": set()}, "Bad.x: its default, of type set, is mutable"),
         ({"default": 1, "default_factory": int}, "Bad.x: it has both default= and default_factory=."),
         ({"default_factory": 3}, "Bad.x: default_factory= takes a function without arguments, not 3."),
         ({"enum_by": "label"}, "Bad.x: enum_by= must be 'value' or 'name', not 'label'."),
@@ -219,7 +219,7 @@ def test_options_that_do_not_fit(options: Any, message: str) -> None:
 
 
 def test_a_plain_default_that_can_change() -> None:
-    assert "Bad.x: its default, of type list, can change" in refusal_of({"x": Field[Any]}, x=[])
+    assert "Bad.x: its default, of type list, is mutable" in refusal_of({"x": Field[Any]}, x=[])
 
 
 def test_a_default_that_is_a_map_can_change_unless_it_is_frozen() -> None:
@@ -229,7 +229,7 @@ def test_a_default_that_is_a_map_can_change_unless_it_is_frozen() -> None:
     class Fixed(Map, frozen=True):
         x: Field[int]
 
-    assert "Bad.p: its default, of type Point, can change" in refusal_of(
+    assert "Bad.p: its default, of type Point, is mutable" in refusal_of(
         {"p": Field[Point]}, p=field(default=Point(x=1))
     )
 
@@ -279,7 +279,7 @@ def test_a_model_needs_a_collection() -> None:
         class Nowhere(Model):
             x: Field[int]
 
-    assert 'Nowhere: a Model needs collection="...", which is never guessed; or abstract=True, if it is' in refusal(
+    assert 'Nowhere: a Model needs collection="...", which is never guessed, or abstract=True if it is' in refusal(
         define
     )
 

@@ -246,7 +246,7 @@ def test_subcollections(ctx: Any, backend: Any) -> None:
     backend.put("cities/LA/areas/y", {"name": "y"})
     assert ctx.select(Area, parent=Ref(City, "SF")).ids() == ["x"]
     assert ctx.select(Area).under(City(id="LA", name="n")).ids() == ["y"]
-    with pytest.raises(CendryError, match="Area is a subcollection of City: say which document it belongs to"):
+    with pytest.raises(CendryError, match="Area is a subcollection of City: pass the document it belongs to"):
         ctx.select(Area).to_list()
 
 

@@ -78,7 +78,7 @@ def test_parents_are_instances_or_references() -> None:
 def test_a_declared_parent_is_held_to() -> None:
     assert "cities/SF" == check_parent(Area, "cities/SF")
     assert None is check_parent(City, None)
-    with pytest.raises(CendryError, match="Area is a subcollection of City: say which document"):
+    with pytest.raises(CendryError, match="Area is a subcollection of City: pass the document"):
         check_parent(Area, None)
     with pytest.raises(CendryError, match="'towns/x' is not a document of that collection"):
         check_parent(Area, "towns/x")

@@ -230,11 +230,14 @@ class Deeper:
             "Firestore can't hold complex; use list[float] or register_type(complex, serialize=..., deserialize=...)",
         ),
         (object, "Firestore can't hold object; use Any"),
-        (types.ModuleType, "Firestore can't hold module; register_type() can teach how to store it"),
+        (types.ModuleType, "Firestore can't hold module; use register_type() to define how it is stored"),
         (abc.Sequence[int], "Firestore can't hold Sequence[int]; use list[...]"),
         (abc.Mapping[str, int], "Firestore can't hold Mapping[str, int]; use dict[str, ...]"),
-        (typing.Callable[[], int], "Firestore can't hold Callable[[], int]; register_type() can teach how to store it"),
-        (3, "Firestore can't hold 3; register_type() can teach how to store it"),
+        (
+            typing.Callable[[], int],
+            "Firestore can't hold Callable[[], int]; use register_type() to define how it is stored",
+        ),
+        (3, "Firestore can't hold 3; use register_type() to define how it is stored"),
         ("Later", "the name 'Later' is not resolved"),
         (list["Later"], "the name 'Later' is not resolved"),  # type: ignore[name-defined]
         (ForwardRef("Later"), "the name 'Later' is not resolved"),
@@ -273,13 +276,13 @@ class Deeper:
         (Literal[Odd.PAIR], "which Firestore can't hold as such"),
         (
             Union[str, Decimal],
-            "str | Decimal has no clear reading: two of its members are stored as str; "
-            "use one Map with a field that tells, or register_type()",
+            "str | Decimal is ambiguous: two of its members are stored as str; "
+            "use one Map with a field that tells them apart, or register_type()",
         ),
         (Union[Mayor, Box], "two of its members are stored as map"),
         (Union[date, datetime], "two of its members are stored as timestamp"),
         (Union[Mixed, None], "two of its members are stored as null"),
-        (Union[int, Any], "has no clear reading: one of its members can be stored as anything"),
+        (Union[int, Any], "is ambiguous: one of its members can be stored as anything"),
         (Deep, "Deep.bad: Firestore can't hold complex"),
         (dict[str, Deeper], "Deeper.deep: Deep.bad: Firestore can't hold complex"),
     ],

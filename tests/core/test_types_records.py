@@ -232,7 +232,7 @@ def test_a_class_that_needs_more_than_its_fields_is_refused() -> None:
     class Needy:
         scale: InitVar[int]
 
-    with pytest.raises(TypeError, match="takes an InitVar, 'scale', which is stored nowhere"):
+    with pytest.raises(TypeError, match="takes an InitVar, 'scale', which is not stored"):
         shape_of(Needy)
 
 

@@ -190,7 +190,7 @@ def test_integers_beyond_64_bits(ctx: Cendry, db: Database, number: int) -> None
 
 @pytest.mark.parametrize("namespace", ["bad ns!", "a/b", "x" * 101, "ü"])
 def test_namespaces_that_cannot_be(namespace: str) -> None:
-    with pytest.raises(InvalidDocumentIdError, match="is no legal namespace"):
+    with pytest.raises(InvalidDocumentIdError, match="is not a valid namespace"):
         DatastoreBackend(namespace=namespace)
     with pytest.raises(InvalidDocumentIdError):
         DatastoreBackend(namespace=5)  # type: ignore[arg-type]
@@ -219,7 +219,7 @@ def test_a_namespace_that_does_not_exist(datastore_host: str, project: str, emul
 def test_what_contradicts_itself(datastore_host: str, project: str) -> None:
     client = datastore.Client(project=project)
     for wrong in ({"project": "x"}, {"database": "x"}, {"namespace": "x"}):
-        with pytest.raises(TypeError, match="Give either client="):
+        with pytest.raises(TypeError, match="Pass either client="):
             DatastoreBackend(client, **wrong)
     with pytest.raises(TypeError, match=r"client= takes a google\.cloud\.datastore\.Client"):
         DatastoreBackend(object())

@@ -1,1 +1,1 @@
-"""Contexts: connections to a database, in two twins."""
+"""Contexts: connections to a database, as a sync and an async twin."""

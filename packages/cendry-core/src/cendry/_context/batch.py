@@ -1,4 +1,4 @@
-"""Queued writes: the queue that batches and transactions share, and what batches of both twins add to it."""
+"""Queued writes: the queue that batches and transactions share, and the common part of both twins' batches."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .writes import Pending, Writer, check_number, discard
 
 
 class WriteQueue:
-    """Takes writes and sends none; its methods are sync in both twins.
+    """Queues writes and sends none; its methods are sync in both twins.
 
-    An instance is taken as it is when it is queued; later changes play no part. Its timestamps and metadata change
-    when the commit has succeeded; an automatic id is set at once, and taken back if nothing is committed.
+    An instance is written as it is when it is queued; later changes are ignored. Its timestamps and metadata change
+    when the commit has succeeded; an automatic id is set at once, and removed if nothing is committed.
     """
 
-    # Subclasses have the slots, since a transaction inherits from the reads as well.
+    # Subclasses define the slots, since transactions also inherit from the reads.
     __slots__ = ()
     _pending: list[Pending]
     _writer: Writer
@@ -38,18 +38,18 @@ class WriteQueue:
         """Queue a write of the whole instance, whether its document exists or not.
 
         Args:
-            instance: The instance; without an id, it gets an automatic one at once.
-            parent: The document that holds the subcollection; needed once, then remembered.
-            merge: Write the declared fields only, and leave others that are stored alone.
-            if_unchanged: `True` makes the commit fail if the document changed since this instance was read or
-                written; an update time, if it changed since then.
+            instance: The instance; without an id, it is assigned an automatic one at once.
+            parent: The parent document of the subcollection; needed once, then remembered.
+            merge: Write only the declared fields, and leave other stored fields unchanged.
+            if_unchanged: `True` makes the commit fail if the document has changed since this instance was read or
+                written; an update time, if it has changed since then.
 
         Returns:
             The id.
 
         Raises:
             InvalidValueError: A value doesn't fit its field.
-            CendryError: It is the 501st write, or the queue takes no more.
+            CendryError: It is the 501st write, or the queue has ended.
         """
         self._check()
         return self._add(self._writer.save(instance, parent, merge, if_unchanged))
@@ -58,15 +58,15 @@ class WriteQueue:
         """Queue a write of the whole instance, whose document must not exist yet.
 
         Args:
-            instance: The instance; without an id, it gets an automatic one at once.
-            parent: The document that holds the subcollection.
+            instance: The instance; without an id, it is assigned an automatic one at once.
+            parent: The parent document of the subcollection.
 
         Returns:
             The id.
 
         Raises:
             InvalidValueError: A value doesn't fit its field.
-            CendryError: It is the 501st write, or the queue takes no more.
+            CendryError: It is the 501st write, or the queue has ended.
         """
         self._check()
         return self._add(self._writer.create(instance, parent))
@@ -119,14 +119,14 @@ class WriteQueue:
             target: An instance, a `Ref`, or a class.
             first: The changes; with a class, the id.
             second: With a class, the changes: new values, transforms or `DELETE_FIELD` by field.
-            fields: Instead of changes: the fields of the instance to write as they are.
-            parent: The document that holds the subcollection.
+            fields: Instead of changes: the fields of the instance to write with their current values.
+            parent: The parent document of the subcollection.
             if_unchanged: As in `save`.
 
         Raises:
             UnknownFieldError: A name is not declared.
             InvalidValueError: A value doesn't fit its field.
-            CendryError: Two changes overlap, it is the 501st write, or the queue takes no more.
+            CendryError: Two changes overlap, it is the 501st write, or the queue has ended.
         """
         self._check()
         pending = self._writer.update(target, first, second, fields, parent, if_unchanged)
@@ -164,17 +164,17 @@ class WriteQueue:
         must_exist: bool = False,
         if_unchanged: bool | datetime | None = None,
     ) -> None:
-        """Queue the removal of a document; its subcollections stay.
+        """Queue the removal of a document; its subcollections are kept.
 
         Args:
             target: An instance, a `Ref`, or a class.
             document_id: With a class, the id.
-            parent: The document that holds the subcollection.
-            must_exist: Make the commit fail if there is no such document.
+            parent: The parent document of the subcollection.
+            must_exist: Whether the commit fails if there is no such document.
             if_unchanged: As in `save`.
 
         Raises:
-            CendryError: The instance has no id, it is the 501st write, or the queue takes no more.
+            CendryError: The instance has no id, it is the 501st write, or the queue has ended.
         """
         self._check()
         self._add(self._writer.delete(target, document_id, parent, must_exist, if_unchanged))
@@ -201,7 +201,7 @@ class BatchQueue(WriteQueue):
         return len(self._pending)
 
     def discard(self) -> None:
-        """Drop all writes; ids that were made for them are taken back."""
+        """Discard all writes; ids that were generated for them are removed."""
         self._ended = True
         discard(self._pending)
         self._pending = []

@@ -1,4 +1,4 @@
-"""What `update` is told, turned into a mask, data and transforms; and what it means for an instance."""
+"""The changes of `update` as a mask, data and transforms, and their effect on an instance."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Masked:
     Attributes:
         data: The new values, nested as they are stored.
         paths: The fields that are written or removed.
-        transforms: What the server computes.
-        values: What instances show after the commit: new values by Python names.
+        transforms: The changes that the server computes.
+        values: The values of instances after the commit: new values by Python names.
     """
 
     data: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -53,19 +53,19 @@ class Masked:
         put_at(self.data, path.segments, stored)
 
     def touches(self, path: FieldPath) -> bool:
-        """Whether a field, a part of it or what holds it is changed."""
+        """Whether a field, a part of it or a field that contains it is changed."""
         known = [*self.paths, *self.transforms]
         return any(one.is_prefix_of(path) or path.is_prefix_of(one) for one in known)
 
 
 def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any]], now: datetime) -> Masked:
-    """The stored form of what `update` was told.
+    """The stored form of the changes passed to `update`.
 
     Args:
         codec: The codec of the model.
         model: The model.
         changes: Fields and their new values.
-        now: The time of the context's clock.
+        now: The current time of the context's clock.
 
     Raises:
         UnknownFieldError: A name is not declared.
@@ -103,7 +103,7 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
 
 
 def current_values(instance: Model, fields: object) -> list[tuple[FieldKey, Any]]:
-    """The values that an instance has now, for `update(x, fields=[...])`.
+    """The current values of an instance, for `update(x, fields=[...])`.
 
     Raises:
         UnknownFieldError: A name is not declared.
@@ -116,10 +116,14 @@ def current_values(instance: Model, fields: object) -> list[tuple[FieldKey, Any]
 
 
 def items_of(changes: object, what: str) -> list[tuple[Any, Any]]:
-    """Fields and their values, in the order given; nothing gives none.
+    """Fields and their values, in the order given; empty for `None`.
 
     Raises:
+    <<<<<<< HEAD
+        TypeError: It is not a mapping.
+    =======
         TypeError: It is neither a dict nor like one.
+    >>>>>>> main
     """
     if changes is None:
         return []
@@ -158,7 +162,7 @@ def stored_transform(model: type[Any], into: ResolvedField, text: str, value: An
     """A transform with its operands as stored values.
 
     Raises:
-        InvalidValueError: The field can't hold what it would make.
+        InvalidValueError: The field can't hold the result.
     """
     match value:
         case ArrayUnion() | ArrayRemove():
@@ -188,12 +192,12 @@ def _refuse_overlaps(model: type[Any], named: Mapping[FieldPath, str]) -> None:
 
 
 def _forget(found: Masked, model: type[Any], into: ResolvedField, text: str) -> None:
-    """Remove a field; an absent one reads as its default, so one without a default must stay."""
+    """Remove a field; an absent field is read as its default, so a field without a default can't be removed."""
     if not into.names:
         return
     declared = into.field
     if declared is None:
-        # A key of a dict goes without a trace.
+        # A key of a dict is simply removed.
         found.values.append((into.names, MISSING))
         return
     if declared.required:
@@ -203,7 +207,7 @@ def _forget(found: Masked, model: type[Any], into: ResolvedField, text: str) -> 
 
 
 def show(instance: Model, values: Iterable[tuple[Names, Any]]) -> None:
-    """Bring an instance up to date with values that were written; what it has no place for is left to `refresh`."""
+    """Update an instance with the written values; those that it can't hold are left to `refresh`."""
     for names, value in values:
         holder: Any = instance
         for name in names[:-1]:
@@ -215,6 +219,6 @@ def show(instance: Model, values: Iterable[tuple[Names, Any]]) -> None:
             else:
                 mapping[names[-1]] = value
         elif holder is not None and value is not MISSING:
-            # Frozen instances too: what they show is what is stored. Some foreign classes let no one in.
+            # Frozen instances too: they must show what is stored. Some foreign classes allow no changes at all.
             with suppress(AttributeError, TypeError):
                 object.__setattr__(holder, names[-1], value)

@@ -1,4 +1,4 @@
-"""What holds the backend of a context: given, or opened at first use; shared by all threads, and closed once."""
+"""The backend holder of a context: the backend is given, or opened at first use; shared by all threads, closed once."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class BackendHolder(Generic[B]):
     """Holds a backend.
 
     Args:
-        backend: One that is given, and stays open; or `None`.
-        make: Makes one at first use, which is closed with the context.
+        backend: A given backend, which stays open; or `None`.
+        make: Creates a backend at first use, which is closed with the context.
     """
 
     __slots__ = ("_backend", "_closed", "_lock", "_make", "_owned")
@@ -49,7 +49,7 @@ class BackendHolder(Generic[B]):
         return backend
 
     def encoder(self, codec: Codec[Any]) -> Encode:
-        """The function that makes the stored fields of an instance: the backend's own, or the codec's.
+        """The function from an instance to its stored fields: the backend's own, or the codec's.
 
         Raises:
             CendryError: The context is closed.
@@ -58,7 +58,7 @@ class BackendHolder(Generic[B]):
         return codec.encode if own is None else own(codec)
 
     def check_open(self) -> None:
-        """Refuse use after the end.
+        """Check that the context is open.
 
         Raises:
             CendryError: The context is closed.
@@ -67,7 +67,7 @@ class BackendHolder(Generic[B]):
             raise CendryError("This context is closed; make a new one.")
 
     def release(self) -> B | None:
-        """End the use of the backend; returns it if it is the context's own to close."""
+        """End the use of the backend; returns it if the context has to close it."""
         with self._lock:
             self._closed = True
             return self._backend if self._owned else None
@@ -86,7 +86,7 @@ def async_open_holder(
     client: Any, backend: AsyncBackend | None, project: str | None, database: str | None
 ) -> BackendHolder[AsyncBackend]:
     """The holder for the arguments of an async context."""
-    # A wrapped method may be async without showing it; only sync backends have listeners.
+    # A wrapped method may be async without appearing so; only sync backends have listeners.
     if not iscoroutinefunction(_commit_of(backend)) and hasattr(backend, "listen"):
         if hasattr(backend, "async_twin_error"):
             raise cast("Any", backend).async_twin_error()
@@ -95,8 +95,8 @@ def async_open_holder(
 
 
 def log_close(error: Exception) -> None:
-    """Log an error of closing a backend that must not hide the error of the block that was left."""
-    # Rarely needed, and not quick to import.
+    """Log an error of closing a backend that must not hide the error raised by the block."""
+    # Rarely needed, and slow to import.
     import logging
 
     logging.getLogger("cendry").error("The backend could not be closed when its context was exited.", exc_info=error)

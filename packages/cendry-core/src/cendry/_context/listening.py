@@ -1,6 +1,6 @@
-"""What contexts of the sync twin have for listening: they start listeners, and close them at their own end."""
+"""Listening in contexts of the sync twin: they start listeners, and close them when they are closed."""
 
-# What listens is private to the class that mixes this in.
+# The listeners are private to the class that mixes this in.
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Listening:
         return Listener(watch)
 
     def close_listeners(self) -> None:
-        """Close those that still listen."""
+        """Close the listeners that are still running."""
         for watch in list(self.listeners):
             watch.close()
 
@@ -70,7 +70,7 @@ class _Context(Protocol):
 
 
 class Snapshots:
-    """Listens to documents; `Cendry` does."""
+    """Listens to documents; a base of `Cendry`."""
 
     __slots__ = ()
 
@@ -104,15 +104,15 @@ class Snapshots:
         parent: Located | None = None,
         on_error: Callable[[BaseException], object] | None = None,
     ) -> Listener:
-        """Listen to one document: call back with it as it is now, and again whenever it changes.
+        """Listen to one document: call back with its current state, and again whenever it changes.
 
         Args:
             target: A class, or a `Ref`.
             first: With a class, the id; else the callback.
-            second: With a class, the callback. It takes a `Snapshot` of one document or none, and is called from a
-                thread of the backend's, one call at a time.
-            parent: The document that holds the subcollection.
-            on_error: Takes what goes wrong; see `Query.on_snapshot`.
+            second: With a class, the callback. It takes a `Snapshot` of one document or none, and is called from one
+                of the backend's threads, one call at a time.
+            parent: The parent document of the subcollection.
+            on_error: Called with errors; see `Query.on_snapshot`.
 
         Returns:
             A handle; `close()` it, or use it in a `with`.
@@ -125,10 +125,10 @@ class Snapshots:
 
 
 def check_callback(callback: object) -> None:
-    """Refuse a callback that can't be called.
+    """Check that a callback can be called.
 
     Raises:
-        TypeError: It can't.
+        TypeError: It is not callable.
     """
     if not callable(callback):
         raise TypeError(f"on_snapshot() takes a callback, not {callback!r}.")

@@ -40,7 +40,7 @@ def _name(thing: object) -> str:
 
 
 def check_plain(result: Any) -> None:
-    """Refuse what an async function returned to the sync twin.
+    """Reject the result of an async function passed to the sync twin.
 
     Raises:
         TypeError: It is a coroutine.
@@ -51,10 +51,10 @@ def check_plain(result: Any) -> None:
 
 
 def check_awaitable(result: Any) -> None:
-    """Refuse what a plain function returned to the async twin.
+    """Reject the result of a plain function passed to the async twin.
 
     Raises:
-        TypeError: It can't be awaited.
+        TypeError: It is not awaitable.
     """
     if not isawaitable(result):
         raise TypeError(f"AsyncCendry.transaction() takes an async function; this one returned {result!r}.")

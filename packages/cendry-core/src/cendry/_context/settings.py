@@ -1,4 +1,4 @@
-"""The settings of a context: what its arguments say once, for all its calls."""
+"""The settings of a context: its arguments, checked once for all its calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .writes import Encoder, Writer, utc_now
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What holds for all calls of a context."""
+    """The settings that apply to all calls of a context."""
 
     registry: TypeRegistry
     options: CallOptions

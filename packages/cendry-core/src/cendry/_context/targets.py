@@ -1,4 +1,4 @@
-"""What the arguments of contexts stand for: documents by class and id, by reference, or by instance."""
+"""The targets of context methods: documents by class and id, by reference, or by instance."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ M = TypeVar("M", bound=Model)
 
 
 def locate(target: object, document_id: object, parent: object) -> tuple[type[Any], str, Model | None]:
-    """The model, the path and the instance (if it is one) of what a method was given.
+    """The model, the path and the instance, if any, of a method's target.
 
     Raises:
         TypeError: It is neither an instance, nor a `Ref`, nor a class with an id.
         CendryError: The instance has no id, or the parent is missing.
-        InvalidDocumentIdError: The id is not legal.
+        InvalidDocumentIdError: The id is not valid.
     """
     if isinstance(target, type):
         if document_id is None:
@@ -40,7 +40,7 @@ def model_of(ref: Ref[Any]) -> type[Any]:
     """The class of a reference's document.
 
     Raises:
-        CendryError: The reference doesn't know it.
+        CendryError: The reference has no model.
     """
     if ref.model is None:
         raise CendryError(f"{ref!r} doesn't know the model of its document; use ref.as_model(City).")
@@ -60,15 +60,15 @@ def existing_path(instance: Model, parent: object) -> str:
         raise CendryError(f"This {type(instance).__qualname__} has no id; set one, or save() it first.")
     path = document_path(type(instance), instance.id, parent)
     known = remembered(instance)
-    # The same path may be one of a backend's own, that knows more of the document.
+    # The same path may be of a backend's own class, which knows more about the document.
     return known.path if known is not None and known.path == path else path
 
 
 def several(values: object, what: str) -> list[Any]:
-    """A list of what was given, generators and tuples included.
+    """The values as a list; any iterable is accepted.
 
     Raises:
-        TypeError: It is a single value, a `str` or not iterable.
+        TypeError: It is a `str` or not iterable.
     """
     if isinstance(values, (str, bytes, Model)) or not is_iterable(values):
         raise TypeError(f"{what} as a list, not {values!r}.")
@@ -80,7 +80,7 @@ def paths_of(model: type[Any], ids: object, parent: object) -> list[str]:
 
     Raises:
         TypeError: A reference is to a document of another collection.
-        InvalidDocumentIdError: An id is not legal.
+        InvalidDocumentIdError: An id is not valid.
     """
     return [
         document_path(model, one, parent) if not is_ref(one) else located_path(_of_collection(model, one))
@@ -89,10 +89,10 @@ def paths_of(model: type[Any], ids: object, parent: object) -> list[str]:
 
 
 def deleted(target: object, ids: object) -> list[tuple[Any, Any]]:
-    """What `delete_many` was given, as targets with their ids.
+    """The arguments of `delete_many` as targets with their ids.
 
     Raises:
-        TypeError: It is not what `delete_many` takes, or a reference is to a document of another collection.
+        TypeError: The arguments are of the wrong kind, or a reference is to a document of another collection.
     """
     if isinstance(target, type):
         return [

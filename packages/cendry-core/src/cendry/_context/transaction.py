@@ -14,20 +14,21 @@ from .writes import Pending
 FIRST_PAUSE: Final = 0.5
 """Seconds: the longest pause before the second attempt; it doubles from then on.
 
-Long enough for others to get through meanwhile: two attempts that meet again wait for each other's locks, and on the
-emulator that costs 2 seconds each time. Of 0.1, 0.3 and 0.6, the last made 4 threads with 5 increments each quickest.
+Long enough for other transactions to finish meanwhile: two attempts that collide again wait for each other's locks,
+which takes 2 seconds each time on the emulator. Of 0.1, 0.3 and 0.6, the last was fastest for 4 threads with 5
+increments each.
 """
 
 LONGEST_PAUSE: Final = 4.0
-"""Seconds: the longest pause at all. Pauses are drawn from zero to their longest (full jitter)."""
+"""Seconds: the longest pause of all. Pauses are drawn between zero and their maximum (full jitter)."""
 
 
 @dataclass(slots=True)
 class TransactionState:
-    """One attempt at a transaction, as far as reads and writes have to know.
+    """One attempt at a transaction: the state that reads and writes share.
 
-    In a `with`, it is read in: that gives the handle, and notes if the database aborts the transaction, even if the
-    user's function catches the error.
+    Reads run in a `with` on it: that returns the handle, and records if the database aborts the transaction, even if
+    the user's function catches the error.
     """
 
     backend: Any
@@ -46,7 +47,7 @@ class TransactionState:
             self.aborted = True
 
     def check_open(self) -> None:
-        """Refuse use after the end.
+        """Check that the transaction has not ended.
 
         Raises:
             CendryError: The transaction has ended.
@@ -55,7 +56,7 @@ class TransactionState:
             raise CendryError("This transaction has ended; nothing can be read or written in it any more.")
 
     def check_read(self) -> None:
-        """Refuse reads after the end or after a write.
+        """Check that reads are allowed: before the end and before the first write.
 
         Raises:
             CendryError: The transaction has ended, or a write is queued.
@@ -65,11 +66,11 @@ class TransactionState:
             raise CendryError("In a transaction, all reads come before the first write; move this read up.")
 
     def start(self) -> None:
-        """Note that it runs, for whoever begins another one here."""
+        """Record that it is running, so that another one can't begin here."""
         _running.set((*(one for one in _running.get() if not one.ended), self))
 
     def end(self) -> None:
-        """Take no more reads and writes."""
+        """Allow no more reads and writes."""
         self.ended = True
         _running.set(tuple(one for one in _running.get() if one is not self))
 
@@ -78,7 +79,7 @@ _running: ContextVar[tuple[TransactionState, ...]] = ContextVar("cendry_transact
 
 
 def check_none_runs(backend: object) -> None:
-    """Refuse a transaction inside another.
+    """Check that a transaction does not begin inside another.
 
     Raises:
         CendryError: One is running on this backend, in this thread or task.
@@ -112,8 +113,8 @@ def check_attempts(function: object, max_attempts: object) -> None:
     """Check the arguments of a transaction with retries.
 
     Raises:
-        TypeError: There is nothing to call.
-        ValueError: There would be no attempt.
+        TypeError: The function is not callable.
+        ValueError: `max_attempts` is less than 1.
     """
     if isinstance(max_attempts, bool) or not isinstance(max_attempts, int) or max_attempts < 1:
         raise ValueError(f"max_attempts= takes an int of 1 or more, not {max_attempts!r}.")
@@ -122,5 +123,5 @@ def check_attempts(function: object, max_attempts: object) -> None:
 
 
 def pause_after(attempt: int, random: Random) -> float:
-    """How many seconds to wait after an attempt that was aborted."""
+    """How many seconds to wait after an aborted attempt."""
     return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1)))

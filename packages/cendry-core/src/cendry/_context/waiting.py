@@ -1,16 +1,16 @@
-"""What the async twin needs of asyncio, which takes longer to import than all of Cendry."""
+"""The parts of asyncio that the async twin needs; asyncio takes longer to import than all of Cendry."""
 
 from __future__ import annotations
 
 from collections.abc import Coroutine
 from typing import Any
 
-# Tasks that must end even if nobody waits for them any more.
+# Tasks that must finish even if nothing awaits them any more.
 _finishing: set[Any] = set()
 
 
 async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await something that a cancellation of the caller must not cut off."""
+    """Await something that a cancellation of the caller must not interrupt."""
     import asyncio
 
     task = asyncio.ensure_future(work)
@@ -21,13 +21,13 @@ async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
 
 def _finished(task: Any) -> None:
     _finishing.discard(task)
-    # Asking for the error keeps the loop from complaining that nobody did.
+    # Retrieving the exception keeps the loop from logging it as never retrieved.
     if not task.cancelled():
         task.exception()
 
 
 async def sleep(seconds: float) -> None:
-    """Wait for some seconds."""
+    """Sleep for some seconds."""
     import asyncio
 
     await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Listening: the changes between two states of a query or a document, handed to the user's callback."""
+"""Listening: the changes between two states of a query or a document, passed to the user's callback."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..plan import GetPlan, QueryPlan
 
 
 class Watch:
-    """A running listener: it compares each snapshot with the one before. Users hold it through a `Listener`."""
+    """A running listener: it compares each snapshot with the previous one. Users have it wrapped in a `Listener`."""
 
     __slots__ = ("_all", "_backwards", "_callback", "_closed", "_handle", "_known", "_on_error", "_read", "_unfit")
 
@@ -47,7 +47,7 @@ class Watch:
             self._handle.close()
 
     def start(self, backend: Backend, plan: QueryPlan | GetPlan) -> None:
-        """Begin; contexts call it."""
+        """Start; called by contexts."""
         self._all.add(self)
         try:
             self._handle = backend.listen(plan, self._on_snapshot, self._on_end)
@@ -55,7 +55,7 @@ class Watch:
             self._all.discard(self)
             raise
         if self._closed:
-            # Closed from a callback, before there was a handle.
+            # Closed by a callback before the handle was known.
             self._handle.close()
 
     def _on_snapshot(self, result: SnapshotResult) -> None:
@@ -111,14 +111,14 @@ class Watch:
                 error = another
             else:
                 return
-        # Rarely needed, and not quick to import.
+        # Rarely needed, and slow to import.
         import logging
 
         logging.getLogger("cendry").error("An error occurred in a listener without on_error.", exc_info=error)
 
 
 def _same(a: StoredDocument | None, b: StoredDocument) -> bool:
-    """Whether two results are one version of a document; a database without times is asked for the data."""
+    """Whether two results are the same version of a document; without update times, the data are compared."""
     if a is None:
         return False
     return a.data == b.data if b.update_time is None else a.update_time == b.update_time

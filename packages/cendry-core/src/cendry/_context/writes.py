@@ -1,4 +1,4 @@
-"""From instances to writes, and back once they are committed: until then an instance changes in nothing but its id."""
+"""From instances to writes, and back once they are committed: until then only the id of an instance changes."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ from .changes import Masked, Names, current_values, items_of, masked, show, stor
 from .targets import existing_path, locate
 
 MAX_WRITES: Final = 500
-"""Writes in one atomic commit (https://firebase.google.com/docs/firestore/quotas)."""
+"""Maximum number of writes in one atomic commit (https://firebase.google.com/docs/firestore/quotas)."""
 
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-# What secrets.choice is; the module itself brings in hmac and hashlib, and with them 5 ms of import time.
+# The same as secrets.choice; importing secrets would load hmac and hashlib, which takes 5 ms.
 _choice: Final = SystemRandom().choice
 
 
 def automatic_id() -> str:
-    """A new document id as Firestore's own clients make them: 20 random letters and digits."""
+    """A new document id like those of Firestore's own clients: 20 random letters and digits."""
     return "".join(_choice(_ALPHABET) for _ in range(20))
 
 
 def utc_now() -> datetime:
-    """The clock of a context that was given none."""
+    """The default clock of a context."""
     return datetime.now(timezone.utc)
 
 
 @dataclass(slots=True)
 class Pending:
-    """A write on its way, and what it will mean for its instance.
+    """A pending write, and its effect on its instance.
 
     Attributes:
-        write: What the backend is told.
+        write: The write for the backend.
         instance: The instance, or `None` for a write by class and id.
-        new_id: Whether the instance got its id for this write.
-        values: What the instance shows after the commit.
+        new_id: Whether the id of the instance was generated for this write.
+        values: The values of the instance after the commit.
     """
 
     write: Write
@@ -60,20 +60,20 @@ class Pending:
 
 
 Encode: TypeAlias = "Callable[[Any], MutableMapping[str, Any]]"
-"""Makes the stored fields of an instance."""
+"""Returns the stored fields of an instance."""
 
 Encoder: TypeAlias = "Callable[[Codec[Any]], Encode]"
-"""Makes an `Encode` for a class."""
+"""Returns an `Encode` for a class."""
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Makes writes, with the registry and the clock of a context, and as its backend wants them.
+    """Creates writes, with the registry and the clock of a context, in the form that its backend needs.
 
     Attributes:
         registry: The registry.
-        clock: Gives the time, aware.
-        encoder: What makes the stored fields of instances that are written whole.
+        clock: Returns the time as an aware `datetime`.
+        encoder: Returns the encoder for instances that are written whole.
     """
 
     registry: TypeRegistry
@@ -108,7 +108,7 @@ class Writer:
         parent: object,
         if_unchanged: object,
     ) -> Pending | None:
-        """A write of some fields, or `None` if none is named."""
+        """A write of some fields, or `None` if there are none."""
         by_class = isinstance(target, type)
         document_id, changes = (first, second) if by_class else (None, first)
         if not by_class and second is not None:
@@ -154,7 +154,7 @@ class Writer:
         try:
             data = self.encoder(codec)(instance)
         except InvalidValueError:
-            # Only where a value doesn't fit is it worth asking whether it is a transform.
+            # Checking for transforms is only needed if a value doesn't fit.
             if not any(is_transform(from_sdk_change(value)) for value in vars(instance).values()):
                 raise
             data, transforms = self._transformed(codec, instance)
@@ -193,7 +193,7 @@ class Writer:
 
 
 def _timed(codec: Codec[Any]) -> tuple[FieldInfo, ...]:
-    """The fields that the clock sets, at every write or at the first."""
+    """The fields that are set to the current time, at every write or at the first."""
     found: tuple[FieldInfo, ...] | None = codec.outputs.get(_timed)
     if found is None:
         infos = fields_of(codec.model).values()
@@ -202,11 +202,11 @@ def _timed(codec: Codec[Any]) -> tuple[FieldInfo, ...]:
 
 
 def precondition(instance: Model | None, path: str, if_unchanged: object) -> datetime | None:
-    """The update time that `if_unchanged` demands.
+    """The update time that `if_unchanged` requires.
 
     Raises:
         TypeError: It is neither a bool nor a datetime.
-        CendryError: It is `True`, and no version of that document is known.
+        CendryError: It is `True`, and the version of the document is not known.
     """
     if if_unchanged is None or if_unchanged is False:
         return None
@@ -236,14 +236,14 @@ def _place(instance: Model, parent: object) -> tuple[str, bool]:
 
 
 def _with_id(pending: Pending) -> Pending:
-    # The last step: whatever is refused before leaves the instance without an id.
+    # The last step: if anything fails before, the instance is left without an id.
     if pending.new_id:
         object.__setattr__(pending.instance, "id", pending.write.path.rpartition("/")[2])
     return pending
 
 
 def _moment(codec: Codec[Any], name: str, now: datetime) -> tuple[Any, Any]:
-    """The time as a field stores it, and as an instance shows it."""
+    """The time as it is stored, and as the value of the instance."""
     into = codec.resolve((name,))
     stored = into.encode(_as_declared(into.shape, now))
     return stored, into.decode(stored)
@@ -261,7 +261,7 @@ def _as_declared(shape: Shape, now: datetime) -> Any:
 
 
 def check_number(count: int) -> None:
-    """Refuse more writes than one commit takes.
+    """Check that the writes fit in one commit.
 
     Raises:
         CendryError: There are more than 500.
@@ -276,15 +276,15 @@ def check_number(count: int) -> None:
 def is_refusal(error: BaseException) -> bool:
     """Whether an error proves that nothing was written.
 
-    Besides Cendry's own, that holds for errors with an HTTP status that blames the request, save 408 and 499
-    (timeout and cancellation), after which the outcome is unknown.
+    Apart from Cendry's own, that holds for errors with a 4xx HTTP status, except 408 and 499 (timeout and
+    cancellation), after which the outcome is unknown.
     """
     code = getattr(error, "code", None)
     return isinstance(error, CendryError) or (isinstance(code, int) and 400 <= code < 499 and code != 408)
 
 
 def settle(pending: Iterable[Pending], result: CommitResult) -> None:
-    """Bring instances up to date with what was committed: values, timestamps, metadata."""
+    """Update instances after a commit: values, timestamps, metadata."""
     for one, update_time in zip(pending, result.update_times, strict=True):
         instance, write = one.instance, one.write
         if instance is None:
@@ -306,7 +306,7 @@ def settle(pending: Iterable[Pending], result: CommitResult) -> None:
 
 
 def discard(pending: Iterable[Pending]) -> None:
-    """Take back the ids that were made for writes that never happened."""
+    """Remove the ids that were generated for writes that did not happen."""
     for one in pending:
         if one.new_id and one.instance is not None and one.instance.id == one.write.path.rpartition("/")[2]:
             object.__setattr__(one.instance, "id", None)

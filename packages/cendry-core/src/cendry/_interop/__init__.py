@@ -1,1 +1,1 @@
-"""Meeting points with libraries that the user may have. Nothing here is imported before its library is there."""
+"""Integration with optional libraries. Nothing here is imported before its library is."""

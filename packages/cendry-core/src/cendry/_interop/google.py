@@ -1,4 +1,4 @@
-"""The Google SDK's own values, known by module and class name. Imports nothing of Google, and needs nothing of it."""
+"""The Google SDK's own values, recognised by module and class name. Imports no Google package and requires none."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ _PACKAGES: Final = ("google.cloud.firestore", "google.api_core.", "proto.")
 
 
 class_of: Final = cast("Callable[[Any], type[Any]]", type)
-"""`type`, as type checkers like it."""
+"""`type`, typed for type checkers."""
 
 
 def sdk_kind(value: Any) -> SdkKind | None:
-    """What an object of the SDK stands for, or `None` for every other object."""
+    """The kind of an SDK object, or `None` for any other object."""
     return sdk_class_kind(class_of(value))
 
 
 def sdk_class_kind(cls: type[Any]) -> SdkKind | None:
-    """What a class of the SDK stands for, or `None` for every other class."""
+    """The kind of an SDK class, or `None` for any other class."""
     kind = _CLASSES.get(cls.__name__)
     return kind if kind is not None and cls.__module__.startswith(_PACKAGES) else None
 
 
 def from_sdk(value: Any) -> Any:
-    """The core value that an object of the SDK stands for; every other value comes back as it is.
+    """The core value for an SDK object; any other value is returned unchanged.
 
-    A timestamp keeps its microseconds; Firestore stores no finer ones. A reference that belongs to a client keeps the
-    name of its database, since only the backend knows whether that is its own.
+    A timestamp keeps microseconds, the precision that Firestore stores. A reference with a client keeps the name of its
+    database, since only the backend knows whether that is its own.
 
     Raises:
         ValueError: A point is off the Earth, or a reference has a path that no document can have.
@@ -80,7 +80,7 @@ def from_sdk(value: Any) -> Any:
 
 
 def from_sdk_change(value: Any) -> Any:
-    """The transform or marker of core that an object of the SDK stands for; every other value comes back as it is."""
+    """The transform or marker of core for an SDK object; any other value is returned unchanged."""
     return from_sdk(value) if sdk_kind(value) in ("marker", "operation") else value
 
 
@@ -105,12 +105,12 @@ def _operation(value: Any) -> Any:
 
 
 def plain_datetime(value: datetime) -> datetime:
-    """A `datetime` of the exact class, from one of a subclass."""
+    """An instance of exactly `datetime`, from one of a subclass."""
     return datetime.combine(value.date(), value.timetz())
 
 
 def to_sdk(kind: str, cls: type[Any], value: Any) -> Any:
-    """The SDK's own object of class `cls` for a core value of that kind."""
+    """The SDK object of class `cls` for a core value of that kind."""
     match kind:
         case "geo_point":
             return cls(value.latitude, value.longitude)

@@ -1,6 +1,6 @@
-"""Calls by gRPC as both Google backends make them: deadlines, retries, and what errors mean.
+"""gRPC calls as both Google backends make them: deadlines, retries, and the mapping of errors.
 
-Imports neither gRPC nor google-api-core: a backend hands over what is needed of them (`ApiCore`).
+Imports neither gRPC nor google-api-core: a backend passes the parts that are needed (`ApiCore`).
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from ..errors import (
 
 Errors = tuple[type[Exception], ...]
 
-# gRPC refuses a timeout of nothing; this ends at once as well.
+# gRPC rejects a timeout of 0; this one expires at once as well.
 _LEAST_TIMEOUT: Final = 0.001
 
 
 class ApiCore:
-    """What calls need of gRPC and google-api-core.
+    """The parts of gRPC and google-api-core that calls need.
 
     Args:
         exceptions: The module `google.api_core.exceptions`.
-        rpc_error: gRPC's `RpcError`, which calls raise that don't go through a generated client.
+        rpc_error: gRPC's `RpcError`, raised by calls that don't go through a generated client.
         retry: `google.api_core.retry.Retry`.
         async_retry: `google.api_core.retry_async.AsyncRetry`.
 
     Attributes:
-        call_errors: What a call may raise.
+        call_errors: The errors that a call may raise.
     """
 
     __slots__ = ("_rpc_error", "async_retry", "call_errors", "exceptions", "retry")
@@ -48,7 +48,7 @@ class ApiCore:
         self.call_errors: Errors = (rpc_error, exceptions.GoogleAPICallError)
 
     def call_error(self, raised: BaseException) -> Any:
-        """What a call raised, as the `GoogleAPICallError` that the generated client raises."""
+        """The error of a call as the `GoogleAPICallError` that the generated client would raise."""
         if not isinstance(raised, self._rpc_error):
             return raised
         error = self.exceptions.from_grpc_error(raised)
@@ -57,12 +57,12 @@ class ApiCore:
 
 
 class RetryPolicy:
-    """How the generated client treats a method (tests hold these against it).
+    """The generated client's settings for a method (tests compare them with the client).
 
     Attributes:
-        api: What calls need of Google's packages.
-        seconds: What all attempts together may take where the caller sets no timeout.
-        transient: The errors that are retried then.
+        api: The parts of Google's packages that calls need.
+        seconds: The time limit for all attempts together if the caller sets no timeout.
+        transient: The errors that are retried in that case.
         bounded: The errors that are retried within a timeout.
     """
 
@@ -76,17 +76,17 @@ class RetryPolicy:
 
 
 Start = Callable[[Any, float], Any]
-"""Begins a call: takes the request, and the seconds that it may take."""
+"""Begins a call: takes the request and the timeout in seconds."""
 
 
 class Method:
     """A method of a database's API.
 
     Attributes:
-        start: Begins a call. For a method that streams it gives the stream: an iterator with `cancel` in the sync
-            twin, in the async one an awaitable of what has `read` and `cancel`. For others it gives the response, or
-            in the async twin an awaitable of it. All messages are plain protobuf ones.
-        policy: How often and how long it is tried.
+        start: Begins a call. For a streaming method it returns the stream: in the sync twin an iterator with `cancel`,
+            in the async twin an awaitable of an object with `read` and `cancel`. Otherwise it returns the response, or
+            in the async twin an awaitable of it. All messages are plain protobuf messages.
+        policy: When and for how long it is retried.
     """
 
     __slots__ = ("policy", "start")
@@ -97,10 +97,10 @@ class Method:
 
 
 class Deadline:
-    """The time that a call of Cendry's may take, however many calls it makes, and the caller's retry policy.
+    """The deadline of one operation, however many gRPC calls it makes, and the caller's retry policy.
 
     Args:
-        timeout: Seconds for all attempts at all calls; `None` to give each call the time of its own policy.
+        timeout: Seconds for all attempts at all calls; `None` to use the timeout of each call's own policy.
         retry: The caller's retry policy, a `Retry` or `AsyncRetry`; `None` for that of each call.
     """
 
@@ -112,7 +112,7 @@ class Deadline:
         self._ends = 0.0 if timeout is None else time.monotonic() + timeout
 
     def begin(self, policy: RetryPolicy) -> float:
-        """Begin a call; gives the seconds that its first attempt may take."""
+        """Begin a call; returns the timeout in seconds of its first attempt."""
         if self._timeout is not None:
             return self.seconds_left
         self._ends = time.monotonic() + policy.seconds
@@ -125,22 +125,22 @@ class Deadline:
 
     @property
     def seconds_left(self) -> float:
-        """What is left for the call that was begun last, never quite nothing."""
+        """The seconds left for the latest call; always more than 0."""
         return max(self._ends - time.monotonic(), _LEAST_TIMEOUT)
 
     def attempt_seconds(self, policy: RetryPolicy) -> float:
-        """What another attempt may take."""
-        # A policy of the caller's own may go on for longer than the SDK would.
+        """The timeout of another attempt."""
+        # The caller's policy may allow more time than the SDK's.
         return policy.seconds if self._timeout is None and self._retry is not None else self.seconds_left
 
     def retries(self, error: Exception, policy: RetryPolicy) -> bool:
-        """Whether a call that failed with `error` is worth another attempt."""
+        """Whether to retry a call that failed with `error`."""
         if self._retry is not None:
             return bool(self._retry._predicate(error))
         return isinstance(error, policy.transient if self._timeout is None else policy.bounded)
 
     def retry_by(self, kind: Any, policy: RetryPolicy) -> Any:
-        """The caller's retry policy within what is left of the time, or a `Retry` or `AsyncRetry` (`kind`)."""
+        """The caller's retry policy, limited to the time left, or a `Retry` or `AsyncRetry` (`kind`)."""
         if self._retry is None:
             first, longest = (0.05, 1.0) if self.is_bounded else (0.1, 60.0)
             return kind(
@@ -156,16 +156,16 @@ class Deadline:
         return self._retry.with_timeout(self.seconds_left if own is None else min(own, self.seconds_left))
 
     def exceeded(self, cause: object, api: ApiCore) -> Any:
-        """The error for a timeout that was reached, the same whatever was tried meanwhile."""
+        """The error for an expired timeout, the same for all kinds of calls."""
         return api.exceptions.DeadlineExceeded(f"Not completed within {self._timeout} seconds; last failure: {cause}")
 
     def exhausted(self, error: Any, api: ApiCore) -> Any:
-        """What to raise when the retry policy gave up: its own error, unless the caller's timeout was the reason."""
+        """The error to raise when the retry policy gives up: its own, unless the caller's timeout expired."""
         return self.exceeded(error.cause, api) if self._retry is None and self.is_bounded else error
 
 
 def pause_after(failures: int, first: float, longest: float) -> float:
-    """Seconds to wait after so many failures in a row: random, up to `first` doubled by each, at most `longest`."""
+    """Seconds to wait after some failures in a row: random, up to `first` doubled each time, at most `longest`."""
     return random.uniform(0, min(first * 2**failures, longest))  # noqa: S311
 
 
@@ -176,17 +176,17 @@ def status_of(error: BaseException) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """What the server said."""
+    """The server's message."""
     return str(getattr(error, "message", error))
 
 
 def meaning_of(
     error: BaseException, *, collection: str | None = None, created: Sequence[str] = ()
 ) -> CendryError | None:
-    """The Cendry error for a Google error, or `None` if there is no such one.
+    """The Cendry error for a Google error, or `None` if it has no equivalent.
 
     Args:
-        error: What the SDK raised.
+        error: The error that the SDK raised.
         collection: The collection id, if a query was run.
         created: The paths that must not exist yet, if writes were committed.
     """
@@ -198,8 +198,8 @@ def meaning_of(
             return InvalidRequestError(text)
         case "ALREADY_EXISTS" if created:
             return DocumentAlreadyExistsError(*created)
-        # A query fails with this status for other reasons too. The emulator knows no indexes, but refuses what never
-        # has one unless it is asked for: names in descending order.
+        # A query fails with this status for other reasons too. The emulator has no indexes, but rejects what never
+        # has one by default: names in descending order.
         case "FAILED_PRECONDITION" if collection is not None and ("index" in text or "descending key scans" in text):
             return MissingIndexError(collection, text)
         case _:
@@ -207,7 +207,7 @@ def meaning_of(
 
 
 def explained(error: BaseException, meaning: BaseException | None) -> BaseException:
-    """What to raise for an error: its meaning, with the error as `__cause__`, or the error if it has none."""
+    """The error to raise: the Cendry error, with the original as `__cause__`, or the original if there is none."""
     if meaning is None:
         return error
     meaning.__cause__ = error
@@ -215,7 +215,7 @@ def explained(error: BaseException, meaning: BaseException | None) -> BaseExcept
 
 
 class ClientConnection:
-    """A client of the SDK, opened.
+    """An open SDK client.
 
     Attributes:
         client: The SDK's client.
@@ -225,7 +225,7 @@ class ClientConnection:
 
     __slots__ = ("api", "client", "is_closed")
     database_kind: ClassVar[str]
-    """How error messages call the database."""
+    """The name of the database in error messages."""
 
     def __init__(self, client: Any, api: Any) -> None:
         self.client = client
@@ -233,10 +233,10 @@ class ClientConnection:
         self.is_closed = False
 
     def check_open(self, error: BaseException) -> None:
-        """Explain what broke a read, if the connection was closed meanwhile.
+        """Raise a clear error for a failed read if the connection was closed meanwhile.
 
         Raises:
-            CendryError: It was closed.
+            CendryError: The connection was closed.
         """
         if self.is_closed:
             raise CendryError(
@@ -246,13 +246,13 @@ class ClientConnection:
 
 
 def check_client(client: Any, kind: type[Any], name: str, hint: str = "", **settings: str | None) -> None:
-    """Refuse what is not a client of the SDK, and a client together with what it knows already.
+    """Check that a client is one of the SDK's, and not combined with settings that it already has.
 
     Args:
-        client: The client that a backend was given, if any.
+        client: The client passed to a backend, if any.
         kind: Its class.
         name: The full name of that class.
-        hint: What else to say about a client of another class.
+        hint: A hint for a client of another class.
         settings: The other arguments of the backend.
 
     Raises:

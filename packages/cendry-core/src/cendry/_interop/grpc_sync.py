@@ -1,5 +1,5 @@
 # Generated from _interop/grpc_aio.py by tools/twins.py; do not edit.
-"""Attempts at a call, awaited."""
+"""Attempts at a gRPC call."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def send(
     policy: RetryPolicy,
     on_failure: Callable[[Any], None] | None = None,
 ) -> R:
-    """Make attempts at a call until one succeeds, a failure is final or the time is up.
+    """Make attempts at a call until one succeeds, a failure is final or the deadline passes.
 
     Args:
-        attempt: Makes one; takes the seconds that it may take.
-        deadline: The time for all of them.
-        policy: How the method is tried where the caller doesn't say.
-        on_failure: Called with the error of each attempt that failed; may raise another one.
+        attempt: Makes one attempt; takes its timeout in seconds.
+        deadline: The deadline of all attempts.
+        policy: The retry policy of the method, unless the caller sets one.
+        on_failure: Called with the error of each failed attempt; may raise another one.
 
     Raises:
-        GoogleAPICallError: That of the last attempt, or that the time is up.
+        GoogleAPICallError: The error of the last attempt, or `DeadlineExceeded`.
         RetryError: A retry policy gave up.
     """
     api = policy.api
@@ -40,7 +40,7 @@ def send(
         raise failed.pop()
 
     def again() -> R:
-        # To the policy, the attempt that was made is the first one.
+        # For the policy, the attempt already made is the first one.
         if failed:
             raise failed.pop()
         try:

@@ -1,4 +1,4 @@
-"""What is the same in the protobuf messages of Firestore and Datastore, by the names of fields. Imports no protobuf."""
+"""The common parts of the protobuf messages of Firestore and Datastore, by field name. Does not import protobuf."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def to_datetime(timestamp: Any) -> datetime:
-    """A timestamp to the microsecond, which is all that either database keeps.
+    """A timestamp to the microsecond, the precision of both databases.
 
     Raises:
         OverflowError: It is outside the years 1 to 9999.
@@ -23,16 +23,16 @@ def to_datetime(timestamp: Any) -> datetime:
 
 
 def write_timestamp(target: Any, moment: datetime) -> None:
-    """Set a timestamp; a naive moment is taken as UTC."""
+    """Set a timestamp; a naive `datetime` is taken as UTC."""
     since = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - EPOCH
     target.seconds = since.days * 86400 + since.seconds
     target.nanos = since.microseconds * 1000
-    # The epoch itself sets nothing, and must still be there.
+    # The epoch itself sets no field, but the message must still be present.
     target.SetInParent()
 
 
 def decode_timestamp(value: Any) -> Any:
-    """The moment that a `Value` message holds; the message itself, if no `datetime` can be that moment."""
+    """The timestamp in a `Value` message; the message itself if it is outside the range of `datetime`."""
     try:
         return to_datetime(value.timestamp_value)
     except OverflowError:
@@ -40,7 +40,7 @@ def decode_timestamp(value: Any) -> Any:
 
 
 def decode_geo_point(value: Any) -> Any:
-    """The point that a `Value` message holds; the message itself, if that is no place on Earth."""
+    """The point in a `Value` message; the message itself if its coordinates are out of range."""
     try:
         return GeoPoint(value.geo_point_value.latitude, value.geo_point_value.longitude)
     except ValueError:
@@ -48,18 +48,18 @@ def decode_geo_point(value: Any) -> Any:
 
 
 def write_geo_point(target: Any, point: Any) -> None:
-    """Make a `Value` message hold a point: a `GeoPoint`, or the SDK's, which has the same coordinates."""
+    """Store a point in a `Value` message: a `GeoPoint`, or the SDK's, which has the same attributes."""
     message = target.geo_point_value
     message.latitude, message.longitude = point.latitude, point.longitude
-    # The one at 0/0 sets nothing, and must still be there.
+    # The point at 0/0 sets no field, but the message must still be present.
     message.SetInParent()
 
 
 def decode_vector(value: Any) -> Any:
-    """The vector for which the map in a `Value` message of Firestore stands; the message itself, if it is none."""
+    """The vector that the map in a Firestore `Value` message encodes; the message itself if it is not a vector."""
     fields = value.map_value.fields
     if "value" in fields and fields["__type__"].string_value == "__vector__":
-        # A double that is not zero proves its kind.
+        # A double other than zero proves its kind.
         components = [one.double_value or _component(one) for one in fields["value"].array_value.values]
         if None not in components:
             return Vector(components)
@@ -72,7 +72,7 @@ def _component(value: Any) -> Any:
 
 
 def write_vector(target: Any, vector: Vector) -> None:
-    """Make a `Value` message of Firestore hold a vector."""
+    """Store a vector in a Firestore `Value` message."""
     fields = target.map_value.fields
     fields["__type__"].string_value = "__vector__"
     array = fields["value"].array_value
@@ -94,7 +94,7 @@ OPERATORS: Final[Mapping[str, str]] = {
     "in": "IN",
     "not-in": "NOT_IN",
 }
-"""The operators of filters that have the same names in both databases, by core's."""
+"""The filter operators that have the same names in both databases, by core's names."""
 
 
 def fill_aggregations(
@@ -104,8 +104,8 @@ def fill_aggregations(
 
     Args:
         target: The repeated field.
-        aggregations: What is computed.
-        write_path: Writes the field that is aggregated; takes the message of the function and the path.
+        aggregations: The aggregations.
+        write_path: Writes the aggregated field; takes the message of the function and the path.
     """
     for number, aggregation in enumerate(aggregations):
         function = getattr(target.add(alias=_alias(number)), aggregation.function)

@@ -1,1 +1,1 @@
-"""What users subclass: models and maps, how their class statements are read, and what instances remember."""
+"""Models and maps: the base classes, how subclasses are defined, and the metadata of instances."""

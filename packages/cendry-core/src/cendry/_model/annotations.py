@@ -1,4 +1,4 @@
-"""Annotations of class bodies in every form that Python gives them, read and evaluated. Knows no model and no field."""
+"""Annotations of class bodies, read and evaluated in every form that Python has. Knows nothing of models and fields."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if sys.version_info >= (3, 14):  # pragma: no cover - CI has no Python 3.14
     import annotationlib
 
 NOT_YET: Final = (NameError, AttributeError)
-"""What evaluating raises when a name, or a name in a module that is still being imported, isn't there yet."""
+"""The errors of evaluating a name that isn't defined yet, or not yet in a module that is still being imported."""
 
 _by_name: Final[weakref.WeakValueDictionary[tuple[str, str], type[Any]]] = weakref.WeakValueDictionary()
 
@@ -25,7 +25,7 @@ _lock: Final = threading.Lock()
 
 
 def remember_class(cls: type[Any]) -> None:
-    """Let annotations in the same scope find a class by its name, also where the scope is a function that has ended."""
+    """Let annotations in the same scope find a class by its name, even if the scope is a function that has returned."""
     _by_name[cls.__module__, cls.__qualname__] = cls
     with _lock:
         waiting = list(_waiting)
@@ -34,28 +34,28 @@ def remember_class(cls: type[Any]) -> None:
 
 
 class Declaration(NamedTuple):
-    """What one annotation `Field[T]` or `Annotated[Field[T], ...]` says.
+    """The content of an annotation `Field[T]` or `Annotated[Field[T], ...]`.
 
     Attributes:
         annotation: The `T`: evaluated, or an `Unresolved`.
-        extras: What stands beside it in `Annotated`.
+        extras: The other arguments of `Annotated`.
     """
 
     annotation: Any
     extras: tuple[Any, ...] = ()
 
     def beside(self, extras: tuple[Any, ...]) -> Declaration:
-        """The same with more beside it."""
+        """The same with more extras."""
         return Declaration(self.annotation, (*self.extras, *extras))
 
 
 class Unresolved:
-    """A type that names something which wasn't defined yet.
+    """A type with a name that wasn't defined yet.
 
     Args:
-        scope: Where its names are looked up.
+        scope: The scope in which its names are looked up.
         annotation: The type, as a string or with unresolved names inside.
-        finish: What is done with it once it is evaluated.
+        finish: Called with the type once it is evaluated.
     """
 
     __slots__ = ("_annotation", "_finish", "_scope")
@@ -91,7 +91,7 @@ class Scope:
 
     Args:
         cls: The class.
-        own: The names that the class body annotates; their values are defaults, which no annotation means.
+        own: The names that the class body annotates; their values are defaults, which annotations never refer to.
     """
 
     __slots__ = ("__weakref__", "_cls", "_globals", "_noted", "_own")
@@ -103,7 +103,7 @@ class Scope:
         self._noted: dict[str, type[Any]] = {}
 
     def note(self, other: type[Any]) -> None:
-        """Keep a class that was just defined by the same call of the same function: the next call makes another."""
+        """Keep a class just defined by the same call of the same function; other calls define other classes."""
         cls = self._cls
         around = cls.__qualname__.rpartition(".")[0]
         if (other.__module__, other.__qualname__.rpartition(".")[0]) != (cls.__module__, around) or not around:
@@ -113,7 +113,7 @@ class Scope:
             self._noted[other.__name__] = other
 
     def look_up(self, text: str) -> Any:
-        """What an expression of the class's source stands for.
+        """The value of an expression in the class's source.
 
         Raises:
             NameError: A name is not defined (yet).
@@ -123,7 +123,7 @@ class Scope:
         return eval(text.strip(), self._globals, _Names(self._cls, self._own, self._globals, self._noted))  # noqa: S307
 
     def evaluate(self, annotation: Any) -> Any:
-        """An annotation with all names in it replaced by what they stand for.
+        """An annotation with all names in it replaced by their values.
 
         Raises:
             NameError: A name is not defined (yet).
@@ -140,7 +140,7 @@ class Scope:
         return replace_leaves(annotation, leaf)
 
     def attempt(self, annotation: Any) -> Any:
-        """The evaluated annotation, or an `Unresolved` if a name in it isn't there yet."""
+        """The evaluated annotation, or an `Unresolved` if a name in it isn't defined yet."""
         try:
             return self.evaluate(annotation)
         except NOT_YET:
@@ -171,7 +171,7 @@ class _Names(dict[str, Any]):
             if name in frame.f_locals:
                 return frame.f_locals[name]
             if name in frame.f_code.co_varnames or name in frame.f_code.co_cellvars:
-                # A local variable that has no value yet; what an earlier call gave it is not meant.
+                # A local variable that has no value yet; its value from an earlier call must not be used.
                 raise NameError(f"name {name!r} is not defined")
         if name in self._noted:
             return self._noted[name]
@@ -194,7 +194,7 @@ def _globals_of(cls: type[Any]) -> dict[str, Any]:
 
 
 def _frames_of(scope: list[str], module: Mapping[str, Any]) -> Iterator[types.FrameType]:
-    """The running functions and class bodies around a class, from the inside out."""
+    """The running functions and class bodies around a class, innermost first."""
     waiting = [name for name in scope if name != "<locals>"]
     frame = inspect.currentframe()
     while frame is not None and waiting:
@@ -206,7 +206,7 @@ def _frames_of(scope: list[str], module: Mapping[str, Any]) -> Iterator[types.Fr
 
 
 def own_annotations(cls: type[Any]) -> dict[str, Any]:
-    """The annotations of the class body itself, as they stand: types, strings, or types with strings inside."""
+    """The annotations of the class body itself, as written: types, strings, or types with strings inside."""
     if sys.version_info >= (3, 14):  # pragma: no cover - CI has no Python 3.14
         return annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF)
     return inspect.get_annotations(cls)
@@ -216,15 +216,15 @@ def read_declaration(annotation: Any, marker: type[Any], scope: Scope) -> Declar
     """Read an annotation of a class body.
 
     Args:
-        annotation: As it stands in the class body.
+        annotation: The annotation, as written in the class body.
         marker: The class whose subscription declares a field.
         scope: Where names are looked up.
 
     Returns:
-        What it declares, or `None` for a `ClassVar`.
+        The declaration, or `None` for a `ClassVar`.
 
     Raises:
-        TypeError: It is neither a `marker[T]` nor a `ClassVar`, or it is no annotation at all.
+        TypeError: It is neither a `marker[T]` nor a `ClassVar`, or it is not an annotation at all.
     """
     if isinstance(annotation, ForwardRef):
         annotation = _evaluate_reference(annotation, lambda text: text)
@@ -255,7 +255,7 @@ def _read_text(text: str, marker: type[Any], scope: Scope) -> Declaration | None
 
 
 def _read_node(node: ast.expr, marker: type[Any], scope: Scope) -> Declaration | None:
-    """Like `read_declaration`; what stands around the type must be there already, the type itself may come later."""
+    """Like `read_declaration`; names around the type must be defined already, those in the type itself need not."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return _read_text(node.value, marker, scope)
     head = _evaluate_now(node.value, marker, scope) if isinstance(node, ast.Subscript) else None
@@ -283,17 +283,17 @@ def _evaluate_now(node: ast.expr, marker: type[Any], scope: Scope) -> Any:
 
 
 def declares_field(annotation: Any, marker: type[Any], scope: Scope) -> bool:
-    """Whether an annotation, of a class that may have nothing to do with models, declares a field."""
+    """Whether an annotation declares a field; its class may have nothing to do with models."""
     try:
         return read_declaration(annotation, marker, scope) is not None
     except (
         Exception
-    ):  # What an annotation of a foreign class means, and whether it can be evaluated, is its own matter.
+    ):  # Annotations of foreign classes can mean anything, and need not be evaluable.
         return False
 
 
 def replace_leaves(annotation: Any, leaf: Callable[[Any], Any]) -> Any:
-    """A type with each innermost part replaced by what `leaf` gives for it; the same object if nothing changes."""
+    """A type with each innermost part replaced by the result of `leaf`; the same object if nothing changes."""
     origin = get_origin(annotation)
     if origin is None or origin is Literal:
         return leaf(annotation)
@@ -312,7 +312,7 @@ def replace_leaves(annotation: Any, leaf: Callable[[Any], Any]) -> Any:
 
 
 def as_text(annotation: Any) -> str:
-    """A type as it is written in source, for messages."""
+    """A type as written in source, for messages."""
     if isinstance(annotation, str):
         return annotation
     if isinstance(annotation, ForwardRef):
@@ -325,7 +325,7 @@ def as_text(annotation: Any) -> str:
 def _evaluate_reference(reference: ForwardRef, leaf: Callable[[Any], Any]) -> Any:
     if sys.version_info >= (3, 14):  # pragma: no cover - CI has no Python 3.14
         # PEP 649: unverified, since there was no Python 3.14 to run it on. A reference that the interpreter made knows
-        # its own cells and globals; one that was written as a string is evaluated like any other text.
+        # its own cells and globals; one written as a string is evaluated like any other text.
         try:
             return replace_leaves(reference.evaluate(), leaf)
         except NOT_YET:

@@ -46,7 +46,7 @@ _pending: Final[weakref.WeakSet[type[Any]]] = weakref.WeakSet()
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """The class keywords as they were given; `None` for what was left out."""
+    """The class keywords as given; `None` for those left out."""
 
     collection: str | None
     parent: Any
@@ -56,7 +56,7 @@ class Keywords:
 
 
 class LazyFields(Mapping[str, FieldInfo]):
-    """The fields of a class whose annotations name something that isn't there yet: evaluated when one is looked at."""
+    """The fields of a class with annotations that can't be evaluated yet: evaluated when one is accessed."""
 
     __slots__ = ("_cls", "infos")
 
@@ -78,7 +78,7 @@ class LazyFields(Mapping[str, FieldInfo]):
 
 
 class _Shadow:
-    """Gives `City.name` where Python would find something else by that name: a method of a base or of the metaclass."""
+    """Returns `City.name` where Python would find something else: a method of a base or of the metaclass."""
 
     __slots__ = ("_name",)
 
@@ -92,14 +92,14 @@ class _Shadow:
 
 
 def define(cls: Any, keywords: Keywords) -> None:
-    """Make a class that was just created a model or a map.
+    """Turn a class that was just created into a model or a map.
 
     Raises:
-        TypeError: Something in it is not legal; the message names the class, the field and the type.
+        TypeError: Something in it is not valid; the message names the class, the field and the type.
     """
     _check_bases(cls)
     if "model" in [base.__dict__.get("__cendry_kind__") for base in cls.__mro__]:
-        # Said again, since a Map that stands before the Model among the bases would make it a map.
+        # Set again, since a Map before the Model among the bases would make it a map.
         cls.__cendry_kind__ = "model"
     _read_keywords(cls, keywords)
     own = _own_fields(cls)
@@ -126,23 +126,23 @@ def define(cls: Any, keywords: Keywords) -> None:
 
 
 def resolve(*models: type[Any]) -> None:
-    """Evaluate annotations that named something which wasn't defined yet. It happens at first use by itself, too.
+    """Evaluate annotations with names that were not defined yet. This also happens automatically at first use.
 
     Args:
-        models: The classes; left out, all that were defined so far.
+        models: The classes; by default, all that were defined so far.
 
     Raises:
-        TypeError: A name is still not defined, or Firestore can't hold the type.
+        TypeError: A name is still not defined, or Firestore can't store the type.
     """
     for cls in models or tuple(_pending):
         resolve_fields(cls)
 
 
 def resolve_fields(cls: Any) -> Mapping[str, FieldInfo]:
-    """The fields of a class by Python name, all annotations evaluated; without `id`, those of bases first.
+    """The fields of a class by Python name, with all annotations evaluated; without `id`, fields of bases first.
 
     Raises:
-        TypeError: It is no model class, a name is still not defined, or Firestore can't hold a type.
+        TypeError: It is not a model class, a name is still not defined, or Firestore can't store a type.
     """
     fields = getattr(cls, "__cendry_fields__", None)
     if fields is None:
@@ -168,7 +168,7 @@ def _resolve(cls: Any, info: FieldInfo) -> Any:
     except NOT_YET as error:
         advice = "Define or import it where the class is; names imported only under TYPE_CHECKING can't be found"
         raise _fault(cls, info.name, f"{error}. {advice}") from error
-    except Exception as error:  # Evaluating what the user wrote can raise anything.
+    except Exception as error:  # Evaluating user code can raise anything.
         raise _fault(cls, info.name, str(error).rstrip(".")) from error
 
 
@@ -252,7 +252,7 @@ def _own_fields(cls: Any) -> dict[str, FieldInfo]:
     for name, annotation in annotations.items():
         try:
             declaration = read_declaration(annotation, Field, scope)
-        except Exception as error:  # Evaluating what the user wrote can raise anything.
+        except Exception as error:  # Evaluating user code can raise anything.
             raise _fault(cls, name, str(error).rstrip(".")) from error
         if declaration is not None:
             _check_name(cls, name)
@@ -421,16 +421,16 @@ def _build_dataclass(cls: Any, own: Mapping[str, FieldInfo], keywords: Keywords)
         raise _fault(cls, None, str(error).rstrip(".")) from error
     restore()
     if sys.version_info >= (3, 14) and not has_init:  # pragma: no cover - CI has no Python 3.14
-        # Unverified, as below: there, the annotations of __init__ are read from the class when they are asked for.
+        # Unverified, as below: there, the annotations of __init__ are read from the class on access.
         cls.__init__.__annotations__ = {**{each.name: each.type for each in dataclasses.fields(cls)}, "return": None}
-    # Whatever stays on the class makes reading the instance's own attribute slower.
+    # An attribute left on the class would slow down reading the instance's own.
     for name in annotations:
         if name in cls.__dict__:
             delattr(cls, name)
 
 
 def _replace_annotations(cls: Any, annotations: dict[str, Any]) -> Callable[[], None]:
-    """Show `dataclass` the plain types; the result puts back what the class said."""
+    """Show the plain types to `dataclass`; the returned function restores the original annotations."""
     before = cls.__dict__.get("__annotations__")  # noqa: RUF063
     if sys.version_info >= (3, 14) and before is None:  # pragma: no cover - CI has no Python 3.14
         # PEP 649: unverified, since there was no Python 3.14 to run it on.
@@ -442,7 +442,7 @@ def _replace_annotations(cls: Any, annotations: dict[str, Any]) -> Callable[[], 
 
 
 def _uncover(cls: Any, infos: Mapping[str, FieldInfo]) -> None:
-    """See to it that `City.name` is found by the metaclass, and `city.name` in the instance."""
+    """Ensure that `City.name` is found by the metaclass, and `city.name` in the instance."""
     machinery = {name for base in type(cls).__mro__ for name in base.__dict__}
     for name in (*infos, "id") if cls.__cendry_kind__ == "model" else infos:
         covering = [base for base in cls.__mro__ if _has_attribute(base, name)]

@@ -1,6 +1,6 @@
-"""What `City.name` is: the field of a class, which comparisons turn into filters. It never touches an instance."""
+"""Field descriptors: `City.name` is a field of a class, and comparing it creates filters. Never touches an instance."""
 
-# Its type parameter is covariant, so that one self type serves `T` and `T | None`, and comparisons take it as operand.
+# The type parameter is covariant, so that one self type covers `T` and `T | None`, and comparisons accept it.
 # mypy: disable-error-code="misc, override, overload-overlap"
 # pyright: reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false, reportOverlappingOverload=false
 
@@ -39,7 +39,7 @@ V = TypeVar("V")
 
 
 class Values(Protocol[T_co]):
-    """Several values: a list, tuple, set, range or the like; no `str`, though a `str` can be iterated over."""
+    """Several values: a list, tuple, set, range or similar, but not a `str`, although a `str` is iterable."""
 
     def __contains__(self, item: object, /) -> bool: ...
     def __iter__(self) -> Iterator[T_co]: ...
@@ -47,7 +47,7 @@ class Values(Protocol[T_co]):
 
 
 class MapLike(Protocol):
-    """An instance of a `Map`, as far as descriptors look at it."""
+    """The part of a `Map` instance that descriptors use."""
 
     __cendry_kind__: ClassVar[Literal["model", "map"]]
 
@@ -63,10 +63,10 @@ _lock: Final = threading.Lock()
 
 @final
 class FieldDescriptor(ModelField, Generic[T_co]):
-    """A field of a class: what `City.name` gives. Comparing it makes filters; there is one object per field.
+    """A field of a class: the value of `City.name`. Comparing it creates filters; there is one object per field.
 
     `City.mayor[Mayor.name]` and `City.mayor.name` are the field inside an embedded map, and `City.attributes["k"]` is a
-    key of a dict; such a key is always one segment, whatever characters it has.
+    key of a dict; such a key is always one segment, whatever characters it contains.
     """
 
     __slots__ = ("__weakref__", "_alias", "_children", "_keys", "_parent", "_shape", "_text")
@@ -104,7 +104,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
 
     @property
     def alias(self) -> str:
-        """The stored name; for a nested field, Firestore's written form of the whole stored path."""
+        """The stored name; for a nested field, Firestore's string form of the whole stored path."""
         return self._alias
 
     @property
@@ -143,11 +143,11 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     __hash__ = object.__hash__
 
     def eq(self, value: T_co, /) -> Comparison:
-        """The same as `==`; with `None` or NaN, the test for these."""
+        """The same as `==`; with `None` or NaN, it tests for these."""
         return Comparison(self, "==", value)
 
     def ne(self, value: T_co, /) -> Comparison:
-        """The same as `!=`. Firestore leaves out documents without the field, and those where it is `None`."""
+        """The same as `!=`. Firestore leaves out documents in which the field is absent or `None`."""
         return Comparison(self, "!=", value)
 
     def lt(self, value: T_co, /) -> Comparison:
@@ -167,11 +167,11 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         return Comparison(self, ">=", value)
 
     def is_in(self, values: Values[T_co], /) -> Comparison:
-        """The field has one of these values; at most 30 in one query."""
+        """The field equals one of these values; at most 30 in one query."""
         return Comparison(self, "in", values)
 
     def not_in(self, values: Values[T_co], /) -> Comparison:
-        """The field is there and has none of these values; at most 10."""
+        """The field exists and equals none of these values; at most 10."""
         return Comparison(self, "not-in", values)
 
     @overload
@@ -183,7 +183,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     @overload
     def array_contains(self: FieldDescriptor[tuple[E, ...] | None], value: E, /) -> Comparison: ...
     def array_contains(self, value: Any, /) -> Comparison:
-        """The array has this element."""
+        """The array contains this element."""
         return Comparison(self, "array-contains", value)
 
     @overload
@@ -195,23 +195,23 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     @overload
     def array_contains_any(self: FieldDescriptor[tuple[E, ...] | None], values: Values[E], /) -> Comparison: ...
     def array_contains_any(self, values: Any, /) -> Comparison:
-        """The array has at least one of these elements; at most 30 in one query."""
+        """The array contains at least one of these elements; at most 30 in one query."""
         return Comparison(self, "array-contains-any", values)
 
     def is_null(self) -> Comparison:
-        """The field is there, and is `None`."""
+        """The field exists and is `None`."""
         return Comparison(self, "is-null")
 
     def is_not_null(self) -> Comparison:
-        """The field is there, and is not `None`."""
+        """The field exists and is not `None`."""
         return Comparison(self, "is-not-null")
 
     def is_nan(self: FieldDescriptor[float | None]) -> Comparison:
-        """The field is a float that is no number."""
+        """The field is a float and NaN."""
         return Comparison(self, "is-nan")
 
     def startswith(self: FieldDescriptor[str | None], prefix: str, /) -> Filter:
-        """The text begins with `prefix`: the range from `prefix` up to the next text that doesn't begin so."""
+        """The text starts with `prefix`: the range from `prefix` up to the next text that doesn't start with it."""
         if not isinstance(cast(object, prefix), str):
             raise TypeError(f"{self!r}.startswith() takes a str, not {prefix!r}.")
         lower = Comparison(self, ">=", prefix)
@@ -257,7 +257,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         raise TypeError(f"{self!r} is {describe_shape(self._own_shape())}; it contains no field or key {key!r}.")
 
     def __getattr__(self: FieldDescriptor[MapLike | None], name: str) -> FieldDescriptor[Any]:
-        # Whoever asks for special names (copy, inspect, abc) wants no field.
+        # Special names (looked up by copy, inspect, abc) are never fields.
         found = None if name.startswith("__") else self._child(name)
         if found is not None:
             return found
@@ -301,7 +301,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
                 if reason is not None:
                     raise ValueError(f"{self!r}[{key!r}]: {reason}.")
                 inside = shape.value if isinstance(shape, Dict) else Anything()
-                # Keys come from users without end, so nothing here keeps them alive.
+                # There is no limit to the keys that users pass, so nothing here keeps them alive.
                 with _lock:
                     if self._keys is None:
                         object.__setattr__(self, "_keys", WeakValueDictionary())
@@ -328,7 +328,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             self._children[key] = found
         return cast("FieldDescriptor[Any]", found)
 
-    # What people write by mistake
+    # Common mistakes
 
     def __bool__(self) -> NoReturn:
         raise TypeError(
@@ -336,7 +336,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             f"or {self!r}.is_not_null(); for 'in', {self!r}.is_in([...]); for 'and', 'or', join filters by & and |."
         )
 
-    # Unseen by checkers, these are errors for them too; seen, a field would be an iterable to them.
+    # Hidden from type checkers, which report the misuse then; otherwise they would take a field for an iterable.
     if not TYPE_CHECKING:  # pragma: no branch
 
         def __iter__(self) -> NoReturn:
@@ -385,15 +385,15 @@ def _alternatives(shape: Shape) -> Iterator[Shape]:
 
 
 def _after_prefix(prefix: str, *, is_id: bool) -> str | None:
-    """The smallest text, in Firestore's order by code points, that is greater than all that begin with `prefix`."""
+    """The smallest text, by code points as in Firestore, that is greater than all texts starting with `prefix`."""
     while prefix:
         code = ord(prefix[-1]) + 1
         prefix = prefix[:-1]
         if code == 0xD800:
-            # What follows are surrogates, which are no characters.
+            # The code points that follow are surrogates, which are not characters.
             code = 0xE000
         if is_id and code == ord("/"):
-            # No id has a slash, so that nothing is lost by skipping it.
+            # Ids never contain a slash, so skipping it loses nothing.
             code += 1
         if code <= 0x10FFFF:
             return prefix + chr(code)

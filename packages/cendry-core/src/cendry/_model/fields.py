@@ -1,4 +1,4 @@
-"""How fields are declared: `Field[T]`, `field()`, and what a class keeps of each. Nothing here touches an instance."""
+"""How fields are declared: `Field[T]`, `field()`, and what a class keeps of each. Never touches an instance."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Field(Generic[T]):
     """Declares a field of a model: `name: Field[str]`.
 
     On the class, `City.name` is a `FieldDescriptor[str]`; on an instance, `city.name` is a plain `str`. At run time
-    this class is an annotation only: no instance of it exists, and nothing of it stays on the model.
+    this class is only an annotation: it has no instances and leaves nothing on the model.
     """
 
     if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _missing() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class FieldOptions:
-    """What `field()` was told, until the class is built."""
+    """The arguments of `field()`, until the class is built."""
 
     default: Any = dataclass_field(default_factory=_missing)
     default_factory: Any = dataclass_field(default_factory=_missing)
@@ -53,18 +53,18 @@ class FieldOptions:
 
 @dataclass(frozen=True, slots=True)
 class FieldInfo:
-    """All about one declared field.
+    """A declared field.
 
     Attributes:
         name: The Python name.
         alias: The stored name; the Python name if none was given.
         annotation: The `T` of `Field[T]`; while a name in it isn't defined yet, an `annotations.Unresolved`.
         default: The default value, or `dataclasses.MISSING`.
-        default_factory: What makes the default value, or `dataclasses.MISSING`.
-        enum_by: How enums in it are stored.
+        default_factory: The function that creates the default value, or `dataclasses.MISSING`.
+        enum_by: How enums are stored.
         auto_now: Whether every write sets it to the current time.
         auto_now_add: Whether the first write sets it to the current time.
-        required: Whether a value must be given: there is no default of any kind.
+        required: Whether a value must be given: there is neither a default nor a factory.
     """
 
     name: str
@@ -95,23 +95,23 @@ def field(
     auto_now: bool = False,
     auto_now_add: bool = False,
 ) -> Any:
-    """Say more about a field than its type does.
+    """Set options of a field beyond its type.
 
     `population: Field[int] = field(default=0, alias="pop")` has a default and is stored as `pop`.
 
     A required field is best written as `name: Annotated[Field[str], field(alias="displayName")]`, since type checkers
-    take every field with a `=` for one with a default.
+    treat every field with a `=` as one with a default.
 
     Args:
-        default: The value of a field that isn't given, or is absent in a document. Must not be mutable.
-        default_factory: Called without arguments to make that value.
-        alias: The name under which the field is stored; any text that Firestore takes, dots and blanks included.
+        default: The value of a field that isn't given, or is absent from a document. Must not be mutable.
+        default_factory: Called without arguments to create that value.
+        alias: The name under which the field is stored; any text that Firestore accepts, including dots and spaces.
         enum_by: Store enums by `"value"` (default) or by `"name"`.
         auto_now: Set the field to the current time (UTC, the client's clock) on every save, create and update.
-        auto_now_add: Set it when it is `None` on save and create. Like `auto_now`, for `datetime`, `date` and `time`
+        auto_now_add: Set it if it is `None` on save and create. Like `auto_now`, only for `datetime`, `date` and `time`
             fields, and with an implicit default of `None`.
 
     Returns:
-        What goes on the right of the declaration. Whether the options fit the field is checked when the class is built.
+        The right-hand side of the declaration. The options are checked when the class is built.
     """
     return FieldOptions(default, default_factory, alias, enum_by, auto_now, auto_now_add)

@@ -1,4 +1,4 @@
-"""What a context remembers of an instance: where its document lives, and which version of it was seen."""
+"""Metadata of instances: the path of the document, and the version that was last read or written."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ M = TypeVar("M", bound=Model)
 
 
 class DocumentMetadata(NamedTuple):
-    """What the database said about the document of an instance.
+    """What the database reported about the document of an instance.
 
     Attributes:
         path: The document's path: `cities/SF`.
-        create_time: When the document was created, to the microsecond, aware; `None` after a `save` of an instance
+        create_time: When the document was created, to the microsecond, aware; `None` after `save` of an instance
             that was never read.
         update_time: When the version that the instance holds was written, likewise.
         read_time: The moment of the read or of the commit, likewise.
@@ -32,17 +32,17 @@ class DocumentMetadata(NamedTuple):
 
 
 class _Deleted(DocumentMetadata):
-    """Of a document that was deleted through its instance: the path is remembered, and no version."""
+    """Metadata of a document that was deleted through its instance: the path is kept, but no version."""
 
     __slots__ = ()
 
 
-# Quicker than the class itself, and reads are a hot path.
+# Faster than calling the class, and reads are a hot path.
 new_metadata = cast("Callable[[type[DocumentMetadata], Any], DocumentMetadata]", cast("Any", tuple).__new__)
 
 
 def get_metadata(instance: Model) -> DocumentMetadata:
-    """What the database said when the document of this instance was last read or written.
+    """What the database reported when the document of this instance was last read or written.
 
     Args:
         instance: An instance that a context read or wrote; copies and unpickled ones keep it.
@@ -51,9 +51,9 @@ def get_metadata(instance: Model) -> DocumentMetadata:
         The path and the times of the document.
 
     Raises:
-        CendryError: The instance was neither read nor written, its id was changed or its document deleted since.
-        UnsupportedByBackendError: Its database keeps no times; `ref_of` tells where it lives.
-        TypeError: It is no instance of a model.
+        CendryError: The instance was neither read nor written, or its id was changed or its document deleted since.
+        UnsupportedByBackendError: Its database keeps no times; use `ref_of` for the path.
+        TypeError: It is not an instance of a model.
     """
     _instance_of_model(instance)
     known = remembered(instance)
@@ -71,7 +71,7 @@ def get_metadata(instance: Model) -> DocumentMetadata:
 
 
 def check_times(known: DocumentMetadata) -> None:
-    """Refuse metadata of a database that keeps no times.
+    """Reject metadata of a database that keeps no times.
 
     Raises:
         UnsupportedByBackendError: It keeps none.
@@ -85,7 +85,7 @@ def check_times(known: DocumentMetadata) -> None:
 
 
 def ref_of(instance: M) -> Ref[M]:
-    """A reference to the document of an instance, wherever that lives.
+    """Return a reference to the document of an instance.
 
     Raises:
         CendryError: The instance has no id, or its model declares a parent that isn't known.
@@ -95,7 +95,7 @@ def ref_of(instance: M) -> Ref[M]:
 
 
 def check_instance(value: object) -> None:
-    """Refuse what is no instance of a model that has a collection.
+    """Check that a value is an instance of a model that has a collection.
 
     Raises:
         TypeError: It is something else: a class, a `Map`, an instance of an abstract model.
@@ -112,7 +112,7 @@ def _instance_of_model(value: object) -> Model:
 
 
 def remembered(instance: Model) -> DocumentMetadata | None:
-    """The metadata of an instance that still carries the id it was read or written with, else `None`."""
+    """The metadata of an instance if it still has the id that it was read or written with, else `None`."""
     known = cast("DocumentMetadata | None", instance.__dict__.get("_cendry_metadata"))
     if known is None or known.path.rpartition("/")[2] != instance.id:
         return None
@@ -133,7 +133,7 @@ def known_update_time(instance: Model) -> datetime | None:
 
 
 def parent_of(instance: Model) -> str | None:
-    """The path of the document below which an instance was read or written; outlives a change of the id."""
+    """The path of the document below which an instance was read or written; kept when the id changes."""
     known = cast("DocumentMetadata | None", instance.__dict__.get("_cendry_metadata"))
     return None if known is None else split_path(known.path)[0]
 
@@ -145,18 +145,18 @@ def attach(
     update_time: datetime | None,
     read_time: datetime | None,
 ) -> None:
-    """Remember where the document of an instance lives and which version the instance holds."""
+    """Record the path of an instance's document and the version that the instance holds."""
     known = new_metadata(DocumentMetadata, (path, create_time, update_time, read_time))
     object.__setattr__(instance, "_cendry_metadata", known)
 
 
 def attach_deleted(instance: Model, path: str) -> None:
-    """Remember where the document of an instance lived: saved again, it comes back there."""
+    """Record the path of an instance's deleted document, to which another save writes."""
     object.__setattr__(instance, "_cendry_metadata", _Deleted(path, None, cast("datetime", None), None))
 
 
 def _update_time(known: DocumentMetadata) -> datetime | None:
-    # Of a database that has no times, the path alone is remembered.
+    # For a database that keeps no times, only the path is recorded.
     return cast("datetime | None", known.update_time)
 
 

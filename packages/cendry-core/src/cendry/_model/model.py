@@ -1,4 +1,4 @@
-"""Model and Map: what users subclass. Instances are plain dataclass instances; no database is read or written here."""
+"""Model and Map, the base classes. Instances are plain dataclass instances; no database is read or written here."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["Map", "Model", "ModelMeta", "fields_of", "resolve"]
 if TYPE_CHECKING:
     from typing import _ProtocolMeta  # pyright: ignore[reportPrivateUsage]
 
-    # It is the metaclass that is decorated, since checkers let the classes that name such a one (Map and Model) be
-    # bases of frozen and of other classes alike. Class keywords they hold against __new__ or __init_subclass__.
+    # The metaclass is decorated, since type checkers let the classes that use such a one (Map and Model) be
+    # bases of frozen and non-frozen classes alike. They check class keywords against __new__ or __init_subclass__.
     @dataclass_transform(kw_only_default=True)
     class ModelMeta(_ProtocolMeta):
-        """Lets checkers see a dataclass in every subclass."""
+        """Makes type checkers treat every subclass as a dataclass."""
 
         def __new__(
             cls,
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
         ) -> Any: ...
 
 else:
-    # Derived from the metaclass of protocols, so that a model can have protocols and abstract classes among its bases.
+    # Derived from the metaclass of protocols, so that models can have protocols and abstract classes as bases.
     class ModelMeta(type(Protocol)):
-        """Answers `City.name`, so that no attribute of the class stands in the way of the instance's own."""
+        """Resolves `City.name`, so that no class attribute shadows the instance's own."""
 
-        # The protocols' way to check instances is slow, and means something else.
+        # The instance check of protocols is slow, and means something else.
         __instancecheck__ = type.__instancecheck__
         __subclasscheck__ = type.__subclasscheck__
 
@@ -93,14 +93,14 @@ class _Record:
 
 
 class Map(_Record, metaclass=ModelMeta):
-    """A map that is embedded in documents: it has fields, and no collection and no id.
+    """A map that is embedded in documents: it has fields, but neither a collection nor an id.
 
-    A subclass is a dataclass with a keyword-only `__init__`. It can be a field's type, and a base of other maps and of
-    models, which then have its fields.
+    A subclass is a dataclass with a keyword-only `__init__`. It can be the type of a field, and a base of other maps
+    and of models, which then inherit its fields.
 
     Class keywords:
-        extra: What happens to stored fields that the class doesn't name: `"ignore"` (default), `"forbid"` or `"keep"`.
-        frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; those left out are the base's.
+        extra: What happens to undeclared stored fields: `"ignore"` (default), `"forbid"` or `"keep"`.
+        frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; by default, those of the base.
     """
 
     __cendry_kind__: ClassVar[Literal["model", "map"]] = "map"
@@ -118,11 +118,11 @@ class Model(_Record, metaclass=ModelMeta):
 
     Class keywords:
         collection: The collection id. Required, unless the class is abstract.
-        parent: The Model of the documents whose subcollection this is.
-        extra: What happens to stored fields that the class doesn't name: `"ignore"` (default; a save removes them),
-            `"forbid"` (reading them is an error) or `"keep"` (a save leaves them alone).
-        abstract: Whether the class is only a base of others, and has no collection.
-        frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; those left out are the base's.
+        parent: The Model of the parent documents, if this is a subcollection.
+        extra: What happens to undeclared stored fields: `"ignore"` (default; a save removes them),
+            `"forbid"` (reading them is an error) or `"keep"` (a save leaves them unchanged).
+        abstract: Whether the class is only a base class and has no collection.
+        frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; by default, those of the base.
     """
 
     __cendry_kind__: ClassVar[Literal["model", "map"]] = "model"
@@ -134,22 +134,22 @@ class Model(_Record, metaclass=ModelMeta):
         id: Field[str | None] = field(default=None)
 
     def _cendry_path(self) -> str:
-        """The document's path: below the remembered parent, under the current id."""
+        """The document's path: the recorded parent and the current id."""
         cls = type(self)
         if cls.__collection__ is None:
             raise CendryError(f"{cls.__qualname__} is abstract: its instances are not documents.")
         if self.id is None:
             raise CendryError(f"This {cls.__qualname__} has no id; set one, or save() it first.")
-        # In the instance's own dict, so that it goes along with copies and pickles, and ends with the instance.
+        # In the instance's own dict, so that it is copied, pickled and released with the instance.
         known: Any = self.__dict__.get("_cendry_metadata")
         parent = None if known is None else split_path(known.path)[0]
         return join_path(check_parent(cls, parent), cls.__collection__, self.id)
 
 
 def fields_of(cls: type[Any]) -> Mapping[str, FieldInfo]:
-    """The declared fields of a Model or Map by Python name, annotations evaluated; without `id`, those of bases first.
+    """The declared fields of a Model or Map by Python name, annotations evaluated; without `id`, fields of bases first.
 
     Raises:
-        TypeError: It is neither; or a name in an annotation is still not defined; or Firestore can't hold a type.
+        TypeError: It is neither; or a name in an annotation is still not defined; or Firestore can't store a type.
     """
     return resolve_fields(cls)

@@ -1,1 +1,1 @@
-"""Queries: what one says, how it becomes a plan, and each of its ends."""
+"""Queries: their specs, the compilation to plans, and the methods that run them."""

@@ -1,6 +1,6 @@
-"""The builders of a query, which both twins share: each gives a new immutable query. Nothing is read here."""
+"""The builder methods of queries, shared by both twins: each returns a new immutable query. Nothing is read here."""
 
-# The functions of this file are the class's own, kept out of the names that users see on a query.
+# The functions of this module belong to the class, but are kept off it to keep its public names clean.
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ OrderArgument: TypeAlias = Union[FieldKey, Asc, Desc]
 
 
 class QueryBuilder(Generic[M_co]):
-    """The builders that `Query` and `AsyncQuery` share; each gives a new query.
+    """The builder methods that `Query` and `AsyncQuery` share; each returns a new query.
 
-    Equality, hash, repr and pickle rest on what the query says, never on the context that it is bound to.
+    Equality, hash, repr and pickle depend on the query itself, never on the context that it is bound to.
     """
 
     __slots__ = ("__weakref__", "_on_error", "_source", "_spec")
@@ -65,7 +65,7 @@ class QueryBuilder(Generic[M_co]):
         _check_model(model)
         if limit is not None and limit_to_last is not None:
             raise CendryError("A query takes limit= or limit_to_last=, not both.")
-        # What is not given needs no checks: queries are built on hot paths.
+        # Missing arguments need no checks: queries are built on hot paths.
         if limit is not None:
             limit = _positive("limit", limit)
         elif limit_to_last is not None:
@@ -92,19 +92,19 @@ class QueryBuilder(Generic[M_co]):
         self._on_error = None
 
     def filter(self, *filters: FilterArgument) -> Self:
-        """Narrow the query: the filters given must hold too.
+        """Add filters that must hold as well.
 
         Args:
             filters: Filters, or iterables of them.
 
         Raises:
-            TypeError: Something is not a filter, or names another model's fields.
+            TypeError: An argument is not a filter, or uses another model's fields.
         """
         spec = self._spec
         return self._with(filters=spec.filters + _filters(spec.model, filters))
 
     def order_by(self, *orders: OrderArgument | Iterable[OrderArgument]) -> Self:
-        """Sort by these fields, after the orders that are already there.
+        """Sort by these fields, after the existing orders.
 
         Args:
             orders: Fields (ascending), `Asc(field)` and `Desc(field)`, declared names, or iterables of them.
@@ -116,7 +116,7 @@ class QueryBuilder(Generic[M_co]):
         return self._with(orders=spec.orders + _orders(spec.model, orders))
 
     def limit(self, count: int) -> Self:
-        """Give at most `count` documents, from the first.
+        """Return at most `count` documents, from the first.
 
         Raises:
             ValueError: `count` is less than 1.
@@ -124,10 +124,10 @@ class QueryBuilder(Generic[M_co]):
         return self._with(limit=_positive("limit", count), from_last=False)
 
     def limit_to_last(self, count: int) -> Self:
-        """Give the last `count` documents, in the order of the query.
+        """Return the last `count` documents, in the order of the query.
 
-        The database is asked in the opposite order, for which it may demand an index of its own; for ids alone,
-        downwards, Firestore always does.
+        The query runs in reverse order, for which the database may need another index; for ids alone, in descending
+        order, Firestore always does.
 
         Raises:
             ValueError: `count` is less than 1.
@@ -135,7 +135,7 @@ class QueryBuilder(Generic[M_co]):
         return self._with(limit=_positive("limit_to_last", count), from_last=True)
 
     def offset(self, count: int) -> Self:
-        """Leave out the first `count` documents, which Firestore reads and bills all the same; cursors don't.
+        """Skip the first `count` documents, which Firestore reads and bills all the same; with cursors it does not.
 
         Raises:
             ValueError: `count` is negative.
@@ -147,7 +147,7 @@ class QueryBuilder(Generic[M_co]):
 
         Args:
             cursor: Values for the first orders of the query by field (`{"population": 100}`), or an instance.
-                Without `order_by`, the fields of the cursor are the order.
+                Without `order_by`, the query sorts by the fields of the cursor.
         """
         return self._with(start=_cursor(self._spec.model, "start_at", cursor))
 
@@ -155,7 +155,7 @@ class QueryBuilder(Generic[M_co]):
         """Begin after the documents at the cursor.
 
         Args:
-            cursor: As in `start_at`. After an instance, documents with equal values are not skipped.
+            cursor: As in `start_at`. With an instance, other documents with equal values are not skipped.
         """
         return self._with(start=_cursor(self._spec.model, "start_after", cursor))
 
@@ -187,18 +187,18 @@ class QueryBuilder(Generic[M_co]):
         return self._with(parent=_parent(self._spec.model, parent, self._spec.group))
 
     def at(self, read_time: datetime) -> Self:
-        """Read the database as it was.
+        """Read the database as it was at an earlier time.
 
         Args:
-            read_time: A moment of the last hour, to the microsecond; naive means UTC.
+            read_time: A point in time within the last hour, to the microsecond; naive means UTC.
         """
         return self._with(read_time=_moment(read_time))
 
     def on_error(self, handler: Callable[[DecodeError], object]) -> Self:
-        """Hand documents that don't fit the model to `handler`, and go on without them.
+        """Report documents that don't fit the model to `handler`, and continue without them.
 
-        The handler serves where many documents are read: iteration, `to_list`, `paginate`, `project`. It takes no
-        part in equality, repr and pickle.
+        The handler is used where many documents are read: iteration, `to_list`, `paginate`, `project`. It is ignored in
+        equality, repr and pickle.
 
         Args:
             handler: Called with a `DecodeError` that names the document.
@@ -242,7 +242,7 @@ def _revive(kind: type[QueryBuilder[Any]], spec: QuerySpec) -> QueryBuilder[Any]
 
 
 def spec_of(query: QueryBuilder[Any]) -> QuerySpec:
-    """All that a query says."""
+    """The spec of a query."""
     return query._spec
 
 
@@ -252,17 +252,17 @@ def is_query(value: object) -> TypeGuard[QueryBuilder[Any]]:
 
 
 def rebuilt(kind: type[Any], query: QueryBuilder[Any]) -> Any:
-    """The same query as the other twin, bound to nothing."""
+    """The same query as the other twin, not bound to a context."""
     other = _revive(kind, query._spec)
     other._on_error = query._on_error
     return other
 
 
 def bound(query: Q, source: Any, on_error: Callable[[DecodeError], object] | None) -> Q:
-    """Bind a query that only the caller holds, without a copy; without `on_error`, it keeps its own.
+    """Bind a query that only the caller has, without a copy; without `on_error`, it keeps its own handler.
 
     Raises:
-        TypeError: `on_error` can't be called.
+        TypeError: `on_error` is not callable.
     """
     query._source = source
     if on_error is not None:
@@ -270,12 +270,12 @@ def bound(query: Q, source: Any, on_error: Callable[[DecodeError], object] | Non
     return query
 
 
-# What a query says, as the arguments of a call
+# The spec as the arguments of a call
 
 
 def _arguments(spec: QuerySpec) -> list[str]:
     shown: list[str] = []
-    # The model and the filters go by position, and so come first.
+    # The model and the filters are positional, and so come first.
     for each in sorted(dataclasses.fields(spec), key=lambda each: each.name not in ("model", "filters")):
         value = getattr(spec, each.name)
         if value != each.default:
@@ -303,13 +303,13 @@ _SHOWN: Final[dict[str, Callable[[Any], str]]] = {
     "filters": lambda spec: ", ".join(map(repr, spec.filters)),
     "orders": _shown_orders,
     "limit": lambda spec: f"limit{'_to_last' if spec.from_last else ''}={spec.limit}",
-    # It goes with the limit.
+    # Shown with the limit.
     "from_last": lambda _: "",
     "start": lambda spec: _shown_cursor(spec, "start_at" if spec.start.before else "start_after", spec.start),
     "end": lambda spec: _shown_cursor(spec, "end_before" if spec.end.before else "end_at", spec.end),
     "parent": lambda spec: f"parent={Ref.from_path(spec.parent)!r}",
 }
-"""How fields are shown whose name or value is another in the call."""
+"""How to show the fields whose name or value differs in the call."""
 
 
 # Arguments
@@ -324,7 +324,7 @@ def _check_model(model: object) -> None:
 
 def _filters(model: type[Any], given: tuple[Any, ...]) -> tuple[Filter, ...]:
     for one in given:
-        # What most filters are, known at one look.
+        # A quick check that most filters pass.
         if type(one) is not Comparison or getattr(one.field, "_cendry_owner", None) is not model:
             break
     else:

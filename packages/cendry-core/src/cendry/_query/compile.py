@@ -1,4 +1,4 @@
-"""From what a query says to what a backend is asked."""
+"""The query compiler: from the spec of a query to the plan for a backend."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .spec import QuerySpec
 
 @dataclass(frozen=True, slots=True)
 class CompiledQuery:
-    """A plan, and whether its results come last one first.
+    """A compiled query: a plan, and whether its results arrive in reverse order.
 
     Attributes:
-        plan: What the backend is asked.
+        plan: The request to the backend.
         backwards: Whether the results have to be reversed.
         codec: The codec of the model, with the registry of the context.
     """
@@ -36,12 +36,12 @@ class CompiledQuery:
 
 
 def compiled(spec: QuerySpec, registry: TypeRegistry, *, complete: bool = False) -> CompiledQuery:
-    """Turn a query into a plan; names become stored names, values stored values.
+    """Compile a query to a plan; names become stored names, values become stored values.
 
     Args:
-        spec: What the query says.
+        spec: The spec of the query.
         registry: The registry of the context.
-        complete: Whether the implied orders have to stand in the plan, so that any document can be a cursor.
+        complete: Whether the plan has to include the implied orders, so that any document can be a cursor.
 
     Raises:
         CendryError: The query contradicts itself, or lacks the parent that its model declares.

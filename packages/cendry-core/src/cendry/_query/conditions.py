@@ -1,6 +1,6 @@
-"""From filters to the conditions of a plan: names become stored names, values stored values."""
+"""From filters to the conditions of a plan: names become stored names, values become stored values."""
 
-# `value` of a comparison is a copy, which what can't change does without.
+# `value` of a comparison is a copy, which immutable values do not need.
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from .fields import resolved
 from .spec import QuerySpec
 
 _MOST_VALUES: Final = {"in": 30, "not-in": 10, "array-contains-any": 30}
-"""Values of one filter (https://firebase.google.com/docs/firestore/query-data/queries#query_limitations)."""
+"""Values in one filter, at most (https://firebase.google.com/docs/firestore/query-data/queries#query_limitations)."""
 
 _PLAIN: Final = frozenset({"==", "!=", "<", "<=", ">", ">="})
-"""Operators that compare with one value, as the field's own."""
+"""Operators that compare with one value of the field's type."""
 
 
 def compiled_filters(spec: QuerySpec, codec: Codec[Any]) -> Where:
-    """The filters of a query that has some, under one AND.
+    """The filters of a query, of which there is at least one, joined by one AND.
 
     Raises:
         InvalidValueError: A value doesn't fit its field.
@@ -38,7 +38,7 @@ def compiled_filters(spec: QuerySpec, codec: Codec[Any]) -> Where:
         if isinstance(one, Comparison):
             parts.append(_condition(spec, codec, one))
         elif isinstance(one, And):
-            # The parts of an AND stand beside the other filters, which are under AND themselves.
+            # The parts of an AND are merged with the other filters, which are joined by AND themselves.
             parts += [_where(spec, codec, part) for part in one.filters]
         else:
             parts.append(_where(spec, codec, one))
@@ -85,7 +85,7 @@ def _several(spec: QuerySpec, field: ResolvedField, one: Comparison, encode: Cal
 
 
 def encoder(spec: QuerySpec, field: ResolvedField) -> Callable[[Any], Any]:
-    """A function that makes a stored value of a Python value of this field; of an id, the reference to a document."""
+    """The function from a Python value of this field to a stored value; for an id, to the document's reference."""
     if field.path is DOCUMENT_ID:
         return lambda value: _id_ref(spec, value)
     return field.encode
@@ -102,7 +102,7 @@ def _element_encoder(spec: QuerySpec, field: ResolvedField, op: str) -> Callable
 def _id_ref(spec: QuerySpec, value: object) -> Ref[Any]:
     """A document id in a filter or a cursor, as the reference that Firestore compares names with."""
     if sdk_kind(value) == "reference":
-        # Only the backend knows whether its database is this one.
+        # Only the backend knows whether this is its database.
         return cast("Ref[Any]", from_sdk(value))
     if isinstance(value, Located) and not isinstance(value, type):
         return Ref.from_path(located_path(value))

@@ -1,4 +1,4 @@
-"""Cursors, held against what a query sorts by: which values they have, and the bounds of a plan that they become."""
+"""Cursors: checked against the orders of a query, and compiled to the bounds of a plan."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Values: TypeAlias = "Sequence[tuple[ResolvedField, Any]]"
 
 
 def settled(spec: QuerySpec) -> QuerySpec:
-    """The same query, its cursors by values: an instance gives one for each order, the id last.
+    """The same query with cursors by value: an instance becomes one value for each order, the id last.
 
     Raises:
-        CendryError: The instance has no value where the query sorts.
+        CendryError: The instance has no value for a field that the query sorts by.
     """
     if (spec.start is None or spec.start.instance is None) and (spec.end is None or spec.end.instance is None):
         return spec
     codec = codec_for(spec.model)
-    # The values stay as they are: they may not be what the default registry takes, and hardly matter to the orders.
+    # The values are not converted: the default registry may not accept them, and the orders hardly depend on them.
     conditions = [Condition(resolved(codec, one.field).path, one.op, one.value) for one in comparisons(spec.filters)]
     where = Composite("AND", tuple(conditions)) if conditions else None
     start, end = _given(codec, spec.start), _given(codec, spec.end)
@@ -51,14 +51,14 @@ def compiled_orders(spec: QuerySpec, codec: Codec[Any]) -> tuple[Order, ...]:
 def compiled_bounds(
     spec: QuerySpec, codec: Codec[Any], where: Where | None, named: tuple[Order, ...], *, complete: bool
 ) -> tuple[tuple[Order, ...], int, Bound | None, Bound | None]:
-    """What a query sorts by, and the bounds that its cursors are in that order.
+    """The orders of a query, and the bounds for its cursors in that order.
 
     Args:
         spec: The query.
         codec: The codec of its model.
         where: The compiled filters.
         named: The orders that the query names.
-        complete: Whether the implied orders have to stand in the plan, so that any document can be a cursor.
+        complete: Whether the plan has to include the implied orders, so that any document can be a cursor.
 
     Returns:
         The orders, how many of the last ones are implied, the start and the end.
@@ -70,7 +70,7 @@ def compiled_bounds(
     start, end = _given(codec, spec.start), _given(codec, spec.end)
     explicit, orders = _sort_orders(where, named, start, end)
     if not complete and not any(one is not None and one.instance is not None for one in (spec.start, spec.end)):
-        # A cursor may have values for implied orders; then these are named, and no others.
+        # If a cursor has values for implied orders, exactly these become explicit.
         orders = orders[: max(len(explicit), len(start), len(end))]
     implied = len(orders) - len(explicit)
     return orders, implied, _bound(spec, codec, spec.start, start, orders), _bound(spec, codec, spec.end, end, orders)
@@ -83,7 +83,7 @@ def _given(codec: Codec[Any], cursor: Cursor | None) -> Values:
 def _sort_orders(
     where: Where | None, named: tuple[Order, ...], start: Values, end: Values
 ) -> tuple[tuple[Order, ...], tuple[Order, ...]]:
-    """The explicit orders of a query, which are else the fields of its longest cursor, and all that it sorts by."""
+    """The explicit orders of a query (by default the fields of its longest cursor), and all its orders."""
     if not named:
         orders = full_orders(where, ())
         paths = [field.path for field, _ in max(start, end, key=len)]
@@ -125,13 +125,13 @@ def _texts(given: Mapping[FieldPath, tuple[ResolvedField, Any]]) -> str:
 def _instance_values(spec: QuerySpec, codec: Codec[Any], instance: Model, orders: tuple[Order, ...]) -> Values:
     fields = _fields(spec, codec)
     paths = [order.path for order in orders]
-    # No two documents have one id, so what comes after it decides nothing.
+    # Ids are unique, so orders after the id have no effect.
     sorted_by = [fields[path] for path in paths[: paths.index(DOCUMENT_ID)]]
     return [*((field, value_at(instance, field)) for field in sorted_by), (fields[DOCUMENT_ID], _id_of(spec, instance))]
 
 
 def _fields(spec: QuerySpec, codec: Codec[Any]) -> dict[FieldPath, ResolvedField]:
-    """Every field that a query can sort by, by its stored path."""
+    """All fields that the query may sort by, by stored path."""
     refs: list[Any] = [one.field for one in (*comparisons(spec.filters), *spec.orders)]
     refs += [field for one in (spec.start, spec.end) if one is not None for field, _ in one.values]
     refs.append(DOCUMENT_ID)
@@ -142,7 +142,7 @@ def value_at(instance: Model, field: ResolvedField) -> Any:
     """The current value of a field of an instance, nested ones too.
 
     Raises:
-        CendryError: There is none.
+        CendryError: It has none.
     """
     if not field.names:
         raise CendryError(

@@ -1,6 +1,6 @@
-"""Field references: how users name a field, what a query holds of it, and how it is resolved."""
+"""Field references: how users name fields, how queries hold them, and how they are resolved."""
 
-# A descriptor's own attributes are kept out of the way of the fields inside it.
+# A descriptor's own attributes are private, so as not to clash with the fields inside it.
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FieldKey: TypeAlias = Union[str, ModelField, FieldPath]
 """A field by its Python name (dotted for nested ones), by descriptor, or by stored path."""
 
 FieldRef: TypeAlias = Union[ModelField, FieldPath]
-"""A field as queries hold it: a descriptor, or a stored path that is taken as it is."""
+"""A field as queries hold it: a descriptor, or a stored path that is used as it is."""
 
 _ID = ("id",)
 
@@ -27,7 +27,7 @@ def named_field(model: type[Any], key: object, what: str) -> FieldRef:
     Args:
         model: The model that the field belongs to.
         key: A declared name, a descriptor, or a stored path.
-        what: The method or argument that takes it, for the error.
+        what: The method or argument that received it, for the error.
 
     Raises:
         UnknownFieldError: A name is not declared.
@@ -46,7 +46,7 @@ def resolve_key(codec: Codec[Any], key: object, what: str) -> ResolvedField:
     Args:
         codec: The codec of the model that the field belongs to.
         key: A declared name, a descriptor, or a stored path.
-        what: The method or argument that takes it, for the error.
+        what: The method or argument that received it, for the error.
 
     Raises:
         UnknownFieldError: A name is not declared.
@@ -63,16 +63,16 @@ def resolve_key(codec: Codec[Any], key: object, what: str) -> ResolvedField:
 
 
 def resolved(codec: Codec[Any], field: FieldRef | str) -> ResolvedField:
-    """Where a field is stored, and how its values are converted; those of a stored path are taken as they are."""
+    """Where a field is stored, and how its values are converted; with a stored path they are not."""
     if isinstance(field, ModelField):
         return codec.resolve(field._cendry_names)
-    # A query turns names into descriptors when it is built.
+    # Names become descriptors when a query is built.
     assert isinstance(field, FieldPath)
     return codec.resolve(_ID) if field == DOCUMENT_ID else codec.resolve_stored(field)
 
 
 def descriptor_of(model: type[Any], field: ResolvedField) -> ModelField:
-    """The descriptor of a resolved field that has names."""
+    """The descriptor of a resolved field that has Python names."""
     found: Any = getattr(model, field.names[0])
     for name in field.names[1:]:
         found = found[name]
@@ -80,7 +80,7 @@ def descriptor_of(model: type[Any], field: ResolvedField) -> ModelField:
 
 
 def check_owner(model: type[Any], field: ModelField) -> None:
-    """Refuse a descriptor of a class whose fields `model` doesn't have.
+    """Check that a descriptor belongs to a class whose fields `model` has.
 
     Raises:
         TypeError: The field belongs to another class.
@@ -95,5 +95,5 @@ def check_owner(model: type[Any], field: ModelField) -> None:
 
 
 def is_iterable(value: object) -> TypeGuard[Iterable[Any]]:
-    """Whether one can iterate over it; `isinstance` alone would cost type checkers the type arguments."""
+    """Whether it is iterable; with `isinstance` alone, type checkers would lose the type arguments."""
     return isinstance(value, Iterable)

@@ -1,4 +1,4 @@
-"""Listening to a query, which the sync twin has alone."""
+"""Listening to a query, which only the sync twin supports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ M_co = TypeVar("M_co", bound=Model, covariant=True)
 
 
 class ListenSource(Protocol):
-    """What listening needs of the context that a query is bound to."""
+    """The part of a context that listening to a query needs."""
 
     @property
     def registry(self) -> TypeRegistry:
@@ -50,9 +50,9 @@ class ListenableQuery(QueryBuilder[M_co]):
         """Listen: call back with the documents that match now, and again whenever they change.
 
         Args:
-            callback: Takes a `Snapshot`; called from a thread of the backend's, one call at a time.
-            on_error: Takes what goes wrong: a `DecodeError` for a document that doesn't fit (the listener goes on
-                without it), an error that `callback` raised (it goes on), or the error that ended the listener.
+            callback: Takes a `Snapshot`; called from one of the backend's threads, one call at a time.
+            on_error: Called with a `DecodeError` for a document that doesn't fit (the listener continues without it),
+                an error that `callback` raised (the listener continues), or the error that ended the listener.
                 Without it, these are logged to the logger `cendry`.
 
         Returns:

@@ -1,4 +1,4 @@
-"""The pages of a query: going on where it stopped."""
+"""The pages of a query: each continues where the previous one ended."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ T = TypeVar("T")
 
 
 def plan_after(plan: QueryPlan, last: StoredDocument, count: int = 1) -> QueryPlan:
-    """The rest of a query whose last `count` results are there already, the last of them being `last`.
+    """The rest of a query after `count` results, of which the last is `last`.
 
     Args:
-        plan: The plan that gave them; its orders must name all that it sorts by, `DOCUMENT_ID` last.
-        last: The last result, with the fields that the plan sorts by.
-        count: How many results are there already.
+        plan: The plan that returned them; its orders must be complete, with `DOCUMENT_ID` last.
+        last: The last result, including the fields that the plan sorts by.
+        count: The number of results so far.
     """
     limit = None if plan.limit is None else plan.limit - count
     cursor: bytes | None = getattr(last, "cursor", None)
@@ -40,7 +40,7 @@ def plan_after(plan: QueryPlan, last: StoredDocument, count: int = 1) -> QueryPl
 
 
 class Paging(Generic[T]):
-    """The pages of one run of a query: what is fetched, and what comes next."""
+    """The pages of one run of a query: the fetched results and the next plan."""
 
     __slots__ = ("_backwards", "_fetched", "_next", "_on_error", "_read", "_size")
 
@@ -65,17 +65,17 @@ class Paging(Generic[T]):
 
     @property
     def next_plan(self) -> QueryPlan | None:
-        """The plan whose results are needed for the next page, or `None` if all are there."""
+        """The plan whose results are needed for the next page, or `None` if there are enough."""
         plan = self._next
         if plan is None or self._backwards:
             return plan
         return replace(plan, limit=self._size if plan.limit is None else min(self._size, plan.limit))
 
     def add(self, results: list[StoredDocument]) -> None:
-        """Take the results of the plan."""
+        """Add the results of the plan."""
         plan, self._next = self._next, None
         if plan is None or self._backwards:
-            # The last ones come first, so there is no page before all are there.
+            # The results arrive in reverse, so the first page needs all of them.
             self._fetched = results[::-1]
             return
         self._fetched = results
@@ -84,9 +84,9 @@ class Paging(Generic[T]):
             self._next = plan_after(plan, results[-1], size)
 
     def take(self) -> list[T]:
-        """A page of what is there; empty if nothing of that can be read.
+        """A page of the fetched results; empty if none of them fits its model.
 
-        A document that doesn't fit its model raises, unless there is a handler; the next call then gives the rest
+        A document that doesn't fit its model raises, unless there is a handler; the next call then returns the rest
         of that page.
         """
         page: list[T] = []

@@ -1,4 +1,4 @@
-"""Some fields of each document of a query; the others don't travel."""
+"""Projections: some fields of each document of a query; the others are not transferred."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .spec import QuerySpec
 def projection(
     spec: QuerySpec, registry: TypeRegistry, keys: tuple[Any, ...]
 ) -> tuple[CompiledQuery, Read[dict[str, Any]]]:
-    """The query that fetches these fields only, and a function that makes a dict of a result.
+    """The query that fetches only these fields, and the function from a result to a dict.
 
     Raises:
-        TypeError: No field is named.
+        TypeError: No field is given.
         UnknownFieldError: A name is not declared.
     """
     if not keys:
@@ -36,6 +36,6 @@ def projection(
             row[name] = field.read(result.data, result.path)
         return row
 
-    # A field inside one that travels anyway must not be asked for twice.
+    # A field inside another selected one must not be requested twice.
     plan = replace(query.plan, projection=outermost(field.path for _, field in columns))
     return replace(query, plan=plan), read

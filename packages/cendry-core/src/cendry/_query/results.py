@@ -16,7 +16,7 @@ ErrorHandler = Callable[[DecodeError], object]
 
 
 def reader(codec: Codec[T]) -> Read[T]:
-    """A function that makes an instance of a result, with its metadata; the hot path of all reads."""
+    """The function from a result to an instance with its metadata; the hot path of all reads."""
     known: Read[T] | None = codec.outputs.get(reader)
     if known is not None:
         return known
@@ -34,7 +34,7 @@ def reader(codec: Codec[T]) -> Read[T]:
 
 
 def plain_reader(codec: Codec[T]) -> Callable[[DocumentResult], T]:
-    """A function that makes an instance of a `DocumentResult`."""
+    """The function from a `DocumentResult` to an instance."""
     decode, put = codec.decode, object.__setattr__
     new = new_metadata
 
@@ -49,14 +49,14 @@ def plain_reader(codec: Codec[T]) -> Callable[[DocumentResult], T]:
 
 
 def pass_on(error: DecodeError, handler: ErrorHandler | None) -> None:
-    """Hand an error to the handler; raise it if there is none."""
+    """Pass an error to the handler; raise it if there is none."""
     if handler is None:
         raise error
     handler(error)
 
 
 def read_all(results: Iterable[StoredDocument], read: Read[T], on_error: ErrorHandler | None) -> list[T]:
-    """Instances of all results; those that don't fit go to the handler, or raise."""
+    """Instances of all results; those that don't fit are reported to the handler, or raise."""
     if on_error is None:
         return [read(result) for result in results]
     found: list[T] = []

@@ -1,4 +1,4 @@
-"""What listening gives: snapshots, the changes between them, and the handle that ends it."""
+"""The objects of listening: snapshots, the changes between them, and the handle that ends it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ M_co = TypeVar("M_co", covariant=True)
 @final
 @dataclass(frozen=True, slots=True)
 class Change(Generic[M_co]):
-    """What happened to one document since the snapshot before.
+    """The change of one document since the previous snapshot.
 
     Attributes:
-        type: `"added"`, `"modified"` or `"removed"`; for those that began or ceased to match, too.
-        document: The document; if it was removed, as it was last seen.
-        old_index: Its place in the snapshot before, or `None` if it was added.
-        new_index: Its place in this snapshot, or `None` if it was removed.
+        type: `"added"`, `"modified"` or `"removed"`; also for documents that start or stop matching.
+        document: The document; if it was removed, its last known state.
+        old_index: Its position in the previous snapshot, or `None` if it was added.
+        new_index: Its position in this snapshot, or `None` if it was removed.
     """
 
     type: Literal["added", "modified", "removed"]
@@ -32,12 +32,12 @@ class Change(Generic[M_co]):
 @final
 @dataclass(frozen=True, slots=True)
 class Snapshot(Generic[M_co]):
-    """The state of a listened query or document at one moment.
+    """The state of a query or document that is listened to, at one moment.
 
     Attributes:
-        documents: All documents that match, in the order of the query; for one document, itself or nothing.
-        changes: What changed since the snapshot before: first what was removed, then the rest in order.
-        read_time: The moment, or `None` where the database doesn't tell.
+        documents: All documents that match, in the order of the query; for one document, the document or nothing.
+        changes: The changes since the previous snapshot: removals first, then the rest in order.
+        read_time: The time of that moment, or `None` if the database doesn't report it.
     """
 
     documents: tuple[M_co, ...]
@@ -46,7 +46,7 @@ class Snapshot(Generic[M_co]):
 
 
 class Watching(Protocol):
-    """What a `Listener` needs of what runs it."""
+    """The interface of a running listener that a `Listener` needs."""
 
     @property
     def closed(self) -> bool:
@@ -69,7 +69,7 @@ class Listener:
 
     @property
     def closed(self) -> bool:
-        """Whether it has ended: closed, or given up after an error."""
+        """Whether it has ended: closed, or stopped by an error."""
         return self._watching.closed
 
     def close(self) -> None:

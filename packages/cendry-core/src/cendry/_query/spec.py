@@ -1,4 +1,4 @@
-"""What a query says, as a frozen value of named fields. Nothing is resolved or compiled here."""
+"""The spec of a query, as a frozen value of named fields. Nothing is resolved or compiled here."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .fields import FieldRef
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where results begin or end: values by field, or an instance that stands for the values the query sorts by.
+    """Where results begin or end: values by field, or an instance that has values for the orders of the query.
 
     Attributes:
-        before: Whether it lies before the documents at its values (`start_at`, `end_before`) or after them.
+        before: Whether it is before the documents at its values (`start_at`, `end_before`) or after them.
         values: Fields and their Python values; empty with an instance.
         instance: The instance, or `None`.
     """
@@ -40,20 +40,20 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class QuerySpec:
-    """All that a query says.
+    """The spec of a query.
 
     Attributes:
         model: The class of the documents.
         filters: Filters that must all hold.
         orders: The explicit orders.
-        limit: The most documents to return, or `None`.
+        limit: The maximum number of documents, or `None`.
         from_last: Whether `limit` counts from the last document.
         offset: How many documents to skip.
         start: Where results begin.
         end: Where results end.
-        parent: The path of the document that holds the subcollection.
-        group: Whether all collections of this name are meant.
-        read_time: The moment to read at.
+        parent: The path of the parent document of the subcollection.
+        group: Whether to query all collections of this name.
+        read_time: The point in time to read at.
     """
 
     model: type[Any]
@@ -70,7 +70,7 @@ class QuerySpec:
 
 
 def comparisons(filters: tuple[Filter, ...]) -> Iterator[Comparison]:
-    """Every comparison in these filters, those under AND and OR included."""
+    """Every comparison in these filters, including those under AND and OR."""
     for one in filters:
         if isinstance(one, Comparison):
             yield one

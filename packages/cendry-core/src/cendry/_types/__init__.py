@@ -1,1 +1,1 @@
-"""Which Python type is stored how: the registry, shapes, and the classes of other libraries."""
+"""How Python types are stored: the registry, shapes, and the classes of other libraries."""

@@ -1,6 +1,6 @@
-"""Standard types that are stored as values of another type: a row for each.
+"""Standard types that are stored as values of another type, one row each.
 
-A new one is a new row here, and nothing else.
+Adding a type takes a new row here, and nothing else.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ MICROSECOND: Final = timedelta(microseconds=1)
 class Conversion:
     """One type.
 
-    Source can name what `NAMES` holds, and `{v}` is a local variable that holds the value.
+    Source can use the names in `NAMES`, and `{v}` is a local variable that holds the value.
 
     Attributes:
-        python: The class; its subclasses are written too.
-        kind: What its values are stored as.
-        form: What that looks like, for messages.
-        to_stored: Makes the stored value, or raises `Mismatch`.
-        from_stored: Makes the value of anything that can be stored for it, or raises `Mismatch`.
+        python: The class; instances of subclasses are accepted on write.
+        kind: The kind of the stored values.
+        form: A description of the stored form, for messages.
+        to_stored: Returns the stored value, or raises `Mismatch`.
+        from_stored: Returns the Python value of anything that may be stored for it, or raises `Mismatch`.
         write: As `to_stored`, for values of exactly the class.
         read: As `from_stored`, for stored values of exactly the kind.
-        write_if: What must hold of a value for `write`.
-        read_if: What must hold of a stored value for `read`.
+        write_if: The condition on a value for `write`.
+        read_if: The condition on a stored value for `read`.
     """
 
     python: type[Any]
@@ -52,18 +52,18 @@ def _decimal_from_stored(value: Any) -> Decimal:
     try:
         return Decimal(value if isinstance(value, str) else to_int(value))
     except ArithmeticError:
-        refuse("no number")
+        refuse("not a number")
 
 
 def _uuid_from_stored(value: Any) -> UUID:
     try:
         return UUID(to_str(value))
     except ValueError:
-        refuse("no UUID")
+        refuse("not a UUID")
 
 
 def _date_to_stored(value: date) -> datetime:
-    return refuse("a moment, not a day") if isinstance(value, datetime) else datetime.combine(value, MIDNIGHT, UTC)
+    return refuse("a datetime, not a date") if isinstance(value, datetime) else datetime.combine(value, MIDNIGHT, UTC)
 
 
 def _date_from_stored(value: Any) -> date:
@@ -96,7 +96,7 @@ def _row(
     from_stored: Callable[[Any], Any],
     **sources: str,
 ) -> Conversion:
-    """The row of a type; source that isn't given calls the functions."""
+    """The row of a type; by default, the source calls the functions."""
     name = python.__name__
     calls = {"write": f"{name}_to_stored({{v}})", "read": f"{name}_from_stored({{v}})"}
     return Conversion(python, kind, form, to_stored, from_stored, **{**calls, **sources})
@@ -138,4 +138,4 @@ NAMES: Final[Mapping[str, Any]] = {
     "MIDNIGHT": MIDNIGHT,
     "combine": datetime.combine,
 }
-"""What the source in the rows can name."""
+"""The names that the source in the rows can use."""

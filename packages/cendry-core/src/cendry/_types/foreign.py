@@ -1,6 +1,6 @@
-"""Classes with fields, of whichever library: which fields they have and how their instances are built.
+"""Classes with fields, from any library: which fields they have and how their instances are built.
 
-Libraries are recognised by what they leave in their classes; none is imported.
+Libraries are recognised by the attributes of their classes; none is imported.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from .shapes import Style
 
 
 def _missing() -> Any:
-    # As a plain default, MISSING would tell dataclasses that there is none.
+    # As a plain default, MISSING would mean to dataclasses that there is none.
     return MISSING
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredField:
-    """A field as its class declares it, before its annotation is looked at. See `shapes.RecordField`."""
+    """A field as its class declares it, before its annotation is examined. See `shapes.RecordField`."""
 
     name: str
     annotation: Any
@@ -43,7 +43,7 @@ def _library_class(cls: type[Any], library: str, name: str) -> bool:
 
 
 def style_of(cls: type[Any]) -> Style | None:
-    """How instances of a class with fields are built, or `None` if it is no such class."""
+    """How instances of a class with fields are built, or `None` if it is not such a class."""
     kind = getattr(cls, "__cendry_kind__", None)
     if kind is not None:
         return cast(Style, kind)
@@ -64,7 +64,7 @@ def is_named_tuple(cls: type[Any]) -> bool:
 
 
 def hints_of(cls: type[Any]) -> dict[str, Any]:
-    """The evaluated annotations of a class that is no Cendry class.
+    """The evaluated annotations of a class that is not a Cendry class.
 
     Raises:
         TypeError: A name in them is not defined.
@@ -121,7 +121,7 @@ def _foreign(name: str, annotation: Any, required: bool, argument: str | None = 
 def _typed_dict_fields(cls: Any) -> Iterator[DeclaredField]:
     for name, annotation in hints_of(cls).items():
         required = name in cls.__required_keys__
-        # Annotations that were strings leave these wrappers, and then __required_keys__ doesn't know of them.
+        # Annotations written as strings keep these wrappers, and __required_keys__ does not reflect them.
         while (origin := get_origin(annotation)) in (Required, NotRequired, ReadOnly):
             required = required if origin is ReadOnly else origin is Required
             (annotation,) = get_args(annotation)
@@ -161,13 +161,13 @@ def _dataclass_fields(cls: Any) -> Iterator[DeclaredField]:
         no_default = each.default is MISSING and each.default_factory is MISSING
         if isinstance(hints[each.name], dataclasses.InitVar):
             if no_default:
-                raise TypeError(f"{cls.__qualname__} takes an InitVar, {each.name!r}, which is stored nowhere")
+                raise TypeError(f"{cls.__qualname__} takes an InitVar, {each.name!r}, which is not stored")
         elif each.init and each in dataclasses.fields(cls):
             yield _foreign(each.name, hints[each.name], no_default)
 
 
 def type_arguments(cls: type[Any], arguments: tuple[Any, ...] = ()) -> dict[Any, Any]:
-    """What stands for the type parameters of a generic class and of its bases: `{T: int}` for `Box[int]`."""
+    """The types for the type parameters of a generic class and of its bases: `{T: int}` for `Box[int]`."""
     parameters = getattr(cls, "__parameters__", ())
     found = dict(zip(parameters, arguments, strict=False))
     for base in get_original_bases(cls):
@@ -183,7 +183,7 @@ def type_arguments(cls: type[Any], arguments: tuple[Any, ...] = ()) -> dict[Any,
 
 
 def substitute(annotation: Any, arguments: dict[Any, Any]) -> Any:
-    """An annotation with its type parameters replaced, as far as they are known."""
+    """An annotation with its type parameters replaced where they are known."""
     if isinstance(annotation, TypeVar):
         return arguments.get(annotation, annotation)
     parameters: tuple[Any, ...] = getattr(annotation, "__parameters__", ())

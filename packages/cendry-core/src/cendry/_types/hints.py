@@ -1,4 +1,4 @@
-"""Which Python type is stored how: annotations in, shapes out."""
+"""How Python types are stored: annotations in, shapes out."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def shape_of(
 
     Args:
         annotation: A type, evaluated.
-        registry: Where registered types are looked up.
-        enum_by: Whether enums in it are stored by value or by name, in containers too. Records inside keep their own.
+        registry: The registry in which types are looked up.
+        enum_by: Whether enums are stored by value or by name, in containers too. Records inside have their own setting.
 
     Raises:
-        TypeError: Firestore can't hold the type, or something inside it, which the message names.
+        TypeError: Firestore can't store the type, or a type inside it, which the message names.
     """
     return _Survey(registry.known, enum_by).shape(annotation)
 
@@ -155,7 +155,7 @@ class _Survey:
 
     def unsupported(self, annotation: Any) -> TypeError:
         instead = _INSTEAD.get(get_origin(annotation) or annotation)
-        advice = f"use {instead}" if instead else "register_type() can teach how to store it"
+        advice = f"use {instead}" if instead else "use register_type() to define how it is stored"
         return TypeError(f"Firestore can't hold {type_name(annotation)}; {advice}")
 
     def type_variable(self, variable: TypeVar) -> Shape:
@@ -265,19 +265,19 @@ class _Survey:
             kinds = kinds_of(shape)
             if kinds is None and len(shapes) > 1:
                 raise TypeError(
-                    f"{type_name(annotation)} has no clear reading: one of its members can be stored as anything"
+                    f"{type_name(annotation)} is ambiguous: one of its members can be stored as anything"
                 )
             for kind in sorted(kinds or ()):
                 if kind in taken:
                     raise TypeError(
-                        f"{type_name(annotation)} has no clear reading: two of its members are stored as {kind}; "
-                        "use one Map with a field that tells, or register_type()"
+                        f"{type_name(annotation)} is ambiguous: two of its members are stored as {kind}; "
+                        "use one Map with a field that tells them apart, or register_type()"
                     )
             taken.update(dict.fromkeys(kinds or ()))
 
     def record(self, python: type[Any], style: Style, arguments: tuple[Any, ...]) -> Shape:
         record = record_of(python, style, self.known, arguments)
-        # Cendry's own classes were looked at when they were defined.
+        # Cendry's own classes were checked when they were defined.
         if style != "map" and (python, arguments) not in self.surveyed:
             self.surveyed.add((python, arguments))
             known = type_arguments(python, arguments)
@@ -295,7 +295,7 @@ class _Survey:
 
 
 def record_of(python: type[Any], style: Style, known: KnownTypes, arguments: tuple[Any, ...] = ()) -> Record:
-    """The shape of a class with fields; its fields are looked at when they are asked for."""
+    """The shape of a class with fields; its fields are examined on access."""
     parameters = type_arguments(python, arguments)
 
     @functools.cache
@@ -336,7 +336,7 @@ def _is_unhashable(shape: Shape) -> bool:
 
 
 def _merge_literals(shapes: list[Shape]) -> list[Shape]:
-    """Literals of one kind become one, and those that a plain type includes fall to it: `Literal["auto"] | str`."""
+    """Literals of one kind are merged, and those that a plain type includes are dropped: `Literal["auto"] | str`."""
     values = [value for shape in shapes if isinstance(shape, OneValue) for value in shape.values]
     others: list[Shape] = [shape for shape in shapes if not isinstance(shape, OneValue)]
     plain = {shape.kind for shape in others if isinstance(shape, Scalar)}

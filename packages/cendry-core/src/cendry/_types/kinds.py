@@ -1,6 +1,6 @@
-"""Firestore's kinds of value: a row for each says all that the library knows about it, but for what is in containers.
+"""Firestore's kinds of value: one row each has all that the library knows about it, except for containers.
 
-A new kind is a new row here, and its Python class in `values.py`.
+Adding a kind takes a new row here, and its Python class in `values.py`.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ if TYPE_CHECKING:
         "dict[str, FirestoreValue]",
     ]
 else:
-    # Without forward references, which nobody could resolve in the modules of users.
+    # Without forward references, which can't be resolved in users' modules.
     FirestoreValue = Union[
         None, bool, int, float, str, bytes, datetime, GeoPoint, Vector, Ref[Any], list[Any], dict[str, Any]
     ]
-"""Whatever Firestore can hold; as an annotation, it is stored and read as given."""
+"""Any value that Firestore can store; fields with this annotation are stored and read unchanged."""
 
 INT64: Final = range(-(2**63), 2**63)
 UTC: Final = timezone.utc
 
 
 class Mismatch(Exception):
-    """A value doesn't fit; the text says why, if there is more to say than that."""
+    """A value doesn't fit; the text is the reason, if there is more to report."""
 
 
 def refuse(reason: str = "") -> NoReturn:
@@ -68,24 +68,24 @@ def refuse(reason: str = "") -> NoReturn:
 class KindRow:
     """One kind.
 
-    Generated code is made of the templates, in which `{v}` is a local variable that holds the value or the message,
-    `{m}` the source of the message to fill, `{field}` the message's field and `{x}` a variable that nothing else uses.
-    They can name what `NAMES` holds.
+    Generated code is built from templates, in which `{v}` is a local variable that holds the value or the message,
+    `{m}` the source of the message to fill, `{field}` the message's field and `{x}` an unused variable.
+    They can use the names in `NAMES`.
 
     Attributes:
         name: The kind.
         python: The exact class of its stored values.
         message: The field of a `Value` message that holds it.
-        take: Makes the exact value of anything sensible, in either direction, or raises `Mismatch`.
-        accepts: The classes whose instances `take` looks at, besides the Google SDK's own class for the kind.
-        plain: Whether protobuf holds it as Python does, and checks it when it is set.
-        test: What must hold for a value of the class to be stored as it is; nothing if left out.
-        stored_test: What must hold for a stored value of the class to be given as it is.
-        in_arrays: Whether an array can hold it.
-        marker: The key that tells a map which stands for it from other maps.
-        read: Gives the value that a `Value` message holds; the message itself, if it can't be one.
-        write: Makes a `Value` message hold a value.
-        read_source: As `read`, where source is quicker than a call.
+        take: Converts a compatible value to the exact one, in either direction, or raises `Mismatch`.
+        accepts: The classes whose instances `take` handles, besides the Google SDK's own class for the kind.
+        plain: Whether protobuf stores it as the Python value, and checks it when it is set.
+        test: The condition for a value of the class to be stored as it is; empty for none.
+        stored_test: The condition for a stored value of the class to be returned as it is.
+        in_arrays: Whether it can be in an array.
+        marker: The key of a map that represents it, which other maps lack.
+        read: Returns the value of a `Value` message; the message itself if it is not a valid value.
+        write: Stores a value in a `Value` message.
+        read_source: As `read`, where source is faster than a call.
         write_source: As `write`, likewise.
     """
 
@@ -115,7 +115,7 @@ def _to_bool(value: Any) -> bool:
 
 
 def to_int(value: Any) -> int:
-    """An `int` of 64 bits; an integral float is one, a bool is not."""
+    """A 64-bit `int`; an integral float is accepted, a bool is not."""
     if isinstance(value, int) and not isinstance(value, bool):
         plain = int.__int__(value)
     elif isinstance(value, float) and value.is_integer():
@@ -126,7 +126,7 @@ def to_int(value: Any) -> int:
 
 
 def to_float(value: Any) -> float:
-    """A `float`; an int is one, a bool is not."""
+    """A `float`; an int is accepted, a bool is not."""
     if isinstance(value, float):
         return float.__float__(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -138,7 +138,7 @@ def to_float(value: Any) -> float:
 
 
 def to_str(value: Any) -> str:
-    """A `str` that UTF-8 can hold."""
+    """A `str` that UTF-8 can encode."""
     if not isinstance(value, str):
         refuse()
     plain = str.__str__(value)
@@ -170,7 +170,7 @@ def to_timestamp(value: Any) -> datetime:
 
 
 def _own_or_sdk(kind: Kind, python: type[Any], value: Any) -> Any:
-    """A value of one of core's own classes, or of the SDK's class for the same."""
+    """A value of one of core's own classes, or of the equivalent SDK class."""
     if type(value) is python:
         return value
     if sdk_kind(value) != kind:
@@ -209,7 +209,7 @@ ROWS: Final = (
     KindRow("float", float, "double_value", to_float, (float,), plain=True),
     KindRow(
         *("timestamp", datetime, "timestamp_value", to_timestamp, (datetime,)),
-        # In another zone it may be outside the years that there are in UTC.
+        # In another time zone it may be outside the years 1 to 9999 in UTC.
         test="{v}.tzinfo is UTC",
         stored_test="{v}.tzinfo is UTC",
         read=decode_timestamp,
@@ -228,7 +228,7 @@ ROWS: Final = (
     ),
     _own("vector", Vector, "map_value", in_arrays=False, marker="__type__", read=decode_vector, write=write_vector),
 )
-"""The kinds of single values. Where a value is of several, the first one wins."""
+"""The kinds of single values. If a value is of several kinds, the first one wins."""
 
 ROW: Final[Mapping[Kind, KindRow]] = {row.name: row for row in ROWS}
 
@@ -245,15 +245,15 @@ NAMES: Final[Mapping[str, Any]] = {
     "timedelta": timedelta,
     "write_timestamp": write_timestamp,
 }
-"""What the source in the rows can name."""
+"""The names that the source in the rows can use."""
 
 
 def message_fields(*, markers: bool, **other_names: str) -> dict[Kind, str]:
-    """The field of a database's `Value` messages for each kind that it has.
+    """The field of a database's `Value` messages for each kind that the database supports.
 
     Args:
-        markers: Whether it has the kinds for which a marked map stands.
-        other_names: The fields, by kind, that have other names than the rows say.
+        markers: Whether it has the kinds that are represented by marked maps.
+        other_names: The fields, by kind, whose names differ from the rows.
     """
     fields: dict[Kind, str] = {row.name: row.message for row in ROWS if markers or not row.marker}
     fields.update({"array": "array_value", "map": "map_value"})

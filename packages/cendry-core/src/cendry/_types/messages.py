@@ -1,4 +1,4 @@
-"""Stored values in the protobuf messages of a database: read and written by the rows of the kinds."""
+"""Stored values in the protobuf messages of a database, read and written according to the rows of the kinds."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class MessageValues(ABC):
     """Translates stored values to the value messages of one database, and back.
 
     A value message has one field for each kind, of which one is set (`WhichOneof("value_type")`). Reading never fails:
-    a value of an unknown kind is read as its message. A subclass adds what is the database's own. The `base` that all
-    methods take is what its references are relative to.
+    a value of an unknown kind is returned as its message. A subclass adds the parts specific to a database. All methods
+    take a `base`, to which references are relative.
 
     Attributes:
-        fields: The field of a value message that holds a kind, for each kind that the database has.
-        inner: The field of a document, and of a map, that holds its own fields: `fields` or `properties`.
+        fields: The field of a value message for each kind that the database supports.
+        inner: The field of a document, and of a map, that contains its fields: `fields` or `properties`.
     """
 
     fields: ClassVar[Mapping[Kind, str]]
@@ -46,30 +46,30 @@ class MessageValues(ABC):
             dict: self._write_map,
         }
 
-    # --- the database's own ---
+    # --- specific to a database ---
 
     @abstractmethod
     def decode_reference(self, value: Any, base: Any) -> Any:
-        """The reference that a value message holds; the message itself if it refers to no document."""
+        """The reference in a value message; the message itself if it does not refer to a document."""
 
     @abstractmethod
     def write_reference(self, target: Any, ref: Ref[Any], base: Any) -> None:
-        """Make a value message hold a reference.
+        """Store a reference in a value message.
 
         Raises:
-            ForeignReferenceError: It refers to a document elsewhere.
+            ForeignReferenceError: It refers to a document in another database.
         """
 
     @abstractmethod
     def is_own(self, value: Any) -> bool:
-        """Whether a value whose class derives from that of a stored value is one of the SDK's own."""
+        """Whether a value whose class derives from a stored type is an SDK value."""
 
     @abstractmethod
     def write_own(self, target: Any, value: Any) -> None:
-        """Make a value message hold a value of the SDK's own, or a copy of a value message.
+        """Store an SDK value, or a copy of a value message, in a value message.
 
         Raises:
-            TypeError: It is of no kind that the database stores.
+            TypeError: It is not of a kind that the database supports.
         """
 
     # --- reading ---
@@ -77,7 +77,7 @@ class MessageValues(ABC):
     def decode_fields(self, fields: Any, base: Any) -> dict[str, Any]:
         """The fields of a document or a map, as stored values."""
         decode = self.decode_value
-        # A string that is not empty proves its kind, and most values are strings.
+        # A non-empty string proves its kind, and most values are strings.
         return {name: value.string_value or decode(value, base) for name, value in fields.items()}
 
     def decode_value(self, value: Any, base: Any) -> Any:
@@ -113,12 +113,12 @@ class MessageValues(ABC):
     def write_value(self, target: Any, value: Any, base: Any) -> None:
         """Fill a value message, in place: nested messages are never copied.
 
-        Besides stored values this takes the SDK's own, and value messages.
+        Besides stored values, this accepts SDK values and value messages.
 
         Raises:
-            TypeError: The value is of no kind that the database stores.
+            TypeError: The value is not of a kind that the database supports.
             ValueError: An integer has more than 64 bits.
-            ForeignReferenceError: A reference refers to a document elsewhere.
+            ForeignReferenceError: A reference refers to a document in another database.
         """
         python = value.__class__
         field = self._plain_fields.get(python)
@@ -132,7 +132,7 @@ class MessageValues(ABC):
             self._write_other(target, value, base)
 
     def _write_other(self, target: Any, value: Any, base: Any) -> None:
-        """Write a value of a class that derives from that of a stored value, or of the SDK's own."""
+        """Write a value whose class derives from a stored type, or an SDK value."""
         if not self.is_own(value):
             for python, field in self._plain_fields.items():
                 if isinstance(value, python):
@@ -164,16 +164,16 @@ class MessageValues(ABC):
 class MessageData(MutableMapping[str, Any]):
     """The stored fields of a document to be written, kept in a message of its database.
 
-    Read as a mapping, it decodes each value that is asked for.
+    Used as a mapping, it decodes each value on access.
 
     Args:
         message: The message of the document.
-        base: What its references are relative to.
+        base: The base to which its references are relative.
     """
 
     __slots__ = ("base", "message")
     translator: ClassVar[MessageValues]
-    """How messages of the database hold values."""
+    """The value messages of the database."""
 
     def __init__(self, message: Any, base: Any) -> None:
         self.message = message
@@ -185,7 +185,7 @@ class MessageData(MutableMapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         fields = self._fields
-        # Asking a protobuf map for what it lacks would add it.
+        # Looking up a missing key in a protobuf map would add it.
         if name not in fields:
             raise KeyError(name)
         return self.translator.decode_value(fields[name], self.base)

@@ -1,4 +1,4 @@
-"""The registry of types: what users teach about storing their own types, or the built-in ones."""
+"""The type registry: how users' own types are stored, and overrides for the built-in ones."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ TYPE_ALIASES: Final = (
     typing_extensions.TypeAliasType,
     getattr(typing, "TypeAliasType", typing_extensions.TypeAliasType),
 )
-"""What `type X = ...` makes; the backport can be another class than the interpreter's own."""
+"""The type of `type X = ...`; the backport's class can differ from the interpreter's own."""
 
 
 class BaseTypeHandler(Generic[T]):
     """How values of one type are stored: subclass it and override what differs from storing them as they are."""
 
     def serialize(self, value: T) -> Any:
-        """A value that Firestore can hold, from a Python value."""
+        """Return a value that Firestore can store, from a Python value."""
         return value
 
     def deserialize(self, value: Any) -> T:
-        """The Python value, from what is stored."""
+        """Return the Python value, from a stored value."""
         return cast(T, value)
 
 
 class KnownTypes:
-    """Which types are registered, at one moment: what compiled code keeps, so that it keeps no registry alive."""
+    """The registered types at one moment: compiled code keeps these, so as not to keep the registry alive."""
 
     __slots__ = ("_exact", "_parent", "_predicates")
 
@@ -50,7 +50,7 @@ class KnownTypes:
         self._parent = parent
 
     def lookup(self, annotation: Any) -> Handled | AsIs | None:
-        """What is registered for a type, here or in a parent, or `None`."""
+        """The registration of a type, here or in a parent, or `None`."""
         try:
             known = self._exact.get(annotation)
         except TypeError:  # Unhashable: Literal[[]], Annotated[int, []].
@@ -68,7 +68,7 @@ class TypeRegistry(KnownTypes):
     """The types that fields can have beyond the built-in ones; it can override those as well.
 
     Args:
-        parent: Where a type is looked up that this registry doesn't know; `default_registry` if left out.
+        parent: The registry for types that this one doesn't know; by default `default_registry`.
     """
 
     __slots__ = ("__weakref__", "_lock", "_version")
@@ -81,12 +81,12 @@ class TypeRegistry(KnownTypes):
 
     @property
     def version(self) -> int:
-        """Grows with each registration, here or in a parent; what was compiled under an older one is stale."""
+        """Increases with each registration, here or in a parent; code compiled for an older version is stale."""
         return self._version + (self._parent.version if self._parent else 0)
 
     @property
     def known(self) -> KnownTypes:
-        """The types that it knows now; the default registry itself, which lives as long as the process."""
+        """The types registered now; for the default registry, itself, since it lives as long as the process."""
         return self if self._parent is None else KnownTypes(self._exact, self._predicates, self._parent.known)
 
     def register(
@@ -97,19 +97,19 @@ class TypeRegistry(KnownTypes):
         deserialize: Callable[..., Any] | None = None,
         handler: type[BaseTypeHandler[Any]] | BaseTypeHandler[Any] | None = None,
     ) -> None:
-        """Say how a type is stored. A later registration of the same type replaces the earlier.
+        """Define how a type is stored. A later registration of the same type replaces the earlier one.
 
         Args:
             target: A type (a class, a generic or a `NewType`; subclasses are types of their own), or a predicate
-                that is asked about each class; exact types win over predicates, later predicates over earlier.
-            serialize: Makes a value that Firestore can hold from a Python value; left out, values are stored as
+                that is called with each class; exact types win over predicates, later predicates over earlier.
+            serialize: Returns a value that Firestore can store, from a Python value; by default, values are stored as
                 they are.
-            deserialize: Makes a Python value from what is stored; left out, values are read as they are. With a
+            deserialize: Returns a Python value from a stored value; by default, values are read as they are. With a
                 predicate, it may take two arguments: the class and the stored value.
-            handler: Both in one object, or its class.
+            handler: Both as one object, or its class.
 
         Raises:
-            TypeError: The arguments don't go together.
+            TypeError: The arguments can't be combined, or are of the wrong kind.
         """
         if handler is not None:
             if serialize is not None or deserialize is not None:
@@ -167,7 +167,7 @@ def _default_registry() -> TypeRegistry | None:
 
 
 default_registry: Final = TypeRegistry()
-"""The registry of every context that isn't given one."""
+"""The registry of contexts without their own."""
 
 register_type = default_registry.register
 """`TypeRegistry.register` of the default registry."""

@@ -1,6 +1,6 @@
 """Shapes: how a Python type is stored, as frozen values that any number of emitters can read.
 
-A shape says what is stored (kinds) and what it becomes in Python. It holds no compiled code and no registry.
+A shape describes what is stored (kinds) and what it becomes in Python. It holds neither compiled code nor a registry.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .converted import CONVERSION_OF
 from .kinds import KIND_OF, STORED_TYPE, Kind
 
 MAX_DEPTH: Final = 20
-"""Maps and arrays inside each other, that of the field included (measured on the emulator: 20 pass, 21 are refused)."""
+"""The nesting limit of maps and arrays, with that of the field (measured on the emulator: 20 pass, 21 are refused)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,14 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A `Ref`; `model` is the class of its document, or `None` where the annotation doesn't tell."""
+    """A `Ref`; `model` is the class of its document, or `None` if the annotation has none."""
 
     model: type[Any] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A standard type that is stored as another, as its row in `converted.py` says."""
+    """A standard type that is stored as another, according to its row in `converted.py`."""
 
     kind: Kind
     python: type[Any]
@@ -44,7 +44,7 @@ class Converted:
 
 @dataclass(frozen=True, slots=True)
 class SdkValue:
-    """One of the Google SDK's own classes, read back as such."""
+    """One of the Google SDK's own classes, also used for reading."""
 
     kind: Kind
     python: type[Any]
@@ -84,12 +84,12 @@ class Array:
 
 @dataclass(frozen=True, slots=True)
 class FixedArray:
-    """An array with one shape per place: a `tuple[A, B]` or a `NamedTuple` class.
+    """An array with one shape per position: a `tuple[A, B]` or a `NamedTuple` class.
 
     Attributes:
         items: The shapes.
         python: `tuple`, or the `NamedTuple` class.
-        required: How many elements must be there; the others have defaults in the class.
+        required: How many elements must be present; the others have defaults in the class.
     """
 
     items: tuple[Shape, ...]
@@ -105,7 +105,7 @@ class Dict:
 
 
 Style = Literal["model", "map", "dataclass", "attrs", "msgspec", "pydantic", "typeddict"]
-"""How instances are built: `model` and `map` attribute by attribute, the others by their own constructor."""
+"""How instances are built: `model` and `map` attribute by attribute, the others with their own constructor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class RecordField:
         required: Whether a map without it doesn't fit.
         argument: The keyword of the class's constructor.
         default: The value of an absent field, or `MISSING`. Only for styles `model` and `map`.
-        factory: What makes the value of an absent field, or `MISSING`. Only for styles `model` and `map`.
+        factory: Creates the value of an absent field, or is `MISSING`. Only for styles `model` and `map`.
     """
 
     name: str
@@ -138,8 +138,8 @@ class Record:
     Attributes:
         python: The class.
         style: How its instances are built.
-        arguments: The types that stand for the class's type parameters.
-        load: Gives the fields. They are found late, because classes can name each other.
+        arguments: The types for the class's type parameters.
+        load: Returns the fields. They are resolved late, because classes can refer to each other.
     """
 
     python: type[Any]
@@ -162,14 +162,14 @@ class Nullable:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """A union whose members are stored as different kinds, so that a stored value has one reading."""
+    """A union whose members are stored as different kinds, so that stored values are unambiguous."""
 
     members: tuple[Shape, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Anything:
-    """Any stored value, as given."""
+    """Any stored value, unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +177,9 @@ class Handled:
     """A type with a registered handler.
 
     Attributes:
-        python: The registered type, or one that a registered predicate knows.
+        python: The registered type, or one that a registered predicate matches.
         serialize: Python value to a value that can be stored; `None` for a value that can be stored itself.
-        deserialize: The reverse; `None` to give the stored value as it is.
+        deserialize: The reverse; `None` to return the stored value as it is.
     """
 
     python: Any
@@ -189,14 +189,14 @@ class Handled:
 
 @dataclass(frozen=True, slots=True)
 class AsIs:
-    """A registered type whose values the backend takes and gives as they are."""
+    """A registered type whose values are passed to and from the backend unchanged."""
 
     python: Any
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentId:
-    """The id of a document: no stored field, but a part of its name."""
+    """The id of a document: not a stored field, but part of its name."""
 
 
 Shape = Union[
@@ -221,7 +221,7 @@ Shape = Union[
 
 
 def kinds_of(shape: Shape) -> frozenset[Kind] | None:
-    """The kinds under which values of this shape are stored, or `None` if that is anyone's guess."""
+    """The kinds under which values of this shape are stored, or `None` if unknown."""
     match shape:
         case Scalar(kind) | Converted(kind) | SdkValue(kind):
             return frozenset[Kind]((kind,))
@@ -271,7 +271,7 @@ def children(shape: Shape) -> Iterator[Shape]:
 
 
 def can_exceed_depth(shape: Shape) -> bool:
-    """Whether a value of this shape can be nested deeper than Firestore allows, so that it has to be measured."""
+    """Whether a value of this shape can be nested deeper than Firestore allows, so that the depth has to be checked."""
     return _depth(shape, ()) > MAX_DEPTH
 
 
@@ -290,7 +290,7 @@ def _depth(shape: Shape, inside: tuple[Record, ...]) -> float:
 
 
 def type_name(annotation: Any) -> str:
-    """A type as one writes it."""
+    """A type as written in source."""
     origin = get_origin(annotation)
     arguments = get_args(annotation)
     if origin is Union or origin is types.UnionType:
@@ -308,7 +308,7 @@ def type_name(annotation: Any) -> str:
 
 
 def describe(shape: Shape) -> str:
-    """A shape in the words of error messages: `list of str or None`."""
+    """The description of a shape in error messages: `list of str or None`."""
     match shape:
         case Scalar(kind):
             return "None" if kind == "null" else STORED_TYPE[kind].__name__

@@ -1,4 +1,4 @@
-"""Codecs: instances to stored data and back, compiled once per class and registry."""
+"""Codecs: from instances to stored data and back, compiled once per class and registry."""
 
 from __future__ import annotations
 

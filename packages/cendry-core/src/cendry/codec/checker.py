@@ -1,4 +1,4 @@
-"""What the reader and the writer share: problems with their places, and values of no declared type."""
+"""The common part of reader and writer: problems with their paths, and values without a declared type."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Code = Literal["missing", "unknown", "value"]
 @final
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with data.
+    """One problem in data.
 
     Attributes:
-        path: The field, from the outside in: `mayor.name`, `regions[2]`; empty for the data as a whole.
-        expected: What the model declares there.
-        found: What is there.
+        path: The field, from the outermost in: `mayor.name`, `regions[2]`; empty for the data as a whole.
+        expected: What the model declares.
+        found: What was found.
         code: Whether a required field is `missing`, a key `unknown`, or a `value` doesn't fit.
-        nearest: For an unknown key, the declared ones that look like it.
+        nearest: For an unknown key, similar declared ones.
     """
 
     path: str
@@ -44,7 +44,7 @@ class _Failed:
 
 
 FAILED: Final = _Failed()
-"""Stands for a value that can't be given because of a problem."""
+"""Stands for a value that can't be returned because of a problem."""
 
 
 def inside(path: str, name: str) -> str:
@@ -57,32 +57,32 @@ K = TypeVar("K", bound="Checker")
 
 
 class Checker:
-    """Walks over data by its shape and collects every problem. The fast, compiled way stops at the first instead."""
+    """Walks over data by its shape and collects every problem. Compiled code stops at the first one instead."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        # Whether the first problem is what somebody else's code raised.
+        # Whether the first problem is an error raised by user code.
         self.is_foreign = False
 
     def problem(
         self, path: str, shape: Shape | str, found: str, code: Code = "value", nearest: tuple[str, ...] = ()
     ) -> Any:
-        """Note a problem; gives `FAILED`."""
+        """Record a problem; returns `FAILED`."""
         expected = shape if isinstance(shape, str) else describe(shape)
         self.problems.append(Problem(path, expected, found, code, nearest))
         return FAILED
 
     def misfit(self, path: str, shape: Shape | str, value: Any, reason: str = "") -> Any:
-        """Note a value that doesn't fit, and why; gives `FAILED`."""
+        """Record a value that doesn't fit, and why; returns `FAILED`."""
         return self.problem(path, shape, f"{show(value)} ({reason})" if reason else show(value))
 
     def raised(self, path: str, shape: Shape | str, value: Any, error: Exception) -> Any:
-        """Note what somebody else's code raised; gives `FAILED`."""
+        """Record an error raised by user code; returns `FAILED`."""
         self.is_foreign = self.is_foreign or not self.problems
         return self.misfit(path, shape, value, f"{type(error).__name__}: {error}")
 
     def too_deep(self, path: str, depth: int) -> bool:
-        """Note that a map or array lies too deep, if it does."""
+        """Record a problem if a map or array is nested too deep."""
         if depth < MAX_DEPTH:
             return False
         self.problem(path, f"at most {MAX_DEPTH} maps and arrays inside each other", "one more")
@@ -96,12 +96,12 @@ class Checker:
             return self.misfit(path, "keys that Firestore can hold", key, str(mismatch))
 
     def gather(self, values: Iterable[Any]) -> Any:
-        """A list of these, or `FAILED` if one of them is that; all are walked over either way."""
+        """A list of these, or `FAILED` if one of them is `FAILED`; all are walked over either way."""
         found = list(values)
         return FAILED if any(value is FAILED for value in found) else found
 
     def anything(self, value: Any, path: str, depth: int, in_array: bool = False) -> Any:
-        """A deep copy of any value that Firestore can hold, in its stored form."""
+        """A deep copy of any value that Firestore can store, in its stored form."""
         if is_map(value):
             return self.any_map(value, path, depth)
         if is_array(value):
@@ -128,7 +128,7 @@ class Checker:
 
 
 def converted(checker: K, convert: Callable[[K, Shape, Any], Any], shape: Shape, value: Any) -> Any:
-    """What a reader or a writer makes of a value; `Mismatch` if it has a problem with it."""
+    """The result of a reader or a writer for a value; `Mismatch` if there is a problem."""
     found = convert(checker, shape, value)
     if checker.problems:
         raise Mismatch

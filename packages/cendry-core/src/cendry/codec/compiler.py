@@ -1,4 +1,4 @@
-"""The compiler: a class in, its encoder and decoder out, made once per class and registry at first use."""
+"""The compiler: from a class to its encoder and decoder, once per class and registry at first use."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CODECS: Final = "__cendry_codecs__"
 
 
 def codec_for(cls: type[M], registry: TypeRegistry = default_registry) -> Codec[M]:
-    """The codec of a `Model` or `Map` for a registry; it is made again after a type was registered.
+    """The codec of a `Model` or `Map` for a registry; it is compiled again after a type is registered.
 
     Raises:
         TypeError: The class is neither, or a type in it can't be stored.
@@ -54,10 +54,10 @@ class Codec(Generic[M]):
 
     Attributes:
         model: The class.
-        version: The version of the registry that this was made with.
-        shape: What is stored.
-        outputs: What others made of this codec, under keys of their own: a backend keeps its compiled code here, which
-            so lives as long as the codec, and is made anew with it.
+        version: The version of the registry that this was compiled with.
+        shape: The shape of the stored data.
+        outputs: Objects derived from this codec, under keys of their owners: a backend keeps its compiled code here, so
+            that it lives as long as the codec, and is compiled again with it.
     """
 
     def __init__(self, model: type[M], registry: TypeRegistry) -> None:
@@ -94,16 +94,16 @@ class Codec(Generic[M]):
         return self._compile_encode("python")
 
     def decoder(self, reading: Reading) -> Callable[[Mapping[str, Any], str | None], M]:
-        """`decode(data, document_id)` for another way of reading.
+        """`decode(data, document_id)` for other decode options.
 
-        It gives `FAILED` for data that doesn't fit; `problems` tells what is wrong with it.
+        It returns `FAILED` for data that doesn't fit; `problems` lists what is wrong.
         """
         if reading not in self._decoders:
             self._decoders[reading] = self._compile_decode(reading, partial(self._reread, reading))
         return self._decoders[reading]
 
     def problems(self, data: Any, reading: Reading) -> list[Problem]:
-        """Everything that is wrong with the data of a document; nothing is built."""
+        """All problems of the data of a document; no instance is created."""
         reader = Reader(reading, building=False)
         reader.fields(self.shape, data, "", 0)
         return reader.problems
@@ -117,10 +117,10 @@ class Codec(Generic[M]):
         return self.resolve((name,)).encode(value)
 
     def resolve(self, names: tuple[str, ...]) -> ResolvedField:
-        """A place in the documents, by Python names from the document down; dict keys stand as they are.
+        """A field reference by Python names, from the document down; dict keys are used as they are.
 
         Raises:
-            UnknownFieldError: A name isn't declared; the nearest ones are given.
+            UnknownFieldError: A name isn't declared; the error has the nearest ones.
         """
         found = self._resolved.get(names)
         if found is not None:
@@ -141,32 +141,32 @@ class Codec(Generic[M]):
         try:
             path = FieldPath(*segments)
         except ValueError as error:
-            raise InvalidValueError(self.model.__qualname__, ".".join(names), "a legal key", str(error)) from None
+            raise InvalidValueError(self.model.__qualname__, ".".join(names), "a valid key", str(error)) from None
         found = self._place(names, path, shape, fields[-1], tuple(fields[:-1]))
-        if None not in fields:  # Dict keys are the user's data: there is no end to them.
+        if None not in fields:  # Dict keys are user data: their number is unlimited.
             self._resolved[names] = found
         return found
 
     def resolve_text(self, text: str) -> ResolvedField:
-        """A place by its written form: Python names joined by dots, odd ones in backticks.
+        """A field reference by its string form: Python names joined by dots, in backticks where needed.
 
         Raises:
-            UnknownFieldError: A name isn't declared, or the text is no path.
+            UnknownFieldError: A name isn't declared, or the text is not a path.
         """
         try:
             names = FieldPath.parse(text).segments
         except ValueError:
-            # No path at all, so it is shown as it was given.
+            # Not a path at all, so it is shown as given.
             near = unknown_field(self.shape, self.shape, (text,), 0).nearest
             raise UnknownFieldError(self.model.__qualname__, text, near) from None
         return self.resolve(names)
 
     def resolve_stored(self, path: FieldPath) -> ResolvedField:
-        """A field by its stored path, which is taken as it is and has no names; values there are stored as given."""
+        """A field reference by stored path, which is used as it is and has no names; values are stored as given."""
         return self._place((), path, Anything(), None)
 
     def mask(self, data: Mapping[str, Any]) -> tuple[FieldPath, ...]:
-        """The declared places in encoded data, inside embedded maps too: the update mask of `extra="keep"`."""
+        """The declared fields in encoded data, including those in embedded maps: the update mask for `extra="keep"`."""
         return tuple(self._mask.of(data))
 
     @cached_property
@@ -177,7 +177,7 @@ class Codec(Generic[M]):
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The source of what was compiled so far."""
+        """The source of the code compiled so far."""
         return tuple(self._sources)
 
     def _run(self, module: Module, title: str, function: str) -> Callable[..., Any]:
@@ -208,16 +208,16 @@ class Codec(Generic[M]):
             self._converters[shape] = known
         return known
 
-    # What happens when the compiled way meets something that it doesn't take
+    # The fallback for anything that compiled code does not handle
 
     def explain_decode(self, error: Exception, data: Any, document_id: str | None, path: str | None) -> M:
-        """An instance from stored fields that stopped compiled code with this error; or the `DecodeError`."""
+        """Return an instance from fields on which compiled code raised this error, or raise the `DecodeError`."""
         reader = Reader(STORED, refusal=refusal_of(error))
         instance: M = reader.fields(self.shape, data, "", 0, document_id)
         return self._decoded(reader, instance, error, path)
 
     def explain_encode(self, names: Names, error: Exception, instance: Any) -> Any:
-        """The fields of an instance that stopped compiled code with this error; or the `InvalidValueError`."""
+        """Return the fields of an instance on which compiled code raised this error, or raise `InvalidValueError`."""
         if not isinstance(instance, self.model):
             raise TypeError(f"expected an instance of {self.model.__qualname__}, not {instance!r}.") from None
         writer = Writer(names)
@@ -228,13 +228,13 @@ class Codec(Generic[M]):
 
     def _reread(self, reading: Reading, error: Exception, data: Any, document_id: str | None, path: str | None) -> Any:
         if refusal_of(error) is not None:
-            # What a class of the user's refuses is for whoever asked for an instance of it.
+            # An error that a user's class raises belongs to the caller who asked for an instance.
             raise error
         return Reader(reading).fields(self.shape, data, "", 0, document_id)
 
     def _decoded(self, reader: Reader, found: V, error: Exception, path: str | None) -> V:
-        """What a reader made of data that stopped compiled code with this error; or the `DecodeError`."""
-        if reader.refusal is not None:  # It has not been met again: the data are not equal to themselves.
+        """Return the reader's result for data on which compiled code raised this error, or raise the `DecodeError`."""
+        if reader.refusal is not None:  # The reader has not come across it: the data are not equal to themselves.
             reader.refused("", reader.refusal)
         if not reader.problems:
             return found
@@ -294,7 +294,7 @@ class Codec(Generic[M]):
 
 
 def _cause(checker: Checker, error: Exception) -> Exception | None:
-    """The error that a user's own code raised, worth to be shown as the cause."""
+    """The error that user code raised, to be shown as the cause."""
     return error if checker.is_foreign else None
 
 

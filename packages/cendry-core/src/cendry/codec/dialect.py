@@ -1,4 +1,4 @@
-"""How a database's messages hold core's kinds of value: what its compiled codec has to know."""
+"""Dialects: how a database's messages store core's kinds of value, as compiled codecs need to know."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class Dialect:
     `values`; timestamps have `seconds` and `nanos`; geo points have `latitude` and `longitude`.
 
     Attributes:
-        name: What generated code is called after; each dialect has its own.
-        fields: The field of a value message that holds a kind, for each kind that the database has.
-        inner: The field of a document, and of a map, that holds its own fields: `fields` or `properties`.
-        new_document: Makes an empty message of a document.
-        data: Makes what a backend is given to write of such a message and the base.
-        decode_fields: The fields of a document to stored values; takes them and the base.
-        write_fields: Stored values to the fields of a document; takes these, the values and the base.
-        decode_value: A value message to a stored value; takes the message and the base.
-        decode_reference: A value message that holds a reference to a `Ref`; likewise.
-        write_value: A stored value to a message; takes the message, the value and the base.
-        reference: The source of the statement that writes a `Ref` of this database; takes the module to name things
-            in, and the sources of the value message and of the `Ref`.
+        name: The prefix of the names of generated code; unique for each dialect.
+        fields: The field of a value message for each kind that the database supports.
+        inner: The field of a document, and of a map, that contains its fields: `fields` or `properties`.
+        new_document: Returns an empty document message.
+        data: Returns the data for a backend to write, from such a message and the base.
+        decode_fields: Converts the fields of a document to stored values; takes them and the base.
+        write_fields: Writes stored values to the fields of a document; takes these, the values and the base.
+        decode_value: Converts a value message to a stored value; takes the message and the base.
+        decode_reference: Converts a value message with a reference to a `Ref`; likewise.
+        write_value: Writes a stored value to a message; takes the message, the value and the base.
+        reference: The source of the statement that writes a `Ref` of this database; takes the module in which to
+            bind names, and the sources of the value message and of the `Ref`.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Dialect:
         new_document: Callable[[], Any],
         reference: Callable[[Module, str, str], str],
     ) -> Dialect:
-        """The dialect of a database whose values are translated as those of `data` are."""
+        """The dialect of a database whose values are translated like those of `data`."""
         values = data.translator
         return cls(
             name=name,

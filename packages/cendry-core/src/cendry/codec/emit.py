@@ -1,4 +1,4 @@
-"""What both emitters build on: a module of generated source, its names, and its compilation."""
+"""The basis of both emitters: a module of generated source, its names, and its compilation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .._types.shapes import Array, Dict, Nullable, Record, Scalar, Shape
 _serial: Final = itertools.count(1)
 
 MAX_NESTING: Final = 10
-"""Loops in each other, in one function. Python takes 20, and CPython 3.12.1 crashes at fewer."""
+"""Maximum nesting of loops in one function. Python allows 20, but CPython 3.12.1 crashes with fewer."""
 
 Fallback = Callable[..., Any]
-"""Converts a value the interpreted way, or raises `Mismatch`; takes the shape, the value and what emitters pass on."""
+"""Converts a value without generated code, or raises `Mismatch`; takes the shape, the value and further arguments."""
 
 
 class Module:
-    """Source that is being generated, and the objects that it names."""
+    """Source that is being generated, and the objects that it refers to."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -32,12 +32,12 @@ class Module:
         self._numbers = itertools.count(1)
 
     def fresh(self, hint: str) -> str:
-        """A name that is used nowhere else; of the hint, only what an identifier can have."""
+        """An unused name; from the hint, only the characters that an identifier can contain."""
         safe = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in hint)
         return f"{'_' if safe[:1].isdigit() else ''}{safe}_{next(self._numbers)}"
 
     def bind(self, hint: str, value: Any) -> str:
-        """A name for an object; the same one for the same object."""
+        """A name for an object; always the same one for the same object."""
         key = (hint, id(value))
         if key not in self._bound:
             self._bound[key] = name = self.fresh(hint)
@@ -68,14 +68,14 @@ class Module:
         return "\n".join(self.lines)
 
     def compile(self, title: str, model: type[Any], function: str) -> Callable[..., Any]:
-        """Run the module, made for a class; gives one of its functions.
+        """Run the module, generated for a class; returns one of its functions.
 
         The source stays visible to tracebacks and debuggers as long as the function lives.
         """
         filename = f"<cendry {title} {model.__module__}.{model.__qualname__} {next(_serial)}>"
         source = self.source
         namespace = dict(self.names)
-        exec(compile(source, filename, "exec"), namespace)  # noqa: S102 - nothing but our own words is in it
+        exec(compile(source, filename, "exec"), namespace)  # noqa: S102 - contains only our own source
         linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
         found: Callable[..., Any] = namespace[function]
         weakref.finalize(found, linecache.cache.pop, filename, None).atexit = False
@@ -83,12 +83,12 @@ class Module:
 
 
 class Emitter:
-    """The common part of both: which shape has which function, and what happens off the fast path.
+    """The common part of both: the functions of shapes, and the fallback from the fast path.
 
     Args:
-        module: Where the source goes.
-        fallback: Converts what the source doesn't take at first sight.
-        passed: What generated functions take and pass on besides the value, as source: `, base`.
+        module: The module to write to.
+        fallback: Converts values that the generated code does not handle.
+        passed: The additional arguments of generated functions, as source: `, base`.
     """
 
     def __init__(self, module: Module, fallback: Fallback, passed: str) -> None:
@@ -101,10 +101,10 @@ class Emitter:
         self._waiting: list[tuple[Shape, str]] = []
 
     def slow(self, shape: Shape, value: str) -> str:
-        """The call that converts a value the interpreted way."""
+        """The call of the fallback for a value."""
         if isinstance(shape, Scalar) and not self.passed:
             return f"take_{shape.kind}({value})"
-        if id(shape) not in self._slow:  # What it holds can be unhashable: registered functions.
+        if id(shape) not in self._slow:  # Shapes can hold unhashable objects: registered functions.
             fallback = self._fallback
 
             def convert(value: Any, *passed: Any) -> Any:
@@ -122,15 +122,15 @@ class Emitter:
         return self._functions[key]
 
     inline: tuple[type[Any], ...] = (Array, Dict)
-    """The shapes whose source is a loop, or holds one, where it stands."""
+    """The shapes whose inline source is or contains a loop."""
 
     def is_too_deep(self, shape: Shape) -> bool:
-        """Whether the loops for this shape have to be in a function of their own."""
+        """Whether the loops for this shape have to be in a separate function."""
         inner = shape.inner if isinstance(shape, Nullable) else shape
         return self.nesting == MAX_NESTING and isinstance(inner, self.inline)
 
     def document(self, name: str, parameters: str, body: list[str]) -> None:
-        """Write the function for a whole document. What goes wrong in it is for `explain`, which the module names."""
+        """Write the function for a whole document. Errors in it go to `explain`, which the module defines."""
         names = ", ".join(each.partition("=")[0] for each in parameters.split(", "))
         body = ["try:", *indented(body), "except Exception as error:", f"    return explain(error, {names})"]
         self.module.function(f"{name}({parameters})", body)
@@ -143,7 +143,7 @@ class Emitter:
 
     def emit_function(self, shape: Shape, name: str) -> None:
         """Write the function for one shape."""
-        raise AssertionError  # pragma: no cover - each emitter has its own
+        raise AssertionError  # pragma: no cover - each emitter overrides it
 
 
 def when(condition: str, result: str, otherwise: str) -> str:
@@ -152,5 +152,5 @@ def when(condition: str, result: str, otherwise: str) -> str:
 
 
 def indented(lines: list[str]) -> list[str]:
-    """Lines as those of a block."""
+    """Lines indented as a block."""
     return ["    " + line for line in lines]

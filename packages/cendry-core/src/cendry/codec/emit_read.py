@@ -1,4 +1,4 @@
-"""Source that makes Python values of stored ones, for what is right at first sight; the reader has all else."""
+"""Generates the fast path from stored to Python values; anything unexpected falls back to the interpreting reader."""
 
 from __future__ import annotations
 
@@ -38,48 +38,48 @@ from .reader import Reading, note_refusal
 
 
 class ReadAccess(Protocol):
-    """How source gets at what is stored: in dicts, or in a database's messages.
+    """How generated code accesses stored data: in dicts, or in a database's messages.
 
     Attributes:
-        passed: What generated functions take and pass on besides the value, as source.
-        missing: Whether what a map lacks can be asked for: `missing` comes then.
+        passed: The additional arguments of generated functions, as source.
+        missing: Whether a missing key can be looked up, which returns `missing`.
     """
 
     passed: str
     missing: bool
 
     def take(self, kind: Kind, value: str, *, checked: bool = True) -> tuple[str, str]:
-        """A test for a kind, and source that gives the stored value once it passed; nothing if only the reader can.
+        """A test for a kind, and source of the stored value once it passed; empty if only the reader can.
 
         Args:
             kind: The kind.
             value: The local variable.
-            checked: Whether the test covers what else must hold of such a value.
+            checked: Whether the test covers the other conditions on such a value.
         """
         ...
 
     def array(self, value: str) -> tuple[str, str]:
-        """A test for an array, and source that gives its elements."""
+        """A test for an array, and the source of its elements."""
         ...
 
     def map(self, value: str) -> tuple[str, str]:
-        """A test for a map, and the source of its fields, which can be named as often as need be."""
+        """A test for a map, and the source of its fields, which can be used any number of times."""
         ...
 
     def stored(self, value: str) -> str:
-        """Source that gives the stored value, of whatever kind."""
+        """The source of the stored value, of any kind."""
         ...
 
     def stored_fields(self, fields: str) -> str:
-        """Source that gives a map as a dict of stored values."""
+        """The source of a map as a dict of stored values."""
         ...
 
     def kind(self, value: str) -> tuple[list[str], Callable[[Kind], str]]:
-        """Lines that find out the kind of a value, and tests for each; an empty one where only the reader can tell."""
+        """Lines that determine the kind of a value, and a test for each; an empty one if only the reader can."""
         ...
 
     def refuse_others(self, keys: str) -> list[str]:
-        """Lines that refuse `data` with a key that is not in this set."""
+        """Lines that reject `data` with a key that is not in this set."""
         ...
 
     def required(self, key: str) -> str:
@@ -88,11 +88,11 @@ class ReadAccess(Protocol):
 
 
 class DictRead:
-    """Access to stored values as such.
+    """Access to plain stored values.
 
     Args:
-        module: Where the source goes.
-        lenient: Whether Python values are taken too, and the limits of Firestore are checked.
+        module: The module to write to.
+        lenient: Whether Python values are accepted too, and the limits of Firestore are checked.
     """
 
     passed = ""
@@ -131,7 +131,7 @@ class DictRead:
 
 
 class ReadEmitter(Emitter):
-    """Emits for one way of reading, through one kind of access."""
+    """Emits code for some decode options, through one kind of access."""
 
     def __init__(self, module: Module, access: ReadAccess, reading: Reading, fallback: Fallback) -> None:
         super().__init__(module, fallback, access.passed)
@@ -145,10 +145,10 @@ class ReadEmitter(Emitter):
         """The source of a conversion.
 
         Args:
-            shape: What the value should be.
+            shape: The expected shape of the value.
             value: The name of a local variable that holds it.
-            otherwise: What to do with a value that isn't right at first sight; the reader, if left out. Shapes that
-                take whatever there is don't heed it.
+            otherwise: Source for any other value; by default, a call of the reader. Shapes that accept any value
+                ignore it.
         """
         slow = otherwise or self.slow(shape, value)
         access = self.access
@@ -157,7 +157,7 @@ class ReadEmitter(Emitter):
                 null, _ = access.take("null", value)
                 if _takes_all(inner):
                     return when(null, "None", self.expression(inner, value))
-                # Most values are not null, so that is asked last.
+                # Most values are not null, so that is tested last.
                 return self.expression(inner, value, when(null, "None", otherwise or self.slow(inner, value)))
             case Scalar(kind):
                 test, found = access.take(kind, value)
@@ -204,7 +204,7 @@ class ReadEmitter(Emitter):
                 return slow
 
     def inside(self, shape: Shape, value: str) -> str:
-        """The source of the conversion of an element, which is in a loop."""
+        """The source of the conversion of an element, inside a loop."""
         if self.is_too_deep(shape):
             return f"{self.function_for(shape)}({value}{self.passed})"
         self.nesting += 1
@@ -219,7 +219,7 @@ class ReadEmitter(Emitter):
         return self.inside(shape, value)
 
     def or_python(self, python: type[Any], test: str, value: str, slow: str) -> str:
-        """Takes values that are of the Python type already, where such are taken."""
+        """Accepts values that are of the Python type already, if such are accepted."""
         more = f" and {test.format(v=value)}" if test else ""
         return when(self.module.is_exactly(python, value) + more, value, slow) if self.lenient else slow
 
@@ -228,7 +228,7 @@ class ReadEmitter(Emitter):
         test, found = self.access.take(kind, value)
         source = f"{test}{' and ' if row.read_if else ''}{row.read_if}\0{row.read}"
         if not found.isidentifier():
-            # It is made where it is first needed.
+            # It is assigned where it is first needed.
             name = self.module.fresh("x")
             source = source.replace("{v}", f"({name} := {found})", 1)
             found = name
@@ -304,7 +304,7 @@ class ReadEmitter(Emitter):
         return body + self.arguments(record)
 
     def constructed(self, statement: str, shape: Shape, stored: str) -> list[str]:
-        """Lines that run somebody's constructor or `__post_init__`, which may refuse what is stored."""
+        """Lines that run a user's constructor or `__post_init__`, which may reject the stored data."""
         note = f"note_refusal(error, {self.module.bind('shape', shape)}, {stored})"
         return ["try:", f"    {statement}", "except Exception as error:", f"    {note}", "    raise"]
 
@@ -327,7 +327,7 @@ class ReadEmitter(Emitter):
         return [*body, "return o"]
 
     def attribute(self, field: RecordField, store: Callable[[str], str]) -> list[str]:
-        """Lines that set one attribute; `store` gives the assignment of some source to it."""
+        """Lines that set one attribute; `store` returns the assignment of some source to it."""
         key, shape = self.reading.key(field), field.shape
         if field.required:
             return [self.access.required(key), store(self.expression(shape, "v"))]
@@ -340,7 +340,7 @@ class ReadEmitter(Emitter):
         if _takes_all(shape):
             found = when("v is missing", default, self.expression(shape, "v"))
         else:
-            # Most documents have it, so that is asked last.
+            # Most documents have it, so that is tested last.
             found = self.expression(shape, "v", when("v is missing", default, self.slow(shape, "v")))
         return [f"v = data.get({key!r}, missing)", store(found)]
 
@@ -361,7 +361,7 @@ class ReadEmitter(Emitter):
 
 
 def _takes_all(shape: Shape) -> bool:
-    """Whether a value of any kind is taken, or looked at elsewhere."""
+    """Whether a value of any kind is accepted, or checked elsewhere."""
     inner = shape.inner if isinstance(shape, Nullable) else shape
     return isinstance(inner, (OneOf, Anything, AsIs, Handled, DocumentId))
 
@@ -379,7 +379,7 @@ def default_of(module: Module, field: RecordField) -> str:
 def emit_decode(module: Module, record: Record, reading: Reading, fallback: Fallback) -> None:
     """Write `decode(data, document_id=None, path=None)` for a class of documents.
 
-    Whatever goes wrong in it is explained by `explain(error, data, document_id, path)`, which the module must name.
+    Errors in it are explained by `explain(error, data, document_id, path)`, which the module must define.
     """
     emitter = ReadEmitter(module, DictRead(module, reading.python_values), reading, fallback)
     body = emitter.record_body(record, "document_id")
@@ -390,7 +390,7 @@ def emit_decode(module: Module, record: Record, reading: Reading, fallback: Fall
 
 
 def emit_read_value(module: Module, shape: Shape, reading: Reading, fallback: Fallback) -> None:
-    """Write `read(v)` for one value; it raises whatever it meets."""
+    """Write `read(v)` for one value; errors are not handled."""
     emitter = ReadEmitter(module, DictRead(module, reading.python_values), reading, fallback)
     module.function("read(v)", [f"return {emitter.expression(shape, 'v')}"])
     emitter.finish()

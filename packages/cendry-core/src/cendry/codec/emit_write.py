@@ -1,4 +1,4 @@
-"""Source that makes stored data of Python values, for what is right at first sight; all else is left to the writer."""
+"""Generates the fast path from Python to stored values; anything unexpected falls back to the interpreting writer."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ C = TypeVar("C")
 C_co = TypeVar("C_co", covariant=True)
 
 Entry = tuple[str, str, str, Shape]
-"""One field of a record: its key, source that gives its value, a test whether it is there, and its shape."""
+"""One field of a record: its key, the source of its value, a test whether it is present, and its shape."""
 
 
 class Inside(Protocol[C_co]):
-    """Writes an element: its shape, a local variable, the target, and source that gives it if the variable doesn't."""
+    """Writes an element: its shape, a local variable, the target, and the source of it unless the variable has it."""
 
     def __call__(self, shape: Shape, value: str, target: str, got: str = "", /) -> C_co: ...
 
 
 class WriteAccess(Protocol[C]):
-    """How source stores what it makes: as expressions, or by statements that fill a database's messages.
+    """How generated code stores its results: as expressions, or by statements that fill a database's messages.
 
-    Each value goes to a target, which means nothing to expressions.
+    Each value goes to a target, which expressions ignore.
 
     Attributes:
         checks_plain: Whether the limits of plain kinds are checked where they are stored.
@@ -63,11 +63,11 @@ class WriteAccess(Protocol[C]):
         ...
 
     def store(self, kind: Kind, source: str, target: str, /) -> C:
-        """Store what some source gives, which is of this kind."""
+        """Store the value of some source, which is of this kind."""
         ...
 
     def store_any(self, source: str, target: str, /) -> C:
-        """Store what some source gives, of whatever kind."""
+        """Store the value of some source, of any kind."""
         ...
 
     def array(self, shape: Array, value: str, target: str, inside: Inside[C], /) -> C | None:
@@ -96,10 +96,10 @@ class WriteAccess(Protocol[C]):
 
 
 class Expressions:
-    """Access to stored values as such.
+    """Access to plain stored values.
 
     Args:
-        module: Where the source goes.
+        module: The module to write to.
     """
 
     checks_plain = False
@@ -151,14 +151,14 @@ class Expressions:
 
 
 class WriteEmitter(Emitter, Generic[C]):
-    """Emits for stored or for Python names, through one kind of access.
+    """Emits code for stored or Python names, through one kind of access.
 
     Args:
-        module: Where the source goes.
-        access: How it stores what it makes.
+        module: The module to write to.
+        access: How results are stored.
         names: Which names are keys.
-        fallback: Converts what the source doesn't take at first sight.
-        by_value: Emits what can only be stored as a whole; this emitter itself, if left out.
+        fallback: Converts values that the generated code does not handle.
+        by_value: Emits code for values that can only be stored as a whole; by default, this emitter itself.
     """
 
     inline = (Array, Dict, FixedArray, OneOf)
@@ -182,10 +182,10 @@ class WriteEmitter(Emitter, Generic[C]):
         """The code for a value.
 
         Args:
-            shape: What the value should be.
+            shape: The expected shape of the value.
             value: The name of a local variable.
-            target: Where it goes; it stands in each branch just once.
-            got: Source that gives the value, if the variable doesn't hold it yet.
+            target: The target; it is used exactly once in each branch.
+            got: The source of the value, unless the variable holds it already.
             in_array: Whether it goes into an array.
         """
         access, exactly = self.access, self.module.is_exactly
@@ -249,7 +249,7 @@ class WriteEmitter(Emitter, Generic[C]):
         return access.either(test, made, slow)
 
     def inside(self, shape: Shape, value: str, target: str, got: str = "", /, *, in_array: bool = False) -> C:
-        """The code for an element, which is in a loop."""
+        """The code for an element, inside a loop."""
         if self.is_too_deep(shape):
             return self.access.call(self.function_for(shape), got or value, target)
         self.nesting += 1
@@ -296,14 +296,14 @@ def _only_kind(values: Collection[Any]) -> Kind | None:
 
 
 def no_array(value: Any) -> Any:
-    """The value, if it can be in an array; else a `Mismatch`, for the writer to explain."""
+    """The value, if it can be in an array; otherwise a `Mismatch`, for the writer to explain."""
     return refuse() if type(value) is list else value
 
 
 def emit_encode(module: Module, record: Record, names: Names, fallback: Fallback) -> None:
     """Write `encode(o)` for a class of documents.
 
-    Whatever goes wrong in it is explained by `explain(error, o)`, which the module must name.
+    Errors in it are explained by `explain(error, o)`, which the module must define.
     """
     access = Expressions(module)
     emitter = WriteEmitter(module, access, names, fallback)
@@ -314,7 +314,7 @@ def emit_encode(module: Module, record: Record, names: Names, fallback: Fallback
 
 
 def emit_write_value(module: Module, shape: Shape, fallback: Fallback) -> None:
-    """Write `write(v)` for one value; it raises whatever it meets."""
+    """Write `write(v)` for one value; errors are not handled."""
     emitter = WriteEmitter(module, Expressions(module), "stored", fallback)
     module.function("write(v)", [f"return {emitter.write(shape, 'v')}"])
     emitter.finish()

@@ -1,4 +1,4 @@
-"""Single values: what each kind of leaf takes, in Python and as stored. Says why not, never where."""
+"""Single values: what each kind of leaf accepts, in Python and as stored. Reports why one doesn't fit, never where."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..values import DELETE_FIELD, SERVER_TIMESTAMP, TRANSFORMS
 
 
 def is_map(value: Any) -> TypeIs[Mapping[Any, Any]]:
-    """Whether a value is a dict or the like."""
+    """Whether a value is a dict or a similar mapping."""
     return isinstance(value, Mapping)
 
 
@@ -31,7 +31,7 @@ def is_set(value: Any) -> TypeIs[Union[set[Any], frozenset[Any]]]:
 
 
 def show(value: Any) -> str:
-    """A value in the words of error messages: its type and the beginning of its repr."""
+    """The description of a value in error messages: its type and the beginning of its repr."""
     if value is None:
         return "None"
     if value is DELETE_FIELD or value is SERVER_TIMESTAMP or sdk_kind(value) == "marker":
@@ -40,7 +40,7 @@ def show(value: Any) -> str:
         return f"{from_sdk(value)!r}, a transform that only update() takes"
     try:
         text = repr(value)
-    except Exception as error:  # A repr of somebody else's must not hide what we have to say.
+    except Exception as error:  # A failing repr of a user's class must not hide the problem.
         text = f"<repr raised {type(error).__name__}>"
     if len(text) > 80:
         text = text[:77] + "..."
@@ -48,18 +48,18 @@ def show(value: Any) -> str:
 
 
 def enum_members(shape: EnumMember) -> dict[Any, enum.Enum]:
-    """The members by what they are stored as; names that are aliases are read too."""
+    """The members by stored value; names that are aliases are read too."""
     if shape.by == "name":
         return dict(shape.python.__members__)
     return {plain_value(member): member for member in shape.python}
 
 
 def enum_from_stored(shape: EnumMember, value: Any) -> enum.Enum:
-    """The member that is stored like this; by value, the enum's own `_missing_` has its say."""
+    """The member that is stored like this; by value, the enum's own `_missing_` is used as well."""
     if shape.by == "name":
         member = shape.python.__members__.get(to_str(value))
         return refuse() if member is None else member
-    # 1, 1.0 and True are equal, and only one of them is the member's value.
+    # 1, 1.0 and True are equal, but only one of them is the member's value.
     for member in shape.python:
         if type(plain_value(member)) is type(value) and plain_value(member) == value:
             return member
@@ -81,7 +81,7 @@ def enum_from_stored(shape: EnumMember, value: Any) -> enum.Enum:
 
 
 def enum_to_stored(shape: EnumMember, value: Any) -> Any:
-    """What a member is stored as."""
+    """The stored value of a member."""
     if not isinstance(value, shape.python):
         refuse()
     if shape.by == "value":
@@ -90,7 +90,7 @@ def enum_to_stored(shape: EnumMember, value: Any) -> Any:
 
 
 def literal_from_stored(shape: OneValue, value: Any) -> Any:
-    """The given value that is stored like this."""
+    """The literal that is stored like this."""
     for option in shape.values:
         plain = plain_value(option)
         if plain == value and isinstance(plain, bool) == isinstance(value, bool) and isinstance(value, type(plain)):
@@ -99,7 +99,7 @@ def literal_from_stored(shape: OneValue, value: Any) -> Any:
 
 
 def literal_to_stored(shape: OneValue, value: Any) -> Any:
-    """What one of the given values is stored as."""
+    """The stored value of a literal."""
     for option in shape.values:
         if type(option) is type(value) and option == value:
             return plain_value(option)
@@ -113,7 +113,7 @@ def _plain(shape: OneValue) -> list[Any]:
 
 
 def to_key(value: Any) -> str:
-    """A map key that Firestore takes."""
+    """A map key that Firestore accepts."""
     if type(value) is str and value.isascii() and value.isidentifier() and len(value) <= 1500 and value[:2] != "__":
         return value
     reason = check_field_name(value)
@@ -121,7 +121,7 @@ def to_key(value: Any) -> str:
 
 
 def stable(values: list[Any]) -> list[Any]:
-    """The elements of a set in an order that doesn't depend on hashes."""
+    """The elements of a set in an order that does not depend on hashes."""
     try:
         return sorted(values)
     except TypeError:
@@ -142,7 +142,7 @@ _BY_CLASS: Final = {row.python: row for row in ROWS}
 
 
 def any_leaf(value: Any, in_array: bool = False) -> Any:
-    """A value of no declared type, in its stored form; neither a map nor an array."""
+    """A value without a declared type, in its stored form; neither a map nor an array."""
     row = _BY_CLASS.get(class_of(value)) or _kin(value)
     if row is None:
         refuse()
@@ -155,7 +155,7 @@ def _kin(value: Any) -> KindRow | None:
 
 
 def copy_stored(value: Any, in_array: bool = False) -> Any:
-    """A deep copy of a value of no declared type, in its stored form; a `Mismatch` doesn't tell where it is."""
+    """A deep copy of a value without a declared type, in its stored form; a `Mismatch` has no path."""
     kind = class_of(value)
     if (kind is str and value.isascii()) or kind in _TRUSTED:
         return value

@@ -1,4 +1,4 @@
-"""The compiler of the direct way: a codec and a dialect in, functions out that go straight from and to messages."""
+"""The message compiler: from a codec and a dialect to functions that convert directly from and to messages."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _encoded(
 def compile_decoder(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, str, Any], M]:
     """`decode(fields, document_id, path, base)`: an instance from the fields of a message.
 
-    What it doesn't take at first sight is for the reader, which takes or refuses the stored values.
+    Anything unexpected falls back to the reader, which accepts or rejects the stored values.
     """
 
     def explain(error: Exception, fields: Any, document_id: str, path: str, base: Any) -> M:
@@ -75,9 +75,9 @@ def compile_decoder(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, st
 
 
 def compile_encoder(codec: Codec[M], dialect: Dialect) -> Callable[[M, Any, Any], Any]:
-    """`encode(instance, message, base)`: fills the message of a document, and gives it, or another in its place.
+    """`encode(instance, message, base)`: fills the message of a document, and returns it, or another one instead.
 
-    What it doesn't take at first sight is for the writer, which gives stored values or refuses.
+    Anything unexpected falls back to the writer, which returns stored values or raises.
     """
 
     def explain(error: Exception, instance: M, _message: Any, base: Any) -> Any:

@@ -1,6 +1,6 @@
-"""Access to what is stored in a database's own messages, and the source that makes instances of them.
+"""Access to the values in a database's own messages, and the source that creates instances from them.
 
-All else goes the long way, by stored values and the reader.
+Anything else falls back to stored values and the reader.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class MessageRead:
     """Access to messages: values are `Value` messages, and `base` is what the dialect needs to read them."""
 
     passed = ", base"
-    # Asking a protobuf map for what it lacks would add it.
+    # Looking up a missing key in a protobuf map would add it.
     missing = False
 
     def __init__(self, module: Module, dialect: Dialect) -> None:
@@ -42,11 +42,11 @@ class MessageRead:
             return "", ""
         found = self.module.fresh("x")
         if row.plain:
-            # A value that is true proves its kind; the others have to be asked.
+            # A truthy value proves its kind; the others have to be tested.
             return f"(({found} := {value}.{field}) or {value}.HasField({field!r}))", found
         if row.read_source:
             return self.has(value, kind), row.read_source.format(v=value, field=field, x=found)
-        # What can't be a value of the kind comes as something else.
+        # An invalid value of the kind is read as something else.
         read = "decode_reference" if kind == "reference" else "decode_value"
         test = self.module.is_exactly(row.python, f"({found} := {read}({value}, base))")
         return f"{self.has(value, kind)} and {test}", found
@@ -58,7 +58,7 @@ class MessageRead:
         fields = self.module.fresh("f")
         own = f"({fields} := {value}.{self.dialect.fields['map']}.{self.dialect.inner})"
         if not self.markers:
-            # The map itself may be empty, and so untrue.
+            # The map itself may be empty, and so falsy.
             return f"({self.has(value, 'map')} and {own} is not None)", fields
         tests = [f"{marker!r} not in {fields if index else own}" for index, marker in enumerate(self.markers)]
         return f"({self.has(value, 'map')} and {' and '.join(tests)})", fields
@@ -71,7 +71,7 @@ class MessageRead:
 
     def kind(self, value: str) -> tuple[list[str], Callable[[Kind], str]]:
         def is_kind(kind: Kind) -> str:
-            # A map can stand for something else; then the reader has to tell.
+            # A map can represent another kind; only the reader can determine that.
             return "" if kind in _MARKED else f"kind == {self.dialect.fields[kind]!r}"
 
         return [f"kind = {value}.WhichOneof('value_type')"], is_kind
@@ -86,8 +86,7 @@ class MessageRead:
 def emit_message_decode(module: Module, record: Record, dialect: Dialect, fallback: Fallback) -> None:
     """Write `decode(data, document_id, path, base)` for a class of documents.
 
-    Whatever goes wrong in it is explained by `explain(error, data, document_id, path, base)`, which the module must
-    name.
+    Errors in it are explained by `explain(error, data, document_id, path, base)`, which the module must define.
     """
     emitter = ReadEmitter(module, MessageRead(module, dialect), STORED, fallback)
     body = emitter.record_body(record, "document_id")

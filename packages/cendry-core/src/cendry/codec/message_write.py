@@ -1,6 +1,6 @@
 """Access to a database's own messages, and the source that fills them from instances.
 
-All else goes the long way, by stored values and the writer.
+Anything else falls back to stored values and the writer.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class Statements:
     """Access to messages: targets are the sources of `Value` messages, and `base` is what the dialect needs.
 
     Args:
-        module: Where the source goes.
-        dialect: What the messages are like.
+        module: The module to write to.
+        dialect: The dialect of the messages.
     """
 
     checks_plain = True
@@ -66,7 +66,7 @@ class Statements:
         return lines
 
     def opened_array(self, target: str) -> tuple[Lines, str]:
-        """Lines that make a message hold an array, and the name of what adds an element."""
+        """Lines that store an array in a message, and the name of the function that adds an element."""
         array, add = self.module.fresh("a"), self.module.fresh("add")
         lines = [f"{array} = {target}.{self.dialect.fields['array']}", f"{array}.SetInParent()"]
         return [*lines, f"{add} = {array}.values.add"], add
@@ -77,7 +77,7 @@ class Statements:
         return [*self.opened_map(target, fields), f"for {key}, {each} in {value}.items():", *indented(body)]
 
     def opened_map(self, target: str, fields: str) -> Lines:
-        """Lines that make a message hold a map, and name its fields."""
+        """Lines that store a map in a message, and name its fields."""
         dialect = self.dialect
         lines = [f"{fields} = {target}.{dialect.fields['map']}", f"{fields}.SetInParent()"]
         return [*lines, f"{fields} = {fields}.{dialect.inner}"]
@@ -97,15 +97,15 @@ class Statements:
 
 
 def _may_be_array(shape: Shape) -> bool:
-    """Whether only a stored value tells that it is none, which matters in an array."""
+    """Whether only the stored value reveals an array, which can't be in another array."""
     return isinstance(shape.inner if isinstance(shape, Nullable) else shape, (Anything, Handled))
 
 
 def emit_message_encode(module: Module, record: Record, dialect: Dialect, fallback: Fallback) -> None:
     """Write `encode(o, message, base)` for a class of documents, which fills a message of a document.
 
-    Whatever goes wrong in it is explained by `explain(error, o, message, base)`, which the module must name; else it
-    gives the message.
+    Errors in it are explained by `explain(error, o, message, base)`, which the module must define; otherwise it
+    returns the message.
     """
     by_value = WriteEmitter(module, Expressions(module), "stored", fallback)
     emitter = WriteEmitter(module, Statements(module, dialect), "stored", fallback, by_value)
@@ -113,7 +113,7 @@ def emit_message_encode(module: Module, record: Record, dialect: Dialect, fallba
     for field in record.fields:
         body.append(f"v = o.{field.name}")
         if can_exceed_depth(field.shape):
-            # Before anything is written to a message, which protobuf would nest as deep as one likes.
+            # Before anything is written to a message, which protobuf would nest to any depth.
             body += [f"v = {by_value.write(field.shape, 'v')}", f"if deeper_than(v, {MAX_DEPTH}):", "    refuse()"]
             body.append(f"write_value(f[{field.stored!r}], v, base)")
         else:

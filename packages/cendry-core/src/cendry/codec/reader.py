@@ -1,4 +1,4 @@
-"""From stored data to Python, interpreted: finds every problem, and does what the compiled way leaves aside."""
+"""The interpreting reader, from stored data to Python: finds every problem, and handles what compiled code does not."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ Extra = Literal["ignore", "forbid", "keep"]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One way to read.
+    """Decode options.
 
     Attributes:
         names: Whether the keys of the data are stored names or Python names.
-        python_values: Whether Python values are taken as well as stored ones, and the limits of Firestore are
-            checked: so it is for data that comes from users. Such data is copied, since it isn't ours.
-        extra: What is done with unknown keys; `None` leaves it to each class.
-        id_key: Whether the data of a Model may hold its `id`.
+        python_values: Whether Python values are accepted as well as stored ones, and the limits of Firestore are
+            checked, as for data from users. Such data is copied, since it belongs to the caller.
+        extra: How unknown keys are handled; `None` leaves it to each class.
+        id_key: Whether the data of a Model may contain its `id`.
     """
 
     names: Literal["stored", "python"] = "stored"
@@ -70,16 +70,16 @@ class Reading:
 
 
 STORED = Reading()
-"""How documents are read."""
+"""The decode options for documents."""
 
 
 class Refusal(NamedTuple):
-    """What somebody's constructor, or a `__post_init__`, refused.
+    """Data rejected by a user's constructor or `__post_init__`.
 
     Attributes:
-        shape: What was being built.
+        shape: The shape of the instance.
         data: The stored data.
-        error: What it raised.
+        error: The error that it raised.
     """
 
     shape: Record | FixedArray
@@ -91,13 +91,13 @@ _REFUSAL: Final = "_cendry_refusal"
 
 
 def note_refusal(error: Exception, shape: Record | FixedArray, data: Any) -> None:
-    """Remember on an error what was refused with it, so that nobody's code is run again to explain it."""
+    """Attach the rejected data to the error, so that user code isn't run again to explain it."""
     # An exception can have a __setattr__ of its own.
     object.__setattr__(error, _REFUSAL, Refusal(shape, data, error))
 
 
 def refusal_of(error: Exception) -> Refusal | None:
-    """What was refused with an error; asked for once, it is forgotten."""
+    """The rejected data of an error, which is removed from it."""
     return cast("Refusal | None", vars(error).pop(_REFUSAL, None))
 
 
@@ -105,10 +105,10 @@ class Reader(Checker):
     """Reads one piece of data.
 
     Args:
-        reading: How it is read.
-        building: Whether instances are built; else only problems are looked for.
-        raising: Whether what somebody's constructor raises comes out, with what it refused noted on it.
-        refusal: What stopped compiled code in the same data. Nothing is built before that is met, since all was.
+        reading: The decode options.
+        building: Whether instances are created; otherwise only problems are collected.
+        raising: Whether errors of a user's constructor propagate, with the rejected data attached.
+        refusal: The rejection that stopped compiled code on the same data. Nothing before it is created again.
     """
 
     def __init__(
@@ -121,13 +121,13 @@ class Reader(Checker):
         self.refusal = refusal
 
     def read(self, shape: Shape, value: Any, path: str = "", depth: int = 0) -> Any:
-        """The Python value, or `FAILED` after noting problems.
+        """The Python value, or `FAILED` after recording problems.
 
         Args:
-            shape: What the value should be.
+            shape: The expected shape of the value.
             value: The data.
-            path: Where the value is.
-            depth: In how many maps and arrays the value is.
+            path: The path of the value.
+            depth: The number of maps and arrays around the value.
         """
         match shape:
             case Nullable(inner):
@@ -175,7 +175,7 @@ class Reader(Checker):
             case AsIs(python):
                 fits = not lenient or not isinstance(python, type) or isinstance(value, python)
                 return value if fits else refuse()
-            case _:  # A document id, which is part of a name that was read.
+            case _:  # A document id, which is part of a document name that was read.
                 return value
 
     def array(self, shape: Array, value: Any, path: str, depth: int) -> Any:
@@ -229,7 +229,7 @@ class Reader(Checker):
         for member in shape.members:
             if any(type(value) is STORED_TYPE[kind] for kind in kinds_of(member) or ()):
                 return self.read(member, value, path, depth)
-        # No exact kind: the first member that takes the value, as an int goes into a float.
+        # No exact kind: the first member that accepts the value, as float accepts an int.
         for member in shape.members:
             attempt = Reader(self.reading, building=self.building, raising=self.raising)
             found = attempt.read(member, value, path, depth)
@@ -268,7 +268,7 @@ class Reader(Checker):
     def fields(
         self, record: Record, data: Mapping[Any, Any], path: str, depth: int, document_id: str | None = None
     ) -> Any:
-        """An instance from a map that is one; `depth` is that of the map's values."""
+        """An instance from a mapping; `depth` is that of the map's values."""
         before = len(self.problems)
         known: set[Any] = {"id"} if record.style == "model" and self.reading.id_key else set()
         found: dict[str, Any] = {}
@@ -303,12 +303,12 @@ class Reader(Checker):
             if near:
                 found += f" (did you mean {' or '.join(map(repr, near))}?)"
             elif key == "id" and record.style == "model":
-                found += " (include_id=True takes it as the id of the document)"
+                found += " (include_id=True reads it as the document id)"
             nearest = tuple(inside(path, name) for name in near)
             self.problem(inside(path, str(key)), expected, found, "unknown", nearest)
 
     def build(self, shape: Record | FixedArray, construct: Callable[[], Any], path: str, value: Any) -> Any:
-        """Call somebody's constructor or `__post_init__`, which may refuse, or has done so already."""
+        """Call a user's constructor or `__post_init__`, which may reject the data, or has done so already."""
         refusal = self.refusal
         if refusal is not None and refusal.shape == shape and freeze(refusal.data) == freeze(value):
             self.refusal = None
@@ -325,12 +325,12 @@ class Reader(Checker):
             return self.refused(path, Refusal(shape, value, error))
 
     def refused(self, path: str, refusal: Refusal) -> Any:
-        """Note what a constructor refused; gives `FAILED`."""
+        """Record data that a constructor rejected; returns `FAILED`."""
         return self.raised(path, f"what {refusal.shape.python.__qualname__} accepts", refusal.data, refusal.error)
 
 
 def build(record: Record, values: Mapping[str, Any], document_id: str | None = None) -> Any:
-    """An instance of a record from the values of its fields; absent ones get their defaults."""
+    """Create an instance of a record from the values of its fields; absent ones get their defaults."""
     python = record.python
     match record.style:
         case "typeddict":

@@ -1,4 +1,4 @@
-"""From declared names to stored places, and the conversions that belong to a place."""
+"""Field references: from declared names to stored paths, and the conversions of a field."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from ..paths import FieldPath, quote_segment
 
 @dataclass(frozen=True, slots=True)
 class ResolvedField:
-    """A place in the documents of a model.
+    """A field reference in the documents of a model.
 
     Attributes:
         model: The name of the model.
         names: The Python names, from the document down; dict keys as they are. Empty for a stored path.
-        path: Where it is stored.
-        shape: What is stored there.
-        encode: Makes a stored value of a Python value; `InvalidValueError` if it doesn't fit.
-        decode: Makes a Python value of a stored value; `DecodeError` if it doesn't fit. The path of the document, for
-            the error, may be given as second argument.
-        encode_element: As `encode`, for one element of the array; `None` if arrays can't be stored there.
+        path: The stored path.
+        shape: The shape of its values.
+        encode: Converts a Python value to a stored one; raises `InvalidValueError` if it doesn't fit.
+        decode: Converts a stored value to a Python one; raises `DecodeError` if it doesn't fit. The path of the
+            document, for the error, may be passed as second argument.
+        encode_element: As `encode`, for one element of the array; `None` if the field can't be an array.
         field: The declared field, or `None` for a dict key and the id.
-        holders: The declared fields on the way to it; `None` for dict keys.
+        holders: The declared fields that contain it; `None` for dict keys.
     """
 
     model: str
@@ -55,13 +55,13 @@ class ResolvedField:
 
     @property
     def text(self) -> str:
-        """The field as one would write it in a string: its names, or else its stored path."""
+        """The field as written in a string: its names, or its stored path if it has none."""
         return text_of(self.names or self.path.segments)
 
     def read(self, data: Any, document: str | None = None) -> Any:
         """The Python value from a document's stored data.
 
-        An absent field reads as its default, and as `None` where a map on the way may be null, or a dict key is absent.
+        An absent field is read as its default, and as `None` if a map around it may be null, or a dict key is absent.
 
         Args:
             data: The stored data of the whole document, or of a projection.
@@ -84,7 +84,7 @@ class ResolvedField:
         return self.absent(document) if value is MISSING else self.decode(value, document)
 
     def absent(self, document: str | None = None) -> Any:
-        """What the field reads as in a document that lacks it.
+        """The value of the field in a document that lacks it.
 
         Raises:
             DecodeError: The field is required.
@@ -96,7 +96,7 @@ class ResolvedField:
         return _default_of(self.field)
 
     def _in_absent(self, index: int, document: str | None) -> Any:
-        """What the field reads as where one on the way to it is absent.
+        """The value of the field if one that contains it is absent.
 
         A projection leaves out the map as well when only the field is absent in it, and when it is null.
         """
@@ -119,12 +119,12 @@ def _default_of(field: RecordField) -> Any:
 
 
 def text_of(names: tuple[str, ...]) -> str:
-    """Names as one would write them in a string: joined by dots, odd ones in backticks."""
+    """Names as written in a string: joined by dots, in backticks where needed."""
     return ".".join(map(quote_segment, names))
 
 
 def step(shape: Shape, name: str) -> tuple[Shape, str, RecordField | None] | None:
-    """What a name means inside a shape: the shape there, its stored name, its declaration; `None` if nothing."""
+    """Resolve a name inside a shape: its shape, stored name and declaration; `None` if there is no such name."""
     for each in alternatives(shape):
         match each:
             case Record():
@@ -163,7 +163,7 @@ def unknown_field(record: Record, shape: Shape, names: tuple[str, ...], at: int)
 
 
 def element_of(shape: Shape) -> Shape | None:
-    """What an array at this place holds, or `None` if no array can be there."""
+    """The shape of the elements if the field can be an array, or `None`."""
     for each in alternatives(shape):
         match each:
             case Array(item):
@@ -178,7 +178,7 @@ def element_of(shape: Shape) -> Shape | None:
 
 
 class Mask:
-    """The declared places of a record's stored data, as a tree that is made as far as data asks for it."""
+    """The declared fields of a record's stored data, as a tree that is built only as far as data needs it."""
 
     __slots__ = ("_inner", "_leaves", "_record")
 
@@ -190,7 +190,7 @@ class Mask:
         self._inner: dict[str, Mask] = {}
 
     def of(self, data: Mapping[str, Any]) -> Iterator[FieldPath]:
-        """The paths to write; maps with declared fields are gone into, all else is written whole."""
+        """The paths to write: maps with declared fields are descended into, all else is written whole."""
         for stored, path, record in self._leaves:
             value = None if record is None else data.get(stored)
             if record is None or not isinstance(value, dict) or not record.fields:

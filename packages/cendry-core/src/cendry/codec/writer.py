@@ -1,4 +1,4 @@
-"""From Python to stored data, interpreted: finds every problem, and does what the compiled way leaves aside."""
+"""The interpreting writer, from Python to stored data: finds every problem, and handles what compiled code does not."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class Writer(Checker):
         self.names: Names = names
 
     def write(self, shape: Shape, value: Any, path: str = "", depth: int = 0) -> Any:
-        """The stored value, which shares nothing with the given one, or `FAILED` after noting problems.
+        """The stored value, which shares nothing with the given one, or `FAILED` after recording problems.
 
         Args:
-            shape: What the value should be.
+            shape: The expected shape of the value.
             value: The Python value.
-            path: Where the value is.
-            depth: In how many maps and arrays the value is.
+            path: The path of the value.
+            depth: The number of maps and arrays around the value.
         """
         match shape:
             case Nullable(inner):
@@ -93,7 +93,7 @@ class Writer(Checker):
                 return literal_to_stored(shape, value)
             case AsIs(python):
                 return value if not isinstance(python, type) or isinstance(value, python) else refuse()
-            case _:  # A document id, which is checked where paths are made.
+            case _:  # A document id, which is checked when paths are built.
                 return value
 
     def array(self, shape: Array, value: Any, path: str, depth: int) -> Any:
@@ -198,7 +198,7 @@ class Writer(Checker):
 
 
 def python_types(shape: Shape) -> tuple[type[Any], ...]:
-    """The exact types of the Python values of a shape that can be in a union."""
+    """The exact Python types of values of a shape that can be in a union."""
     match shape:
         case Scalar(kind):
             return (STORED_TYPE[kind],)

@@ -12,7 +12,7 @@ from .sender import AsyncSender
 
 @final
 class AsyncBatch(BatchQueue, AsyncOnly):
-    """Up to 500 writes that are committed together, all or none; made by `ctx.batch()`.
+    """Up to 500 writes that are committed together, all or none; created by `ctx.batch()`.
 
     In an `async with`, it commits at the end, and discards everything if the block raises.
     """
@@ -24,7 +24,7 @@ class AsyncBatch(BatchQueue, AsyncOnly):
         self._sender = sender
 
     async def commit(self) -> None:
-        """Send the writes; without any, nothing is sent. The batch has ended then, whatever comes of it.
+        """Send the writes; without any, nothing is sent. The batch ends, whatever the outcome.
 
         Raises:
             DocumentAlreadyExistsError: A document that was to be created exists; nothing was written.

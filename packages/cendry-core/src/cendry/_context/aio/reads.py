@@ -1,4 +1,4 @@
-"""What contexts and transactions both read: documents by id, and queries."""
+"""Reads that contexts and transactions share: documents by id, and queries."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class AsyncReads:
     @overload
     async def get(self, model: type[M], document_id: str, /, *, parent: Located | None = None) -> M: ...
     async def get(self, target: Any, document_id: str | None = None, /, *, parent: Located | None = None) -> Any:
-        """The document of this class and id, or of a `Ref`.
+        """Return the document of this class and id, or of a `Ref`.
 
         Args:
-            target: The class, or a `Ref` that stands for all three.
+            target: The class, or a `Ref` instead of all three.
             document_id: The id.
-            parent: The document that holds the subcollection.
+            parent: The parent document of the subcollection.
 
         Returns:
             A new instance.
@@ -43,7 +43,7 @@ class AsyncReads:
         Raises:
             DocumentNotFoundError: There is no such document.
             DecodeError: It doesn't fit the class.
-            InvalidDocumentIdError: The id is not legal; nothing was sent.
+            InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         model, path, _ = locate(target, document_id, parent)
         [result] = await self._sender.get(GetPlan((path,)))
@@ -56,16 +56,16 @@ class AsyncReads:
     @overload
     async def find(self, model: type[M], document_id: str, /, *, parent: Located | None = None) -> M | None: ...
     async def find(self, target: Any, document_id: str | None = None, /, *, parent: Located | None = None) -> Any:
-        """The document of this class and id, or of a `Ref`; `None` if there is none.
+        """Return the document of this class and id, or of a `Ref`; `None` if there is none.
 
         Args:
-            target: The class, or a `Ref` that stands for all three.
+            target: The class, or a `Ref` instead of all three.
             document_id: The id.
-            parent: The document that holds the subcollection.
+            parent: The parent document of the subcollection.
 
         Raises:
             DecodeError: It doesn't fit the class.
-            InvalidDocumentIdError: The id is not legal; nothing was sent.
+            InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         model, path, _ = locate(target, document_id, parent)
         [result] = await self._sender.get(GetPlan((path,)))
@@ -74,20 +74,20 @@ class AsyncReads:
     async def get_many(
         self, model: type[M], ids: Iterable[str | Ref[M]], /, *, parent: Located | None = None
     ) -> list[M]:
-        """Documents by id, in one request.
+        """Return documents by id, in one request.
 
         Args:
             model: The class.
-            ids: The ids, or references, in any iterable; an id that comes twice gives two instances.
-            parent: The document that holds the subcollection.
+            ids: An iterable of ids or references; an id that occurs twice yields two instances.
+            parent: The parent document of the subcollection.
 
         Returns:
             The instances, in the order of the ids. Without ids, nothing is sent.
 
         Raises:
-            DocumentNotFoundError: Some do not exist; `candidates` names all of these.
+            DocumentNotFoundError: Some do not exist; `candidates` lists them all.
             DecodeError: One doesn't fit the class.
-            InvalidDocumentIdError: An id is not legal; nothing was sent.
+            InvalidDocumentIdError: An id is not valid; nothing was sent.
         """
         paths = paths_of(model, ids, parent)
         if not paths:
@@ -105,15 +105,15 @@ class AsyncReads:
     @overload
     async def exists(self, model: type[Model], document_id: str, /, *, parent: Located | None = None) -> bool: ...
     async def exists(self, target: Any, document_id: str | None = None, /, *, parent: Located | None = None) -> bool:
-        """Whether there is a document of this class and id; its fields do not travel.
+        """Return whether there is a document of this class and id; its fields are not transferred.
 
         Args:
-            target: The class, or a `Ref` that stands for all three.
+            target: The class, or a `Ref` instead of all three.
             document_id: The id.
-            parent: The document that holds the subcollection.
+            parent: The parent document of the subcollection.
 
         Raises:
-            InvalidDocumentIdError: The id is not legal; nothing was sent.
+            InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         _, path, _ = locate(target, document_id, parent)
         [result] = await self._sender.get(GetPlan((path,), projection=()))
@@ -147,12 +147,12 @@ class AsyncReads:
         on_error: Callable[[DecodeError], object] | None = None,
         **options: Any,
     ) -> AsyncQuery[Any]:
-        """A query on a collection, bound to this context; nothing is sent before it is run.
+        """Create a query on a collection, bound to this context; nothing is sent before it runs.
 
         Args:
             target: The class of the documents, or a query that was built elsewhere, for either twin.
             filters: Filters that must all hold.
-            on_error: Takes the `DecodeError` of each document that doesn't fit; else it is raised.
+            on_error: Called with the `DecodeError` of each document that doesn't fit; without it, the error is raised.
             options: As in `AsyncQuery`: `order_by`, `limit`, `offset`, `start_at`, `start_after`, `end_at`,
                 `end_before`, `parent`.
 
@@ -177,20 +177,20 @@ class AsyncReads:
         parent: Located | None = None,
         on_error: Callable[[DecodeError], object] | None = None,
     ) -> AsyncQuery[M]:
-        """A query on all collections of this name, wherever they are (a collection group).
+        """Create a query on all collections of this name, at any depth (a collection group).
 
         Args:
             model: The class of the documents.
             filters: Filters that must all hold. Ids are full paths here: `City.id == "countries/us/cities/SF"`.
             order_by: As in `AsyncQuery`, like the others.
-            limit: The most documents to give.
-            offset: How many documents to leave out.
+            limit: The maximum number of documents.
+            offset: How many documents to skip.
             start_at: Where to begin.
-            start_after: Where to begin, that place left out.
+            start_after: Where to begin, exclusive.
             end_at: Where to end.
-            end_before: Where to end, that place left out.
-            parent: A document; then only collections below it are meant.
-            on_error: Takes the `DecodeError` of each document that doesn't fit; else it is raised.
+            end_before: Where to end, exclusive.
+            parent: A document; only collections below it are queried then.
+            on_error: Called with the `DecodeError` of each document that doesn't fit; without it, the error is raised.
 
         Raises:
             TypeError: An argument is of the wrong kind.

@@ -1,4 +1,4 @@
-"""The one place where contexts, transactions and queries call their backend."""
+"""The sender, through which contexts, transactions and queries call their backend."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OUTSIDE: Final = nullcontext()
 
 
 class AsyncSender:  # sync: class Sender(Listening):
-    """Sends plans and writes; with a transaction, reads inside that."""
+    """Sends plans and writes; with a transaction, reads inside it."""
 
     __slots__ = ("_reading", "holder", "settings", "transaction")
 
@@ -74,16 +74,16 @@ class AsyncSender:  # sync: class Sender(Listening):
             raise
 
     async def aggregate(self, plan: AggregationPlan) -> tuple[int | float | None, ...]:
-        """Figures over a query, one for each aggregation of the plan."""
+        """The results of the plan's aggregations over a query."""
         backend = self.holder.backend()
         with self._reading as handle:
             return await backend.aggregate(plan, options=self.settings.options, transaction=handle)
 
     async def commit(self, pending: list[Pending], transaction: Any = None) -> None:
-        """Send writes and bring their instances up to date.
+        """Send writes and update their instances.
 
-        An id that was made for a write is taken back when the database refused it, and kept when the outcome is
-        unknown, so that a retry makes no second document.
+        An id that was generated for a write is removed if the database rejected the write, and kept if the outcome is
+        unknown, so that a retry does not create a second document.
         """
         if not pending and transaction is None:
             return
@@ -113,7 +113,7 @@ class AsyncSender:  # sync: class Sender(Listening):
         return AsyncSender(self.holder, self.settings, transaction)
 
     async def close(self) -> None:
-        """Close what the context opened."""
+        """Close everything that the context opened."""
         # sync: self.close_listeners()
         backend = self.holder.release()
         if backend is not None:

@@ -1,6 +1,6 @@
 """Transactions: reads, then writes, that take effect together or not at all; retried on contention."""
 
-# Its functions are the transaction's own, kept out of the names that users see on one.
+# Its functions belong to the transaction, but are kept off the class to keep its public names clean.
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ R = TypeVar("R")
 class AsyncTransaction(AsyncReads, TransactionQueue):
     """One attempt at a transaction: reads first, then writes, which are committed together at its end.
 
-    Made by `ctx.transaction()`. Queries made by `select` run inside it, and end with it.
+    Created by `ctx.transaction()`. Queries made by `select` run inside it, and end with it.
     Reads are awaited; writes are queued without.
     """
 
@@ -66,7 +66,7 @@ async def run(
     """Run a function in a transaction until it is committed, or `max_attempts` were aborted.
 
     Raises:
-        TransactionContentionError: All attempts were aborted; the last one's error is the cause.
+        TransactionContentionError: All attempts were aborted; the error of the last one is the cause.
     """
     check_attempts(function, max_attempts)
     retry_of: Any = None
@@ -106,7 +106,7 @@ async def _begin(sender: AsyncSender, read_only: bool, retry_of: Any = None) -> 
 async def _finish(sender: AsyncSender, transaction: AsyncTransaction) -> None:
     state = transaction._state
     if state.aborted:
-        # The user's function caught the error of a read and went on with what it had.
+        # The user's function caught the error of a read and continued without its result.
         await _abandon(sender, transaction)
         raise TransactionContentionError
     state.end()
@@ -127,5 +127,5 @@ async def _rollback(sender: AsyncSender, state: TransactionState) -> None:
     try:
         await sender.rollback(state.handle)
     except Exception:  # noqa: S110
-        # The reason to roll back is on its way to the user, and the database ends idle transactions by itself.
+        # The original error is propagating to the caller, and the database ends idle transactions by itself.
         pass

@@ -13,7 +13,7 @@ from .sender import Sender
 
 @final
 class Batch(BatchQueue, SyncOnly):
-    """Up to 500 writes that are committed together, all or none; made by `ctx.batch()`.
+    """Up to 500 writes that are committed together, all or none; created by `ctx.batch()`.
 
     In a `with`, it commits at the end, and discards everything if the block raises.
     """
@@ -25,7 +25,7 @@ class Batch(BatchQueue, SyncOnly):
         self._sender = sender
 
     def commit(self) -> None:
-        """Send the writes; without any, nothing is sent. The batch has ended then, whatever comes of it.
+        """Send the writes; without any, nothing is sent. The batch ends, whatever the outcome.
 
         Raises:
             DocumentAlreadyExistsError: A document that was to be created exists; nothing was written.

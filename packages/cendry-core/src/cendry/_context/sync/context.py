@@ -36,7 +36,7 @@ M = TypeVar("M", bound=Model)
 R = TypeVar("R")
 
 CREATE_ATTEMPTS: Final = 5
-"""How often `get_or_create` looks again when others create and delete the same document meanwhile."""
+"""How often `get_or_create` tries again when other clients create and delete the same document meanwhile."""
 
 
 @final
@@ -47,19 +47,19 @@ class Cendry(Reads, Snapshots, SyncOnly):
     between threads. Use it in a `with`, or call `close()`.
 
     Args:
-        client: A client of the Firestore SDK; it stays open when the context is closed.
+        client: A Firestore SDK client; it stays open when the context is closed.
         backend: Any backend; it stays open as well. Not together with `client`, `project` or `database`.
         project: The Google Cloud project; by default that of the credentials.
         database: The name of the database; by default `(default)`.
-        type_registry: Which Python types are stored how; by default `default_registry`.
-        timeout: Seconds that a call may take, retries included; by default that of the backend.
+        type_registry: The type registry; by default `default_registry`.
+        timeout: Seconds that a call may take, including retries; by default that of the backend.
         retry: The backend's own retry policy; by default that of the backend.
-        clock: Gives the time for `auto_now` and `auto_now_add`, as an aware `datetime`; by default the client's clock.
-        random: Draws the pauses between the attempts of a transaction; by default a generator of its own.
+        clock: Returns the time for `auto_now` and `auto_now_add`, an aware `datetime`; by default the client's clock.
+        random: Source of the random pauses between the attempts of a transaction; by default a generator of its own.
 
     Raises:
-        CendryError: Arguments exclude each other.
-        ImportError: There is no Firestore backend installed, and none was given.
+        CendryError: Arguments can't be combined.
+        ImportError: The Firestore backend is not installed, and no backend was given.
     """
 
     __slots__ = ("__weakref__",)
@@ -82,11 +82,11 @@ class Cendry(Reads, Snapshots, SyncOnly):
 
     @property
     def client(self) -> Any:
-        """The raw client of the database's own SDK."""
+        """The client of the database's own SDK."""
         return self._sender.holder.backend().client
 
     def close(self) -> None:
-        """Close what this context opened, and its listeners; no more can be done with it. May be called twice."""
+        """Close what this context opened, and its listeners; it can't be used any more. May be called twice."""
         self._sender.close()
 
     def __enter__(self) -> Cendry:
@@ -99,7 +99,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         self._sender.leave()
 
     def ref_of(self, instance: M, /) -> Ref[M]:
-        """A reference to the document of an instance, wherever that lives.
+        """Return a reference to the document of an instance.
 
         Args:
             instance: The instance.
@@ -120,22 +120,22 @@ class Cendry(Reads, Snapshots, SyncOnly):
     ) -> str:
         """Write the whole instance, whether its document exists or not.
 
-        What is stored is replaced, fields that the model doesn't name included, unless the model says `extra="keep"`.
+        The stored document is replaced, including undeclared fields unless the model has `extra="keep"`.
 
         Args:
-            instance: The instance; without an id, it gets an automatic one.
-            parent: The document that holds the subcollection; needed once, then remembered.
-            merge: Write the declared fields only, and leave others that are stored alone.
-            if_unchanged: `True` refuses to write if the document changed since this instance was read or written; an
-                update time, if it changed since then.
+            instance: The instance; without an id, it is assigned an automatic one.
+            parent: The parent document of the subcollection; needed once, then remembered.
+            merge: Write only the declared fields, and leave other stored fields unchanged.
+            if_unchanged: `True` raises if the document has changed since this instance was read or written; an update
+                time, if it has changed since then.
 
         Returns:
             The id.
 
         Raises:
-            StaleDocumentError: `if_unchanged` was given, and the document has changed; nothing was written.
+            StaleDocumentError: `if_unchanged` was set, and the document has changed; nothing was written.
             InvalidValueError: A value doesn't fit its field; nothing was sent.
-            InvalidDocumentIdError: The id is not legal; nothing was sent.
+            InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         pending = self._sender.settings.writer.save(instance, parent, merge, if_unchanged)
         self._sender.commit([pending])
@@ -145,16 +145,16 @@ class Cendry(Reads, Snapshots, SyncOnly):
         """Write the whole instance, whose document must not exist yet.
 
         Args:
-            instance: The instance; without an id, it gets an automatic one.
-            parent: The document that holds the subcollection.
+            instance: The instance; without an id, it is assigned an automatic one.
+            parent: The parent document of the subcollection.
 
         Returns:
             The id.
 
         Raises:
-            DocumentAlreadyExistsError: There is such a document; nothing was written.
+            DocumentAlreadyExistsError: The document exists already; nothing was written.
             InvalidValueError: A value doesn't fit its field; nothing was sent.
-            InvalidDocumentIdError: The id is not legal; nothing was sent.
+            InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         pending = self._sender.settings.writer.create(instance, parent)
         self._sender.commit([pending])
@@ -204,21 +204,21 @@ class Cendry(Reads, Snapshots, SyncOnly):
     ) -> None:
         """Change some fields of a document that must exist, and `auto_now` fields; all others stay as they are.
 
-        An instance is brought up to date with the plain values; what the server computes is left to `refresh`.
+        An instance is updated with the plain values; for values that the server computes, call `refresh`.
 
         Args:
             target: An instance, a `Ref`, or a class.
             first: The changes; with a class, the id.
-            second: With a class, the changes: new values, transforms (`Increment(1)`) or `DELETE_FIELD` by field, which
-                is a descriptor, a declared name (dotted for nested ones) or a stored `FieldPath`. Without any, nothing
-                is sent.
-            fields: Instead of changes: the fields of the instance to write as they are.
-            parent: The document that holds the subcollection.
+            second: With a class, the changes: new values, transforms (`Increment(1)`) or `DELETE_FIELD` by field. A
+                field is a descriptor, a declared name (dotted for nested ones) or a stored `FieldPath`. Without any,
+                nothing is sent.
+            fields: Instead of changes: the fields of the instance to write with their current values.
+            parent: The parent document of the subcollection.
             if_unchanged: As in `save`.
 
         Raises:
             DocumentNotFoundError: There is no such document; nothing was written.
-            StaleDocumentError: `if_unchanged` was given, and the document has changed; nothing was written.
+            StaleDocumentError: `if_unchanged` was set, and the document has changed; nothing was written.
             UnknownFieldError: A name is not declared; nothing was sent.
             InvalidValueError: A value doesn't fit its field, or a required field would be removed; nothing was sent.
             CendryError: Two changes overlap; nothing was sent.
@@ -263,13 +263,13 @@ class Cendry(Reads, Snapshots, SyncOnly):
         Args:
             target: An instance, a `Ref`, or a class.
             document_id: With a class, the id.
-            parent: The document that holds the subcollection.
-            must_exist: Raise if there is no such document.
+            parent: The parent document of the subcollection.
+            must_exist: Whether to raise if there is no such document.
             if_unchanged: As in `save`.
 
         Raises:
-            DocumentNotFoundError: `must_exist` was given, and there is no such document.
-            StaleDocumentError: `if_unchanged` was given, and the document has changed; it is still there.
+            DocumentNotFoundError: `must_exist` was set, and there is no such document.
+            StaleDocumentError: `if_unchanged` was set, and the document has changed; it was not deleted.
             CendryError: The instance has no id; nothing was sent.
         """
         writer = self._sender.settings.writer
@@ -279,8 +279,8 @@ class Cendry(Reads, Snapshots, SyncOnly):
         """Read the document of an instance again, into the instance.
 
         Args:
-            instance: The instance; it is left as it was if anything goes wrong.
-            parent: The document that holds the subcollection.
+            instance: The instance; it is left unchanged on any error.
+            parent: The parent document of the subcollection.
 
         Raises:
             DocumentNotFoundError: The document doesn't exist any more.
@@ -298,13 +298,13 @@ class Cendry(Reads, Snapshots, SyncOnly):
     def get_or_create(
         self, model: type[M], document_id: str, /, defaults: Changes | None = None, *, parent: Located | None = None
     ) -> tuple[M, bool]:
-        """The document, created from `defaults` if there is none; atomic: of several callers, one creates it.
+        """Return the document, or create it from `defaults`; atomic: of several callers, one creates it.
 
         Args:
             model: The class.
             document_id: The id.
-            defaults: Values of a new document by top-level field.
-            parent: The document that holds the subcollection.
+            defaults: The values of a new document by top-level field.
+            parent: The parent document of the subcollection.
 
         Returns:
             The instance, and whether it was created.
@@ -337,22 +337,22 @@ class Cendry(Reads, Snapshots, SyncOnly):
         create_defaults: Changes | None = None,
         parent: Located | None = None,
     ) -> tuple[M, bool]:
-        """The document, updated with `defaults`, or created if there is none; in a transaction of up to 5 attempts.
+        """Update the document with `defaults`, or create it, in a transaction of up to 5 attempts.
 
         Args:
             model: The class.
             document_id: The id.
             defaults: Changes as in `update`; without `create_defaults`, the values of a new document as well.
-            create_defaults: Values of a new document by top-level field, instead of `defaults`.
-            parent: The document that holds the subcollection.
+            create_defaults: The values of a new document by top-level field, instead of `defaults`.
+            parent: The parent document of the subcollection.
 
         Returns:
-            The instance, and whether it was created. What the server computes is left to `refresh`.
+            The instance, and whether it was created. For values that the server computes, call `refresh`.
 
         Raises:
             UnknownFieldError: A name is not declared.
             InvalidValueError: A value doesn't fit its field; nothing was written.
-            TransactionContentionError: Others kept changing the document; nothing was written.
+            TransactionContentionError: Other clients kept changing the document; nothing was written.
         """
 
         def put(txn: Transaction) -> tuple[M, bool]:
@@ -376,8 +376,8 @@ class Cendry(Reads, Snapshots, SyncOnly):
         """Save instances, all or none; at most 500.
 
         Args:
-            instances: The instances, in any iterable, of any models. Without any, nothing is sent.
-            parent: The document that holds the subcollection.
+            instances: An iterable of instances, of any models. Without any, nothing is sent.
+            parent: The parent document of the subcollection.
             merge: As in `save`.
 
         Returns:
@@ -419,13 +419,13 @@ class Cendry(Reads, Snapshots, SyncOnly):
         """Delete instances, or documents of a class by id, all or none; at most 500. Their subcollections stay.
 
         Args:
-            target: Instances and references in any iterable, or a class. Without any, nothing is sent.
+            target: An iterable of instances and references, or a class. Without any, nothing is sent.
             ids: With a class, the ids.
-            parent: The document that holds the subcollection.
-            must_exist: Raise, and delete none, if one doesn't exist.
+            parent: The parent document of the subcollection.
+            must_exist: Whether to raise, and delete none, if one doesn't exist.
 
         Raises:
-            DocumentNotFoundError: `must_exist` was given, and one doesn't exist; nothing was deleted.
+            DocumentNotFoundError: `must_exist` was set, and one doesn't exist; nothing was deleted.
             CendryError: There are more than 500, or an instance has no id; nothing was sent.
         """
         given = deleted(target, ids)
@@ -434,7 +434,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         self._sender.commit([delete(one, document_id, parent, must_exist, None) for one, document_id in given])
 
     def batch(self) -> Batch:
-        """A queue for up to 500 writes that are committed together, all or none.
+        """Create a batch: up to 500 writes that are committed together, all or none.
 
         Returns:
             The batch; in a `with`, it commits at the end of the block, and discards everything if that raises.
@@ -455,17 +455,17 @@ class Cendry(Reads, Snapshots, SyncOnly):
         max_attempts: int = 5,
         read_only: bool = False,
     ) -> Any:
-        """Reads, then writes, that take effect together or not at all.
+        """Run a transaction: reads, then writes, that take effect together or not at all.
 
         Args:
             function: Called with the transaction, again for each attempt, so it must have no other effects. Without
                 it, the result is a context manager for a single attempt.
-            max_attempts: How often it is tried when others hold or change the same documents. Between attempts there
-                are random pauses that grow up to 4 seconds.
-            read_only: Whether it only reads, all of it at one moment and without locks.
+            max_attempts: The maximum number of attempts when other clients lock or change the same documents. Between
+                attempts there are random pauses that grow up to 4 seconds.
+            read_only: Whether it only reads, at a single point in time and without locks.
 
         Returns:
-            What `function` returned in the attempt that was committed; without it, a `with` target.
+            The result of `function` in the committed attempt; without it, a context manager for `with`.
 
         Raises:
             TransactionContentionError: All attempts were aborted; nothing was written.

@@ -1,5 +1,5 @@
 # Generated from aio/reads.py by tools/twins.py; do not edit.
-"""What contexts and transactions both read: documents by id, and queries."""
+"""Reads that contexts and transactions share: documents by id, and queries."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Reads:
     @overload
     def get(self, model: type[M], document_id: str, /, *, parent: Located | None = None) -> M: ...
     def get(self, target: Any, document_id: str | None = None, /, *, parent: Located | None = None) -> Any:
-        """The document of this class and id, or of a `Ref`.
+        """Return the document of this class and id, or of a `Ref`.
 
         Args:
-            target: The class, or a `Ref` that stands for all three.
+            target: The class, or a `Ref` instead of all three.
             document_id: The id.
-            parent: The document that holds the subcollection.
+            parent: The parent document of the subcollection.
 
         Returns:
             A new instance.
@@ -44,7 +44,7 @@ class Reads:
         Raises:
             DocumentNotFoundError: There is no such document.
             DecodeError: It doesn't fit the class.
-            InvalidDocumentIdError: The id is not legal; nothing was sent.
+            InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         model, path, _ = locate(target, document_id, parent)
         [result] = self._sender.get(GetPlan((path,)))
@@ -57,36 +57,38 @@ class Reads:
     @overload
     def find(self, model: type[M], document_id: str, /, *, parent: Located | None = None) -> M | None: ...
     def find(self, target: Any, document_id: str | None = None, /, *, parent: Located | None = None) -> Any:
-        """The document of this class and id, or of a `Ref`; `None` if there is none.
+        """Return the document of this class and id, or of a `Ref`; `None` if there is none.
 
         Args:
-            target: The class, or a `Ref` that stands for all three.
+            target: The class, or a `Ref` instead of all three.
             document_id: The id.
-            parent: The document that holds the subcollection.
+            parent: The parent document of the subcollection.
 
         Raises:
             DecodeError: It doesn't fit the class.
-            InvalidDocumentIdError: The id is not legal; nothing was sent.
+            InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         model, path, _ = locate(target, document_id, parent)
         [result] = self._sender.get(GetPlan((path,)))
         return reader(codec_for(model, self._sender.registry))(result) if result.exists else None
 
-    def get_many(self, model: type[M], ids: Iterable[str | Ref[M]], /, *, parent: Located | None = None) -> list[M]:
-        """Documents by id, in one request.
+    def get_many(
+        self, model: type[M], ids: Iterable[str | Ref[M]], /, *, parent: Located | None = None
+    ) -> list[M]:
+        """Return documents by id, in one request.
 
         Args:
             model: The class.
-            ids: The ids, or references, in any iterable; an id that comes twice gives two instances.
-            parent: The document that holds the subcollection.
+            ids: An iterable of ids or references; an id that occurs twice yields two instances.
+            parent: The parent document of the subcollection.
 
         Returns:
             The instances, in the order of the ids. Without ids, nothing is sent.
 
         Raises:
-            DocumentNotFoundError: Some do not exist; `candidates` names all of these.
+            DocumentNotFoundError: Some do not exist; `candidates` lists them all.
             DecodeError: One doesn't fit the class.
-            InvalidDocumentIdError: An id is not legal; nothing was sent.
+            InvalidDocumentIdError: An id is not valid; nothing was sent.
         """
         paths = paths_of(model, ids, parent)
         if not paths:
@@ -104,15 +106,15 @@ class Reads:
     @overload
     def exists(self, model: type[Model], document_id: str, /, *, parent: Located | None = None) -> bool: ...
     def exists(self, target: Any, document_id: str | None = None, /, *, parent: Located | None = None) -> bool:
-        """Whether there is a document of this class and id; its fields do not travel.
+        """Return whether there is a document of this class and id; its fields are not transferred.
 
         Args:
-            target: The class, or a `Ref` that stands for all three.
+            target: The class, or a `Ref` instead of all three.
             document_id: The id.
-            parent: The document that holds the subcollection.
+            parent: The parent document of the subcollection.
 
         Raises:
-            InvalidDocumentIdError: The id is not legal; nothing was sent.
+            InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         _, path, _ = locate(target, document_id, parent)
         [result] = self._sender.get(GetPlan((path,), projection=()))
@@ -146,12 +148,12 @@ class Reads:
         on_error: Callable[[DecodeError], object] | None = None,
         **options: Any,
     ) -> Query[Any]:
-        """A query on a collection, bound to this context; nothing is sent before it is run.
+        """Create a query on a collection, bound to this context; nothing is sent before it runs.
 
         Args:
             target: The class of the documents, or a query that was built elsewhere, for either twin.
             filters: Filters that must all hold.
-            on_error: Takes the `DecodeError` of each document that doesn't fit; else it is raised.
+            on_error: Called with the `DecodeError` of each document that doesn't fit; without it, the error is raised.
             options: As in `Query`: `order_by`, `limit`, `offset`, `start_at`, `start_after`, `end_at`,
                 `end_before`, `parent`.
 
@@ -176,20 +178,20 @@ class Reads:
         parent: Located | None = None,
         on_error: Callable[[DecodeError], object] | None = None,
     ) -> Query[M]:
-        """A query on all collections of this name, wherever they are (a collection group).
+        """Create a query on all collections of this name, at any depth (a collection group).
 
         Args:
             model: The class of the documents.
             filters: Filters that must all hold. Ids are full paths here: `City.id == "countries/us/cities/SF"`.
             order_by: As in `Query`, like the others.
-            limit: The most documents to give.
-            offset: How many documents to leave out.
+            limit: The maximum number of documents.
+            offset: How many documents to skip.
             start_at: Where to begin.
-            start_after: Where to begin, that place left out.
+            start_after: Where to begin, exclusive.
             end_at: Where to end.
-            end_before: Where to end, that place left out.
-            parent: A document; then only collections below it are meant.
-            on_error: Takes the `DecodeError` of each document that doesn't fit; else it is raised.
+            end_before: Where to end, exclusive.
+            parent: A document; only collections below it are queried then.
+            on_error: Called with the `DecodeError` of each document that doesn't fit; without it, the error is raised.
 
         Raises:
             TypeError: An argument is of the wrong kind.
@@ -214,5 +216,7 @@ class Reads:
         if not is_query(target):
             return Query(target, *filters, **options)
         if filters or options:
-            raise TypeError("select(query) takes no other arguments; use query.filter(...) and its other builders.")
+            raise TypeError(
+                "select(query) takes no other arguments; use query.filter(...) and its other builders."
+            )
         return cast("Query[Any]", rebuilt(Query, target))

@@ -1,5 +1,5 @@
 # Generated from aio/sender.py by tools/twins.py; do not edit.
-"""The one place where contexts, transactions and queries call their backend."""
+"""The sender, through which contexts, transactions and queries call their backend."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OUTSIDE: Final = nullcontext()
 
 
 class Sender(Listening):
-    """Sends plans and writes; with a transaction, reads inside that."""
+    """Sends plans and writes; with a transaction, reads inside it."""
 
     __slots__ = ("_reading", "holder", "settings", "transaction")
 
@@ -73,16 +73,16 @@ class Sender(Listening):
             raise
 
     def aggregate(self, plan: AggregationPlan) -> tuple[int | float | None, ...]:
-        """Figures over a query, one for each aggregation of the plan."""
+        """The results of the plan's aggregations over a query."""
         backend = self.holder.backend()
         with self._reading as handle:
             return backend.aggregate(plan, options=self.settings.options, transaction=handle)
 
     def commit(self, pending: list[Pending], transaction: Any = None) -> None:
-        """Send writes and bring their instances up to date.
+        """Send writes and update their instances.
 
-        An id that was made for a write is taken back when the database refused it, and kept when the outcome is
-        unknown, so that a retry makes no second document.
+        An id that was generated for a write is removed if the database rejected the write, and kept if the outcome is
+        unknown, so that a retry does not create a second document.
         """
         if not pending and transaction is None:
             return
@@ -112,7 +112,7 @@ class Sender(Listening):
         return Sender(self.holder, self.settings, transaction)
 
     def close(self) -> None:
-        """Close what the context opened."""
+        """Close everything that the context opened."""
         self.close_listeners()
         backend = self.holder.release()
         if backend is not None:

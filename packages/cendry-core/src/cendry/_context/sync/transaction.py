@@ -1,7 +1,7 @@
 # Generated from aio/transaction.py by tools/twins.py; do not edit.
 """Transactions: reads, then writes, that take effect together or not at all; retried on contention."""
 
-# Its functions are the transaction's own, kept out of the names that users see on one.
+# Its functions belong to the transaction, but are kept off the class to keep its public names clean.
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ R = TypeVar("R")
 class Transaction(Reads, TransactionQueue):
     """One attempt at a transaction: reads first, then writes, which are committed together at its end.
 
-    Made by `ctx.transaction()`. Queries made by `select` run inside it, and end with it.
+    Created by `ctx.transaction()`. Queries made by `select` run inside it, and end with it.
     """
 
     __slots__ = ("_pending", "_state", "_writer")
@@ -60,11 +60,13 @@ class Scope(SyncOnly):
             _abandon(self._sender, self._transaction)
 
 
-def run(sender: Sender, function: Callable[[Transaction], R], max_attempts: int, read_only: bool) -> R:
+def run(
+    sender: Sender, function: Callable[[Transaction], R], max_attempts: int, read_only: bool
+) -> R:
     """Run a function in a transaction until it is committed, or `max_attempts` were aborted.
 
     Raises:
-        TransactionContentionError: All attempts were aborted; the last one's error is the cause.
+        TransactionContentionError: All attempts were aborted; the error of the last one is the cause.
     """
     check_attempts(function, max_attempts)
     retry_of: Any = None
@@ -80,7 +82,9 @@ def run(sender: Sender, function: Callable[[Transaction], R], max_attempts: int,
     raise AssertionError("the last attempt returns or raises")  # pragma: no cover - it can't be reached
 
 
-def _attempt(sender: Sender, transaction: Transaction, function: Callable[[Transaction], R]) -> R:
+def _attempt(
+    sender: Sender, transaction: Transaction, function: Callable[[Transaction], R]
+) -> R:
     try:
         result = function(transaction)
         check_plain(result)
@@ -102,7 +106,7 @@ def _begin(sender: Sender, read_only: bool, retry_of: Any = None) -> Transaction
 def _finish(sender: Sender, transaction: Transaction) -> None:
     state = transaction._state
     if state.aborted:
-        # The user's function caught the error of a read and went on with what it had.
+        # The user's function caught the error of a read and continued without its result.
         _abandon(sender, transaction)
         raise TransactionContentionError
     state.end()
@@ -123,5 +127,5 @@ def _rollback(sender: Sender, state: TransactionState) -> None:
     try:
         sender.rollback(state.handle)
     except Exception:  # noqa: S110
-        # The reason to roll back is on its way to the user, and the database ends idle transactions by itself.
+        # The original error is propagating to the caller, and the database ends idle transactions by itself.
         pass

@@ -1,4 +1,4 @@
-"""What a query gives: documents or rows, one by one as they arrive, or pages, each of which is a query of its own."""
+"""Results of a query: documents or rows, one by one as they arrive, or pages, each of which is a separate query."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ T = TypeVar("T")
 
 
 class AsyncDocuments(AsyncIterator[T], Generic[T]):
-    """What a query gives, one by one as it arrives.
+    """The results of a query, one by one as they arrive.
 
-    A document that doesn't fit its model raises a `DecodeError` for that document; `anext()` goes on with the one
-    after it. With a handler, the error goes there, and the iteration goes on by itself.
+    A document that doesn't fit its model raises a `DecodeError` for that document; `anext()` continues with the next
+    one. With a handler, the error is passed to it, and the iteration continues.
     """
 
     __slots__ = ("_on_error", "_read", "_results")
@@ -42,14 +42,14 @@ class AsyncDocuments(AsyncIterator[T], Generic[T]):
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """Stop the stream and release what it holds."""
+        """Stop the stream and release its resources."""
         close = getattr(self._results, "aclose", None)
         if close is not None:
             await close()
 
 
 class AsyncRows(Generic[T]):
-    """The rows of a projection: iterate over them, or take them as a list. Each time, the query runs anew."""
+    """The rows of a projection: iterate over them, or get them as a list. The query runs each time."""
 
     __slots__ = ("_on_error", "_open", "_read")
 

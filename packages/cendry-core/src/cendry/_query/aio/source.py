@@ -1,4 +1,4 @@
-"""What a query needs of the context or transaction that runs it, and the stream of its results."""
+"""The part of a context or transaction that queries need to run, and the stream of results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...plan import AggregationPlan, QueryPlan
 
 
 class AsyncSource(Protocol):
-    """What an `AsyncQuery` needs of the context or transaction that it is bound to."""
+    """The part of a context or transaction that an `AsyncQuery` needs to run."""
 
     @property
     def registry(self) -> TypeRegistry:
@@ -27,12 +27,12 @@ class AsyncSource(Protocol):
         ...
 
     async def aggregate(self, plan: AggregationPlan) -> tuple[int | float | None, ...]:
-        """Figures over a query, one for each aggregation of the plan."""
+        """The results of the plan's aggregations over a query."""
         ...
 
 
 def in_order(source: AsyncSource, plan: QueryPlan, backwards: bool) -> AsyncIterator[StoredDocument]:
-    """The results of a query as they arrive; those that come last one first, reversed."""
+    """The results of a query as they arrive; if the plan runs backwards, reversed."""
     stream = source.stream(plan)
     return _reversed(stream) if backwards else stream
 

@@ -1,5 +1,5 @@
 # Generated from aio/documents.py by tools/twins.py; do not edit.
-"""What a query gives: documents or rows, one by one as they arrive, or pages, each of which is a query of its own."""
+"""Results of a query: documents or rows, one by one as they arrive, or pages, each of which is a separate query."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 
 class Documents(Iterator[T], Generic[T]):
-    """What a query gives, one by one as it arrives.
+    """The results of a query, one by one as they arrive.
 
-    A document that doesn't fit its model raises a `DecodeError` for that document; `next()` goes on with the one
-    after it. With a handler, the error goes there, and the iteration goes on by itself.
+    A document that doesn't fit its model raises a `DecodeError` for that document; `next()` continues with the next
+    one. With a handler, the error is passed to it, and the iteration continues.
     """
 
     __slots__ = ("_on_error", "_read", "_results")
@@ -43,14 +43,14 @@ class Documents(Iterator[T], Generic[T]):
         raise StopIteration
 
     def close(self) -> None:
-        """Stop the stream and release what it holds."""
+        """Stop the stream and release its resources."""
         close = getattr(self._results, "close", None)
         if close is not None:
             close()
 
 
 class Rows(Generic[T]):
-    """The rows of a projection: iterate over them, or take them as a list. Each time, the query runs anew."""
+    """The rows of a projection: iterate over them, or get them as a list. The query runs each time."""
 
     __slots__ = ("_on_error", "_open", "_read")
 

@@ -29,16 +29,16 @@ class Query(ListenableQuery[M_co]):
         model: The class of the documents.
         filters: Filters that must all hold.
         order_by: One order or several; a bare field means ascending.
-        limit: The most documents to give, from the first.
-        limit_to_last: The most documents to give, from the last; not together with `limit`.
-        offset: How many documents to leave out; Firestore reads and bills them all the same.
+        limit: The maximum number of documents, from the first.
+        limit_to_last: The maximum number of documents, from the last; not together with `limit`.
+        offset: How many documents to skip; Firestore reads and bills them all the same.
         start_at: Where to begin: a dict of field values, or an instance.
-        start_after: Where to begin, that place left out.
+        start_after: Where to begin, exclusive.
         end_at: Where to end.
-        end_before: Where to end, that place left out.
-        parent: The document that holds the subcollection.
-        group: Whether all collections of this name are meant.
-        read_time: The moment to read at, within the last hour.
+        end_before: Where to end, exclusive.
+        parent: The parent document of the subcollection.
+        group: Whether to query all collections of this name.
+        read_time: The point in time to read at, within the last hour.
 
     Raises:
         CendryError: The arguments contradict each other.
@@ -54,12 +54,13 @@ class Query(ListenableQuery[M_co]):
         return Documents(in_order(source, query.plan, query.backwards), reader(query.codec), self._on_error)
 
     if not TYPE_CHECKING:
-
         def __aiter__(self):
-            raise TypeError("A Query runs in sync code: iterate over it with 'for', or select from an AsyncCendry.")
+            raise TypeError(
+                "A Query runs in sync code: iterate over it with 'for', or select from an AsyncCendry."
+            )
 
     def to_list(self) -> list[M_co]:
-        """All documents, in memory at once.
+        """Return all documents, in memory at once.
 
         Raises:
             DecodeError: A document doesn't fit the model, and there is no `on_error` handler.
@@ -70,7 +71,7 @@ class Query(ListenableQuery[M_co]):
         return read_all(results[::-1] if query.backwards else results, reader(query.codec), self._on_error)
 
     def first(self) -> M_co | None:
-        """The first document, or `None` if there is none."""
+        """Return the first document, or `None` if there is none."""
         source: Source = self._bound()
         query = compiled(self._spec, source.registry)
         read: Read[M_co] = reader(query.codec)
@@ -79,10 +80,10 @@ class Query(ListenableQuery[M_co]):
         return read(results[-1 if query.backwards else 0]) if results else None
 
     def last(self) -> M_co | None:
-        """The last document, or `None` if there is none.
+        """Return the last document, or `None` if there is none.
 
-        It is asked for in the opposite order; see `limit_to_last`. With a limit from the first or an offset, all
-        documents are read; else one.
+        The query runs in reverse order; see `limit_to_last`. With a limit from the first or an offset, all documents
+        are read; otherwise one.
         """
         source: Source = self._bound()
         spec = self._spec
@@ -93,7 +94,7 @@ class Query(ListenableQuery[M_co]):
         return read(results[-1]) if results else None
 
     def one(self) -> M_co:
-        """The only document.
+        """Return the only document.
 
         Raises:
             DocumentNotFoundError: There is none.
@@ -105,7 +106,7 @@ class Query(ListenableQuery[M_co]):
         return found
 
     def one_or_none(self) -> M_co | None:
-        """The only document, or `None` if there is none.
+        """Return the only document, or `None` if there is none.
 
         Raises:
             MultipleResultsError: There are several.
@@ -119,23 +120,23 @@ class Query(ListenableQuery[M_co]):
         return read(results[0]) if results else None
 
     def exists(self) -> bool:
-        """Whether any document matches; no fields travel."""
+        """Return whether any document matches; no fields are transferred."""
         source: Source = self._bound()
         return bool(source.run(replace(compiled(self._spec, source.registry).limited(1), projection=())))
 
     def count(self) -> int:
-        """How many documents match, counted by the database; `limit` and cursors count too."""
+        """Return the number of matching documents, counted by the database; `limit` and cursors apply."""
         source: Source = self._bound()
         plan = AggregationPlan(compiled(self._spec, source.registry).plan, (Aggregation("count"),))
         [count] = source.aggregate(plan)
         return cast("int", count)
 
     def ids(self) -> list[str]:
-        """The ids of all documents, in the order of the query; no fields travel.
+        """Return the ids of all documents, in the order of the query; no fields are transferred.
 
         Returns:
-            The ids; of a collection group, the full paths, since one id can stand under many parents. Filters on
-            `City.id` take either back.
+            The ids; of a collection group, the full paths, since one id can exist under many parents. Filters
+            on `City.id` accept either.
         """
         source: Source = self._bound()
         query = compiled(self._spec, source.registry)
@@ -145,14 +146,14 @@ class Query(ListenableQuery[M_co]):
         return paths[::-1] if query.backwards else paths
 
     def paginate(self, page_size: int) -> Iterator[list[M_co]]:
-        """The documents in lists of `page_size`; the last may be shorter. Each page is a query of its own.
+        """Return the documents in lists of `page_size`; the last may be shorter. Each page is a separate query.
 
         Args:
-            page_size: How many documents a page holds, 1 or more.
+            page_size: The number of documents on a page, 1 or more.
 
         Returns:
-            An iterator of lists; each goes on after the last document of the one before, so that documents which
-            come and go in between neither shift nor repeat others. It keeps the query's limit.
+            An iterator of lists; each continues after the last document of the previous one, so that documents added
+            or removed in between neither shift nor repeat others. It respects the query's limit.
 
         Raises:
             ValueError: `page_size` is less than 1.
@@ -162,14 +163,15 @@ class Query(ListenableQuery[M_co]):
         return Pages(source, paging)
 
     def project(self, *fields: FieldKey) -> Rows[dict[str, Any]]:
-        """Some fields of each document; only those travel.
+        """Return some fields of each document; only those are transferred.
 
         Args:
             fields: Fields, as descriptors, declared names (dotted for nested ones) or stored paths.
 
         Returns:
-            An iterable of dicts by Python name (`"mayor.name"` for nested ones), with `id`; values converted. What is
-            absent reads as its default; inside a map that may be `None`, as `None`, since the two can't be told apart.
+            An iterable of dicts by Python name (`"mayor.name"` for nested ones), with `id`; values converted. An
+            absent field is read as its default; inside a map that may be `None`, as `None`, since the two can't be
+            distinguished.
 
         Raises:
             UnknownFieldError: A name is not declared.

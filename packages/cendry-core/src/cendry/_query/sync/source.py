@@ -1,5 +1,5 @@
 # Generated from aio/source.py by tools/twins.py; do not edit.
-"""What a query needs of the context or transaction that runs it, and the stream of its results."""
+"""The part of a context or transaction that queries need to run, and the stream of results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...plan import AggregationPlan, QueryPlan
 
 
 class Source(Protocol):
-    """What a `Query` needs of the context or transaction that it is bound to."""
+    """The part of a context or transaction that a `Query` needs to run."""
 
     @property
     def registry(self) -> TypeRegistry:
@@ -28,12 +28,12 @@ class Source(Protocol):
         ...
 
     def aggregate(self, plan: AggregationPlan) -> tuple[int | float | None, ...]:
-        """Figures over a query, one for each aggregation of the plan."""
+        """The results of the plan's aggregations over a query."""
         ...
 
 
 def in_order(source: Source, plan: QueryPlan, backwards: bool) -> Iterator[StoredDocument]:
-    """The results of a query as they arrive; those that come last one first, reversed."""
+    """The results of a query as they arrive; if the plan runs backwards, reversed."""
     stream = source.stream(plan)
     return _reversed(stream) if backwards else stream
 
