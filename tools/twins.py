@@ -98,7 +98,7 @@ SENTENCES: Final = {
         "aborted\n    at its next read or its commit instead, and contexts try it again."
     ),
     "later one, in the event loop that runs now.": "later one, from a thread of the store's own.",
-    "Whether all were told in time.": """Whether all were told in time.
+    "Whether all were notified in time.": """Whether all were notified in time.
 
         Raises:
             RuntimeError: A listener's callback asks for it, and would wait for itself.""",

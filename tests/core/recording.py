@@ -127,6 +127,64 @@ class Listening:
             self.handle.close()
 
 
+class AsyncRecordingBackend(Record, AsyncMemoryBackend):
+    """The async twin. What it gets comes in another order than it was asked for, as Firestore's answers may."""
+
+    async def get(
+        self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> AsyncIterator[DocumentResult]:
+        self.record("get", plan, options)
+        for result in reversed([result async for result in super().get(plan, transaction=transaction)]):
+            yield self.shown(result)
+
+    async def run(
+        self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> AsyncIterator[DocumentResult]:
+        self.record("run", plan, options)
+        async for result in super().run(plan, transaction=transaction):
+            yield self.shown(result)
+
+    async def aggregate(
+        self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> Figures:
+        self.record("aggregate", plan, options)
+        return await super().aggregate(plan, transaction=transaction)
+
+    async def commit(
+        self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
+    ) -> CommitResult:
+        self.record("commit", tuple(writes), options)
+        return self.committed(await super().commit(writes, transaction=transaction))
+
+    async def begin(
+        self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
+    ) -> Any:
+        self.record("begin", read_only, options)
+        self.transactions.append((await super().begin(read_only=read_only), retry_of))
+        return self.transactions[-1][0]
+
+    async def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
+        self.record("rollback", transaction, options)
+        await super().rollback(transaction)
+
+    # sync: def listen(
+    # sync:     self,
+    # sync:     plan: QueryPlan | GetPlan,
+    # sync:     on_snapshot: Callable[[SnapshotResult], None],
+    # sync:     on_error: Callable[[BaseException], None],
+    # sync: ) -> ListenHandle:
+    # sync:     self.record("listen", plan)
+    # sync:     listening = Listening(self, on_snapshot, on_error)
+    # sync:     self.listening.append(listening)
+    # sync:     listening.handle = super().listen(plan, listening.take, on_error)
+    # sync:     self.drain()
+    # sync:     return listening
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+# Generated from AsyncRecordingBackend by tools/twins.py; do not edit.
 class RecordingBackend(Record, MemoryBackend):
     """The sync twin. What it gets comes in another order than it was asked for, as Firestore's answers may."""
 
@@ -134,13 +192,15 @@ class RecordingBackend(Record, MemoryBackend):
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> Iterator[DocumentResult]:
         self.record("get", plan, options)
-        yield from map(self.shown, reversed(list(super().get(plan, transaction=transaction))))
+        for result in reversed(list(super().get(plan, transaction=transaction))):
+            yield self.shown(result)
 
     def run(
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> Iterator[DocumentResult]:
         self.record("run", plan, options)
-        yield from map(self.shown, super().run(plan, transaction=transaction))
+        for result in super().run(plan, transaction=transaction):
+            yield self.shown(result)
 
     def aggregate(
         self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
@@ -180,45 +240,4 @@ class RecordingBackend(Record, MemoryBackend):
         self.closed += 1
 
 
-class AsyncRecordingBackend(Record, AsyncMemoryBackend):
-    """The async twin."""
-
-    async def get(
-        self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> AsyncIterator[DocumentResult]:
-        self.record("get", plan, options)
-        for result in reversed([result async for result in super().get(plan, transaction=transaction)]):
-            yield self.shown(result)
-
-    async def run(
-        self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> AsyncIterator[DocumentResult]:
-        self.record("run", plan, options)
-        async for result in super().run(plan, transaction=transaction):
-            yield self.shown(result)
-
-    async def aggregate(
-        self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> Figures:
-        self.record("aggregate", plan, options)
-        return await super().aggregate(plan, transaction=transaction)
-
-    async def commit(
-        self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
-    ) -> CommitResult:
-        self.record("commit", tuple(writes), options)
-        return self.committed(await super().commit(writes, transaction=transaction))
-
-    async def begin(
-        self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
-    ) -> Any:
-        self.record("begin", read_only, options)
-        self.transactions.append((await super().begin(read_only=read_only), retry_of))
-        return self.transactions[-1][0]
-
-    async def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
-        self.record("rollback", transaction, options)
-        await super().rollback(transaction)
-
-    async def close(self) -> None:
-        self.closed += 1
+# End of what is generated.

@@ -55,7 +55,7 @@ async def test_both_twins_can_have_one_store() -> None:
 @pytest.mark.parametrize("kind", [MemoryBackend, AsyncMemoryBackend])
 @pytest.mark.parametrize("option", [{"path": "x.db"}, {"strict_indexes": None}, {"clock": ManualClock()}])
 def test_a_store_is_given_alone(kind: Any, option: Any) -> None:
-    with pytest.raises(TypeError, match="give it alone"):
+    with pytest.raises(TypeError, match="pass it alone"):
         kind(store=MemoryBackend().store, **option)
 
 

@@ -94,7 +94,7 @@ def test_an_absent_jar_is_told(bare: pytest.MonkeyPatch) -> None:
 
 def test_a_wrong_jar_is_told(bare: pytest.MonkeyPatch) -> None:
     bare.setenv(FIRESTORE.jar_variable, "/nowhere/emulator.jar")
-    with pytest.raises(EmulatorUnavailableError, match="'/nowhere/emulator.jar', which is no file"):
+    with pytest.raises(EmulatorUnavailableError, match="'/nowhere/emulator.jar', which is not a file"):
         find_jar()
 
 
@@ -168,7 +168,7 @@ def test_one_that_runs_is_used_and_left_alone(java: Callable[[str], None], bare:
 
 def test_a_program_that_ends_at_once_is_told_with_its_last_words(java: Callable[[str], None]) -> None:
     java("sys.exit('no such class')")
-    with pytest.raises(EmulatorUnavailableError, match="its last words: no such class"):
+    with pytest.raises(EmulatorUnavailableError, match="its last output: no such class"):
         start()
 
 
@@ -176,7 +176,7 @@ def test_a_program_that_says_nothing(java: Callable[[str], None], bare: pytest.M
     bare.setattr(emulator, "START_SECONDS", 0.5)
     java(STUBBORN + "time.sleep(60)")
     bare.setattr(emulator, "STOP_SECONDS", 0.2)
-    with pytest.raises(EmulatorUnavailableError, match=r"its last words: \(none\)"):
+    with pytest.raises(EmulatorUnavailableError, match=r"its last output: \(none\)"):
         start()
 
 
@@ -237,7 +237,7 @@ def test_all_are_told_of_an_absence_and_one_looked_for_it(bare: pytest.MonkeyPat
 def test_a_process_that_ended_while_it_started_one_is_told(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
     bare.setattr(sharing, "START_SECONDS", 0.1)
     (tmp_path / "claim").touch()
-    with pytest.raises(EmulatorUnavailableError, match="another process began to start it and said no more"):
+    with pytest.raises(EmulatorUnavailableError, match="another process began to start it and reported nothing since"):
         SharedEmulator(tmp_path, owned=False).host()
 
 

@@ -53,7 +53,7 @@ def test_the_next_calls_of_any_kind_fail(backend: MemoryBackend) -> None:
         lambda: backend.aggregate(AggregationPlan(QueryPlan("c"))),
         lambda: backend.begin(),
     ):
-        with pytest.raises(ServiceUnavailableError, match="ordered"):
+        with pytest.raises(ServiceUnavailableError, match="scheduled"):
             call()
     assert not issubclass(ServiceUnavailableError, CendryError)
     assert ask(backend) == []

@@ -148,7 +148,7 @@ class TestSharing:
     def test_one_file_is_open_once_in_a_process(self, file: Path) -> None:
         with opened(file) as backend:
             backend.commit([Set("c/a", {})])
-            with pytest.raises(StoreFileError, match="is open already"):
+            with pytest.raises(StoreFileError, match="is already open"):
                 MemoryBackend(file)
             backend.commit([Set("c/b", {})])
         with opened(file) as backend:
@@ -158,7 +158,7 @@ class TestSharing:
         with opened(file) as backend:
             backend.commit([Set("c/a", {})])
             said = subprocess.run(python(SECOND, file), env=environment(), capture_output=True, text=True, check=True)
-            assert "is open already, in this process or another one" in said.stdout
+            assert "is already open, in this process or another one" in said.stdout
         said = subprocess.run(python(SECOND, file), env=environment(), capture_output=True, text=True, check=True)
         assert said.stdout == ""
 
@@ -234,17 +234,17 @@ class TestFilesThatArentOurs:
 
     def test_another_kind_of_file(self, file: Path) -> None:
         file.write_text("Dear diary, " * 100)
-        self.refused(file, "no file of cendry-memory")
+        self.refused(file, "not a file of cendry-memory")
 
     def test_another_programs_database(self, file: Path) -> None:
         with contextlib.closing(sqlite3.connect(file)) as connection:
             connection.execute("CREATE TABLE documents (path TEXT)")
-        self.refused(file, "no file of cendry-memory")
+        self.refused(file, "not a file of cendry-memory")
 
     def test_a_database_without_tables(self, file: Path) -> None:
         with contextlib.closing(sqlite3.connect(file)) as connection:
             connection.execute("PRAGMA user_version = 1")
-        self.refused(file, "no file of cendry-memory")
+        self.refused(file, "not a file of cendry-memory")
 
     def test_a_later_format(self, kept: Path) -> None:
         with contextlib.closing(sqlite3.connect(kept)) as connection:

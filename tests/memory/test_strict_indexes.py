@@ -226,7 +226,7 @@ def test_definitions_are_read_from_a_file(tmp_path: Path) -> None:
     file.write_text(json.dumps({"indexes": [AB]}))
     assert list(MemoryBackend(strict_indexes=file).run(query(eq("a"), "b"))) == []
     file.write_text("[]")
-    with pytest.raises(ValueError, match="no JSON object"):
+    with pytest.raises(ValueError, match="not hold a JSON object"):
         MemoryBackend(strict_indexes=str(file))
 
 

@@ -207,7 +207,7 @@ class TestHandles:
 
     def test_foreign_handles_are_refused(self, filled: MemoryBackend) -> None:
         for handle in (b"zz", MemoryBackend().begin()):
-            with pytest.raises(InvalidRequestError, match="no transaction of this database"):
+            with pytest.raises(InvalidRequestError, match="not a transaction of this database"):
                 filled.commit([], transaction=handle)
-            with pytest.raises(InvalidRequestError, match="no transaction of this database"):
+            with pytest.raises(InvalidRequestError, match="not a transaction of this database"):
                 filled.rollback(handle)

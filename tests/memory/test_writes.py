@@ -177,7 +177,7 @@ class TestSet:
 
     @pytest.mark.parametrize("value", [2**63, -(2**63) - 1])
     def test_integers_have_64_bits(self, backend: MemoryBackend, value: int) -> None:
-        with pytest.raises(ValueError, match="64 bits"):
+        with pytest.raises(ValueError, match="64-bit"):
             backend.commit([Set("c/a", {"x": value})])
 
     @pytest.mark.parametrize(

@@ -34,10 +34,10 @@ def required_fields(plan: AggregationPlan) -> tuple[FieldPath, ...]:
         if aggregation.up_to is not None and aggregation.up_to < 0:
             raise InvalidRequestError(f"count can't stop at {aggregation.up_to}.")
         if aggregation.path == DOCUMENT_ID:
-            raise InvalidRequestError(f"{aggregation.function} can't be computed of the document id.")
+            raise InvalidRequestError(f"{aggregation.function} can't be computed from the document id.")
     fields = tuple(aggregation.path for aggregation in aggregations if aggregation.path is not None)
     if fields and plan.query.projection is not None:
-        raise InvalidRequestError("a sum or average can't be computed of a query with a projection.")
+        raise InvalidRequestError("a sum or average can't be computed over a query with a projection.")
     return fields
 
 

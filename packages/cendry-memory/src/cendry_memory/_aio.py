@@ -121,13 +121,13 @@ class AsyncMemoryBackend:
         # sync: return self._store.listen(plan, on_snapshot, on_error)
 
     async def drain(self, timeout: float | None = None) -> bool:
-        """Wait until listeners were told of everything that was committed before.
+        """Wait until listeners were notified of every earlier commit.
 
         Args:
             timeout: The most seconds to wait; `None` to wait as long as it takes.
 
         Returns:
-            Whether all were told in time.
+            Whether all were notified in time.
         """
         return await drained(self._store, timeout)  # sync: return self._store.drain(timeout)
 

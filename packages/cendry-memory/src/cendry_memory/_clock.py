@@ -16,7 +16,7 @@ def system_clock() -> datetime:
 
 
 class ManualClock:
-    """A clock that tests hold: it stands still until it is told to go on.
+    """A clock that tests control: it stands still until a test moves it.
 
     It fits `MemoryBackend(clock=...)` and `Cendry(clock=...)` alike. A store still gives every commit a time of its
     own: what is committed while the clock stands gets the microseconds after.

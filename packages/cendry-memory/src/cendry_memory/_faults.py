@@ -15,7 +15,7 @@ _READS: Final = frozenset({"get", "run", "aggregate"})
 class ServiceUnavailableError(ConnectionError):
     """The database could not be reached, or its answer got lost, because a test ordered it.
 
-    It is no `CendryError`: nobody can tell from it whether a commit was done.
+    It is not a `CendryError`: it does not reveal whether a commit was applied.
     """
 
 
@@ -94,7 +94,7 @@ class Faults:
             for number, calls in enumerate(self._unavailable):
                 if calls is None or call in calls:
                     del self._unavailable[number]
-                    raise ServiceUnavailableError(f"Unavailable, as ordered by a test: {call} was not done.")
+                    raise ServiceUnavailableError(f"Unavailable, as scheduled by a test: {call} was not done.")
             if call == "commit" and self._commits_to_abort:
                 self._commits_to_abort -= 1
                 raise TransactionContentionError
@@ -112,4 +112,4 @@ class Faults:
     @staticmethod
     def lost() -> ServiceUnavailableError:
         """The error of a commit whose answer got lost."""
-        return ServiceUnavailableError("Unavailable, as ordered by a test: whether the commit was done is unknown.")
+        return ServiceUnavailableError("Unavailable, as scheduled by a test: whether the commit was done is unknown.")

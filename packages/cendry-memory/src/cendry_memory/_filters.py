@@ -46,11 +46,11 @@ class Leaf:
 
     Attributes:
         segments: The field, or `NAME`.
-        op: The operator, `== null` and its like already told as unary ones.
+        op: The operator, `== null` and its like already given as unary ones.
         kind: Whether the value, the elements of an array, or the name is looked at.
         ranges: Sorted, and apart from each other.
         is_inequality: Whether Firestore sorts by the field as well.
-        atoms: What tells conditions apart where Firestore counts them; one for each value of `in`.
+        atoms: What distinguishes conditions where Firestore counts them; one for each value of `in`.
     """
 
     __slots__ = ("atoms", "is_inequality", "kind", "op", "path", "ranges", "segments")
@@ -70,7 +70,7 @@ class Leaf:
             self.kind = "element"
         values = _listed(op, value) if op in _MAX_VALUES else [value]
         if op in _UNARY and self.kind == "name":
-            raise InvalidRequestError(f"{op} can't be asked of the document id.")
+            raise InvalidRequestError(f"{op} can't be used on the document id.")
         keys = [] if op in _UNARY else [self._key(each) for each in values]
         self.ranges = _ranges(op, keys, b"" if self.kind == "name" else _AFTER_NULL)
         self.is_inequality = is_inequality(op, value)
@@ -80,7 +80,7 @@ class Leaf:
     def _key(self, value: Any) -> bytes:
         if self.kind == "name":
             if self.op in ("array-contains", "array-contains-any"):
-                raise InvalidRequestError(f"{self.op} can't be asked of the document id.")
+                raise InvalidRequestError(f"{self.op} can't be used on the document id.")
             return _name_key(value)
         value, size = taken_as_operand(value)
         if size > MAX_OPERAND_BYTES:
@@ -156,7 +156,7 @@ def _listed(op: Operator, values: Any) -> list[Any]:
 
 
 def _identity(value: Any) -> Any:
-    """What a value is told apart by: 1 is not 1.0 where Firestore counts, though they match the same."""
+    """What distinguishes a value: 1 is not 1.0 where Firestore counts, though they match the same."""
     return repr(value) if kind_of(value) in (list, dict, float) else (kind_of(value), value)
 
 
@@ -254,14 +254,14 @@ def _check(tree: Node, leaves: list[Leaf]) -> None:
     if complements and complements[0].op == "not-in":
         others = any(leaf.op in _DISJUNCTIVE for leaf in leaves)
         if others or _has_or(tree):
-            raise InvalidRequestError("not-in can't stand with in, array-contains-any or OR in one query.")
+            raise InvalidRequestError("not-in can't be combined with in, array-contains-any or OR in one query.")
     fields = {leaf.segments for leaf in leaves if leaf.is_inequality}
     if len(fields) > MAX_INEQUALITY_FIELDS:
         raise InvalidRequestError(
             f"a query compares at most {MAX_INEQUALITY_FIELDS} fields by inequality, not {len(fields)}."
         )
     if fields and NAME not in fields and any(_fixes_name(leaf) for leaf in leaves):
-        raise InvalidRequestError("== and in on the document id can't stand with an inequality on another field.")
+        raise InvalidRequestError("== and in on the document id can't be combined with an inequality on another field.")
     _check_disjunctions(tree)
 
 
@@ -283,7 +283,7 @@ def _check_disjunctions(tree: Node) -> None:
 
 
 def _arrays(where: Where, leaves: Iterator[Leaf]) -> tuple[int, Any]:
-    """How many conditions on elements of arrays come together in one disjunction, and what tells a part from others.
+    """How many conditions on array elements meet in one disjunction, and what distinguishes a part from others.
 
     Repeated parts count once. Firestore looks at this before it simplifies, so `x AND (x AND a)` has two.
     """

@@ -54,7 +54,7 @@ class Need:
 
     @property
     def is_uncertain(self) -> bool:
-        """Whether nobody has told what Firestore answers: equalities, read by name backwards."""
+        """Whether Firestore's answer is unknown: equalities, read by name backwards."""
         backwards = self.tail == ((DOCUMENT_ID, "DESCENDING"),)
         return backwards and (len(self.equal) > 1 or self.contains is not None)
 
@@ -170,7 +170,7 @@ class IndexRules:
                 yield (path, mode), _name_after(mode)
 
     def _modes(self, collection: str, path: FieldPath, scope: QueryScope) -> Iterable[Mode]:
-        """How a field is indexed without composites: as its nearest override says, or as Firestore does."""
+        """How a field is indexed without composites: by its nearest override, or as Firestore does."""
         segments = path.segments
         for length in range(len(segments), -1, -1):
             override = self._overrides.get((collection, segments[:length]))
@@ -284,7 +284,7 @@ def _read(definitions: str | os.PathLike[str] | Mapping[str, Any] | None) -> Map
     with open(definitions, encoding="utf-8") as file:
         content: object = json.load(file)
     if not isinstance(content, dict):
-        raise ValueError(f"{os.fspath(definitions)!r} holds no JSON object.")
+        raise ValueError(f"{os.fspath(definitions)!r} does not hold a JSON object.")
     return cast("dict[str, Any]", content)
 
 

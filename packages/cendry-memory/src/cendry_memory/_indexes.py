@@ -48,7 +48,7 @@ class Version:
         self._copiers: Copiers | None = None
 
     def copy(self) -> Fields:
-        """The fields, for somebody who may change them."""
+        """The fields, for a caller that may change them."""
         copiers = self._copiers
         if copiers is None:
             copiers = self._copiers = copiers_of(self.data)
@@ -72,7 +72,7 @@ class Document:
 def result_of(
     path: str, version: Version | None, projection: tuple[FieldPath, ...] | None, read_time: datetime
 ) -> DocumentResult:
-    """A state of a document, for somebody who may change it; without a state, the document's absence.
+    """A state of a document, for a caller that may change it; without a state, the document's absence.
 
     No field of the projection may lie in another one.
     """

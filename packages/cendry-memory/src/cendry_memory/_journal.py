@@ -109,7 +109,7 @@ class Journal:
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 raise StoreFileError(
-                    self.path, "is open already, in this process or another one; close that backend first."
+                    self.path, "is already open, in this process or another one; close that backend first."
                 ) from error
             raise StoreFileError(self.path, f"can't be opened: {error}.") from error
         except (sqlite3.Error, ValueError, TypeError, CendryError) as error:
@@ -183,7 +183,7 @@ class Journal:
 
 
 def _check_header(path: str) -> None:
-    """Refuse what is no file of ours before SQLite gets to see it."""
+    """Refuse a file of another kind before SQLite opens it."""
     try:
         with open(path, "rb") as file:
             header = file.read(_HEADER_BYTES)
@@ -199,7 +199,7 @@ def _check_header(path: str) -> None:
 
 
 def _foreign(path: str) -> StoreFileError:
-    return StoreFileError(path, "is no file of cendry-memory; it was left as it is.")
+    return StoreFileError(path, "is not a file of cendry-memory; it was left as it is.")
 
 
 def _damaged(path: str, reason: str) -> StoreFileError:
@@ -288,9 +288,9 @@ def decoded(text: str) -> Fields:
     """Stored fields out of JSON.
 
     Raises:
-        ValueError: The text is no such JSON.
+        ValueError: The text is not such JSON.
     """
     fields: Any = _decoder.decode(text)
     if kind_of(fields) is not dict:
-        raise ValueError("a document's data are no object")
+        raise ValueError("a document's data is not an object")
     return restored(fields)

@@ -67,7 +67,7 @@ class Listener:
             self._show(moment)
 
     def fail(self, error: BaseException) -> None:
-        """End, and say why."""
+        """End, with a reason."""
         if not self._is_closed:
             self.close()
             self._on_error(error)
@@ -106,7 +106,7 @@ class Listener:
 
 
 class Dispatcher:
-    """Takes what happened from those who hold the lock, and calls listeners back from a thread of its own.
+    """Takes changes from callers that hold the lock, and calls listeners back from a thread of its own.
 
     The thread is there only while there are listeners.
     """
@@ -145,7 +145,7 @@ class Dispatcher:
             self._condition.notify_all()
 
     def drain(self, timeout: float | None) -> bool:
-        """Wait until nothing is left to be told; whether that was reached within `timeout` seconds.
+        """Wait until no notification is left; return whether that was reached within `timeout` seconds.
 
         Raises:
             RuntimeError: A callback asks for it, and would wait for itself.

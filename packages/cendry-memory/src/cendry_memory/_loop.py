@@ -38,7 +38,7 @@ class LoopListener:
         self._loop.call_soon_threadsafe(self._call, callback, argument)
 
     def _post_error(self, callback: Callable[[Any], None], argument: Any) -> None:
-        # In a loop that has ended nobody is left to be told.
+        # In a loop that has ended there is nothing left to notify.
         with suppress(RuntimeError):
             self._post(callback, argument)
 
@@ -48,8 +48,8 @@ class LoopListener:
 
 
 async def drained(store: MemoryStore, timeout: float | None) -> bool:
-    """Wait until listeners were told of everything that was committed before; whether they were in time."""
+    """Wait until listeners were notified of every earlier commit; return whether they were in time."""
     told = await asyncio.get_running_loop().run_in_executor(None, store.drain, timeout)
-    # What was told went to the event loop, behind this task.
+    # The notifications are queued in the event loop, behind this task.
     await asyncio.sleep(0)
     return told

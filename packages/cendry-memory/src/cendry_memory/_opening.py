@@ -27,7 +27,7 @@ def opened(
     """
     if store is not None:
         if path is not None or strict_indexes is not False or clock is not None:
-            raise TypeError("store= takes the place of path, strict_indexes= and clock=; give it alone.")
+            raise TypeError("store= replaces path, strict_indexes= and clock=; pass it alone.")
         return store
     rules = None if strict_indexes is False else IndexRules(strict_indexes)
     return MemoryStore(None if path is None else Journal(path), rules=rules, clock=clock)

@@ -336,8 +336,8 @@ def _orders_of(plan: QueryPlan, leaves: Iterable[Leaf]) -> tuple[Order, ...]:
         return orders
     known = {order.path.segments for order in orders}
     if len(known) < len(orders):
-        raise InvalidRequestError("a query sorts by one field twice.")
+        raise InvalidRequestError("a query sorts by the same field twice.")
     is_left = any(leaf.is_inequality and leaf.segments not in known for leaf in leaves)
     if is_left or orders[-1].path.segments != NAME:
-        raise InvalidRequestError("nothing can be sorted by after the document id.")
+        raise InvalidRequestError("nothing can be sorted after the document id.")
     return orders

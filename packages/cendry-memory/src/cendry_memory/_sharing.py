@@ -18,7 +18,7 @@ class SharedEmulator:
 
     Args:
         folder: Where the processes leave each other word; empty at first.
-        owned: Whether this process stops the emulator, whoever started it.
+        owned: Whether this process stops the emulator, no matter which one started it.
         emulator: Which of Google's emulators it is; each has a folder of its own.
     """
 
@@ -77,7 +77,7 @@ class SharedEmulator:
         while not self._word.exists():
             if time.monotonic() > deadline:
                 raise EmulatorUnavailableError(
-                    f"no {self._emulator.title}: another process began to start it and said no more"
+                    f"no {self._emulator.title}: another process began to start it and reported nothing since"
                 )
             time.sleep(0.02)
         return self._read()
@@ -88,7 +88,7 @@ class SharedEmulator:
 
 
 def _end(pid: int, host: str) -> None:
-    """End a process that is no child of this one."""
+    """End a process that is not a child of this one."""
     if not _falls_silent(pid, host, signal.SIGTERM):
         # Where there is no SIGKILL, SIGTERM is as strong.
         _falls_silent(pid, host, getattr(signal, "SIGKILL", signal.SIGTERM))

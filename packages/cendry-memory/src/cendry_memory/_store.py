@@ -224,7 +224,7 @@ class MemoryStore:
         return [] if scope is None else [Document(item.path, item.version) for item in scope.documents()]
 
     def drain(self, timeout: float | None = None) -> bool:
-        """Wait until every listener was told of every commit so far."""
+        """Wait until every listener was notified of every commit so far."""
         return self._dispatcher.drain(timeout)
 
     def close(self) -> None:

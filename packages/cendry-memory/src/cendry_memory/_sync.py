@@ -108,13 +108,13 @@ class MemoryBackend:
         return self._store.listen(plan, on_snapshot, on_error)
 
     def drain(self, timeout: float | None = None) -> bool:
-        """Wait until listeners were told of everything that was committed before.
+        """Wait until listeners were notified of every earlier commit.
 
         Args:
             timeout: The most seconds to wait; `None` to wait as long as it takes.
 
         Returns:
-            Whether all were told in time.
+            Whether all were notified in time.
 
         Raises:
             RuntimeError: A listener's callback asks for it, and would wait for itself.

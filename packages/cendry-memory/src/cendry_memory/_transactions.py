@@ -103,7 +103,7 @@ def check_transaction(versions: Versions, handle: Any) -> Transaction:
         InvalidRequestError: It is not one.
     """
     if not isinstance(handle, Transaction) or handle.versions is not versions:
-        raise InvalidRequestError(f"{handle!r} is no transaction of this database.")
+        raise InvalidRequestError(f"{handle!r} is not a transaction of this database.")
     return handle
 
 

@@ -43,7 +43,7 @@ def apply(fields: Fields, transforms: tuple[FieldTransform, ...], now: datetime)
 
 
 def put(fields: Fields, segments: tuple[str, ...], value: Any) -> None:
-    """Set a field; what is no map on the way becomes one, and maps on the way are copied."""
+    """Set a field; values on the way that are not maps become maps, and maps on the way are copied."""
     target = fields
     for segment in segments[:-1]:
         inner: Any = target.get(segment)

@@ -28,7 +28,7 @@ MAX_PATH_BYTES: Final = 1500
 """Bytes of the names from a document's field down to one in a nested map, joined by dots."""
 
 _INT64: Final = range(-(2**63), 2**63)
-# A depth that never reaches the limit, and tells operands from what is stored.
+# A depth that never reaches the limit, and marks operands, which are not stored.
 _OPERAND: Final = -MAX_DOCUMENT_BYTES
 
 Fields = dict[str, Any]
@@ -115,7 +115,7 @@ def taken_in(data: Mapping[str, Any]) -> tuple[Fields, int]:
         TypeError: A value is of no kind that Firestore stores.
         ValueError: An integer has more than 64 bits.
     """
-    # The document itself is no level of its fields.
+    # The document itself is not a level of its fields.
     result, size = _take_map(data, -1)
     if size > MAX_PATH_BYTES:
         _check_field_paths(result, 0)
@@ -236,7 +236,7 @@ def _take_fixed(value: Any, _depth: int, _in_array: bool) -> tuple[Any, int]:
 
 def _take_int(value: int, _depth: int, _in_array: bool) -> tuple[Any, int]:
     if value not in _INT64:
-        raise ValueError(f"{value} is no integer of 64 bits.")
+        raise ValueError(f"{value} is not a 64-bit integer.")
     return value, 8
 
 

@@ -56,8 +56,8 @@ class Versions:
         Raises:
             InvalidRequestError: The path is not legal.
         """
-        home, _, document_id = path.rpartition("/")
-        collection = self._collections.get(home)
+        name, _, document_id = path.rpartition("/")
+        collection = self._collections.get(name)
         if collection is not None:
             document = collection.by_id.get(document_id)
             if document is not None:
@@ -76,7 +76,7 @@ class Versions:
         else:
             scope = self._collections.get(f"{plan.parent}/{plan.collection}" if plan.parent else plan.collection)
         if scope is None or "/" in plan.collection:
-            _check_home(plan)
+            _check_scope(plan)
         return scope
 
     def found(self, search: Search) -> list[Hit]:
@@ -88,11 +88,11 @@ class Versions:
 
     def put(self, path: str, version: Version | None) -> None:
         """Make a version the present one, and remember nothing of it."""
-        home, _, document_id = path.rpartition("/")
-        collection = self._collections.get(home)
+        name, _, document_id = path.rpartition("/")
+        collection = self._collections.get(name)
         if collection is None:
-            group = self._groups.setdefault(home.rpartition("/")[2], Group())
-            collection = self._collections[home] = Collection(group)
+            group = self._groups.setdefault(name.rpartition("/")[2], Group())
+            collection = self._collections[name] = Collection(group)
             group.collections.append(collection)
         collection.put(document_id, path, version)
 
@@ -151,7 +151,7 @@ class Versions:
         return [Hit(document.path, document.version) for document in search.among(documents)]
 
 
-def _check_home(plan: QueryPlan) -> None:
+def _check_scope(plan: QueryPlan) -> None:
     try:
         check_collection_id(plan.collection)
     except InvalidDocumentIdError as error:

@@ -48,7 +48,7 @@ def mask_of(write: Write) -> tuple[FieldPath, ...] | None:
 
 
 @dataclass(slots=True)
-class _Road:
+class _Progress:
     """What the writes of one commit to one document come to."""
 
     deleted: bool
@@ -70,28 +70,28 @@ def prepared(writes: Sequence[Write]) -> list[_Prepared]:
 
 def _check_sequence(writes: Sequence[Write]) -> None:
     """Hold writes to one document against each other, as Firestore joins them to one."""
-    roads: dict[str, _Road] = {}
+    earlier_writes: dict[str, _Progress] = {}
     for write in writes:
         update_time = None if isinstance(write, Create) else write.update_time
-        road = roads.get(write.path)
-        if road is None:
-            roads[write.path] = _Road(isinstance(write, Delete), update_time)
+        earlier = earlier_writes.get(write.path)
+        if earlier is None:
+            earlier_writes[write.path] = _Progress(isinstance(write, Delete), update_time)
             continue
-        complaint = _complaint(write, update_time, road)
+        complaint = _complaint(write, update_time, earlier)
         if complaint is not None:
             raise InvalidRequestError(f"{write.path!r} is written several times in one commit: {complaint}.")
-        road.deleted = isinstance(write, Delete)
+        earlier.deleted = isinstance(write, Delete)
 
 
-def _complaint(write: Write, update_time: datetime | None, road: _Road) -> str | None:
-    if isinstance(write, Create) and not road.deleted:
+def _complaint(write: Write, update_time: datetime | None, earlier: _Progress) -> str | None:
+    if isinstance(write, Create) and not earlier.deleted:
         return "it can't be created after it was written"
-    if road.deleted:
+    if earlier.deleted:
         if isinstance(write, Update) or (isinstance(write, Set) and update_time is not None):
             return "it can't be updated after it was deleted"
         if isinstance(write, Delete) and write.must_exist and update_time is None:
             return "it can't be deleted twice with must_exist"
-    if update_time is not None and update_time != road.update_time:
+    if update_time is not None and update_time != earlier.update_time:
         return "its writes expect different update times"
     return None
 
@@ -150,7 +150,7 @@ def _has_update_time(write: Write) -> bool:
 def _refusal(
     kind: Callable[..., CendryError], writes: Sequence[_Prepared], is_at_fault: Callable[[Write], bool]
 ) -> CendryError:
-    # Firestore doesn't tell which write of a commit failed, and neither does its double.
+    # Firestore does not report which write of a commit failed, and neither does its double.
     return kind(*(item.write.path for item in writes if is_at_fault(item.write)))
 
 
@@ -159,7 +159,7 @@ def _next(item: _Prepared, outcome: Outcome, now: datetime) -> Version | None:
     if isinstance(write, Delete):
         return None
     mask = mask_of(write)
-    size, room = item.size, MAX_DOCUMENT_BYTES - name_size(write.path) - 32
+    size, most = item.size, MAX_DOCUMENT_BYTES - name_size(write.path) - 32
     if mask is None:
         fields = item.fields
         if write.transforms:
@@ -171,9 +171,9 @@ def _next(item: _Prepared, outcome: Outcome, now: datetime) -> Version | None:
         size += stored.most_bytes if stored else 0
     if write.transforms:
         transforms.apply(fields, write.transforms, now)
-    if write.transforms or (mask is not None and size > room):
+    if write.transforms or (mask is not None and size > most):
         size = bytes_of(fields)
-    if size > room:
+    if size > most:
         raise InvalidRequestError(f"document {write.path!r} would have over {MAX_DOCUMENT_BYTES} bytes.")
     if stored is not None and identical(stored.data, fields):
         return stored

@@ -27,7 +27,7 @@ PORT_ATTEMPTS = 5
 
 
 class EmulatorUnavailableError(Exception):
-    """An emulator can't be had here; the message says what is missing and how to get it."""
+    """An emulator is not available here; the message names what is missing and how to get it."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def find_jar(emulator: Emulator = FIRESTORE) -> Path:
     if given:
         if not Path(given).is_file():
             raise EmulatorUnavailableError(
-                f"no {emulator.title}: {emulator.jar_variable} is {given!r}, which is no file"
+                f"no {emulator.title}: {emulator.jar_variable} is {given!r}, which is not a file"
             )
         return Path(given)
     for root in _cloud_cli_roots():
@@ -225,7 +225,7 @@ def start(emulator: Emulator = FIRESTORE) -> tuple[subprocess.Popen[bytes], str]
             output = _tail(log)
         if "BindException" not in output and "Address already in use" not in output:
             break
-    raise EmulatorUnavailableError(f"no {emulator.title}: {java} could not run {jar}; its last words: {output}")
+    raise EmulatorUnavailableError(f"no {emulator.title}: {java} could not run {jar}; its last output: {output}")
 
 
 def command_of(emulator: Emulator, java: Path, jar: Path, host: str) -> list[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytest.register_assert_rewrite("cendry_memory.testing")
 
 FOLDER_KEY = "cendry_emulator_folder"
-"""Under which name pytest-xdist's workers are told the folder of the emulator that they share."""
+"""The key under which pytest-xdist's workers receive the folder of the emulator that they share."""
 
 _folder = pytest.StashKey["Path"]()
 _emulators = pytest.StashKey["dict[str, SharedEmulator]"]()
@@ -96,7 +96,7 @@ def cendry_emulator_host(request: pytest.FixtureRequest) -> Iterator[str]:
 def cendry_datastore_mode_host(request: pytest.FixtureRequest) -> str:
     """The `host:port` of Google's Firestore emulator in Datastore mode, which runs for the session.
 
-    The one that `DATASTORE_EMULATOR_HOST` names is used; else one is started. The SDK is not told of it: there are two
+    The one that `DATASTORE_EMULATOR_HOST` names is used; else one is started. The SDK does not see it: there are two
     emulators that it could mean.
     """
     from .emulator import DATASTORE_MODE

@@ -286,9 +286,7 @@ def declares_field(annotation: Any, marker: type[Any], scope: Scope) -> bool:
     """Whether an annotation declares a field; its class may have nothing to do with models."""
     try:
         return read_declaration(annotation, marker, scope) is not None
-    except (
-        Exception
-    ):  # Annotations of foreign classes can mean anything, and need not be evaluable.
+    except Exception:  # Annotations of foreign classes can mean anything, and need not be evaluable.
         return False
 
 

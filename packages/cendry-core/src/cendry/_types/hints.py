@@ -264,9 +264,7 @@ class _Survey:
         for shape in shapes:
             kinds = kinds_of(shape)
             if kinds is None and len(shapes) > 1:
-                raise TypeError(
-                    f"{type_name(annotation)} is ambiguous: one of its members can be stored as anything"
-                )
+                raise TypeError(f"{type_name(annotation)} is ambiguous: one of its members can be stored as anything")
             for kind in sorted(kinds or ()):
                 if kind in taken:
                     raise TypeError(

@@ -163,7 +163,7 @@ class AtomicityConformance(Suite):
             txn.find(City, "a")
             ctx.transaction(len)
 
-        with pytest.raises(CendryError, match="running here already"):
+        with pytest.raises(CendryError, match="already running here"):
             ctx.transaction(outer)
 
     @needs(Feature.TRANSACTIONS)

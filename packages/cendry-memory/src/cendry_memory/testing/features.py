@@ -1,4 +1,4 @@
-"""What a backend may lack, and how tests say what they need."""
+"""Features that a backend may lack, and how tests declare those they need."""
 
 from __future__ import annotations
 

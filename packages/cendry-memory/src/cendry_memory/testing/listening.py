@@ -28,7 +28,7 @@ def changes_of(snapshot: Snapshot[City]) -> list[tuple[str, str | None, int | No
 
 
 def assert_silent(*queues: queue.Queue[Any]) -> None:
-    """Nothing more is told."""
+    """No further notification arrives."""
     time.sleep(SILENCE_SECONDS)
     assert all(one.empty() for one in queues)
 

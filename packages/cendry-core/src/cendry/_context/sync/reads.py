@@ -72,9 +72,7 @@ class Reads:
         [result] = self._sender.get(GetPlan((path,)))
         return reader(codec_for(model, self._sender.registry))(result) if result.exists else None
 
-    def get_many(
-        self, model: type[M], ids: Iterable[str | Ref[M]], /, *, parent: Located | None = None
-    ) -> list[M]:
+    def get_many(self, model: type[M], ids: Iterable[str | Ref[M]], /, *, parent: Located | None = None) -> list[M]:
         """Return documents by id, in one request.
 
         Args:
@@ -216,7 +214,5 @@ class Reads:
         if not is_query(target):
             return Query(target, *filters, **options)
         if filters or options:
-            raise TypeError(
-                "select(query) takes no other arguments; use query.filter(...) and its other builders."
-            )
+            raise TypeError("select(query) takes no other arguments; use query.filter(...) and its other builders.")
         return cast("Query[Any]", rebuilt(Query, target))

@@ -60,9 +60,7 @@ class Scope(SyncOnly):
             _abandon(self._sender, self._transaction)
 
 
-def run(
-    sender: Sender, function: Callable[[Transaction], R], max_attempts: int, read_only: bool
-) -> R:
+def run(sender: Sender, function: Callable[[Transaction], R], max_attempts: int, read_only: bool) -> R:
     """Run a function in a transaction until it is committed, or `max_attempts` were aborted.
 
     Raises:
@@ -82,9 +80,7 @@ def run(
     raise AssertionError("the last attempt returns or raises")  # pragma: no cover - it can't be reached
 
 
-def _attempt(
-    sender: Sender, transaction: Transaction, function: Callable[[Transaction], R]
-) -> R:
+def _attempt(sender: Sender, transaction: Transaction, function: Callable[[Transaction], R]) -> R:
     try:
         result = function(transaction)
         check_plain(result)

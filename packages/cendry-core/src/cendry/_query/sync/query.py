@@ -54,10 +54,9 @@ class Query(ListenableQuery[M_co]):
         return Documents(in_order(source, query.plan, query.backwards), reader(query.codec), self._on_error)
 
     if not TYPE_CHECKING:
+
         def __aiter__(self):
-            raise TypeError(
-                "A Query runs in sync code: iterate over it with 'for', or select from an AsyncCendry."
-            )
+            raise TypeError("A Query runs in sync code: iterate over it with 'for', or select from an AsyncCendry.")
 
     def to_list(self) -> list[M_co]:
         """Return all documents, in memory at once.
