@@ -80,7 +80,7 @@ class Watch:
         self._known, self._unfit = {}, {}
         documents: list[Any] = []
         changes: list[Change[Any]] = []
-        places = {path: index for index, path in enumerate(before)}
+        indexes = {path: index for index, path in enumerate(before)}
         for one in found:
             try:
                 document = self._read(one)
@@ -93,11 +93,11 @@ class Watch:
             if old is None:
                 changes.append(Change("added", document, None, len(documents)))
             elif not _same(old, one):
-                changes.append(Change("modified", document, places[one.path], len(documents)))
+                changes.append(Change("modified", document, indexes[one.path], len(documents)))
             self._known[one.path] = one
             documents.append(document)
         gone = [
-            Change("removed", self._read(old), places[path], None)
+            Change("removed", self._read(old), indexes[path], None)
             for path, old in before.items()
             if path not in self._known
         ]

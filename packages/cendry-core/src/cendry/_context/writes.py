@@ -82,7 +82,7 @@ class Writer:
 
     def save(self, instance: Model, parent: object, merge: bool, if_unchanged: object) -> Pending:
         """A write of the whole instance, whether its document exists or not."""
-        path, new_id = _place(instance, parent)
+        path, new_id = _path_for(instance, parent)
         codec = codec_for(type(instance), self.registry)
         data, transforms, values = self._document(codec, instance)
         keep = merge or type(instance).__cendry_extra__ == "keep"
@@ -95,7 +95,7 @@ class Writer:
 
     def create(self, instance: Model, parent: object) -> Pending:
         """A write of the whole instance, whose document must not exist yet."""
-        path, new_id = _place(instance, parent)
+        path, new_id = _path_for(instance, parent)
         data, transforms, values = self._document(codec_for(type(instance), self.registry), instance)
         return _with_id(Pending(Create(path, data, transforms), instance, new_id, values))
 
@@ -226,7 +226,7 @@ def precondition(instance: Model | None, path: str, if_unchanged: object) -> dat
     return update_time
 
 
-def _place(instance: Model, parent: object) -> tuple[str, bool]:
+def _path_for(instance: Model, parent: object) -> tuple[str, bool]:
     check_instance(instance)
     if instance.id is not None:
         return existing_path(instance, parent), False
