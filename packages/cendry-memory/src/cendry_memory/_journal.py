@@ -6,7 +6,6 @@ computer loses power, the last commits can be lost, and still no half of one is 
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import sqlite3
@@ -14,14 +13,12 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from cendry._order import EPOCH, MICROSECOND
+from cendry._types.kinds import ROWS, microseconds_of, moment_of
 from cendry.errors import CendryError
-from cendry.reference import Ref
-from cendry.values import GeoPoint, Vector
 
 from ._indexes import Version
 from ._values import Fields, kind_of, restored
@@ -133,11 +130,11 @@ class Journal:
 
     def _load(self) -> None:
         last = self._value("SELECT value FROM state WHERE name = 'last_commit'")
-        self.last_commit = _moment(last) if last else None
+        self.last_commit = moment_of(last) if last else None
         for path, data, create_time, update_time, checksum in self._connection.execute("SELECT * FROM documents"):
             if checksum != _checksum(path, data, create_time, update_time):
                 raise _damaged(self.path, f"the checksum of document {path!r} is wrong")
-            version = Version(decoded(data), _moment(create_time), _moment(update_time))
+            version = Version(decoded(data), moment_of(create_time), moment_of(update_time))
             self._documents.append((path, version))
 
     def documents(self) -> Iterator[tuple[str, Version]]:
@@ -160,7 +157,8 @@ class Journal:
                     self._connection.execute(
                         "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)", _row(path, version)
                     )
-            self._connection.execute("UPDATE state SET value = ? WHERE name = 'last_commit'", (_microseconds(moment),))
+            last = (microseconds_of(moment),)
+            self._connection.execute("UPDATE state SET value = ? WHERE name = 'last_commit'", last)
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
@@ -216,17 +214,9 @@ def _keep_log_on_close(connection: sqlite3.Connection, keep: bool) -> None:
 # --- rows ---
 
 
-def _microseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // MICROSECOND
-
-
-def _moment(microseconds: int) -> datetime:
-    return EPOCH + timedelta(microseconds=microseconds)
-
-
 def _row(path: str, version: Version) -> tuple[str, str, int, int, int]:
     data = encoded(version.data)
-    create_time, update_time = _microseconds(version.create_time), _microseconds(version.update_time)
+    create_time, update_time = microseconds_of(version.create_time), microseconds_of(version.update_time)
     return path, data, create_time, update_time, _checksum(path, data, create_time, update_time)
 
 
@@ -234,45 +224,21 @@ def _checksum(path: str, data: str, create_time: int, update_time: int) -> int:
     return zlib.crc32(f"{path}\n{create_time}\n{update_time}\n{data}".encode())
 
 
-# Firestore refuses such names for fields, so they can stand for the types that JSON lacks.
-_TIME: Final = "__time__"
-_BYTES: Final = "__bytes__"
-_POINT: Final = "__point__"
-_VECTOR: Final = "__vector__"
-_REFERENCE: Final = "__reference__"
+_FORMS: Final = {row.python: row.json for row in ROWS if row.json}
+_LOADERS: Final = {form.tag: form.load for form in _FORMS.values()}
 
 
 def _tagged(value: Any) -> dict[str, Any]:
-    match value:
-        case datetime():
-            return {_TIME: _microseconds(value)}
-        case bytes():
-            return {_BYTES: base64.b64encode(value).decode()}
-        case GeoPoint():
-            return {_POINT: [value.latitude, value.longitude]}
-        case Vector():
-            return {_VECTOR: list(value)}
-        case _:
-            return {_REFERENCE: value.path}
+    form = _FORMS[kind_of(value)]
+    return {form.tag: form.dump(value)}
 
 
 def _untagged(fields: dict[str, Any]) -> Any:
     if len(fields) != 1:
         return fields
     [(tag, content)] = fields.items()
-    match tag:
-        case "__time__":
-            return _moment(content)
-        case "__bytes__":
-            return base64.b64decode(content, validate=True)
-        case "__point__":
-            return GeoPoint(*content)
-        case "__vector__":
-            return Vector(content)
-        case "__reference__":
-            return Ref.from_path(content)
-        case _:
-            return fields
+    load = _LOADERS.get(tag)
+    return fields if load is None else load(content)
 
 
 _encoder: Final = json.JSONEncoder(default=_tagged, ensure_ascii=False, separators=(",", ":"), check_circular=False)

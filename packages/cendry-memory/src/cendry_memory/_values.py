@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any, Final, NoReturn, cast
 
+from cendry._types.kinds import ROWS
 from cendry.errors import ForeignReferenceError, InvalidDocumentIdError, InvalidRequestError
 from cendry.paths import check_document_path
 from cendry.reference import Ref
@@ -40,7 +41,8 @@ _DATABASE: Final = "the one in memory"
 
 # --- out: copies ---
 
-_SHARED: Final = frozenset({type(None), bool, int, float, str, bytes, datetime, GeoPoint, Vector, Ref})
+_ROWS: Final = {row.python: row for row in ROWS}
+_SHARED: Final = frozenset(_ROWS)
 
 
 def copy_of(value: Any) -> Any:
@@ -231,13 +233,20 @@ def _take_kin(value: Any, depth: int, in_array: bool) -> tuple[Any, int]:
 
 
 def _take_fixed(value: Any, _depth: int, _in_array: bool) -> tuple[Any, int]:
-    return value, _SIZES[kind_of(value)]
+    return value, _FIXED[kind_of(value)]
+
+
+def _take_single(value: Any, depth: int, in_array: bool) -> tuple[Any, int]:
+    row = _ROWS[kind_of(value)]
+    if in_array and depth >= 0 and not row.in_arrays:
+        raise InvalidRequestError(f"an array can't hold a {row.name}.")
+    return value, row.size if isinstance(row.size, int) else row.size(value)
 
 
 def _take_int(value: int, _depth: int, _in_array: bool) -> tuple[Any, int]:
     if value not in _INT64:
         raise ValueError(f"{value} is not a 64-bit integer.")
-    return value, 8
+    return value, _FIXED[int]
 
 
 def _take_str(value: str, _depth: int, _in_array: bool) -> tuple[Any, int]:
@@ -253,34 +262,32 @@ def _checked_size(size: int) -> int:
 
 def _take_datetime(value: datetime, _depth: int, _in_array: bool) -> tuple[Any, int]:
     if kind_of(value) is datetime and value.tzinfo is timezone.utc and not value.fold:
-        return value, 8
+        return value, _FIXED[datetime]
     aware = value.astimezone(timezone.utc) if value.tzinfo else value
     parts = (aware.year, aware.month, aware.day, aware.hour, aware.minute, aware.second, aware.microsecond)
-    return datetime(*parts, tzinfo=timezone.utc), 8
+    return datetime(*parts, tzinfo=timezone.utc), _FIXED[datetime]
 
 
-def _take_ref(value: Ref[Any], _depth: int, _in_array: bool) -> tuple[Any, int]:
+def _take_ref(value: Ref[Any], depth: int, in_array: bool) -> tuple[Any, int]:
     referred_path(value)
     if value.model is not None:
         # A store knows no models, and should not keep any alive.
         value = Ref.from_path(value.path)
-    return value, name_size(value.path)
+    return _take_single(value, depth, in_array)
 
 
 def _take_geo_point(value: GeoPoint, _depth: int, _in_array: bool) -> tuple[Any, int]:
-    if kind_of(value.latitude) is float and kind_of(value.longitude) is float:
-        return value, 16
-    return GeoPoint(float(value.latitude), float(value.longitude)), 16
+    if kind_of(value.latitude) is not float or kind_of(value.longitude) is not float:
+        value = GeoPoint(float(value.latitude), float(value.longitude))
+    return value, _FIXED[GeoPoint]
 
 
 def _take_vector(value: Vector, depth: int, in_array: bool) -> tuple[Any, int]:
-    if in_array and depth >= 0:
-        raise InvalidRequestError("an array can't hold a vector.")
     if not 1 <= len(value) <= MAX_VECTOR_DIMENSIONS:
         raise InvalidRequestError(f"a vector has 1 to {MAX_VECTOR_DIMENSIONS} dimensions, not {len(value)}.")
     if depth >= 0 and any(map(math.isnan, value)):
         raise InvalidRequestError("a vector can't hold NaN.")
-    return value, 8 * len(value)
+    return _take_single(value, depth, in_array)
 
 
 def _take_list(value: list[Any], depth: int, in_array: bool) -> tuple[Any, int]:
@@ -306,10 +313,12 @@ def _too_deep() -> NoReturn:
     raise InvalidRequestError(f"a field holds maps and arrays over {MAX_DEPTH} levels deep.")
 
 
-_SIZES: Final[dict[type, int]] = {type(None): 1, bool: 1, float: 8}
+_FIXED: Final = {row.python: row.size for row in ROWS if isinstance(row.size, int)}
+_SIZES: Final[dict[type, int]] = {python: _FIXED[python] for python in (type(None), bool, float)}
 """The bytes of values that are always legal, and always shared."""
 
 _TAKERS: Final[dict[type, Callable[[Any, int, bool], tuple[Any, int]]]] = {
+    **dict.fromkeys(_ROWS, _take_single),
     **dict.fromkeys(_SIZES, _take_fixed),
     int: _take_int,
     str: _take_str,
@@ -348,8 +357,3 @@ def referred_path(value: Ref[Any]) -> str:
     if value.database is not None:
         raise ForeignReferenceError(value, _DATABASE)
     return checked_path(value.path)
-
-
-def name_size(path: str) -> int:
-    """The bytes that Firestore counts for a document's name."""
-    return len(path.encode()) + 1 + 16

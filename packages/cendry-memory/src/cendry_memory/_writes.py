@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cendry._types.kinds import name_size
 from cendry.errors import (
     CendryError,
     DocumentAlreadyExistsError,
@@ -20,7 +21,7 @@ from cendry.plan import MISSING, Create, Delete, Set, Update, Write, value_at
 from . import _transforms as transforms
 from ._filters import checked_field
 from ._indexes import Version
-from ._values import MAX_DOCUMENT_BYTES, Fields, bytes_of, identical, name_size, taken_in
+from ._values import MAX_DOCUMENT_BYTES, Fields, bytes_of, identical, taken_in
 
 
 class _Prepared:

@@ -11,6 +11,7 @@ from ..plan import Aggregation
 from ..values import GeoPoint, Vector
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def to_datetime(timestamp: Any) -> datetime:

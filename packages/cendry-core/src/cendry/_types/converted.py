@@ -12,11 +12,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from .._immutable import dataclass
+from .._interop.protobuf import MICROSECOND
 from .kinds import UTC, Kind, refuse, to_int, to_str, to_timestamp
 
 MIDNIGHT: Final = time(0)
 EPOCH_DAY: Final = date(1970, 1, 1)
-MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)

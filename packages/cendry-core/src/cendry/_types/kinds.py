@@ -5,15 +5,17 @@ Adding a kind takes a new row here, and its Python class in `values.py`.
 
 from __future__ import annotations
 
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias, Union, cast
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn, TypeAlias, Union, cast
 
 from .._immutable import dataclass
 from .._interop.google import from_sdk, plain_datetime, sdk_kind
 from .._interop.protobuf import (
     EPOCH,
+    MICROSECOND,
     decode_geo_point,
     decode_timestamp,
     decode_vector,
@@ -23,6 +25,7 @@ from .._interop.protobuf import (
 )
 from ..reference import Ref
 from ..values import GeoPoint, Vector
+from . import keys
 
 Kind = Literal[
     "null", "bool", "int", "float", "timestamp", "str", "bytes", "reference", "geo_point", "array", "vector", "map"
@@ -64,6 +67,20 @@ def refuse(reason: str = "") -> NoReturn:
     raise Mismatch(reason)
 
 
+class JsonForm(NamedTuple):
+    """How JSON holds the values of a kind that it lacks: as an object with one name, which Firestore has reserved.
+
+    Attributes:
+        tag: The name.
+        dump: Makes what stands under it.
+        load: The reverse; a `ValueError` or a `TypeError` says that it can't be one.
+    """
+
+    tag: str
+    dump: Callable[[Any], Any]
+    load: Callable[[Any], Any]
+
+
 @dataclass(frozen=True, slots=True)
 class KindRow:
     """One kind.
@@ -75,13 +92,17 @@ class KindRow:
     Attributes:
         name: The kind.
         python: The exact class of its stored values.
-        message: The field of a `Value` message that holds it.
         take: Converts a compatible value to the exact one, in either direction, or raises `Mismatch`.
-        accepts: The classes whose instances `take` handles, besides the Google SDK's own class for the kind.
-        plain: Whether protobuf stores it as the Python value, and checks it when it is set.
+        key: Makes the sort key.
+        size: The bytes that Firestore counts, for each value or for a given one.
+        message: The field of a `Value` message that holds it.
+        accepts: The classes whose instances `take` handles, besides the Google SDK's own class for the kind; by
+            default `python` alone.
         test: The condition for a value of the class to be stored as it is; empty for none.
         stored_test: The condition for a stored value of the class to be returned as it is.
         in_arrays: Whether it can be in an array.
+        json: Its form in JSON, if JSON has none of its own.
+        plain: Whether protobuf stores it as the Python value, and checks it when it is set.
         marker: The key of a map that represents it, which other maps lack.
         read: Returns the value of a `Value` message; the message itself if it is not a valid value.
         write: Stores a value in a `Value` message.
@@ -91,13 +112,16 @@ class KindRow:
 
     name: Kind
     python: type[Any]
-    message: str
     take: Callable[[Any], Any]
-    accepts: tuple[type[Any], ...]
-    plain: bool = False
+    key: Callable[[Any], bytes]
+    size: int | Callable[[Any], int]
+    message: str
+    accepts: tuple[type[Any], ...] = ()
     test: str = ""
     stored_test: str = ""
     in_arrays: bool = True
+    json: JsonForm | None = None
+    plain: bool = False
     marker: str = ""
     read: Callable[[Any], Any] | None = None
     write: Callable[[Any, Any], None] | None = None
@@ -149,10 +173,6 @@ def to_str(value: Any) -> str:
     return plain
 
 
-def _to_bytes(value: Any) -> bytes:
-    return bytes(cast(bytes, value)) if isinstance(value, (bytes, bytearray, memoryview)) else refuse()
-
-
 def to_timestamp(value: Any) -> datetime:
     """An aware `datetime` of the exact class; a naive one is UTC."""
     if not isinstance(value, datetime):
@@ -169,64 +189,144 @@ def to_timestamp(value: Any) -> datetime:
     return plain
 
 
-def _own_or_sdk(kind: Kind, python: type[Any], value: Any) -> Any:
-    """A value of one of core's own classes, or of the equivalent SDK class."""
-    if type(value) is python:
-        return value
-    if sdk_kind(value) != kind:
-        refuse()
-    try:
-        return from_sdk(value)
-    except ValueError as error:
-        refuse(str(error))
+def _own_or_sdk(kind: Kind, python: type[Any]) -> Callable[[Any], Any]:
+    """Returns a function that takes values of one of core's own classes, or of the equivalent SDK class."""
+
+    def take(value: Any) -> Any:
+        if type(value) is python:
+            return value
+        if sdk_kind(value) != kind:
+            refuse()
+        try:
+            return from_sdk(value)
+        except ValueError as error:
+            refuse(str(error))
+
+    return take
 
 
 def to_reference(value: Any) -> Ref[Any]:
     """A `Ref` into the context's own database, or the SDK's reference."""
-    found: Ref[Any] = _own_or_sdk("reference", Ref, value)
+    found: Ref[Any] = _OWN_OR_SDK_REFERENCE(value)
     return found if found is not value or found.database is None else refuse("it points into another database")
 
 
-def _own(kind: Kind, python: type[Any], message: str, **known: Any) -> KindRow:
-    """The row of a kind whose values are of a class of core's own."""
-    return KindRow(kind, python, message, partial(_own_or_sdk, kind, python), (python,), **known)
+_OWN_OR_SDK_REFERENCE: Final = _own_or_sdk("reference", Ref)
+_INT64_TEST: Final = f"{INT64[0]} <= {{v}} <= {INT64[-1]}"
+_BUFFERS: Final = (bytes, bytearray, memoryview)
+
+
+def _to_bytes(value: Any) -> bytes:
+    return bytes(cast(bytes, value)) if isinstance(value, _BUFFERS) else refuse()
+
+
+# Sizes
+
+
+def name_size(path: str) -> int:
+    """The bytes that Firestore counts for a document's name."""
+    return len(path.encode()) + 1 + 16
+
+
+def _str_size(value: str) -> int:
+    return len(value.encode()) + 1
+
+
+def _reference_size(value: Ref[Any]) -> int:
+    return name_size(value.path)
+
+
+def _vector_size(value: Vector) -> int:
+    return 8 * len(value)
+
+
+# Forms in JSON and in messages
+
+
+def microseconds_of(moment: datetime) -> int:
+    """The microseconds since 1970, in UTC."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def moment_of(microseconds: int) -> datetime:
+    """The reverse."""
+    return EPOCH + microseconds * MICROSECOND
+
+
+def _bytes_to_json(value: bytes) -> str:
+    return b2a_base64(value, newline=False).decode()
+
+
+def _bytes_from_json(text: str) -> bytes:
+    value = a2b_base64(text)
+    if _bytes_to_json(value) != text:
+        raise ValueError(f"{text!r} is not Base64.")
+    return value
+
+
+_BASE64: Final = JsonForm("__bytes__", _bytes_to_json, _bytes_from_json)
+
+
+def _point_from_json(form: tuple[float, float]) -> GeoPoint:
+    return GeoPoint(*form)
+
+
+def _read_null(_message: Any) -> None:
+    return
 
 
 def _write_null(message: Any, _value: None) -> None:
     message.null_value = 0
 
 
+def _write_timestamp(message: Any, value: datetime) -> None:
+    write_timestamp(message.timestamp_value, value)
+
+
 ROWS: Final = (
     KindRow(
-        *("null", type(None), "null_value", _to_null, (type(None),)),
-        read=lambda _: None,
+        *("null", type(None), _to_null, keys.null_key, 1, "null_value"),
+        read=_read_null,
         write=_write_null,
         read_source="None",
         write_source="{m}.{field} = 0",
     ),
-    KindRow("bool", bool, "boolean_value", _to_bool, (bool,), plain=True),
-    KindRow("int", int, "integer_value", to_int, (int,), plain=True, test=f"{INT64[0]} <= {{v}} <= {INT64[-1]}"),
-    KindRow("float", float, "double_value", to_float, (float,), plain=True),
+    KindRow("bool", bool, _to_bool, keys.bool_key, 1, "boolean_value", plain=True),
+    KindRow("int", int, to_int, keys.int_key, 8, "integer_value", plain=True, test=_INT64_TEST),
+    KindRow("float", float, to_float, keys.float_key, 8, "double_value", plain=True),
     KindRow(
-        *("timestamp", datetime, "timestamp_value", to_timestamp, (datetime,)),
+        *("timestamp", datetime, to_timestamp, keys.timestamp_key, 8, "timestamp_value"),
         # In another time zone it may be outside the years 1 to 9999 in UTC.
         test="{v}.tzinfo is UTC",
         stored_test="{v}.tzinfo is UTC",
+        json=JsonForm("__time__", microseconds_of, moment_of),
         read=decode_timestamp,
-        write=lambda message, value: write_timestamp(message.timestamp_value, value),
+        write=_write_timestamp,
         read_source="EPOCH + timedelta(0, ({x} := {v}.{field}).seconds, {x}.nanos // 1000)",
-        write_source="write_timestamp({m}.{field}, {v})",
+        write_source="fill_timestamp({m}.{field}, {v})",
     ),
-    KindRow("str", str, "string_value", to_str, (str,), plain=True, test="{v}.isascii()"),
-    KindRow("bytes", bytes, "bytes_value", _to_bytes, (bytes, bytearray, memoryview), plain=True),
-    KindRow("reference", Ref, "reference_value", to_reference, (Ref,), test="{v}.database is None"),
-    _own(
-        *("geo_point", GeoPoint, "geo_point_value"),
+    KindRow("str", str, to_str, keys.str_key, _str_size, "string_value", plain=True, test="{v}.isascii()"),
+    KindRow("bytes", bytes, _to_bytes, keys.bytes_key, len, "bytes_value", plain=True, accepts=_BUFFERS, json=_BASE64),
+    KindRow(
+        *("reference", Ref, to_reference, keys.reference_key, _reference_size, "reference_value"),
+        test="{v}.database is None",
+        json=JsonForm("__reference__", attrgetter("path"), Ref.from_path),
+    ),
+    KindRow(
+        *("geo_point", GeoPoint, _own_or_sdk("geo_point", GeoPoint), keys.geo_point_key, 16, "geo_point_value"),
+        json=JsonForm("__point__", attrgetter("latitude", "longitude"), _point_from_json),
         read=decode_geo_point,
         write=write_geo_point,
         read_source="GeoPoint(({x} := {v}.{field}).latitude, {x}.longitude)",
     ),
-    _own("vector", Vector, "map_value", in_arrays=False, marker="__type__", read=decode_vector, write=write_vector),
+    KindRow(
+        *("vector", Vector, _own_or_sdk("vector", Vector), keys.vector_key, _vector_size, "map_value"),
+        in_arrays=False,
+        json=JsonForm("__vector__", list, Vector),
+        marker="__type__",
+        read=decode_vector,
+        write=write_vector,
+    ),
 )
 """The kinds of single values. If a value is of several kinds, the first one wins."""
 
@@ -243,7 +343,7 @@ NAMES: Final[Mapping[str, Any]] = {
     "EPOCH": EPOCH,
     "UTC": UTC,
     "timedelta": timedelta,
-    "write_timestamp": write_timestamp,
+    "fill_timestamp": write_timestamp,
 }
 """The names that the source in the rows can use."""
 

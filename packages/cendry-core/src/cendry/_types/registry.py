@@ -37,17 +37,30 @@ class BaseTypeHandler(Generic[T]):
 class KnownTypes:
     """The registered types at one moment: compiled code keeps these, so as not to keep the registry alive."""
 
-    __slots__ = ("_exact", "_parent", "_predicates")
+    __slots__ = ("_exact", "_parent", "_predicates", "_version")
 
     def __init__(
         self,
         exact: dict[Any, Handled | AsIs],
         predicates: tuple[tuple[Callable[[Any], object], Callable[[Any], Handled]], ...],
         parent: KnownTypes | None,
+        version: int = 0,
     ) -> None:
         self._exact = exact
         self._predicates = predicates
         self._parent = parent
+        self._version = version
+
+    @property
+    def version(self) -> int:
+        """Increases with each registration, here or in a parent; code compiled for an older version is stale."""
+        return self._version + (self._parent.version if self._parent else 0)
+
+    @property
+    def known(self) -> KnownTypes:
+        """The types registered now; for the default registry, itself, since it lives as long as the process."""
+        parent = self._parent
+        return self if parent is None else KnownTypes(self._exact, self._predicates, parent.known, self._version)
 
     def lookup(self, annotation: Any) -> Handled | AsIs | None:
         """The registration of a type, here or in a parent, or `None`."""
@@ -71,23 +84,11 @@ class TypeRegistry(KnownTypes):
         parent: The registry for types that this one doesn't know; by default `default_registry`.
     """
 
-    __slots__ = ("__weakref__", "_lock", "_version")
-    _parent: TypeRegistry | None
+    __slots__ = ("__weakref__", "_lock")
 
     def __init__(self, *, parent: TypeRegistry | None = None) -> None:
         super().__init__({}, (), parent or _default_registry())
-        self._version = 0
         self._lock = threading.Lock()
-
-    @property
-    def version(self) -> int:
-        """Increases with each registration, here or in a parent; code compiled for an older version is stale."""
-        return self._version + (self._parent.version if self._parent else 0)
-
-    @property
-    def known(self) -> KnownTypes:
-        """The types registered now; for the default registry, itself, since it lives as long as the process."""
-        return self if self._parent is None else KnownTypes(self._exact, self._predicates, self._parent.known)
 
     def register(
         self,

@@ -151,7 +151,7 @@ def any_leaf(value: Any, in_array: bool = False) -> Any:
 
 def _kin(value: Any) -> KindRow | None:
     kind = sdk_kind(value)
-    return next((row for row in ROWS if kind == row.name or isinstance(value, row.accepts)), None)
+    return next((row for row in ROWS if kind == row.name or isinstance(value, row.accepts or row.python)), None)
 
 
 def copy_stored(value: Any, in_array: bool = False) -> Any:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import types
 import weakref
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Union, cast
+from typing import Any, cast
 
 import pytest
 from cendry import (
@@ -62,6 +63,12 @@ def whole_city() -> City:
         center=GeoPoint(37.8, -122.4),
         twin=Ref(City, "OSA"),
     )
+
+
+def with_field(name: str, base: type[Any], annotation: Any, **keywords: Any) -> Any:
+    """A class with one field, `x`, of a type that is made at run time."""
+    declared: dict[str, Any] = {"x": cast("Any", Field)[annotation]}
+    return types.new_class(name, (base,), keywords, lambda body: body.update(__annotations__=declared))
 
 
 class ContextConformance(Suite):
@@ -143,12 +150,12 @@ class ContextConformance(Suite):
                     raise ValueError("it is too large")
 
         db.commit(Set("ranges/a", {"bounds": {"low": 1.5 if size else 2.5, "high": 2.0}, "size": size}))
-        reads: tuple[Callable[[], Any], ...] = (
+        reads: list[Callable[[], object]] = [
             lambda: ctx.get(Range, "a"),
             lambda: ctx.find(Range, "a"),
             lambda: ctx.get_many(Range, ["a"]),
             lambda: ctx.select(Range).to_list(),
-        )
+        ]
         for read in reads:
             with pytest.raises(DecodeError, match=r"\(ValueError: (low is over high|it is too large)\)") as caught:
                 read()
@@ -158,25 +165,20 @@ class ContextConformance(Suite):
 
     @pytest.mark.parametrize("kind", ["dicts", "lists of dicts", "lists of Maps", "unions"])
     def test_types_nested_as_deep_as_firestore_allows(self, ctx: Any, kind: str) -> None:
-        annotation, value = cast(Any, int), cast(Any, 5)
+        annotation: Any = int
+        value: Any = 5
         for level in range(MAX_DEPTH):
             if kind.startswith("lists") and level % 2:
-                annotation, value = list[annotation], [value]  # type: ignore[valid-type]
+                annotation, value = types.GenericAlias(list, annotation), [value]
             elif kind.endswith("Maps"):
-
-                class Part(Map):
-                    x: Field[annotation]  # type: ignore[valid-type]
-
-                annotation, value = Part, Part(x=value)
+                annotation = with_field("Part", Map, annotation)
+                value = annotation(x=value)
             else:
-                inner = annotation if kind != "unions" else Union[annotation, str, None]
-                annotation, value = dict[str, inner], {"x": value}  # type: ignore[valid-type]
-
-        class Deep(Model, collection="deep"):
-            x: Field[annotation]  # type: ignore[valid-type]
-
-        ctx.save(Deep(id="a", x=value))
-        assert value == ctx.get(Deep, "a").x
+                inner: Any = annotation | None if kind == "unions" else annotation
+                annotation, value = types.GenericAlias(dict, (str, inner)), {"x": value}
+        deep = with_field("Deep", Model, annotation, collection="deep")
+        ctx.save(deep(id="a", x=value))
+        assert value == ctx.get(deep, "a").x
 
     def test_a_registry_that_nobody_holds_is_forgotten(self, db: Database) -> None:
         def use() -> weakref.ref[TypeRegistry]:
