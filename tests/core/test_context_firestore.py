@@ -69,7 +69,7 @@ def test_references_of_the_sdk_name_documents(cities: Any, ctx: Any, project: st
     reference = sdk.Client(project=project).document("cities/b")
     assert cities.filter(FieldFilter("__name__", "==", reference)).ids() == ["b"]
     assert cities.filter(City.id.is_in([reference, "c"])).ids() == ["b", "c"]  # type: ignore[list-item]
-    with pytest.raises(CendryError, match="another database"):
+    with pytest.raises(CendryError, match="a database other than"):
         cities.filter(City.id == sdk.Client(project="other").document("cities/b")).ids()
 
 
