@@ -22,6 +22,7 @@ from cendry.errors import (
     TransactionContentionError,
     UnknownFieldError,
     UnsupportedByBackendError,
+    UsedBeforeForkError,
 )
 
 ERRORS = [
@@ -41,6 +42,7 @@ ERRORS = [
     TransactionContentionError(3),
     UnknownFieldError("City", "nme", ("name",)),
     UnsupportedByBackendError("OR", "Datastore", "Migrating to Native mode gives it."),
+    UsedBeforeForkError("Firestore", 123, "fork first."),
 ]
 
 

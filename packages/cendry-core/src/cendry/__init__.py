@@ -68,6 +68,7 @@ __all__ = [
     "TypeRegistry",
     "UnknownFieldError",
     "UnsupportedByBackendError",
+    "UsedBeforeForkError",
     "Vector",
     "default_registry",
     "field",
@@ -124,6 +125,7 @@ if TYPE_CHECKING:
         TransactionContentionError,
         UnknownFieldError,
         UnsupportedByBackendError,
+        UsedBeforeForkError,
     )
     from .filters import And, Asc, Comparison, Desc, Filter, Or
     from .paths import FieldPath

@@ -31,7 +31,8 @@ _MODULES: Final[dict[str, str]] = {
     "errors": (
         "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
         "InvalidDocumentIdError InvalidRequestError InvalidValueError MissingIndexError MultipleResultsError "
-        "StaleDocumentError TransactionContentionError UnknownFieldError UnsupportedByBackendError"
+        "StaleDocumentError TransactionContentionError UnknownFieldError UnsupportedByBackendError "
+        "UsedBeforeForkError"
     ),
     "_model.fields": "Field FieldDescriptor field",
     "filters": "And Asc Comparison Desc Filter Or",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from inspect import iscoroutinefunction
 from typing import Any, Generic, TypeVar, cast
 
-from .. import _lazy
+from .. import _fork, _lazy
 from ..backend import AsyncBackend, Backend
 from ..codec import Codec
 from ..errors import CendryError
@@ -24,13 +24,18 @@ class BackendHolder(Generic[B]):
         make: Creates a backend at first use, which is closed with the context.
     """
 
-    __slots__ = ("_backend", "_closed", "_lock", "_make", "_owned")
+    __slots__ = ("__weakref__", "_backend", "_closed", "_lock", "_make", "_owned")
 
     def __init__(self, backend: B | None, make: Callable[[], B]) -> None:
         self._backend = backend
         self._make = make
         self._owned = backend is None
         self._closed = False
+        self.after_fork()
+        _fork.register(self)
+
+    def after_fork(self) -> None:
+        """Renew the lock: in a forked child, no other thread holds it."""
         self._lock = threading.Lock()
 
     def backend(self) -> B:
