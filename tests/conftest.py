@@ -7,6 +7,7 @@ import importlib.util
 import os
 import random
 from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,10 @@ from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).parent
 PROFILE_VARIABLE = "CENDRY_HYPOTHESIS_PROFILE"
+LONGEST = ("lockstep", "soak")
+
+SECTION = "section: "
+"""How a property of a test begins that is a section of the closing summary."""
 
 # Suites that need tools of their own have an environment of their own: a module to look for, and where it is.
 SUITE_NEEDS = {"typing": ("mypy", "hatch run types:check"), "packaging": ("build", "hatch run dist:check")}
@@ -42,6 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
 
 
+# Where there is no xdist, nobody knows of it.
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     # They wait for emulators half of the time, which keep a processor busy themselves.
     return min(4, (os.cpu_count() or 1) + 1)
@@ -65,6 +72,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What takes longest begins first, so that no process ends long after the others.
+    items.sort(key=lambda item: item.path.parent.name not in LONGEST)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     # What was collected stays to the end: a test that collects garbage need not walk through all of it.
     gc.collect()
@@ -83,7 +95,24 @@ def project(cendry_project: str) -> str:
     return cendry_project
 
 
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Callable[[str, Iterable[str]], None]:
+    """Shows lines under a title at the end of the session, from whichever process."""
+
+    def show(title: str, lines: Iterable[str]) -> None:
+        request.node.user_properties.append((SECTION + title, list(lines)))
+
+    return show
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for outcome in ("passed", "failed"):
+        for each in terminalreporter.stats.get(outcome, ()):
+            for name, shown in each.user_properties if each.when == "call" else ():
+                if name.startswith(SECTION):
+                    terminalreporter.section(name.removeprefix(SECTION))
+                    for line in shown:
+                        terminalreporter.write_line(line)
     lines = [f"{suite}: {reason}" for suite, reason in sorted(config.stash[absent_suites].items())]
     skipped: Counter[tuple[str, str]] = Counter()
     for report in terminalreporter.stats.get("skipped", ()):

@@ -81,7 +81,7 @@ PROSE: Final = [
 """How words of comments, docstrings and messages change."""
 
 SENTENCES: Final = {
-    "The async twin, from which the sync one is generated.": "The sync twin, which is generated from the async one.",
+    "the async twin, from which the sync one is generated.": "the sync twin, which is generated from the async one.",
     "what this context opened; it": "what this context opened, and its listeners; it",
     " SDK, for the running event loop.": " SDK.",
     " between tasks and event loops.": " between threads.",

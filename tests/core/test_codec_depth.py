@@ -58,8 +58,8 @@ def test_messages(kind: str, database: str) -> None:
     codec, instance = of(kind)
     dialect, base = MESSAGES[database]
     message = compile_encoder(codec, dialect)(instance, dialect.new_document(), base)
-    fields = getattr(message, dialect.inner)
-    assert codec.encode(instance) == dialect.decode_fields(fields, base)
+    fields = getattr(message, dialect.values.inner)
+    assert codec.encode(instance) == dialect.values.decode_fields(fields, base)
     assert instance == compile_decoder(codec, dialect)(fields, None, "docs/i", base)  # type: ignore[arg-type]
 
 

@@ -53,7 +53,7 @@ def use_messages(dialect: Any, base: Any) -> Callable[[Any, TypeRegistry], None]
         codec = codec_for(model, registry)
         instance = codec.decode({"part": {"x": ["a"]}, "y": {}, "z": 1})
         message = encoder(codec, dialect, base)(instance).message
-        fields = getattr(message, dialect.inner)
+        fields = getattr(message, dialect.values.inner)
         assert instance == decoder(codec, dialect)(fields, None, "docs/i", base)  # type: ignore[arg-type]
 
     return use

@@ -79,9 +79,12 @@ def test_a_document_of_odd_values_does_not_end_a_listener(backend: FirestoreBack
     assert ["a", "b"] == ear.names()
 
 
-def test_close_before_anything_was_heard(backend: FirestoreBackend) -> None:
-    for _ in range(5):
+@pytest.mark.parametrize("has_heard", [False, True])
+def test_after_close_the_thread_has_ended(backend: FirestoreBackend, has_heard: bool) -> None:
+    for _ in range(3):
         ear = listen(backend, BY_N)
+        if has_heard:
+            ear.hear()
         ear.handle.close()
         assert not thread_of(ear).is_alive()
 

@@ -11,10 +11,17 @@ from cendry.plan import Order, QueryPlan, Set, full_orders
 from cendry.reference import Ref
 from cendry_firestore import FirestoreBackend, _sdk
 from cendry_firestore._listen import sort_key
+from cendry_firestore._transport import GENERATED_VARIABLE
 from cendry_firestore._values import write_fields
 from cendry_memory.testing.values import IDS, ORDERED
 
 V = FieldPath("v")
+
+
+@pytest.fixture(autouse=True)
+def messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results are messages, as listeners sort them; the generated client's are not."""
+    monkeypatch.delenv(GENERATED_VARIABLE, raising=False)
 
 
 def elsewhere(database: str, path: str) -> Any:

@@ -31,7 +31,7 @@ def missing() -> list[str]:
 
 
 def lines() -> Iterator[str]:
-    """The counts, a line for each kind."""
+    """The counts, a line for each kind, and what is missing."""
     yield from RUNS
     kinds: dict[str, list[tuple[str, int]]] = {}
     for (kind, name), count in sorted(REACHED.items()):
@@ -41,3 +41,6 @@ def lines() -> Iterator[str]:
             yield f"{kind}: {len(counts)} kinds, {sum(count for _, count in counts)} in all"
             continue
         yield f"{kind}: " + ", ".join(f"{name} {count}" for name, count in counts)
+    absent = missing()
+    shown = absent if len(absent) < 40 else [*absent[:40], f"and {len(absent) - 40} more"]
+    yield f"never reached: {', '.join(shown) or 'nothing'}"

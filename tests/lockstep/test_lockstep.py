@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable, Iterable
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -23,7 +24,9 @@ MISSED_BY_CHANCE = 2
 
 
 @pytest.mark.timeout(0)
-def test_memory_answers_as_firestore_does(firestore_emulator: str, request: pytest.FixtureRequest) -> None:
+def test_memory_answers_as_firestore_does(
+    firestore_emulator: str, request: pytest.FixtureRequest, report: Callable[[str, Iterable[str]], None]
+) -> None:
     profile = request.config.option.hypothesis_profile
     runs = RUNS.get(profile, 30)
     number = request.config.option.hypothesis_seed
@@ -36,27 +39,24 @@ def test_memory_answers_as_firestore_does(firestore_emulator: str, request: pyte
             machine = seed(number)(type("Lockstep", (Lockstep,), {}))
         drawn = f"--hypothesis-seed={number}"
     reached.RUNS.append(f"{runs} runs of {STEPS} steps, {drawn}")
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=runs,
-            stateful_step_count=STEPS,
-            deadline=None,
-            # A failure is told as it was found: to make it smaller takes minutes, against an emulator.
-            phases=[phase for phase in Phase if profile not in RUNS or phase is not Phase.shrink],
-            report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-
-def test_the_machine_reaches_its_states(request: pytest.FixtureRequest) -> None:
-    profile = request.config.option.hypothesis_profile
-    if profile not in RUNS:
-        pytest.skip(f"30 runs reach most, 300 have to reach all: CENDRY_HYPOTHESIS_PROFILE=ci (this is {profile})")
-    if not REACHED["rule", "commit"]:
-        pytest.skip("the machine did not run in this session")
-    # What is rare can be missed by chance; what the machine can't reach any more shows as more than that.
-    assert len(missing()) <= MISSED_BY_CHANCE, missing()
-    results = [REACHED["result", name] for name in ("refused", "none", "one", "several")]
-    assert sum(results[2:]) * 5 > sum(results), f"queries rarely find anything: {results}"
+    try:
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=runs,
+                stateful_step_count=STEPS,
+                deadline=None,
+                # A failure is told as it was found: to make it smaller takes minutes, against an emulator.
+                phases=[phase for phase in Phase if profile not in RUNS or phase is not Phase.shrink],
+                report_multiple_bugs=False,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    finally:
+        report("what the lockstep machine reached", reached.lines())
+    # 30 runs reach most, 300 have to reach all.
+    if profile in RUNS:
+        # What is rare can be missed by chance; what the machine can't reach any more shows as more than that.
+        assert len(missing()) <= MISSED_BY_CHANCE, missing()
+        results = [REACHED["result", name] for name in ("refused", "none", "one", "several")]
+        assert sum(results[2:]) * 5 > sum(results), f"queries rarely find anything: {results}"

@@ -1,15 +1,17 @@
-"""What the tests of broken connections share; and what the soak did and saw, told at the end."""
+"""What the tests of broken connections share."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from cendry_firestore import AsyncFirestoreBackend, FirestoreBackend
 from cendry_memory.emulator import known
-from soak import counted
+from cendry_memory.testing import Database
 from soak.ledger import Epoch
 from soak.proxy import Proxy
-from soak.work import Face, Manner, settle
+from soak.work import Manner
 
 
 @pytest.fixture
@@ -21,26 +23,23 @@ def proxy(firestore_emulator: str) -> Iterator[Proxy]:
 
 
 @pytest.fixture(params=["sync", "async"])
-async def make_face(
-    proxy: Proxy, project: str, request: pytest.FixtureRequest
-) -> AsyncIterator[Callable[[Manner], Awaitable[Face]]]:
-    """Makes contexts of one twin, connected already."""
-    made: list[Face] = []
+def twin(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
 
-    async def make(manner: Manner) -> Face:
-        face = Face(manner, request.param == "async", project)
-        made.append(face)
-        assert await settle(face.ctx.find(Epoch, "nothing")) is None
-        return face
+
+@pytest.fixture
+def make(proxy: Proxy, project: str, twin: str) -> Iterator[Callable[[Manner], Any]]:
+    """Makes contexts of one twin, connected already, that are used as those of the sync twin."""
+    made: list[Database] = []
+
+    def make(manner: Manner) -> Any:
+        db = Database((FirestoreBackend if twin == "sync" else AsyncFirestoreBackend)(project=project))
+        made.append(db)
+        ctx = db.context(timeout=manner.timeout, retry=manner.retry(db.is_async))
+        assert ctx.find(Epoch, "nothing") is None
+        return ctx
 
     yield make
-    for face in made:
-        await settle(face.ctx.close())
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not counted.LINES:
-        return
-    terminalreporter.section("what the soak did and saw")
-    for line in counted.lines():
-        terminalreporter.write_line(line)
+    for db in made:
+        db.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,30 @@ class Reading:
             f"{self.memory / 2**20:.1f} MiB, {self.objects} objects, {self.threads} threads, {self.files} files, "
             f"{self.sockets} connections, {self.channels} channels"
         )
+
+
+class Pulse:
+    """Measures how long the machine keeps this process from running: a thread that wakes late adds up by how much."""
+
+    STEP = 0.05
+
+    def __init__(self) -> None:
+        self.late = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
+        self._thread.start()
+
+    def _beat(self) -> None:
+        while True:
+            due = time.monotonic() + self.STEP
+            if self._ended.wait(self.STEP):
+                return
+            self.late += max(0.0, time.monotonic() - due)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._ended.set()
+        self._thread.join()
 
 
 def is_measurable() -> bool:

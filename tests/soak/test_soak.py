@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
@@ -95,6 +95,7 @@ class Soak:
     def __init__(self, weather: Weather, loop: asyncio.AbstractEventLoop, seed: str) -> None:
         project = f"cendry-{uuid4().hex[:16]}"
         self.weather = weather
+        self.pulse = gauges.Pulse()
         self.loop = loop
         self.seed = seed
         self.threads = [Face(manner, False, project) for manner in MANNERS]
@@ -141,7 +142,7 @@ class Soak:
         """One life of the emulator, and what is stored at its end."""
         epoch = Ref(Epoch, f"life-{number}")
         self.fill(epoch)
-        around = Round(epoch, self.weather, is_restart=False)
+        around = Round(epoch, self.weather, self.pulse, is_restart=False)
         started = time.monotonic()
         with self.working(around) as workers, self.spending("faults and work"):
             for fault in life.faults:
@@ -171,7 +172,7 @@ class Soak:
 
     def restart(self, number: int, life: Life) -> None:
         """The end of that life, and the beginning of the next, in the midst of work."""
-        around = Round(Ref(Epoch, f"life-{number}"), self.weather, is_restart=True)
+        around = Round(Ref(Epoch, f"life-{number}"), self.weather, self.pulse, is_restart=True)
         with self.working(around), self.spending("restarts"):
             self.weather.over.wait(0.3)
             self.weather.restart(life.end)
@@ -220,7 +221,11 @@ def _seed(request: pytest.FixtureRequest, profile: str) -> str:
 
 @pytest.mark.timeout(0)
 def test_nothing_is_lost_doubled_stuck_or_leaked(
-    emulator: Emulator, proxy: Proxy, loop: asyncio.AbstractEventLoop, request: pytest.FixtureRequest
+    emulator: Emulator,
+    proxy: Proxy,
+    loop: asyncio.AbstractEventLoop,
+    request: pytest.FixtureRequest,
+    report: Callable[[str, Iterable[str]], None],
 ) -> None:
     profile = request.config.option.hypothesis_profile
     seconds = float(os.environ.get("CENDRY_SOAK_SECONDS") or SECONDS.get(profile, SHORT))
@@ -253,20 +258,23 @@ def test_nothing_is_lost_doubled_stuck_or_leaked(
             if number + 1 < len(lives):
                 soak.restart(number, life)
         over = sorted(soak.longest.items(), key=lambda item: item[1])
+        counted.LINES.append(f"kept from running: {soak.pulse.late:.1f} s")
         counted.LINES.append("longest over their bounds: " + ", ".join(f"{name} {s:.2f} s" for name, s in over[-4:]))
         counted.LINES.append("seconds: " + ", ".join(f"{what} {s:.0f}" for what, s in soak.spent.items()))
         soak.close()
         count("connections", "made", proxy.accepted)
+        unreached = missing("operation", REACHED)
+        counted.LINES.append(f"never reached: {', '.join(unreached) or 'nothing'}")
         if readings:
             assert gauges.settles(lambda: gauges.connections(proxy.port) == 0), "connections stay open"
             _assert_no_growth(readings)
     finally:
         soak.close()
+        soak.pulse.close()
         watchdog.cancel()
         faulthandler.cancel_dump_traceback_later()
+        report("what the soak did and saw", counted.lines())
     assert [] == missing("fault", {*KINDS, *(ENDS if len(lives) > 2 else {lives[0].end})})
-    unreached = missing("operation", REACHED)
-    counted.LINES.append(f"never reached: {', '.join(unreached) or 'nothing'}")
     # How much is done in the shortest one, the machine decides.
     assert seconds <= SHORT or not unreached
 

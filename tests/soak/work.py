@@ -25,6 +25,7 @@ from google.api_core import exceptions
 from google.api_core.retry import Retry
 from google.api_core.retry_async import AsyncRetry
 from soak.counted import count
+from soak.gauges import Pulse
 from soak.ledger import (
     ABSENT,
     Entry,
@@ -59,6 +60,10 @@ UNKNOWN: Final = (
 commit that comes again while the first one is still closing the transaction."""
 
 
+def never(error: Exception) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a context is told to call.
@@ -73,6 +78,10 @@ class Manner:
     timeout: float | None
     retries: bool = True
 
+    def retry(self, is_async: bool) -> Any:
+        """The policy of a twin; `None` for the SDK's."""
+        return None if self.retries else (AsyncRetry if is_async else Retry)(predicate=never)
+
 
 MANNERS: Final = (
     Manner("patient", 30.0),
@@ -82,19 +91,14 @@ MANNERS: Final = (
 )
 
 
-def never(error: Exception) -> bool:
-    return False
-
-
 class Face:
-    """A context of either twin, awaited."""
+    """A context of either twin, awaited: in tasks, which can be cancelled, or in threads, which block."""
 
     def __init__(self, manner: Manner, is_async: bool, project: str) -> None:
         self.manner = manner
         self.is_async = is_async
-        retry: Any = None if manner.retries else (AsyncRetry if is_async else Retry)(predicate=never)
         kind: Any = AsyncCendry if is_async else Cendry
-        self.ctx: Any = kind(project=project, timeout=manner.timeout, retry=retry)
+        self.ctx: Any = kind(project=project, timeout=manner.timeout, retry=manner.retry(is_async))
         self.is_lasting = manner.retries and (manner.timeout is None or manner.timeout > 10.0)
         """Whether it outlasts every fault, so that no read fails."""
 
@@ -124,6 +128,7 @@ class Round:
     Attributes:
         epoch: The document under which all is written.
         weather: The faults.
+        pulse: How long this process did not run.
         is_restart: Whether the emulator is stopped meanwhile, so that documents vanish; then what is written is never
             looked for, and only bounds, kinds of errors and `create` are judged.
         ended: Set to let the workers come to an end.
@@ -132,6 +137,7 @@ class Round:
 
     epoch: Ref[Epoch]
     weather: Weather
+    pulse: Pulse
     is_restart: bool
     ended: threading.Event = field(default_factory=threading.Event)
     failures: list[str] = field(default_factory=list)
@@ -206,14 +212,15 @@ class Worker:
     async def call(self, name: str, act: Callable[[], Any], calls: int = 1, longest: float = 0.0) -> Outcome:
         """Call, measure and judge. `calls` of them have a bound each; `longest` is added to that."""
         face, weather = self.face, self.round.weather
-        before, started = weather.mark, time.monotonic()
+        before, started, late = weather.mark, time.monotonic(), self.round.pulse.late
         value: Any = None
         try:
             value = await settle(act())
             kind = "done"
         except Exception as error:
             kind = self._judge(name, error, weather.was_calm(before))
-        self._measure(name, time.monotonic() - started, calls, longest)
+        # The time for which the machine kept this process from running is not the call's.
+        self._measure(name, time.monotonic() - started - (self.round.pulse.late - late), calls, longest)
         twin = "task" if face.is_async else "thread"
         count("operation", name)
         count(f"outcomes of {twin}s, {face.manner.name}", kind)

@@ -144,9 +144,44 @@ if TYPE_CHECKING:
 else:
     __all__ += _lazy.installed()
 
+    _OWN = _lazy.origins(
+        {
+            "backend": "AsyncBackend Backend CallOptions",
+            "_context.aio.batch": "AsyncBatch",
+            "_context.aio.context": "AsyncCendry",
+            "_context.aio.transaction": "AsyncTransaction AsyncTxn=AsyncTransaction",
+            "_context.sync.batch": "Batch",
+            "_context.sync.context": "Cendry",
+            "_context.sync.transaction": "Transaction Txn=Transaction",
+            "codec": "Problem",
+            "convert": "from_dict to_dict validate",
+            "errors": (
+                "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
+                "InvalidDocumentIdError InvalidRequestError InvalidValueError MissingIndexError MultipleResultsError "
+                "StaleDocumentError TransactionContentionError UnknownFieldError UnsupportedByBackendError "
+                "UsedBeforeForkError"
+            ),
+            "_model.fields": "Field FieldDescriptor field",
+            "filters": "And Asc Comparison Desc Filter Or",
+            "_model.metadata": "DocumentMetadata get_metadata ref_of",
+            "_model.model": "Map Model resolve",
+            "paths": "FieldPath",
+            "_query.aio.documents": "AsyncRows",
+            "_query.aio.query": "AsyncQuery",
+            "_query.snapshots": "Change Listener Snapshot",
+            "_query.sync.documents": "Rows",
+            "_query.sync.query": "Query",
+            "reference": "Ref",
+            "_types.kinds": "FirestoreValue",
+            "_types.registry": "BaseTypeHandler TypeRegistry default_registry register_type",
+            "values": "DELETE_FIELD SERVER_TIMESTAMP ArrayRemove ArrayUnion GeoPoint Increment Maximum Minimum Vector",
+        }
+    )
+
     def __getattr__(name: str) -> Any:
-        if name in _lazy.OWN:
-            found = _lazy.own(name)
+        if name in _OWN:
+            module_name, there = _OWN[name]
+            found = getattr(_lazy.module(module_name), there)
         elif name in _lazy.NAMES:
             found = _lazy.load(name)
         elif name in _lazy.MODULES:

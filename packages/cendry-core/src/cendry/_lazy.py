@@ -18,47 +18,6 @@ NAMES: Final[dict[str, tuple[str, str]]] = {
 """For each name, the package that defines it and the extra of `cendry` that installs that package."""
 
 
-_MODULES: Final[dict[str, str]] = {
-    "backend": "AsyncBackend Backend CallOptions",
-    "_context.aio.batch": "AsyncBatch",
-    "_context.aio.context": "AsyncCendry",
-    "_context.aio.transaction": "AsyncTransaction",
-    "_context.sync.batch": "Batch",
-    "_context.sync.context": "Cendry",
-    "_context.sync.transaction": "Transaction",
-    "codec": "Problem",
-    "convert": "from_dict to_dict validate",
-    "errors": (
-        "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
-        "InvalidDocumentIdError InvalidRequestError InvalidValueError MissingIndexError MultipleResultsError "
-        "StaleDocumentError TransactionContentionError UnknownFieldError UnsupportedByBackendError "
-        "UsedBeforeForkError"
-    ),
-    "_model.fields": "Field FieldDescriptor field",
-    "filters": "And Asc Comparison Desc Filter Or",
-    "_model.metadata": "DocumentMetadata get_metadata ref_of",
-    "_model.model": "Map Model resolve",
-    "paths": "FieldPath",
-    "_query.aio.documents": "AsyncRows",
-    "_query.aio.query": "AsyncQuery",
-    "_query.snapshots": "Change Listener Snapshot",
-    "_query.sync.documents": "Rows",
-    "_query.sync.query": "Query",
-    "reference": "Ref",
-    "_types.kinds": "FirestoreValue",
-    "_types.registry": "BaseTypeHandler TypeRegistry default_registry register_type",
-    "values": "DELETE_FIELD SERVER_TIMESTAMP ArrayRemove ArrayUnion GeoPoint Increment Maximum Minimum Vector",
-}
-"""For each of core's modules, its public names."""
-
-OWN: Final[dict[str, tuple[str, str]]] = {
-    **{name: (module_name, name) for module_name, names in _MODULES.items() for name in names.split()},
-    "AsyncTxn": ("_context.aio.transaction", "AsyncTransaction"),
-    "Txn": ("_context.sync.transaction", "Transaction"),
-}
-"""For each of core's own names, the module that defines it, and its name there."""
-
-
 MODULES: Final = frozenset({"backend", "codec", "convert", "errors", "filters", "paths", "plan", "reference", "values"})
 """Core's public modules: `cendry.errors` needs no import of its own."""
 
@@ -68,10 +27,14 @@ def module(name: str) -> Any:
     return import_module(f"{__package__}.{name}")
 
 
-def own(name: str) -> Any:
-    """The object of one of core's own names."""
-    module_name, there = OWN[name]
-    return getattr(import_module(f"{__package__}.{module_name}"), there)
+def origins(names_of: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """For each of core's own names, the module that defines it, and its name there.
+
+    Args:
+        names_of: For each module, its names; `new=name` is another name for one.
+    """
+    given = [(each, module_name) for module_name, names in names_of.items() for each in names.split()]
+    return {each.partition("=")[0]: (module_name, each.rpartition("=")[2]) for each, module_name in given}
 
 
 def load(name: str) -> Any:

@@ -1,7 +1,7 @@
-"""Firestore's order of values, as bytes: comparing two keys with `<` or `==` compares the values they stand for.
+"""Firestore's order of values, as bytes: comparing two keys with `<` or `==` compares their values.
 
-Every key is prefix-free: no key is the beginning of another one. So keys can be joined to one that compares field by
-field, and inverted to one that compares in the other direction.
+Keys are prefix-free: none is the beginning of another. So keys can be joined to one that compares field by field,
+and inverted to one that compares in the other direction.
 """
 
 from __future__ import annotations

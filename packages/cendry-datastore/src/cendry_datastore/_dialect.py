@@ -16,5 +16,5 @@ def _reference(module: Module, target: str, value: str) -> str:
     return f"{module.known('fill_reference', fill_reference)}({target}.key_value, {value}, base)"
 
 
-DATASTORE: Final = Dialect.of(EntityData, name="entity", new_document=_sdk.Entity, reference=_reference)
+DATASTORE: Final = Dialect(name="entity", new_document=_sdk.Entity, data=EntityData, reference=_reference)
 """The base of generated code is the partition."""

@@ -15,5 +15,5 @@ def _reference(_: Module, target: str, value: str) -> str:
     return f"{target}.reference_value = f'{{base}}/documents/{{{value}.path}}'"
 
 
-FIRESTORE: Final = Dialect.of(DocumentData, name="document", new_document=_sdk.Document, reference=_reference)
+FIRESTORE: Final = Dialect(name="document", new_document=_sdk.Document, data=DocumentData, reference=_reference)
 """The base of generated code is the name of the database."""

@@ -1,6 +1,6 @@
-"""The sort keys of single values, as bytes: what the rows of `kinds.py` make of them. `_order.py` says what keys are.
+"""The sort keys of single values, as bytes, for the rows of `kinds.py`; `_order.py` describes the format of keys.
 
-The first byte of a key is the rank of its kind; it is no other key's, but for integers and floats.
+The first byte of a key is the rank of its kind, which only integers and floats share.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .._interop.protobuf import EPOCH, MICROSECOND
 from ..reference import Ref
 from ..values import GeoPoint, Vector
 
-# There is room between the ranks, so that "just after a kind" is a key as well.
+# There are gaps between the ranks, so that "just after a kind" is a key as well.
 NULL: Final = b"\x10"
 BOOLEAN: Final = b"\x20"
 NAN: Final = b"\x28"

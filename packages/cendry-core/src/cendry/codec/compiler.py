@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any, Final, Generic, TypeVar
-from weakref import WeakKeyDictionary
 
 from .._types.foreign import style_of
 from .._types.hints import record_of
@@ -35,17 +35,24 @@ def codec_for(cls: type[M], registry: TypeRegistry = default_registry) -> Codec[
     Raises:
         TypeError: The class is neither, or a type in it can't be stored.
     """
-    known: WeakKeyDictionary[TypeRegistry, Codec[M]] | None = cls.__dict__.get(_CODECS)
+    known: dict[int, Codec[M]] | None = cls.__dict__.get(_CODECS)
     if known is not None:
-        codec = known.get(registry)
+        codec = known.get(id(registry))
         if codec is not None and codec.version == registry.version:
             return codec
+    elif style_of(cls) not in ("model", "map"):
+        raise TypeError(f"{cls!r} is neither a Model nor a Map.")
     else:
-        if style_of(cls) not in ("model", "map"):
-            raise TypeError(f"{cls!r} is neither a Model nor a Map.")
-        known = WeakKeyDictionary()
+        known = {}
         type.__setattr__(cls, _CODECS, known)
-    codec = known[registry] = Codec(cls, registry)
+    return _remembered(known, cls, registry)
+
+
+def _remembered(known: dict[int, Codec[M]], cls: type[M], registry: TypeRegistry) -> Codec[M]:
+    """Compile a codec and keep it as long as its registry; a `WeakKeyDictionary` is too slow for a hot path."""
+    key = id(registry)
+    codec = known[key] = Codec(cls, registry)
+    codec.registry = weakref.ref(registry, lambda _: known.pop(key, None))
     return codec
 
 
@@ -55,6 +62,7 @@ class Codec(Generic[M]):
     Attributes:
         model: The class.
         version: The version of the registry that this was compiled with.
+        registry: A weak reference to the registry.
         shape: The shape of the stored data.
         outputs: Objects derived from this codec, under keys of their owners: a backend keeps its compiled code here, so
             that it lives as long as the codec, and is compiled again with it.
@@ -63,6 +71,7 @@ class Codec(Generic[M]):
     def __init__(self, model: type[M], registry: TypeRegistry) -> None:
         self.model = model
         self.version = registry.version
+        self.registry = weakref.ref(registry)
         style = style_of(model)
         assert style is not None
         self.shape: Record = record_of(model, style, registry.known)

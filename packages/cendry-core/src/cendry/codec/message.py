@@ -63,10 +63,10 @@ def compile_decoder(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, st
     """
 
     def explain(error: Exception, fields: Any, document_id: str, path: str, base: Any) -> M:
-        return codec.explain_decode(error, dialect.decode_fields(fields, base), document_id, path)
+        return codec.explain_decode(error, dialect.values.decode_fields(fields, base), document_id, path)
 
     def slow(shape: Shape, message: Any, base: Any) -> Any:
-        return converted(Reader(STORED, raising=True), Reader.read, shape, dialect.decode_value(message, base))
+        return converted(Reader(STORED, raising=True), Reader.read, shape, dialect.values.decode_value(message, base))
 
     module = Module()
     module.known("explain", explain)
@@ -81,8 +81,8 @@ def compile_encoder(codec: Codec[M], dialect: Dialect) -> Callable[[M, Any, Any]
     """
 
     def explain(error: Exception, instance: M, _message: Any, base: Any) -> Any:
-        document = dialect.new_document()
-        dialect.write_fields(getattr(document, dialect.inner), codec.explain_encode("stored", error, instance), base)
+        document, values = dialect.new_document(), dialect.values
+        values.write_fields(getattr(document, values.inner), codec.explain_encode("stored", error, instance), base)
         return document
 
     def slow(shape: Shape, value: Any) -> Any:

@@ -27,17 +27,17 @@ class MessageRead:
 
     def __init__(self, module: Module, dialect: Dialect) -> None:
         self.module = module
-        self.dialect = dialect
-        self.markers = [row.marker for row in ROWS if row.marker and row.name in dialect.fields]
+        self.fields, self.inner = dialect.values.fields, dialect.values.inner
+        self.markers = [row.marker for row in ROWS if row.marker and row.name in self.fields]
         for name in ("decode_fields", "decode_reference", "decode_value"):
-            module.known(name, getattr(dialect, name))
+            module.known(name, getattr(dialect.values, name))
 
     def has(self, value: str, kind: Kind) -> str:
         """The source of a test for a message's field."""
-        return f"{value}.HasField({self.dialect.fields[kind]!r})"
+        return f"{value}.HasField({self.fields[kind]!r})"
 
     def take(self, kind: Kind, value: str, *, checked: bool = True) -> tuple[str, str]:
-        row, field = ROW[kind], self.dialect.fields.get(kind)
+        row, field = ROW[kind], self.fields.get(kind)
         if field is None:
             return "", ""
         found = self.module.fresh("x")
@@ -52,11 +52,11 @@ class MessageRead:
         return f"{self.has(value, kind)} and {test}", found
 
     def array(self, value: str) -> tuple[str, str]:
-        return self.has(value, "array"), f"{value}.{self.dialect.fields['array']}.values"
+        return self.has(value, "array"), f"{value}.{self.fields['array']}.values"
 
     def map(self, value: str) -> tuple[str, str]:
         fields = self.module.fresh("f")
-        own = f"({fields} := {value}.{self.dialect.fields['map']}.{self.dialect.inner})"
+        own = f"({fields} := {value}.{self.fields['map']}.{self.inner})"
         if not self.markers:
             # The map itself may be empty, and so falsy.
             return f"({self.has(value, 'map')} and {own} is not None)", fields
@@ -72,7 +72,7 @@ class MessageRead:
     def kind(self, value: str) -> tuple[list[str], Callable[[Kind], str]]:
         def is_kind(kind: Kind) -> str:
             # A map can represent another kind; only the reader can determine that.
-            return "" if kind in _MARKED else f"kind == {self.dialect.fields[kind]!r}"
+            return "" if kind in _MARKED else f"kind == {self.fields[kind]!r}"
 
         return [f"kind = {value}.WhichOneof('value_type')"], is_kind
 

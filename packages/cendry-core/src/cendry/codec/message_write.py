@@ -26,8 +26,8 @@ class Statements:
 
     def __init__(self, module: Module, dialect: Dialect) -> None:
         self.module = module
-        self.dialect = dialect
-        module.known("write_value", dialect.write_value)
+        self.fields, self.inner, self.reference = dialect.values.fields, dialect.values.inner, dialect.reference
+        module.known("write_value", dialect.values.write_value)
 
     def either(self, test: str, code: Lines, otherwise: Lines) -> Lines:
         head, *rest = otherwise
@@ -36,9 +36,9 @@ class Statements:
         return [f"if {test}:", *indented(code), "else:", *indented(otherwise)]
 
     def store(self, kind: Kind, source: str, target: str) -> Lines:
-        row, field = ROW[kind], self.dialect.fields.get(kind)
+        row, field = ROW[kind], self.fields.get(kind)
         if kind == "reference":
-            return [self.dialect.reference(self.module, target, source)]
+            return [self.reference(self.module, target, source)]
         if field is None or row.marker:
             return self.store_any(source, target)
         if row.plain:
@@ -68,7 +68,7 @@ class Statements:
     def opened_array(self, target: str) -> tuple[Lines, str]:
         """Lines that store an array in a message, and the name of the function that adds an element."""
         array, add = self.module.fresh("a"), self.module.fresh("add")
-        lines = [f"{array} = {target}.{self.dialect.fields['array']}", f"{array}.SetInParent()"]
+        lines = [f"{array} = {target}.{self.fields['array']}", f"{array}.SetInParent()"]
         return [*lines, f"{add} = {array}.values.add"], add
 
     def map(self, item: Shape, value: str, target: str, inside: Inside[Lines]) -> Lines:
@@ -78,9 +78,8 @@ class Statements:
 
     def opened_map(self, target: str, fields: str) -> Lines:
         """Lines that store a map in a message, and name its fields."""
-        dialect = self.dialect
-        lines = [f"{fields} = {target}.{dialect.fields['map']}", f"{fields}.SetInParent()"]
-        return [*lines, f"{fields} = {fields}.{dialect.inner}"]
+        lines = [f"{fields} = {target}.{self.fields['map']}", f"{fields}.SetInParent()"]
+        return [*lines, f"{fields} = {fields}.{self.inner}"]
 
     def call(self, function: str, value: str, target: str) -> Lines:
         return [f"{function}({target}, {value}, base)"]
@@ -109,7 +108,7 @@ def emit_message_encode(module: Module, record: Record, dialect: Dialect, fallba
     """
     by_value = WriteEmitter(module, Expressions(module), "stored", fallback)
     emitter = WriteEmitter(module, Statements(module, dialect), "stored", fallback, by_value)
-    body = [f"f = message.{dialect.inner}"]
+    body = [f"f = message.{dialect.values.inner}"]
     for field in record.fields:
         body.append(f"v = o.{field.name}")
         if can_exceed_depth(field.shape):

@@ -239,7 +239,7 @@ class Driven:
         return repr(self._target)
 
     def _shown(self, value: Any) -> Any:
-        if inspect.iscoroutine(value):
+        if inspect.isawaitable(value):
             value = self._loop.wait_for(value)
         return Driven(value, self._loop) if isinstance(value, _ASYNC) or hasattr(value, "__anext__") else value
 

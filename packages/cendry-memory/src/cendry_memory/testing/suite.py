@@ -25,7 +25,7 @@ class Suite:
         """Skip a test of what the backend doesn't have."""
         lacking = needs_of(request.function) - self.features
         if lacking:
-            pytest.skip(f"this backend has no {', '.join(sorted(feature.value for feature in lacking))}")
+            pytest.skip(f"this backend lacks: {', '.join(sorted(feature.value for feature in lacking))}")
 
     @pytest.fixture
     def backend(self) -> Any:

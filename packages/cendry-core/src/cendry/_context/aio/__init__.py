@@ -1,1 +1,1 @@
-"""The async twin, from which the sync one is generated."""
+"""Contexts, batches and transactions: the async twin, from which the sync one is generated."""

@@ -1,2 +1,2 @@
 # Generated from aio/__init__.py by tools/twins.py; do not edit.
-"""The sync twin, which is generated from the async one."""
+"""Contexts, batches and transactions: the sync twin, which is generated from the async one."""

@@ -1,1 +1,1 @@
-"""The async twin, from which the sync one is generated."""
+"""The ends of queries: the async twin, from which the sync one is generated."""

@@ -1,0 +1,72 @@
+"""The cases that Cendry doesn't agree with, by name, each with its reason; no other case may disagree.
+
+A case that agrees must not be listed, so an entry goes when its reason does.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_FIELDS: Final = "A merge is given the values of its fields: there is no list of fields beside the data."
+_EXISTENCE: Final = "update() takes no precondition about existence, since the document has to exist."
+
+UNSAYABLE: Final[dict[str, str]] = {
+    "query-cursor-no-order": "The values of a cursor have the names of the fields that the query sorts by.",
+    "query-select-last-wins": "A projection ends a query, so there is no second one.",
+    "set-del-nomerge": _FIELDS,
+    "set-merge-prefix": _FIELDS,
+    "set-merge-present": _FIELDS,
+    "update-exists-precond": _EXISTENCE,
+    "update-paths-exists-precond": _EXISTENCE,
+}
+"""No call of Cendry means this."""
+
+_NESTED: Final = "Transforms in maps are refused."
+_REMOVAL: Final = "save() with merge=True can't remove a field, and update() needs an existing document."
+_EMPTY: Final = "An update without changes sends nothing, and isn't refused."
+_NO_ORDER: Final = "Comparisons with null and NaN are sent, for the server to refuse."
+
+DISAGREES: Final[dict[str, str]] = {
+    "create-arrayremove-multi": _NESTED,
+    "create-arrayremove-nested": _NESTED,
+    "create-arrayunion-multi": _NESTED,
+    "create-arrayunion-nested": _NESTED,
+    "create-st-multi": _NESTED,
+    "create-st-nested": _NESTED,
+    "create-st-with-empty-map": _NESTED,
+    "listen-multi-docs": "The indexes of changes can't be applied one after another, nor are additions before updates.",
+    "listen-target-add-wrong-id": "The number of an added target isn't checked: a stream has one target.",
+    "listen-target-remove": "A target that the server removes without a cause is added again.",
+    "query-bad-NaN": _NO_ORDER,
+    "query-bad-null": _NO_ORDER,
+    "set-arrayremove-multi": _NESTED,
+    "set-arrayremove-nested": _NESTED,
+    "set-arrayunion-merge": _NESTED,
+    "set-arrayunion-multi": _NESTED,
+    "set-arrayunion-nested": _NESTED,
+    "set-del-merge": _REMOVAL,
+    "set-del-merge-alone": _REMOVAL,
+    "set-del-mergeall": _REMOVAL,
+    "set-st-merge-nonleaf": _NESTED,
+    "set-st-merge-nonleaf-alone": _NESTED,
+    "set-st-multi": _NESTED,
+    "set-st-nested": _NESTED,
+    "set-st-with-empty-map": _NESTED,
+    "update-arrayremove-multi": _NESTED,
+    "update-arrayremove-nested": _NESTED,
+    "update-arrayunion-multi": _NESTED,
+    "update-arrayunion-nested": _NESTED,
+    "update-no-paths": _EMPTY,
+    "update-paths-arrayremove-multi": _NESTED,
+    "update-paths-arrayremove-nested": _NESTED,
+    "update-paths-arrayunion-multi": _NESTED,
+    "update-paths-arrayunion-nested": _NESTED,
+    "update-paths-no-paths": _EMPTY,
+    "update-paths-st-multi": _NESTED,
+    "update-paths-st-nested": _NESTED,
+    "update-paths-st-with-empty-map": _NESTED,
+    "update-st-multi": _NESTED,
+    "update-st-nested": _NESTED,
+    "update-st-with-empty-map": _NESTED,
+}
+"""Cendry refuses what Google's clients send, sends what they refuse, or sends or shows something else."""
