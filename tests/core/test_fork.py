@@ -5,10 +5,12 @@ import gc
 import os
 import subprocess
 import sys
+from typing import Any
 from weakref import WeakSet, ref
 
 import pytest
-from cendry import _fork
+from cendry import UsedBeforeForkError, _fork
+from cendry._interop import grpc
 
 
 class Heir:
@@ -32,18 +34,41 @@ def test_each_object_that_is_alive_is_put_in_order(monkeypatch: pytest.MonkeyPat
     assert 1 == len(_fork._heirs)
 
 
-def test_what_is_kept_is_never_freed() -> None:
+def test_what_is_kept_is_never_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[object] = []
+    monkeypatch.setattr(_fork, "kept", kept)
     heir = Heir()
     seen = ref(heir)
-    _fork.keep(heir)
+    before = sys.getrefcount(kept)
+    for _ in range(2):
+        _fork.keep(heir)
+        assert before + 1 == sys.getrefcount(kept)
     del heir
     gc.collect()
-    found = seen()
-    assert found is not None
-    ctypes.pythonapi.Py_DecRef(ctypes.py_object(found))
-    del found
-    gc.collect()
-    assert seen() is None
+    assert seen() is kept[0]
+    ctypes.pythonapi.Py_DecRef(ctypes.py_object(kept))
+
+
+class Connection(grpc.ClientConnection):
+    database_kind = "Quickstore"
+
+
+def test_a_connection_is_refused_in_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grpc, "_used_in", None)
+    grpc.check_process("Quickstore")
+    grpc.note_channel(os.getpid())
+    grpc.note_channel(1)
+    grpc.check_process("Quickstore")
+    connection: Any = Connection(None, None)
+    assert not connection.is_inherited
+    monkeypatch.setattr(_fork, "kept", [])
+    connection.after_fork()
+    assert connection.is_inherited
+    assert [connection] == _fork.kept
+    monkeypatch.setattr(_fork, "process", os.getpid() + 1)
+    with pytest.raises(UsedBeforeForkError, match=f"Quickstore was used in process {os.getpid()} before") as caught:
+        grpc.check_process("Quickstore")
+    assert ("Quickstore", os.getpid()) == (caught.value.backend, caught.value.process)
 
 
 LOCKED = """

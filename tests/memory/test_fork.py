@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,72 +14,22 @@ import pytest
 from cendry.errors import UsedBeforeForkError
 from cendry.plan import QueryPlan, Set
 from cendry_memory import MemoryBackend, StoreFileError, _opening
+from forking import forks, python, script
 from memory.asking import ask
 from memory.test_interrupts import journal_of
-from memory.test_journal import environment
-
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork()")
 
 PRELUDE = """
-import asyncio, gc, multiprocessing, os, signal, sys, threading, time, traceback
-from cendry import AsyncCendry, Cendry, CendryError, Field, Model, UsedBeforeForkError
-from cendry.plan import Create, Delete, GetPlan, QueryPlan, Set
 from cendry_memory import AsyncMemoryBackend, ManualClock, MemoryBackend, StoreFileError
 
-path = sys.argv[1]
+[path] = arguments
 
 def ids(backend, collection="c"):
     return sorted(item.path.rpartition("/")[2] for item in backend.run(QueryPlan(collection)))
-
-def child(function, *arguments, ending=os._exit):
-    '''Run a function in a forked child; a child that hangs is killed, and any error of it is one here.'''
-    sys.stdout.flush()
-    if pid := os.fork():
-        deadline = time.monotonic() + 30
-        while True:
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                assert status == 0, f"the child ended with {status}"
-                return
-            if time.monotonic() > deadline:
-                os.kill(pid, signal.SIGKILL)
-                raise AssertionError("the child hangs")
-            time.sleep(0.005)
-    code = 1
-    try:
-        function(*arguments)
-        code = 0
-    except BaseException:
-        traceback.print_exc()
-    sys.stdout.flush()
-    # os._exit leaves everything as it is; sys.exit frees all that was inherited.
-    ending(code)
-
-def refused(function, *arguments, **options):
-    try:
-        function(*arguments, **options)
-    except UsedBeforeForkError as error:
-        assert error.backend == "Memory"
-        assert error.process == os.getppid()
-        assert "before fork()" in str(error)
-    else:
-        raise AssertionError("not refused")
 """
 
 
-def run(code: str, file: Path) -> str:
-    program = PRELUDE + textwrap.dedent(code)
-    ended = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program, str(file)],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=150,
-    )
-    assert ended.stderr == ""
-    assert ended.returncode == 0
-    return ended.stdout
+def run(program: str, file: Path) -> None:
+    assert python(PRELUDE + textwrap.dedent(program), file) == ""
 
 
 @pytest.fixture
@@ -296,11 +244,8 @@ def test_a_child_never_hangs_while_threads_of_the_parent_are_inside_the_store(fi
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing(file: Path, method: str) -> None:
-    module = file.with_name("workers.py")
-    module.write_text(
-        PRELUDE
-        + textwrap.dedent(
-            f"""
+    program = PRELUDE + textwrap.dedent(
+        f"""
             backend = MemoryBackend()
 
             def count(number):
@@ -330,18 +275,8 @@ def test_multiprocessing(file: Path, method: str) -> None:
                 assert ids(kept) == ["a", "b"]
                 assert ids(backend) == []
             """
-        )
     )
-    ended = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", str(module), str(file)],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=150,
-    )
-    assert ended.stderr == ""
-    assert ended.returncode == 0
+    assert python(script(file.with_name("workers.py"), program), file) == ""
     with MemoryBackend(file) as backend:
         assert ask(backend) == ["a", "b"]
 

@@ -18,7 +18,13 @@ class Heir(Protocol):
         ...
 
 
+process = os.getpid()
+"""The id of this process; in `after_fork`, still that of its parent."""
+
 CAN_FORK: Final = hasattr(os, "register_at_fork")
+
+kept: Final[list[object]] = []
+"""The objects that are never freed; the list is not either, once it has one."""
 
 _heirs: Final[WeakSet[Heir]] = WeakSet()
 
@@ -40,16 +46,20 @@ def keep(thing: object) -> None:
 
     For what a child has inherited and must not close: its destructor would act on what the parent still uses.
     """
-    # Slow to import, and only needed in some forked children.
-    import ctypes
+    if not kept:
+        # Slow to import, and only needed in some forked children.
+        import ctypes
 
-    pointer: Any = ctypes.py_object(thing)
-    ctypes.pythonapi.Py_IncRef(pointer)
+        pointer: Any = ctypes.py_object(kept)
+        ctypes.pythonapi.Py_IncRef(pointer)
+    kept.append(thing)
 
 
 def _in_child() -> None:
+    global process
     for heir in list(_heirs):
         heir.after_fork()
+    process = os.getpid()
 
 
 if CAN_FORK:

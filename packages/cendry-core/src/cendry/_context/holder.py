@@ -124,4 +124,8 @@ def _holder(name: str, client: Any, backend: B | None, project: str | None, data
     if client is not None and (project is not None or database is not None):
         raise CendryError("client= can't be combined with project= or database=: a client already has both.")
     make = _lazy.load(name)
-    return BackendHolder(None, lambda: make(client, project=project, database=database))
+    holder: BackendHolder[B] = BackendHolder(None, lambda: make(client, project=project, database=database))
+    if client is not None:
+        # The backend then knows whether the client was used before a fork.
+        holder.backend()
+    return holder
