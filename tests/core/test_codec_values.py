@@ -186,6 +186,7 @@ PAIRS: list[tuple[Any, Any, Any]] = [
     (tuple[int, ...], (1, 2), [1, 2]),
     (tuple[int, str], (1, "a"), [1, "a"]),
     (tuple[()], (), []),
+    (tuple[Any, int], ({"a": [1]}, 2), [{"a": [1]}, 2]),
     (Pair, Pair(1, "z"), [1, "z"]),
     (dict[str, Decimal], {"a b": Decimal(1)}, {"a b": "1"}),
     (dict[str, dict[str, date]], {}, {}),

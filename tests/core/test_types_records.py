@@ -15,6 +15,7 @@ import msgspec
 import pydantic
 import pytest
 from cendry._model.fields import Field
+from cendry._model.fields import field as cendry_field
 from cendry._model.model import Map
 from cendry._types.foreign import style_of
 from cendry._types.hints import shape_of
@@ -308,3 +309,26 @@ def test_nothing_is_imported_to_recognise_a_class(monkeypatch: pytest.MonkeyPatc
         monkeypatch.delitem(sys.modules, name)
     assert "dataclass" == style_of(Data)
     assert not {"pydantic", "msgspec"} & set(sys.modules)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "data", "python"),
+    [
+        (Data, {"price": "1", "small": []}, Data(Decimal(1), [])),
+        (Attrs, {"price": "1"}, Attrs(Decimal(1))),
+        (Struct, {"price": "1", "last": 2}, Struct(price=Decimal(1), last=2)),
+        (Pydantic, {"price": "1"}, Pydantic(price=Decimal(1))),
+        (Typed, {"price": "1", "must": 1}, {"price": Decimal(1), "must": 1}),
+    ],
+)
+def test_collections_of_another_kind_are_read_by_the_interpreting_reader(
+    annotation: Any, data: Any, python: Any
+) -> None:
+    # A tuple is taken for a list in data of users, though not by compiled code.
+    assert [python] == from_dict(one_field(list[annotation]), {"x": (data,)}).x
+
+
+def test_maps_in_collections_of_another_kind_get_their_defaults() -> None:
+    tags: Any = (list[str], cendry_field(default_factory=list))
+    part: Any = make_class("Part", Map, {"n": (int, cendry_field(default=3)), "tags": tags})
+    assert [part(n=3, tags=[])] == from_dict(one_field(list[part]), {"x": ({},)}).x

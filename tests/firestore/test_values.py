@@ -13,7 +13,7 @@ from cendry.plan import Condition, QueryPlan, Set
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
-from cendry_firestore._values import decode_fields, decode_value
+from cendry_firestore._values import FirestoreValues, decode_fields, decode_value
 from cendry_memory.testing import Database
 from firestore.comparing import DATABASE, encode_value
 from google.api_core.datetime_helpers import DatetimeWithNanoseconds
@@ -194,3 +194,17 @@ def test_timestamps_keep_microseconds(moment: datetime) -> None:
         return
     write_timestamp(target, moment)
     assert in_utc == to_datetime(target)
+
+
+@pytest.mark.parametrize("value", [True, "x", None, [1, None], {"a": datetime(2024, 1, 1, tzinfo=UTC)}])
+def test_values_are_read_and_written_from_the_first_one_on(value: Any) -> None:
+    # The tables of kinds are built by whatever comes first.
+    message = _sdk.Value()
+    FirestoreValues().write_value(message, value, DATABASE)
+    assert encode_value(value) == message
+    assert exact(value) == exact(FirestoreValues().decode_value(message, DATABASE))
+
+
+def test_a_message_without_a_kind_may_come_first() -> None:
+    message = _sdk.Value()
+    assert message is FirestoreValues().decode_value(message, DATABASE)

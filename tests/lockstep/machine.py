@@ -38,7 +38,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from lockstep import pools, requests
 from lockstep.models import ACTS, act_of
-from lockstep.pair import NOBODY, Both, Difference, Pair
+from lockstep.pair import NOBODY, Both, Difference, Pair, Watch
 from lockstep.reached import expect, reach
 from lockstep.refusals import REFUSALS
 from lockstep.requests import Draft
@@ -152,6 +152,12 @@ class Lockstep(RuleBasedStateMachine):
         finally:
             self.undo.close()
 
+    def _listen(self, plan: Any) -> Watch:
+        """A listener until the end: one that is closed can make the emulator fail at the next commit, as cancelled."""
+        watch = self.pair.listen(plan)
+        self.undo.callback(watch.close)
+        return watch
+
     def _end_all(self) -> None:
         for transaction in (self.reader, self.writer):
             if transaction is not None:
@@ -159,7 +165,6 @@ class Lockstep(RuleBasedStateMachine):
         self.reader = self.writer = None
         if self.watch is not None:
             self.watch.settle()
-            self.watch.close()
             self.watch = None
 
     # --- writes ---
@@ -342,9 +347,7 @@ class Lockstep(RuleBasedStateMachine):
         sums = tuple(Aggregation("sum", field) for field in fields)
         self.pair.aggregate(AggregationPlan(replace(plan, limit=count), sums))
         if self.may_listen and listens == 0:
-            watch = self.pair.listen(plan)
-            watch.settle()
-            watch.close()
+            self._listen(plan).settle()
 
     # --- reads ---
 
@@ -556,7 +559,7 @@ class Lockstep(RuleBasedStateMachine):
         elif requests.has_long_value(plan.where):
             return
         reach("rule that is rare", "listen")
-        self.watch = self.pair.listen(plan)
+        self.watch = self._listen(plan)
         self.watch.settle()
         if self.writer is None:
             self._commit(drafts)

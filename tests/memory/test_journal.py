@@ -428,6 +428,11 @@ class TestFilesThatArentOurs:
             connection.commit()
         self.refused(kept, "format 2")
 
+    def test_a_log_that_cant_be_opened(self, kept: Path) -> None:
+        Path(f"{kept}-wal").mkdir()
+        with pytest.raises(StoreFileError, match="can't be opened"):
+            MemoryBackend(kept)
+
     def test_a_folder(self, tmp_path: Path) -> None:
         with pytest.raises(StoreFileError, match="can't be opened"):
             MemoryBackend(tmp_path)
@@ -439,6 +444,27 @@ class TestFilesThatArentOurs:
     def test_a_file_that_was_cut(self, kept: Path) -> None:
         data = kept.read_bytes()
         kept.write_bytes(data[: len(data) // 2])
+        self.refused(kept, "damaged")
+
+    @pytest.mark.parametrize("size", [72, 99])
+    def test_a_file_with_half_a_header(self, kept: Path, size: int) -> None:
+        kept.write_bytes(kept.read_bytes()[:size])
+        self.refused(kept, "not a file of cendry-memory")
+
+    def test_a_header_that_sqlite_would_mend(self, kept: Path) -> None:
+        data = bytearray(kept.read_bytes())
+        # The tables, and the change counter that belongs to the size of the file.
+        data[92:136] = bytes(44)
+        kept.write_bytes(data + b"x")
+        self.refused(kept, "damaged")
+
+    def test_a_page_that_is_there_twice(self, kept: Path) -> None:
+        data = kept.read_bytes()
+        pages = [data[start : start + 4096] for start in range(0, len(data), 4096)]
+        # Leaves of the tree of documents.
+        first, second, *_ = (number for number, page in enumerate(pages) if page.startswith(b"\n") and b"c/" in page)
+        pages[first] = pages[second]
+        kept.write_bytes(b"".join(pages))
         self.refused(kept, "damaged")
 
     @pytest.mark.parametrize("place", [0.1, 0.3, 0.5, 0.7, 0.9])
@@ -465,6 +491,8 @@ class TestFilesThatArentOurs:
             '{"__bytes__x": 1, "__y__": 2}',
             '{"a": {"__bytes__": "%"}}',
             '{"a": {"__time__": "x"}}',
+            '{"a": {"__time__": 9223372036854775807}}',
+            '{"a": ' * 50_000,
             '{"a": {"__reference__": 1}}',
         ],
     )
@@ -475,6 +503,23 @@ class TestFilesThatArentOurs:
                 "UPDATE documents SET data = ?, create_time = ?, update_time = ?, checksum = ? WHERE path = ?",
                 (*row[1:], row[0]),
             )
+            connection.commit()
+        self.refused(kept, "damaged")
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "DELETE FROM documents WHERE path = 'c/1'",
+            "UPDATE state SET last_commit = last_commit + 1",
+            f"UPDATE state SET last_commit = {2**62}",
+            "DELETE FROM state",
+            "ALTER TABLE documents RENAME COLUMN checksum TO checksun",
+            "CREATE TRIGGER more AFTER INSERT ON documents BEGIN DELETE FROM documents; END",
+        ],
+    )
+    def test_what_another_program_changed(self, kept: Path, statement: str) -> None:
+        with contextlib.closing(sqlite3.connect(kept)) as connection:
+            connection.execute(statement)
             connection.commit()
         self.refused(kept, "damaged")
 

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 else:
     from dataclasses import MISSING, Field, FrozenInstanceError, field
     from dataclasses import dataclass as standard_dataclass
+    from functools import cache
     from operator import attrgetter
+    from types import FunctionType
 
     def dataclass(*, frozen, slots):
         """Like `dataclasses.dataclass`, for classes that are frozen, have slots and do not derive from a dataclass."""
@@ -134,27 +136,34 @@ else:
         return lambda self: tuple([getattr(self, name) for name in names])
 
     def _init(cls, every):
-        names = {"MISSING": MISSING}
-        parameters, body = ["self"], ["    pass"]
-        for name, each in every.items():
-            value = name
+        known = {"MISSING": MISSING}
+        defaults = []
+        for number, (name, each) in enumerate(every.items()):
             # The slot's own setter, which is faster than object.__setattr__.
-            names[f"set_{name}"] = getattr(cls, name).__set__
-            if each.default is not MISSING:
-                names[f"default_{name}"] = each.default
-                parameters.append(f"{name}=default_{name}")
-            elif each.default_factory is not MISSING:
-                names[f"make_{name}"] = each.default_factory
-                parameters.append(f"{name}=MISSING")
-                value = f"make_{name}() if {name} is MISSING else {name}"
+            known[f"set_{number}"] = getattr(cls, name).__set__
+            known[f"make_{number}"] = each.default_factory
+            if each.default is not MISSING or each.default_factory is not MISSING:
+                defaults.append(each.default)
             else:
-                parameters.append(name)
-            body.append(f"    set_{name}(self, {value})")
-        if hasattr(cls, "__post_init__"):
-            body.append("    self.__post_init__()")
-        exec("\n".join([f"def __init__({', '.join(parameters)}):", *body]), names)  # noqa: S102
-        init = names["__init__"]
+                assert not defaults, "fields without a default come first"
+        factories = tuple([each.default_factory is not MISSING for each in every.values()])
+        code = _code_of_init(factories, hasattr(cls, "__post_init__")).replace(co_varnames=("self", *every))
+        init = FunctionType(code, known, "__init__", tuple(defaults))
         init.__qualname__ = f"{cls.__qualname__}.__init__"
         init.__module__ = cls.__module__
         init.__annotations__ = {**cls.__annotations__, "return": None}
         return init
+
+    @cache
+    def _code_of_init(factories, has_hook):
+        """The code of an `__init__` with so many fields. Replacing their names is faster than compiling each class."""
+        names = [f"field_{number}" for number in range(len(factories))]
+        body = ["    pass"]
+        for number, (name, is_made) in enumerate(zip(names, factories, strict=True)):
+            value = f"make_{number}() if {name} is MISSING else {name}" if is_made else name
+            body.append(f"    set_{number}(self, {value})")
+        if has_hook:
+            body.append("    self.__post_init__()")
+        namespace = {}
+        exec("\n".join([f"def __init__({', '.join(['self', *names])}):", *body]), namespace)  # noqa: S102
+        return namespace["__init__"].__code__

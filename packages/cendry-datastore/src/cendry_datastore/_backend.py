@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from cendry import _fork
@@ -27,6 +28,7 @@ from ._unsupported import NAME, unsupported
 
 if TYPE_CHECKING:
     from cendry.codec import Codec
+    from cendry.codec.dialect import Dialect
 
 COMMIT_ATTEMPTS: Final = 12
 """Attempts at a commit outside of transactions that contends with others for the same documents."""
@@ -36,6 +38,16 @@ PATIENCE: Final = 10.0
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
+
+
+@cache
+def _compiler() -> tuple[Callable[..., Callable[[Any], MessageData]], Dialect]:
+    # Imported on first use, as the compiler would double what importing this package adds to importing the SDK.
+    from cendry.codec.message import encoder
+
+    from ._dialect import DATASTORE
+
+    return encoder, DATASTORE
 
 
 class DatastoreBackend:
@@ -158,12 +170,8 @@ class DatastoreBackend:
 
     def encoder(self, codec: Codec[Any]) -> Callable[[Any], MessageData]:
         """A function from an instance to its stored fields, in the message that `commit` sends."""
-        # Imported here, as the compiler would double what importing this package adds to importing the SDK.
-        from cendry.codec.message import encoder
-
-        from ._dialect import DATASTORE
-
-        return encoder(codec, DATASTORE, self._connection.partition)
+        encoder, dialect = _compiler()
+        return encoder(codec, dialect, self._connection.partition)
 
     # --- transactions ---
 

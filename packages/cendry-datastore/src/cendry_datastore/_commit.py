@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from cendry._immutable import dataclass
 from cendry.errors import DocumentAlreadyExistsError, DocumentNotFoundError, InvalidRequestError
 from cendry.plan import Create, Delete, Set, Update, Write
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
+from cendry._immutable import dataclass
 from cendry.errors import ForeignReferenceError, InvalidDocumentIdError
 from cendry.reference import Ref
 

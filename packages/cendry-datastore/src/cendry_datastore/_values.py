@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from cendry._interop.protobuf import write_geo_point
-from cendry._types.kinds import message_fields
 from cendry._types.messages import MessageData, MessageValues
 from cendry.paths import FieldPath
 from cendry.plan import MISSING, outermost, projected, value_at
@@ -25,7 +24,8 @@ class DatastoreValues(MessageValues):
     An embedded entity is read as a map, without the key that it may have.
     """
 
-    fields: ClassVar = message_fields(markers=False, bytes="blob_value", reference="key_value", map="entity_value")
+    markers = False
+    other_fields: ClassVar = {"bytes": "blob_value", "reference": "key_value", "map": "entity_value"}
     inner = "properties"
 
     def decode_reference(self, value: Any, base: Any) -> Any:

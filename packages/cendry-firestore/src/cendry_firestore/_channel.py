@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, MutableMapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cendry import _fork
@@ -16,6 +17,17 @@ from ._values import DOCUMENTS
 
 if TYPE_CHECKING:
     from cendry.codec import Codec
+    from cendry.codec.dialect import Dialect
+
+
+@cache
+def _compiler() -> tuple[Callable[..., Callable[[Any], MutableMapping[str, Any]]], Dialect]:
+    # Imported on first use, as the compiler would double what importing this package adds to importing the SDK.
+    from cendry.codec.message import encoder
+
+    from ._dialect import FIRESTORE
+
+    return encoder, FIRESTORE
 
 
 class Connection(ClientConnection):
@@ -49,12 +61,8 @@ class Connection(ClientConnection):
         """A function from an instance to its stored fields: in a message, if the transport takes messages."""
         if not self.transport.is_direct:
             return codec.encode
-        # Imported here, as the compiler would double what importing this package adds to importing the SDK.
-        from cendry.codec.message import encoder
-
-        from ._dialect import FIRESTORE
-
-        return encoder(codec, FIRESTORE, self.database)
+        encoder, dialect = _compiler()
+        return encoder(codec, dialect, self.database)
 
     def after_fork(self) -> None:
         """Leave the connection, and all streams, to the parent of this process."""

@@ -15,11 +15,12 @@ from cendry.plan import GetPlan, QueryPlan
 from google.cloud.firestore_v1 import AsyncClient, Client
 
 from ._channel import Connection, check_arguments, keep_client
-from ._listen import FirestoreListener
 from ._single_threaded import single_threaded_channel
 
 if TYPE_CHECKING:
     from cendry.codec import Codec
+
+    from ._listen import FirestoreListener
 
 
 class Clients:
@@ -78,6 +79,9 @@ class Clients:
         on_error: Callable[[BaseException], None],
     ) -> FirestoreListener:
         """Call `on_snapshot` with the first state and with every later one, from a thread of this listener's own."""
+        # Imported here, as the order of values would be a fifth of the import of this package.
+        from ._listen import FirestoreListener
+
         listener = FirestoreListener(self._connection, plan, on_snapshot, on_error)
         self._listeners.add(listener)
         listener.start()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-from cendry._types.kinds import message_fields
 from cendry._types.messages import MessageData, MessageValues
 from cendry.errors import ForeignReferenceError, InvalidDocumentIdError
 from cendry.paths import FieldPath
@@ -28,7 +27,7 @@ def document_path(database: str, name: str) -> str:
 class FirestoreValues(MessageValues):
     """Stored values in Firestore's `Value` messages; the base is the name of the database."""
 
-    fields: ClassVar = message_fields(markers=True)
+    markers = True
     inner = "fields"
 
     def decode_reference(self, value: Any, base: Any) -> Any:

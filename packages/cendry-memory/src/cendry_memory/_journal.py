@@ -30,14 +30,20 @@ APPLICATION_ID: Final = 0x43454E44
 FORMAT: Final = 1
 """The version of what is in the file."""
 
-_SCHEMA: Final = (
+_HEADER_BYTES: Final = 100
+
+_TABLES: Final = (
     "CREATE TABLE documents (path TEXT PRIMARY KEY, data TEXT NOT NULL, create_time INTEGER NOT NULL, "
     "update_time INTEGER NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
-    "INSERT INTO state VALUES ('last_commit', 0)",
+    "CREATE TABLE state (last_commit INTEGER NOT NULL, checksums INTEGER NOT NULL, total INTEGER NOT NULL)",
+)
+_SCHEMA: Final = (
+    *_TABLES,
+    "INSERT INTO state VALUES (0, 0, 0)",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {FORMAT}",
 )
+_UPDATE_STATE: Final = "UPDATE state SET last_commit = ?, checksums = checksums + ?, total = checksums + ?"
 
 
 class StoreFileError(CendryError):
@@ -114,9 +120,10 @@ class Journal:
             if self._value("PRAGMA application_id") == 0 and self._value("SELECT count(*) FROM sqlite_master") == 0:
                 for statement in _SCHEMA:
                     self._connection.execute(statement)
-            self._connection.execute("COMMIT")
             self._check()
             self._load()
+            # Not before: to begin already mends what is wrong in the header, for whoever commits.
+            self._connection.execute("COMMIT")
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
         except sqlite3.OperationalError as error:
@@ -125,7 +132,7 @@ class Journal:
                     self.path, "is already open, in this process or another one; close that backend first."
                 ) from error
             raise _unusable(self.path, error) from error
-        except (sqlite3.Error, ValueError, TypeError, CendryError) as error:
+        except (sqlite3.Error, ValueError, TypeError, OverflowError, RecursionError, CendryError) as error:
             if isinstance(error, StoreFileError):
                 raise
             raise _damaged(self.path, str(error)) from error
@@ -142,15 +149,23 @@ class Journal:
         answer = self._value("PRAGMA quick_check(1)")
         if answer != "ok":
             raise _damaged(self.path, answer)
+        if {sql for (sql,) in self._connection.execute("SELECT sql FROM sqlite_master")} != {*_TABLES}:
+            raise _damaged(self.path, "its tables are not those of a store")
 
     def _load(self) -> None:
-        last = self._value("SELECT value FROM state WHERE name = 'last_commit'")
+        [state] = self._connection.execute("SELECT * FROM state")
+        last = state[0]
         self.last_commit = moment_of(last) if last else None
+        checksums = 0
         for path, data, create_time, update_time, checksum in self._connection.execute("SELECT * FROM documents"):
             if checksum != _checksum(path, data, create_time, update_time):
                 raise _damaged(self.path, f"the checksum of document {path!r} is wrong")
             version = Version(decoded(data), moment_of(create_time), moment_of(update_time))
             self._documents.append((path, version))
+            checksums += checksum
+        # Each document may be as it was written, and yet others be missing or older.
+        if state != (last, checksums, last + checksums):
+            raise _damaged(self.path, "its documents are not those of its last commit")
 
     def documents(self) -> Iterator[tuple[str, Version]]:
         """What was kept, once."""
@@ -165,15 +180,18 @@ class Journal:
         """
         try:
             self._connection.execute("BEGIN")
+            checksums = 0
             for path, version in changes:
+                for (checksum,) in self._connection.execute("SELECT checksum FROM documents WHERE path = ?", (path,)):
+                    checksums -= checksum
                 if version is None:
                     self._connection.execute("DELETE FROM documents WHERE path = ?", (path,))
                 else:
-                    self._connection.execute(
-                        "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)", _row(path, version)
-                    )
-            last = (microseconds_of(moment),)
-            self._connection.execute("UPDATE state SET value = ? WHERE name = 'last_commit'", last)
+                    row = _row(path, version)
+                    self._connection.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)", row)
+                    checksums += row[-1]
+            last = microseconds_of(moment)
+            self._connection.execute(_UPDATE_STATE, (last, checksums, last + checksums))
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
@@ -189,7 +207,7 @@ class Journal:
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            return bool(self._value("SELECT value FROM state WHERE name = 'last_commit'") == microseconds_of(moment))
+            return bool(self._value("SELECT last_commit FROM state") == microseconds_of(moment))
         except sqlite3.Error as error:
             raise StoreFileError(self.path, f"can't be read: {error}.") from error
 
@@ -265,6 +283,9 @@ def _check_header(path: str) -> None:
         raise _unusable(path, error) from error
     if not size:
         return
+    # To SQLite, a file with half a header is an empty one.
+    if size < _HEADER_BYTES:
+        raise _foreign(path)
     try:
         with closing(_connect(path, "mode=ro&immutable=1")) as connection:
             [found] = connection.execute("PRAGMA application_id").fetchone()

@@ -119,11 +119,7 @@ def items_of(changes: object, what: str) -> list[tuple[Any, Any]]:
     """Fields and their values, in the order given; empty for `None`.
 
     Raises:
-    <<<<<<< HEAD
         TypeError: It is not a mapping.
-    =======
-        TypeError: It is neither a dict nor like one.
-    >>>>>>> main
     """
     if changes is None:
         return []

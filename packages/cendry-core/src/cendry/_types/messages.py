@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from typing import Any, ClassVar
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..reference import Ref
-from .kinds import ROWS, Kind
+
+if TYPE_CHECKING:
+    from .kinds import Kind
+
+
+def _reader(read: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda value, _base: read(value)
+
+
+def _writer(write: Callable[[Any, Any], None]) -> Callable[[Any, Any, Any], None]:
+    return lambda target, value, _base: write(target, value)
 
 
 class MessageValues(ABC):
@@ -18,33 +29,57 @@ class MessageValues(ABC):
     take a `base`, to which references are relative.
 
     Attributes:
-        fields: The field of a value message for each kind that the database supports.
+        markers: Whether the database has the kinds that are stored as marked maps.
+        other_fields: The fields of value messages, by kind, that are called otherwise than in the rows.
         inner: The field of a document, and of a map, that contains its fields: `fields` or `properties`.
     """
 
-    fields: ClassVar[Mapping[Kind, str]]
+    markers: ClassVar[bool]
+    other_fields: ClassVar[Mapping[str, str]] = {}
     inner: ClassVar[str]
 
     def __init__(self) -> None:
-        fields = self.fields
+        # The tables are built on first use: importing the kinds takes a fifth of the time of importing a backend.
+        self._fields: Mapping[Kind, str] | None = None
+        self._plain: frozenset[str] = frozenset()
+        self._marked: list[tuple[str, Callable[[Any], Any]]] = []
+        self._map = ""
+        self._map_fields = attrgetter("")
+        self._readers: dict[str, Callable[[Any, Any], Any]] = {}
+        self._plain_fields: dict[type[Any], str] = {}
+        self._writers: dict[type[Any], Callable[[Any, Any, Any], None]] = {}
+
+    @property
+    def fields(self) -> Mapping[Kind, str]:
+        """The field of a value message for each kind that the database supports."""
+        return self._fields or self._build()
+
+    def _build(self) -> Mapping[Kind, str]:
+        from .kinds import ROWS, message_fields
+
+        fields = message_fields(markers=self.markers, **self.other_fields)
         rows = [row for row in ROWS if row.name in fields]
-        self._plain = frozenset(fields[row.name] for row in rows if row.plain)
-        self._readers = {fields[row.name]: row.read for row in rows if row.read is not None and not row.marker}
         self._marked = [(row.marker, row.read) for row in rows if row.read is not None and row.marker]
         self._map = fields["map"]
-        self._nested_readers: dict[str, Callable[[Any, Any], Any]] = {
+        self._map_fields = attrgetter(f"{self._map}.{self.inner}")
+        self._plain = frozenset(fields[row.name] for row in rows if row.plain)
+        self._plain_fields = {row.python: fields[row.name] for row in rows if row.plain}
+        self._readers = {
+            **{fields[row.name]: _reader(row.read) for row in rows if row.read is not None and not row.marker},
             fields["array"]: self._decode_array,
             self._map: self._decode_map,
             fields["reference"]: self.decode_reference,
         }
-        self._plain_fields = {row.python: fields[row.name] for row in rows if row.plain}
-        self._writers = {row.python: row.write for row in rows if row.write is not None}
-        self._nested_writers: dict[type[Any], Callable[[Any, Any, Any], None]] = {
+        self._writers = {
+            **{row.python: _writer(row.write) for row in rows if row.write is not None},
             Ref: self.write_reference,
             list: self._write_array,
             tuple: self._write_array,
             dict: self._write_map,
         }
+        # Set last: until then, other threads build the tables again.
+        self._fields = fields
+        return fields
 
     # --- specific to a database ---
 
@@ -86,17 +121,21 @@ class MessageValues(ABC):
         if kind in self._plain:
             return getattr(value, kind)
         read = self._readers.get(kind)
-        if read is not None:
-            return read(value)
-        read_nested = self._nested_readers.get(kind)
-        return value if read_nested is None else read_nested(value, base)
+        return self._decode_other(value, base) if read is None else read(value, base)
+
+    def _decode_other(self, value: Any, base: Any) -> Any:
+        """A value of an unknown kind, unless the tables were not built before."""
+        if self._fields is None:
+            self._build()
+        kind = value.WhichOneof("value_type")
+        return self.decode_value(value, base) if kind in self._plain or kind in self._readers else value
 
     def _decode_array(self, value: Any, base: Any) -> list[Any]:
         decode = self.decode_value
         return [decode(element, base) for element in value.array_value.values]
 
     def _decode_map(self, value: Any, base: Any) -> Any:
-        fields = getattr(getattr(value, self._map), self.inner)
+        fields = self._map_fields(value)
         for marker, read in self._marked:
             if marker in fields and (found := read(value)) is not value:
                 return found
@@ -125,14 +164,14 @@ class MessageValues(ABC):
         if field is not None:
             setattr(target, field, value)
         elif (write := self._writers.get(python)) is not None:
-            write(target, value)
-        elif (write_nested := self._nested_writers.get(python)) is not None:
-            write_nested(target, value, base)
+            write(target, value, base)
         else:
             self._write_other(target, value, base)
 
     def _write_other(self, target: Any, value: Any, base: Any) -> None:
-        """Write a value whose class derives from a stored type, or an SDK value."""
+        """Write a value whose class derives from a stored type, or an SDK value; before the tables are built, any."""
+        if self._fields is None:
+            self._build()
         if not self.is_own(value):
             for python, field in self._plain_fields.items():
                 if isinstance(value, python):
@@ -140,11 +179,7 @@ class MessageValues(ABC):
                     return
             for python, write in self._writers.items():
                 if isinstance(value, python):
-                    write(target, value)
-                    return
-            for python, write_nested in self._nested_writers.items():
-                if isinstance(value, python):
-                    write_nested(target, value, base)
+                    write(target, value, base)
                     return
         self.write_own(target, value)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import MISSING
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .._interop.google import class_of
 from .._types.converted import CONVERSION_OF
@@ -36,55 +36,57 @@ from .emit import Emitter, Fallback, Module, indented, when
 from .leaves import copy_stored, deeper_than, enum_members, to_key
 from .reader import Reading, note_refusal
 
+if TYPE_CHECKING:
+    # The program runs without them, and it takes a while to make a protocol.
 
-class ReadAccess(Protocol):
-    """How generated code accesses stored data: in dicts, or in a database's messages.
+    class ReadAccess(Protocol):
+        """How generated code accesses stored data: in dicts, or in a database's messages.
 
-    Attributes:
-        passed: The additional arguments of generated functions, as source.
-        missing: Whether a missing key can be looked up, which returns `missing`.
-    """
-
-    passed: str
-    missing: bool
-
-    def take(self, kind: Kind, value: str, *, checked: bool = True) -> tuple[str, str]:
-        """A test for a kind, and source of the stored value once it passed; empty if only the reader can.
-
-        Args:
-            kind: The kind.
-            value: The local variable.
-            checked: Whether the test covers the other conditions on such a value.
+        Attributes:
+            passed: The additional arguments of generated functions, as source.
+            missing: Whether a missing key can be looked up, which returns `missing`.
         """
-        ...
 
-    def array(self, value: str) -> tuple[str, str]:
-        """A test for an array, and the source of its elements."""
-        ...
+        passed: str
+        missing: bool
 
-    def map(self, value: str) -> tuple[str, str]:
-        """A test for a map, and the source of its fields, which can be used any number of times."""
-        ...
+        def take(self, kind: Kind, value: str, *, checked: bool = True) -> tuple[str, str]:
+            """A test for a kind, and source of the stored value once it passed; empty if only the reader can.
 
-    def stored(self, value: str) -> str:
-        """The source of the stored value, of any kind."""
-        ...
+            Args:
+                kind: The kind.
+                value: The local variable.
+                checked: Whether the test covers the other conditions on such a value.
+            """
+            ...
 
-    def stored_fields(self, fields: str) -> str:
-        """The source of a map as a dict of stored values."""
-        ...
+        def array(self, value: str) -> tuple[str, str]:
+            """A test for an array, and the source of its elements."""
+            ...
 
-    def kind(self, value: str) -> tuple[list[str], Callable[[Kind], str]]:
-        """Lines that determine the kind of a value, and a test for each; an empty one if only the reader can."""
-        ...
+        def map(self, value: str) -> tuple[str, str]:
+            """A test for a map, and the source of its fields, which can be used any number of times."""
+            ...
 
-    def refuse_others(self, keys: str) -> list[str]:
-        """Lines that reject `data` with a key that is not in this set."""
-        ...
+        def stored(self, value: str) -> str:
+            """The source of the stored value, of any kind."""
+            ...
 
-    def required(self, key: str) -> str:
-        """A line that fetches `v`, which must be in `data`, and raises if it isn't."""
-        ...
+        def stored_fields(self, fields: str) -> str:
+            """The source of a map as a dict of stored values."""
+            ...
+
+        def kind(self, value: str) -> tuple[list[str], Callable[[Kind], str]]:
+            """Lines that determine the kind of a value, and a test for each; an empty one if only the reader can."""
+            ...
+
+        def refuse_others(self, keys: str) -> list[str]:
+            """Lines that reject `data` with a key that is not in this set."""
+            ...
+
+        def required(self, key: str) -> str:
+            """A line that fetches `v`, which must be in `data`, and raises if it isn't."""
+            ...
 
 
 class DictRead:

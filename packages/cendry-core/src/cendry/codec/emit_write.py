@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from .._interop.google import class_of
 from .._types.converted import CONVERSION_OF
@@ -41,58 +41,60 @@ Entry = tuple[str, str, str, Shape]
 """One field of a record: its key, the source of its value, a test whether it is present, and its shape."""
 
 
-class Inside(Protocol[C_co]):
-    """Writes an element: its shape, a local variable, the target, and the source of it unless the variable has it."""
+if TYPE_CHECKING:
+    # The program runs without them, and it takes a while to make a protocol.
 
-    def __call__(self, shape: Shape, value: str, target: str, got: str = "", /) -> C_co: ...
+    class Inside(Protocol[C_co]):
+        """Writes an element: its shape, a local variable, the target, and its source unless the variable has it."""
 
+        def __call__(self, shape: Shape, value: str, target: str, got: str = "", /) -> C_co: ...
 
-class WriteAccess(Protocol[C]):
-    """How generated code stores its results: as expressions, or by statements that fill a database's messages.
+    class WriteAccess(Protocol[C]):
+        """How generated code stores its results: as expressions, or by statements that fill a database's messages.
 
-    Each value goes to a target, which expressions ignore.
+        Each value goes to a target, which expressions ignore.
 
-    Attributes:
-        checks_plain: Whether the limits of plain kinds are checked where they are stored.
-    """
+        Attributes:
+            checks_plain: Whether the limits of plain kinds are checked where they are stored.
+        """
 
-    checks_plain: bool
+        checks_plain: bool
 
-    def either(self, test: str, code: C, otherwise: C, /) -> C:
-        """A choice."""
-        ...
+        def either(self, test: str, code: C, otherwise: C, /) -> C:
+            """A choice."""
+            ...
 
-    def store(self, kind: Kind, source: str, target: str, /) -> C:
-        """Store the value of some source, which is of this kind."""
-        ...
+        def store(self, kind: Kind, source: str, target: str, /) -> C:
+            """Store the value of some source, which is of this kind."""
+            ...
 
-    def store_any(self, source: str, target: str, /) -> C:
-        """Store the value of some source, of any kind."""
-        ...
+        def store_any(self, source: str, target: str, /) -> C:
+            """Store the value of some source, of any kind."""
+            ...
 
-    def array(self, shape: Array, value: str, target: str, inside: Inside[C], /) -> C | None:
-        """Store the elements of a collection; `None` if they can only be stored as a whole."""
-        ...
+        def array(self, shape: Array, value: str, target: str, inside: Inside[C], /) -> C | None:
+            """Store the elements of a collection; `None` if they can only be stored as a whole."""
+            ...
 
-    def fixed_array(self, shape: FixedArray, value: str, target: str, inside: Inside[C], /) -> C | None:
-        """Store the elements of a tuple; likewise."""
-        ...
+        def fixed_array(self, shape: FixedArray, value: str, target: str, inside: Inside[C], /) -> C:
+            """Store the elements of a tuple."""
+            ...
 
-    def map(self, item: Shape, value: str, target: str, inside: Inside[C], /) -> C:
-        """Store the items of a dict."""
-        ...
+        def map(self, item: Shape, value: str, target: str, inside: Inside[C], /) -> C:
+            """Store the items of a dict."""
+            ...
 
-    def call(self, function: str, value: str, target: str, /) -> C:
-        """Call the function for another shape."""
-        ...
+        def call(self, function: str, value: str, target: str, /) -> C:
+            """Call the function for another shape."""
+            ...
 
-    def function(self, name: str, code: C, /) -> None:
-        """Write the function that stores `v`."""
-        ...
+        def function(self, name: str, code: C, /) -> None:
+            """Write the function that stores `v`."""
+            ...
 
-    def record_function(self, name: str, checks: list[str], entries: list[Entry], inside: Inside[C], /) -> None:
-        """Write the function that stores the record `o`."""
-        ...
+        def record_function(self, name: str, checks: list[str], entries: list[Entry], inside: Inside[C], /) -> None:
+            """Write the function that stores the record `o`."""
+            ...
 
 
 class Expressions:

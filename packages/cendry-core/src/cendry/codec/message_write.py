@@ -5,11 +5,16 @@ Anything else falls back to stored values and the writer.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .._types.kinds import ROW, Kind
-from .._types.shapes import MAX_DEPTH, Anything, Array, FixedArray, Handled, Nullable, Record, Shape, can_exceed_depth
+from .._types.shapes import MAX_DEPTH, Array, FixedArray, Record, Shape, can_exceed_depth
 from .dialect import Dialect
 from .emit import Fallback, Module, indented
-from .emit_write import Entry, Expressions, Inside, WriteEmitter
+from .emit_write import Expressions, WriteEmitter
+
+if TYPE_CHECKING:
+    from .emit_write import Entry, Inside
 
 Lines = list[str]
 
@@ -49,16 +54,14 @@ class Statements:
         return [f"write_value({target}, {source}, base)"]
 
     def array(self, shape: Array, value: str, target: str, inside: Inside[Lines]) -> Lines | None:
-        if shape.python not in (list, tuple) or _may_be_array(shape.item):
+        if shape.python not in (list, tuple):
             return None
         lines, add = self.opened_array(target)
         each, one = self.module.fresh("e"), self.module.fresh("t")
         body = [f"{one} = {add}()", *inside(shape.item, each, one)]
         return [*lines, f"for {each} in {value}:", *indented(body)]
 
-    def fixed_array(self, shape: FixedArray, value: str, target: str, inside: Inside[Lines]) -> Lines | None:
-        if any(map(_may_be_array, shape.items)):
-            return None
+    def fixed_array(self, shape: FixedArray, value: str, target: str, inside: Inside[Lines]) -> Lines:
         lines, add = self.opened_array(target)
         each, one = self.module.fresh("e"), self.module.fresh("t")
         for index, item in enumerate(shape.items):
@@ -93,11 +96,6 @@ class Statements:
             one = [f"v = {got}", *inside(shape, "v", f"f[{key!r}]")]
             lines += [f"if {test}:", *indented(one)] if test else one
         self.module.function(f"{name}(t, o, base)", lines)
-
-
-def _may_be_array(shape: Shape) -> bool:
-    """Whether only the stored value reveals an array, which can't be in another array."""
-    return isinstance(shape.inner if isinstance(shape, Nullable) else shape, (Anything, Handled))
 
 
 def emit_message_encode(module: Module, record: Record, dialect: Dialect, fallback: Fallback) -> None:

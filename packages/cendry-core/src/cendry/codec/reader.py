@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import Any, Final, Literal, cast
 
 from .._frozen import freeze
 from .._immutable import dataclass
@@ -73,7 +73,8 @@ STORED = Reading()
 """The decode options for documents."""
 
 
-class Refusal(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Refusal:
     """Data rejected by a user's constructor or `__post_init__`.
 
     Attributes:
@@ -312,7 +313,7 @@ class Reader(Checker):
         refusal = self.refusal
         if refusal is not None and refusal.shape == shape and freeze(refusal.data) == freeze(value):
             self.refusal = None
-            return self.refused(path, refusal._replace(data=value))
+            return self.refused(path, Refusal(shape, value, refusal.error))
         if refusal is not None or not self.building:
             return None
         try:
