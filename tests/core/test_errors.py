@@ -24,6 +24,7 @@ from cendry.errors import (
     TransactionContentionError,
     UnknownFieldError,
     UnsupportedByBackendError,
+    UsedBeforeForkError,
 )
 
 ERRORS = [
@@ -44,6 +45,7 @@ ERRORS = [
     TransactionContentionError(3),
     UnknownFieldError("City", "nme", ("name",)),
     UnsupportedByBackendError("OR", "Datastore", "Migrating to Native mode gives it."),
+    UsedBeforeForkError("Firestore", 123, "fork first."),
 ]
 
 
@@ -147,6 +149,7 @@ def test_what_is_not_a_document_is_refused_by_name(kind: type[Any], given: tuple
         (TransactionContentionError, 503),
         (UnknownFieldError, 422),
         (UnsupportedByBackendError, 501),
+        (errors.UsedBeforeForkError, 500),
     ],
 )
 def test_each_error_has_an_http_status(kind: type[CendryError], status: int) -> None:

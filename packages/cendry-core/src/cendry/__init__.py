@@ -69,6 +69,7 @@ __all__ = [
     "TypeRegistry",
     "UnknownFieldError",
     "UnsupportedByBackendError",
+    "UsedBeforeForkError",
     "Vector",
     "default_registry",
     "field",
@@ -126,6 +127,7 @@ if TYPE_CHECKING:
         TransactionContentionError,
         UnknownFieldError,
         UnsupportedByBackendError,
+        UsedBeforeForkError,
     )
     from .filters import And, Asc, Comparison, Desc, Filter, Or
     from .paths import FieldPath
@@ -159,7 +161,7 @@ else:
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
                 "InvalidDocumentIdError InvalidRequestError InvalidValueError MissingIndexError MultipleResultsError "
                 "OutcomeUnknownError StaleDocumentError TransactionContentionError UnknownFieldError "
-                "UnsupportedByBackendError"
+                "UnsupportedByBackendError UsedBeforeForkError"
             ),
             "_model.fields": "Field FieldDescriptor field",
             "filters": "And Asc Comparison Desc Filter Or",

@@ -306,6 +306,22 @@ class UnsupportedByBackendError(CendryError):
         super().__init__(f"{backend} does not support {feature}. {advice}")
 
 
+class UsedBeforeForkError(CendryError):
+    """A forked child process used a backend that does not survive `fork()`; nothing was read or written.
+
+    Attributes:
+        backend: The name of the backend.
+        process: The id of the process that used the backend before it was forked.
+    """
+
+    def __init__(self, backend: str, process: int, reason: str) -> None:
+        self.backend = backend
+        self.process = process
+        super().__init__(
+            f"{backend} was used in process {process} before fork(), and can't be used in its child: {reason}"
+        )
+
+
 class MultipleResultsError(CendryError):
     """`one()` or `one_or_none()` found more than one document.
 
