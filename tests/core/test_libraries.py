@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
+import types
 import typing
 from datetime import datetime, timezone
-from types import ModuleType
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -52,16 +52,19 @@ def test_type_hints_are_those_of_the_values_with_the_id() -> None:
 
 
 def test_type_hints_of_names_that_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("later_hints")
+    module = types.ModuleType("later_hints")
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    source = "class Town(Model, collection='towns'):\n    people: Field['list[Person]']\n    head: Field[list['Person']]\n"
+    source = (
+        "class Town(Model, collection='towns'):\n    people: Field['list[Person]']\n    head: Field[list['Person']]\n"
+    )
     vars(module).update(Model=Model, Map=Map, Field=Field)
     exec(source, vars(module))
     town: Any = vars(module)["Town"]
     with pytest.raises(NameError, match="Person"):
         typing.get_type_hints(town)
     exec("class Person(Map):\n    name: Field[str]\n", vars(module))
-    expected = {"id": str | None, "people": list[vars(module)["Person"]], "head": list[vars(module)["Person"]]}
+    people = types.GenericAlias(list, (vars(module)["Person"],))
+    expected = {"id": str | None, "people": people, "head": people}
     assert expected == hints_of(town)
     assert fields_of(town).keys() == {"people", "head"}
     assert expected == hints_of(town) == {**town.__annotations__}
