@@ -56,6 +56,7 @@ __all__ = [
     "Model",
     "MultipleResultsError",
     "Or",
+    "OutcomeUnknownError",
     "Problem",
     "Query",
     "Ref",
@@ -68,6 +69,7 @@ __all__ = [
     "TypeRegistry",
     "UnknownFieldError",
     "UnsupportedByBackendError",
+    "UsedBeforeForkError",
     "ValidationError",
     "Vector",
     "default_registry",
@@ -120,11 +122,13 @@ if TYPE_CHECKING:
         InvalidValueError,
         MissingIndexError,
         MultipleResultsError,
+        OutcomeUnknownError,
         Problem,
         StaleDocumentError,
         TransactionContentionError,
         UnknownFieldError,
         UnsupportedByBackendError,
+        UsedBeforeForkError,
         ValidationError,
     )
     from .filters import And, Asc, Comparison, Desc, Filter, Or
@@ -157,8 +161,8 @@ else:
             "errors": (
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
                 "InvalidDocumentIdError InvalidRequestError InvalidValueError MissingIndexError MultipleResultsError "
-                "Problem StaleDocumentError TransactionContentionError UnknownFieldError UnsupportedByBackendError "
-                "ValidationError"
+                "OutcomeUnknownError StaleDocumentError TransactionContentionError UnknownFieldError "
+                "UnsupportedByBackendError UsedBeforeForkError ValidationError Problem"
             ),
             "_model.fields": "Field FieldDescriptor field",
             "filters": "And Asc Comparison Desc Filter Or",
