@@ -56,6 +56,7 @@ __all__ = [
     "Model",
     "MultipleResultsError",
     "Or",
+    "OutcomeUnknownError",
     "Problem",
     "Query",
     "Ref",
@@ -121,6 +122,7 @@ if TYPE_CHECKING:
         InvalidValueError,
         MissingIndexError,
         MultipleResultsError,
+        OutcomeUnknownError,
         StaleDocumentError,
         TransactionContentionError,
         UnknownFieldError,
@@ -158,8 +160,8 @@ else:
             "errors": (
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
                 "InvalidDocumentIdError InvalidRequestError InvalidValueError MissingIndexError MultipleResultsError "
-                "StaleDocumentError TransactionContentionError UnknownFieldError UnsupportedByBackendError "
-                "UsedBeforeForkError"
+                "OutcomeUnknownError StaleDocumentError TransactionContentionError UnknownFieldError "
+                "UnsupportedByBackendError UsedBeforeForkError"
             ),
             "_model.fields": "Field FieldDescriptor field",
             "filters": "And Asc Comparison Desc Filter Or",
