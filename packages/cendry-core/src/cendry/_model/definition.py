@@ -267,7 +267,8 @@ def _own_fields(cls: Any) -> dict[str, FieldInfo]:
 
 def _check_name(cls: Any, name: str) -> None:
     if name == "id" and cls.__cendry_kind__ == "model":
-        raise _fault(cls, name, "every Model has an id of its own; rename the field")
+        advice = "for a stored field of that name, write stored_id: Field[...] = field(alias='id')"
+        raise _fault(cls, name, f"every Model has an id of its own; {advice}")
     if name.startswith("_cendry") or (name.startswith("__") and name.endswith("__")):
         raise _fault(cls, name, "the name is reserved: fields can't have dunder names or names that start with _cendry")
 
@@ -351,8 +352,7 @@ def _specialised(info: FieldInfo, arguments: dict[Any, Any]) -> FieldInfo:
 
 
 def _check_names(cls: Any, infos: Mapping[str, FieldInfo]) -> None:
-    is_model = cls.__cendry_kind__ == "model"
-    if is_model and "id" in infos:
+    if cls.__cendry_kind__ == "model" and "id" in infos:
         raise _fault(cls, "id", "it comes from a Map, and every Model has an id of its own")
     by_alias: dict[str, str] = {}
     for name, info in infos.items():
@@ -360,13 +360,21 @@ def _check_names(cls: Any, infos: Mapping[str, FieldInfo]) -> None:
         reason = check_field_name(alias)
         if reason is not None:
             raise _fault(cls, name, f"the stored name {alias!r} is not valid: {reason}")
-        if is_model and alias == "id":
-            raise _fault(cls, name, "the alias 'id' shadows the document's id")
         if alias in by_alias:
             raise _fault(cls, name, f"it has the same stored name as {by_alias[alias]!r}: {alias!r}")
-        if alias != name and alias in infos:
+        if alias in infos and not _is_swapped(name, infos):
             raise _fault(cls, name, f"the alias {alias!r} shadows the field of that name")
         by_alias[alias] = name
+
+
+def _is_swapped(name: str, infos: Mapping[str, FieldInfo]) -> bool:
+    """Whether stored names, followed from field to field, lead back to the first: `a` is stored as `b`, `b` as `a`."""
+    seen = {name}
+    alias = infos[name].alias
+    while alias in infos and alias not in seen:
+        seen.add(alias)
+        alias = infos[alias].alias
+    return alias == name
 
 
 def _is_checked(cls: Any, info: FieldInfo) -> bool:
