@@ -133,8 +133,8 @@ def check_maps(codec: Codec[Any], instance: Model, keys: Iterable[Any]) -> None:
                 around = codec.resolve(into.names[:depth])
                 if any(isinstance(shape, Record) for shape in alternatives(around.shape)):
                     raise CendryError(
-                        f"{around.text!r} is None in this {type(instance).__qualname__} (id {instance.id!r}), so an "
-                        f"update of {into.text!r} would leave a map without its other fields; set the whole map."
+                        f"{around.text!r} is None in this {type(instance).__qualname__} (id {instance.id!r}): writing "
+                        f"{into.text!r} alone would leave a map without its other fields; set the whole map."
                     )
                 break
 

@@ -84,9 +84,10 @@ def wanted_documents(target: object, ids: object, parent: object) -> list[tuple[
         InvalidDocumentIdError: An id is not valid.
     """
     if isinstance(target, type):
+        given = several(ids, "get_many() takes ids")
         return [
-            (target, document_path(target, one, parent) if not is_ref(one) else located_path(_of_collection(target, one)))
-            for one in several(ids, "get_many() takes ids")
+            (target, located_path(_of_collection(target, one)) if is_ref(one) else document_path(target, one, parent))
+            for one in given
         ]
     if ids is not None or parent is not None:
         raise TypeError("get_many() takes a class and ids, or references alone.")

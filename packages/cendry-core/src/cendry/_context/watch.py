@@ -15,7 +15,9 @@ from .steps import same, sort_key, steps
 class Watch:
     """A running listener: it compares each snapshot with the previous one. Users have it wrapped in a `Listener`."""
 
-    __slots__ = ("_all", "_backwards", "_callback", "_closed", "_handle", "_key", "_known", "_on_error", "_read", "_unfit")
+    __slots__ = (
+        *("_all", "_backwards", "_callback", "_closed", "_handle", "_key", "_known", "_on_error", "_read", "_unfit"),
+    )
 
     def __init__(
         self,
