@@ -407,8 +407,15 @@ def test_update_of_the_current_values_of_fields(ctx: Any, backend: Any, sf: City
     assert backend.data("stamped/x")["name"] == "new"
 
 
-@pytest.mark.parametrize("change", [lambda to, sf: to.update(sf, {}), lambda to, sf: to.update(sf, fields=[]),
-    lambda to, sf: to.update(City, "absent", {}), lambda to, sf: to.update(Ref(City, "absent"), {}, if_unchanged=NOW)])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda to, sf: to.update(sf, {}),
+        lambda to, sf: to.update(sf, fields=[]),
+        lambda to, sf: to.update(City, "absent", {}),
+        lambda to, sf: to.update(Ref(City, "absent"), {}, if_unchanged=NOW),
+    ],
+)
 def test_empty_updates_are_refused(ctx: Any, backend: Any, sf: City, change: Any) -> None:
     with pytest.raises(CendryError, match="names no fields"):
         change(ctx, sf)

@@ -110,4 +110,3 @@ class Watch:
         import logging
 
         logging.getLogger("cendry").error("An error occurred in a listener without on_error.", exc_info=error)
-

@@ -75,9 +75,7 @@ class Reads:
     @overload
     def get_many(self, refs: Iterable[Ref[M]], /) -> list[M]: ...
     @overload
-    def get_many(
-        self, model: type[M], ids: Iterable[str | Ref[M]], /, *, parent: Located | None = None
-    ) -> list[M]: ...
+    def get_many(self, model: type[M], ids: Iterable[str | Ref[M]], /, *, parent: Located | None = None) -> list[M]: ...
     def get_many(self, target: Any, ids: Any = None, /, *, parent: Located | None = None) -> list[Any]:
         """Return documents by id, in one request.
 
