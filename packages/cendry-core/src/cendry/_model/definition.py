@@ -19,7 +19,7 @@ from .._types.foreign import substitute
 from .._types.hints import shape_of
 from .._types.shapes import Converted, Nullable, Scalar, type_name
 from ..errors import InvalidDocumentIdError
-from ..paths import check_collection_id, check_field_name
+from ..paths import check_collection_id, check_field_name, exact_text
 from .annotations import (
     NOT_YET,
     Declaration,
@@ -30,7 +30,7 @@ from .annotations import (
     read_declaration,
     remember_class,
 )
-from .fields import Field, FieldDescriptor, FieldInfo, FieldOptions
+from .fields import EnumBy, Field, FieldDescriptor, FieldInfo, FieldOptions
 
 DATACLASS_OPTIONS: Final[Mapping[str, bool]] = types.MappingProxyType(
     {"frozen": False, "eq": True, "order": False, "unsafe_hash": False, "repr": True}
@@ -212,7 +212,7 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
     if keywords.extra is not None:
         if keywords.extra not in _EXTRA:
             raise _fault(cls, None, f"extra= must be 'ignore', 'forbid' or 'keep', not {keywords.extra!r}")
-        cls.__cendry_extra__ = keywords.extra
+        cls.__cendry_extra__ = exact_text(keywords.extra)
     collection, parent = keywords.collection, keywords.parent
     if cls.__cendry_kind__ == "map":
         if collection is not None or parent is not None or keywords.abstract:
@@ -230,7 +230,7 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
                 'a Model needs collection="...", which is never guessed, or abstract=True if it is only a base class',
             )
         try:
-            check_collection_id(collection)
+            collection = check_collection_id(collection)
         except InvalidDocumentIdError as error:
             raise _fault(cls, None, str(error).rstrip(".")) from error
     cls.__collection__ = collection
@@ -249,7 +249,8 @@ def _own_fields(cls: Any) -> dict[str, FieldInfo]:
     annotations = own_annotations(cls)
     scope = Scope(cls, frozenset(annotations))
     own: dict[str, FieldInfo] = {}
-    for name, annotation in annotations.items():
+    for given, annotation in annotations.items():
+        name = exact_text(given)
         try:
             declaration = read_declaration(annotation, Field, scope)
         except Exception as error:  # Evaluating user code can raise anything.
@@ -298,8 +299,8 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
             )
         default = None
     required = default is MISSING and factory is MISSING
-    alias = name if options.alias is None else options.alias
-    enum_by = options.enum_by or "value"
+    alias = name if options.alias is None else exact_text(options.alias)
+    enum_by: EnumBy = exact_text(options.enum_by) or "value"
     automatic = (options.auto_now, options.auto_now_add)
     return FieldInfo(name, alias, declaration.annotation, default, factory, enum_by, *automatic, required)
 

@@ -30,7 +30,7 @@ from .._types.shapes import (
     can_exceed_depth,
     plain_value,
 )
-from .emit import Emitter, Fallback, Module, when
+from .emit import Emitter, Fallback, Module, attribute, when
 from .leaves import copy_stored, deeper_than, stable, to_key
 from .writer import Names, python_types
 
@@ -213,9 +213,9 @@ class WriteEmitter(Emitter, Generic[C]):
                 made = access.store(kind, row.write.format(v=value), target)
             case EnumMember(python, by) if by == "value" or not issubclass(python, enum.Flag):
                 # A combination of flags may have no name.
-                test, attribute = exactly(python, first), f"{value}._{by}_"
+                test, held = exactly(python, first), f"{value}._{by}_"
                 only = "str" if by == "name" else _only_kind([plain_value(member) for member in python])
-                made = access.store(only, attribute, target) if only else access.store_any(attribute, target)
+                made = access.store(only, held, target) if only else access.store_any(held, target)
             case OneValue(values) if (only := _only_kind(values)) in ("str", "int"):
                 known = self.module.bind("values", frozenset(values))
                 test = f"{exactly(ROW[only].python, first)} and {value} in {known}"
@@ -284,7 +284,9 @@ class WriteEmitter(Emitter, Generic[C]):
                 for field in record.fields
             ]
         stored = self.names == "stored"
-        return [], [(each.stored if stored else each.name, f"o.{each.name}", "", each.shape) for each in record.fields]
+        return [], [
+            (each.stored if stored else each.name, attribute("o", each.name), "", each.shape) for each in record.fields
+        ]
 
     def finish(self) -> None:
         super().finish()
