@@ -235,9 +235,7 @@ def test_what_a_query_has_read_in_a_transaction_is_not_looked_up_either(
     assert [10, 11, 12] == sorted(area.n for area in behind.select(Area, parent=City(id="a")))
 
 
-def test_a_document_that_a_transaction_found_absent_is_absent_to_its_update(
-    server: Counting, behind: Cendry
-) -> None:
+def test_a_document_that_a_transaction_found_absent_is_absent_to_its_update(server: Counting, behind: Cendry) -> None:
     def work(txn: Any) -> None:
         assert txn.find(City, "x") is None
         txn.update(City, "x", {City.n: 1})

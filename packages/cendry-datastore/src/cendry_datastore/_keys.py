@@ -65,7 +65,8 @@ class Partition:
         """Log, once, a kind or a name that can't be in a path."""
         if (what, name) not in self.reported:
             self.reported.add((what, name))
-            _log.warning("The %s %r can't be in Native mode or in a path; it is shown as %r", what, name, shown_name(name))
+            shown = shown_name(name)
+            _log.warning("The %s %r can't be in Native mode or in a path; it is shown as %r", what, name, shown)
 
     def fill(self, message: Any) -> None:
         """Fill a `PartitionId` message."""

@@ -16,12 +16,12 @@ from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Nullable, Shape
 from ..backend import CommitResult
 from ..codec import Codec, codec_for
-from ..errors import CendryError, InvalidValueError
+from ..errors import CendryError, InvalidValueError, Problem, ValidationError
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
 from ..reference import check_parent, parent_path
 from ..values import is_transform
-from .changes import Masked, Names, current_values, items_of, masked, show, stored_transform
+from .changes import Masked, Names, check_maps, current_values, items_of, masked, show, stored_transform
 from .targets import existing_path, locate
 
 MAX_WRITES: Final = 500
@@ -107,8 +107,8 @@ class Writer:
         fields: Iterable[Any] | None,
         parent: object,
         if_unchanged: object,
-    ) -> Pending | None:
-        """A write of some fields, or `None` if there are none."""
+    ) -> Pending:
+        """A write of some fields of a document that must exist."""
         by_class = isinstance(target, type)
         document_id, changes = (first, second) if by_class else (None, first)
         if not by_class and second is not None:
@@ -124,9 +124,18 @@ class Writer:
         else:
             named = items_of(changes, "update() takes changes")
         if not named:
-            return None
+            raise CendryError(
+                f"This update of document {path!r} names no fields, so there is nothing to write; name at least one."
+            )
+        if instance is not None:
+            check_maps(codec, instance, (key for key, _ in named))
         now = self._now()
-        found = masked(codec, model, named, now)
+        try:
+            found = masked(codec, model, named, now)
+        except InvalidValueError as error:
+            if instance is None:
+                raise
+            raise _of_instance(error) from error.__cause__
         if fields is not None:
             found.values.clear()
         self._stamp_update(codec, found, now)
@@ -157,7 +166,10 @@ class Writer:
             # Checking for transforms is only needed if a value doesn't fit.
             if not any(is_transform(from_sdk_change(value)) for value in vars(instance).values()):
                 raise
-            data, transforms = self._transformed(codec, instance)
+            try:
+                data, transforms = self._transformed(codec, instance)
+            except InvalidValueError as error:
+                raise _of_instance(error) from error.__cause__
         values: list[tuple[Names, Any]] = []
         now: datetime | None = None
         for info in _timed(codec):
@@ -192,6 +204,11 @@ class Writer:
                     found.values.append(((name,), value))
 
 
+def _of_instance(error: InvalidValueError) -> ValidationError:
+    """The error for a write of an instance, of which one value doesn't fit."""
+    return ValidationError(error.model, [Problem(error.field, error.expected, error.found)])
+
+
 def _timed(codec: Codec[Any]) -> tuple[FieldInfo, ...]:
     """The fields that are set to the current time, at every write or at the first."""
     found: tuple[FieldInfo, ...] | None = codec.outputs.get(_timed)
@@ -205,7 +222,7 @@ def precondition(instance: Model | None, path: str, if_unchanged: object) -> dat
     """The update time that `if_unchanged` requires.
 
     Raises:
-        TypeError: It is neither a bool nor a datetime.
+        TypeError: It is neither a bool, nor a datetime, nor `None`.
         CendryError: It is `True`, and the version of the document is not known.
     """
     if if_unchanged is None or if_unchanged is False:

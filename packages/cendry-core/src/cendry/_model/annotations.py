@@ -67,6 +67,11 @@ class Unresolved:
         self._annotation = annotation
         self._finish = finish
 
+    @property
+    def written(self) -> Any:
+        """The type as the class body has it."""
+        return self._annotation
+
     def then(self, finish: Callable[[Any], Any]) -> Unresolved:
         """The same, with one more step."""
         before = self._finish

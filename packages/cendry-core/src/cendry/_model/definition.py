@@ -6,7 +6,7 @@ import dataclasses
 import sys
 import types
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING
 from datetime import date, time
 from typing import Any, Final, cast, get_origin
@@ -174,7 +174,7 @@ def _resolve(cls: Any, info: FieldInfo) -> Any:
 
 def _tell_dataclass(cls: Any, info: FieldInfo) -> None:
     if info.name in cls._cendry_own:
-        cls.__dataclass_fields__[info.name].type = info.annotation
+        cls.__dataclass_fields__[info.name].type = cls.__annotations__[info.name] = info.annotation
         written: dict[str, Any] = getattr(cls.__init__, "__annotations__", {})
         if info.name in written:
             written[info.name] = info.annotation
@@ -421,13 +421,15 @@ def _build_dataclass(cls: Any, own: Mapping[str, FieldInfo], keywords: Keywords)
             setattr(cls, name, dataclasses.field(default_factory=info.default_factory))
         else:
             setattr(cls, name, dataclasses.field(default=info.default))
-    restore = _replace_annotations(cls, annotations)
+    others = {name: each for name, each in own_annotations(cls).items() if name not in annotations}
+    cls.__annotations__ = annotations
     has_init = "__init__" in cls.__dict__
     try:
         dataclasses.dataclass(kw_only=True, match_args=False, **options)(cls)
     except (TypeError, ValueError) as error:
         raise _fault(cls, None, str(error).rstrip(".")) from error
-    restore()
+    # Libraries that read dataclasses by get_type_hints() expect the types of the values, not Field[...].
+    cls.__annotations__ = {**others, **{name: _as_written(each) for name, each in annotations.items()}}
     if sys.version_info >= (3, 14) and not has_init:  # pragma: no cover - CI has no Python 3.14
         # Unverified, as below: there, the annotations of __init__ are read from the class on access.
         cls.__init__.__annotations__ = {**{each.name: each.type for each in dataclasses.fields(cls)}, "return": None}
@@ -437,16 +439,8 @@ def _build_dataclass(cls: Any, own: Mapping[str, FieldInfo], keywords: Keywords)
             delattr(cls, name)
 
 
-def _replace_annotations(cls: Any, annotations: dict[str, Any]) -> Callable[[], None]:
-    """Show the plain types to `dataclass`; the returned function restores the original annotations."""
-    before = cls.__dict__.get("__annotations__")  # noqa: RUF063
-    if sys.version_info >= (3, 14) and before is None:  # pragma: no cover - CI has no Python 3.14
-        # PEP 649: unverified, since there was no Python 3.14 to run it on.
-        annotate = cls.__annotate__
-        cls.__annotations__ = annotations
-        return lambda: setattr(cls, *(("__annotations__", {}) if annotate is None else ("__annotate__", annotate)))
-    cls.__annotations__ = annotations
-    return lambda: setattr(cls, "__annotations__", {} if before is None else before)
+def _as_written(annotation: Any) -> Any:
+    return annotation.written if isinstance(annotation, Unresolved) else annotation
 
 
 def _uncover(cls: Any, infos: Mapping[str, FieldInfo]) -> None:

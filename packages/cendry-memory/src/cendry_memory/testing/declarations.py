@@ -60,7 +60,7 @@ class DeclarationConformance(Suite):
         found = export()
         ctx.save(found)
         ctx.update(found, {"a": 10, "b": 20, Export.x: 30, "y": 40, "z": 50, "inner.low": 1, "inner.high": 2})
-        changed = {"a": 10, "b": 20, "x": 30, "y": 40, "z": 50, "inner": Reading(low=1, high=2)}
+        changed: dict[str, Any] = {"a": 10, "b": 20, "x": 30, "y": 40, "z": 50, "inner": Reading(low=1, high=2)}
         assert export(**changed) == found == ctx.get(Export, "first")
         stored = {"id": 7, "b": 10, "a": 20, "y": 30, "z": 40, "x": 50, "inner": {"high": 1, "low": 2}}
         assert stored == db.data("exports/first")
