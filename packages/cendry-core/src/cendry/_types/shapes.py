@@ -140,7 +140,7 @@ class Record:
         style: How its instances are built.
         arguments: The types for the class's type parameters.
         load: Returns the fields. They are resolved late, because classes can refer to each other.
-        types: The registry of the class whose field it is, for classes of other libraries, which have none of their own.
+        types: The registry of the class whose field it is, for classes of other libraries, which have none.
     """
 
     python: type[Any]
