@@ -241,10 +241,16 @@ def _deadline(options: CallOptions) -> Deadline:
 def _remembered(
     results: Iterator[StoredDocument], plan: GetPlan | QueryPlan, transaction: TransactionHandle | None
 ) -> Iterator[StoredDocument]:
-    """The same results; a transaction remembers those that are whole."""
+    """The same results; a transaction that can write remembers those that are whole."""
     if transaction is None or transaction.is_read_only or plan.projection is not None:
         return results
-    return transaction.remembering(results)
+    return _remembering(results, transaction)
+
+
+def _remembering(results: Iterator[StoredDocument], transaction: TransactionHandle) -> Iterator[StoredDocument]:
+    for result in results:
+        transaction.remember(result.path, result.entity if isinstance(result, FoundEntity) else None)
+        yield result
 
 
 def _run(connection: Connection, pages: QueryPages, deadline: Deadline) -> Iterator[StoredDocument]:

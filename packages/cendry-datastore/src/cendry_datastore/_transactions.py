@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from cendry.backend import StoredDocument
 from cendry.errors import CendryError, InvalidRequestError
 
 from . import _sdk
-from ._entities import FoundEntity
 
 MOST_READ: Final = 1000
 """Entities that a transaction remembers; so many can't be written in one commit."""
@@ -32,13 +30,10 @@ class TransactionHandle:
     has_ended: bool = False
     read: dict[str, Any] = field(default_factory=dict[str, Any])
 
-    def remembering(self, results: Iterable[StoredDocument]) -> Iterator[StoredDocument]:
-        """The same results; their entities are remembered, for a commit that depends on them."""
-        read = self.read
-        for result in results:
-            if len(read) < MOST_READ:
-                read[result.path] = result.entity if isinstance(result, FoundEntity) else None
-            yield result
+    def remember(self, path: str, entity: Any) -> None:
+        """Remember an entity that was read, for a commit that depends on it; `None` for an absent one."""
+        if len(self.read) < MOST_READ:
+            self.read[path] = entity
 
     def read_of(self, paths: Iterable[str]) -> dict[str, Any]:
         """The remembered entities at these paths, each a copy that may be changed."""
