@@ -14,6 +14,7 @@ from .._types.registry import TypeRegistry, default_registry
 from .._types.shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth
 from ..errors import DecodeError, InvalidValueError, UnknownFieldError
 from ..paths import DOCUMENT_ID, FieldPath
+from .change_writer import NESTED, UNMERGED, ChangeWriter
 from .checker import FAILED, Checker, Problem, converted
 from .emit import Fallback, Module
 from .emit_read import emit_decode, emit_read_value
@@ -235,6 +236,30 @@ class Codec(Generic[M]):
             raise self._value_error(writer.problems) from _cause(writer, error)
         return found
 
+    def encode_changes(self, instance: Any, *, merge: bool) -> tuple[dict[str, Any], list[tuple[str, Any]]] | None:
+        """The stored fields of an instance with transforms in it, which the result contains at their places.
+
+        Args:
+            instance: The instance.
+            merge: Whether `DELETE_FIELD` is accepted too, and removes fields.
+
+        Returns:
+            The fields, and the paths of removed fields with their new values; `None` if there are no changes in it.
+
+        Raises:
+            InvalidValueError: A value doesn't fit its field.
+        """
+        writer = ChangeWriter(None if merge else UNMERGED)
+        found = self._with_changes(writer, writer.fields(self.shape, instance, "", 0))
+        return None if found is None else (found, writer.removed)
+
+    def _with_changes(self, writer: ChangeWriter, found: Any) -> Any:
+        if not writer.met:
+            return None
+        if found is FAILED:
+            raise self._value_error(writer.problems)
+        return found
+
     def _reread(self, reading: Reading, error: Exception, data: Any, document_id: str | None, path: str | None) -> Any:
         if refusal_of(error) is not None:
             # An error that a user's class raises belongs to the caller who asked for an instance.
@@ -298,8 +323,14 @@ class Codec(Generic[M]):
                 reader = Reader(STORED, refusal=refusal_of(error))
                 return self._decoded(reader, reader.read(shape, value, text, depth), error, document)
 
+        def encode_changes(value: Any) -> Any:
+            writer = ChangeWriter(NESTED)
+            found = writer.write(shape, value, text, depth)
+            return self._with_changes(writer, found)
+
         encode_element = None if element is None else encoder(element, depth + 1)
-        return ResolvedField(model, names, path, shape, encoder(shape, depth), decode, encode_element, field, holders)
+        encode = encoder(shape, depth)
+        return ResolvedField(model, names, path, shape, encode, decode, encode_changes, encode_element, field, holders)
 
 
 def _cause(checker: Checker, error: Exception) -> Exception | None:

@@ -43,6 +43,10 @@ class Writer(Checker):
         super().__init__()
         self.names: Names = names
 
+    def another(self) -> Writer:
+        """A writer of the same kind, without problems, for an attempt."""
+        return Writer(self.names)
+
     def write(self, shape: Shape, value: Any, path: str = "", depth: int = 0) -> Any:
         """The stored value, which shares nothing with the given one, or `FAILED` after recording problems.
 
@@ -143,7 +147,7 @@ class Writer(Checker):
             if type(value) in python_types(member):
                 return self.write(member, value, path, depth)
         for member in shape.members:
-            attempt = Writer(self.names)
+            attempt = self.another()
             found = attempt.write(member, value, path, depth)
             if not attempt.problems:
                 return found
