@@ -43,6 +43,10 @@ IDS = ["SF", "LA", "é", "__id7__"]
 _STATES = ["CA", "NV"]
 
 
+def _more(n: int) -> Any:
+    return Increment(n)
+
+
 _NOTES: list[Callable[[int], Any]] = [
     lambda n: None,
     lambda n: {"n": Increment(n), "x": {"y": Maximum(n)}},
@@ -58,7 +62,7 @@ def _city(n: list[int]) -> City:
         state=_STATES[n[2] % 2],
         population=n[3] * 10,
         size=list(Size)[n[4] % 2],
-        mayor=Mayor(name="Ada", since=Increment(n[5]) if n[5] > 4 else n[5]) if n[5] % 2 else None,
+        mayor=Mayor(name="Ada", since=_more(n[5]) if n[5] > 4 else n[5]) if n[5] % 2 else None,
         tags=[["a", "b", "c"][each % 3] for each in n[: n[4] % 4]],
         nearest=Ref(City, IDS[n[5] % 4]) if n[4] > 4 else None,
         notes=_NOTES[n[2] % 4](n[1]),
@@ -90,7 +94,7 @@ def _update(ctx: Cendry, n: list[int]) -> None:
         {City.tags: ArrayRemove(["a"]), City.size: Size.LARGE},
         {City.name: "other", "state": "CA"},
         {City.notes: {"n": Increment(n[1]), "tags": {"all": ArrayUnion(["a"])}}},
-        {City.notes["n"]: Increment(n[1]), City.mayor: Mayor(name="Grace", since=Increment(n[2]))},
+        {City.notes["n"]: Increment(n[1]), City.mayor: Mayor(name="Grace", since=_more(n[2]))},
         {City.notes: {"a": {}, "b": {"c": {"d": ArrayRemove([n[1]])}}}},
     ]
     ctx.update(_ref(n), changes[n[5] % len(changes)])

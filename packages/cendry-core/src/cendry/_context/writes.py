@@ -16,7 +16,7 @@ from .._types.shapes import Converted, Nullable, Shape
 from ..backend import CommitResult
 from ..codec import Codec, codec_for
 from ..codec.change_writer import without_changes
-from ..errors import CendryError, InvalidValueError
+from ..errors import CendryError, InvalidValueError, Problem, ValidationError
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
 from ..reference import check_parent, parent_path
@@ -90,8 +90,7 @@ def _with_transforms(codec: Codec[Any], instance: Model, merge: bool) -> _Docume
     marked, removed = found
     transforms: list[FieldTransform] = []
     data = without_changes(marked, transforms)
-    values = [(FieldPath.parse(text).segments, value) for text, value in removed]
-    return _Document(data, marked, tuple(transforms), values)
+    return _Document(data, marked, tuple(transforms), removed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +157,12 @@ class Writer:
             )
         if instance is not None:
             check_maps(codec, instance, (key for key, _ in named))
-        found = masked(codec, model, named)
+        try:
+            found = masked(codec, model, named)
+        except InvalidValueError as error:
+            if instance is None:
+                raise
+            raise _of_instance(error) from error.__cause__
         if fields is not None:
             found.values.clear()
         self._stamp_update(codec, found)
@@ -212,6 +216,11 @@ class Writer:
                     stored, value = _moment(codec, name, now)
                     found.put(path, name, stored)
                     found.values.append(((name,), value))
+
+
+def _of_instance(error: InvalidValueError) -> ValidationError:
+    """The error for a write of an instance, of which one value doesn't fit."""
+    return ValidationError(error.model, [Problem(error.field, error.expected, error.found)])
 
 
 def _timed(codec: Codec[Any]) -> tuple[FieldInfo, ...]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING
 from typing import Any, cast
 
 from .._interop.google import from_sdk_change
-from .._types.kinds import EPOCH
+from .._interop.protobuf import EPOCH
 from .._types.shapes import Anything, Array, Dict, FixedArray, Record, Shape
+from ..errors import MAX_PROBLEMS
 from ..paths import FieldPath
 from ..plan import FieldTransform
 from ..values import DELETE_FIELD, SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, is_transform
 from .checker import FAILED, inside
 from .leaves import is_array
-from .resolve import default_of, element_of
-from .writer import Writer
+from .resolve import alternatives, default_of, element_of
+from .writer import Writer, python_types
 
 NESTED = "it can't be inside a value that is written as a whole; name the field itself"
 """Why a value does not contain `DELETE_FIELD`."""
@@ -34,22 +36,20 @@ class ChangeWriter(Writer):
 
     Attributes:
         met: The transforms and markers that it has met, accepted or not.
-        removed: The paths of the fields that `DELETE_FIELD` removes, and their values from then on.
 
     Args:
         no_removals: Why `DELETE_FIELD` is refused; `None` if it is accepted.
     """
 
-    def __init__(self, no_removals: str | None) -> None:
-        super().__init__()
+    def __init__(self, no_removals: str | None, limit: int = MAX_PROBLEMS) -> None:
+        super().__init__(limit=limit)
         self.met: list[Any] = []
-        self.removed: list[tuple[str, Any]] = []
         self._no_removals = no_removals
         self._is_in_array = False
 
     def another(self) -> ChangeWriter:
-        writer = ChangeWriter(self._no_removals)
-        writer.met, writer.removed, writer._is_in_array = self.met, self.removed, self._is_in_array
+        writer = ChangeWriter(self._no_removals, limit=0)
+        writer.met, writer._is_in_array = self.met, self._is_in_array
         return writer
 
     def write(self, shape: Shape, value: Any, path: str = "", depth: int = 0) -> Any:
@@ -100,11 +100,8 @@ class ChangeWriter(Writer):
         is_dict = record.style == "typeddict"
         for field in record.fields:
             held = value.get(field.name) if is_dict else getattr(value, field.name, None)
-            if as_change(held) is DELETE_FIELD:
-                place = inside(path, field.name)
-                if field.required:
-                    self.misfit(place, field.shape, held, "the field is required")
-                self.removed.append((place, default_of(field)))
+            if field.required and as_change(held) is DELETE_FIELD:
+                self.misfit(inside(path, field.name), field.shape, held, "the field is required")
 
     def change(self, shape: Shape, change: Any, path: str, depth: int) -> Any:
         """A transform with its operands as stored values, or `FAILED` after recording a problem."""
@@ -114,27 +111,40 @@ class ChangeWriter(Writer):
         if self._is_in_array:
             return self.misfit(path, shape, change, "transforms can't be inside arrays")
         # Problems of an operand are problems of the transform, and are reported as such.
-        operands = Writer()
+        operands = Writer(limit=1)
         match change:
             case ArrayUnion() | ArrayRemove():
                 element = element_of(shape)
                 if element is None:
                     return self.misfit(path, shape, change)
-                values = operands.gather(
-                    operands.item(element, each, f"{path}[{index}]", depth + 1)
-                    for index, each in enumerate(change.values)
-                )
+                values = operands.walk(_elements, operands, element, change.values, path, depth)
                 if values is not FAILED:
                     return type(change)(values)
-                first = operands.problems[0]
-                return self.misfit(path, shape, change, str(first))
+                return self.misfit(path, shape, change, str(operands.problems[0]))
             case Increment() | Maximum() | Minimum():
-                operand = operands.write(shape, change.value, path, depth)
+                operand = operands.walk(operands.write, shape, change.value, path, depth)
                 is_number = isinstance(operand, (int, float)) and not isinstance(operand, bool)
                 return type(change)(operand) if is_number else self.misfit(path, shape, change)
             case _:
-                moment = operands.write(shape, EPOCH, path, depth)
+                moment = operands.walk(operands.write, shape, EPOCH, path, depth)
                 return SERVER_TIMESTAMP if type(moment) is type(EPOCH) else self.misfit(path, shape, change)
+
+
+def _elements(writer: Writer, shape: Shape, values: tuple[Any, ...], path: str, depth: int) -> Any:
+    return writer.gather(writer.item(shape, each, f"{path}[{index}]", depth + 1) for index, each in enumerate(values))
+
+
+def removals(record: Record, value: Any, outer: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The fields of an instance that `DELETE_FIELD` removes, by Python names, and their values from then on."""
+    for field in record.fields:
+        names = (*outer, field.name)
+        held = value.get(field.name) if record.style == "typeddict" else getattr(value, field.name)
+        if as_change(held) is DELETE_FIELD:
+            yield names, MISSING if record.style == "typeddict" else default_of(field)
+            continue
+        for shape in alternatives(field.shape):
+            if isinstance(shape, Record) and type(held) in python_types(shape):
+                yield from removals(shape, held, names)
 
 
 def without_changes(
@@ -158,5 +168,3 @@ def without_changes(
         elif value is not DELETE_FIELD:
             found[key] = value
     return found
-
-

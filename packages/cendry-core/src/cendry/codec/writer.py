@@ -24,9 +24,10 @@ from .._types.shapes import (
     SdkValue,
     Shape,
 )
+from ..errors import MAX_PROBLEMS
 from ..reference import Ref
 from .checker import FAILED, Checker, inside
-from .leaves import enum_to_stored, is_array, is_map, is_set, literal_to_stored, stable
+from .leaves import brief, enum_to_stored, is_array, is_map, is_set, literal_to_stored, stable
 
 Names = Literal["stored", "python"]
 """Which names are the keys of maps."""
@@ -37,15 +38,16 @@ class Writer(Checker):
 
     Args:
         names: Whether the keys of the result are stored names or Python names.
+        limit: How many problems are collected.
     """
 
-    def __init__(self, names: Names = "stored") -> None:
-        super().__init__()
+    def __init__(self, names: Names = "stored", limit: int = MAX_PROBLEMS) -> None:
+        super().__init__(limit)
         self.names: Names = names
 
     def another(self) -> Writer:
-        """A writer of the same kind, without problems, for an attempt."""
-        return Writer(self.names)
+        """A writer of the same kind that collects no problems, for an attempt."""
+        return Writer(self.names, limit=0)
 
     def write(self, shape: Shape, value: Any, path: str = "", depth: int = 0) -> Any:
         """The stored value, which shares nothing with the given one, or `FAILED` after recording problems.
@@ -139,7 +141,7 @@ class Writer(Checker):
         found: dict[Any, Any] = {}
         for key, each in value.items():
             name = self.key(path, key)
-            found[name] = self.write(shape.value, each, inside(path, str(key)), depth + 1)
+            found[name] = self.write(shape.value, each, inside(path, key), depth + 1)
         return FAILED if FAILED in found or any(each is FAILED for each in found.values()) else found
 
     def one_of(self, shape: OneOf, value: Any, path: str, depth: int) -> Any:
@@ -148,8 +150,8 @@ class Writer(Checker):
                 return self.write(member, value, path, depth)
         for member in shape.members:
             attempt = self.another()
-            found = attempt.write(member, value, path, depth)
-            if not attempt.problems:
+            found = attempt.walk(attempt.write, member, value, path, depth)
+            if found is not FAILED:
                 return found
         return self.misfit(path, shape, value)
 
@@ -196,7 +198,7 @@ class Writer(Checker):
             for key in value:
                 if key not in names:
                     self.problem(
-                        inside(path, str(key)), f"only the keys of {record.python.__qualname__}", repr(key), "unknown"
+                        inside(path, key), f"only the keys of {record.python.__qualname__}", brief(key), "unknown"
                     )
         return FAILED if len(self.problems) > before else found
 
