@@ -14,7 +14,8 @@ from .._query.cursors import value_at
 from .._query.fields import FieldKey, is_iterable, resolve_key
 from .._types.shapes import describe
 from ..codec import Codec, ResolvedField, codec_for
-from ..errors import CendryError, InvalidValueError
+from ..codec.compiler import unreadable
+from ..errors import CendryError, DecodeError, InvalidValueError
 from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import FieldTransform, overlap, put_at
 from ..values import DELETE_FIELD, SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, is_transform
@@ -81,6 +82,12 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
             raise CendryError(
                 f"The id of a document can't be updated; save() this {model.__qualname__} under another id."
             )
+        owner = codec.guarded(into.path)
+        if owner is not None:
+            name = owner.__qualname__
+            raise InvalidValueError(
+                model.__qualname__, text, f"a whole {name}, which validates its own values", "a part of it"
+            )
         if into.path in named:
             raise CendryError(f"The update of {model.__qualname__} names {text!r} twice.")
         named[into.path] = text
@@ -98,8 +105,15 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
             stored = into.encode(value)
             found.put(into.path, text, stored)
             if into.names:
-                found.values.append((into.names, into.decode(stored)))
+                found.values.append((into.names, _read_back(into, stored)))
     return found
+
+
+def _read_back(into: ResolvedField, stored: Any) -> Any:
+    try:
+        return into.decode(stored)
+    except DecodeError as error:
+        raise unreadable(error) from error.__cause__
 
 
 def current_values(instance: Model, fields: object) -> list[tuple[FieldKey, Any]]:

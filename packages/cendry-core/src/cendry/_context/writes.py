@@ -153,6 +153,8 @@ class Writer:
         transforms: tuple[FieldTransform, ...] = ()
         try:
             data = self.encoder(codec)(instance)
+            if (verify := codec.verify) is not None:
+                verify(instance)
         except InvalidValueError:
             # Checking for transforms is only needed if a value doesn't fit.
             if not any(is_transform(from_sdk_change(value)) for value in vars(instance).values()):

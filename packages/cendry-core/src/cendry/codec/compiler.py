@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any, Final, Generic, TypeVar
 
-from .._types.foreign import style_of
+from .._types.foreign import can_refuse, style_of
 from .._types.hints import record_of
 from .._types.kinds import Mismatch
 from .._types.registry import TypeRegistry, default_registry
@@ -20,7 +20,7 @@ from .emit_read import emit_decode, emit_read_value
 from .emit_write import emit_encode, emit_write_value
 from .leaves import deeper_than
 from .reader import STORED, Reader, Reading, refusal_of
-from .resolve import Mask, ResolvedField, element_of, step, text_of, unknown_field
+from .resolve import Mask, ResolvedField, element_of, guarded, step, text_of, unknown_field
 from .writer import Names, Writer
 
 M = TypeVar("M")
@@ -102,6 +102,20 @@ class Codec(Generic[M]):
         """As `encode`, with Python names for keys."""
         return self._compile_encode("python")
 
+    @cached_property
+    def verify(self) -> Callable[[M], None] | None:
+        """Check that an instance can be read back once it is stored; `None` if that is certain for the class.
+
+        It raises `InvalidValueError` if a constructor or a `__post_init__` refuses what would be stored.
+        """
+        return self._verify if can_refuse(self.shape) else None
+
+    def _verify(self, instance: Any) -> None:
+        try:
+            self.decode(self.encode(instance), getattr(instance, "id", None))
+        except DecodeError as error:
+            raise unreadable(error) from error.__cause__
+
     def decoder(self, reading: Reading) -> Callable[[Mapping[str, Any], str | None], M]:
         """`decode(data, document_id)` for other decode options.
 
@@ -173,6 +187,10 @@ class Codec(Generic[M]):
     def resolve_stored(self, path: FieldPath) -> ResolvedField:
         """A field reference by stored path, which is used as it is and has no names; values are stored as given."""
         return self._place((), path, Anything(), None)
+
+    def guarded(self, path: FieldPath) -> type[Any] | None:
+        """The class that validates its values as a whole, if a stored path leads inside one of them."""
+        return guarded(self.shape, path) if len(path) > 1 else None
 
     def mask(self, data: Mapping[str, Any]) -> tuple[FieldPath, ...]:
         """The declared fields in encoded data, including those in embedded maps: the update mask for `extra="keep"`."""
@@ -300,6 +318,11 @@ class Codec(Generic[M]):
 
         encode_element = None if element is None else encoder(element, depth + 1)
         return ResolvedField(model, names, path, shape, encoder(shape, depth), decode, encode_element, field, holders)
+
+
+def unreadable(error: DecodeError) -> InvalidValueError:
+    """The error for a value that could not be read back."""
+    return InvalidValueError(error.model, error.field, error.expected, error.found)
 
 
 def _cause(checker: Checker, error: Exception) -> Exception | None:
