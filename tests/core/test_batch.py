@@ -31,7 +31,6 @@ def test_a_batch_commits_at_the_end(ctx: Any, backend: Any) -> None:
         batch.update(a, {City.population: 5, City.mayor: Mayor(name="m")})
         batch.update(City, "b", {"population": 6})
         batch.update(a, fields=[City.name])
-        batch.update(a, {})
         batch.delete(City, "c", must_exist=True)
         batch.save(area, parent=a, merge=True)
         assert len(batch) == 7

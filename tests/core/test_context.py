@@ -388,6 +388,17 @@ def test_get_many(ctx: Any, stored: Any) -> None:
     assert [one.id for one in ctx.get_many(Area, ("a",), parent=Ref(City, "SF"))] == ["a"]
 
 
+def test_get_many_of_references_alone(ctx: Any, backend: Any, stored: Any) -> None:
+    sf, mission = Ref(City, "SF"), Ref(Area, "a", parent=Ref(City, "SF"))
+    backend.calls.clear()
+    found = ctx.get_many(ref for ref in [mission, sf, mission])
+    assert [(type(one), one.id) for one in found] == [(Area, "a"), (City, "SF"), (Area, "a")]
+    assert len(backend.calls) == 1
+    assert ctx.get_many([]) == []
+    with pytest.raises(DocumentNotFoundError, match="cities/NY"):
+        ctx.get_many([sf, Ref(City, "NY")])
+
+
 def test_get_many_names_all_that_are_missing(ctx: Any, stored: Any) -> None:
     with pytest.raises(DocumentNotFoundError) as caught:
         ctx.get_many(City, ["NY", "SF", "BO", "NY"])
@@ -412,6 +423,11 @@ def test_get_many_of_nothing_sends_nothing(ctx: Any, stored: Any) -> None:
         (lambda ctx: ctx.find(City, ""), InvalidDocumentIdError, "'' is not a valid document id: it is empty."),
         (lambda ctx: ctx.exists(City, "__x__"), InvalidDocumentIdError, "names of the form __...__ are reserved"),
         (lambda ctx: ctx.get(City, 5), InvalidDocumentIdError, "it must be a str, not int"),
+        (lambda ctx: ctx.get_many([Ref(City, "SF"), "LA"]), TypeError, "or references alone, not 'LA'"),
+        (lambda ctx: ctx.get_many("SF"), TypeError, "get_many() takes references as a list, not 'SF'."),
+        (lambda ctx: ctx.get_many([Ref(City, "SF")], ["SF"]), TypeError, "a class and ids, or references alone."),
+        (lambda ctx: ctx.get_many([Ref(City, "SF")], parent=Ref(City, "SF")), TypeError, "or references alone."),
+        (lambda ctx: ctx.get_many([Ref.from_path("cities/SF")]), CendryError, "doesn't know the model"),
         (lambda ctx: ctx.get_many(City, ["SF", ".."]), InvalidDocumentIdError, "a lone '.' or '..' is reserved"),
         (lambda ctx: ctx.get_many(City, "SF"), TypeError, "get_many() takes ids as a list, not 'SF'."),
         (

@@ -374,12 +374,23 @@ def test_delete_field(ctx: Any, backend: Any, sf: City) -> None:
     assert (sf.population, sf.regions, sf.mayor, sf.attributes) == (0, [], Mayor(name="x", since=2000), {})
 
 
-def test_nested_updates_of_what_an_instance_lacks_are_left_to_refresh(ctx: Any, sf: City) -> None:
+@pytest.mark.parametrize(
+    ("key", "value"), [("mayor.name", "y"), (City.mayor[Mayor.name], "y"), ("mayor.since", DELETE_FIELD)]
+)
+def test_updates_below_a_map_that_is_none_are_refused(ctx: Any, backend: Any, sf: City, key: Any, value: Any) -> None:
     sf.mayor = None
-    ctx.update(sf, {"mayor.name": "y", "mayor.since": DELETE_FIELD})
-    assert sf.mayor is None
+    with pytest.raises(CendryError, match=r"'mayor' is None in this City \(id 'SF'\).*set the whole map"):
+        ctx.update(sf, {key: value})
+    assert (backend.calls, sf.mayor) == ([], None)
+    # Nothing is known of the document of a class and an id.
+    ctx.update(City, "SF", {key: value})
+
+
+def test_updates_of_a_key_that_an_instance_lacks_are_left_to_refresh(ctx: Any, sf: City) -> None:
+    ctx.update(sf, {City.attributes["new"]["inner"]: 1})
+    assert sf.attributes == {"k": 1}
     ctx.refresh(sf)
-    assert sf.mayor == Mayor(name="y")
+    assert sf.attributes == {"k": 1, "new": {"inner": 1}}
 
 
 def test_update_of_the_current_values_of_fields(ctx: Any, backend: Any, sf: City) -> None:
@@ -396,11 +407,33 @@ def test_update_of_the_current_values_of_fields(ctx: Any, backend: Any, sf: City
     assert backend.data("stamped/x")["name"] == "new"
 
 
-def test_empty_updates_send_nothing(ctx: Any, backend: Any, sf: City) -> None:
-    ctx.update(sf, {})
-    ctx.update(sf, fields=[])
-    ctx.update(City, "absent", {})
-    assert backend.calls == []
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda to, sf: to.update(sf, {}),
+        lambda to, sf: to.update(sf, fields=[]),
+        lambda to, sf: to.update(City, "absent", {}),
+        lambda to, sf: to.update(Ref(City, "absent"), {}, if_unchanged=NOW),
+    ],
+)
+def test_empty_updates_are_refused(ctx: Any, backend: Any, sf: City, change: Any) -> None:
+    with pytest.raises(CendryError, match="names no fields"):
+        change(ctx, sf)
+    with ctx.batch() as batch:
+        with pytest.raises(CendryError, match="names no fields"):
+            change(batch, sf)
+        assert len(batch) == 0
+    with ctx.transaction() as txn, pytest.raises(CendryError, match="names no fields"):
+        change(txn, sf)
+    assert backend.plans("commit") in ([], [()])
+
+
+@pytest.mark.parametrize("unchanged", [None, False])
+def test_no_condition(ctx: Any, backend: Any, sf: City, unchanged: Any) -> None:
+    ctx.save(sf, if_unchanged=unchanged)
+    ctx.update(sf, {"population": 3}, if_unchanged=unchanged)
+    ctx.delete(sf, if_unchanged=unchanged)
+    assert [one.update_time for one in commits(backend)] == [None, None, None]
 
 
 def test_update_demands_a_document(ctx: Any, backend: Any) -> None:

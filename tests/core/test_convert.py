@@ -216,3 +216,19 @@ def test_what_post_init_raises_passes_untouched_and_validate_builds_nothing() ->
     data: Any = {"x": "y"}
     assert "the data: expected int, found nothing" == str(Problem("", "int", "nothing"))
     assert ["x: expected int, found str 'y'"] == [str(problem) for problem in validate(Hooked, data)]
+
+
+def test_one_key_for_two_values_is_refused() -> None:
+    class Export(Model, collection="exports"):
+        stored_id: Field[int] = field(alias="id")
+
+    message = "Export.stored_id is stored as 'id', so with by_alias=True and include_id=True one key would hold two"
+    with pytest.raises(TypeError, match=message):
+        to_dict(Export(stored_id=1), by_alias=True, include_id=True)
+    with pytest.raises(TypeError, match=message):
+        from_dict(Export, {"id": 1}, by_alias=True, include_id=True)
+    with pytest.raises(TypeError, match=message):
+        validate(Export, {"id": 1}, by_alias=True, include_id=True)
+    assert {"id": None, "stored_id": 1} == to_dict(Export(stored_id=1), include_id=True)
+    assert Export(id="x", stored_id=1) == from_dict(Export, {"id": "x", "stored_id": 1}, include_id=True)
+    assert Export(id="x", stored_id=1) == from_dict(Export, {"id": 1}, by_alias=True, doc_id="x")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 from cendry import errors
@@ -18,10 +19,12 @@ from cendry.errors import (
     InvalidValueError,
     MissingIndexError,
     MultipleResultsError,
+    OutcomeUnknownError,
     StaleDocumentError,
     TransactionContentionError,
     UnknownFieldError,
     UnsupportedByBackendError,
+    UsedBeforeForkError,
 )
 
 ERRORS = [
@@ -37,10 +40,12 @@ ERRORS = [
     InvalidValueError("City", "name", "str", "int 5"),
     MissingIndexError("cities", "make one"),
     MultipleResultsError("cities"),
+    OutcomeUnknownError("cities/SF", detail="503 Socket closed"),
     StaleDocumentError("cities/SF"),
     TransactionContentionError(3),
     UnknownFieldError("City", "nme", ("name",)),
     UnsupportedByBackendError("OR", "Datastore", "Migrating to Native mode gives it."),
+    UsedBeforeForkError("Firestore", 123, "fork first."),
 ]
 
 
@@ -94,3 +99,71 @@ def test_an_error_about_one_of_several_names_the_candidates() -> None:
 )
 def test_messages_say_what_happened(error: CendryError, message: str) -> None:
     assert message in str(error)
+
+
+DOCUMENT_ERRORS = [DocumentNotFoundError, DocumentAlreadyExistsError, StaleDocumentError, OutcomeUnknownError]
+
+
+@pytest.mark.parametrize("kind", DOCUMENT_ERRORS)
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        (("cities", "SF"), "cities/SF"),
+        (("cities/SF",), "cities/SF"),
+        (("cities/SF/areas", "m"), "cities/SF/areas/m"),
+    ],
+)
+def test_an_error_about_a_document_takes_its_path_or_collection_and_id(
+    kind: type[Any], given: tuple[str, ...], path: str
+) -> None:
+    error = kind(*given)
+    assert path.split("/")[-2:] == [error.collection, error.document_id]
+    assert path == error.path
+    assert (path,) == error.candidates
+    assert repr(path) in str(error)
+    assert vars(error) == vars(pickle.loads(pickle.dumps(error)))
+
+
+@pytest.mark.parametrize("kind", DOCUMENT_ERRORS)
+@pytest.mark.parametrize("given", [("cities",), ("cities", "a/b"), ("cities/SF/areas",), ("a", "b", "c"), ("",)])
+def test_what_is_not_a_document_is_refused_by_name(kind: type[Any], given: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="takes its path, or its collection and its id"):
+        kind(*given)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        (CendryError, 500),
+        (DecodeError, 500),
+        (DocumentAlreadyExistsError, 409),
+        (DocumentNotFoundError, 404),
+        (ForeignReferenceError, 500),
+        (InvalidDocumentIdError, 422),
+        (InvalidRequestError, 422),
+        (InvalidValueError, 422),
+        (MissingIndexError, 500),
+        (MultipleResultsError, 500),
+        (OutcomeUnknownError, 503),
+        (StaleDocumentError, 412),
+        (TransactionContentionError, 503),
+        (UnknownFieldError, 422),
+        (UnsupportedByBackendError, 501),
+        (errors.UsedBeforeForkError, 500),
+    ],
+)
+def test_each_error_has_an_http_status(kind: type[CendryError], status: int) -> None:
+    assert status == kind.http_status
+
+
+def test_an_unknown_outcome_names_the_documents_and_what_to_do() -> None:
+    one = OutcomeUnknownError("cities/SF", detail="503 Socket closed.")
+    assert ("cities/SF",) == one.paths
+    assert (
+        "Whether the write of document 'cities/SF' was applied is unknown. Read it before you write it again. "
+        "The answer was lost: 503 Socket closed." == str(one)
+    )
+    several = OutcomeUnknownError(*(f"c/{number}" for number in range(7)), "c/0")
+    assert ("c/0", "c/1", "c/2", "c/3", "c/4", "c/5", "c/6") == several.paths
+    assert "to all of its documents or to none, is unknown. Read them" in str(several)
+    assert str(several).endswith("'c/0', 'c/1', 'c/2', 'c/3', 'c/4' and 2 more.")

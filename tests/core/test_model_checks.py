@@ -113,7 +113,11 @@ def test_field_without_annotation() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("id", "Bad.id: every Model has an id of its own; rename the field."),
+        (
+            "id",
+            "Bad.id: every Model has an id of its own; for a stored field of that name, write "
+            "stored_id: Field[...] = field(alias='id').",
+        ),
         (
             "__thing__",
             "Bad.__thing__: the name is reserved: fields can't have dunder names or names that start with _cendry.",
@@ -145,7 +149,6 @@ def test_a_map_may_have_an_id_but_not_give_it_to_a_model() -> None:
 @pytest.mark.parametrize(
     ("alias", "message"),
     [
-        ("id", "Bad.x: the alias 'id' shadows the document's id."),
         ("y", "Bad.x: the alias 'y' shadows the field of that name."),
         ("z2", "Bad.z: it has the same stored name as 'x': 'z2'."),
         ("", "Bad.x: the stored name '' is not valid: a key must not be empty."),
@@ -186,6 +189,32 @@ def test_an_inherited_alias_counts() -> None:
             y: Field[int]
 
     assert "Sub.x: the alias 'y' shadows the field of that name." in refusal(define)
+
+
+def test_stored_names_may_be_swapped() -> None:
+    class Swapped(Model, collection="swapped"):
+        a: Field[int] = field(alias="b")
+        b: Field[int] = field(alias="a")
+        x: Field[int] = field(alias="y")
+        y: Field[int] = field(alias="z")
+        z: Field[int] = field(alias="x")
+
+    assert ["b", "a", "y", "z", "x"] == [each.alias for each in fields_of(Swapped).values()]
+
+
+@pytest.mark.parametrize("aliases", [{"x": "y", "y": "z", "z": "other"}, {"x": "y", "y": "z", "z": "y"}], ids=str)
+def test_stored_names_that_lead_nowhere_are_not_swapped(aliases: dict[str, str]) -> None:
+    message = refusal_of(
+        dict.fromkeys(aliases, Field[int]), **{name: field(alias=alias) for name, alias in aliases.items()}
+    )
+    assert "Bad.x: the alias 'y' shadows the field of that name." == message
+
+
+def test_a_stored_field_may_be_called_id() -> None:
+    class Export(Model, collection="exports"):
+        stored_id: Field[int] = field(alias="id")
+
+    assert ("id", "__name__") == (Export.stored_id.alias, Export.id.alias)
 
 
 # Options

@@ -9,11 +9,13 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cendry import Cendry, Field, Model
 from cendry.plan import Create, Delete, GetPlan, QueryPlan, Set
 from cendry_memory import AsyncMemoryBackend, ManualClock, MemoryBackend, StoreFileError
 from cendry_memory import _journal as journal
@@ -100,6 +102,7 @@ class TestKeeping:
         with opened(file) as backend:
             backend.commit([Set("c/a", {})])
         backend.close()
+        backend.close()
         for call in (
             lambda: stored(backend, "c/a"),
             lambda: backend.commit([Set("c/a", {"x": 1})]),
@@ -126,6 +129,10 @@ class TestKeeping:
             assert (stored(backend, "c/a"), stored(backend, "c/b")) == ({"x": 1}, {"x": 2})
 
 
+class Item(Model, collection="items"):
+    n: Field[int]
+
+
 SECOND = """
     import sys
     from cendry_memory import MemoryBackend, StoreFileError
@@ -144,74 +151,243 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
+def elsewhere(file: Path) -> str:
+    """What another process says that opens and closes the file: nothing, or its error."""
+    return subprocess.run(python(SECOND, file), env=environment(), capture_output=True, text=True, check=True).stdout
+
+
+def killed(file: Path) -> None:
+    """Leave a file as a process that was killed leaves it: the commit is in the log alone."""
+    code = """
+        import os, sys
+        from cendry.plan import Set
+        from cendry_memory import MemoryBackend
+        backend = MemoryBackend(sys.argv[1])
+        backend.commit([Set("c/a", {})])
+        os.kill(os.getpid(), 9)
+    """
+    subprocess.run(python(code, file), env=environment(), check=False)
+    assert os.path.getsize(f"{file}-wal") > 0
+
+
 class TestSharing:
-    def test_one_file_is_open_once_in_a_process(self, file: Path) -> None:
-        with opened(file) as backend:
-            backend.commit([Set("c/a", {})])
-            with pytest.raises(StoreFileError, match="is already open"):
-                MemoryBackend(file)
-            backend.commit([Set("c/b", {})])
-        with opened(file) as backend:
+    def test_backends_on_one_file_share_their_documents(self, file: Path) -> None:
+        with MemoryBackend(file) as first, MemoryBackend(file) as second:
+            first.commit([Set("c/a", {})])
+            second.commit([Set("c/b", {})])
+            assert ask(first) == ask(second) == ["a", "b"]
+            assert first.store is second.store
+        with MemoryBackend(file) as backend:
             assert ask(backend) == ["a", "b"]
+
+    async def test_both_twins_share_their_documents(self, file: Path) -> None:
+        async with AsyncMemoryBackend(file) as first:
+            with MemoryBackend(file) as second:
+                await first.commit([Set("c/a", {})])
+                assert stored(second, "c/a") == {}
+            await first.commit([Set("c/b", {})])
+        with MemoryBackend(file) as backend:
+            assert ask(backend) == ["a", "b"]
+
+    def test_the_file_is_closed_with_the_last_backend(self, file: Path) -> None:
+        first, second = MemoryBackend(file), MemoryBackend(file)
+        third = MemoryBackend(store=second.store)
+        for backend in (first, second):
+            backend.close()
+            backend.close()
+            with pytest.raises(StoreFileError, match="was closed by this backend"):
+                backend.commit([Set("c/a", {})])
+            third.commit([Set("c/b", {})])
+            assert "is already open" in elsewhere(file)
+        third.close()
+        assert elsewhere(file) == ""
+
+    def test_a_backend_that_is_dropped_closes_the_file(self, file: Path) -> None:
+        MemoryBackend(file).commit([Set("c/a", {})])
+        assert elsewhere(file) == ""
+
+    def test_contexts_one_after_the_other(self, file: Path) -> None:
+        for number in range(3):
+            with Cendry(backend=MemoryBackend(file)) as ctx:
+                assert [item.n for item in ctx.select(Item).order_by("n")] == list(range(number))
+                ctx.save(Item(id=str(number), n=number))
+
+    def test_a_context_manager_closes_the_file(self, file: Path) -> None:
+        with MemoryBackend(file) as backend, Cendry(backend=backend) as ctx:
+            ctx.save(Item(id="a", n=1))
+        assert elsewhere(file) == ""
+        with pytest.raises(StoreFileError, match="was closed"):
+            stored(backend, "items/a")
+
+    def test_links_lead_to_the_same_store(self, file: Path) -> None:
+        with MemoryBackend(file) as backend:
+            symbolic, hard = file.with_name("symbolic"), file.with_name("hard")
+            symbolic.symlink_to(file)
+            os.link(file, hard)
+            backend.commit([Set("c/a", {})])
+            for link in (symbolic, hard, os.path.relpath(file)):
+                with MemoryBackend(link) as other:
+                    assert other.store is backend.store
+                    other.commit([Set("c/b", {})])
+                assert "is already open" in elsewhere(file)
+            assert ask(backend) == ["a", "b"]
+
+    def test_the_log_of_a_killed_process_is_found_through_a_link(self, file: Path) -> None:
+        killed(file)
+        link = file.with_name("link")
+        link.symlink_to(file)
+        with MemoryBackend(link) as backend:
+            assert ask(backend) == ["a"]
+
+    def test_a_file_that_was_replaced_is_another_one(self, file: Path) -> None:
+        with MemoryBackend(file) as backend:
+            backend.commit([Set("c/a", {})])
+            for each in file.parent.iterdir():
+                each.rename(each.with_name(f"old-{each.name}"))
+            with MemoryBackend(file) as other:
+                assert ask(other) == []
+                assert other.store is not backend.store
+
+    @pytest.mark.parametrize("option", [{"clock": ManualClock()}, {"strict_indexes": None}])
+    def test_another_backend_with_other_options_is_refused(self, file: Path, option: Any) -> None:
+        with MemoryBackend(file, **option) as backend:
+            with pytest.raises(StoreFileError, match="with other strict_indexes= or another clock="):
+                MemoryBackend(file)
+            with MemoryBackend(file, **option) as other:
+                assert other.store is backend.store
+            backend.commit([Set("c/a", {})])
+            assert "is already open" in elsewhere(file)
+
+    def test_indexes_are_compared_by_their_content(self, file: Path) -> None:
+        declared: dict[str, list[Any]] = {"indexes": [], "fieldOverrides": []}
+        with MemoryBackend(file, strict_indexes=declared) as backend:
+            with MemoryBackend(file, strict_indexes=None) as other:
+                assert other.store is backend.store
+            override = {"collectionGroup": "c", "fieldPath": "x", "indexes": []}
+            with pytest.raises(StoreFileError, match="with other strict_indexes="):
+                MemoryBackend(file, strict_indexes={"indexes": [], "fieldOverrides": [override]})
+
+    def test_each_backend_ends_its_own_listeners(self, file: Path) -> None:
+        heard: list[str] = []
+        with MemoryBackend(file) as first:
+            first.listen(GetPlan(("c/a",)), lambda _: heard.append("first"), print)
+            with MemoryBackend(file) as second:
+                second.listen(GetPlan(("c/a",)), lambda _: heard.append("second"), print)
+                assert second.drain(10)
+            first.commit([Set("c/a", {})])
+            assert first.drain(10)
+        assert sorted(heard) == ["first", "first", "second"]
+
+    def test_threads_that_open_and_close_one_file(self, file: Path) -> None:
+        failures: list[BaseException] = []
+
+        def work(name: str) -> None:
+            try:
+                for number in range(20):
+                    with MemoryBackend(file) as backend:
+                        backend.commit([Create(f"c/{name}{number}", {})])
+            except BaseException as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+        with MemoryBackend(file) as backend:
+            assert len(ask(backend)) == 80
+
+    def test_a_refused_file_keeps_the_locks_of_its_own_program(self, file: Path) -> None:
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            connection.execute("CREATE TABLE documents (path TEXT)")
+            connection.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreFileError, match="not a file of cendry-memory"):
+                MemoryBackend(file)
+            code = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
+            other = subprocess.run(python(code, file), capture_output=True, text=True, check=False)
+            assert "database is locked" in other.stderr
 
     def test_another_process_is_told_so(self, file: Path) -> None:
         with opened(file) as backend:
             backend.commit([Set("c/a", {})])
-            said = subprocess.run(python(SECOND, file), env=environment(), capture_output=True, text=True, check=True)
-            assert "is already open, in this process or another one" in said.stdout
-        said = subprocess.run(python(SECOND, file), env=environment(), capture_output=True, text=True, check=True)
-        assert said.stdout == ""
+            assert "is already open, in this process or another one" in elsewhere(file)
+        assert elsewhere(file) == ""
 
 
 WRITER = """
-    import sys
+    import os, sys, threading
     from cendry.plan import Delete, Set
     from cendry_memory import MemoryBackend
-    backend = MemoryBackend(sys.argv[1])
-    number = int(sys.argv[2])
-    while True:
-        number += 1
-        text = "x" * (number % 700)
-        writes = [Set(f"c/{place}", {"n": number, "text": text}) for place in range(20)]
-        writes.append(Set(f"log/{number}", {}))
-        writes.append(Delete(f"log/{number - 50}"))
-        backend.commit(writes)
-        print(number, flush=True)
+
+    path, forked, *numbers = sys.argv[1:]
+
+    def keep_busy(backend):
+        while True:
+            backend.commit([Set("c/a", {"text": os.urandom(400).hex()})])
+
+    def write(backend, name, number):
+        while True:
+            number += 1
+            text = "x" * (number % 700)
+            writes = [Set(f"{name}/{place}", {"n": number, "text": text}) for place in range(20)]
+            writes.append(Set(f"log/{name}{number}", {}))
+            writes.append(Delete(f"log/{name}{number - 50}"))
+            backend.commit(writes)
+            os.write(1, f"{name} {number}\\n".encode())
+
+    if forked == "forked":
+        # The parent's threads are inside another store while it forks.
+        other = MemoryBackend(path + ".parent")
+        for _ in range(2):
+            threading.Thread(target=keep_busy, args=(other,), daemon=True).start()
+        if child := os.fork():
+            os.waitpid(child, 0)
+            os._exit(0)
+    backend = MemoryBackend(path)
+    print(os.getpid(), flush=True)
+    for name, number in zip("abc", numbers, strict=True):
+        threading.Thread(target=write, args=(backend, name, int(number))).start()
 """
+
+KILLS = int(os.environ.get("CENDRY_KILLS", "12"))
+"""How often a process is killed."""
 
 
 @pytest.mark.slow
 def test_killed_at_any_moment_it_keeps_every_acknowledged_commit_whole(file: Path) -> None:
     rng = random.Random(1)
-    acknowledged = 0
-    for _ in range(12):
-        process = subprocess.Popen(
-            python(WRITER, file, acknowledged),
+    acknowledged = dict.fromkeys("abc", 0)
+    for round_ in range(KILLS):
+        forked = "forked" if round_ % 2 else "alone"
+        with subprocess.Popen(
+            python(WRITER, file, forked, *acknowledged.values()),
             env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        )
-        assert process.stdout is not None
-        assert process.stderr is not None
-        first = process.stdout.readline()
-        assert first, process.stderr.read()
-        time.sleep(rng.random() * 0.15)
-        process.send_signal(signal.SIGKILL)
-        rest = process.stdout.read().split()
-        process.wait()
-        process.stdout.close()
-        process.stderr.close()
-        last = int(rest[-1] if rest else first)
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            writer = process.stdout.readline()
+            assert writer, process.stderr.read()
+            time.sleep(rng.random() * 0.2)
+            os.kill(int(writer), signal.SIGKILL)
+            for line in process.stdout.read().splitlines():
+                name, last = line.split()
+                acknowledged[name] = int(last)
         with opened(file) as backend:
-            found = [(item.data["n"], len(item.data["text"])) for item in backend.run(QueryPlan("c"))]
-            [number] = {number for number, _ in found}
-            # What was killed between its commit and its acknowledgement may be there as well.
-            assert (len(found), number in (last, last + 1)) == (20, True)
-            assert {length for _, length in found} == {number % 700}
-            assert len(ask(backend, collection="log")) == min(50, number)
-        acknowledged = number
-    assert acknowledged > 50
+            for name, acknowledged_last in acknowledged.items():
+                found = [(item.data["n"], len(item.data["text"])) for item in backend.run(QueryPlan(name))]
+                number = max((number for number, _ in found), default=0)
+                assert set(found) == ({(number, number % 700)} if number else set())
+                # What was killed between its commit and its acknowledgement may be there as well.
+                assert number in (acknowledged_last, acknowledged_last + 1)
+                assert len(found) == (20 if number else 0)
+                kept = [path for path in ask(backend, collection="log") if path.startswith(name)]
+                assert len(kept) == min(50, number)
+                acknowledged[name] = number
+    assert min(acknowledged.values()) > 20
 
 
 def content(file: Path) -> dict[str, bytes]:
@@ -353,10 +529,13 @@ class TestFilesThatArentOurs:
             connection.commit()
         self.refused(kept, "can't be opened|damaged")
 
-    def test_a_file_that_may_not_be_read(self, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def refuse(*arguments: Any) -> Any:
-            raise PermissionError("not yours")
+    def test_a_link_that_leads_nowhere(self, file: Path) -> None:
+        file.symlink_to(file)
+        with pytest.raises(StoreFileError, match="can't be opened"):
+            MemoryBackend(file)
 
-        monkeypatch.setattr("builtins.open", refuse)
-        with pytest.raises(StoreFileError, match="not yours"):
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+    def test_a_file_that_may_not_be_read(self, kept: Path) -> None:
+        kept.chmod(0)
+        with pytest.raises(StoreFileError, match="can't be opened"):
             MemoryBackend(kept)

@@ -81,6 +81,7 @@ assert_type(ctx.get(Area, "m", parent=Ref(City, "SF")), Area)
 assert_type(ctx.find(City, "SF"), City | None)
 assert_type(ctx.find(ref_of(city)), City | None)
 assert_type(ctx.get_many(City, ["SF", "LA"]), list[City])
+assert_type(ctx.get_many([Ref(City, "SF"), ref_of(city)]), list[City])
 assert_type(ctx.exists(City, "SF"), bool)
 assert_type(get_metadata(city), DocumentMetadata)
 assert_type(get_metadata(city).path, str)
@@ -94,6 +95,7 @@ ctx.get(City)  # error: mypy pyright ty
 ctx.get(Mayor, "x")  # error: mypy pyright ty
 ctx.get(City, "SF", parent="x")  # error: mypy pyright ty
 ctx.get_many(City, [1])  # error: mypy pyright ty
+ctx.get_many(["SF"])  # error: mypy pyright ty
 ctx.find(City, "SF").name  # error: mypy pyright ty
 
 
@@ -119,6 +121,14 @@ ctx.update(City, "SF", {"population": Increment(1), "at": SERVER_TIMESTAMP, "reg
 ctx.update(Ref(City, "SF"), {"population": 3})
 ctx.update(city, fields=[City.name, "population"])
 ctx.update(City, "SF", {"population": 3}, if_unchanged=datetime(2026, 1, 1))
+unchanged: datetime | None = None
+ctx.save(city, if_unchanged=unchanged)
+ctx.update(city, {"population": 3}, if_unchanged=None)
+ctx.update(city, fields=["population"], if_unchanged=unchanged)
+ctx.update(City, "SF", {"population": 3}, if_unchanged=unchanged)
+ctx.delete(city, if_unchanged=None)
+ctx.delete(City, "SF", if_unchanged=unchanged)
+ctx.save(city, if_unchanged=3)  # error: mypy pyright ty
 ctx.delete(city, must_exist=True)
 ctx.delete(City, "SF")
 ctx.delete(Ref(City, "SF"))

@@ -56,6 +56,7 @@ __all__ = [
     "Model",
     "MultipleResultsError",
     "Or",
+    "OutcomeUnknownError",
     "Problem",
     "Query",
     "Ref",
@@ -68,6 +69,7 @@ __all__ = [
     "TypeRegistry",
     "UnknownFieldError",
     "UnsupportedByBackendError",
+    "UsedBeforeForkError",
     "Vector",
     "default_registry",
     "field",
@@ -120,10 +122,12 @@ if TYPE_CHECKING:
         InvalidValueError,
         MissingIndexError,
         MultipleResultsError,
+        OutcomeUnknownError,
         StaleDocumentError,
         TransactionContentionError,
         UnknownFieldError,
         UnsupportedByBackendError,
+        UsedBeforeForkError,
     )
     from .filters import And, Asc, Comparison, Desc, Filter, Or
     from .paths import FieldPath
@@ -156,7 +160,8 @@ else:
             "errors": (
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
                 "InvalidDocumentIdError InvalidRequestError InvalidValueError MissingIndexError MultipleResultsError "
-                "StaleDocumentError TransactionContentionError UnknownFieldError UnsupportedByBackendError"
+                "OutcomeUnknownError StaleDocumentError TransactionContentionError UnknownFieldError "
+                "UnsupportedByBackendError UsedBeforeForkError"
             ),
             "_model.fields": "Field FieldDescriptor field",
             "filters": "And Asc Comparison Desc Filter Or",

@@ -45,7 +45,8 @@ def from_dict(
             `"ignore"`, or `"keep"`, which means the same as `"ignore"` here.
 
     Raises:
-        TypeError: Required fields are missing; all of them are listed.
+        TypeError: Required fields are missing; all of them are listed. Or a field is stored as `id`, and both
+            `by_alias` and `include_id` are set.
         UnknownFieldError: A key isn't declared, and `extra` is `"forbid"`.
         DecodeError: A value doesn't fit its field.
         InvalidDocumentIdError: The id is not valid.
@@ -74,11 +75,14 @@ def to_dict(
 
     Raises:
         InvalidValueError: A value doesn't fit its field.
-        TypeError: It is not an instance of a model.
+        TypeError: It is not an instance of a model; or a field is stored as `id`, and both `by_alias` and `include_id`
+            are set.
     """
     codec = codec_for(type(instance), registry or default_registry)
     found = codec.encode(instance) if by_alias else codec.encode_by_name(instance)
     if include_id and codec.shape.style == "model":
+        if by_alias:
+            _check_keys(codec)
         return {"id": cast(Any, instance).id, **found}
     return found
 
@@ -128,7 +132,21 @@ def _prepare(
     if extra not in (None, "ignore", "forbid", "keep"):
         raise ValueError(f'extra= takes "ignore", "forbid" or "keep", not {extra!r}.')
     codec = codec_for(model, registry or default_registry)
-    return codec, _reading(by_alias, extra or "forbid", include_id and codec.shape.style == "model")
+    id_key = include_id and codec.shape.style == "model"
+    if id_key and by_alias:
+        _check_keys(codec)
+    return codec, _reading(by_alias, extra or "forbid", id_key)
+
+
+def _check_keys(codec: Codec[Any]) -> None:
+    """Check that stored names leave the key `"id"` to the document's id."""
+    for field in codec.shape.fields:
+        if field.stored == "id":
+            model = codec.model.__qualname__
+            raise TypeError(
+                f"{model}.{field.name} is stored as 'id', so with by_alias=True and include_id=True one key would "
+                f"hold two values. Use Python names (by_alias=False), or pass the id of the {model} apart."
+            )
 
 
 @functools.cache

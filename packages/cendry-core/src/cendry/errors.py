@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
+
+_SHOWN_PATHS: Final = 5
 
 
 class CendryError(Exception):
     """The base class of Cendry's errors.
 
     Details are available as attributes, so callers never have to parse a message. Errors can be pickled.
+
+    Attributes:
+        http_status: The HTTP status that suits a response to a request that failed with this error.
     """
+
+    http_status: int = 500
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _revive, (type(self), self.args, self.__dict__.copy())
@@ -25,6 +32,9 @@ def _revive(kind: type[CendryError], args: tuple[Any, ...], facts: dict[str, Any
 class _DocumentError(CendryError):
     """An error about one document, or about one of several if the server doesn't say which.
 
+    Args:
+        paths: The document's path, or its collection and its id; or the paths of several documents.
+
     Attributes:
         path: The document's path, or `None` if it is one of several and the server doesn't say which.
         collection: The collection id of that document, or `None`.
@@ -36,18 +46,33 @@ class _DocumentError(CendryError):
     _several = "One of these documents is at fault: {paths}."
 
     def __init__(self, *paths: str) -> None:
+        paths = _document_paths(paths)
         self.candidates: tuple[str, ...] = paths
         self.path: str | None = paths[0] if len(paths) == 1 else None
         collections = {path.split("/")[-2] for path in paths}
         self.collection: str | None = collections.pop() if len(collections) == 1 else None
         self.document_id: str | None = self.path.rpartition("/")[2] if self.path else None
         template = self._one if self.path else self._several
-        super().__init__(template.format(path=self.path, paths=", ".join(map(repr, paths))))
+        shown = ", ".join(map(repr, paths[:_SHOWN_PATHS]))
+        if len(paths) > _SHOWN_PATHS:
+            shown += f" and {len(paths) - _SHOWN_PATHS} more"
+        super().__init__(template.format(path=self.path, paths=shown))
+
+
+def _document_paths(given: tuple[str, ...]) -> tuple[str, ...]:
+    """The paths of documents, which may be given as one collection and one id."""
+    if len(given) == 2 and given[0].count("/") % 2 == 0 and "/" not in given[1]:
+        given = ("/".join(given),)
+    for path in given:
+        if path.count("/") % 2 == 0:
+            raise ValueError(f"An error about a document takes its path, or its collection and its id, not {given!r}.")
+    return given
 
 
 class DocumentNotFoundError(_DocumentError):
     """A document that must exist does not."""
 
+    http_status = 404
     _one = "Document {path!r} does not exist. Use find() to get None instead, or save() to write it."
     _several = "One of these documents does not exist; nothing was written: {paths}."
 
@@ -71,6 +96,7 @@ class DocumentNotFoundError(_DocumentError):
 class DocumentAlreadyExistsError(_DocumentError):
     """A document to be created already exists; nothing was written."""
 
+    http_status = 409
     _one = "Document {path!r} already exists; nothing was written. Use save() to overwrite it."
     _several = "One of these documents already exists; nothing was written: {paths}."
 
@@ -78,11 +104,49 @@ class DocumentAlreadyExistsError(_DocumentError):
 class StaleDocumentError(_DocumentError):
     """The document of a write with `if_unchanged` has changed since; nothing was written."""
 
+    http_status = 412
     _one = (
         "Document {path!r} has changed since it was read, or was deleted; nothing was written. "
         "refresh() it and try again."
     )
     _several = "One of these documents has changed since it was read, or was deleted; nothing was written: {paths}."
+
+
+class OutcomeUnknownError(_DocumentError):
+    """The answer to a commit was lost: either all of its writes were applied, or none.
+
+    The error of the lost call is the `__cause__`. To continue, read the documents; a write that may be repeated, such
+    as a `save`, can also be made again. Automatic ids stay on their instances, so repeating it adds no second document.
+
+    Args:
+        paths: The document's path, or its collection and its id; or the paths of several documents.
+        detail: What is known of the call.
+
+    Attributes:
+        path: The path of the document, or `None` if there are several.
+        collection: The collection id of the documents, or `None` if they have several.
+        document_id: The id of the document, or `None` if there are several.
+        candidates: The same as `paths`.
+        detail: What is known of the call.
+    """
+
+    http_status = 503
+    _one = "Whether the write of document {path!r} was applied is unknown. Read it before you write it again."
+    _several = (
+        "Whether this commit was applied, to all of its documents or to none, is unknown. "
+        "Read them before you write them again: {paths}."
+    )
+
+    def __init__(self, *paths: str, detail: str = "") -> None:
+        super().__init__(*dict.fromkeys(paths))
+        self.detail = detail
+        if detail:
+            self.args = (f"{self.args[0]} The answer was lost: {detail}",)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of the documents that may have been written."""
+        return self.candidates
 
 
 class MissingIndexError(CendryError):
@@ -104,6 +168,8 @@ class TransactionContentionError(CendryError):
         attempts: The number of attempts.
     """
 
+    http_status = 503
+
     def __init__(self, attempts: int = 1) -> None:
         self.attempts = attempts
         tried = "1 attempt" if attempts == 1 else f"{attempts} attempts"
@@ -120,6 +186,8 @@ class InvalidDocumentIdError(CendryError, ValueError):
         value: The value that was given.
         reason: Why it is not valid.
     """
+
+    http_status = 422
 
     def __init__(self, what: str, value: object, reason: str) -> None:
         self.value = value
@@ -156,6 +224,8 @@ class UnknownFieldError(CendryError, TypeError):
         nearest: Declared names that are similar, best match first.
     """
 
+    http_status = 422
+
     def __init__(self, model: str, field: str, nearest: tuple[str, ...] = ()) -> None:
         self.model = model
         self.field = field
@@ -173,6 +243,8 @@ class InvalidValueError(CendryError, TypeError, ValueError):
         expected: What the field accepts.
         found: What was given.
     """
+
+    http_status = 422
 
     def __init__(self, model: str, field: str, expected: str, found: str) -> None:
         self.model = model
@@ -211,6 +283,8 @@ class InvalidRequestError(CendryError, ValueError):
         detail: The message of the database.
     """
 
+    http_status = 422
+
     def __init__(self, detail: str) -> None:
         self.detail = detail
         super().__init__(f"The database refused the request, and nothing was written: {detail}")
@@ -224,10 +298,28 @@ class UnsupportedByBackendError(CendryError):
         backend: The name of the backend.
     """
 
+    http_status = 501
+
     def __init__(self, feature: str, backend: str, advice: str) -> None:
         self.feature = feature
         self.backend = backend
         super().__init__(f"{backend} does not support {feature}. {advice}")
+
+
+class UsedBeforeForkError(CendryError):
+    """A forked child process used a backend that does not survive `fork()`; nothing was read or written.
+
+    Attributes:
+        backend: The name of the backend.
+        process: The id of the process that used the backend before it was forked.
+    """
+
+    def __init__(self, backend: str, process: int, reason: str) -> None:
+        self.backend = backend
+        self.process = process
+        super().__init__(
+            f"{backend} was used in process {process} before fork(), and can't be used in its child: {reason}"
+        )
 
 
 class MultipleResultsError(CendryError):

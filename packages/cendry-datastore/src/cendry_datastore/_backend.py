@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from cendry._interop.grpc import Deadline, Method, pause_after
+from cendry import _fork
+from cendry._interop.grpc import Deadline, Method, check_process, pause_after
 from cendry._types.messages import MessageData
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
 from cendry.errors import InvalidRequestError, TransactionContentionError, UnsupportedByBackendError
@@ -16,7 +17,7 @@ from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 from google.api_core.exceptions import ResourceExhausted
 
 from . import _sdk
-from ._channel import Connection, call, check_arguments
+from ._channel import Connection, call, check_arguments, keep_client
 from ._commit import EntityWrites, by_entity, commit_request, created_paths, with_less_indexed
 from ._entities import FoundEntity
 from ._errors import NamespaceNotFoundError
@@ -82,6 +83,15 @@ class DatastoreBackend:
         self._arguments = {"project": project, "database": database, "namespace": namespace}
         self._lock = threading.Lock()
         self._opened: Connection | None = None
+        _fork.register(self)
+
+    def after_fork(self) -> None:
+        """Leave the connection to the parent of this process."""
+        self._lock = threading.Lock()
+        keep_client(self._given)
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.after_fork()
 
     @property
     def client(self) -> Any:
@@ -95,6 +105,7 @@ class DatastoreBackend:
             with self._lock:
                 opened = self._opened
                 if opened is None:
+                    check_process(NAME)
                     client = self._given or _sdk.Client(**self._arguments)
                     opened = self._opened = Connection(client)
         return opened

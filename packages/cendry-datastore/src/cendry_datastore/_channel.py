@@ -6,7 +6,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from cendry._interop.grpc import ClientConnection, Deadline, Errors, Method, RetryPolicy, Start, check_client
+from cendry import _fork
+from cendry._interop.grpc import (
+    ClientConnection,
+    Deadline,
+    Errors,
+    Method,
+    RetryPolicy,
+    Start,
+    check_client,
+    check_process,
+    note_channel,
+)
 from cendry._interop.grpc_sync import send
 from cendry.errors import CendryError
 from google.api_core import exceptions
@@ -45,6 +56,7 @@ class Connection(ClientConnection):
                 "This Datastore client speaks HTTP; make one without _use_grpc=False and without "
                 "GOOGLE_CLOUD_DISABLE_GRPC in the environment."
             )
+        note_channel(_fork.process)
         api = client._datastore_api
         super().__init__(client, api)
         self.partition = Partition(client.project, client.database or "", client.namespace or "")
@@ -66,8 +78,10 @@ class Connection(ClientConnection):
             collection: The collection id of a query.
 
         Raises:
-            CendryError: The error has a Cendry meaning, or the connection was closed meanwhile.
+            CendryError: The error has a Cendry meaning, or the connection was closed meanwhile, or inherited.
         """
+        if self.is_inherited:
+            check_process(self.database_kind)
         try:
             return call(method, request, deadline, collection=collection)
         except (exceptions.GoogleAPICallError, ValueError) as error:
@@ -111,6 +125,13 @@ def call(
         if meaning is None:
             raise
         raise meaning from error
+
+
+def keep_client(client: Any) -> None:
+    """Leave a client to the parent of this process, if it has opened its channel."""
+    if client is not None and client._datastore_api_internal is not None:
+        note_channel(_fork.process)
+        _fork.keep(client)
 
 
 def check_arguments(client: Any, project: str | None, database: str | None, namespace: str | None) -> None:

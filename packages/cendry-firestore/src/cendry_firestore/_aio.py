@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any
 
-from cendry._interop.grpc import Deadline, Method
+from cendry._interop.grpc import Deadline, Method, check_process
 from cendry._interop.grpc_aio import send
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
@@ -135,6 +135,8 @@ async def _documents(stream: GetStream | QueryStream) -> AsyncIterator[StoredDoc
     """What a stream gives, over as many calls as it takes."""
     connection = stream.connection
     while True:
+        if connection.is_inherited:
+            check_process(connection.database_kind)
         call: Any = None
         try:
             call, response = await _open(stream)
@@ -142,6 +144,8 @@ async def _documents(stream: GetStream | QueryStream) -> AsyncIterator[StoredDoc
                 result = stream.result(response)
                 if result is not None:
                     yield result
+                    if connection.is_inherited:
+                        check_process(connection.database_kind)
                     if stream.needs_no_end and stream.is_complete:
                         break
                 if call is None:

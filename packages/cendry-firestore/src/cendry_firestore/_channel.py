@@ -7,7 +7,8 @@ from collections.abc import Callable, MutableMapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from cendry._interop.grpc import ClientConnection, check_client
+from cendry import _fork
+from cendry._interop.grpc import ClientConnection, check_client, note_channel
 from google.api_core.exceptions import GoogleAPICallError
 
 from . import _sdk
@@ -48,6 +49,7 @@ class Connection(ClientConnection):
     database_kind = "Firestore"
 
     def __init__(self, client: Any, channel: Any = None, *, is_async: bool) -> None:
+        note_channel(_fork.process)
         super().__init__(client, client._firestore_api)
         self.database: str = client._database_string
         self.metadata: tuple[tuple[str, str], ...] = tuple(client._rpc_metadata)
@@ -61,6 +63,12 @@ class Connection(ClientConnection):
             return codec.encode
         encoder, dialect = _compiler()
         return encoder(codec, dialect, self.database)
+
+    def after_fork(self) -> None:
+        """Leave the connection, and all streams, to the parent of this process."""
+        super().after_fork()
+        # Called until the interpreter ends, when functions no longer work.
+        self.transport.release = _fork.kept.append
 
     def close(self) -> None:
         """Close the client of the sync twin, and its channels."""
@@ -122,6 +130,13 @@ class Connection(ClientConnection):
         closed = _sdk.Cancelled("The connection to Firestore was closed during the call.")
         closed.__cause__ = raised
         return closed
+
+
+def keep_client(client: Any) -> None:
+    """Leave a client to the parent of this process, if it has opened its channel."""
+    if client is not None and client._firestore_api_internal is not None:
+        note_channel(_fork.process)
+        _fork.keep(client)
 
 
 def check_arguments(client: Any, kind: type[Any], twin: str, project: str | None, database: str | None) -> None:

@@ -8,11 +8,13 @@ import weakref
 from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from cendry import _fork
+from cendry._interop.grpc import check_process
 from cendry.backend import SnapshotResult
 from cendry.plan import GetPlan, QueryPlan
 from google.cloud.firestore_v1 import AsyncClient, Client
 
-from ._channel import Connection, check_arguments
+from ._channel import Connection, check_arguments, keep_client
 from ._single_threaded import single_threaded_channel
 
 if TYPE_CHECKING:
@@ -32,6 +34,17 @@ class Clients:
         self._lock = threading.Lock()
         self._opened: Connection | None = None
         self._listeners: weakref.WeakSet[FirestoreListener] = weakref.WeakSet()
+        _fork.register(self)
+
+    def after_fork(self) -> None:
+        """Leave the connection and the listeners to the parent of this process."""
+        self._lock = threading.Lock()
+        for listener in list(self._listeners):
+            listener.after_fork()
+        keep_client(self._given)
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.after_fork()
 
     @property
     def client(self) -> Any:
@@ -49,6 +62,7 @@ class Clients:
         return opened
 
     def _connect(self) -> Connection:
+        check_process(Connection.database_kind)
         if self._given is not None:
             return Connection(self._given, is_async=False)
         client = Client(project=self._project, database=self._database)
@@ -97,6 +111,15 @@ class AsyncClients:
         self._lock = threading.Lock()
         # A gRPC channel belongs to the event loop that it was opened in, and holds it, so weak keys would keep all.
         self._opened: dict[asyncio.AbstractEventLoop, Connection] = {}
+        _fork.register(self)
+
+    def after_fork(self) -> None:
+        """Leave the connections to the parent of this process."""
+        self._lock = threading.Lock()
+        keep_client(self._given)
+        opened, self._opened = self._opened, {}
+        for connection in opened.values():
+            connection.after_fork()
 
     @property
     def client(self) -> Any:
@@ -105,12 +128,18 @@ class AsyncClients:
 
     @property
     def _connection(self) -> Connection:
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            # The child of a process that is forked inside its loop has none.
+            check_process(Connection.database_kind)
+            raise
         with self._lock:
             opened = self._opened.get(loop)
             if opened is None:
                 for ended in [other for other in self._opened if other.is_closed()]:
                     del self._opened[ended]
+                check_process(Connection.database_kind)
                 client = self._given or AsyncClient(project=self._project, database=self._database)
                 opened = self._opened[loop] = Connection(client, is_async=True)
         return opened

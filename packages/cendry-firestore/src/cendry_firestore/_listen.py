@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
 
+from cendry import _fork
 from cendry._interop.grpc import explained, pause_after
 from cendry._interop.protobuf import to_datetime
 from cendry._order import AFTER_ALL, inverted, key_of, path_key
@@ -206,6 +207,14 @@ class FirestoreListener:
         self._failing_since: float | None = None
         self._failures = 0
         self._thread = threading.Thread(target=self._run, name="cendry-listener", daemon=True)
+
+    def after_fork(self) -> None:
+        """End in a forked child, where the thread is not there; the call is the parent's."""
+        self._guard = threading.Lock()
+        self._closed = threading.Event()
+        self._closed.set()
+        _fork.keep(self._call)
+        self._call = None
 
     def start(self) -> None:
         """Begin to listen."""

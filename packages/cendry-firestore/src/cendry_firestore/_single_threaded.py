@@ -19,6 +19,11 @@ from . import _sdk
 STREAMS_VARIABLE: Final = "CENDRY_SINGLE_THREADED_STREAMS"
 """If set to `0`, there is no such channel."""
 
+_FORK_VARIABLE: Final = "GRPC_ENABLE_FORK_SUPPORT"
+"""If this is set, gRPC cancels all streams in a forked child, and waits there for ever for the last events of these."""
+
+_TRUE: Final = ("1", "true", "yes")
+
 _OPTIONS: Final = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -27,8 +32,8 @@ _KEEPALIVE: Final = ("grpc.keepalive_time_ms", 30000)
 
 
 def single_threaded_channel(client: Any) -> Any:
-    """A channel to the target of a client's own, or `None` if it is switched off or can't be made."""
-    if os.environ.get(STREAMS_VARIABLE) == "0":
+    """A channel to the target of a client's own, or `None` if it is switched off or can't be used."""
+    if os.environ.get(STREAMS_VARIABLE) == "0" or os.environ.get(_FORK_VARIABLE, "").lower() in _TRUE:
         return None
     try:
         option = (import_module("grpc.experimental").ChannelOptions.SingleThreadedUnaryStream, 1)

@@ -8,7 +8,7 @@ from functools import partial
 from time import sleep
 from typing import Any
 
-from cendry._interop.grpc import Deadline, Method
+from cendry._interop.grpc import Deadline, Method, check_process
 from cendry._interop.grpc_sync import send
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
@@ -134,6 +134,8 @@ def _documents(stream: GetStream | QueryStream) -> Iterator[StoredDocument]:
     """What a stream gives, over as many calls as it takes."""
     connection = stream.connection
     while True:
+        if connection.is_inherited:
+            check_process(connection.database_kind)
         call: Any = None
         try:
             call, response = _open(stream)
@@ -141,6 +143,8 @@ def _documents(stream: GetStream | QueryStream) -> Iterator[StoredDocument]:
                 result = stream.result(response)
                 if result is not None:
                     yield result
+                    if connection.is_inherited:
+                        check_process(connection.database_kind)
                     if stream.needs_no_end and stream.is_complete:
                         break
                 if call is None:

@@ -13,7 +13,7 @@ from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 from ._clock import Clock
 from ._faults import Faults
 from ._loop import LoopListener, drained
-from ._opening import opened
+from ._opening import left, opened
 from ._store import MemoryStore
 
 
@@ -24,8 +24,8 @@ class AsyncMemoryBackend:
     so that races show.
 
     Args:
-        path: A file to keep everything in; `None` for memory alone. One backend at a time can have it open; whatever
-            was committed is there again after the process was killed.
+        path: A file to keep everything in; `None` for memory alone. One process at a time can have it open, and all
+            backends in it share the documents; what was committed is there again after the process was killed.
         strict_indexes: `False` answers every query. Else queries that Firestore refuses for want of an index are
             refused: give the declared indexes, as the path of a `firestore.indexes.json` or its content, or `None`
             if none is declared.
@@ -33,7 +33,9 @@ class AsyncMemoryBackend:
         store: The store of another backend, to share its documents; excludes the other arguments.
 
     Raises:
-        StoreFileError: The file is another program's, damaged, or open already.
+        StoreFileError: The file belongs to another program, is damaged, or is open in another process, or in this one
+            with other arguments.
+        UsedBeforeForkError: The file was opened before this process was forked.
         ValueError: The declared indexes are not of their form.
     """
 
@@ -47,7 +49,7 @@ class AsyncMemoryBackend:
         clock: Clock | None = None,
         store: MemoryStore | None = None,
     ) -> None:
-        self._store = opened(path, strict_indexes, clock, store)
+        self._store = opened(self, path, strict_indexes, clock, store)
 
     @property
     def client(self) -> None:
@@ -117,8 +119,8 @@ class AsyncMemoryBackend:
 
         Each commit that changes what is listened to gives one snapshot, in the order of the commits.
         """
-        return LoopListener(self._store, plan, on_snapshot, on_error)  # async-only
-        # sync: return self._store.listen(plan, on_snapshot, on_error)
+        return LoopListener(self._store, plan, on_snapshot, on_error, self)  # async-only
+        # sync: return self._store.listen(plan, on_snapshot, on_error, self)
 
     async def drain(self, timeout: float | None = None) -> bool:
         """Wait until listeners were notified of every earlier commit.
@@ -132,8 +134,14 @@ class AsyncMemoryBackend:
         return await drained(self._store, timeout)  # sync: return self._store.drain(timeout)
 
     async def close(self) -> None:
-        """End the listeners, and close the file if there is one. What is in memory alone stays there.
+        """End the listeners of this backend. A file is closed with the last backend in this process that uses it.
 
-        May be called twice.
+        Documents in memory alone remain. May be called twice.
         """
-        self._store.close()
+        self._store = left(self, self._store)
+
+    async def __aenter__(self) -> AsyncMemoryBackend:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
+from cendry import _fork
+
 Clock = Callable[[], datetime]
 """Gives the present moment, aware."""
 
@@ -26,8 +28,13 @@ class ManualClock:
     """
 
     def __init__(self, now: datetime = datetime(2024, 1, 1, tzinfo=timezone.utc)) -> None:
-        self._lock = threading.Lock()
+        self.after_fork()
+        _fork.register(self)
         self.set(now)
+
+    def after_fork(self) -> None:
+        """Renew the lock: in a forked child, no other thread holds it."""
+        self._lock = threading.Lock()
 
     def __call__(self) -> datetime:
         """The moment where the clock stands, in UTC."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Final, Literal
 
+from cendry import _fork
 from cendry.errors import TransactionContentionError
 
 Call = Literal["get", "run", "aggregate", "begin", "commit", "rollback", "listen"]
@@ -26,11 +27,16 @@ class Faults:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self.after_fork()
+        _fork.register(self)
         self._commits_to_abort = 0
         self._reads_to_abort = 0
         self._unavailable: list[frozenset[str] | None] = []
         self._ambiguous: list[bool] = []
+
+    def after_fork(self) -> None:
+        """Renew the lock: in a forked child, no other thread holds it."""
+        self._lock = threading.Lock()
 
     def abort_next_commit(self, times: int = 1) -> None:
         """Abort the next commits by contention: nothing is written, `TransactionContentionError` is raised.

@@ -108,6 +108,11 @@ class IndexRules:
                     f"Field override {number} of the declared indexes is not of its form: {error!r}"
                 ) from error
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, IndexRules) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
     def _declare(self, definition: Mapping[str, Any]) -> None:
         scope = _scope(definition["queryScope"])
         parts: list[Part] = []

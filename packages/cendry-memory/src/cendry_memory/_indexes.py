@@ -242,13 +242,15 @@ class Collection(Scope):
         return self.by_id.values()
 
     def put(self, document_id: str, path: str, version: Version | None) -> None:
-        """Make `version` the present state of a document; `None` removes one that is there."""
+        """Make `version` the present state of a document; `None` removes it."""
         old = None
+        document = self.by_id.get(document_id)
         if version is None:
-            document = self.by_id.pop(document_id)
+            if document is None:
+                return
+            del self.by_id[document_id]
             old = document.version
-        elif document_id in self.by_id:
-            document = self.by_id[document_id]
+        elif document is not None:
             old = document.version
             document.version = version
         else:

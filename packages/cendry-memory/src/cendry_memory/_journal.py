@@ -12,13 +12,14 @@ import sqlite3
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
+from cendry import _fork
 from cendry._types.kinds import ROWS, microseconds_of, moment_of
-from cendry.errors import CendryError
+from cendry.errors import CendryError, UsedBeforeForkError
 
 from ._indexes import Version
 from ._values import Fields, kind_of, restored
@@ -29,9 +30,7 @@ APPLICATION_ID: Final = 0x43454E44
 FORMAT: Final = 1
 """The version of what is in the file."""
 
-_MAGIC: Final = b"SQLite format 3\0"
 _HEADER_BYTES: Final = 100
-_APPLICATION_ID_AT: Final = 68
 
 _TABLES: Final = (
     "CREATE TABLE documents (path TEXT PRIMARY KEY, data TEXT NOT NULL, create_time INTEGER NOT NULL, "
@@ -59,42 +58,61 @@ class StoreFileError(CendryError):
         super().__init__(f"{path!r} {reason}")
 
 
+class _Inherited:
+    """Replaces a connection that a forked child has inherited, and must not even close.
+
+    SQLite would move the log to the main file then, and delete it, while the parent still writes to it.
+    """
+
+    in_transaction = False
+
+    def execute(self, *_: Any) -> NoReturn:
+        raise sqlite3.ProgrammingError("the file was opened before fork()")
+
+    def close(self) -> None:
+        pass
+
+
 class Journal:
     """The file of a store, open and locked until it is closed.
 
     Args:
         path: The file; made if it is not there.
 
+    Attributes:
+        is_open: Whether it can be written.
+        inherited_from: The process that has it open, if this is a forked child of it.
+
     Raises:
         StoreFileError: The file can't be used; it stays as it was.
     """
+
+    is_open = False
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path: str = os.path.abspath(os.fspath(path))
         self.last_commit: datetime | None = None
         self._documents: list[tuple[str, Version]] = []
-        self._is_open = False
+        self.inherited_from: int | None = None
+        self._process = os.getpid()
         _check_header(self.path)
         try:
-            self._connection = sqlite3.connect(
-                f"{Path(self.path).as_uri()}?mode=rwc",
-                uri=True,
-                isolation_level=None,
-                check_same_thread=False,
-                timeout=0,
-            )
+            connection = _connect(self.path, "mode=rwc")
         except sqlite3.Error as error:
-            raise StoreFileError(self.path, f"can't be opened: {error}.") from error
+            raise _unusable(self.path, error) from error
+        self._connection: sqlite3.Connection | _Inherited = connection
+        # SQLite follows links before it names the log.
+        log = f"{os.path.realpath(self.path)}-wal"
         try:
+            _keep_log_on_close(connection, os.path.exists(log) and os.path.getsize(log) > 0)
             self._open()
+            _keep_log_on_close(connection, False)
         except BaseException:
-            self._connection.close()
+            connection.close()
             raise
-        self._is_open = True
+        self.is_open = True
 
     def _open(self) -> None:
-        log = f"{self.path}-wal"
-        _keep_log_on_close(self._connection, os.path.exists(log) and os.path.getsize(log) > 0)
         try:
             # Kept until the connection is closed, or the process ends in whatever way.
             self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -113,12 +131,11 @@ class Journal:
                 raise StoreFileError(
                     self.path, "is already open, in this process or another one; close that backend first."
                 ) from error
-            raise StoreFileError(self.path, f"can't be opened: {error}.") from error
+            raise _unusable(self.path, error) from error
         except (sqlite3.Error, ValueError, TypeError, OverflowError, RecursionError, CendryError) as error:
             if isinstance(error, StoreFileError):
                 raise
             raise _damaged(self.path, str(error)) from error
-        _keep_log_on_close(self._connection, False)
 
     def _value(self, statement: str) -> Any:
         return self._connection.execute(statement).fetchone()[0]
@@ -181,36 +198,107 @@ class Journal:
                 self._connection.execute("ROLLBACK")
             raise StoreFileError(self.path, f"could not be written, and nothing was committed: {error}.") from error
 
+    def has(self, moment: datetime) -> bool:
+        """Whether an interrupted `write` of the commit of this moment was completed; undo it if it was not.
+
+        Raises:
+            StoreFileError: The file can't be read.
+        """
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            return bool(self._value("SELECT last_commit FROM state") == microseconds_of(moment))
+        except sqlite3.Error as error:
+            raise StoreFileError(self.path, f"can't be read: {error}.") from error
+
     def check_open(self) -> None:
-        """Refuse to go on without the file.
+        """Refuse to continue without the file.
 
         Raises:
             StoreFileError: The file was closed.
+            UsedBeforeForkError: The file was opened before this process was forked.
         """
-        if not self._is_open:
-            raise StoreFileError(self.path, "was closed by this backend; make a new one to open it again.")
+        if self.is_open:
+            return
+        if self.inherited_from is not None:
+            raise inherited(self.path, self.inherited_from)
+        raise StoreFileError(self.path, "was closed by this backend; make a new one to open it again.")
+
+    def after_fork(self) -> None:
+        """Leave the file to the parent of this process."""
+        if self.is_open:
+            _fork.keep(self._connection)
+            self._connection = _Inherited()
+            self.inherited_from = self._process
+            self.is_open = False
 
     def close(self) -> None:
         """Close the file, and let others open it. May be called twice."""
-        self._is_open = False
-        self._connection.close()
+        if self.is_open:
+            self._connection.close()
+            self.is_open = False
+
+    def __del__(self) -> None:
+        # A connection alone would wait for the garbage collector, since it is in a cycle with its statement cache.
+        self.close()
+
+
+class ClosedJournal(Journal):
+    """The file of a store, closed."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.last_commit = None
+        self.inherited_from = None
+        self._documents = []
+
+
+def inherited(path: str, process: int) -> UsedBeforeForkError:
+    """The error of a child process for a file that was opened before the fork."""
+    return UsedBeforeForkError(
+        "Memory",
+        process,
+        f"the file {path!r} was open there, and only one process at a time can have it open. Open it after the fork, "
+        "in one process.",
+    )
+
+
+def _connect(path: str, options: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{Path(path).as_uri()}?{options}", uri=True, isolation_level=None, check_same_thread=False, timeout=0
+    )
 
 
 def _check_header(path: str) -> None:
-    """Refuse a file of another kind before SQLite opens it."""
+    """Refuse a file of another kind, and leave it as it is.
+
+    SQLite reads it, without locks and without its log. A file that is opened and closed outside of SQLite loses the
+    locks that this process holds on it, in whatever way; SQLite defers the closing.
+    """
     try:
-        with open(path, "rb") as file:
-            header = file.read(_HEADER_BYTES)
+        size = os.path.getsize(path)
     except FileNotFoundError:
         return
     except OSError as error:
-        raise StoreFileError(path, f"can't be opened: {error}.") from error
-    if not header:
+        raise _unusable(path, error) from error
+    if not size:
         return
-    found = int.from_bytes(header[_APPLICATION_ID_AT : _APPLICATION_ID_AT + 4], "big")
     # To SQLite, a file with half a header is an empty one.
-    if not header.startswith(_MAGIC) or found != APPLICATION_ID or len(header) < _HEADER_BYTES:
+    if size < _HEADER_BYTES:
         raise _foreign(path)
+    try:
+        with closing(_connect(path, "mode=ro&immutable=1")) as connection:
+            [found] = connection.execute("PRAGMA application_id").fetchone()
+    except sqlite3.OperationalError as error:
+        raise _unusable(path, error) from error
+    except sqlite3.DatabaseError as error:
+        raise (_foreign(path) if "not a database" in str(error) else _damaged(path, str(error))) from error
+    if found != APPLICATION_ID:
+        raise _foreign(path)
+
+
+def _unusable(path: str, error: Exception) -> StoreFileError:
+    return StoreFileError(path, f"can't be opened: {error}.")
 
 
 def _foreign(path: str) -> StoreFileError:

@@ -22,6 +22,7 @@ class Listener:
     """A running listener: what it saw last, kept by the dispatcher's thread alone.
 
     Attributes:
+        owner: The backend that it belongs to.
         search: The query, or `None` for one document.
     """
 
@@ -31,7 +32,9 @@ class Listener:
         plan: QueryPlan | GetPlan,
         on_snapshot: Callable[[SnapshotResult], None],
         on_error: Callable[[BaseException], None],
+        owner: object,
     ) -> None:
+        self.owner = owner
         self.search: Search | None = None
         self._dispatcher = dispatcher
         self._plan = plan
@@ -108,41 +111,54 @@ class Listener:
 class Dispatcher:
     """Takes changes from callers that hold the lock, and calls listeners back from a thread of its own.
 
-    The thread is there only while there are listeners.
+    The thread is there only while there are listeners. A caller can be interrupted at any point by a signal handler
+    that raises; so locks are entered themselves, and never a condition, whose `with` statement can leave it locked.
     """
 
     def __init__(self) -> None:
-        self._condition = threading.Condition()
         self._listeners: list[Listener] = []
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.RLock()
+        self._wakes = threading.Condition(self._lock)
         self._tasks: deque[Callable[[], None]] = deque()
         self._is_busy = False
         self._thread: threading.Thread | None = None
+        self._draining: list[threading.Lock] = []
+
+    def after_fork(self) -> None:
+        """End what was inherited: its thread is not there, and its notifications are for the parent."""
+        listeners, self._listeners = self._listeners, []
+        self._reset()
+        for listener in listeners:
+            listener.close()
 
     def add(self, listener: Listener, documents: list[Document], moment: datetime) -> None:
         """Begin to call a listener back."""
-        with self._condition:
+        with self._lock:
             self._listeners.append(listener)
             self._post(partial(listener.begin, documents, moment))
 
     def refuse(self, listener: Listener, error: BaseException) -> None:
         """Call back a listener that can't begin."""
-        with self._condition:
+        with self._lock:
             self._post(partial(listener.fail, error))
 
     def announce(self, changes: list[Change]) -> None:
-        """Tell all listeners of a commit."""
+        """Tell all listeners of a commit; being told of one twice changes nothing for them."""
         if not self._listeners:
             return
-        with self._condition:
-            for listener in self._listeners:
-                self._post(partial(listener.follow, changes))
+        with self._lock:
+            self._tasks.extend(partial(listener.follow, changes) for listener in self._listeners)
+            self._wake()
 
     def drop(self, listener: Listener) -> None:
         """Stop calling a listener back."""
-        with self._condition:
+        with self._lock:
             if listener in self._listeners:
                 self._listeners.remove(listener)
-            self._condition.notify_all()
+            self._wakes.notify_all()
 
     def drain(self, timeout: float | None) -> bool:
         """Wait until no notification is left; return whether that was reached within `timeout` seconds.
@@ -152,29 +168,43 @@ class Dispatcher:
         """
         if threading.current_thread() is self._thread:
             raise RuntimeError("drain() can't be called from a listener's callback: it would wait for itself.")
-        with self._condition:
-            return self._condition.wait_for(lambda: not self._tasks and not self._is_busy, timeout)
+        drained = threading.Lock()
+        drained.acquire()
+        with self._lock:
+            if not self._tasks and not self._is_busy:
+                return True
+            self._draining.append(drained)
+            self._wake()
+        return drained.acquire(timeout=-1 if timeout is None else max(timeout, 0))
 
-    def close(self) -> None:
-        """End all listeners."""
-        with self._condition:
-            listeners = list(self._listeners)
+    def close(self, owner: object = None) -> None:
+        """End the listeners of one owner, or all."""
+        with self._lock:
+            listeners = [listener for listener in self._listeners if owner is None or listener.owner is owner]
         for listener in listeners:
             listener.close()
 
     def _post(self, task: Callable[[], None]) -> None:
         self._tasks.append(task)
+        self._wake()
+
+    def _wake(self) -> None:
+        # Only the thread itself knows that it has begun: whoever starts it may be interrupted.
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="cendry-memory-listeners", daemon=True)
-            self._thread.start()
-        self._condition.notify_all()
+            threading.Thread(target=self._work, name="cendry-memory-listeners", daemon=True).start()
+        self._wakes.notify_all()
 
     def _work(self) -> None:
+        with self._lock:
+            if self._thread is not None:
+                return
+            self._thread = threading.current_thread()
         while True:
-            with self._condition:
+            with self._lock:
                 self._is_busy = False
-                self._condition.notify_all()
-                self._condition.wait_for(lambda: self._tasks or not self._listeners)
+                if not self._tasks:
+                    self._end_drains()
+                self._wakes.wait_for(lambda: self._tasks or not self._listeners)
                 if not self._tasks:
                     self._thread = None
                     return
@@ -185,3 +215,8 @@ class Dispatcher:
             except BaseException:
                 # An error callback that fails itself must not silence the other listeners.
                 threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
+
+    def _end_drains(self) -> None:
+        draining, self._draining = self._draining, []
+        for drained in draining:
+            drained.release()

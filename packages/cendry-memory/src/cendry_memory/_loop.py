@@ -23,10 +23,11 @@ class LoopListener:
         plan: QueryPlan | GetPlan,
         on_snapshot: Callable[[SnapshotResult], None],
         on_error: Callable[[BaseException], None],
+        owner: object,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._is_closed = False
-        self._inner = store.listen(plan, partial(self._post, on_snapshot), partial(self._post_error, on_error))
+        self._inner = store.listen(plan, partial(self._post, on_snapshot), partial(self._post_error, on_error), owner)
 
     def close(self) -> None:
         """Stop listening; no callback begins after this returns. May be called twice, and from a callback."""

@@ -1,33 +1,143 @@
-"""How the store of a backend comes about; the same for both twins."""
+"""The store of a backend: a new one, that of another backend, or the one that has the file open; for both twins."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
+from weakref import WeakValueDictionary
+
+from cendry import _fork
 
 from ._clock import Clock
 from ._index_rules import IndexRules
-from ._journal import Journal
+from ._journal import Journal, StoreFileError, inherited
 from ._store import MemoryStore
+
+FORK_SECONDS: Final = 10.0
+"""How long a fork waits at most for a thread that reads or writes a file."""
+
+
+class OpenFiles:
+    """The stores of this process whose files are open, by device and inode, so that links lead to the same store.
+
+    While the process forks, no thread is in the middle of a call to SQLite: a child would inherit SQLite's locks.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._stores: WeakValueDictionary[tuple[int, int], MemoryStore] = WeakValueDictionary()
+        self._inherited: dict[tuple[int, int], int] = {}
+        self._held: list[threading.RLock] = []
+
+    def open(
+        self, user: object, path: str | os.PathLike[str], rules: IndexRules | None, clock: Clock | None
+    ) -> MemoryStore:
+        """The store of a file for a backend.
+
+        Raises:
+            StoreFileError: The file can't be used, or is open with other rules or another clock.
+            UsedBeforeForkError: The file was opened before this process was forked.
+        """
+        with self._lock:
+            key = _key(path)
+            store = None if key is None else self._stores.get(key)
+            if store is None or not store.is_open:
+                if key in self._inherited:
+                    raise inherited(os.fspath(path), self._inherited[key])
+                store = MemoryStore(Journal(path), rules=rules, clock=clock)
+                key = _key(path)
+                if key is not None:
+                    self._stores[key] = store
+            elif not store.has(rules, clock):
+                raise StoreFileError(
+                    os.path.abspath(path),
+                    "is already open in this process, with other strict_indexes= or another clock=; pass the same, or "
+                    "close that backend first.",
+                )
+            store.join(user)
+            return store
+
+    def leave(self, user: object, store: MemoryStore) -> MemoryStore:
+        """End the use of a store by a backend; gives the store that the backend has from now on."""
+        with self._lock:
+            return store.leave(user)
+
+    # --- while the process forks ---
+
+    def before_fork(self) -> None:
+        """Wait for threads that read or write a file."""
+        self._hold(self._lock)
+        for store in self._open_stores():
+            self._hold(store.lock)
+
+    def _hold(self, lock: threading.RLock) -> None:
+        if lock.acquire(timeout=FORK_SECONDS):
+            self._held.append(lock)
+
+    def _open_stores(self) -> list[MemoryStore]:
+        stores = [reference() for reference in self._stores.valuerefs()]
+        return [store for store in stores if store is not None and store.is_open]
+
+    def after_fork_in_parent(self) -> None:
+        """Let them go on."""
+        while self._held:
+            self._held.pop().release()
+
+    def after_fork_in_child(self) -> None:
+        """Remember which files the parent had open; SQLite refuses to open them here, even after it has ended."""
+        self._lock = threading.RLock()
+        self._held.clear()
+        for key, store in list(self._stores.items()):
+            if store.inherited_from is not None:
+                self._inherited[key] = store.inherited_from
+
+
+def _key(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+_files: Final = OpenFiles()
+
+if _fork.CAN_FORK:
+    os.register_at_fork(
+        before=_files.before_fork,
+        after_in_parent=_files.after_fork_in_parent,
+        after_in_child=_files.after_fork_in_child,
+    )
 
 
 def opened(
+    user: object,
     path: str | os.PathLike[str] | None,
     strict_indexes: str | os.PathLike[str] | Mapping[str, Any] | Literal[False] | None,
     clock: Clock | None,
     store: MemoryStore | None,
 ) -> MemoryStore:
-    """The store that a backend's arguments ask for.
+    """The store for the arguments of a backend, which closes it by `left`.
 
     Raises:
         TypeError: A store is given together with what only a new one can take.
-        StoreFileError: The file can't be used.
+        StoreFileError: The file can't be used, or is open with other arguments.
+        UsedBeforeForkError: The file was opened before this process was forked.
         ValueError: The declared indexes are not of their form.
     """
     if store is not None:
         if path is not None or strict_indexes is not False or clock is not None:
             raise TypeError("store= replaces path, strict_indexes= and clock=; pass it alone.")
+        store.join(user)
         return store
     rules = None if strict_indexes is False else IndexRules(strict_indexes)
-    return MemoryStore(None if path is None else Journal(path), rules=rules, clock=clock)
+    if path is not None:
+        return _files.open(user, path, rules, clock)
+    return MemoryStore(rules=rules, clock=clock)
+
+
+def left(user: object, store: MemoryStore) -> MemoryStore:
+    """End the use of a store by a backend; returns the store that the backend has from now on."""
+    return store.leave(user) if store.path is None else _files.leave(user, store)

@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
+from weakref import WeakSet
 
+from cendry import _fork
 from cendry._order import MICROSECOND
 from cendry.backend import CommitResult, DocumentResult, SnapshotResult
 from cendry.errors import (
@@ -23,7 +25,7 @@ from ._faults import Call, Faults
 from ._filters import checked_field
 from ._index_rules import IndexRules
 from ._indexes import Document, Version, result_of
-from ._journal import Journal
+from ._journal import ClosedJournal, Journal
 from ._listen import Dispatcher, Listener
 from ._query import Hit, Search
 from ._transactions import Transaction, check_transaction, transaction_of
@@ -35,19 +37,29 @@ class MemoryStore:
     """Documents in memory, for any number of backends, contexts, threads and event loops at once.
 
     Args:
-        journal: The file in which commits are kept, or `None`.
+        journal: The file that keeps the commits, or `None`.
         rules: The declared indexes that queries are held against, or `None` to demand none.
         clock: Gives the present moment, aware.
     """
 
     def __init__(
-        self, journal: Journal | None = None, *, rules: IndexRules | None = None, clock: Clock | None = None
+        self,
+        journal: Journal | None = None,
+        *,
+        rules: IndexRules | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.faults = Faults()
         self._journal = journal
         self._rules = rules
         self._clock = clock or system_clock
         self._lock = threading.RLock()
+        # The backends that have not been closed.
+        self._users: WeakSet[object] = WeakSet()
+        # The changes of a commit while they are made, and of one that was interrupted meanwhile.
+        self._unfinished: list[Change] | None = None
+        # Held while they are made.
+        self._changing = threading.Lock()
         last_commit = None if journal is None else journal.last_commit
         self._versions = Versions(last_commit)
         # No commit may have the time of a read that came before it, or reading again at that time would see more.
@@ -56,6 +68,67 @@ class MemoryStore:
         if journal is not None:
             for path, version in journal.documents():
                 self._versions.put(path, version)
+        _fork.register(self)
+
+    def after_fork(self) -> None:
+        """Give a forked child a copy of its own, with whole commits; a file stays with the parent."""
+        self._lock = threading.RLock()
+        self._changing = threading.Lock()
+        self._dispatcher.after_fork()
+        if self._journal is not None:
+            self._journal.after_fork()
+
+    # --- backends ---
+
+    @property
+    def lock(self) -> threading.RLock:
+        """The lock under which all is read and changed."""
+        return self._lock
+
+    @property
+    def path(self) -> str | None:
+        """The path of the file, or `None`."""
+        return None if self._journal is None else self._journal.path
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a file that is open."""
+        return self._journal is not None and self._journal.is_open
+
+    @property
+    def inherited_from(self) -> int | None:
+        """The process that has the file open, if this is a forked child of it."""
+        return None if self._journal is None else self._journal.inherited_from
+
+    def has(self, rules: IndexRules | None, clock: Clock | None) -> bool:
+        """Whether these are the rules and the clock of this store."""
+        return self._rules == rules and self._clock is (clock or system_clock)
+
+    def join(self, user: object) -> None:
+        """Let a backend use this store."""
+        self._users.add(user)
+
+    def leave(self, user: object) -> MemoryStore:
+        """End the listeners of a backend; close the file, if there is one, after its last backend.
+
+        Returns:
+            The store that the backend has from now on. Documents in memory alone remain.
+        """
+        self._dispatcher.close(user)
+        if self._journal is None:
+            return self
+        with self._lock:
+            self._users.discard(user)
+            if not self._users:
+                self.close()
+        return MemoryStore(ClosedJournal(self._journal.path))
+
+    def close(self) -> None:
+        """End all listeners, and close the file, if there is one, for all backends."""
+        self._dispatcher.close()
+        with self._lock:
+            if self._journal is not None:
+                self._journal.close()
 
     # --- time ---
 
@@ -80,6 +153,8 @@ class MemoryStore:
         """Begin a call: ordered faults strike here, and a transaction is held against what changed."""
         if self._journal is not None:
             self._journal.check_open()
+        if self._unfinished is not None:
+            self._finish(self._unfinished)
         handle = None if transaction is None else transaction_of(self._versions, transaction)
         try:
             self.faults.strike(call, in_transaction=handle is not None)
@@ -171,14 +246,34 @@ class MemoryStore:
                     number = self._versions.number + len(changes) + 1
                     changes.append(Change(number, now, path, outcome.old, outcome.new))
             if changes:
-                if self._journal is not None:
-                    self._journal.write([(change.path, change.new) for change in changes], now)
-                self._versions.apply(changes)
-                self._dispatcher.announce(changes)
+                with self._changing:
+                    self._unfinished = changes
+                    if self._journal is not None:
+                        self._journal.write([(change.path, change.new) for change in changes], now)
+                    self._versions.apply(changes)
+                    self._dispatcher.announce(changes)
+                    self._unfinished = None
             self._last_moment = now
             if lost:
                 raise self.faults.lost()
         return CommitResult(tuple([_update_time(write, outcomes[write.path].new) for write in writes]), now)
+
+    def _finish(self, changes: list[Change]) -> None:
+        """Make all changes of a commit that was interrupted, or none if they are not in the file.
+
+        Interrupted itself, it is repeated by the next call.
+        """
+        if self._changing.locked():
+            raise CendryError(
+                "This thread is in the middle of a commit to this store. A signal handler can't use the store that it "
+                "has interrupted; let it set a flag, and act on that later."
+            )
+        moment = changes[0].time
+        if self._journal is None or self._journal.has(moment):
+            self._versions.redo(changes)
+            self._dispatcher.announce(changes)
+            self._last_moment = moment
+        self._unfinished = None
 
     def begin(self, read_only: bool) -> Transaction:
         """Begin a transaction; a read-only one sees the state of this moment."""
@@ -200,11 +295,12 @@ class MemoryStore:
         plan: QueryPlan | GetPlan,
         on_snapshot: Callable[[SnapshotResult], None],
         on_error: Callable[[BaseException], None],
+        owner: object = None,
     ) -> Listener:
         """Call back with the present state and every later one, from the dispatcher's thread."""
         with self._lock:
             self._open("listen", None)
-            listener = Listener(self._dispatcher, plan, on_snapshot, on_error)
+            listener = Listener(self._dispatcher, plan, on_snapshot, on_error, owner)
             try:
                 documents = self._listened(plan, listener)
             except CendryError as error:
@@ -225,14 +321,10 @@ class MemoryStore:
 
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until every listener was notified of every commit so far."""
-        return self._dispatcher.drain(timeout)
-
-    def close(self) -> None:
-        """End the listeners and close the file, if there is one."""
-        self._dispatcher.close()
         with self._lock:
-            if self._journal is not None:
-                self._journal.close()
+            if self._unfinished is not None:
+                self._finish(self._unfinished)
+        return self._dispatcher.drain(timeout)
 
 
 def _update_time(write: Write, version: Version | None) -> datetime | None:

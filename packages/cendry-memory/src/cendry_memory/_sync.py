@@ -12,7 +12,7 @@ from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 from ._clock import Clock
 from ._faults import Faults
-from ._opening import opened
+from ._opening import left, opened
 from ._store import MemoryStore
 
 
@@ -23,8 +23,8 @@ class MemoryBackend:
     at its next read or its commit instead, and contexts try it again.
 
     Args:
-        path: A file to keep everything in; `None` for memory alone. One backend at a time can have it open; whatever
-            was committed is there again after the process was killed.
+        path: A file to keep everything in; `None` for memory alone. One process at a time can have it open, and all
+            backends in it share the documents; what was committed is there again after the process was killed.
         strict_indexes: `False` answers every query. Else queries that Firestore refuses for want of an index are
             refused: give the declared indexes, as the path of a `firestore.indexes.json` or its content, or `None`
             if none is declared.
@@ -32,7 +32,9 @@ class MemoryBackend:
         store: The store of another backend, to share its documents; excludes the other arguments.
 
     Raises:
-        StoreFileError: The file is another program's, damaged, or open already.
+        StoreFileError: The file belongs to another program, is damaged, or is open in another process, or in this one
+            with other arguments.
+        UsedBeforeForkError: The file was opened before this process was forked.
         ValueError: The declared indexes are not of their form.
     """
 
@@ -46,7 +48,7 @@ class MemoryBackend:
         clock: Clock | None = None,
         store: MemoryStore | None = None,
     ) -> None:
-        self._store = opened(path, strict_indexes, clock, store)
+        self._store = opened(self, path, strict_indexes, clock, store)
 
     @property
     def client(self) -> None:
@@ -105,7 +107,7 @@ class MemoryBackend:
 
         Each commit that changes what is listened to gives one snapshot, in the order of the commits.
         """
-        return self._store.listen(plan, on_snapshot, on_error)
+        return self._store.listen(plan, on_snapshot, on_error, self)
 
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until listeners were notified of every earlier commit.
@@ -122,8 +124,14 @@ class MemoryBackend:
         return self._store.drain(timeout)
 
     def close(self) -> None:
-        """End the listeners, and close the file if there is one. What is in memory alone stays there.
+        """End the listeners of this backend. A file is closed with the last backend in this process that uses it.
 
-        May be called twice.
+        Documents in memory alone remain. May be called twice.
         """
-        self._store.close()
+        self._store = left(self, self._store)
+
+    def __enter__(self) -> MemoryBackend:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,4 +1,7 @@
-"""The documents as they are, and as they were of late. Read and changed under the store's lock alone."""
+"""The documents as they are, and as they were of late. Read and changed under the store's lock alone.
+
+A change can be interrupted at any point (a signal handler that raises, a fork); `redo` then completes it.
+"""
 
 from __future__ import annotations
 
@@ -89,22 +92,45 @@ class Versions:
     def put(self, path: str, version: Version | None) -> None:
         """Make a version the present one, and remember nothing of it."""
         name, _, document_id = path.rpartition("/")
+        self._collection(name).put(document_id, path, version)
+
+    def _collection(self, name: str) -> Collection:
         collection = self._collections.get(name)
         if collection is None:
             group = self._groups.setdefault(name.rpartition("/")[2], Group())
-            collection = self._collections[name] = Collection(group)
+            collection = Collection(group)
+            # In this order: an empty collection in a group changes nothing, and one that its group lacks would.
             group.collections.append(collection)
-        collection.put(document_id, path, version)
+            self._collections[name] = collection
+        return collection
 
     def apply(self, changes: list[Change]) -> None:
         """Make the changes of one commit, at least one, and remember them."""
         for change in changes:
             self.put(change.path, change.new)
+        self._remember(changes)
+
+    def redo(self, changes: list[Change]) -> None:
+        """Complete an `apply` that was interrupted: make its changes, of which any part may have been made."""
+        for change in changes:
+            name, _, document_id = change.path.rpartition("/")
+            collection = self._collection(name)
+            # An index that is half changed can't be mended; it is built again when a query asks for it.
+            collection.indexes.clear()
+            collection.group.indexes.clear()
+            collection.put(document_id, change.path, change.new)
+        if not self._changes or self._changes[-1].number != changes[-1].number:
+            self._remember(changes)
         self.number = changes[-1].number
+
+    def _remember(self, changes: list[Change]) -> None:
         self._changes.extend(changes)
+        self.number = changes[-1].number
         limit = self._changes[-1].time - HISTORY
         while len(self._changes) > MAX_HISTORY or self._changes[0].time < limit:
-            self._forgotten = self._changes.popleft().time
+            # Forgotten before it is gone, or a read at an earlier time could miss it.
+            self._forgotten = self._changes[0].time
+            self._changes.popleft()
 
     def changes_since(self, number: int) -> list[Change] | None:
         """The changes after a number, oldest first, or `None` if some of them are forgotten."""

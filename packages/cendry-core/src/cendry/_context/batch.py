@@ -33,7 +33,7 @@ class WriteQueue:
         *,
         parent: Located | None = None,
         merge: bool = False,
-        if_unchanged: bool | datetime = False,
+        if_unchanged: bool | datetime | None = None,
     ) -> str:
         """Queue a write of the whole instance, whether its document exists or not.
 
@@ -79,7 +79,7 @@ class WriteQueue:
         /,
         *,
         parent: Located | None = None,
-        if_unchanged: bool | datetime = False,
+        if_unchanged: bool | datetime | None = None,
     ) -> None: ...
     @overload
     def update(
@@ -89,7 +89,7 @@ class WriteQueue:
         *,
         fields: Iterable[FieldKey],
         parent: Located | None = None,
-        if_unchanged: bool | datetime = False,
+        if_unchanged: bool | datetime | None = None,
     ) -> None: ...
     @overload
     def update(
@@ -129,9 +129,7 @@ class WriteQueue:
             CendryError: Two changes overlap, it is the 501st write, or the queue has ended.
         """
         self._check()
-        pending = self._writer.update(target, first, second, fields, parent, if_unchanged)
-        if pending is not None:
-            self._add(pending)
+        self._add(self._writer.update(target, first, second, fields, parent, if_unchanged))
 
     @overload
     def delete(
@@ -141,7 +139,7 @@ class WriteQueue:
         *,
         parent: Located | None = None,
         must_exist: bool = False,
-        if_unchanged: bool | datetime = False,
+        if_unchanged: bool | datetime | None = None,
     ) -> None: ...
     @overload
     def delete(

@@ -12,9 +12,10 @@ from .._interop.google import from_sdk_change
 from .._model.model import Model
 from .._query.cursors import value_at
 from .._query.fields import FieldKey, is_iterable, resolve_key
-from .._types.shapes import describe
+from .._types.shapes import Record, describe
 from ..codec import Codec, ResolvedField, codec_for
 from ..codec.compiler import unreadable
+from ..codec.resolve import alternatives
 from ..errors import CendryError, DecodeError, InvalidValueError
 from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import FieldTransform, overlap, put_at
@@ -127,6 +128,29 @@ def current_values(instance: Model, fields: object) -> list[tuple[FieldKey, Any]
         raise TypeError(f"fields= takes a list of fields, not {fields!r}.")
     codec = codec_for(type(instance))
     return [(one, value_at(instance, resolve_key(codec, one, "fields="))) for one in fields]
+
+
+def check_maps(codec: Codec[Any], instance: Model, keys: Iterable[Any]) -> None:
+    """Check that the maps around the fields of an update are there, as far as the instance knows.
+
+    Raises:
+        CendryError: A map is `None` or absent; the update would leave one without its other fields.
+    """
+    for key in keys:
+        into = resolve_key(codec, key, "update")
+        if len(into.names) < 2:
+            continue
+        value: Any = instance
+        for depth, name in enumerate(into.names[:-1], 1):
+            value = cast("Any", value).get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+            if value is None:
+                around = codec.resolve(into.names[:depth])
+                if any(isinstance(shape, Record) for shape in alternatives(around.shape)):
+                    raise CendryError(
+                        f"{around.text!r} is None in this {type(instance).__qualname__} (id {instance.id!r}): writing "
+                        f"{into.text!r} alone would leave a map without its other fields; set the whole map."
+                    )
+                break
 
 
 def items_of(changes: object, what: str) -> list[tuple[Any, Any]]:

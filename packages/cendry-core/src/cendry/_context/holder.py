@@ -7,7 +7,7 @@ from collections.abc import Callable
 from inspect import iscoroutinefunction
 from typing import Any, Generic, TypeVar, cast
 
-from .. import _lazy
+from .. import _fork, _lazy
 from ..backend import AsyncBackend, Backend
 from ..codec import Codec
 from ..errors import CendryError
@@ -24,13 +24,18 @@ class BackendHolder(Generic[B]):
         make: Creates a backend at first use, which is closed with the context.
     """
 
-    __slots__ = ("_backend", "_closed", "_lock", "_make", "_owned")
+    __slots__ = ("__weakref__", "_backend", "_closed", "_lock", "_make", "_owned")
 
     def __init__(self, backend: B | None, make: Callable[[], B]) -> None:
         self._backend = backend
         self._make = make
         self._owned = backend is None
         self._closed = False
+        self.after_fork()
+        _fork.register(self)
+
+    def after_fork(self) -> None:
+        """Renew the lock: in a forked child, no other thread holds it."""
         self._lock = threading.Lock()
 
     def backend(self) -> B:
@@ -119,4 +124,8 @@ def _holder(name: str, client: Any, backend: B | None, project: str | None, data
     if client is not None and (project is not None or database is not None):
         raise CendryError("client= can't be combined with project= or database=: a client already has both.")
     make = _lazy.load(name)
-    return BackendHolder(None, lambda: make(client, project=project, database=database))
+    holder: BackendHolder[B] = BackendHolder(None, lambda: make(client, project=project, database=database))
+    if client is not None:
+        # The backend then knows whether the client was used before a fork.
+        holder.backend()
+    return holder

@@ -75,17 +75,27 @@ def several(values: object, what: str) -> list[Any]:
     return list(values)
 
 
-def paths_of(model: type[Any], ids: object, parent: object) -> list[str]:
-    """The paths of documents by id or reference.
+def wanted_documents(target: object, ids: object, parent: object) -> list[tuple[type[Any], str]]:
+    """The arguments of `get_many` as models and paths.
 
     Raises:
-        TypeError: A reference is to a document of another collection.
+        TypeError: The arguments are of the wrong kind, or a reference is to a document of another collection.
+        CendryError: A reference without a class doesn't know its model.
         InvalidDocumentIdError: An id is not valid.
     """
-    return [
-        document_path(model, one, parent) if not is_ref(one) else located_path(_of_collection(model, one))
-        for one in several(ids, "get_many() takes ids")
-    ]
+    if isinstance(target, type):
+        given = several(ids, "get_many() takes ids")
+        return [
+            (target, located_path(_of_collection(target, one)) if is_ref(one) else document_path(target, one, parent))
+            for one in given
+        ]
+    if ids is not None or parent is not None:
+        raise TypeError("get_many() takes a class and ids, or references alone.")
+    refs = several(target, "get_many() takes references")
+    for one in refs:
+        if not is_ref(one):
+            raise TypeError(f"get_many() takes a class and ids, or references alone, not {one!r}.")
+    return [(model_of(one), located_path(one)) for one in refs]
 
 
 def deleted(target: object, ids: object) -> list[tuple[Any, Any]]:

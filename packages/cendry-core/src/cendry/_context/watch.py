@@ -9,12 +9,15 @@ from .._query.results import Read
 from .._query.snapshots import Change, Snapshot
 from ..backend import Backend, ListenHandle, SnapshotResult, StoredDocument
 from ..plan import GetPlan, QueryPlan
+from .steps import same, sort_key, steps
 
 
 class Watch:
     """A running listener: it compares each snapshot with the previous one. Users have it wrapped in a `Listener`."""
 
-    __slots__ = ("_all", "_backwards", "_callback", "_closed", "_handle", "_known", "_on_error", "_read", "_unfit")
+    __slots__ = (
+        *("_all", "_backwards", "_callback", "_closed", "_handle", "_key", "_known", "_on_error", "_read", "_unfit"),
+    )
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Watch:
     def start(self, backend: Backend, plan: QueryPlan | GetPlan) -> None:
         """Start; called by contexts."""
         self._all.add(self)
+        self._key = sort_key(plan, backwards=self._backwards)
         try:
             self._handle = backend.listen(plan, self._on_snapshot, self._on_end)
         except BaseException:
@@ -78,30 +82,21 @@ class Watch:
         found = result.documents[::-1] if self._backwards else result.documents
         before, unfit = self._known, self._unfit
         self._known, self._unfit = {}, {}
-        documents: list[Any] = []
-        changes: list[Change[Any]] = []
-        indexes = {path: index for index, path in enumerate(before)}
+        documents: dict[str, Any] = {}
         for one in found:
             try:
-                document = self._read(one)
+                documents[one.path] = self._read(one)
             except Exception as error:
                 self._unfit[one.path] = one
-                if not _same(unfit.get(one.path), one):
+                if not same(unfit.get(one.path), one):
                     self._report(error)
-                continue
-            old = before.get(one.path)
-            if old is None:
-                changes.append(Change("added", document, None, len(documents)))
-            elif not _same(old, one):
-                changes.append(Change("modified", document, indexes[one.path], len(documents)))
-            self._known[one.path] = one
-            documents.append(document)
-        gone = [
-            Change("removed", self._read(old), indexes[path], None)
-            for path, old in before.items()
-            if path not in self._known
+            else:
+                self._known[one.path] = one
+        changes = [
+            Change(kind, self._read(before[path]) if kind == "removed" else documents[path], old, new)
+            for kind, path, old, new in steps(before, self._known, self._key)
         ]
-        return Snapshot(tuple(documents), (*gone, *changes), result.read_time)
+        return Snapshot(tuple(documents.values()), tuple(changes), result.read_time)
 
     def _report(self, error: BaseException) -> None:
         if self._on_error is not None:
@@ -115,10 +110,3 @@ class Watch:
         import logging
 
         logging.getLogger("cendry").error("An error occurred in a listener without on_error.", exc_info=error)
-
-
-def _same(a: StoredDocument | None, b: StoredDocument) -> bool:
-    """Whether two results are the same version of a document; without update times, the data are compared."""
-    if a is None:
-        return False
-    return a.data == b.data if b.update_time is None else a.update_time == b.update_time

@@ -21,7 +21,7 @@ from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
 from ..reference import check_parent, parent_path
 from ..values import is_transform
-from .changes import Masked, Names, current_values, items_of, masked, show, stored_transform
+from .changes import Masked, Names, check_maps, current_values, items_of, masked, show, stored_transform
 from .targets import existing_path, locate
 
 MAX_WRITES: Final = 500
@@ -107,8 +107,8 @@ class Writer:
         fields: Iterable[Any] | None,
         parent: object,
         if_unchanged: object,
-    ) -> Pending | None:
-        """A write of some fields, or `None` if there are none."""
+    ) -> Pending:
+        """A write of some fields of a document that must exist."""
         by_class = isinstance(target, type)
         document_id, changes = (first, second) if by_class else (None, first)
         if not by_class and second is not None:
@@ -124,7 +124,11 @@ class Writer:
         else:
             named = items_of(changes, "update() takes changes")
         if not named:
-            return None
+            raise CendryError(
+                f"This update of document {path!r} names no fields, so there is nothing to write; name at least one."
+            )
+        if instance is not None:
+            check_maps(codec, instance, (key for key, _ in named))
         now = self._now()
         found = masked(codec, model, named, now)
         if fields is not None:
@@ -207,7 +211,7 @@ def precondition(instance: Model | None, path: str, if_unchanged: object) -> dat
     """The update time that `if_unchanged` requires.
 
     Raises:
-        TypeError: It is neither a bool nor a datetime.
+        TypeError: It is neither a bool, nor a datetime, nor `None`.
         CendryError: It is `True`, and the version of the document is not known.
     """
     if if_unchanged is None or if_unchanged is False:

@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar, Final
 
+from .. import _fork
 from ..errors import (
     CendryError,
     DocumentAlreadyExistsError,
     InvalidRequestError,
     MissingIndexError,
     TransactionContentionError,
+    UsedBeforeForkError,
 )
 
 Errors = tuple[type[Exception], ...]
@@ -214,6 +216,36 @@ def explained(error: BaseException, meaning: BaseException | None) -> BaseExcept
     return meaning
 
 
+# A fact about the process, and so global: gRPC's threads and locks are.
+_used_in: int | None = None
+
+
+def note_channel(process: int) -> None:
+    """Note that a process has opened a channel: its forked children can't use gRPC any more.
+
+    gRPC makes no promise to them. They often work, with a client of their own too; but what they inherit of gRPC's
+    threads and locks may block any of their calls, beyond its timeout, and how often depends on gRPC's version.
+    """
+    global _used_in
+    if _used_in is None:
+        _used_in = process
+
+
+def check_process(database_kind: str) -> None:
+    """Check that no process that this one was forked from has used gRPC before.
+
+    Raises:
+        UsedBeforeForkError: It has.
+    """
+    if _used_in is not None and _used_in != _fork.process:
+        raise UsedBeforeForkError(
+            database_kind,
+            _used_in,
+            "gRPC, which it uses, does not survive fork(). Fork before the first call to the database, or start the "
+            "process by spawn or forkserver.",
+        )
+
+
 class ClientConnection:
     """An open SDK client.
 
@@ -221,9 +253,10 @@ class ClientConnection:
         client: The SDK's client.
         api: The generated client below it.
         is_closed: Whether the backend has closed it.
+        is_inherited: Whether a parent of this process has opened it.
     """
 
-    __slots__ = ("api", "client", "is_closed")
+    __slots__ = ("api", "client", "is_closed", "is_inherited")
     database_kind: ClassVar[str]
     """The name of the database in error messages."""
 
@@ -231,6 +264,12 @@ class ClientConnection:
         self.client = client
         self.api = api
         self.is_closed = False
+        self.is_inherited = False
+
+    def after_fork(self) -> None:
+        """Leave the connection to the parent of this process."""
+        self.is_inherited = True
+        _fork.keep(self)
 
     def check_open(self, error: BaseException) -> None:
         """Raise a clear error for a failed read if the connection was closed meanwhile.

@@ -11,6 +11,8 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Final, ForwardRef, Literal, NamedTuple, Union, get_args, get_origin
 
+from .. import _fork
+
 if sys.version_info >= (3, 14):  # pragma: no cover - CI has no Python 3.14
     import annotationlib
 
@@ -21,7 +23,7 @@ _by_name: Final[weakref.WeakValueDictionary[tuple[str, str], type[Any]]] = weakr
 
 
 _waiting: Final[weakref.WeakSet[Scope]] = weakref.WeakSet()
-_lock: Final = threading.Lock()
+_lock: Final = _fork.hold(threading.RLock())
 
 
 def remember_class(cls: type[Any]) -> None:
@@ -64,6 +66,11 @@ class Unresolved:
         self._scope = scope
         self._annotation = annotation
         self._finish = finish
+
+    @property
+    def written(self) -> Any:
+        """The type as the class body has it."""
+        return self._annotation
 
     def then(self, finish: Callable[[Any], Any]) -> Unresolved:
         """The same, with one more step."""

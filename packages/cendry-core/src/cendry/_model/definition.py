@@ -6,7 +6,7 @@ import dataclasses
 import sys
 import types
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING
 from datetime import date, time
 from typing import Any, Final, cast, get_origin
@@ -174,7 +174,7 @@ def _resolve(cls: Any, info: FieldInfo) -> Any:
 
 def _tell_dataclass(cls: Any, info: FieldInfo) -> None:
     if info.name in cls._cendry_own:
-        cls.__dataclass_fields__[info.name].type = info.annotation
+        cls.__dataclass_fields__[info.name].type = cls.__annotations__[info.name] = info.annotation
         written: dict[str, Any] = getattr(cls.__init__, "__annotations__", {})
         if info.name in written:
             written[info.name] = info.annotation
@@ -267,7 +267,8 @@ def _own_fields(cls: Any) -> dict[str, FieldInfo]:
 
 def _check_name(cls: Any, name: str) -> None:
     if name == "id" and cls.__cendry_kind__ == "model":
-        raise _fault(cls, name, "every Model has an id of its own; rename the field")
+        advice = "for a stored field of that name, write stored_id: Field[...] = field(alias='id')"
+        raise _fault(cls, name, f"every Model has an id of its own; {advice}")
     if name.startswith("_cendry") or (name.startswith("__") and name.endswith("__")):
         raise _fault(cls, name, "the name is reserved: fields can't have dunder names or names that start with _cendry")
 
@@ -351,8 +352,7 @@ def _specialised(info: FieldInfo, arguments: dict[Any, Any]) -> FieldInfo:
 
 
 def _check_names(cls: Any, infos: Mapping[str, FieldInfo]) -> None:
-    is_model = cls.__cendry_kind__ == "model"
-    if is_model and "id" in infos:
+    if cls.__cendry_kind__ == "model" and "id" in infos:
         raise _fault(cls, "id", "it comes from a Map, and every Model has an id of its own")
     by_alias: dict[str, str] = {}
     for name, info in infos.items():
@@ -360,13 +360,21 @@ def _check_names(cls: Any, infos: Mapping[str, FieldInfo]) -> None:
         reason = check_field_name(alias)
         if reason is not None:
             raise _fault(cls, name, f"the stored name {alias!r} is not valid: {reason}")
-        if is_model and alias == "id":
-            raise _fault(cls, name, "the alias 'id' shadows the document's id")
         if alias in by_alias:
             raise _fault(cls, name, f"it has the same stored name as {by_alias[alias]!r}: {alias!r}")
-        if alias != name and alias in infos:
+        if alias in infos and not _is_swapped(name, infos):
             raise _fault(cls, name, f"the alias {alias!r} shadows the field of that name")
         by_alias[alias] = name
+
+
+def _is_swapped(name: str, infos: Mapping[str, FieldInfo]) -> bool:
+    """Whether stored names, followed from field to field, lead back to the first: `a` is stored as `b`, `b` as `a`."""
+    seen = {name}
+    alias = infos[name].alias
+    while alias in infos and alias not in seen:
+        seen.add(alias)
+        alias = infos[alias].alias
+    return alias == name
 
 
 def _is_checked(cls: Any, info: FieldInfo) -> bool:
@@ -413,13 +421,15 @@ def _build_dataclass(cls: Any, own: Mapping[str, FieldInfo], keywords: Keywords)
             setattr(cls, name, dataclasses.field(default_factory=info.default_factory))
         else:
             setattr(cls, name, dataclasses.field(default=info.default))
-    restore = _replace_annotations(cls, annotations)
+    others = {name: each for name, each in own_annotations(cls).items() if name not in annotations}
+    cls.__annotations__ = annotations
     has_init = "__init__" in cls.__dict__
     try:
         dataclasses.dataclass(kw_only=True, match_args=False, **options)(cls)
     except (TypeError, ValueError) as error:
         raise _fault(cls, None, str(error).rstrip(".")) from error
-    restore()
+    # Libraries that read dataclasses by get_type_hints() expect the types of the values, not Field[...].
+    cls.__annotations__ = {**others, **{name: _as_written(each) for name, each in annotations.items()}}
     if sys.version_info >= (3, 14) and not has_init:  # pragma: no cover - CI has no Python 3.14
         # Unverified, as below: there, the annotations of __init__ are read from the class on access.
         cls.__init__.__annotations__ = {**{each.name: each.type for each in dataclasses.fields(cls)}, "return": None}
@@ -429,16 +439,8 @@ def _build_dataclass(cls: Any, own: Mapping[str, FieldInfo], keywords: Keywords)
             delattr(cls, name)
 
 
-def _replace_annotations(cls: Any, annotations: dict[str, Any]) -> Callable[[], None]:
-    """Show the plain types to `dataclass`; the returned function restores the original annotations."""
-    before = cls.__dict__.get("__annotations__")  # noqa: RUF063
-    if sys.version_info >= (3, 14) and before is None:  # pragma: no cover - CI has no Python 3.14
-        # PEP 649: unverified, since there was no Python 3.14 to run it on.
-        annotate = cls.__annotate__
-        cls.__annotations__ = annotations
-        return lambda: setattr(cls, *(("__annotations__", {}) if annotate is None else ("__annotate__", annotate)))
-    cls.__annotations__ = annotations
-    return lambda: setattr(cls, "__annotations__", {} if before is None else before)
+def _as_written(annotation: Any) -> Any:
+    return annotation.written if isinstance(annotation, Unresolved) else annotation
 
 
 def _uncover(cls: Any, infos: Mapping[str, FieldInfo]) -> None:

@@ -25,6 +25,7 @@ from typing import (
 )
 from weakref import WeakValueDictionary
 
+from .. import _fork
 from .._frozen import class_name
 from .._types.hints import shape_of
 from .._types.shapes import Anything, AsIs, Dict, Handled, Nullable, OneOf, Record, Shape
@@ -58,7 +59,7 @@ class DataclassLike(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-_lock: Final = threading.Lock()
+_lock: Final = _fork.hold(threading.RLock())
 
 
 @final

@@ -133,6 +133,18 @@ class Model(_Record, metaclass=ModelMeta):
     if TYPE_CHECKING:
         id: Field[str | None] = field(default=None)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any, /) -> Any:
+        """Refuse to be a pydantic type: pydantic would take the class for a plain dataclass, without an id.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(
+            f"{cls.__qualname__} is a Cendry Model, which can't be the type of a pydantic field, or of a body or "
+            "response in FastAPI. Use a pydantic class of its own there, with from_dict() and to_dict() in between."
+        )
+
     def _cendry_path(self) -> str:
         """The document's path: the recorded parent and the current id."""
         cls = type(self)

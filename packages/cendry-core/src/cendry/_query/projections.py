@@ -7,6 +7,7 @@ from typing import Any
 from .._immutable import replace
 from .._types.registry import TypeRegistry
 from ..backend import StoredDocument
+from ..codec import ResolvedField
 from ..paths import DOCUMENT_ID
 from ..plan import outermost
 from .compile import CompiledQuery, compiled
@@ -28,7 +29,7 @@ def projection(
         raise TypeError("project() takes at least one field.")
     query = compiled(spec, registry)
     fields = [resolve_key(query.codec, key, "project") for key in keys]
-    columns = [(field.text, field) for field in fields if field.path != DOCUMENT_ID]
+    columns = [(_key_of(field), field) for field in fields if field.path != DOCUMENT_ID]
 
     def read(result: StoredDocument) -> dict[str, Any]:
         row: dict[str, Any] = {"id": result.path[result.path.rfind("/") + 1 :]}
@@ -39,3 +40,8 @@ def projection(
     # A field inside another selected one must not be requested twice.
     plan = replace(query.plan, projection=outermost(field.path for _, field in columns))
     return replace(query, plan=plan), read
+
+
+def _key_of(field: ResolvedField) -> str:
+    """The key of a field in a row, where `id` is always the document's: a stored path of that name keeps its quotes."""
+    return "`id`" if field.text == "id" else field.text

@@ -16,11 +16,14 @@ M_co = TypeVar("M_co", covariant=True)
 class Change(Generic[M_co]):
     """The change of one document since the previous snapshot.
 
+    Indexes apply one change after another: start with the documents of the previous snapshot, and for each change
+    `del rows[old_index]`, then `rows.insert(new_index, document)`, where they are not `None`.
+
     Attributes:
         type: `"added"`, `"modified"` or `"removed"`; also for documents that start or stop matching.
         document: The document; if it was removed, its last known state.
-        old_index: Its position in the previous snapshot, or `None` if it was added.
-        new_index: Its position in this snapshot, or `None` if it was removed.
+        old_index: Its position among the documents as the changes before this one left them; `None` if it was added.
+        new_index: Its position after this change, likewise; `None` if it was removed.
     """
 
     type: Literal["added", "modified", "removed"]
@@ -36,7 +39,7 @@ class Snapshot(Generic[M_co]):
 
     Attributes:
         documents: All documents that match, in the order of the query; for one document, the document or nothing.
-        changes: The changes since the previous snapshot: removals first, then the rest in order.
+        changes: The changes since the previous snapshot: removed documents, then added ones, then modified ones.
         read_time: The time of that moment, or `None` if the database doesn't report it.
     """
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, NewType, TypeVar, cast, get_origin
 
 import typing_extensions
 
+from .. import _fork
 from .shapes import AsIs, Handled
 
 T = TypeVar("T")
@@ -88,6 +89,11 @@ class TypeRegistry(KnownTypes):
 
     def __init__(self, *, parent: TypeRegistry | None = None) -> None:
         super().__init__({}, (), parent or _default_registry())
+        self.after_fork()
+        _fork.register(self)
+
+    def after_fork(self) -> None:
+        """Renew the lock: in a forked child, no other thread holds it."""
         self._lock = threading.Lock()
 
     def register(

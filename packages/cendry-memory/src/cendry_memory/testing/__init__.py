@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .atomicity import AtomicityConformance
 from .contexts import ContextConformance
+from .declarations import DeclarationConformance
 from .driver import Database
 from .features import ALL_FEATURES, Feature, needs
 from .listening import ListenConformance
@@ -25,6 +26,7 @@ class BackendConformance(
     TransactionConformance,
     ListenConformance,
     ContextConformance,
+    DeclarationConformance,
     AtomicityConformance,
     SelectConformance,
     RefusalConformance,

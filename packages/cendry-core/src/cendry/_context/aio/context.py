@@ -116,7 +116,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         *,
         parent: Located | None = None,
         merge: bool = False,
-        if_unchanged: bool | datetime = False,
+        if_unchanged: bool | datetime | None = None,
     ) -> str:
         """Write the whole instance, whether its document exists or not.
 
@@ -168,7 +168,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         /,
         *,
         parent: Located | None = None,
-        if_unchanged: bool | datetime = False,
+        if_unchanged: bool | datetime | None = None,
     ) -> None: ...
     @overload
     async def update(
@@ -178,7 +178,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         *,
         fields: Iterable[FieldKey],
         parent: Located | None = None,
-        if_unchanged: bool | datetime = False,
+        if_unchanged: bool | datetime | None = None,
     ) -> None: ...
     @overload
     async def update(
@@ -210,8 +210,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
             target: An instance, a `Ref`, or a class.
             first: The changes; with a class, the id.
             second: With a class, the changes: new values, transforms (`Increment(1)`) or `DELETE_FIELD` by field. A
-                field is a descriptor, a declared name (dotted for nested ones) or a stored `FieldPath`. Without any,
-                nothing is sent.
+                field is a descriptor, a declared name (dotted for nested ones) or a stored `FieldPath`.
             fields: Instead of changes: the fields of the instance to write with their current values.
             parent: The parent document of the subcollection.
             if_unchanged: As in `save`.
@@ -221,11 +220,11 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
             StaleDocumentError: `if_unchanged` was set, and the document has changed; nothing was written.
             UnknownFieldError: A name is not declared; nothing was sent.
             InvalidValueError: A value doesn't fit its field, or a required field would be removed; nothing was sent.
-            CendryError: Two changes overlap; nothing was sent.
+            CendryError: Two changes overlap, there are none, or one is below a map that is `None` in the instance;
+                nothing was sent.
         """
-        pending = self._sender.settings.writer.update(target, first, second, fields, parent, if_unchanged)
-        if pending is not None:
-            await self._sender.commit([pending])
+        writer = self._sender.settings.writer
+        await self._sender.commit([writer.update(target, first, second, fields, parent, if_unchanged)])
 
     @overload
     async def delete(
@@ -235,7 +234,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         *,
         parent: Located | None = None,
         must_exist: bool = False,
-        if_unchanged: bool | datetime = False,
+        if_unchanged: bool | datetime | None = None,
     ) -> None: ...
     @overload
     async def delete(

@@ -13,7 +13,7 @@ from ...codec import codec_for
 from ...errors import DecodeError, DocumentNotFoundError
 from ...plan import GetPlan
 from ...reference import Located, Ref
-from ..targets import locate, paths_of
+from ..targets import locate, wanted_documents
 from .sender import AsyncSender
 
 M = TypeVar("M", bound=Model)
@@ -71,15 +71,19 @@ class AsyncReads:
         [result] = await self._sender.get(GetPlan((path,)))
         return reader(codec_for(model, self._sender.registry))(result) if result.exists else None
 
+    @overload
+    async def get_many(self, refs: Iterable[Ref[M]], /) -> list[M]: ...
+    @overload
     async def get_many(
         self, model: type[M], ids: Iterable[str | Ref[M]], /, *, parent: Located | None = None
-    ) -> list[M]:
+    ) -> list[M]: ...
+    async def get_many(self, target: Any, ids: Any = None, /, *, parent: Located | None = None) -> list[Any]:
         """Return documents by id, in one request.
 
         Args:
-            model: The class.
-            ids: An iterable of ids or references; an id that occurs twice yields two instances.
-            parent: The parent document of the subcollection.
+            target: The class; or an iterable of references alone, to documents of any classes.
+            ids: With a class, an iterable of ids or references. One that occurs twice yields two instances.
+            parent: With a class, the parent document of the subcollection.
 
         Returns:
             The instances, in the order of the ids. Without ids, nothing is sent.
@@ -88,17 +92,19 @@ class AsyncReads:
             DocumentNotFoundError: Some do not exist; `candidates` lists them all.
             DecodeError: One doesn't fit the class.
             InvalidDocumentIdError: An id is not valid; nothing was sent.
+            CendryError: A reference alone doesn't know its model; nothing was sent.
         """
-        paths = paths_of(model, ids, parent)
-        if not paths:
+        wanted = wanted_documents(target, ids, parent)
+        if not wanted:
             return []
-        asked = tuple(dict.fromkeys(paths))
+        asked = tuple(dict.fromkeys(path for _, path in wanted))
         found = {result.path: result for result in await self._sender.get(GetPlan(asked)) if result.exists}
         missing = [path for path in asked if path not in found]
         if missing:
             raise DocumentNotFoundError.all_missing(missing)
-        read = reader(codec_for(model, self._sender.registry))
-        return [read(found[path]) for path in paths]
+        registry = self._sender.registry
+        read = {model: reader(codec_for(model, registry)) for model in {model for model, _ in wanted}}
+        return [read[model](found[path]) for model, path in wanted]
 
     @overload
     async def exists(self, ref: Ref[Any], /) -> bool: ...

@@ -14,7 +14,7 @@ from ...codec import codec_for
 from ...errors import DecodeError, DocumentNotFoundError
 from ...plan import GetPlan
 from ...reference import Located, Ref
-from ..targets import locate, paths_of
+from ..targets import locate, wanted_documents
 from .sender import Sender
 
 M = TypeVar("M", bound=Model)
@@ -72,13 +72,17 @@ class Reads:
         [result] = self._sender.get(GetPlan((path,)))
         return reader(codec_for(model, self._sender.registry))(result) if result.exists else None
 
-    def get_many(self, model: type[M], ids: Iterable[str | Ref[M]], /, *, parent: Located | None = None) -> list[M]:
+    @overload
+    def get_many(self, refs: Iterable[Ref[M]], /) -> list[M]: ...
+    @overload
+    def get_many(self, model: type[M], ids: Iterable[str | Ref[M]], /, *, parent: Located | None = None) -> list[M]: ...
+    def get_many(self, target: Any, ids: Any = None, /, *, parent: Located | None = None) -> list[Any]:
         """Return documents by id, in one request.
 
         Args:
-            model: The class.
-            ids: An iterable of ids or references; an id that occurs twice yields two instances.
-            parent: The parent document of the subcollection.
+            target: The class; or an iterable of references alone, to documents of any classes.
+            ids: With a class, an iterable of ids or references. One that occurs twice yields two instances.
+            parent: With a class, the parent document of the subcollection.
 
         Returns:
             The instances, in the order of the ids. Without ids, nothing is sent.
@@ -87,17 +91,19 @@ class Reads:
             DocumentNotFoundError: Some do not exist; `candidates` lists them all.
             DecodeError: One doesn't fit the class.
             InvalidDocumentIdError: An id is not valid; nothing was sent.
+            CendryError: A reference alone doesn't know its model; nothing was sent.
         """
-        paths = paths_of(model, ids, parent)
-        if not paths:
+        wanted = wanted_documents(target, ids, parent)
+        if not wanted:
             return []
-        asked = tuple(dict.fromkeys(paths))
+        asked = tuple(dict.fromkeys(path for _, path in wanted))
         found = {result.path: result for result in self._sender.get(GetPlan(asked)) if result.exists}
         missing = [path for path in asked if path not in found]
         if missing:
             raise DocumentNotFoundError.all_missing(missing)
-        read = reader(codec_for(model, self._sender.registry))
-        return [read(found[path]) for path in paths]
+        registry = self._sender.registry
+        read = {model: reader(codec_for(model, registry)) for model in {model for model, _ in wanted}}
+        return [read[model](found[path]) for model, path in wanted]
 
     @overload
     def exists(self, ref: Ref[Any], /) -> bool: ...

@@ -172,9 +172,9 @@ class AsyncQuery(QueryBuilder[M_co]):  # sync: class Query(ListenableQuery[M_co]
             fields: Fields, as descriptors, declared names (dotted for nested ones) or stored paths.
 
         Returns:
-            An iterable of dicts by Python name (`"mayor.name"` for nested ones), with `id`; values converted. An
-            absent field is read as its default; inside a map that may be `None`, as `None`, since the two can't be
-            distinguished.
+            An iterable of dicts by Python name (`"mayor.name"` for nested ones), with `id`, which is always the
+            document's (a stored path `id` gets the key "`id`"); values converted. An absent field is read as its
+            default; inside a map that may be `None`, as `None`, since the two can't be distinguished.
 
         Raises:
             UnknownFieldError: A name is not declared.

@@ -1,0 +1,110 @@
+"""What classes declare about their fields: stored names, and how values are stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cendry import Field, FieldPath, Map, Model, field, from_dict, to_dict
+from cendry.plan import Set
+
+from .driver import Database
+from .features import Feature, needs
+from .suite import Suite
+
+
+class Reading(Map):
+    """A map of which two stored names are swapped."""
+
+    low: Field[int] = field(alias="high")
+    high: Field[int] = field(alias="low")
+
+
+class Export(Model, collection="exports"):
+    """A document with a stored field called `id`, and two and three fields with each other's stored names."""
+
+    stored_id: Field[int] = field(alias="id")
+    a: Field[int] = field(alias="b", default=1)
+    b: Field[int] = field(alias="a", default=2)
+    x: Field[int] = field(alias="y", default=3)
+    y: Field[int] = field(alias="z", default=4)
+    z: Field[int] = field(alias="x", default=5)
+    inner: Field[Reading | None] = field(default=None)
+
+
+class KeptExport(Export, collection="exports", extra="keep"):
+    """The same, of a model that keeps what it doesn't know."""
+
+
+STORED = {"id": 7, "b": 1, "a": 2, "y": 3, "z": 4, "x": 5, "inner": {"high": 10, "low": 20}}
+
+
+def export(document_id: str = "first", **values: Any) -> Export:
+    """A document whose fields all differ."""
+    return Export(**{"id": document_id, "stored_id": 7, "inner": Reading(low=10, high=20), **values})
+
+
+class DeclarationConformance(Suite):
+    """Stored names through every kind of call."""
+
+    def test_a_stored_field_called_id_beside_the_id_of_the_document(self, db: Database, ctx: Any) -> None:
+        ctx.save(export())
+        assert STORED == db.data("exports/first")
+        assert export() == ctx.get(Export, "first")
+        ctx.update(Export, "first", {"stored_id": 8, FieldPath("b"): 11})
+        assert (8, 11) == (ctx.get(Export, "first").stored_id, ctx.get(Export, "first").a)
+        found = ctx.get(Export, "first")
+        ctx.update(found, {Export.stored_id: 9})
+        assert ("first", 9) == (found.id, found.stored_id)
+
+    def test_swapped_names_change_together(self, db: Database, ctx: Any) -> None:
+        found = export()
+        ctx.save(found)
+        ctx.update(found, {"a": 10, "b": 20, Export.x: 30, "y": 40, "z": 50, "inner.low": 1, "inner.high": 2})
+        changed: dict[str, Any] = {"a": 10, "b": 20, "x": 30, "y": 40, "z": 50, "inner": Reading(low=1, high=2)}
+        assert export(**changed) == found == ctx.get(Export, "first")
+        stored = {"id": 7, "b": 10, "a": 20, "y": 30, "z": 40, "x": 50, "inner": {"high": 1, "low": 2}}
+        assert stored == db.data("exports/first")
+        found.a, found.b = 100, 200
+        ctx.update(found, fields=["b", Export.a])
+        assert {**stored, "b": 100, "a": 200} == db.data("exports/first")
+
+    @needs(Feature.MASKS)
+    def test_swapped_names_in_masks(self, db: Database, ctx: Any) -> None:
+        db.commit(Set("exports/first", {**STORED, "c": 1}))
+        found = ctx.get(KeptExport, "first")
+        found.a, found.stored_id = 10, 70
+        ctx.save(found)
+        assert {**STORED, "b": 10, "id": 70, "c": 1} == db.data("exports/first")
+
+    @needs(Feature.QUERIES)
+    def test_queries_by_swapped_names(self, ctx: Any) -> None:
+        ctx.save_many([export("p", stored_id=2, a=1, b=9), export("q", stored_id=1, a=2, b=8)])
+        assert ["p"] == ctx.select(Export, Export.a == 1).ids() == ctx.select(Export, Export.b == 9).ids()
+        assert ["q", "p"] == ctx.select(Export, order_by="stored_id").ids()
+        assert ["q"] == ctx.select(Export, Export.stored_id == 1).ids()
+        assert ["q", "p"] == ctx.select(Export, order_by="b").ids()
+
+    @needs(Feature.QUERIES, Feature.CURSORS)
+    def test_cursors_by_swapped_names(self, ctx: Any) -> None:
+        ctx.save_many([export(name, stored_id=9 - at, a=at, b=at) for at, name in enumerate("pqr")])
+        query = ctx.select(Export, order_by=["a", "stored_id"])
+        assert ["q", "r"] == query.start_at({"stored_id": 8, "a": 1}).ids()
+        assert ["r"] == query.start_after(ctx.get(Export, "q")).ids()
+        by_both = ctx.select(Export, order_by=["stored_id", "id"])
+        assert ["q", "p"] == by_both.start_at({"stored_id": 8, "id": "q"}).ids()
+
+    @needs(Feature.QUERIES, Feature.PROJECTIONS)
+    def test_a_row_has_the_id_of_the_document_and_the_stored_field_apart(self, ctx: Any) -> None:
+        ctx.save(export())
+        query = ctx.select(Export)
+        assert [{"id": "first", "stored_id": 7, "a": 1, "b": 2}] == list(query.project("stored_id", "a", "b", "id"))
+        assert [{"id": "first", "`id`": 7}] == list(query.project(FieldPath("id")))
+
+    def test_dicts_and_back(self, ctx: Any) -> None:
+        ctx.save(export())
+        found = ctx.get(Export, "first")
+        by_name = to_dict(found, include_id=True)
+        assert ("first", 7, 1, 2) == (by_name["id"], by_name["stored_id"], by_name["a"], by_name["b"])
+        assert found == from_dict(Export, by_name, include_id=True)
+        assert STORED == to_dict(found, by_alias=True)
+        assert found == from_dict(Export, STORED, by_alias=True, doc_id="first")
