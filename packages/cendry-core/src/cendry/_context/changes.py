@@ -12,6 +12,7 @@ from .._interop.google import from_sdk_change
 from .._model.model import Model
 from .._query.cursors import value_at
 from .._query.fields import FieldKey, is_iterable, resolve_key
+from .._types.foreign import can_refuse
 from .._types.shapes import Record, describe
 from ..codec import Codec, ResolvedField, codec_for
 from ..codec.compiler import unreadable
@@ -203,7 +204,10 @@ def stored_transform(model: type[Any], into: ResolvedField, text: str, value: An
             encode = into.encode_element
             if encode is None:
                 raise InvalidValueError(model.__qualname__, text, describe(into.shape), f"{type(value).__name__}")
-            return type(value)([encode(one) for one in value.values])
+            elements = [encode(one) for one in value.values]
+            if isinstance(value, ArrayUnion) and can_refuse(into.shape):
+                _read_back(into, elements)
+            return type(value)(elements)
         case Increment() | Maximum() | Minimum():
             operand = into.encode(value.value)
             if isinstance(operand, bool) or not isinstance(operand, (int, float)):
