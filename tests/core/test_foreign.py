@@ -292,6 +292,5 @@ def test_a_mask_holds_what_keeps_more_than_it_declares_as_a_whole() -> None:
 def test_a_document_stays_readable_for_others() -> None:
     backend = MemoryBackend()
     backend.commit([Set("docs/a", {"x": {"n": -1}})])
-    with Cendry(backend=backend) as ctx:
-        with pytest.raises(DecodeError, match="docs/a"):
-            ctx.get(one_field(Refusing), "a")
+    with Cendry(backend=backend) as ctx, pytest.raises(DecodeError, match="docs/a"):
+        ctx.get(one_field(Refusing), "a")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from typing import Any, Final, Generic, TypeVar
 
@@ -14,6 +14,7 @@ from .._types.registry import TypeRegistry, default_registry
 from .._types.shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth
 from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError
 from ..paths import DOCUMENT_ID, FieldPath
+from ..plan import MISSING, put_at, remove_at, value_at
 from .checker import FAILED, Checker, converted
 from .emit import Fallback, Module
 from .emit_read import emit_decode, emit_read_value
@@ -106,15 +107,37 @@ class Codec(Generic[M]):
     def verify(self) -> Callable[[M], None] | None:
         """Check that an instance can be read back once it is stored; `None` if that is certain for the class.
 
-        It raises `InvalidValueError` if a constructor or a `__post_init__` refuses what would be stored.
+        It raises `ValidationError` if a constructor or a `__post_init__` rejects what would be stored.
         """
         return self._verify if can_refuse(self.shape) else None
 
     def _verify(self, instance: Any) -> None:
+        self.decoder(STORED)(self.encode(instance), instance.id)
+
+    def verify_changed(self, instance: Any, data: Mapping[str, Any], paths: Iterable[FieldPath]) -> None:
+        """Check that an instance could be read back with some changes: new values, or the removal of those not in them.
+
+        Raises:
+            ValidationError: A constructor or a `__post_init__` rejects it.
+        """
+        if self.verify is None:
+            return
         try:
-            self.decode(self.encode(instance), getattr(instance, "id", None))
-        except DecodeError as error:
-            raise unreadable(error) from error.__cause__
+            stored = self.encode(instance)
+        except InvalidValueError:
+            # Other values don't fit, which aren't written.
+            return
+        for path in paths:
+            above = path.segments[:-1]
+            if above and not isinstance(value_at(stored, above), dict):
+                # There is no map in the instance; whether there is one in the document is not known.
+                return
+            value = value_at(data, path.segments)
+            if value is MISSING:
+                remove_at(stored, path.segments)
+            else:
+                put_at(stored, path.segments, value)
+        self.decoder(STORED)(stored, instance.id)
 
     def decoder(self, reading: Reading) -> Callable[[Mapping[str, Any], str | None], M]:
         """`decode(data, document_id)` for other decode options.
