@@ -161,7 +161,7 @@ class Amounts(pydantic.RootModel[list[set[int]]]):
     ("annotation", "message"),
     [
         (NoWay, "NoWay.x is only read from inside another value"),
-        (Excluded, "Excluded.x is required, and exclude=True"),
+        (Excluded, "Excluded.x is required, but exclude=True"),
         (Doubled, "Doubled.y can't be stored as 'same': another field has it too"),
         (Reserved, "Reserved.x can't be stored as '__x__': keys of the form"),
         (Listed, "Listed has array_like=True"),

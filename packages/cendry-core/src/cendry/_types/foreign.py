@@ -16,6 +16,7 @@ from typing import Annotated, Any, ForwardRef, Generic, Literal, TypeVar, Union,
 from typing_extensions import NotRequired, ReadOnly, Required, get_original_bases, get_type_hints, is_typeddict
 
 from .._immutable import dataclass
+from .registry import KnownTypes
 from .shapes import Handled, Record, Shape, Style, children
 
 
@@ -39,6 +40,7 @@ class DeclaredField:
     nullable: bool = False
     also: tuple[str, ...] = ()
     get: Callable[[Any], Any] | None = None
+    registry: KnownTypes | None = None
 
 
 def _library_class(cls: type[Any], library: str, name: str) -> bool:
@@ -115,6 +117,7 @@ def _cendry_fields(cls: Any) -> Iterator[DeclaredField]:
             factory=info.default_factory,
             enum_by=info.enum_by,
             nullable=automatic,
+            registry=info.registry,
         )
 
 
@@ -139,7 +142,7 @@ def _pydantic_fields(cls: Any) -> Iterator[DeclaredField]:
             raise TypeError(f"{cls.__qualname__}.{name} is not resolved; call {cls.__qualname__}.model_rebuild() first")
         if info.exclude:
             if info.is_required():
-                raise TypeError(f"{cls.__qualname__}.{name} is required, and exclude=True leaves it out of what is stored")
+                raise TypeError(f"{cls.__qualname__}.{name} is required, but exclude=True keeps it from being stored")
             continue
         key, also = _pydantic_keys(cls, name, info)
         if serialized & {name, "*"} or _has_serializer((info.annotation, *info.metadata)):

@@ -155,6 +155,7 @@ class Record:
         style: How its instances are built.
         arguments: The types for the class's type parameters.
         load: Returns the fields. They are resolved late, because classes can refer to each other.
+        types: The registry of the class whose field it is, for classes of other libraries, which have none.
         extra: What a class of another library does with undeclared keys, unless it ignores them.
     """
 
@@ -162,6 +163,7 @@ class Record:
     style: Style
     arguments: tuple[tuple[Any, Any], ...] = ()
     load: Callable[[], tuple[RecordField, ...]] = field(compare=False, repr=False, default=tuple)
+    types: object = None
     extra: Literal["allow", "forbid"] | None = field(compare=False, repr=False, default=None)
 
     @property

@@ -97,7 +97,7 @@ if TYPE_CHECKING:
         def record_function(
             self, name: str, checks: list[str], entries: list[Entry], extras: str, inside: Inside[C], /
         ) -> None:
-            """Write the function that stores the record `o`; `extras` is the source of its undeclared values, if any."""
+            """Write the function that stores the record `o`; `extras` is the source of undeclared values, if any."""
             ...
 
 

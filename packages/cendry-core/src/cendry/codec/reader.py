@@ -310,13 +310,11 @@ class Reader(Checker):
             self.unknown(record, known, data, path)
         extras: dict[str, Any] = {}
         if record.extra == "allow":
-            extras = {key: self.extra(each, inside(path, str(key)), depth) for key, each in data.items() if key not in known}
+            extra = self.anything if self.reading.python_values else _as_stored
+            extras = {key: extra(each, inside(path, key), depth) for key, each in data.items() if key not in known}
         if len(self.problems) > before:
             return FAILED
         return self.build(record, lambda: build(record, found, document_id, extras), path, data)
-
-    def extra(self, value: Any, path: str, depth: int) -> Any:
-        return self.anything(value, path, depth) if self.reading.python_values else value
 
     def place(self, path: str, field: RecordField) -> str:
         return inside(path, self.reading.key(field) if self.reading.python_values else field.name)
@@ -367,6 +365,10 @@ class Reader(Checker):
     def refused(self, path: str, refusal: Refusal) -> Any:
         """Record data that a constructor rejected; returns `FAILED`."""
         return self.raised(path, f"what {refusal.shape.python.__qualname__} accepts", refusal.data, refusal.error)
+
+
+def _as_stored(value: Any, _path: str, _depth: int) -> Any:
+    return value
 
 
 def build(

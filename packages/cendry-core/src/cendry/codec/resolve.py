@@ -153,7 +153,7 @@ def alternatives(shape: Shape) -> Iterator[Shape]:
 
 
 def guarded(shape: Shape, path: FieldPath) -> type[Any] | None:
-    """The class that validates its values as a whole, and inside whose values a stored path leads; `None` if none does."""
+    """The class that validates its own values, if a stored path leads to a part of one of them."""
     for segment in path.segments[:-1]:
         inner = _stored_step(shape, segment)
         if inner is None:

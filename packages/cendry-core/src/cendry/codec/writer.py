@@ -206,7 +206,7 @@ class Writer(Checker):
                     )
         return FAILED if len(self.problems) > before else found
 
-    def extras(self, found: dict[str, Any], value: Any, path: str, depth: int) -> None:
+    def extras(self, found: Any, value: Any, path: str, depth: int) -> None:
         """Add the values that the class of an instance does not declare."""
         for name, each in extras_of(value).items():
             if name in found:
