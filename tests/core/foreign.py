@@ -149,7 +149,7 @@ colors = st.sampled_from(["red", "blue"])
 holders = st.builds(
     Holder,
     account=accounts,
-    chosen=st.builds(Chosen, color=colors, colors=st.dictionaries(st.sampled_from("xy"), st.none() | colors, max_size=2)),
+    chosen=st.builds(Chosen, color=colors, colors=st.dictionaries(st.sampled_from("xy"), st.none() | colors)),
     whole=st.builds(Whole, low=int64, high=int64),
     sized=st.builds(Sized, theCount=st.integers(0, 9)),
     shape=shapes,
