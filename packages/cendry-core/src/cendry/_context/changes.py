@@ -11,14 +11,16 @@ from .._interop.google import from_sdk_change
 from .._model.model import Model
 from .._query.cursors import value_at
 from .._query.fields import FieldKey, is_iterable, resolve_key
+from .._types.foreign import can_refuse
 from .._types.shapes import Record, describe
 from ..codec import Codec, ResolvedField, codec_for
 from ..codec.change_writer import without_changes
+from ..codec.compiler import unreadable
 from ..codec.resolve import alternatives
-from ..errors import CendryError, InvalidValueError
+from ..errors import CendryError, DecodeError, InvalidValueError
 from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import FieldTransform, overlap, put_at
-from ..values import DELETE_FIELD, is_transform
+from ..values import DELETE_FIELD, ArrayUnion, is_transform
 
 M = TypeVar("M", bound=Model)
 
@@ -81,6 +83,12 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
             raise CendryError(
                 f"The id of a document can't be updated; save() this {model.__qualname__} under another id."
             )
+        owner = codec.guarded(into.path)
+        if owner is not None:
+            name = owner.__qualname__
+            raise InvalidValueError(
+                model.__qualname__, text, f"a whole {name}, which validates its own values", "a part of it"
+            )
         if into.path in named:
             raise CendryError(f"The update of {model.__qualname__} names {text!r} twice.")
         named[into.path] = text
@@ -93,7 +101,7 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
             found.paths[into.path] = text
             _forget(found, model, into, text)
         elif is_transform(value):
-            found.transforms[into.path] = FieldTransform(into.path, into.encode_changes(value))
+            found.transforms[into.path] = _transform(into, value)
         else:
             _write(found, into, text, value)
     return found
@@ -116,7 +124,21 @@ def _write(found: Masked, into: ResolvedField, text: str, value: Any) -> None:
         return
     found.put(into.path, text, stored)
     if into.names:
-        found.values.append((into.names, into.decode(stored)))
+        found.values.append((into.names, _read_back(into, stored)))
+
+
+def _transform(into: ResolvedField, value: Any) -> FieldTransform:
+    stored = into.encode_changes(value)
+    if isinstance(stored, ArrayUnion) and can_refuse(into.shape):
+        _read_back(into, list(stored.values))
+    return FieldTransform(into.path, stored)
+
+
+def _read_back(into: ResolvedField, stored: Any) -> Any:
+    try:
+        return into.decode(stored)
+    except DecodeError as error:
+        raise unreadable(error) from error.__cause__
 
 
 def current_values(instance: Model, fields: object) -> list[tuple[FieldKey, Any]]:

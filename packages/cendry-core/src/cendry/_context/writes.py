@@ -165,6 +165,8 @@ class Writer:
             raise _of_instance(error) from error.__cause__
         if fields is not None:
             found.values.clear()
+        if instance is not None and not found.transforms:
+            codec.verify_changed(instance, found.data, found.paths)
         self._stamp_update(codec, found)
         update_time = precondition(instance, path, if_unchanged)
         write = Update(path, found.data, tuple(found.paths), tuple(found.transforms.values()), update_time)
@@ -187,6 +189,8 @@ class Writer:
         found: _Document | None = None
         try:
             data = self.encoder(codec)(instance)
+            if (verify := codec.verify) is not None:
+                verify(instance)
         except InvalidValueError:
             # Checking for transforms is only needed if a value doesn't fit.
             found = _with_transforms(codec, instance, merge)
