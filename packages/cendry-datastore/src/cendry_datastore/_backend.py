@@ -117,7 +117,8 @@ class DatastoreBackend:
     ) -> Iterator[StoredDocument]:
         """Read documents by path: one result for each path, absent ones included, in any order."""
         connection = self._connection
-        return _look_up(connection, Lookup(plan, connection.partition, id_of(transaction)), _deadline(options))
+        lookup = Lookup(plan, connection.partition, id_of(transaction))
+        return _look_up(connection, lookup, connection.deadline(options))
 
     def run(
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
@@ -127,7 +128,8 @@ class DatastoreBackend:
         Raises:
             NamespaceNotFoundError: There is nothing, because the namespace of this backend doesn't exist.
         """
-        connection, deadline = self._connection, _deadline(options)
+        connection = self._connection
+        deadline = connection.deadline(options)
         pages = QueryPages(plan, connection.partition, id_of(transaction))
         found = False
         while not pages.is_complete:
@@ -146,7 +148,7 @@ class DatastoreBackend:
         """
         connection = self._connection
         request = aggregation_request(plan, connection.partition, id_of(transaction))
-        response = connection.read(connection.aggregate, request, _deadline(options), plan.query.collection)
+        response = connection.read(connection.aggregate, request, connection.deadline(options), plan.query.collection)
         return aggregation_result(plan, response, connection.partition)
 
     # --- writes ---
@@ -159,7 +161,8 @@ class DatastoreBackend:
         What depends on stored documents reads them at the commit, in the same transaction.
         """
         changes = by_entity(writes)
-        connection, deadline = self._connection, _deadline(options)
+        connection = self._connection
+        deadline = connection.deadline(options)
         if transaction is not None:
             _end_by_commit(connection, changes, transaction, deadline)
         elif changes:
@@ -177,11 +180,13 @@ class DatastoreBackend:
 
     def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
         """Begin a transaction and give its handle."""
-        return _begin(self._connection, _deadline(options), read_only=read_only, retry_of=retry_of)
+        connection = self._connection
+        return _begin(connection, connection.deadline(options), read_only=read_only, retry_of=retry_of)
 
     def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
         """End a transaction without writing."""
-        _roll_back(self._connection, transaction, _deadline(options))
+        connection = self._connection
+        _roll_back(connection, transaction, connection.deadline(options))
 
     # --- what Datastore mode lacks ---
 
@@ -211,10 +216,6 @@ class DatastoreBackend:
             opened, self._opened = self._opened, None
         if opened is not None and self._given is None:
             opened.close()
-
-
-def _deadline(options: CallOptions) -> Deadline:
-    return Deadline(options.timeout, options.retry)
 
 
 # --- reads ---
