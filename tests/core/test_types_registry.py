@@ -12,7 +12,7 @@ from cendry._types.registry import BaseTypeHandler, TypeRegistry, default_regist
 from cendry._types.shapes import AsIs, Handled
 from cendry.codec import codec_for
 from cendry.convert import from_dict, to_dict, validate
-from cendry.errors import DecodeError, InvalidValueError
+from cendry.errors import DecodeError, InvalidValueError, ValidationError
 from making import make_map, one_field
 
 T = TypeVar("T")
@@ -152,7 +152,7 @@ def test_a_type_alone_is_taken_as_it_is() -> None:
     model = one_field(Money)
     with pytest.raises(InvalidValueError, match="x: expected Money, found int 5"):
         codec_for(model, registry).encode(model(x=5))
-    with pytest.raises(DecodeError, match="x: expected Money, found int 5"):
+    with pytest.raises(ValidationError, match="x: expected Money, found int 5"):
         from_dict(model, {"x": 5}, registry=registry)
     check(registry_with(UserId), UserId, "a", "a")
 
@@ -269,11 +269,11 @@ def test_errors_of_a_handler_name_the_field_and_keep_the_cause() -> None:
     with pytest.raises(DecodeError, match=r"x\.a: expected Money, found int 5 \(ZeroDivisionError: oh\)") as unread:
         codec_for(model, registry).decode({"x": {"a": 5}}, "i", "docs/i")
     assert isinstance(unread.value.__cause__, ZeroDivisionError)
-    with pytest.raises(DecodeError, match="ZeroDivisionError"):
+    with pytest.raises(ValidationError, match="ZeroDivisionError"):
         from_dict(model, {"x": {"a": 5}}, registry=registry)
     with pytest.raises(InvalidValueError, match=r"x\.a: expected Money, found int 5\."):
         codec_for(model, registry).encode(model(x={"a": 5}))
-    with pytest.raises(DecodeError, match="lone surrogate"):
+    with pytest.raises(ValidationError, match="lone surrogate"):
         from_dict(model, {"x": {"a": "\ud800"}}, registry=registry)
 
 

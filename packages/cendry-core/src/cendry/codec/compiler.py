@@ -12,9 +12,9 @@ from .._types.hints import record_of
 from .._types.kinds import Mismatch
 from .._types.registry import TypeRegistry, default_registry
 from .._types.shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth
-from ..errors import DecodeError, InvalidValueError, UnknownFieldError
+from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError
 from ..paths import DOCUMENT_ID, FieldPath
-from .checker import FAILED, Checker, Problem, converted
+from .checker import FAILED, Checker, converted
 from .emit import Fallback, Module
 from .emit_read import emit_decode, emit_read_value
 from .emit_write import emit_encode, emit_write_value
@@ -93,7 +93,7 @@ class Codec(Generic[M]):
     def encode(self) -> Callable[[M], dict[str, Any]]:
         """`encode(instance)`: the stored fields of a document, which share nothing with the instance.
 
-        Raises `InvalidValueError` for the first field that doesn't fit.
+        Raises `ValidationError` if fields don't fit.
         """
         return self._compile_encode("stored")
 
@@ -105,16 +105,16 @@ class Codec(Generic[M]):
     def decoder(self, reading: Reading) -> Callable[[Mapping[str, Any], str | None], M]:
         """`decode(data, document_id)` for other decode options.
 
-        It returns `FAILED` for data that doesn't fit; `problems` lists what is wrong.
+        Raises `ValidationError` for data that doesn't fit, or that a user's constructor rejects.
         """
         if reading not in self._decoders:
             self._decoders[reading] = self._compile_decode(reading, partial(self._reread, reading))
         return self._decoders[reading]
 
     def problems(self, data: Any, reading: Reading) -> list[Problem]:
-        """All problems of the data of a document; no instance is created."""
+        """The problems of the data of a document, at most 100; no instance is created."""
         reader = Reader(reading, building=False)
-        reader.fields(self.shape, data, "", 0)
+        reader.walk(reader.fields, self.shape, data, "", 0)
         return reader.problems
 
     def encode_field(self, name: str, value: Any) -> Any:
@@ -222,34 +222,42 @@ class Codec(Generic[M]):
     def explain_decode(self, error: Exception, data: Any, document_id: str | None, path: str | None) -> M:
         """Return an instance from fields on which compiled code raised this error, or raise the `DecodeError`."""
         reader = Reader(STORED, refusal=refusal_of(error))
-        instance: M = reader.fields(self.shape, data, "", 0, document_id)
+        instance: M = reader.walk(reader.fields, self.shape, data, "", 0, document_id)
         return self._decoded(reader, instance, error, path)
 
     def explain_encode(self, names: Names, error: Exception, instance: Any) -> Any:
-        """Return the fields of an instance on which compiled code raised this error, or raise `InvalidValueError`."""
+        """Return the fields of an instance on which compiled code raised this error, or raise `ValidationError`."""
         if not isinstance(instance, self.model):
             raise TypeError(f"expected an instance of {self.model.__qualname__}, not {instance!r}.") from None
         writer = Writer(names)
-        found = writer.fields(self.shape, instance, "", 0)
+        found = writer.walk(writer.fields, self.shape, instance, "", 0)
         if found is FAILED:
-            raise self._value_error(writer.problems) from _cause(writer, error)
+            raise self._validation_error(writer) from writer.foreign
         return found
 
     def _reread(self, reading: Reading, error: Exception, data: Any, document_id: str | None, path: str | None) -> Any:
-        if refusal_of(error) is not None:
-            # An error that a user's class raises belongs to the caller who asked for an instance.
-            raise error
-        return Reader(reading).fields(self.shape, data, "", 0, document_id)
+        reader = Reader(reading, refusal=refusal_of(error))
+        found = reader.walk(reader.fields, self.shape, data, "", 0, document_id)
+        self._require_refusal(reader)
+        if reader.problems:
+            raise self._validation_error(reader) from reader.foreign
+        return found
 
     def _decoded(self, reader: Reader, found: V, error: Exception, path: str | None) -> V:
         """Return the reader's result for data on which compiled code raised this error, or raise the `DecodeError`."""
-        if reader.refusal is not None:  # The reader has not come across it: the data are not equal to themselves.
-            reader.refused("", reader.refusal)
+        self._require_refusal(reader)
         if not reader.problems:
             return found
         first, *more = reader.problems
         known = (path, self.model.__qualname__, first.path or "the document", first.expected, first.found)
         raise DecodeError(*known, more=len(more)) from _cause(reader, error)
+
+    def _require_refusal(self, reader: Reader) -> None:
+        if reader.refusal is not None:  # The reader has not come across it: the data are not equal to themselves.
+            reader.walk(reader.refused, "", reader.refusal)
+
+    def _validation_error(self, checker: Checker) -> ValidationError:
+        return ValidationError(self.model.__qualname__, checker.problems, more=checker.more)
 
     def _value_error(self, problems: list[Problem]) -> InvalidValueError:
         first = problems[0]
@@ -283,8 +291,8 @@ class Codec(Generic[M]):
                     error: Exception = Mismatch()
                 except Exception as raised:
                     error = raised
-                writer = Writer()
-                found = writer.write(of, value, text, outer)
+                writer = Writer(limit=1)
+                found = writer.walk(writer.write, of, value, text, outer)
                 if found is FAILED:
                     raise self._value_error(writer.problems) from _cause(writer, error)
                 return found
@@ -296,7 +304,7 @@ class Codec(Generic[M]):
                 return self._converter(shape)[1](value)
             except Exception as error:
                 reader = Reader(STORED, refusal=refusal_of(error))
-                return self._decoded(reader, reader.read(shape, value, text, depth), error, document)
+                return self._decoded(reader, reader.walk(reader.read, shape, value, text, depth), error, document)
 
         encode_element = None if element is None else encoder(element, depth + 1)
         return ResolvedField(model, names, path, shape, encoder(shape, depth), decode, encode_element, field, holders)
@@ -309,14 +317,14 @@ def _cause(checker: Checker, error: Exception) -> Exception | None:
 
 def _reading(reading: Reading) -> Fallback:
     def fallback(shape: Shape, value: Any) -> Any:
-        return converted(Reader(reading, raising=True), Reader.read, shape, value)
+        return converted(Reader(reading, raising=True, limit=0), Reader.read, shape, value)
 
     return fallback
 
 
 def _writing(names: Names) -> Fallback:
     def fallback(shape: Shape, value: Any) -> Any:
-        return converted(Writer(names), Writer.write, shape, value)
+        return converted(Writer(names, limit=0), Writer.write, shape, value)
 
     return fallback
 

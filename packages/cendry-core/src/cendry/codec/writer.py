@@ -24,9 +24,10 @@ from .._types.shapes import (
     SdkValue,
     Shape,
 )
+from ..errors import MAX_PROBLEMS
 from ..reference import Ref
 from .checker import FAILED, Checker, inside
-from .leaves import enum_to_stored, is_array, is_map, is_set, literal_to_stored, stable
+from .leaves import brief, enum_to_stored, is_array, is_map, is_set, literal_to_stored, stable
 
 Names = Literal["stored", "python"]
 """Which names are the keys of maps."""
@@ -37,10 +38,11 @@ class Writer(Checker):
 
     Args:
         names: Whether the keys of the result are stored names or Python names.
+        limit: How many problems are collected.
     """
 
-    def __init__(self, names: Names = "stored") -> None:
-        super().__init__()
+    def __init__(self, names: Names = "stored", limit: int = MAX_PROBLEMS) -> None:
+        super().__init__(limit)
         self.names: Names = names
 
     def write(self, shape: Shape, value: Any, path: str = "", depth: int = 0) -> Any:
@@ -135,7 +137,7 @@ class Writer(Checker):
         found: dict[Any, Any] = {}
         for key, each in value.items():
             name = self.key(path, key)
-            found[name] = self.write(shape.value, each, inside(path, str(key)), depth + 1)
+            found[name] = self.write(shape.value, each, inside(path, key), depth + 1)
         return FAILED if FAILED in found or any(each is FAILED for each in found.values()) else found
 
     def one_of(self, shape: OneOf, value: Any, path: str, depth: int) -> Any:
@@ -143,9 +145,9 @@ class Writer(Checker):
             if type(value) in python_types(member):
                 return self.write(member, value, path, depth)
         for member in shape.members:
-            attempt = Writer(self.names)
-            found = attempt.write(member, value, path, depth)
-            if not attempt.problems:
+            attempt = Writer(self.names, limit=0)
+            found = attempt.walk(attempt.write, member, value, path, depth)
+            if found is not FAILED:
                 return found
         return self.misfit(path, shape, value)
 
@@ -192,7 +194,7 @@ class Writer(Checker):
             for key in value:
                 if key not in names:
                     self.problem(
-                        inside(path, str(key)), f"only the keys of {record.python.__qualname__}", repr(key), "unknown"
+                        inside(path, key), f"only the keys of {record.python.__qualname__}", brief(key), "unknown"
                     )
         return FAILED if len(self.problems) > before else found
 
