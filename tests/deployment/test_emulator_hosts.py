@@ -183,7 +183,7 @@ def restarting(
         assert server.add_insecure_port(f"127.0.0.1:{closed_port}") == closed_port
         server.start()
         servers.append(server)
-        return lambda: server.stop(0).wait()  # type: ignore[no-any-return]
+        return lambda: server.stop(0).wait()
 
     yield start
     for server in servers:
