@@ -14,6 +14,7 @@ from typing import Any, ForwardRef, Generic, Literal, TypeVar, cast, get_args, g
 from typing_extensions import NotRequired, ReadOnly, Required, get_original_bases, get_type_hints, is_typeddict
 
 from .._immutable import dataclass
+from .registry import KnownTypes
 from .shapes import Style
 
 
@@ -35,6 +36,7 @@ class DeclaredField:
     factory: Any = field(default_factory=_missing)
     enum_by: Literal["value", "name"] = "value"
     nullable: bool = False
+    registry: KnownTypes | None = None
 
 
 def _library_class(cls: type[Any], library: str, name: str) -> bool:
@@ -111,6 +113,7 @@ def _cendry_fields(cls: Any) -> Iterator[DeclaredField]:
             factory=info.default_factory,
             enum_by=info.enum_by,
             nullable=automatic,
+            registry=info.registry,
         )
 
 

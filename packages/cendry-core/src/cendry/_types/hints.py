@@ -41,7 +41,11 @@ from .shapes import (
 
 
 def shape_of(
-    annotation: Any, registry: TypeRegistry = default_registry, *, enum_by: Literal["value", "name"] = "value"
+    annotation: Any,
+    registry: TypeRegistry = default_registry,
+    *,
+    enum_by: Literal["value", "name"] = "value",
+    of_class: TypeRegistry | None = None,
 ) -> Shape:
     """How values of a type are stored.
 
@@ -49,11 +53,12 @@ def shape_of(
         annotation: A type, evaluated.
         registry: The registry in which types are looked up.
         enum_by: Whether enums are stored by value or by name, in containers too. Records inside have their own setting.
+        of_class: The registry of the class whose field it is. Maps inside have their own.
 
     Raises:
         TypeError: Firestore can't store the type, or a type inside it, which the message names.
     """
-    return _Survey(registry.known, enum_by).shape(annotation)
+    return _Survey(registry.known, enum_by, of_class).shape(annotation)
 
 
 _KNOWN: Final[Mapping[Any, Shape]] = {
@@ -85,14 +90,15 @@ _INSTEAD: Final[dict[Any, str]] = {
 class _Survey:
     """One walk over an annotation."""
 
-    def __init__(self, known: KnownTypes, enum_by: Literal["value", "name"]) -> None:
+    def __init__(self, known: KnownTypes, enum_by: Literal["value", "name"], of_class: KnownTypes | None) -> None:
         self.known = known
+        self.of_class = of_class
         self.enum_by: Literal["value", "name"] = enum_by
         self.aliases: list[Any] = []
         self.surveyed: set[Any] = set()
 
     def shape(self, annotation: Any) -> Shape:
-        registered = self.known.lookup(annotation)
+        registered = self.known.lookup(annotation, self.of_class)
         if registered is not None:
             return registered
         if isinstance(annotation, (str, ForwardRef)):
@@ -118,8 +124,10 @@ class _Survey:
             return self.union(annotation, arguments)
         if origin is Literal:
             return self.literal(annotation, arguments)
-        if origin is not None and self.known.lookup(origin) is not None:
-            return cast(Shape, self.known.lookup(origin))
+        if origin is not None:
+            registered = self.known.lookup(origin, self.of_class)
+            if registered is not None:
+                return registered
         python: Any = origin or annotation
         if not isinstance(python, type):
             raise self.unsupported(annotation)
@@ -155,7 +163,7 @@ class _Survey:
 
     def unsupported(self, annotation: Any) -> TypeError:
         instead = _INSTEAD.get(get_origin(annotation) or annotation)
-        advice = f"use {instead}" if instead else "use register_type() to define how it is stored"
+        advice = f"use {instead}" if instead else "use register_type() or type_registry= to define how it is stored"
         return TypeError(f"Firestore can't hold {type_name(annotation)}; {advice}")
 
     def type_variable(self, variable: TypeVar) -> Shape:
@@ -274,7 +282,7 @@ class _Survey:
             taken.update(dict.fromkeys(kinds or ()))
 
     def record(self, python: type[Any], style: Style, arguments: tuple[Any, ...]) -> Shape:
-        record = record_of(python, style, self.known, arguments)
+        record = record_of(python, style, self.known, arguments, None if style == "map" else self.of_class)
         # Cendry's own classes were checked when they were defined.
         if style != "map" and (python, arguments) not in self.surveyed:
             self.surveyed.add((python, arguments))
@@ -292,15 +300,30 @@ class _Survey:
         self.enum_by = enum_by
 
 
-def record_of(python: type[Any], style: Style, known: KnownTypes, arguments: tuple[Any, ...] = ()) -> Record:
-    """The shape of a class with fields; its fields are examined on access."""
+def record_of(
+    python: type[Any],
+    style: Style,
+    known: KnownTypes,
+    arguments: tuple[Any, ...] = (),
+    of_class: KnownTypes | None = None,
+) -> Record:
+    """The shape of a class with fields; its fields are examined on access.
+
+    Args:
+        python: The class.
+        style: How its instances are built.
+        known: The types of the context.
+        arguments: The types for the class's type parameters.
+        of_class: The registry of the Cendry class whose field has this class as its type.
+    """
     parameters = type_arguments(python, arguments)
 
     @functools.cache
     def load() -> tuple[RecordField, ...]:
         found: list[RecordField] = []
         for declared in declared_fields(python, style):
-            shape = _Survey(known, declared.enum_by).shape(substitute(declared.annotation, parameters))
+            survey = _Survey(known, declared.enum_by, declared.registry or of_class)
+            shape = survey.shape(substitute(declared.annotation, parameters))
             if declared.nullable and not isinstance(shape, (Nullable, Anything)):
                 shape = Nullable(shape)
             found.append(
@@ -316,7 +339,7 @@ def record_of(python: type[Any], style: Style, known: KnownTypes, arguments: tup
             )
         return tuple(found)
 
-    return Record(python, style, tuple(parameters.items()), load)
+    return Record(python, style, tuple(parameters.items()), load, of_class)
 
 
 def _is_unhashable(shape: Shape) -> bool:

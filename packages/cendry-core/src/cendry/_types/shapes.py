@@ -140,12 +140,14 @@ class Record:
         style: How its instances are built.
         arguments: The types for the class's type parameters.
         load: Returns the fields. They are resolved late, because classes can refer to each other.
+        types: The registry of the class whose field it is, for classes of other libraries, which have none.
     """
 
     python: type[Any]
     style: Style
     arguments: tuple[tuple[Any, Any], ...] = ()
     load: Callable[[], tuple[RecordField, ...]] = field(compare=False, repr=False, default=tuple)
+    types: object = None
 
     @property
     def fields(self) -> tuple[RecordField, ...]:
