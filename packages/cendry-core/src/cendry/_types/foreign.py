@@ -37,6 +37,7 @@ class DeclaredField:
     enum_by: Literal["value", "name"] = "value"
     nullable: bool = False
     registry: KnownTypes | None = None
+    hidden: bool = False
 
 
 def _library_class(cls: type[Any], library: str, name: str) -> bool:
@@ -114,6 +115,7 @@ def _cendry_fields(cls: Any) -> Iterator[DeclaredField]:
             enum_by=info.enum_by,
             nullable=automatic,
             registry=info.registry,
+            hidden=not info.repr,
         )
 
 

@@ -335,6 +335,7 @@ def record_of(
                     declared.argument,
                     declared.default,
                     declared.factory,
+                    declared.hidden,
                 )
             )
         return tuple(found)

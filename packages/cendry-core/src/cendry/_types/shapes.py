@@ -120,6 +120,7 @@ class RecordField:
         argument: The keyword of the class's constructor.
         default: The value of an absent field, or `MISSING`. Only for styles `model` and `map`.
         factory: Creates the value of an absent field, or is `MISSING`. Only for styles `model` and `map`.
+        hidden: Whether its value is shown nowhere.
     """
 
     name: str
@@ -129,6 +130,7 @@ class RecordField:
     argument: str
     default: Any
     factory: Any
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +272,16 @@ def children(shape: Shape) -> Iterator[Shape]:
                 yield each.shape
         case _:
             pass
+
+
+def hides(shape: Shape, inside: tuple[Record, ...] = ()) -> bool:
+    """Whether values of this shape can contain those of fields that are shown nowhere."""
+    if isinstance(shape, Record):
+        if shape in inside:
+            return False
+        inside = (*inside, shape)
+        return any(field.hidden or hides(field.shape, inside) for field in shape.fields)
+    return any(hides(child, inside) for child in children(shape))
 
 
 def can_exceed_depth(shape: Shape) -> bool:

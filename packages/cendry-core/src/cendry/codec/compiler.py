@@ -11,7 +11,7 @@ from .._types.foreign import style_of
 from .._types.hints import record_of
 from .._types.kinds import Mismatch
 from .._types.registry import TypeRegistry, default_registry
-from .._types.shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth
+from .._types.shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth, hides
 from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError
 from ..paths import DOCUMENT_ID, FieldPath
 from .checker import FAILED, Checker, converted
@@ -20,7 +20,7 @@ from .emit_read import emit_decode, emit_read_value
 from .emit_write import emit_encode, emit_write_value
 from .leaves import deeper_than
 from .reader import STORED, Reader, Reading, refusal_of
-from .resolve import Mask, ResolvedField, element_of, step, text_of, unknown_field
+from .resolve import Mask, ResolvedField, element_of, hides_stored, step, text_of, unknown_field
 from .writer import Names, Writer
 
 M = TypeVar("M")
@@ -172,7 +172,12 @@ class Codec(Generic[M]):
 
     def resolve_stored(self, path: FieldPath) -> ResolvedField:
         """A field reference by stored path, which is used as it is and has no names; values are stored as given."""
-        return self._place((), path, Anything(), None)
+        return self._place((), path, Anything(), None, hidden=self.hides and hides_stored(self.shape, path.segments))
+
+    @cached_property
+    def hides(self) -> bool:
+        """Whether values of some fields are shown nowhere."""
+        return hides(self.shape)
 
     def mask(self, data: Mapping[str, Any]) -> tuple[FieldPath, ...]:
         """The declared fields in encoded data, including those in embedded maps: the update mask for `extra="keep"`."""
@@ -270,11 +275,14 @@ class Codec(Generic[M]):
         shape: Shape,
         field: RecordField | None,
         holders: tuple[RecordField | None, ...] = (),
+        *,
+        hidden: bool = False,
     ) -> ResolvedField:
         model = self.model.__qualname__
         element = element_of(shape)
         text = text_of(names or path.segments)
         depth = len(path) - 1
+        hidden = hidden or any(each is not None and each.hidden for each in (*holders, field))
 
         def encoder(of: Shape, outer: int) -> Callable[[Any], Any]:
             converter: tuple[Callable[[Any], Any], Callable[[Any], Any], bool] | None = None
@@ -292,6 +300,7 @@ class Codec(Generic[M]):
                 except Exception as raised:
                     error = raised
                 writer = Writer(limit=1)
+                writer.hidden = (text, of) if hidden else None
                 found = writer.walk(writer.write, of, value, text, outer)
                 if found is FAILED:
                     raise self._value_error(writer.problems) from _cause(writer, error)
@@ -304,10 +313,12 @@ class Codec(Generic[M]):
                 return self._converter(shape)[1](value)
             except Exception as error:
                 reader = Reader(STORED, refusal=refusal_of(error))
+                reader.hidden = (text, shape) if hidden else None
                 return self._decoded(reader, reader.walk(reader.read, shape, value, text, depth), error, document)
 
         encode_element = None if element is None else encoder(element, depth + 1)
-        return ResolvedField(model, names, path, shape, encoder(shape, depth), decode, encode_element, field, holders)
+        own = (model, names, path, shape, encoder(shape, depth), decode, encode_element, field, holders)
+        return ResolvedField(*own, hidden=hidden)
 
 
 def _cause(checker: Checker, error: Exception) -> Exception | None:

@@ -186,7 +186,8 @@ class Writer(Checker):
                 elif field.required:
                     self.problem(place, field.shape, "nothing", "missing")
             elif hasattr(value, field.name):
-                found[key] = self.write(field.shape, getattr(value, field.name), place, depth)
+                got = getattr(value, field.name)
+                found[key] = self.part(field, place, self.write, field.shape, got, place, depth)
             else:
                 self.problem(place, field.shape, "nothing (the attribute is not set)", "missing")
         if record.style == "typeddict":
