@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 from cendry import (
     SERVER_TIMESTAMP,
+    And,
     Cendry,
     CendryError,
     Comparison,
@@ -195,7 +196,7 @@ def test_a_query_shows_no_value_of_a_stored_path(path: FieldPath) -> None:
     assert f"Query(Account, Comparison({path!r}, '==', ...))" == repr(Query(Account, one))
     both = Query(Account, (one & (Account.name == "n")) | (Account.name == "m"))
     assert SECRET not in repr(both)
-    assert eval(repr(both).replace("...", repr(SECRET)), {**globals(), "Or": Or}) == both
+    assert eval(repr(both).replace("...", repr(SECRET)), {**globals(), "And": And, "Or": Or}) == both
     odd = Query(Account, Comparison(path, "==", {SECRET}))
     refused(lambda: compiled(spec_of(odd), default_registry))
 

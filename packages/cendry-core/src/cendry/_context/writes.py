@@ -138,6 +138,8 @@ class Writer:
             raise _of_instance(error) from error.__cause__
         if fields is not None:
             found.values.clear()
+        if instance is not None and not found.transforms:
+            codec.verify_changed(instance, found.data, found.paths)
         self._stamp_update(codec, found, now)
         update_time = precondition(instance, path, if_unchanged)
         write = Update(path, found.data, tuple(found.paths), tuple(found.transforms.values()), update_time)
@@ -162,6 +164,8 @@ class Writer:
         transforms: tuple[FieldTransform, ...] = ()
         try:
             data = self.encoder(codec)(instance)
+            if (verify := codec.verify) is not None:
+                verify(instance)
         except InvalidValueError:
             # Checking for transforms is only needed if a value doesn't fit.
             if not any(is_transform(from_sdk_change(value)) for value in vars(instance).values()):

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from typing import Any, Final, Generic, TypeVar
 
-from .._types.foreign import style_of
+from .._types.foreign import can_refuse, style_of
 from .._types.hints import record_of
 from .._types.kinds import Mismatch
 from .._types.registry import TypeRegistry, default_registry
 from .._types.shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth, hides
 from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError
 from ..paths import DOCUMENT_ID, FieldPath
+from ..plan import MISSING, put_at, remove_at, value_at
 from .checker import FAILED, Checker, converted
 from .emit import Fallback, Module
 from .emit_read import emit_decode, emit_read_value
 from .emit_write import emit_encode, emit_write_value
 from .leaves import deeper_than
 from .reader import STORED, Reader, Reading, refusal_of
-from .resolve import Mask, ResolvedField, element_of, hides_stored, step, text_of, unknown_field
+from .resolve import Mask, ResolvedField, element_of, guarded, hides_stored, step, text_of, unknown_field
 from .writer import Names, Writer
 
 M = TypeVar("M")
@@ -102,6 +103,42 @@ class Codec(Generic[M]):
         """As `encode`, with Python names for keys."""
         return self._compile_encode("python")
 
+    @cached_property
+    def verify(self) -> Callable[[M], None] | None:
+        """Check that an instance can be read back once it is stored; `None` if that is certain for the class.
+
+        It raises `ValidationError` if a constructor or a `__post_init__` rejects what would be stored.
+        """
+        return self._verify if can_refuse(self.shape) else None
+
+    def _verify(self, instance: Any) -> None:
+        self.decoder(STORED)(self.encode(instance), instance.id)
+
+    def verify_changed(self, instance: Any, data: Mapping[str, Any], paths: Iterable[FieldPath]) -> None:
+        """Check that an instance could be read back with some changes: new values, or the removal of those not in them.
+
+        Raises:
+            ValidationError: A constructor or a `__post_init__` rejects it.
+        """
+        if self.verify is None:
+            return
+        try:
+            stored = self.encode(instance)
+        except InvalidValueError:
+            # Other values don't fit, which aren't written.
+            return
+        for path in paths:
+            above = path.segments[:-1]
+            if above and not isinstance(value_at(stored, above), dict):
+                # There is no map in the instance; whether there is one in the document is not known.
+                return
+            value = value_at(data, path.segments)
+            if value is MISSING:
+                remove_at(stored, path.segments)
+            else:
+                put_at(stored, path.segments, value)
+        self.decoder(STORED)(stored, instance.id)
+
     def decoder(self, reading: Reading) -> Callable[[Mapping[str, Any], str | None], M]:
         """`decode(data, document_id)` for other decode options.
 
@@ -178,6 +215,10 @@ class Codec(Generic[M]):
     def hides(self) -> bool:
         """Whether values of some fields are shown nowhere."""
         return hides(self.shape)
+
+    def guarded(self, path: FieldPath) -> type[Any] | None:
+        """The class that validates its values as a whole, if a stored path leads inside one of them."""
+        return guarded(self.shape, path) if len(path) > 1 else None
 
     def mask(self, data: Mapping[str, Any]) -> tuple[FieldPath, ...]:
         """The declared fields in encoded data, including those in embedded maps: the update mask for `extra="keep"`."""
@@ -319,6 +360,11 @@ class Codec(Generic[M]):
         encode_element = None if element is None else encoder(element, depth + 1)
         own = (model, names, path, shape, encoder(shape, depth), decode, encode_element, field, holders)
         return ResolvedField(*own, hidden=hidden)
+
+
+def unreadable(error: DecodeError) -> InvalidValueError:
+    """The error for a value that could not be read back."""
+    return InvalidValueError(error.model, error.field, error.expected, error.found)
 
 
 def _cause(checker: Checker, error: Exception) -> Exception | None:
