@@ -53,7 +53,7 @@ class ModelField:
 
     def _cendry_source(self, value: Any) -> str:
         """A value of the field as source code, or `...` for a field that is shown nowhere."""
-        raise NotImplementedError  # pragma: no cover - each subclass overrides it
+        return "..." if self._cendry_hidden else source(value)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{self!r} is immutable; can't set {name!r}.")

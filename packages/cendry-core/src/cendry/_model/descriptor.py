@@ -26,7 +26,7 @@ from typing import (
 from weakref import WeakValueDictionary
 
 from .. import _fork
-from .._frozen import class_name, source
+from .._frozen import class_name
 from .._types.hints import shape_of
 from .._types.shapes import Anything, AsIs, Dict, Handled, Nullable, OneOf, Record, Shape, hides
 from .._types.shapes import describe as describe_shape
@@ -321,10 +321,10 @@ class FieldDescriptor(ModelField, Generic[T_co]):
 
     def _cendry_source(self, value: Any) -> str:
         try:
-            is_hidden = self._cendry_hidden or hides(self._own_shape())
+            is_hidden = hides(self._own_shape())
         except TypeError:  # Its type is not defined yet.
             is_hidden = True
-        return "..." if is_hidden else source(value)
+        return "..." if is_hidden else super()._cendry_source(value)
 
     def _field_of_map(self, key: FieldDescriptor[Any]) -> FieldDescriptor[Any]:
         known = self._children.get(key)
