@@ -11,7 +11,7 @@ from .._types.foreign import can_refuse, style_of
 from .._types.hints import record_of
 from .._types.kinds import Mismatch
 from .._types.registry import TypeRegistry, default_registry
-from .._types.shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth
+from .._types.shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth, hides
 from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError
 from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import MISSING, put_at, remove_at, value_at
@@ -22,7 +22,7 @@ from .emit_read import emit_decode, emit_read_value
 from .emit_write import emit_encode, emit_write_value
 from .leaves import deeper_than
 from .reader import STORED, Reader, Reading, refusal_of
-from .resolve import Mask, ResolvedField, element_of, guarded, step, text_of, unknown_field
+from .resolve import Mask, ResolvedField, element_of, guarded, hides_stored, step, text_of, unknown_field
 from .writer import Names, Writer
 
 M = TypeVar("M")
@@ -210,7 +210,12 @@ class Codec(Generic[M]):
 
     def resolve_stored(self, path: FieldPath) -> ResolvedField:
         """A field reference by stored path, which is used as it is and has no names; values are stored as given."""
-        return self._place((), path, Anything(), None)
+        return self._place((), path, Anything(), None, hidden=self.hides and hides_stored(self.shape, path.segments))
+
+    @cached_property
+    def hides(self) -> bool:
+        """Whether values of some fields are shown nowhere."""
+        return hides(self.shape)
 
     def guarded(self, path: FieldPath) -> type[Any] | None:
         """The class that validates its values as a whole, if a stored path leads inside one of them."""
@@ -335,11 +340,14 @@ class Codec(Generic[M]):
         shape: Shape,
         field: RecordField | None,
         holders: tuple[RecordField | None, ...] = (),
+        *,
+        hidden: bool = False,
     ) -> ResolvedField:
         model = self.model.__qualname__
         element = element_of(shape)
         text = text_of(names or path.segments)
         depth = len(path) - 1
+        hidden = hidden or any(each is not None and each.hidden for each in (*holders, field))
 
         def encoder(of: Shape, outer: int) -> Callable[[Any], Any]:
             converter: tuple[Callable[[Any], Any], Callable[[Any], Any], bool] | None = None
@@ -357,6 +365,7 @@ class Codec(Generic[M]):
                 except Exception as raised:
                     error = raised
                 writer = Writer(limit=1)
+                writer.hidden = (text, of) if hidden else None
                 found = writer.walk(writer.write, of, value, text, outer)
                 if found is FAILED:
                     raise self._value_error(writer.problems) from _cause(writer, error)
@@ -369,10 +378,12 @@ class Codec(Generic[M]):
                 return self._converter(shape)[1](value)
             except Exception as error:
                 reader = Reader(STORED, refusal=refusal_of(error))
+                reader.hidden = (text, shape) if hidden else None
                 return self._decoded(reader, reader.walk(reader.read, shape, value, text, depth), error, document)
 
         def encode_changes(value: Any) -> Any:
             writer = ChangeWriter(NESTED)
+            writer.hidden = (text, shape) if hidden else None
             found = writer.walk(writer.write, shape, value, text, depth)
             if not writer.met:
                 return None
@@ -381,8 +392,8 @@ class Codec(Generic[M]):
             return found
 
         encode_element = None if element is None else encoder(element, depth + 1)
-        encode = encoder(shape, depth)
-        return ResolvedField(model, names, path, shape, encode, decode, encode_changes, encode_element, field, holders)
+        own = (model, names, path, shape, encoder(shape, depth), decode, encode_changes, encode_element, field, holders)
+        return ResolvedField(*own, hidden=hidden)
 
 
 def unreadable(error: DecodeError) -> InvalidValueError:

@@ -22,6 +22,7 @@ from .._types.shapes import (
     RecordField,
     Shape,
     describe,
+    hides,
 )
 from ..errors import DecodeError, UnknownFieldError
 from ..paths import FieldPath, quote_segment
@@ -44,6 +45,7 @@ class ResolvedField:
         encode_element: As `encode`, for one element of the array; `None` if the field can't be an array.
         field: The declared field, or `None` for a dict key and the id.
         holders: The declared fields that contain it; `None` for dict keys.
+        hidden: Whether its values are shown nowhere.
     """
 
     model: str
@@ -56,6 +58,7 @@ class ResolvedField:
     encode_element: Callable[[Any], Any] | None = None
     field: RecordField | None = None
     holders: tuple[RecordField | None, ...] = ()
+    hidden: bool = False
 
     @property
     def text(self) -> str:
@@ -143,6 +146,20 @@ def step(shape: Shape, name: str) -> tuple[Shape, str, RecordField | None] | Non
             case _:
                 pass
     return None
+
+
+def hides_stored(shape: Shape, segments: tuple[str, ...]) -> bool:
+    """Whether a stored path leads to, into or around a field whose value is shown nowhere."""
+    if not segments:
+        return hides(shape)
+    stored, *inner = segments
+    return any(
+        field.hidden or hides_stored(field.shape, tuple(inner))
+        for each in alternatives(shape)
+        if isinstance(each, Record)
+        for field in each.fields
+        if field.stored == stored
+    )
 
 
 def alternatives(shape: Shape) -> Iterator[Shape]:

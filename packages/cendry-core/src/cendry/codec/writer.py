@@ -198,7 +198,7 @@ class Writer(Checker):
                 except Exception as error:  # A serializer of the class can raise anything.
                     self.raised(place, field.shape, value, error)
                 else:
-                    found[key] = self.write(field.shape, attribute, place, depth)
+                    found[key] = self.part(field, place, self.write, field.shape, attribute, place, depth)
         if record.extra == "allow":
             self.extras(found, value, path, depth)
         if record.style == "typeddict":
