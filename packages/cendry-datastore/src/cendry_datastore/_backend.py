@@ -127,7 +127,7 @@ class DatastoreBackend:
         """Read documents by path: one result for each path, absent ones included, in any order."""
         connection = self._connection
         lookup = Lookup(plan, connection.partition, id_of(transaction))
-        return _remembered(_look_up(connection, lookup, _deadline(options)), plan, transaction)
+        return _remembered(_look_up(connection, lookup, connection.deadline(options)), plan, transaction)
 
     def run(
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
@@ -139,7 +139,7 @@ class DatastoreBackend:
         """
         connection = self._connection
         pages = QueryPages(plan, connection.partition, id_of(transaction))
-        return _remembered(_run(connection, pages, _deadline(options)), plan, transaction)
+        return _remembered(_run(connection, pages, connection.deadline(options)), plan, transaction)
 
     def aggregate(
         self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
@@ -152,7 +152,8 @@ class DatastoreBackend:
         Raises:
             UnsupportedByBackendError: A sum or an average over entities of which some are deeper below the parent.
         """
-        connection, deadline = self._connection, _deadline(options)
+        connection = self._connection
+        deadline = connection.deadline(options)
         figures: tuple[int | float | None, ...] = ()
         has_others = any(one.path is not None for one in plan.aggregations)
         if has_others or not is_plain_count(plan):
@@ -177,7 +178,8 @@ class DatastoreBackend:
         What depends on stored documents reads them at the commit, in the same transaction.
         """
         changes = by_entity(writes)
-        connection, deadline = self._connection, _deadline(options)
+        connection = self._connection
+        deadline = connection.deadline(options)
         if transaction is not None:
             _end_by_commit(connection, changes, transaction, deadline)
         elif changes:
@@ -195,11 +197,13 @@ class DatastoreBackend:
 
     def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
         """Begin a transaction and give its handle."""
-        return _begin(self._connection, _deadline(options), read_only=read_only, retry_of=retry_of)
+        connection = self._connection
+        return _begin(connection, connection.deadline(options), read_only=read_only, retry_of=retry_of)
 
     def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
         """End a transaction without writing."""
-        _roll_back(self._connection, transaction, _deadline(options))
+        connection = self._connection
+        _roll_back(connection, transaction, connection.deadline(options))
 
     # --- what Datastore mode lacks ---
 
@@ -229,10 +233,6 @@ class DatastoreBackend:
             opened, self._opened = self._opened, None
         if opened is not None and self._given is None:
             opened.close()
-
-
-def _deadline(options: CallOptions) -> Deadline:
-    return Deadline(options.timeout, options.retry)
 
 
 # --- reads ---

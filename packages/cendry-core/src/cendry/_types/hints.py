@@ -12,9 +12,10 @@ from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, TypeVar,
 from typing_extensions import get_type_hints
 
 from .._interop.google import sdk_class_kind
+from ..paths import check_field_name
 from ..reference import Ref
 from .converted import CONVERSIONS
-from .foreign import declared_fields, is_named_tuple, style_of, substitute, type_arguments
+from .foreign import declared_fields, dump, dumps_whole, extra_of, is_named_tuple, style_of, substitute, type_arguments
 from .kinds import INT64, ROW, ROWS, FirestoreValue, Kind
 from .registry import TYPE_ALIASES, KnownTypes, TypeRegistry, default_registry
 from .shapes import (
@@ -24,6 +25,7 @@ from .shapes import (
     Dict,
     EnumMember,
     FixedArray,
+    Handled,
     Nullable,
     OneOf,
     OneValue,
@@ -282,17 +284,43 @@ class _Survey:
             taken.update(dict.fromkeys(kinds or ()))
 
     def record(self, python: type[Any], style: Style, arguments: tuple[Any, ...]) -> Shape:
+        if style == "pydantic" and (dumps_whole(python) or self.is_root(python)):
+            return Handled(python, dump, cast(Any, python).model_validate)
         record = record_of(python, style, self.known, arguments, None if style == "map" else self.of_class)
         # Cendry's own classes were checked when they were defined.
         if style != "map" and (python, arguments) not in self.surveyed:
             self.surveyed.add((python, arguments))
             known = type_arguments(python, arguments)
+            stored: set[str] = set()
             for declared in declared_fields(python, style):
+                reason = check_field_name(declared.stored)
+                if reason is None and declared.stored in stored:
+                    reason = "another field has it too"
+                if reason is not None:
+                    where = f"{python.__qualname__}.{declared.name}"
+                    raise TypeError(f"{where} can't be stored as {declared.stored!r}: {reason}")
+                stored.add(declared.stored)
                 try:
                     self.within(substitute(declared.annotation, known))
                 except TypeError as error:
                     raise TypeError(f"{python.__qualname__}.{declared.name}: {error}") from None
         return record
+
+    def is_root(self, python: Any) -> bool:
+        """Whether a pydantic class only wraps a value, which must be stored as it is.
+
+        Raises:
+            TypeError: Its value is stored in another form.
+        """
+        if not python.__pydantic_root_model__:
+            return False
+        shape = self.shape(python.model_fields["root"].annotation)
+        if not _is_plain(shape, set()):
+            raise TypeError(
+                f"{python.__qualname__} is a RootModel of a type that is stored as another; "
+                "declare the field with the type itself"
+            )
+        return True
 
     def within(self, annotation: Any) -> None:
         enum_by, self.enum_by = self.enum_by, "value"
@@ -335,11 +363,34 @@ def record_of(
                     declared.argument,
                     declared.default,
                     declared.factory,
+                    declared.also,
+                    declared.get,
+                    declared.hidden,
                 )
             )
         return tuple(found)
 
-    return Record(python, style, tuple(parameters.items()), load, of_class)
+    return Record(python, style, tuple(parameters.items()), load, of_class, extra_of(python, style))
+
+
+def _is_plain(shape: Shape, inside: set[Any]) -> bool:
+    """Whether values of a shape, dumped by pydantic, are stored as they are."""
+    match shape:
+        case Record(python, "pydantic"):
+            if python in inside:
+                return True
+            inside.add(python)
+            return all(_is_plain(each.shape, inside) for each in shape.fields)
+        case Array(item, python):
+            return python is list and _is_plain(item, inside)
+        case Dict(inner) | Nullable(inner):
+            return _is_plain(inner, inside)
+        case OneOf(members):
+            return all(_is_plain(each, inside) for each in members)
+        case OneValue(values):
+            return not any(isinstance(value, enum.Enum) for value in values)
+        case _:
+            return isinstance(shape, (Scalar, Anything))
 
 
 def _is_unhashable(shape: Shape) -> bool:
