@@ -72,7 +72,7 @@ class Struct(msgspec.Struct, kw_only=True):
 class Pydantic(pydantic.BaseModel):
     price: Decimal
     count: Annotated[int, pydantic.Field(gt=0)] = 3
-    named: str = pydantic.Field(default="x", alias="otherName")
+    named: str = "x"
     small: list[Small] = pydantic.Field(default_factory=list)
 
 
@@ -117,7 +117,7 @@ Untyped = namedtuple("Untyped", "a b", defaults=[1])
         ),
         (
             Pydantic,
-            Pydantic(price=Decimal(1), count=4, otherName="y", small=[Small(date(2024, 5, 6))]),
+            Pydantic(price=Decimal(1), count=4, named="y", small=[Small(date(2024, 5, 6))]),
             {"price": "1", "count": 4, "named": "y", "small": [{"when": DAY}]},
         ),
         (PydanticData, PydanticData(count=2), {"count": 2}),

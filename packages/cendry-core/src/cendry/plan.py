@@ -3,11 +3,13 @@
 Paths and names are stored ones; values are stored values.
 A stored value is `None`, `bool`, `int`, `float`, `str`, `bytes`, an aware `datetime`, `GeoPoint`, `Vector`, `Ref`,
 a `list` of stored values or a `dict` from `str` to stored values. A backend must not change the values in a plan.
+The repr of a plan shows no values, since a model may hide them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import field
 from datetime import datetime
 from itertools import pairwise
 from operator import attrgetter
@@ -41,7 +43,7 @@ class FieldTransform:
     """A change of one field that the server computes; operands are stored values."""
 
     path: FieldPath
-    transform: Transform
+    transform: Transform = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,12 @@ class Set:
         data: The stored fields.
         mask: `None` replaces the whole document. Otherwise only these fields are written; a masked field that `data`
             lacks is removed.
-        transforms: Applied after the fields are written; their fields are in neither `data` nor `mask`.
+        transforms: Applied after the fields are written; their fields are neither in `data` nor themselves in `mask`.
         update_time: If given, the commit fails unless the document was last changed at exactly this time.
     """
 
     path: str
-    data: Mapping[str, Any]
+    data: Mapping[str, Any] = field(repr=False)
     mask: tuple[FieldPath, ...] | None = None
     transforms: tuple[FieldTransform, ...] = ()
     update_time: datetime | None = None
@@ -69,7 +71,7 @@ class Create:
     """Write a document that must not exist yet."""
 
     path: str
-    data: Mapping[str, Any]
+    data: Mapping[str, Any] = field(repr=False)
     transforms: tuple[FieldTransform, ...] = ()
 
 
@@ -86,7 +88,7 @@ class Update:
     """
 
     path: str
-    data: Mapping[str, Any]
+    data: Mapping[str, Any] = field(repr=False)
     mask: tuple[FieldPath, ...]
     transforms: tuple[FieldTransform, ...] = ()
     update_time: datetime | None = None
@@ -120,7 +122,7 @@ class Condition:
 
     path: FieldPath
     op: Operator
-    value: Any = None
+    value: Any = field(repr=False, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class Bound:
             them (`start_after`, `end_at`).
     """
 
-    values: tuple[Any, ...]
+    values: tuple[Any, ...] = field(repr=False)
     before: bool
 
 
@@ -331,6 +333,14 @@ def put_at(data: dict[str, Any], segments: tuple[str, ...], value: Any) -> None:
     for segment in above:
         data = data.setdefault(segment, {})
     data[last] = value
+
+
+def remove_at(data: dict[str, Any], segments: tuple[str, ...]) -> None:
+    """Remove the value at a field path, if it is there."""
+    *above, last = segments
+    holder = value_at(data, tuple(above)) if above else data
+    if isinstance(holder, dict):
+        cast("dict[str, Any]", holder).pop(last, None)
 
 
 def projected(data: Mapping[str, Any], paths: Iterable[FieldPath]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from .._frozen import class_name
 from .._immutable import dataclass
 from .._types.foreign import substitute
 from .._types.hints import shape_of
+from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Nullable, Scalar, type_name
 from ..errors import InvalidDocumentIdError
 from ..paths import check_collection_id, check_field_name, exact_text
@@ -52,6 +53,7 @@ class Keywords:
     parent: Any
     extra: str | None
     abstract: bool
+    type_registry: object
     dataclass_options: Mapping[str, bool | None]
 
 
@@ -109,7 +111,7 @@ def define(cls: Any, keywords: Keywords) -> None:
     _build_dataclass(cls, own, keywords)
     _uncover(cls, infos)
     descriptors: dict[str, FieldDescriptor[Any]] = {
-        name: FieldDescriptor(cls, name, info.alias) for name, info in infos.items()
+        name: FieldDescriptor(cls, name, info.alias, hidden=not info.repr) for name, info in infos.items()
     }
     cls._cendry_descriptors = descriptors
     if cls.__cendry_kind__ == "model":
@@ -213,6 +215,12 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
         if keywords.extra not in _EXTRA:
             raise _fault(cls, None, f"extra= must be 'ignore', 'forbid' or 'keep', not {keywords.extra!r}")
         cls.__cendry_extra__ = exact_text(keywords.extra)
+    registry = keywords.type_registry
+    if registry is not None:
+        if not isinstance(registry, TypeRegistry):
+            raise _fault(cls, None, f"type_registry= takes a TypeRegistry, not {registry!r}")
+        registry.serve_classes()
+        cls.__cendry_registry__ = registry
     collection, parent = keywords.collection, keywords.parent
     if cls.__cendry_kind__ == "map":
         if collection is not None or parent is not None or keywords.abstract:
@@ -298,11 +306,27 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
                 cls, name, "a field with auto_now= or auto_now_add= is None by default and can't have another default"
             )
         default = None
+    if options.metadata is not None and not isinstance(cast("object", options.metadata), Mapping):
+        raise _fault(cls, name, f"metadata= takes a mapping, not {options.metadata!r}")
     required = default is MISSING and factory is MISSING
     alias = name if options.alias is None else exact_text(options.alias)
     enum_by: EnumBy = exact_text(options.enum_by) or "value"
     automatic = (options.auto_now, options.auto_now_add)
-    return FieldInfo(name, alias, declaration.annotation, default, factory, enum_by, *automatic, required)
+    return FieldInfo(
+        name,
+        alias,
+        declaration.annotation,
+        default,
+        factory,
+        enum_by,
+        *automatic,
+        required,
+        registry=cls.__cendry_registry__,
+        repr=options.repr,
+        compare=options.compare,
+        hash=options.hash,
+        metadata=types.MappingProxyType(dict(options.metadata or {})),
+    )
 
 
 def _merged_options(cls: Any, name: str, extras: tuple[Any, ...], assigned: Any) -> FieldOptions:
@@ -384,7 +408,7 @@ def _is_checked(cls: Any, info: FieldInfo) -> bool:
 
 def _check_type(cls: Any, info: FieldInfo) -> None:
     try:
-        shape = shape_of(info.annotation, enum_by=info.enum_by)
+        shape = shape_of(info.annotation, enum_by=info.enum_by, of_class=info.registry)
     except TypeError as error:
         raise _fault(cls, info.name, str(error).rstrip(".")) from error
     if info.auto_now or info.auto_now_add:
@@ -418,10 +442,11 @@ def _build_dataclass(cls: Any, own: Mapping[str, FieldInfo], keywords: Keywords)
         cls.id = dataclasses.field(default=None)
     for name, info in own.items():
         annotations[name] = info.annotation
+        shown: dict[str, Any] = {each: getattr(info, each) for each in ("repr", "compare", "hash", "metadata")}
         if info.default_factory is not MISSING:
-            setattr(cls, name, dataclasses.field(default_factory=info.default_factory))
+            setattr(cls, name, dataclasses.field(default_factory=info.default_factory, **shown))
         else:
-            setattr(cls, name, dataclasses.field(default=info.default))
+            setattr(cls, name, dataclasses.field(default=info.default, **shown))
     others = {name: each for name, each in own_annotations(cls).items() if name not in annotations}
     cls.__annotations__ = annotations
     has_init = "__init__" in cls.__dict__

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from typing import Any, Final, Generic, TypeVar
 
-from .._types.foreign import style_of
+from .._types.foreign import can_refuse, style_of
 from .._types.hints import record_of
 from .._types.kinds import Mismatch
 from .._types.registry import TypeRegistry, default_registry
-from .._types.shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth
+from .._types.shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth, hides
 from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError
 from ..paths import DOCUMENT_ID, FieldPath, LongPathError, exact_text, shortened
+from ..plan import MISSING, put_at, remove_at, value_at
+from .change_writer import NESTED, UNMERGED, ChangeWriter, removals
 from .checker import FAILED, Checker, converted
 from .emit import Fallback, Module
 from .emit_read import emit_decode, emit_read_value
 from .emit_write import emit_encode, emit_write_value
 from .leaves import deeper_than
 from .reader import STORED, Reader, Reading, refusal_of
-from .resolve import Mask, ResolvedField, element_of, step, text_of, unknown_field
+from .resolve import Mask, ResolvedField, element_of, guarded, hides_stored, step, text_of, unknown_field
 from .writer import Names, Writer
 
 M = TypeVar("M")
@@ -102,6 +104,42 @@ class Codec(Generic[M]):
         """As `encode`, with Python names for keys."""
         return self._compile_encode("python")
 
+    @cached_property
+    def verify(self) -> Callable[[M], None] | None:
+        """Check that an instance can be read back once it is stored; `None` if that is certain for the class.
+
+        It raises `ValidationError` if a constructor or a `__post_init__` rejects what would be stored.
+        """
+        return self._verify if can_refuse(self.shape) else None
+
+    def _verify(self, instance: Any) -> None:
+        self.decoder(STORED)(self.encode(instance), instance.id)
+
+    def verify_changed(self, instance: Any, data: Mapping[str, Any], paths: Iterable[FieldPath]) -> None:
+        """Check that an instance could be read back with some changes: new values, or the removal of those not in them.
+
+        Raises:
+            ValidationError: A constructor or a `__post_init__` rejects it.
+        """
+        if self.verify is None:
+            return
+        try:
+            stored = self.encode(instance)
+        except InvalidValueError:
+            # Other values don't fit, which aren't written.
+            return
+        for path in paths:
+            above = path.segments[:-1]
+            if above and not isinstance(value_at(stored, above), dict):
+                # There is no map in the instance; whether there is one in the document is not known.
+                return
+            value = value_at(data, path.segments)
+            if value is MISSING:
+                remove_at(stored, path.segments)
+            else:
+                put_at(stored, path.segments, value)
+        self.decoder(STORED)(stored, instance.id)
+
     def decoder(self, reading: Reading) -> Callable[[Mapping[str, Any], str | None], M]:
         """`decode(data, document_id)` for other decode options.
 
@@ -176,7 +214,16 @@ class Codec(Generic[M]):
 
     def resolve_stored(self, path: FieldPath) -> ResolvedField:
         """A field reference by stored path, which is used as it is and has no names; values are stored as given."""
-        return self._place((), path, Anything(), None)
+        return self._place((), path, Anything(), None, hidden=self.hides and hides_stored(self.shape, path.segments))
+
+    @cached_property
+    def hides(self) -> bool:
+        """Whether values of some fields are shown nowhere."""
+        return hides(self.shape)
+
+    def guarded(self, path: FieldPath) -> type[Any] | None:
+        """The class that validates its values as a whole, if a stored path leads inside one of them."""
+        return guarded(self.shape, path) if len(path) > 1 else None
 
     def mask(self, data: Mapping[str, Any]) -> tuple[FieldPath, ...]:
         """The declared fields in encoded data, including those in embedded maps: the update mask for `extra="keep"`."""
@@ -239,6 +286,29 @@ class Codec(Generic[M]):
             raise self._validation_error(writer) from writer.foreign
         return found
 
+    def encode_changes(
+        self, instance: Any, *, merge: bool
+    ) -> tuple[dict[str, Any], list[tuple[tuple[str, ...], Any]]] | None:
+        """The stored fields of an instance with transforms in it, which the result contains at their places.
+
+        Args:
+            instance: The instance.
+            merge: Whether `DELETE_FIELD` is accepted too, and removes fields.
+
+        Returns:
+            The fields, and the Python names of removed fields with their new values; `None` if it has no transforms.
+
+        Raises:
+            ValidationError: A value doesn't fit its field.
+        """
+        writer = ChangeWriter(None if merge else UNMERGED)
+        found = writer.walk(writer.fields, self.shape, instance, "", 0)
+        if not writer.met:
+            return None
+        if found is FAILED:
+            raise self._validation_error(writer) from writer.foreign
+        return found, list(removals(self.shape, instance)) if merge else []
+
     def _reread(self, reading: Reading, error: Exception, data: Any, document_id: str | None, path: str | None) -> Any:
         reader = Reader(reading, refusal=refusal_of(error))
         found = reader.walk(reader.fields, self.shape, data, "", 0, document_id)
@@ -274,11 +344,14 @@ class Codec(Generic[M]):
         shape: Shape,
         field: RecordField | None,
         holders: tuple[RecordField | None, ...] = (),
+        *,
+        hidden: bool = False,
     ) -> ResolvedField:
         model = self.model.__qualname__
         element = element_of(shape)
         text = text_of(names or path.segments)
         depth = len(path) - 1
+        hidden = hidden or any(each is not None and each.hidden for each in (*holders, field))
 
         def encoder(of: Shape, outer: int) -> Callable[[Any], Any]:
             converter: tuple[Callable[[Any], Any], Callable[[Any], Any], bool] | None = None
@@ -296,6 +369,7 @@ class Codec(Generic[M]):
                 except Exception as raised:
                     error = raised
                 writer = Writer(limit=1)
+                writer.hidden = (text, of) if hidden else None
                 found = writer.walk(writer.write, of, value, text, outer)
                 if found is FAILED:
                     raise self._value_error(writer.problems) from _cause(writer, error)
@@ -308,10 +382,27 @@ class Codec(Generic[M]):
                 return self._converter(shape)[1](value)
             except Exception as error:
                 reader = Reader(STORED, refusal=refusal_of(error))
+                reader.hidden = (text, shape) if hidden else None
                 return self._decoded(reader, reader.walk(reader.read, shape, value, text, depth), error, document)
 
+        def encode_changes(value: Any) -> Any:
+            writer = ChangeWriter(NESTED)
+            writer.hidden = (text, shape) if hidden else None
+            found = writer.walk(writer.write, shape, value, text, depth)
+            if not writer.met:
+                return None
+            if found is FAILED:
+                raise self._value_error(writer.problems) from writer.foreign
+            return found
+
         encode_element = None if element is None else encoder(element, depth + 1)
-        return ResolvedField(model, names, path, shape, encoder(shape, depth), decode, encode_element, field, holders)
+        own = (model, names, path, shape, encoder(shape, depth), decode, encode_changes, encode_element, field, holders)
+        return ResolvedField(*own, hidden=hidden)
+
+
+def unreadable(error: DecodeError) -> InvalidValueError:
+    """The error for a value that could not be read back."""
+    return InvalidValueError(error.model, error.field, error.expected, error.found)
 
 
 def _cause(checker: Checker, error: Exception) -> Exception | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final, Literal, cast
 
 from .._frozen import freeze
@@ -31,6 +32,7 @@ from .._types.shapes import (
     SdkValue,
     Shape,
     describe,
+    hides,
     kinds_of,
 )
 from ..errors import MAX_PROBLEMS, near_names
@@ -66,9 +68,15 @@ class Reading:
         """The key of a field in the data."""
         return field.stored if self.names == "stored" else field.name
 
+    def keys(self, field: RecordField) -> tuple[str, ...]:
+        """The keys under which a field may be in the data, best first."""
+        return (field.stored, *field.also) if self.names == "stored" else (field.name,)
+
     def forbids(self, record: Record) -> bool:
         """Whether unknown keys of a record are a problem."""
-        policy = self.extra or (getattr(record.python, "__cendry_extra__", None))
+        if record.extra == "allow":
+            return False
+        policy = self.extra or record.extra or getattr(record.python, "__cendry_extra__", None)
         return policy == "forbid"
 
 
@@ -274,7 +282,7 @@ class Reader(Checker):
 
     def instance(self, record: Record, value: Any, path: str, depth: int) -> Any:
         writer = Writer("python", self.limit)
-        writer.problems = self.problems
+        writer.problems, writer.hidden = self.problems, self.hidden
         return FAILED if writer.write(record, value, path, depth) is FAILED else value
 
     def fields(
@@ -285,10 +293,12 @@ class Reader(Checker):
         known: set[Any] = {"id"} if record.style == "model" and self.reading.id_key else set()
         found: dict[str, Any] = {}
         for field in record.fields:
-            key = self.reading.key(field)
-            known.add(key)
+            keys = self.reading.keys(field)
+            known.update(keys)
+            key = next((each for each in keys if each in data), keys[0])
             if key in data:
-                found[field.name] = self.read(field.shape, data[key], self.place(path, field), depth)
+                place = self.place(path, field)
+                found[field.name] = self.part(field, place, self.read, field.shape, data[key], place, depth)
             elif field.required:
                 absent = (
                     "nothing"
@@ -298,9 +308,13 @@ class Reader(Checker):
                 self.problem(self.place(path, field), field.shape, absent, "missing")
         if self.reading.forbids(record):
             self.unknown(record, known, data, path)
+        extras: dict[str, Any] = {}
+        if record.extra == "allow":
+            extra = self.anything if self.reading.python_values else _as_stored
+            extras = {key: extra(each, inside(path, key), depth) for key, each in data.items() if key not in known}
         if len(self.problems) > before:
             return FAILED
-        return self.build(record, lambda: build(record, found, document_id), path, data)
+        return self.build(record, lambda: build(record, found, document_id, extras), path, data)
 
     def place(self, path: str, field: RecordField) -> str:
         return inside(path, self.reading.key(field) if self.reading.python_values else field.name)
@@ -350,21 +364,30 @@ class Reader(Checker):
 
     def refused(self, path: str, refusal: Refusal) -> Any:
         """Record data that a constructor rejected; returns `FAILED`."""
-        return self.raised(path, f"what {refusal.shape.python.__qualname__} accepts", refusal.data, refusal.error)
+        expected = f"what {refusal.shape.python.__qualname__} accepts"
+        return self.raised(path, expected, refusal.data, refusal.error, hidden=hides(refusal.shape))
 
 
-def build(record: Record, values: Mapping[str, Any], document_id: str | None = None) -> Any:
+def _as_stored(value: Any, _path: str, _depth: int) -> Any:
+    return value
+
+
+def build(
+    record: Record,
+    values: Mapping[str, Any],
+    document_id: str | None = None,
+    extras: Mapping[str, Any] = MappingProxyType({}),
+) -> Any:
     """Create an instance of a record from the values of its fields; absent ones get their defaults."""
     python = record.python
+    arguments = {each.argument: values[each.name] for each in record.fields if each.argument and each.name in values}
     match record.style:
         case "typeddict":
             return dict(values)
         case "pydantic":
-            return python.model_validate(
-                {each.argument: values[each.name] for each in record.fields if each.name in values}
-            )
+            return python.model_validate({**extras, **arguments})
         case "dataclass" | "attrs" | "msgspec":
-            return python(**{each.argument: values[each.name] for each in record.fields if each.name in values})
+            return python(**arguments)
         case _:
             instance = object.__new__(python)
             if record.style == "model":

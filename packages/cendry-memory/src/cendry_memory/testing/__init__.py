@@ -11,6 +11,7 @@ from .listening import ListenConformance
 from .names import NameConformance
 from .queries import QueryConformance
 from .refusals import RefusalConformance
+from .rules import RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
 from .transactions import TransactionConformance
@@ -29,6 +30,7 @@ class BackendConformance(
     ContextConformance,
     DeclarationConformance,
     NameConformance,
+    RuleConformance,
     AtomicityConformance,
     SelectConformance,
     RefusalConformance,
