@@ -10,7 +10,7 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry.backend import CallOptions
-from cendry.errors import TransactionContentionError
+from cendry.errors import OutcomeUnknownError, TransactionContentionError
 from cendry.plan import AggregationPlan, QueryPlan, Set
 from cendry_memory.testing import Database
 from firestore.faulty import Fault, FaultyServer
@@ -154,8 +154,9 @@ def test_a_commit_of_unknown_outcome_is_not_repeated(
 ) -> None:
     db = make_db()
     faulty.faults["Commit"] = [fault(grpc.StatusCode.INTERNAL)]
-    with pytest.raises(exceptions.InternalServerError):
+    with pytest.raises(OutcomeUnknownError) as caught:
         db.commit(Set("c/a", {}), options=CallOptions(timeout=20))
+    assert isinstance(caught.value.__cause__, exceptions.InternalServerError)
     assert ["Commit"] == faulty.calls
 
 
