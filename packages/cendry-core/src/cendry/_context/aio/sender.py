@@ -65,9 +65,9 @@ class AsyncSender:  # sync: class Sender(Listening):
     async def _stream_inside(
         self, backend: AsyncBackend, transaction: TransactionState, plan: QueryPlan
     ) -> AsyncIterator[StoredDocument]:
+        transaction.check_open()
         cause: Exception | None = None
         try:
-            transaction.check_open()
             async for result in backend.run(plan, options=self.settings.options, transaction=transaction.handle):
                 if transaction.ended:
                     break

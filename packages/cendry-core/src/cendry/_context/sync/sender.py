@@ -64,9 +64,9 @@ class Sender(Listening):
     def _stream_inside(
         self, backend: Backend, transaction: TransactionState, plan: QueryPlan
     ) -> Iterator[StoredDocument]:
+        transaction.check_open()
         cause: Exception | None = None
         try:
-            transaction.check_open()
             for result in backend.run(plan, options=self.settings.options, transaction=transaction.handle):
                 if transaction.ended:
                     break
