@@ -6,8 +6,10 @@ import gc
 import importlib.util
 import os
 import random
+import socketserver
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,17 @@ def firestore_emulator(cendry_emulator_host: str) -> str:
 def project(cendry_project: str) -> str:
     """A project id of this test's own, so that it finds the emulator empty and needs no reset."""
     return cendry_project
+
+
+@pytest.fixture
+def closing_host() -> Iterator[str]:
+    """The `host:port` of a server that closes each connection at once, so that calls fail and may be repeated."""
+    with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture

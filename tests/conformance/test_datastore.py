@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from cendry.errors import InvalidRequestError
-from cendry.plan import Condition, Order, QueryPlan, Set
+from cendry.plan import AggregationPlan, Condition, Order, QueryPlan, Set
 from cendry_datastore import DatastoreBackend
 from cendry_memory.testing import ALL_FEATURES, BackendConformance, Database, Feature
 from cendry_memory.testing.documents import City
@@ -35,7 +35,6 @@ CLASSIC = DATASTORE - {
     Feature.NOT_EQUAL,
     Feature.SEVERAL_INEQUALITIES,
     Feature.NULL_FILTERS,
-    Feature.COUNTS,
     Feature.SUMS,
     Feature.READ_TIMES,
 }
@@ -83,6 +82,14 @@ class TestClassicDatastore(BackendConformance):
         with pytest.raises(InvalidRequestError, match="ancestor"):
             db.run(QueryPlan("c", where=Condition(path_of("n"), "==", 1)), transaction=transaction)
         assert [] == db.run(QueryPlan("d", parent="c/a"), transaction=transaction)
+        db.rollback(transaction)
+
+    def test_all_reads_see_one_moment(self, db: Database) -> None:
+        db.commit(Set("c/a/d/a", {"x": 1}), Set("c/a/d/b", {"x": 1}))
+        transaction, below = db.begin(read_only=True), QueryPlan("d", parent="c/a")
+        assert (2,) == db.aggregate(AggregationPlan(below), transaction=transaction)
+        assert [{"x": 1}, {"x": 1}] == [result.data for result in db.run(below, transaction=transaction)]
+        # What is changed meanwhile it reads as changed, or not at all.
         db.rollback(transaction)
 
     def test_500_writes_at_once_and_no_more(self, ctx: Any) -> None:

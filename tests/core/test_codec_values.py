@@ -21,7 +21,7 @@ from cendry.codec.checker import FAILED
 from cendry.codec.reader import STORED, Reader
 from cendry.codec.writer import Writer
 from cendry.convert import from_dict, to_dict, validate
-from cendry.errors import DecodeError, InvalidValueError
+from cendry.errors import DecodeError, InvalidValueError, ValidationError
 from cendry.reference import Ref
 from cendry.values import (
     DELETE_FIELD,
@@ -541,7 +541,7 @@ def test_a_recursive_map_is_measured() -> None:
     too_deep = model(x=Node(below=[node]))
     with pytest.raises(InvalidValueError, match="at most 20 maps and arrays inside each other"):
         codec_for(model).encode(too_deep)
-    with pytest.raises(DecodeError, match="at most 20 maps and arrays inside each other"):
+    with pytest.raises(ValidationError, match="at most 20 maps and arrays inside each other"):
         from_dict(model, {"x": {"below": [stored["x"]]}})
     node.below.append(node)
     with pytest.raises(InvalidValueError, match="at most 20 maps and arrays inside each other"):

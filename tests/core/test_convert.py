@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from cendry._model.fields import Field, field
 from cendry._model.model import Map, Model
-from cendry.convert import Problem, from_dict, to_dict, validate
-from cendry.errors import DecodeError, InvalidDocumentIdError, InvalidValueError, UnknownFieldError
+from cendry.convert import from_dict, to_dict, validate
+from cendry.errors import CendryError, InvalidDocumentIdError, InvalidValueError, Problem, ValidationError
 
 MOMENT = datetime(2024, 5, 6, tzinfo=timezone.utc)
 
@@ -107,16 +107,15 @@ def test_any_mapping_is_taken() -> None:
         assert CITY == from_dict(City, data, doc_id="SF")
         assert [] == validate(City, data)
     incomplete = defaultdict(lambda: "x", {"name": "x"})
-    with pytest.raises(TypeError, match="missing the required field 'status'"):
+    with pytest.raises(ValidationError, match=r"City\.status: .*, found nothing"):
         from_dict(City, incomplete)
     assert {"name": "x"} == incomplete
 
 
 def test_data_that_is_no_mapping_is_refused() -> None:
-    with pytest.raises(TypeError, match="from_dict takes a dict of the fields of City, not list"):
+    with pytest.raises(ValidationError, match=r"^City: expected a dict of the fields of City, found list \[1\]\.$"):
         from_dict(City, [1])  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="validate takes a dict of the fields of City, not str"):
-        validate(City, "x")  # type: ignore[arg-type]
+    assert [Problem("", "a dict of the fields of City", "str 'x'")] == validate(City, "x")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="is neither a Model nor a Map"):
         from_dict(int, {})  # type: ignore[type-var]
     with pytest.raises(TypeError, match="is neither a Model nor a Map"):
@@ -124,27 +123,33 @@ def test_data_that_is_no_mapping_is_refused() -> None:
 
 
 def test_all_missing_fields_are_listed_at_any_depth() -> None:
-    with pytest.raises(TypeError) as caught:
+    with pytest.raises(ValidationError) as caught:
         from_dict(City, {"mayor": {}, "mayors": {"a b": [{"name": "x"}, {"id": 1}]}})
-    assert "City is missing the required fields 'name', 'status', 'mayor.name', 'mayors.`a b`[1].name'." == str(
-        caught.value
+    missing = ["name", "status", "mayor.name", "mayors.`a b`[1].name"]
+    assert missing == [problem.path for problem in caught.value.problems if problem.code == "missing"]
+    assert (
+        "City.name: expected str, found nothing; status: expected Status by name ('OPEN'), found nothing; "
+        "mayor.name: expected str, found nothing; and 1 more problem (see .problems)." == str(caught.value)
     )
-    with pytest.raises(TypeError) as caught:
+    with pytest.raises(ValidationError) as caught:
         from_dict(City, {"status": "OPEN", "mayor": {"fullName": "x"}}, by_alias=True)
-    assert "City is missing the required field 'displayName'." == str(caught.value)
-    with pytest.raises(TypeError) as caught:
+    assert ("displayName", "missing") == (caught.value.field, caught.value.problems[0].code)
+    with pytest.raises(ValidationError) as caught:
         from_dict(City, {"status": "OPEN", "nmae": 3})
-    assert "City is missing the required field 'name'. Not declared: 'nmae'." == str(caught.value)
+    assert [("name", "missing", ()), ("nmae", "unknown", ("name",))] == [
+        (problem.path, problem.code, problem.nearest) for problem in caught.value.problems
+    ]
 
 
 def test_unknown_keys_are_refused_unless_told_otherwise() -> None:
-    with pytest.raises(UnknownFieldError, match=r"City has no field 'staus'\. Did you mean 'status'\?"):
+    with pytest.raises(ValidationError, match=r"City\.staus: .* found the key 'staus' \(did you mean 'status'\?\)"):
         from_dict(City, {**BY_NAME, "staus": 1})
-    with pytest.raises(UnknownFieldError, match=r"City has no field 'mayor\.nam'\. Did you mean 'mayor\.name'\?"):
+    with pytest.raises(ValidationError, match=r"City\.mayor\.nam: ") as caught:
         from_dict(City, {**BY_NAME, "mayor": {"name": "x", "nam": 1}})
-    with pytest.raises(UnknownFieldError, match=r"City has no field 'displayName'"):
+    assert ("mayor.name",) == caught.value.problems[0].nearest
+    with pytest.raises(ValidationError, match=r"City\.displayName: "):
         from_dict(City, {**BY_NAME, "displayName": 1})
-    with pytest.raises(UnknownFieldError, match="Loose has no field 'y'"):
+    with pytest.raises(ValidationError, match=r"Loose\.y: "):
         from_dict(Loose, {"y": 1})
     for extra in ("ignore", "keep"):
         assert Loose() == from_dict(Loose, {"y": 1}, extra=extra)
@@ -159,7 +164,7 @@ def test_an_id_in_the_data_is_unknown_unless_asked_for() -> None:
     (problem,) = validate(City, {"id": "SF", **BY_NAME})
     assert "the key 'id' (include_id=True reads it as the document id)" == problem.found
     assert [] == validate(City, {"id": "SF", **BY_NAME}, include_id=True)
-    with pytest.raises(UnknownFieldError, match="City has no field 'id'"):
+    with pytest.raises(ValidationError, match=r"City\.id: "):
         from_dict(City, {"id": "SF", **BY_NAME})
 
 
@@ -167,18 +172,25 @@ def test_ids_are_checked() -> None:
     for bad in ("a/b", "", "..", 5):
         with pytest.raises(InvalidDocumentIdError):
             from_dict(City, BY_NAME, doc_id=bad)  # type: ignore[arg-type]
-        with pytest.raises(InvalidDocumentIdError):
-            from_dict(City, {**BY_NAME, "id": bad}, include_id=True)
-        (problem,) = validate(City, {**BY_NAME, "id": bad}, include_id=True)
-        assert ("id", "a valid document id") == (problem.path, problem.expected)
+        data = {**BY_NAME, "id": bad, "name": 5}
+        with pytest.raises(ValidationError) as caught:
+            from_dict(City, data, include_id=True)
+        assert isinstance(caught.value.__cause__, InvalidDocumentIdError)
+        found, other = validate(City, data, include_id=True)
+        assert (found, other) == caught.value.problems
+        assert ("id", "a valid document id", "name") == (found.path, found.expected, other.path)
 
 
 def test_wrong_values_are_named() -> None:
-    with pytest.raises(DecodeError) as caught:
+    with pytest.raises(ValidationError) as caught:
         from_dict(City, {**BY_NAME, "name": 5, "mayors": {"a": [{"name": 6}]}})
     error = caught.value
-    assert (None, "City", "name", "str", "int 5") == (error.path, error.model, error.field, error.expected, error.found)
-    with pytest.raises(InvalidValueError, match=r"City\.name: expected str, found int 5"):
+    assert ("City", "name", "str", "int 5") == (error.model, error.field, error.expected, error.found)
+    assert (Problem("name", "str", "int 5"), Problem("mayors.a[0].name", "str", "int 6")) == error.problems
+    assert isinstance(error, (CendryError, InvalidValueError))
+    assert isinstance(error, TypeError)
+    assert isinstance(error, ValueError)
+    with pytest.raises(ValidationError, match=r"City\.name: expected str, found int 5\.$"):
         to_dict(City(name=5, status=Status.OPEN))  # type: ignore[arg-type]
 
 
@@ -203,15 +215,16 @@ def test_validate_lists_every_problem() -> None:
 
 
 def test_keys_that_are_no_strings_are_named() -> None:
-    with pytest.raises(UnknownFieldError, match="Loose has no field '`5`'"):
+    with pytest.raises(ValidationError, match=r"Loose\.`5`: .*, found the key 5"):
         from_dict(Loose, {5: 1})  # type: ignore[dict-item]
-    with pytest.raises(UnknownFieldError):
+    with pytest.raises(ValidationError):
         from_dict(Loose, {"": 1})
 
 
-def test_what_post_init_raises_passes_untouched_and_validate_builds_nothing() -> None:
-    with pytest.raises(LookupError, match="negative"):
+def test_what_post_init_raises_is_the_cause_and_validate_builds_nothing() -> None:
+    with pytest.raises(ValidationError, match=r"^Hooked: expected what Hooked accepts, .*negative") as caught:
         from_dict(Hooked, {"x": -1})
+    assert isinstance(caught.value.__cause__, LookupError)
     assert [] == validate(Hooked, {"x": -1})
     data: Any = {"x": "y"}
     assert "the data: expected int, found nothing" == str(Problem("", "int", "nothing"))
@@ -232,3 +245,95 @@ def test_one_key_for_two_values_is_refused() -> None:
     assert {"id": None, "stored_id": 1} == to_dict(Export(stored_id=1), include_id=True)
     assert Export(id="x", stored_id=1) == from_dict(Export, {"id": "x", "stored_id": 1}, include_id=True)
     assert Export(id="x", stored_id=1) == from_dict(Export, {"id": 1}, by_alias=True, doc_id="x")
+
+
+class Item(Map):
+    name: Field[str]
+
+    def __post_init__(self) -> None:
+        if self.name == "odd":
+            raise ValueError("odd " * 1000)
+
+
+class Basket(Model, collection="baskets"):
+    items: Field[list[Item]] = field(default_factory=list)
+    counts: Field[dict[str, int]] = field(default_factory=dict)
+    share: Field[float | str] = field(default=0.0)
+    any: Field[Any] = field(default=None)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {f"key{number}": 0 for number in range(300)},
+        {"items": [{}] * 300},
+        {"items": [{"name": "odd"}] * 300},
+        {"counts": {f"key{number}": "x" for number in range(300)}},
+        {"any": [[]] * 300},
+    ],
+    ids=["unknown", "missing", "refused", "values", "any"],
+)
+def test_at_most_a_hundred_problems_are_collected(data: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"; and over 97 more problems \(see \.problems\)\.$") as caught:
+        from_dict(Basket, data)
+    assert (100, True) == (len(caught.value.problems), caught.value.more)
+    assert len(str(caught.value)) < 2500
+    assert len(validate(Basket, data)) in (0 if data.get("items") == [{"name": "odd"}] * 300 else 100, 100)
+
+
+def test_an_invalid_id_counts_as_one_of_a_hundred() -> None:
+    data = {"id": "a/b", **{f"key{number}": 0 for number in range(100)}}
+    with pytest.raises(ValidationError) as caught:
+        from_dict(Basket, data, include_id=True)
+    assert (100, True, "id") == (len(caught.value.problems), caught.value.more, caught.value.field)
+    assert list(caught.value.problems) == validate(Basket, data, include_id=True)
+
+
+def test_writes_name_all_wrong_values_of_an_instance() -> None:
+    wrong: Any = {"items": [5, 6], "counts": {"a": "x"}}
+    with pytest.raises(ValidationError) as caught:
+        to_dict(Basket(**wrong))
+    assert ["items[0]", "items[1]", "counts.a"] == [problem.path for problem in caught.value.problems]
+    wrong = {"items": [Item(name=5)] * 300}  # type: ignore[arg-type]
+    with pytest.raises(ValidationError) as caught:
+        to_dict(Basket(**wrong))
+    assert (100, True) == (len(caught.value.problems), caught.value.more)
+    with pytest.raises(ValidationError) as caught:
+        from_dict(Basket, wrong)
+    assert (100, True) == (len(caught.value.problems), caught.value.more)
+
+
+def test_keys_and_values_are_cut() -> None:
+    long = "y" * 500
+    key, value, nested, shown = validate(
+        Basket, {long: 0, "counts": {"a": long, "b": {"c": [long, {"d": long}]}}, "items": [long.encode()]}
+    )[::-1]
+    assert key.path == "`" + "y" * 77 + "...`"
+    assert all(len(problem.path) + len(problem.found) < 220 for problem in (key, value, nested, shown))
+    assert nested.found.startswith("str 'yyy")
+    assert value.found.startswith("dict {'c': ['yyy")
+
+    class Unshown:
+        def __repr__(self) -> str:
+            raise ValueError
+
+    class Unsaid(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    class Odd(Model, collection="odd"):
+        x: Field[int]
+
+        def __post_init__(self) -> None:
+            raise Unsaid
+
+    assert "Unshown <repr raised ValueError>" in validate(Basket, {"counts": {"a": Unshown()}})[0].found
+    with pytest.raises(ValidationError, match=r"\(Unsaid: its text can't be shown\)"):
+        from_dict(Odd, {"x": 1})
+
+
+def test_near_names_are_looked_for_only_a_few_times() -> None:
+    assert [("items",), ("items",), ("items",), (), ()] == [
+        problem.nearest for problem in validate(Basket, {"item" + "s" * extra: 0 for extra in range(2, 7)})
+    ]
+    assert () == validate(Basket, {"items" * 20: 0})[0].nearest

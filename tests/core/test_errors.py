@@ -20,11 +20,13 @@ from cendry.errors import (
     MissingIndexError,
     MultipleResultsError,
     OutcomeUnknownError,
+    Problem,
     StaleDocumentError,
     TransactionContentionError,
     UnknownFieldError,
     UnsupportedByBackendError,
     UsedBeforeForkError,
+    ValidationError,
 )
 
 ERRORS = [
@@ -46,6 +48,7 @@ ERRORS = [
     UnknownFieldError("City", "nme", ("name",)),
     UnsupportedByBackendError("OR", "Datastore", "Migrating to Native mode gives it."),
     UsedBeforeForkError("Firestore", 123, "fork first."),
+    ValidationError("City", [Problem("name", "str", "int 5"), Problem("", "a dict", "int 5")]),
 ]
 
 

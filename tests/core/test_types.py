@@ -230,14 +230,14 @@ class Deeper:
             "Firestore can't hold complex; use list[float] or register_type(complex, serialize=..., deserialize=...)",
         ),
         (object, "Firestore can't hold object; use Any"),
-        (types.ModuleType, "Firestore can't hold module; use register_type() to define how it is stored"),
+        (types.ModuleType, "Firestore can't hold module; use register_type() or type_registry= to define"),
         (abc.Sequence[int], "Firestore can't hold Sequence[int]; use list[...]"),
         (abc.Mapping[str, int], "Firestore can't hold Mapping[str, int]; use dict[str, ...]"),
         (
             typing.Callable[[], int],
-            "Firestore can't hold Callable[[], int]; use register_type() to define how it is stored",
+            "Firestore can't hold Callable[[], int]; use register_type() or type_registry= to define",
         ),
-        (3, "Firestore can't hold 3; use register_type() to define how it is stored"),
+        (3, "Firestore can't hold 3; use register_type() or type_registry= to define"),
         ("Later", "the name 'Later' is not resolved"),
         (list["Later"], "the name 'Later' is not resolved"),  # type: ignore[name-defined]
         (ForwardRef("Later"), "the name 'Later' is not resolved"),

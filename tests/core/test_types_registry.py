@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, Generic, NewType, Optional, TypeVar, Union
 
 import pytest
+from cendry._model.fields import Field, field
+from cendry._model.model import Map, Model
 from cendry._types.hints import shape_of
 from cendry._types.registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
 from cendry._types.shapes import AsIs, Handled
 from cendry.codec import codec_for
 from cendry.convert import from_dict, to_dict, validate
-from cendry.errors import DecodeError, InvalidValueError
+from cendry.errors import DecodeError, InvalidValueError, ValidationError
 from making import make_map, one_field
 
 T = TypeVar("T")
@@ -152,7 +155,7 @@ def test_a_type_alone_is_taken_as_it_is() -> None:
     model = one_field(Money)
     with pytest.raises(InvalidValueError, match="x: expected Money, found int 5"):
         codec_for(model, registry).encode(model(x=5))
-    with pytest.raises(DecodeError, match="x: expected Money, found int 5"):
+    with pytest.raises(ValidationError, match="x: expected Money, found int 5"):
         from_dict(model, {"x": 5}, registry=registry)
     check(registry_with(UserId), UserId, "a", "a")
 
@@ -210,7 +213,7 @@ def test_a_registration_makes_compiled_codecs_stale() -> None:
     parent.register(Decimal, serialize=float, deserialize=Decimal)
     assert before is not codec_for(model, registry)
     assert {"x": 1.5} == codec_for(model, registry).encode(model(x=Decimal("1.5")))
-    registry.register(Decimal, serialize=str)
+    registry.register(Decimal, serialize=str, deserialize=Decimal)
     assert {"x": "1.5"} == codec_for(model, registry).encode(model(x=Decimal("1.5")))
 
 
@@ -234,6 +237,9 @@ def test_register_type_is_that_of_the_default_registry() -> None:
         (Money, {"deserialize": "x"}, "deserialize= takes a function, not 'x'"),
         (Money, {"handler": 3}, "handler= takes a BaseTypeHandler subclass or an instance of one, not 3"),
         (Money, {"handler": Money}, "handler= takes a BaseTypeHandler subclass"),
+        (Money, {"serialize": str}, "Money is registered with serialize= alone: documents would be read as stored val"),
+        (lambda cls: True, {"serialize": str}, "<lambda> is registered with serialize= alone"),
+        (Optional[int], {"serialize": str}, "int | None is registered with serialize= alone"),
         (Money, {"handler": MoneyHandler, "serialize": str}, "either handler= or serialize= and deserialize="),
     ],
 )
@@ -245,10 +251,10 @@ def test_what_does_not_go_together_is_refused(target: Any, how: Any, message: st
 
 def test_what_a_handler_makes_is_checked() -> None:
     model = one_field(Money)
-    registry = registry_with(Money, serialize=lambda money: {"__cents__": money.cents})
+    registry = registry_with(Money, serialize=lambda money: {"__cents__": money.cents}, deserialize=Money)
     with pytest.raises(InvalidValueError, match=r"x: expected keys that Firestore can hold, found str '__cents__'"):
         codec_for(model, registry).encode(model(x=Money(5)))
-    registry = registry_with(Money, serialize=lambda money: [money.cents])
+    registry = registry_with(Money, serialize=lambda money: [money.cents], deserialize=Money)
     in_list = one_field(list[Money])
     assert {"x": [5]} == codec_for(model, registry).encode(model(x=Money(5)))
     with pytest.raises(InvalidValueError, match=r"x\[0\]: expected no array directly in an array"):
@@ -269,11 +275,11 @@ def test_errors_of_a_handler_name_the_field_and_keep_the_cause() -> None:
     with pytest.raises(DecodeError, match=r"x\.a: expected Money, found int 5 \(ZeroDivisionError: oh\)") as unread:
         codec_for(model, registry).decode({"x": {"a": 5}}, "i", "docs/i")
     assert isinstance(unread.value.__cause__, ZeroDivisionError)
-    with pytest.raises(DecodeError, match="ZeroDivisionError"):
+    with pytest.raises(ValidationError, match="ZeroDivisionError"):
         from_dict(model, {"x": {"a": 5}}, registry=registry)
     with pytest.raises(InvalidValueError, match=r"x\.a: expected Money, found int 5\."):
         codec_for(model, registry).encode(model(x={"a": 5}))
-    with pytest.raises(DecodeError, match="lone surrogate"):
+    with pytest.raises(ValidationError, match="lone surrogate"):
         from_dict(model, {"x": {"a": "\ud800"}}, registry=registry)
 
 
@@ -309,3 +315,165 @@ def test_python_values_that_could_be_stored_ones_are_tried_as_such_first() -> No
     model = one_field(datetime)
     assert moment == from_dict(model, {"x": moment}, registry=registry).x
     assert moment == from_dict(model, {"x": moment.isoformat()}, registry=registry).x
+
+
+# Registries of classes
+
+
+class Length:
+    """A type that the default registry doesn't know."""
+
+    def __init__(self, millimetres: int) -> None:
+        self.millimetres = millimetres
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Length) and other.millimetres == self.millimetres
+
+    def __hash__(self) -> int:
+        return hash(self.millimetres)
+
+
+@dataclasses.dataclass
+class Span:
+    low: Length
+    high: Length
+
+
+def to_text(length: Length) -> str:
+    return f"{length.millimetres} mm"
+
+
+def of_text(stored: str) -> Length:
+    return Length(int(stored.removesuffix(" mm")))
+
+
+TEXTS = registry_with(Length, serialize=to_text, deserialize=of_text)
+NUMBERS = registry_with(Length, serialize=lambda length: length.millimetres, deserialize=Length)
+
+
+class Board(Map, type_registry=TEXTS):
+    width: Field[Length]
+    span: Field[Span | None] = field(default=None)
+
+
+class Desk(Model, collection="desks", type_registry=NUMBERS):
+    height: Field[Length]
+    board: Field[Board | None] = field(default=None)
+    spans: Field[list[Span]] = field(default_factory=list)
+
+
+class Room(Model, collection="rooms"):
+    board: Field[Board]
+
+
+SPAN = Span(Length(1), Length(2))
+DESK = Desk(id="a", height=Length(700), board=Board(width=Length(20), span=SPAN), spans=[SPAN])
+STORED_DESK = {
+    "height": 700,
+    "board": {"width": "20 mm", "span": {"low": "1 mm", "high": "2 mm"}},
+    "spans": [{"low": 1, "high": 2}],
+}
+
+
+def test_the_registry_of_a_class_holds_for_its_own_fields() -> None:
+    with pytest.raises(TypeError, match="Firestore can't hold Length; use register_type.. or type_registry="):
+        shape_of(Length)
+    codec = codec_for(Desk)
+    assert STORED_DESK == codec.encode(DESK) == to_dict(DESK)
+    assert DESK == codec.decode(STORED_DESK, "a") == from_dict(Desk, STORED_DESK, doc_id="a")
+    assert [] == validate(Desk, STORED_DESK)
+    assert 5 == codec.resolve(("height",)).encode(Length(5))
+    assert "5 mm" == codec.resolve(("board", "width")).encode(Length(5))
+    assert "5 mm" == codec.resolve(("board", "span", "low")).encode(Length(5))
+    assert "board.span" == Desk.board[Board.span].alias
+    room = Room(id="r", board=Board(width=Length(3)))
+    assert {"board": {"width": "3 mm", "span": None}} == codec_for(Room).encode(room)
+    assert room == codec_for(Room).decode({"board": {"width": "3 mm"}}, "r")
+
+
+def test_the_registry_of_a_context_wins_over_that_of_a_class() -> None:
+    negative = registry_with(Length, serialize=lambda length: -length.millimetres, deserialize=lambda n: Length(-n))
+    inner = TypeRegistry(parent=negative)
+    span = {"low": -1, "high": -2}
+    stored = {"height": -700, "board": {"width": -20, "span": span}, "spans": [span]}
+    for registry in (negative, inner):
+        assert stored == codec_for(Desk, registry).encode(DESK)
+        assert DESK == codec_for(Desk, registry).decode(stored, "a")
+    other = registry_with(Decimal, serialize=float, deserialize=Decimal)
+    assert STORED_DESK == codec_for(Desk, other).encode(DESK)
+
+
+def test_the_registry_of_a_class_wins_over_the_default_one() -> None:
+    class Bill(Model, collection="bills", type_registry=registry_with(Money, handler=MoneyHandler)):
+        total: Field[Money]
+
+    assert {"total": 5} == codec_for(Bill).encode(Bill(total=Money(5)))
+
+
+def test_subclasses_inherit_the_registry_and_fields_keep_theirs() -> None:
+    class Table(Desk, collection="tables"):
+        depth: Field[Length] = field(default_factory=lambda: Length(1))
+
+    class Bench(Desk, collection="benches", type_registry=TEXTS):
+        depth: Field[Length] = field(default_factory=lambda: Length(1))
+
+    assert {"height": 7, "board": None, "spans": [], "depth": 1} == to_dict(Table(height=Length(7)))
+    assert {"height": 7, "board": None, "spans": [], "depth": "1 mm"} == to_dict(Bench(height=Length(7)))
+
+
+def test_a_registration_in_the_registry_of_a_class_makes_codecs_stale() -> None:
+    parent = TypeRegistry()
+    parent.register(Length, serialize=to_text, deserialize=of_text)
+
+    class Rod(Map, type_registry=TypeRegistry(parent=parent)):
+        length: Field[Length]
+
+    class Set(Model, collection="sets"):
+        rod: Field[Rod]
+
+    whole = Set(rod=Rod(length=Length(5)))
+    assert {"rod": {"length": "5 mm"}} == to_dict(whole)
+    parent.register(Length, serialize=lambda length: length.millimetres, deserialize=Length)
+    assert {"rod": {"length": 5}} == to_dict(whole)
+
+
+def test_a_registry_of_a_class_may_be_the_default_one() -> None:
+    class Bill(Map, type_registry=default_registry):
+        total: Field[Money]
+
+    money = Money(5)
+    assert money is codec_for(Bill).encode(Bill(total=money))["total"]
+
+
+def test_what_is_no_registry_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"Bad: type_registry= takes a TypeRegistry, not \{\}"):
+
+        class Bad(Map, type_registry={}):  # type: ignore[arg-type]
+            x: Field[int]
+
+
+class Odd:
+    """A predicate without a name."""
+
+    def __call__(self, cls: Any) -> bool:
+        raise LookupError(cls.__name__)
+
+
+def test_a_predicate_that_raises_names_itself() -> None:
+    with pytest.raises(TypeError, match=r"the predicate <.*Odd object.*> of .*, passed to register_type, raised"):
+        shape_of(Length, registry_with(Odd(), deserialize=str))
+
+    def is_shape(cls: Any) -> bool:
+        return bool(cls.is_shape)
+
+    registry = registry_with(is_shape, deserialize=str)
+    message = (
+        r"the predicate is_shape of .*test_types_registry, passed to register_type, raised AttributeError: .*is_shape' "
+        "for Length; it has to accept any class"
+    )
+    with pytest.raises(TypeError, match=message):
+        shape_of(Length, registry)
+    with pytest.raises(TypeError, match=r"Bad\.x: the predicate is_shape of"):
+
+        class Bad(Map, type_registry=registry):
+            x: Field[Length]

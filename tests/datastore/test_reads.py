@@ -170,10 +170,10 @@ def test_figures(db: Database, ctx: Cendry, emulator: str) -> None:
         QueryPlan("User", where=Condition(N, ">", 0), limit=10),
         (Aggregation("count"), Aggregation("sum", N), Aggregation("avg", N), Aggregation("sum", FieldPath("m", "x"))),
     )
+    assert (4, 2) == (ctx.select(User).count(), ctx.select(User).limit(2).count())
+    assert (3,) == db.aggregate(AggregationPlan(QueryPlan("User", offset=1)))
     if emulator == "mode":
         assert (3, 6, 2.0, 3.0) == db.aggregate(plan)
-        assert (4, 2) == (ctx.select(User).count(), ctx.select(User).limit(2).count())
-        assert (3,) == db.aggregate(AggregationPlan(QueryPlan("User", offset=1)))
     else:
         with pytest.raises(UnsupportedByBackendError, match="the classic Datastore emulator doesn't"):
             db.aggregate(plan)
@@ -198,8 +198,8 @@ def test_reads_of_an_earlier_moment(ctx: Cendry, emulator: str) -> None:
 # --- calls ---
 
 
-def test_a_bound_of_seconds_is_one(project: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATASTORE_EMULATOR_HOST", "127.0.0.1:1")
+def test_a_bound_of_seconds_is_one(closing_host: str, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATASTORE_EMULATOR_HOST", closing_host)
     with Cendry(backend=DatastoreBackend(project=project), timeout=0.4) as ctx:
         started = datetime.now(timezone.utc)
         with pytest.raises((DeadlineExceeded, ServiceUnavailable)):
@@ -239,8 +239,8 @@ def test_policies_are_those_of_the_sdk(backend: DatastoreBackend, name: str, met
         assert (policy.seconds, 0.1, 60.0, 1.3) == (retry._timeout, retry._initial, retry._maximum, retry._multiplier)
 
 
-def test_a_policy_of_the_callers_own(project: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATASTORE_EMULATOR_HOST", "127.0.0.1:1")
+def test_a_policy_of_the_callers_own(closing_host: str, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATASTORE_EMULATOR_HOST", closing_host)
     tries: list[Exception] = []
     retry = Retry(
         predicate=if_exception_type(ServiceUnavailable), on_error=tries.append, initial=0.01, maximum=0.02, timeout=0.3

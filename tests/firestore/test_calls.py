@@ -42,11 +42,9 @@ def blackhole(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{port}")
+def closing(closing_host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that closes each connection at once."""
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", closing_host)
 
 
 def policy(db: Database, **arguments: Any) -> Any:
@@ -68,7 +66,7 @@ def test_a_timeout_is_a_bound_where_nothing_answers(
 @each_call
 @pytest.mark.slow
 def test_a_timeout_is_a_bound_for_all_attempts_together(
-    nobody: None, make_db: Callable[..., Database], call: Any
+    closing: None, make_db: Callable[..., Database], call: Any
 ) -> None:
     db = make_db()
     started = time.monotonic()
@@ -79,7 +77,7 @@ def test_a_timeout_is_a_bound_for_all_attempts_together(
 
 @each_call
 def test_the_callers_retry_policy_is_the_one_that_counts(
-    nobody: None, make_db: Callable[..., Database], call: Any
+    closing: None, make_db: Callable[..., Database], call: Any
 ) -> None:
     db = make_db()
     never = policy(db, predicate=lambda error: False)
@@ -93,7 +91,7 @@ def test_the_callers_retry_policy_is_the_one_that_counts(
 @pytest.mark.parametrize("own", [None, 0.3, 60.0])
 @pytest.mark.slow
 def test_the_callers_retry_policy_is_held_to_the_bound(
-    nobody: None, make_db: Callable[..., Database], own: float | None
+    closing: None, make_db: Callable[..., Database], own: float | None
 ) -> None:
     db = make_db()
     tireless = policy(db, predicate=lambda error: True, initial=0.01, maximum=0.05, timeout=own)

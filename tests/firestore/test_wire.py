@@ -13,7 +13,7 @@ from cendry._model.fields import Field, field
 from cendry._model.model import Map, Model
 from cendry._types.registry import TypeRegistry, default_registry
 from cendry.codec import codec_for
-from cendry.errors import DecodeError, InvalidValueError
+from cendry.errors import DecodeError, ValidationError
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
@@ -99,7 +99,7 @@ def test_enums_by_name() -> None:
     check(Flags, Flags.A, "A", enum_by="name")
     check(set[Color], {Color.RED, Color.BLUE}, ["BLUE", "RED"], enum_by="name")
     flags = one_field(Flags, enum_by="name")
-    assert InvalidValueError is check_write(flags(x=Flags.A | Flags.B))
+    assert ValidationError is check_write(flags(x=Flags.A | Flags.B))
     for stored in ("AZURE", "red", 1):
         check_read(one_field(Color, enum_by="name"), document_of({"x": stored}))
 
@@ -118,7 +118,7 @@ def test_enums_of_every_kind_of_value() -> None:
     check(Level, Level(2), 2)
     for annotation, stored in ((Switch, 1), (Level, 2.0), (Level, True), (Level, 3), (Nothing, 1)):
         check_read(one_field(annotation), document_of({"x": stored}))
-    assert InvalidValueError is check_write(one_field(Nothing)(x=1))
+    assert ValidationError is check_write(one_field(Nothing)(x=1))
 
 
 def test_types_with_a_handler_and_types_taken_as_they_are() -> None:
@@ -138,7 +138,7 @@ def test_types_with_a_handler_and_types_taken_as_they_are() -> None:
     message = _sdk.Value.FromString(b"\x9a\x06\x01x")
     as_is = registry_with(Money)
     assert TypeError is check_write(one_field(Money)(x=Money(1)), as_is)
-    assert InvalidValueError is check_write(one_field(Money)(x=1), as_is)
+    assert ValidationError is check_write(one_field(Money)(x=1), as_is)
     document = _sdk.Document()
     document.fields["x"].CopyFrom(message)
     assert message == decode(one_field(Money), document, as_is).x
@@ -150,7 +150,7 @@ def test_what_a_handler_makes_for_an_array_is_no_array(annotation: Any) -> None:
     arrays = registry_with(Money, serialize=lambda money: [money.cents], deserialize=lambda value: Money(*value))
     check(Optional[Money], Money(5), [5], arrays)
     python: Any = [Money(1)] if annotation in (list[Money], list[Optional[Money]]) else (Money(1), 2)
-    assert InvalidValueError is check_write(one_field(annotation)(x=python), arrays)
+    assert ValidationError is check_write(one_field(annotation)(x=python), arrays)
 
 
 def test_errors_of_a_handler_are_explained() -> None:
@@ -159,7 +159,7 @@ def test_errors_of_a_handler_are_explained() -> None:
 
     registry = registry_with(Money, serialize=fail, deserialize=fail)
     model = one_field(Money)
-    assert InvalidValueError is check_write(model(x=Money(1)), registry)
+    assert ValidationError is check_write(model(x=Money(1)), registry)
     assert DecodeError is check_read(model, document_of({"x": 1}), registry)
 
 
@@ -225,7 +225,7 @@ def test_other_fields_are_refused_where_the_model_forbids_them(extra: Any, resul
 def test_what_does_not_fit_is_refused_on_write_as_by_the_codec(
     annotation: Any, value: Any, path: str, expected: str, found: str
 ) -> None:
-    assert InvalidValueError is check_write(one_field(annotation)(x=value))
+    assert ValidationError is check_write(one_field(annotation)(x=value))
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_what_does_not_fit_is_refused_on_write_as_by_the_codec(
     ids=repr,
 )
 def test_only_python_values_are_written(instance: Any) -> None:
-    assert InvalidValueError is check_write(instance)
+    assert ValidationError is check_write(instance)
 
 
 @pytest.mark.parametrize(
@@ -258,11 +258,11 @@ def test_a_subclass_of_a_map_and_an_attribute_that_is_not_set_are_refused() -> N
     class More(Part):
         extra: Field[int]
 
-    assert InvalidValueError is check_write(one_field(Part)(x=More(n=1, tags=set(), extra=2)))
+    assert ValidationError is check_write(one_field(Part)(x=More(n=1, tags=set(), extra=2)))
     part = Part(n=1, tags=set())
     del part.n
-    assert InvalidValueError is check_write(one_field(Part)(x=part))
-    assert InvalidValueError is check_write(object.__new__(City))
+    assert ValidationError is check_write(one_field(Part)(x=part))
+    assert ValidationError is check_write(object.__new__(City))
     with pytest.raises(TypeError, match="expected an instance of Doc, not 5"):
         encoder(codec_for(City), DATABASE)(5)
 
@@ -337,7 +337,7 @@ def test_the_deepest_value_that_firestore_takes_passes() -> None:
         model = one_field(annotation)
         assert bytes is check_write(model(x=at_most))
         assert exact(at_most) == exact(decode(model, encode(model(x=at_most)).message).x)
-        assert InvalidValueError is check_write(model(x=too_deep))
+        assert ValidationError is check_write(model(x=too_deep))
 
 
 @pytest.mark.parametrize("levels", [19, 20, 21])
@@ -347,7 +347,7 @@ def test_types_of_any_depth_are_written(levels: int, wrap: Any) -> None:
     for _ in range(levels):
         annotation = wrap(annotation)
     model = one_field(annotation)
-    assert (bytes if levels <= 20 else InvalidValueError) is check_write(model(x=nested(levels)))
+    assert (bytes if levels <= 20 else ValidationError) is check_write(model(x=nested(levels)))
     assert model is check_read(model, encode(model(x=nested(1, {}))).message)
 
 

@@ -10,6 +10,7 @@ import pytest
 from cendry.codec import codec_for
 from cendry_firestore import _sdk
 from cendry_firestore._values import decode_fields
+from core.foreign import holders
 from core.strategies import documents, int64, keys
 from firestore.comparing import (
     CLIENT,
@@ -37,7 +38,7 @@ slow = settings(
 
 
 @slow
-@given(documents(nan=True))
+@given(st.one_of(documents(nan=True), holders))
 def test_every_instance_is_written_as_the_codec_and_the_sdk_write_it_and_comes_back(instance: Any) -> None:
     codec = codec_for(type(instance))
     stored = codec.encode(instance)

@@ -20,6 +20,7 @@ from cendry import (
     Map,
     Model,
     Ref,
+    ValidationError,
     Vector,
     field,
     from_dict,
@@ -157,23 +158,20 @@ options = st.fixed_dictionaries(
 )
 
 
-def is_documented(error: Exception) -> bool:
-    # Missing fields are a plain TypeError, with a message that lists them.
-    return isinstance(error, CendryError) or (type(error) is TypeError and "is missing the required" in str(error))
-
-
 def check(model: Any, data: Any, options: dict[str, Any]) -> None:
     """It fits, and then comes back as it is; or it doesn't, and both functions say so."""
     with cpu_limit(SECONDS):
         problems = validate(model, data, **options)
         try:
             found = from_dict(model, data, **options)
-        except Exception as error:
-            if not is_documented(error):
-                raise
-            assert problems
+        except ValidationError as error:
+            found = error
+        if isinstance(found, ValidationError):
+            assert problems == list(found.problems)
+            assert len(problems) <= 100
+            assert all(len(one.found) < 200 for one in problems)
             # Whoever logs it or sends it back must not fail.
-            for text in (str(error), *(f"{one.path} {one.expected} {one.found}" for one in problems)):
+            for text in (str(found), *(f"{one.path} {one.expected} {one.found}" for one in problems)):
                 text.encode(errors="backslashreplace")
             return
         assert problems == []
@@ -201,13 +199,12 @@ def test_a_value_fits_any_type_or_is_refused(case: Any, value: Any, options: dic
 
 @fuzz(anything)
 def test_what_is_no_dict_is_refused(data: Any) -> None:
-    for function in (from_dict, validate):
-        if not isinstance(data, dict):
-            with pytest.raises(TypeError, match="takes a dict"):
-                function(City, data)
+    if not isinstance(data, dict):
+        with pytest.raises(ValidationError, match="a dict of the fields"):
+            from_dict(City, data)
+        assert len(validate(City, data)) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="problems are collected without a limit, and keys stand whole in them")
 @pytest.mark.parametrize(
     "data",
     [{"name": "SF", "y" * 50_000: 0}, {"name": "SF", "tags": [0] * 5_000}, {"name": "SF", "name" + ".a" * 9_999: 0}],

@@ -111,7 +111,8 @@ class TestListening:
         backend = AsyncMemoryBackend()
         heard: list[object] = []
         handle = backend.listen(QueryPlan("c"), heard.append, heard.append)
-        assert await asyncio.get_running_loop().run_in_executor(None, backend.store.drain, 10)
+        assert await backend.drain(10)
+        assert len(heard) == 1
         heard.clear()
         handle = backend.listen(QueryPlan("c"), heard.append, heard.append)
         backend.store.drain(10)

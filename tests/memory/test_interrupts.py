@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 from cendry.errors import CendryError
-from cendry.plan import Delete, QueryPlan, Set, Write
+from cendry.plan import Delete, QueryPlan, Set, Update, Write
+from cendry.values import Increment
 from cendry_memory import MemoryBackend
 from cendry_memory._journal import decoded
-from memory.asking import ask, is_, stored
+from memory.asking import ask, changed, is_, stored
 from memory.test_journal import environment, python
 
 INTERRUPTS = int(os.environ.get("CENDRY_INTERRUPTS", "100"))
@@ -53,11 +54,12 @@ class Interrupting:
 class Handler(Interrupting):
     """A handler of signals that commits, and lets what it interrupted go on."""
 
-    def __init__(self, backend: MemoryBackend) -> None:
+    def __init__(self, backend: MemoryBackend, writes: list[Write] | None = None) -> None:
         super().__init__(0)
         self.refused: list[str] = []
         self.used = 0
         self._backend = backend
+        self._writes = writes
 
     def after(self, moment: int) -> Handler:
         self.left = moment
@@ -69,7 +71,7 @@ class Handler(Interrupting):
         except Interruption:
             sys.setprofile(None)
             try:
-                self._backend.commit([Set("e/a", {"n": self.used})])
+                self._backend.commit(self._writes or [Set("e/a", {"n": self.used})])
             except CendryError as error:
                 self.refused.append(str(error))
             else:
@@ -217,6 +219,19 @@ def test_a_signal_handler_cant_use_the_store_in_the_middle_of_a_commit(backend: 
     assert handler.used > 10
     assert len(handler.refused) > 10
     assert "A signal handler can't use the store" in handler.refused[0]
+
+
+def test_no_commit_of_a_signal_handler_is_overwritten(backend: MemoryBackend) -> None:
+    count = Update("e/a", {}, (), (changed("n", Increment(1)),))
+    backend.commit([Set("e/a", {"n": 0})])
+    handler = Handler(backend, [count])
+    for moment in range(1, 600):
+        with handler.after(moment):
+            backend.commit([count, *writes(moment)])
+        assert stored(backend, "e/a") == {"n": moment + handler.used}
+        if handler.left > 0:
+            break
+    assert handler.used > 0
 
 
 SIGNALS = """

@@ -70,6 +70,7 @@ __all__ = [
     "UnknownFieldError",
     "UnsupportedByBackendError",
     "UsedBeforeForkError",
+    "ValidationError",
     "Vector",
     "default_registry",
     "field",
@@ -109,7 +110,6 @@ if TYPE_CHECKING:
     from ._types.kinds import FirestoreValue
     from ._types.registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
     from .backend import AsyncBackend, Backend, CallOptions
-    from .codec import Problem
     from .convert import from_dict, to_dict, validate
     from .errors import (
         CendryError,
@@ -123,11 +123,13 @@ if TYPE_CHECKING:
         MissingIndexError,
         MultipleResultsError,
         OutcomeUnknownError,
+        Problem,
         StaleDocumentError,
         TransactionContentionError,
         UnknownFieldError,
         UnsupportedByBackendError,
         UsedBeforeForkError,
+        ValidationError,
     )
     from .filters import And, Asc, Comparison, Desc, Filter, Or
     from .paths import FieldPath
@@ -155,13 +157,12 @@ else:
             "_context.sync.batch": "Batch",
             "_context.sync.context": "Cendry",
             "_context.sync.transaction": "Transaction Txn=Transaction",
-            "codec": "Problem",
             "convert": "from_dict to_dict validate",
             "errors": (
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
                 "InvalidDocumentIdError InvalidRequestError InvalidValueError MissingIndexError MultipleResultsError "
                 "OutcomeUnknownError StaleDocumentError TransactionContentionError UnknownFieldError "
-                "UnsupportedByBackendError UsedBeforeForkError"
+                "UnsupportedByBackendError UsedBeforeForkError ValidationError Problem"
             ),
             "_model.fields": "Field FieldDescriptor field",
             "filters": "And Asc Comparison Desc Filter Or",

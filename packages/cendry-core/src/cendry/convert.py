@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar, Union, cast
 
 from ._model.model import Map, Model
 from ._types.registry import TypeRegistry, default_registry
-from .codec import Codec, Problem, codec_for
-from .codec.checker import FAILED
+from .codec import Codec, codec_for
+from .codec.leaves import show
 from .codec.reader import Extra, Reading
-from .errors import DecodeError, UnknownFieldError
+from .errors import MAX_PROBLEMS, InvalidDocumentIdError, Problem, ValidationError
 from .paths import check_document_id
 
 __all__ = ["Problem", "from_dict", "to_dict", "validate"]
@@ -45,21 +45,23 @@ def from_dict(
             `"ignore"`, or `"keep"`, which means the same as `"ignore"` here.
 
     Raises:
-        TypeError: Required fields are missing; all of them are listed. Or a field is stored as `id`, and both
-            `by_alias` and `include_id` are set.
-        UnknownFieldError: A key isn't declared, and `extra` is `"forbid"`.
-        DecodeError: A value doesn't fit its field.
-        InvalidDocumentIdError: The id is not valid.
+        TypeError: A field is stored as `id`, and both `by_alias` and `include_id` are set.
+        ValidationError: The data don't fit the model, or its `__post_init__` rejects them. The error has all problems,
+            at most 100: missing fields, values that don't fit, keys that aren't declared, an invalid id.
+        InvalidDocumentIdError: `doc_id` is not valid.
     """
-    codec, reading = _prepare(model, data, include_id, by_alias, registry, extra, "from_dict")
-    if doc_id is None and reading.id_key:
-        doc_id = data.get("id")
+    codec, reading = _prepare(model, include_id, by_alias, registry, extra)
+    if not isinstance(cast("object", data), Mapping):
+        raise ValidationError(model.__qualname__, [_no_dict(model, data)])
     if doc_id is not None:
-        check_document_id(doc_id)
-    instance: Any = codec.decoder(reading)(cast("dict[str, Any]", data) if type(data) is dict else dict(data), doc_id)
-    if instance is FAILED:
-        raise _error(model, codec.problems(data, reading))
-    return cast(M, instance)
+        doc_id = check_document_id(doc_id)
+    elif reading.id_key and data.get("id") is not None:
+        try:
+            doc_id = check_document_id(data["id"])
+        except InvalidDocumentIdError as error:
+            problems = [_invalid_id(error), *codec.problems(data, reading)]
+            raise ValidationError(model.__qualname__, problems) from error
+    return codec.decoder(reading)(cast("dict[str, Any]", data) if type(data) is dict else dict(data), doc_id)
 
 
 def to_dict(
@@ -74,7 +76,7 @@ def to_dict(
         registry: The type registry; by default `default_registry`.
 
     Raises:
-        InvalidValueError: A value doesn't fit its field.
+        ValidationError: Values don't fit their fields.
         TypeError: It is not an instance of a model; or a field is stored as `id`, and both `by_alias` and `include_id`
             are set.
     """
@@ -96,7 +98,7 @@ def validate(
     registry: TypeRegistry | None = None,
     extra: Extra | None = None,
 ) -> list[Problem]:
-    """Return all problems of a dict, each with its path; an empty list if `from_dict` would accept it.
+    """Return the problems of a dict, each with its path, at most 100; an empty list if `from_dict` would accept it.
 
     No instance is created, so errors that a `__post_init__` would raise are not included.
 
@@ -108,27 +110,33 @@ def validate(
         registry: As in `from_dict`.
         extra: As in `from_dict`.
     """
-    codec, reading = _prepare(model, data, include_id, by_alias, registry, extra, "validate")
+    codec, reading = _prepare(model, include_id, by_alias, registry, extra)
+    if not isinstance(cast("object", data), Mapping):
+        return [_no_dict(model, data)]
     problems = codec.problems(data, reading)
     if reading.id_key and data.get("id") is not None:
         try:
             check_document_id(data["id"])
-        except ValueError as error:
-            problems.insert(0, Problem("id", "a valid document id", str(error)))
+        except InvalidDocumentIdError as error:
+            problems = [_invalid_id(error), *problems][:MAX_PROBLEMS]
     return problems
+
+
+def _no_dict(model: type[Any], data: object) -> Problem:
+    return Problem("", f"a dict of the fields of {model.__qualname__}", show(data))
+
+
+def _invalid_id(error: InvalidDocumentIdError) -> Problem:
+    return Problem("id", "a valid document id", f"{show(error.value)} ({error.reason})")
 
 
 def _prepare(
     model: type[M],
-    data: object,
     include_id: bool,
     by_alias: bool,
     registry: TypeRegistry | None,
     extra: Extra | None,
-    what: str,
 ) -> tuple[Codec[M], Reading]:
-    if not isinstance(data, Mapping):
-        raise TypeError(f"{what} takes a dict of the fields of {model.__qualname__}, not {type(data).__name__}.")
     if extra not in (None, "ignore", "forbid", "keep"):
         raise ValueError(f'extra= takes "ignore", "forbid" or "keep", not {extra!r}.')
     codec = codec_for(model, registry or default_registry)
@@ -152,22 +160,3 @@ def _check_keys(codec: Codec[Any]) -> None:
 @functools.cache
 def _reading(by_alias: bool, extra: Extra, id_key: bool) -> Reading:
     return Reading("stored" if by_alias else "python", python_values=True, extra=extra, id_key=id_key)
-
-
-def _error(model: type[Any], problems: list[Problem]) -> Exception:
-    """The error for all problems: missing fields before unknown keys before values that don't fit."""
-    name = model.__qualname__
-    missing = [each.path for each in problems if each.code == "missing"]
-    unknown = [each for each in problems if each.code == "unknown"]
-    if missing:
-        fields = "field" if len(missing) == 1 else "fields"
-        also = f" Not declared: {_listed(each.path for each in unknown)}." if unknown else ""
-        return TypeError(f"{name} is missing the required {fields} {_listed(missing)}.{also}")
-    first = problems[0]
-    if unknown:
-        return UnknownFieldError(name, unknown[0].path, unknown[0].nearest)
-    return DecodeError(None, name, first.path, first.expected, first.found, more=len(problems) - 1)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(map(repr, names))

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal, final
 
+from ._immutable import dataclass
+
+MAX_PROBLEMS: Final = 100
+"""Problems that are collected in one set of data, at most, so that data with many faults costs no more than others."""
+
+_SHOWN_PROBLEMS: Final = 3
 _SHOWN_PATHS: Final = 5
 
 
@@ -262,6 +268,56 @@ class InvalidValueError(CendryError, TypeError, ValueError):
         self.expected = expected
         self.found = found
         super().__init__(f"{model}.{field}: expected {expected}, found {found}.")
+
+
+Code = Literal["missing", "unknown", "value"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem in data.
+
+    Attributes:
+        path: The field, from the outermost in: `mayor.name`, `regions[2]`; empty for the data as a whole. Keys in it
+            are cut at 80 characters.
+        expected: What the model declares.
+        found: What was found, cut at 80 characters.
+        code: Whether a required field is `missing`, a key `unknown`, or a `value` doesn't fit.
+        nearest: For an unknown key, similar declared ones. They are determined for the first unknown keys only.
+    """
+
+    path: str
+    expected: str
+    found: str
+    code: Code = "value"
+    nearest: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.path or 'the data'}: expected {self.expected}, found {self.found}"
+
+
+class ValidationError(InvalidValueError):
+    """Data for `from_dict`, or an instance that is written, doesn't fit its model; nothing was sent.
+
+    `field`, `expected` and `found` are those of the first problem.
+
+    Attributes:
+        problems: All problems, at most 100.
+        more: Whether there are more than these.
+    """
+
+    def __init__(self, model: str, problems: Sequence[Problem], *, more: bool = False) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems[:MAX_PROBLEMS])
+        self.more = more or len(problems) > MAX_PROBLEMS
+        first = self.problems[0]
+        super().__init__(model, first.path, first.expected, first.found)
+        texts = list(map(str, self.problems[:_SHOWN_PROBLEMS]))
+        texts[0] = f"{model}.{texts[0]}" if first.path else f"{model}{texts[0].removeprefix('the data')}"
+        hidden = len(self.problems) - len(texts)
+        if hidden:
+            texts.append(f"and {'over ' if self.more else ''}{hidden} more problem{'s' * (hidden > 1)} (see .problems)")
+        self.args = (f"{'; '.join(texts)}.",)
 
 
 class DecodeError(CendryError):

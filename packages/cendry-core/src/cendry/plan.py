@@ -372,6 +372,14 @@ def put_at(data: dict[str, Any], segments: tuple[str, ...], value: Any) -> None:
     data[last] = value
 
 
+def remove_at(data: dict[str, Any], segments: tuple[str, ...]) -> None:
+    """Remove the value at a field path, if it is there."""
+    *above, last = segments
+    holder = value_at(data, tuple(above)) if above else data
+    if isinstance(holder, dict):
+        cast("dict[str, Any]", holder).pop(last, None)
+
+
 def projected(data: Mapping[str, Any], paths: Iterable[FieldPath]) -> dict[str, Any]:
     """Some fields of a document, nested as they are stored; absent ones are left out.
 

@@ -22,7 +22,16 @@ from ._channel import Connection, call, check_arguments, keep_client, send_commi
 from ._commit import EntityWrites, by_entity, commit_request, created_paths, with_less_indexed
 from ._entities import FoundEntity
 from ._errors import NamespaceNotFoundError
-from ._requests import aggregation_request, aggregation_result, begin_request, namespace_request, rollback_request
+from ._requests import (
+    aggregation_request,
+    aggregation_result,
+    begin_request,
+    is_plain_count,
+    keys_plan,
+    namespace_request,
+    rollback_request,
+    with_counts,
+)
 from ._stream import Lookup, QueryPages
 from ._transactions import TransactionHandle, id_of
 from ._unsupported import NAME, unsupported
@@ -118,7 +127,8 @@ class DatastoreBackend:
     ) -> Iterator[StoredDocument]:
         """Read documents by path: one result for each path, absent ones included, in any order."""
         connection = self._connection
-        return _look_up(connection, Lookup(plan, connection.partition, id_of(transaction)), _deadline(options))
+        lookup = Lookup(plan, connection.partition, id_of(transaction))
+        return _remembered(_look_up(connection, lookup, connection.deadline(options)), plan, transaction)
 
     def run(
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
@@ -128,27 +138,36 @@ class DatastoreBackend:
         Raises:
             NamespaceNotFoundError: There is nothing, because the namespace of this backend doesn't exist.
         """
-        connection, deadline = self._connection, _deadline(options)
+        connection = self._connection
         pages = QueryPages(plan, connection.partition, id_of(transaction))
-        found = False
-        while not pages.is_complete:
-            for result in pages.results(_response_to(pages, connection.run, connection, deadline)):
-                found = True
-                yield result
-        if not found:
-            _check_namespace(connection, deadline)
+        return _remembered(_run(connection, pages, connection.deadline(options)), plan, transaction)
 
     def aggregate(
         self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> tuple[int | float | None, ...]:
         """Compute figures over a query, one for each aggregation of the plan.
 
-        They are Datastore's, over all entities of the kind below the parent, however deep.
+        Documents are counted by reading their keys, up to 1,000 in a call: Datastore itself counts all entities of the
+        kind, however deep below the parent.
+
+        Raises:
+            UnsupportedByBackendError: A sum or an average over entities of which some are deeper below the parent.
         """
         connection = self._connection
-        request = aggregation_request(plan, connection.partition, id_of(transaction))
-        response = connection.read(connection.aggregate, request, _deadline(options), plan.query.collection)
-        return aggregation_result(plan, response, connection.partition)
+        deadline = connection.deadline(options)
+        figures: tuple[int | float | None, ...] = ()
+        has_others = any(one.path is not None for one in plan.aggregations)
+        if has_others or not is_plain_count(plan):
+            request = aggregation_request(plan, connection.partition, id_of(transaction))
+            response = connection.read(connection.aggregate, request, deadline, plan.query.collection)
+            figures = aggregation_result(plan, response, connection.partition)
+        keys = QueryPages(keys_plan(plan), connection.partition, id_of(transaction))
+        count = 0
+        while not keys.is_complete:
+            count += sum(1 for _ in keys.results(_response_to(keys, connection.run, connection, deadline)))
+        if has_others and keys.left_out:
+            raise unsupported("sums and averages over a kind that is in deeper collections as well")
+        return with_counts(plan, figures, count)
 
     # --- writes ---
 
@@ -160,7 +179,8 @@ class DatastoreBackend:
         What depends on stored documents reads them at the commit, in the same transaction.
         """
         changes = by_entity(writes)
-        connection, deadline = self._connection, _deadline(options)
+        connection = self._connection
+        deadline = connection.deadline(options)
         if transaction is not None:
             _end_by_commit(connection, changes, transaction, deadline)
         elif changes:
@@ -178,11 +198,13 @@ class DatastoreBackend:
 
     def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
         """Begin a transaction and give its handle."""
-        return _begin(self._connection, _deadline(options), read_only=read_only, retry_of=retry_of)
+        connection = self._connection
+        return _begin(connection, connection.deadline(options), read_only=read_only, retry_of=retry_of)
 
     def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
         """End a transaction without writing."""
-        _roll_back(self._connection, transaction, _deadline(options))
+        connection = self._connection
+        _roll_back(connection, transaction, connection.deadline(options))
 
     # --- what Datastore mode lacks ---
 
@@ -214,11 +236,32 @@ class DatastoreBackend:
             opened.close()
 
 
-def _deadline(options: CallOptions) -> Deadline:
-    return Deadline(options.timeout, options.retry)
-
-
 # --- reads ---
+
+
+def _remembered(
+    results: Iterator[StoredDocument], plan: GetPlan | QueryPlan, transaction: TransactionHandle | None
+) -> Iterator[StoredDocument]:
+    """The same results; a transaction that can write remembers those that are whole."""
+    if transaction is None or transaction.is_read_only or plan.projection is not None:
+        return results
+    return _remembering(results, transaction)
+
+
+def _remembering(results: Iterator[StoredDocument], transaction: TransactionHandle) -> Iterator[StoredDocument]:
+    for result in results:
+        transaction.remember(result.path, result.entity if isinstance(result, FoundEntity) else None)
+        yield result
+
+
+def _run(connection: Connection, pages: QueryPages, deadline: Deadline) -> Iterator[StoredDocument]:
+    found = False
+    while not pages.is_complete:
+        for result in pages.results(_response_to(pages, connection.run, connection, deadline)):
+            found = True
+            yield result
+    if not found:
+        _check_namespace(connection, deadline)
 
 
 def _look_up(connection: Connection, lookup: Lookup, deadline: Deadline) -> Iterator[StoredDocument]:
@@ -323,12 +366,13 @@ def _commit_alone(connection: Connection, changes: list[EntityWrites], deadline:
 def _commit(
     connection: Connection, changes: list[EntityWrites], transaction: TransactionHandle | None, deadline: Deadline
 ) -> None:
-    stored: dict[str, Any] = {}
-    paths = tuple(change.path for change in changes if change.needs_stored)
+    needed = [change.path for change in changes if change.needs_stored]
+    stored = {} if transaction is None else transaction.read_of(needed)
+    paths = tuple(path for path in needed if path not in stored)
     if paths:
         lookup = Lookup(GetPlan(paths), connection.partition, id_of(transaction))
         results = _look_up(connection, lookup, deadline)
-        stored = {result.path: result.entity for result in results if isinstance(result, FoundEntity)}
+        stored.update((result.path, result.entity) for result in results if isinstance(result, FoundEntity))
     request, created = commit_request(changes, stored, connection.partition, id_of(transaction)), created_paths(changes)
     writes = [write for change in changes for write in change.writes]
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from cendry import _fork
 from cendry._interop.commits import CommitAttempts
+from cendry._interop.emulator import Emulator
 from cendry._interop.grpc import (
     ClientConnection,
     Deadline,
@@ -46,7 +47,8 @@ class Connection(ClientConnection):
         client: The client; its channel is opened, if it is not open yet.
 
     Raises:
-        CendryError: The client speaks HTTP, and Cendry's messages are gRPC's.
+        CendryError: The client speaks HTTP, and Cendry's messages are gRPC's; or it is for an emulator, and what names
+            that is not `host:port`.
     """
 
     __slots__ = ("aggregate", "begin", "commit", "knows_namespace", "lookup", "partition", "rollback", "run")
@@ -58,9 +60,10 @@ class Connection(ClientConnection):
                 "This Datastore client speaks HTTP; make one without _use_grpc=False and without "
                 "GOOGLE_CLOUD_DISABLE_GRPC in the environment."
             )
+        emulator = _emulator(client)
         note_channel(_fork.process)
         api = client._datastore_api
-        super().__init__(client, api)
+        super().__init__(client, api, emulator)
         self.partition = Partition(client.project, client.database or "", client.namespace or "")
         self.knows_namespace = not self.partition.namespace
         self.lookup = Method(_start(api.lookup), READ)
@@ -150,6 +153,16 @@ def send_commit(
         if meaning is None:
             raise
         raise meaning from meaning.__cause__ or error
+
+
+def _emulator(client: Any) -> Emulator | None:
+    scheme, _, host = client._base_url.partition("://")
+    if scheme != "http":
+        return None
+    emulator = Emulator("DATASTORE_EMULATOR_HOST", host, Connection.database_kind)
+    # The SDK itself refuses credentials of a client's own beside an emulator.
+    emulator.warn_beside_credentials(has_credentials=False)
+    return emulator
 
 
 def keep_client(client: Any) -> None:

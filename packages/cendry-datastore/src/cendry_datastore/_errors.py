@@ -39,7 +39,7 @@ def meaning_of(
     """
     if grpc.status_of(error) == "UNIMPLEMENTED":
         return UnsupportedByBackendError(
-            "count, sum and avg",
+            "sums and averages",
             NAME,
             "Datastore mode has them, and the classic Datastore emulator doesn't: use the Firestore emulator "
             "with --database-mode=datastore-mode.",

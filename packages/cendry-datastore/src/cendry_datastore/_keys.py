@@ -18,7 +18,9 @@ from cendry.reference import Ref
 _log: Final = logging.getLogger("cendry")
 _NUMBERED: Final = re.compile(r"__id(-?[0-9]+)__\Z")
 _ESCAPED: Final = re.compile(r"__esc(.*)__\Z", re.DOTALL)
-_TOKENS: Final = {"~0": "~", "~1": "/", "~2": "."}
+# Google's import has no token for NUL: Firestore takes it in ids, and Cendry refuses it everywhere.
+_TOKENS: Final = {"~0": "~", "~1": "/", "~2": ".", "~9": "\0"}
+_NUL: Final = "\0"
 _DOTS: Final = {".": "~2", "..": "~2~2"}
 _NAMESPACE: Final = re.compile(r"[0-9A-Za-z._-]{0,100}\Z")
 
@@ -60,10 +62,11 @@ class Partition:
         return partition_name(self.project, self.database, self.namespace)
 
     def report(self, what: str, name: str) -> None:
-        """Log, once, a kind or a name that Native mode can't hold."""
+        """Log, once, a kind or a name that can't be in a path."""
         if (what, name) not in self.reported:
             self.reported.add((what, name))
-            _log.warning("The %s %r can't be in Native mode; it is shown as %r", what, name, shown_name(name))
+            shown = shown_name(name)
+            _log.warning("The %s %r can't be in Native mode or in a path; it is shown as %r", what, name, shown)
 
     def fill(self, message: Any) -> None:
         """Fill a `PartitionId` message."""
@@ -100,7 +103,7 @@ def _unescaped(document_id: str) -> str:
     escaped = _ESCAPED.match(document_id)
     if escaped is None:
         return document_id
-    name = re.sub("~[012]", lambda token: _TOKENS[token[0]], escaped[1])
+    name = re.sub("~[0129]", lambda token: _TOKENS[token[0]], escaped[1])
     if shown_name(name) != document_id:
         raise InvalidDocumentIdError(
             "document id", document_id, "ids of the form __esc...__ stand for names that Native mode can't hold"
@@ -110,8 +113,8 @@ def _unescaped(document_id: str) -> str:
 
 def shown_name(name: str) -> str:
     """The segment of a path for a kind or an entity's name."""
-    if "/" in name:
-        return f"__esc{name.replace('~', '~0').replace('/', '~1')}__"
+    if "/" in name or _NUL in name:
+        return f"__esc{name.replace('~', '~0').replace('/', '~1').replace(_NUL, '~9')}__"
     return f"__esc{_DOTS[name]}__" if name in _DOTS else name
 
 
@@ -128,7 +131,7 @@ def shown_id(element: Any, partition: Partition) -> str:
 
 
 def _shown(what: str, name: str, partition: Partition) -> str:
-    if "/" in name or name in _DOTS:
+    if "/" in name or _NUL in name or name in _DOTS:
         partition.report(what, name)
         return shown_name(name)
     return name

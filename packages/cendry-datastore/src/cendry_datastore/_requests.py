@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
+from cendry._immutable import replace
 from cendry._interop.protobuf import aggregation_values, fill_aggregations, write_timestamp
 from cendry.paths import FieldPath
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan
@@ -14,6 +16,9 @@ from ._filters import KEY, fill_query, property_name
 from ._keys import Partition
 from ._transactions import TransactionHandle
 from ._values import decode_value
+
+MAX_AGGREGATIONS: Final = 5
+"""Aggregations in one call (https://cloud.google.com/datastore/docs/aggregation-queries#limitations)."""
 
 # --- transactions ---
 
@@ -47,7 +52,7 @@ def lookup_request(plan: GetPlan, keys: list[Any], partition: Partition, transac
 
 
 def query_request(plan: QueryPlan, partition: Partition, transaction: bytes | None) -> Any:
-    """The request that begins a query; the limit is left out.
+    """The request that begins a query; limit and offset are left out.
 
     Raises:
         UnsupportedByBackendError: Datastore mode doesn't have what the plan asks for.
@@ -62,9 +67,36 @@ def query_request(plan: QueryPlan, partition: Partition, transaction: bytes | No
         query.projection.add().property.name = KEY
     else:
         _fill_property_mask(request.property_mask, plan.projection)
-    query.offset = plan.offset
     query.start_cursor = plan.resume or b""
     return request
+
+
+def is_plain_count(plan: AggregationPlan) -> bool:
+    """Whether the plan does nothing but count, in a way that the server would accept."""
+    aggregations = plan.aggregations
+    return 0 < len(aggregations) <= MAX_AGGREGATIONS and all(
+        one.path is None and (one.up_to is None or one.up_to >= 0) for one in aggregations
+    )
+
+
+def keys_plan(plan: AggregationPlan) -> QueryPlan:
+    """The query for the keys that are to be counted: no more than the aggregations ask for."""
+    limits = [one.up_to for one in plan.aggregations if one.path is None]
+    if len(limits) < len(plan.aggregations) or None in limits:
+        return replace(plan.query, projection=())
+    most = max(one for one in limits if one is not None)
+    limit = plan.query.limit
+    return replace(plan.query, projection=(), limit=most if limit is None else min(most, limit))
+
+
+def with_counts(
+    plan: AggregationPlan, figures: Sequence[int | float | None], count: int
+) -> tuple[int | float | None, ...]:
+    """The figures of a plan, with counts of this many documents in place of those of the server."""
+    return tuple(
+        figures[index] if one.path is not None else count if one.up_to is None else min(count, one.up_to)
+        for index, one in enumerate(plan.aggregations)
+    )
 
 
 def aggregation_request(plan: AggregationPlan, partition: Partition, transaction: bytes | None) -> Any:

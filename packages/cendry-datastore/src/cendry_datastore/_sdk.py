@@ -25,6 +25,7 @@ Entity: Any = _types.Entity.meta.pb
 Value: Any = _types.Value.meta.pb
 LookupRequest: Any = _types.LookupRequest.meta.pb
 RunQueryRequest: Any = _types.RunQueryRequest.meta.pb
+RunQueryResponse: Any = _types.RunQueryResponse.meta.pb
 RunAggregationQueryRequest: Any = _types.RunAggregationQueryRequest.meta.pb
 BeginTransactionRequest: Any = _types.BeginTransactionRequest.meta.pb
 CommitRequest: Any = _types.CommitRequest.meta.pb

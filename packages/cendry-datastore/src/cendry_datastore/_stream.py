@@ -18,6 +18,7 @@ from ._keys import Partition, fill_key, key_path, shown_id
 from ._requests import lookup_request, query_request
 from ._values import decode_projected
 
+_NOT_FINISHED: Final = 1
 _NO_MORE_RESULTS: Final = 3
 
 MOST_KEYS: Final = 1000
@@ -26,6 +27,9 @@ MOST_KEYS: Final = 1000
 FIRST_PAGE: Final = 1000
 """Entities that one call asks for at first. The emulator of Datastore mode answers with all of them at once, and gRPC
 takes 4 MiB; so a page that is too large is asked for again by halves."""
+
+_GROWTH: Final = 4
+"""How much larger the next page is if none of the entities of a page is in the collection."""
 
 
 class Lookup:
@@ -99,6 +103,7 @@ class QueryPages:
     Attributes:
         collection: The collection id.
         is_complete: Whether nothing is left to ask for.
+        left_out: How many entities were left out so far, since they are of the kind but not in the collection.
 
     Raises:
         UnsupportedByBackendError: Datastore mode doesn't have what the plan asks for.
@@ -107,10 +112,15 @@ class QueryPages:
 
     def __init__(self, plan: QueryPlan, partition: Partition, transaction: bytes | None) -> None:
         self.collection = plan.collection
+        self.left_out = 0
         self._plan = plan
         self._partition = partition
         self._page = FIRST_PAGE
         self._limit = plan.limit
+        # The server would skip entities that are not in the collection, so it is not asked to.
+        self._offset = plan.offset
+        self._least = 0
+        self._is_unconfirmed = False
         self._request = query_request(plan, partition, transaction)
         # A kind is all entities of its name, however deep below the ancestor; a collection is those right below.
         self._depth = 1 if plan.parent is None else plan.parent.count("/") // 2 + 2
@@ -119,7 +129,8 @@ class QueryPages:
 
     def request(self) -> Any:
         """The next request."""
-        self._request.query.limit.value = self._page if self._limit is None else min(self._page, self._limit)
+        wanted = self._page if self._limit is None else max(self._limit + self._offset, self._least)
+        self._request.query.limit.value = min(self._page, wanted)
         return self._request
 
     def halve(self) -> bool:
@@ -131,16 +142,20 @@ class QueryPages:
     def results(self, response: Any) -> Iterator[StoredDocument]:
         """The results in a response."""
         batch, query = response.batch, self._request.query
-        is_stuck = not batch.entity_results and not batch.skipped_results
-        self.is_complete = is_stuck or batch.more_results == _NO_MORE_RESULTS
-        query.start_cursor = batch.end_cursor
-        query.offset -= batch.skipped_results
+        self.is_complete = self._is_last(batch)
+        # Without a cursor the query would begin again.
+        query.start_cursor = batch.end_cursor or query.start_cursor
         partition, projection, prefix = self._partition, self._plan.projection, self._prefix
         excluded = projection is None and may_have_exclusions(response)
+        left_out = 0
         for found in batch.entity_results:
             entity = found.entity
             elements = entity.key.path
             if len(elements) != self._depth:
+                left_out += 1
+                continue
+            if self._offset:
+                self._offset -= 1
                 continue
             path = prefix + shown_id(elements[-1], partition)
             if projection is None:
@@ -153,4 +168,19 @@ class QueryPages:
                 self._limit -= 1
                 if not self._limit:
                     self.is_complete = True
-                    return
+                    break
+        if left_out:
+            self.left_out += left_out
+            brought_nothing = left_out == len(batch.entity_results)
+            self._least = query.limit.value * (_GROWTH if brought_nothing else 1)
+
+    def _is_last(self, batch: Any) -> bool:
+        """Whether a batch is the last one.
+
+        An empty one is if no other follows: the classic emulator never says that there are no more results.
+        """
+        if batch.more_results == _NO_MORE_RESULTS:
+            return True
+        was_unconfirmed = self._is_unconfirmed
+        self._is_unconfirmed = batch.more_results != _NOT_FINISHED and not batch.entity_results
+        return was_unconfirmed and self._is_unconfirmed

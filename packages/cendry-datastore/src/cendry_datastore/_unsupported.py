@@ -19,6 +19,7 @@ _DETAILS: Final = {
     "vectors": "",
     "cursors by value": "start_at, start_after, end_at and end_before; paginate() works on Datastore as well",
     "filters by whole arrays and maps": "comparisons with a whole array or map",
+    "sums and averages over a kind that is in deeper collections as well": "collections of one name are separate",
     "names with a dot inside maps, in filters and orders": "the segments of a field path hold any character",
 }
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any
 
-from cendry._interop.grpc import Deadline, Method, check_process
+from cendry._interop.grpc import Method, check_process
 from cendry._interop.grpc_aio import send
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
@@ -98,7 +98,7 @@ async def _call(
     may_repeat: Callable[[Any], bool] | None = None,
 ) -> Any:
     """Send a request that has one response."""
-    deadline = Deadline(options.timeout, options.retry)
+    deadline = connection.deadline(options)
     try:
         return await send(partial(method.start, request), deadline, method.policy, may_repeat)
     except _sdk.CALL_ERRORS as error:

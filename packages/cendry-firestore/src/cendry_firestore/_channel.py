@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cendry import _fork
+from cendry._interop.emulator import Emulator
 from cendry._interop.grpc import ClientConnection, check_client, note_channel
 from google.api_core.exceptions import GoogleAPICallError
 
@@ -43,14 +44,18 @@ class Connection(ClientConnection):
         client: The client; its channel is opened, if it is not open yet.
         channel: Another channel to send on, which is closed with the connection.
         is_async: Whether it is a client of the async twin.
+
+    Raises:
+        CendryError: The client is for an emulator, and what names it is not `host:port`.
     """
 
     __slots__ = ("_channel", "database", "metadata", "path_start", "transport")
     database_kind = "Firestore"
 
     def __init__(self, client: Any, channel: Any = None, *, is_async: bool) -> None:
+        emulator = _emulator(client)
         note_channel(_fork.process)
-        super().__init__(client, client._firestore_api)
+        super().__init__(client, client._firestore_api, emulator)
         self.database: str = client._database_string
         self.metadata: tuple[tuple[str, str], ...] = tuple(client._rpc_metadata)
         self.path_start = len(self.database) + len(DOCUMENTS)
@@ -130,6 +135,15 @@ class Connection(ClientConnection):
         closed = _sdk.Cancelled("The connection to Firestore was closed during the call.")
         closed.__cause__ = raised
         return closed
+
+
+def _emulator(client: Any) -> Emulator | None:
+    host = client._emulator_host
+    if host is None:
+        return None
+    emulator = Emulator("FIRESTORE_EMULATOR_HOST", host, Connection.database_kind)
+    emulator.warn_beside_credentials(has_credentials=not isinstance(client._credentials, _sdk.AnonymousCredentials))
+    return emulator
 
 
 def keep_client(client: Any) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Final, cast
 
 from cendry import _fork
+from cendry._interop import emulator as emulators
 from cendry._interop.grpc import explained, pause_after
 from cendry._interop.protobuf import to_datetime
 from cendry._order import AFTER_ALL, inverted, key_of, path_key
@@ -250,11 +251,21 @@ class FirestoreListener:
             now = time.monotonic()
             # A quiet stream may have been silent for hours before it broke, so silence counts from the first failure.
             self._failing_since = self._failing_since or now
+            failure = self._failure(failure, now - self._failing_since)
             if not isinstance(failure, _TRANSIENT) or now - self._failing_since > PATIENCE:
                 self._end(failure)
                 return
             self._failures += 1
             self._closed.wait(pause_after(self._failures, _FIRST_PAUSE, _LONGEST_PAUSE))
+
+    def _failure(self, failure: Exception, seconds: float) -> Exception:
+        """The failure, or that nothing listens where the emulator should be."""
+        emulator = self._connection.emulator
+        if emulator is None or seconds < emulators.PATIENCE or emulator.is_reached():
+            return failure
+        unreachable = emulator.unreachable()
+        unreachable.__cause__ = failure
+        return unreachable
 
     def _listen(self) -> None:
         ended = threading.Event()

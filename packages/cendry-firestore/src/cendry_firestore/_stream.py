@@ -60,7 +60,7 @@ class _ReadStream:
     ) -> None:
         self.connection = connection
         self.method = method
-        self.deadline = grpc.Deadline(options.timeout, options.retry)
+        self.deadline = connection.deadline(options)
         self._database = connection.database
         self._path_start = connection.path_start
         self._is_direct = connection.transport.is_direct

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 from cendry import _fork
+
+from ._lock import Lock
 
 Clock = Callable[[], datetime]
 """Gives the present moment, aware."""
@@ -34,7 +35,7 @@ class ManualClock:
 
     def after_fork(self) -> None:
         """Renew the lock: in a forked child, no other thread holds it."""
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def __call__(self) -> datetime:
         """The moment where the clock stands, in UTC."""

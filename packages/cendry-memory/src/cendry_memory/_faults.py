@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Final, Literal
 
 from cendry import _fork
 from cendry.errors import OutcomeUnknownError, TransactionContentionError
 from cendry.plan import Write
+
+from ._lock import Lock
 
 Call = Literal["get", "run", "aggregate", "begin", "commit", "rollback", "listen"]
 
@@ -35,7 +36,7 @@ class Faults:
 
     def after_fork(self) -> None:
         """Renew the lock: in a forked child, no other thread holds it."""
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def abort_next_commit(self, times: int = 1) -> None:
         """Abort the next commits by contention: nothing is written, `TransactionContentionError` is raised.

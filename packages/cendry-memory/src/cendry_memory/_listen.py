@@ -8,12 +8,14 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
+from typing import Any, cast
 
 from cendry._order import AFTER_ALL
 from cendry.backend import SnapshotResult
 from cendry.plan import GetPlan, QueryPlan, outermost
 
 from ._indexes import Document, SortedEntries, Version, result_of
+from ._lock import Lock
 from ._query import Search
 from ._versions import Change
 
@@ -120,8 +122,8 @@ class Dispatcher:
         self._reset()
 
     def _reset(self) -> None:
-        self._lock = threading.RLock()
-        self._wakes = threading.Condition(self._lock)
+        self._lock = Lock()
+        self._wakes = threading.Condition(cast("Any", self._lock))
         self._tasks: deque[Callable[[], None]] = deque()
         self._is_busy = False
         self._thread: threading.Thread | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 from weakref import WeakValueDictionary
@@ -13,6 +12,7 @@ from cendry import _fork
 from ._clock import Clock
 from ._index_rules import IndexRules
 from ._journal import Journal, StoreFileError, inherited
+from ._lock import Lock
 from ._store import MemoryStore
 
 FORK_SECONDS: Final = 10.0
@@ -26,10 +26,10 @@ class OpenFiles:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._stores: WeakValueDictionary[tuple[int, int], MemoryStore] = WeakValueDictionary()
         self._inherited: dict[tuple[int, int], int] = {}
-        self._held: list[threading.RLock] = []
+        self._held: list[Lock] = []
 
     def open(
         self, user: object, path: str | os.PathLike[str], rules: IndexRules | None, clock: Clock | None
@@ -72,7 +72,7 @@ class OpenFiles:
         for store in self._open_stores():
             self._hold(store.lock)
 
-    def _hold(self, lock: threading.RLock) -> None:
+    def _hold(self, lock: Lock) -> None:
         if lock.acquire(timeout=FORK_SECONDS):
             self._held.append(lock)
 
@@ -87,7 +87,7 @@ class OpenFiles:
 
     def after_fork_in_child(self) -> None:
         """Remember which files the parent had open; SQLite refuses to open them here, even after it has ended."""
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._held.clear()
         for key, store in list(self._stores.items()):
             if store.inherited_from is not None:

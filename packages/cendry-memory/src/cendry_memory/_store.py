@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -27,6 +26,7 @@ from ._index_rules import IndexRules
 from ._indexes import Document, Version, result_of
 from ._journal import ClosedJournal, Journal
 from ._listen import Dispatcher, Listener
+from ._lock import Lock
 from ._query import Hit, Search
 from ._transactions import Transaction, check_transaction, transaction_of
 from ._versions import Change, Versions
@@ -53,13 +53,13 @@ class MemoryStore:
         self._journal = journal
         self._rules = rules
         self._clock = clock or system_clock
-        self._lock = threading.RLock()
+        self._lock = Lock()
         # The backends that have not been closed.
         self._users: WeakSet[object] = WeakSet()
         # The changes of a commit while they are made, and of one that was interrupted meanwhile.
         self._unfinished: list[Change] | None = None
-        # Held while they are made.
-        self._changing = threading.Lock()
+        # Held during a commit.
+        self._changing = Lock()
         last_commit = None if journal is None else journal.last_commit
         self._versions = Versions(last_commit)
         # No commit may have the time of a read that came before it, or reading again at that time would see more.
@@ -72,8 +72,8 @@ class MemoryStore:
 
     def after_fork(self) -> None:
         """Give a forked child a copy of its own, with whole commits; a file stays with the parent."""
-        self._lock = threading.RLock()
-        self._changing = threading.Lock()
+        self._lock = Lock()
+        self._changing = Lock()
         self._dispatcher.after_fork()
         if self._journal is not None:
             self._journal.after_fork()
@@ -81,7 +81,7 @@ class MemoryStore:
     # --- backends ---
 
     @property
-    def lock(self) -> threading.RLock:
+    def lock(self) -> Lock:
         """The lock under which all is read and changed."""
         return self._lock
 
@@ -150,11 +150,12 @@ class MemoryStore:
     # --- reads ---
 
     def _open(self, call: Call, transaction: Any) -> Transaction | None:
-        """Begin a call: ordered faults strike here, and a transaction is held against what changed."""
-        if self._journal is not None:
-            self._journal.check_open()
-        if self._unfinished is not None:
-            self._finish(self._unfinished)
+        """Begin a call, once what was interrupted is settled."""
+        self._settle()
+        return self._begun(call, transaction)
+
+    def _begun(self, call: Call, transaction: Any) -> Transaction | None:
+        """Scheduled failures happen here, and a transaction is checked for contention."""
         handle = None if transaction is None else transaction_of(self._versions, transaction)
         try:
             self.faults.strike(call, in_transaction=handle is not None)
@@ -228,52 +229,57 @@ class MemoryStore:
         """Apply all writes, or none."""
         items = prepared(writes)
         with self._lock:
-            handle = self._open("commit", transaction)
-            lost = self.faults.ambiguity()
-            if handle is not None:
-                if writes and handle.is_read_only:
-                    raise InvalidRequestError("a read-only transaction can't write.")
-                handle.end()
-            if lost is False or (lost and not writes):
-                raise self.faults.lost(writes)
-            if not writes:
-                return CommitResult((), None)
-            now = self._commit_time()
-            outcomes = applied(items, self._versions.present, now)
-            changes: list[Change] = []
-            for path, outcome in outcomes.items():
-                if outcome.is_change:
-                    number = self._versions.number + len(changes) + 1
-                    changes.append(Change(number, now, path, outcome.old, outcome.new))
-            if changes:
-                with self._changing:
+            self._settle()
+            with self._changing:
+                handle = self._begun("commit", transaction)
+                lost = self.faults.ambiguity()
+                if handle is not None:
+                    if writes and handle.is_read_only:
+                        raise InvalidRequestError("a read-only transaction can't write.")
+                    handle.end()
+                if lost is False or (lost and not writes):
+                    raise self.faults.lost(writes)
+                if not writes:
+                    return CommitResult((), None)
+                now = self._commit_time()
+                outcomes = applied(items, self._versions.present, now)
+                changes: list[Change] = []
+                for path, outcome in outcomes.items():
+                    if outcome.is_change:
+                        number = self._versions.number + len(changes) + 1
+                        changes.append(Change(number, now, path, outcome.old, outcome.new))
+                if changes:
                     self._unfinished = changes
                     if self._journal is not None:
                         self._journal.write([(change.path, change.new) for change in changes], now)
                     self._versions.apply(changes)
                     self._dispatcher.announce(changes)
                     self._unfinished = None
-            self._last_moment = now
-            if lost:
-                raise self.faults.lost(writes)
+                self._last_moment = now
+                if lost:
+                    raise self.faults.lost(writes)
         return CommitResult(tuple([_update_time(write, outcomes[write.path].new) for write in writes]), now)
 
-    def _finish(self, changes: list[Change]) -> None:
+    def _settle(self) -> None:
         """Make all changes of a commit that was interrupted, or none if they are not in the file.
 
         Interrupted itself, it is repeated by the next call.
         """
-        if self._changing.locked():
+        if self._changing.is_held():
             raise CendryError(
                 "This thread is in the middle of a commit to this store. A signal handler can't use the store that it "
                 "has interrupted; let it set a flag, and act on that later."
             )
-        moment = changes[0].time
-        if self._journal is None or self._journal.has(moment):
-            self._versions.redo(changes)
-            self._dispatcher.announce(changes)
-            self._last_moment = moment
-        self._unfinished = None
+        if self._journal is not None:
+            self._journal.check_open()
+        changes = self._unfinished
+        if changes is not None:
+            moment = changes[0].time
+            if self._journal is None or self._journal.has(moment):
+                self._versions.redo(changes)
+                self._dispatcher.announce(changes)
+                self._last_moment = moment
+            self._unfinished = None
 
     def begin(self, read_only: bool) -> Transaction:
         """Begin a transaction; a read-only one sees the state of this moment."""
@@ -322,8 +328,7 @@ class MemoryStore:
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until every listener was notified of every commit so far."""
         with self._lock:
-            if self._unfinished is not None:
-                self._finish(self._unfinished)
+            self._settle()
         return self._dispatcher.drain(timeout)
 
 

@@ -12,10 +12,12 @@ from .._interop.google import from_sdk_change
 from .._model.model import Model
 from .._query.cursors import value_at
 from .._query.fields import FieldKey, is_iterable, resolve_key
+from .._types.foreign import can_refuse
 from .._types.shapes import Record, describe
 from ..codec import Codec, ResolvedField, codec_for
+from ..codec.compiler import unreadable
 from ..codec.resolve import alternatives
-from ..errors import CendryError, InvalidValueError
+from ..errors import CendryError, DecodeError, InvalidValueError
 from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import FieldTransform, overlap, put_at
 from ..values import DELETE_FIELD, SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, is_transform
@@ -82,6 +84,12 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
             raise CendryError(
                 f"The id of a document can't be updated; save() this {model.__qualname__} under another id."
             )
+        owner = codec.guarded(into.path)
+        if owner is not None:
+            name = owner.__qualname__
+            raise InvalidValueError(
+                model.__qualname__, text, f"a whole {name}, which validates its own values", "a part of it"
+            )
         if into.path in named:
             raise CendryError(f"The update of {model.__qualname__} names {text!r} twice.")
         named[into.path] = text
@@ -99,8 +107,15 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
             stored = into.encode(value)
             found.put(into.path, text, stored)
             if into.names:
-                found.values.append((into.names, into.decode(stored)))
+                found.values.append((into.names, _read_back(into, stored)))
     return found
+
+
+def _read_back(into: ResolvedField, stored: Any) -> Any:
+    try:
+        return into.decode(stored)
+    except DecodeError as error:
+        raise unreadable(error) from error.__cause__
 
 
 def current_values(instance: Model, fields: object) -> list[tuple[FieldKey, Any]]:
@@ -189,7 +204,10 @@ def stored_transform(model: type[Any], into: ResolvedField, text: str, value: An
             encode = into.encode_element
             if encode is None:
                 raise InvalidValueError(model.__qualname__, text, describe(into.shape), f"{type(value).__name__}")
-            return type(value)([encode(one) for one in value.values])
+            elements = [encode(one) for one in value.values]
+            if isinstance(value, ArrayUnion) and can_refuse(into.shape):
+                _read_back(into, elements)
+            return type(value)(elements)
         case Increment() | Maximum() | Minimum():
             operand = into.encode(value.value)
             if isinstance(operand, bool) or not isinstance(operand, (int, float)):

@@ -16,7 +16,7 @@ from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Nullable, Shape
 from ..backend import CommitResult
 from ..codec import Codec, codec_for
-from ..errors import CendryError, InvalidValueError, OutcomeUnknownError
+from ..errors import CendryError, InvalidValueError, OutcomeUnknownError, Problem, ValidationError
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
 from ..reference import check_parent, parent_path
@@ -130,9 +130,16 @@ class Writer:
         if instance is not None:
             check_maps(codec, instance, (key for key, _ in named))
         now = self._now()
-        found = masked(codec, model, named, now)
+        try:
+            found = masked(codec, model, named, now)
+        except InvalidValueError as error:
+            if instance is None:
+                raise
+            raise _of_instance(error) from error.__cause__
         if fields is not None:
             found.values.clear()
+        if instance is not None and not found.transforms:
+            codec.verify_changed(instance, found.data, found.paths)
         self._stamp_update(codec, found, now)
         update_time = precondition(instance, path, if_unchanged)
         write = Update(path, found.data, tuple(found.paths), tuple(found.transforms.values()), update_time)
@@ -157,11 +164,16 @@ class Writer:
         transforms: tuple[FieldTransform, ...] = ()
         try:
             data = self.encoder(codec)(instance)
+            if (verify := codec.verify) is not None:
+                verify(instance)
         except InvalidValueError:
             # Checking for transforms is only needed if a value doesn't fit.
             if not any(is_transform(from_sdk_change(value)) for value in vars(instance).values()):
                 raise
-            data, transforms = self._transformed(codec, instance)
+            try:
+                data, transforms = self._transformed(codec, instance)
+            except InvalidValueError as error:
+                raise _of_instance(error) from error.__cause__
         values: list[tuple[Names, Any]] = []
         now: datetime | None = None
         for info in _timed(codec):
@@ -194,6 +206,11 @@ class Writer:
                     stored, value = _moment(codec, name, now)
                     found.put(path, name, stored)
                     found.values.append(((name,), value))
+
+
+def _of_instance(error: InvalidValueError) -> ValidationError:
+    """The error for a write of an instance, of which one value doesn't fit."""
+    return ValidationError(error.model, [Problem(error.field, error.expected, error.found)])
 
 
 def _timed(codec: Codec[Any]) -> tuple[FieldInfo, ...]:

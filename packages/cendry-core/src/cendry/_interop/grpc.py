@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
 from .. import _fork
-from ..backend import DEFAULT_RETRY
+from ..backend import DEFAULT_RETRY, CallOptions
 from ..errors import (
     CendryError,
     DocumentAlreadyExistsError,
@@ -20,6 +20,8 @@ from ..errors import (
     TransactionContentionError,
     UsedBeforeForkError,
 )
+from . import emulator as emulators
+from .emulator import Emulator
 
 Errors = tuple[type[Exception], ...]
 
@@ -182,6 +184,47 @@ class Deadline:
         return self.exceeded(error.cause, api) if self._retry is DEFAULT_RETRY and self.is_bounded else error
 
 
+class EmulatorDeadline(Deadline):
+    """The deadline of an operation on an emulator that has never been reached, which soon gives up.
+
+    Args:
+        emulator: The emulator.
+        timeout: As for `Deadline`.
+        retry: As for `Deadline`.
+    """
+
+    __slots__ = ("_emulator", "_gives_up")
+
+    def __init__(self, emulator: Emulator, timeout: float | None, retry: Any) -> None:
+        super().__init__(timeout, retry)
+        self._emulator = emulator
+        self._gives_up = time.monotonic() + emulators.PATIENCE
+
+    def retries(self, error: Exception, policy: RetryPolicy) -> bool:
+        """Whether to retry a call that failed with `error`.
+
+        Raises:
+            CendryError: Nothing listens there.
+        """
+        retries = super().retries(error, policy)
+        if status_of(error) not in _UNREACHED or self._emulator.is_reached():
+            return retries
+        if retries and time.monotonic() < self._gives_up:
+            return True
+        raise self._emulator.unreachable() from error
+
+    def exceeded(self, cause: object, api: ApiCore) -> Any:
+        """The error for an expired timeout."""
+        return super().exceeded(cause, api) if self._emulator.is_reached() else self._emulator.unreachable()
+
+    def exhausted(self, error: Any, api: ApiCore) -> Any:
+        """The error to raise when the retry policy gives up."""
+        return super().exhausted(error, api) if self._emulator.is_reached() else self._emulator.unreachable()
+
+
+_UNREACHED: Final = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
+
+
 def pause_after(failures: int, first: float, longest: float) -> float:
     """Seconds to wait after some failures in a row: random, up to `first` doubled each time, at most `longest`."""
     return random.uniform(0, min(first * 2**failures, longest))  # noqa: S311
@@ -268,19 +311,27 @@ class ClientConnection:
     Attributes:
         client: The SDK's client.
         api: The generated client below it.
+        emulator: The emulator that the client uses, if any.
         is_closed: Whether the backend has closed it.
         is_inherited: Whether a parent of this process has opened it.
     """
 
-    __slots__ = ("api", "client", "is_closed", "is_inherited")
+    __slots__ = ("api", "client", "emulator", "is_closed", "is_inherited")
     database_kind: ClassVar[str]
     """The name of the database in error messages."""
 
-    def __init__(self, client: Any, api: Any) -> None:
+    def __init__(self, client: Any, api: Any, emulator: Emulator | None) -> None:
         self.client = client
         self.api = api
+        self.emulator = emulator
         self.is_closed = False
         self.is_inherited = False
+
+    def deadline(self, options: CallOptions) -> Deadline:
+        """The deadline of an operation that begins now."""
+        if self.emulator is None or self.emulator.is_reached():
+            return Deadline(options.timeout, options.retry)
+        return EmulatorDeadline(self.emulator, options.timeout, options.retry)
 
     def after_fork(self) -> None:
         """Leave the connection to the parent of this process."""

@@ -36,7 +36,8 @@ def send(
         failed = [api.call_error(raised)]
 
     def retries(error: Exception) -> bool:
-        return (may_repeat is None or may_repeat(error)) and deadline.retries(error, policy)
+        may = may_repeat is None or may_repeat(error)
+        return deadline.retries(error, policy) and may
 
     if not retries(failed[0]):
         raise failed.pop()

@@ -17,6 +17,7 @@ from .._frozen import class_name
 from .._immutable import dataclass
 from .._types.foreign import substitute
 from .._types.hints import shape_of
+from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Nullable, Scalar, type_name
 from ..errors import InvalidDocumentIdError
 from ..paths import check_collection_id, check_field_name
@@ -52,6 +53,7 @@ class Keywords:
     parent: Any
     extra: str | None
     abstract: bool
+    type_registry: object
     dataclass_options: Mapping[str, bool | None]
 
 
@@ -213,6 +215,12 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
         if keywords.extra not in _EXTRA:
             raise _fault(cls, None, f"extra= must be 'ignore', 'forbid' or 'keep', not {keywords.extra!r}")
         cls.__cendry_extra__ = keywords.extra
+    registry = keywords.type_registry
+    if registry is not None:
+        if not isinstance(registry, TypeRegistry):
+            raise _fault(cls, None, f"type_registry= takes a TypeRegistry, not {registry!r}")
+        registry.serve_classes()
+        cls.__cendry_registry__ = registry
     collection, parent = keywords.collection, keywords.parent
     if cls.__cendry_kind__ == "map":
         if collection is not None or parent is not None or keywords.abstract:
@@ -301,7 +309,9 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
     alias = name if options.alias is None else options.alias
     enum_by = options.enum_by or "value"
     automatic = (options.auto_now, options.auto_now_add)
-    return FieldInfo(name, alias, declaration.annotation, default, factory, enum_by, *automatic, required)
+    return FieldInfo(
+        name, alias, declaration.annotation, default, factory, enum_by, *automatic, required, cls.__cendry_registry__
+    )
 
 
 def _merged_options(cls: Any, name: str, extras: tuple[Any, ...], assigned: Any) -> FieldOptions:
@@ -383,7 +393,7 @@ def _is_checked(cls: Any, info: FieldInfo) -> bool:
 
 def _check_type(cls: Any, info: FieldInfo) -> None:
     try:
-        shape = shape_of(info.annotation, enum_by=info.enum_by)
+        shape = shape_of(info.annotation, enum_by=info.enum_by, of_class=info.registry)
     except TypeError as error:
         raise _fault(cls, info.name, str(error).rstrip(".")) from error
     if info.auto_now or info.auto_now_add:

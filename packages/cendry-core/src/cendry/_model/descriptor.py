@@ -276,7 +276,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
                 shape = shape_of(str)
             else:
                 info = self._cendry_owner.__cendry_fields__[name]
-                shape = shape_of(info.annotation, enum_by=info.enum_by)
+                shape = shape_of(info.annotation, enum_by=info.enum_by, of_class=info.registry)
             object.__setattr__(self, "_shape", shape)
         return shape
 

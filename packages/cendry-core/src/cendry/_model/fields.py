@@ -8,6 +8,7 @@ from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from .._immutable import dataclass
+from .._types.registry import TypeRegistry
 from .descriptor import FieldDescriptor
 
 __all__ = ["EnumBy", "Field", "FieldDescriptor", "FieldInfo", "FieldOptions", "field"]
@@ -65,6 +66,7 @@ class FieldInfo:
         auto_now: Whether every write sets it to the current time.
         auto_now_add: Whether the first write sets it to the current time.
         required: Whether a value must be given: there is neither a default nor a factory.
+        registry: The registry of the class that declares it, or `None`.
     """
 
     name: str
@@ -76,6 +78,7 @@ class FieldInfo:
     auto_now: bool = False
     auto_now_add: bool = False
     required: bool = True
+    registry: TypeRegistry | None = None
 
 
 @overload

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from typing_extensions import Protocol, dataclass_transform
 
+from .._types.registry import TypeRegistry
 from ..errors import CendryError
 from ..paths import join_path, split_path
 from ..reference import check_parent
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
             parent: type[Model] | None = None,
             extra: Literal["ignore", "forbid", "keep"] | None = None,
             abstract: bool = False,
+            type_registry: TypeRegistry | None = None,
             frozen: bool | None = None,
             eq: bool | None = None,
             order: bool | None = None,
@@ -69,6 +71,7 @@ class _Record:
     __cendry_kind__: ClassVar[Literal["model", "map"]]
     __cendry_fields__: ClassVar[Mapping[str, FieldInfo]]
     __cendry_extra__: ClassVar[Literal["ignore", "forbid", "keep"]] = "ignore"
+    __cendry_registry__: ClassVar[TypeRegistry | None] = None
     _cendry_options: ClassVar[Mapping[str, bool]] = DATACLASS_OPTIONS
     _cendry_descriptors: ClassVar[Mapping[str, FieldDescriptor[Any]]] = {}
 
@@ -79,6 +82,7 @@ class _Record:
         parent: type[Model] | None = None,
         extra: Literal["ignore", "forbid", "keep"] | None = None,
         abstract: bool = False,
+        type_registry: TypeRegistry | None = None,
         frozen: bool | None = None,
         eq: bool | None = None,
         order: bool | None = None,
@@ -89,7 +93,7 @@ class _Record:
         if _Record in cls.__bases__:
             return
         options = {"frozen": frozen, "eq": eq, "order": order, "unsafe_hash": unsafe_hash, "repr": repr}
-        define(cls, Keywords(collection, parent, extra, abstract, options))
+        define(cls, Keywords(collection, parent, extra, abstract, type_registry, options))
 
 
 class Map(_Record, metaclass=ModelMeta):
@@ -100,6 +104,9 @@ class Map(_Record, metaclass=ModelMeta):
 
     Class keywords:
         extra: What happens to undeclared stored fields: `"ignore"` (default), `"forbid"` or `"keep"`.
+        type_registry: The types of its fields that the default registry doesn't know. It holds for the fields that the
+            class declares, wherever it is embedded, and by default for those of subclasses; the registry of a context
+            takes precedence.
         frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; by default, those of the base.
     """
 
@@ -122,6 +129,9 @@ class Model(_Record, metaclass=ModelMeta):
         extra: What happens to undeclared stored fields: `"ignore"` (default; a save removes them),
             `"forbid"` (reading them is an error) or `"keep"` (a save leaves them unchanged).
         abstract: Whether the class is only a base class and has no collection.
+        type_registry: The types of its fields that the default registry doesn't know. It holds for the fields that the
+            class declares, wherever it is embedded, and by default for those of subclasses; the registry of a context
+            takes precedence.
         frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; by default, those of the base.
     """
 

@@ -6,15 +6,18 @@ Libraries are recognised by the attributes of their classes; none is imported.
 from __future__ import annotations
 
 import dataclasses
+import enum
 import sys
-from collections.abc import Iterator
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, field
-from typing import Any, ForwardRef, Generic, Literal, TypeVar, cast, get_args, get_origin
+from typing import Annotated, Any, ForwardRef, Generic, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from typing_extensions import NotRequired, ReadOnly, Required, get_original_bases, get_type_hints, is_typeddict
 
 from .._immutable import dataclass
-from .shapes import Style
+from .registry import KnownTypes
+from .shapes import Handled, Record, Shape, Style, children
 
 
 def _missing() -> Any:
@@ -35,6 +38,9 @@ class DeclaredField:
     factory: Any = field(default_factory=_missing)
     enum_by: Literal["value", "name"] = "value"
     nullable: bool = False
+    also: tuple[str, ...] = ()
+    get: Callable[[Any], Any] | None = None
+    registry: KnownTypes | None = None
 
 
 def _library_class(cls: type[Any], library: str, name: str) -> bool:
@@ -111,6 +117,7 @@ def _cendry_fields(cls: Any) -> Iterator[DeclaredField]:
             factory=info.default_factory,
             enum_by=info.enum_by,
             nullable=automatic,
+            registry=info.registry,
         )
 
 
@@ -129,21 +136,144 @@ def _typed_dict_fields(cls: Any) -> Iterator[DeclaredField]:
 
 
 def _pydantic_fields(cls: Any) -> Iterator[DeclaredField]:
+    serialized = _serialized(cls)
     for name, info in cls.model_fields.items():
         if isinstance(info.annotation, (str, ForwardRef)):
             raise TypeError(f"{cls.__qualname__}.{name} is not resolved; call {cls.__qualname__}.model_rebuild() first")
-        key = info.validation_alias if isinstance(info.validation_alias, str) else name
-        yield _foreign(name, info.annotation, info.is_required(), key)
+        if info.exclude:
+            if info.is_required():
+                raise TypeError(f"{cls.__qualname__}.{name} is required, but exclude=True keeps it from being stored")
+            continue
+        key, also = _pydantic_keys(cls, name, info)
+        if serialized & {name, "*"} or _has_serializer((info.annotation, *info.metadata)):
+            # It is stored as the class itself dumps it.
+            yield DeclaredField(name, Any, info.is_required(), key, key, also=also, get=_dumped(name))
+        else:
+            annotation = info.annotation
+            if cls.model_config.get("use_enum_values"):
+                annotation = _with_enum_values(annotation)
+            yield DeclaredField(name, annotation, info.is_required(), key, key, also=also)
+
+
+def _with_enum_values(annotation: Any) -> Any:
+    """A type with its enums replaced by the values of their members; the members are there by default."""
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        if not issubclass(annotation, enum.Enum):
+            return annotation
+        members = tuple(annotation)
+        return Literal[tuple(member.value for member in members) + members]
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _with_enum_values(arguments[0])
+    if not arguments or origin is Literal:
+        return annotation
+    inner = tuple(map(_with_enum_values, arguments))
+    return Union[inner] if origin in (Union, types.UnionType) else cast(Any, origin)[inner]
+
+
+def _pydantic_keys(cls: Any, name: str, info: Any) -> tuple[str, tuple[str, ...]]:
+    """The key under which a field is stored, and the other keys from which its class reads it.
+
+    That is the key by which the class dumps it, if the class also reads it under that key.
+    """
+    config = getattr(cls, "model_config", None) or getattr(cls, "__pydantic_config__", {})
+    alias = info.validation_alias
+    by_name = alias is None or config.get("populate_by_name") or config.get("validate_by_name")
+    choices = [] if config.get("validate_by_alias") is False else getattr(alias, "choices", [alias])
+    accepted = [key for each in choices if (key := _plain_alias(each)) is not None]
+    if by_name:
+        accepted.append(name)
+    if not accepted:
+        raise TypeError(
+            f"{cls.__qualname__}.{name} is only read from inside another value, and could not be read back: "
+            "give it an alias that is a name, or set validate_by_name=True"
+        )
+    written = name if info.serialization_alias is None else info.serialization_alias
+    key = written if written in accepted else accepted[0]
+    return key, tuple(each for each in dict.fromkeys(accepted) if each != key)
+
+
+def _plain_alias(alias: Any) -> str | None:
+    path = getattr(alias, "path", None)
+    if path is not None and len(path) == 1:
+        (alias,) = path
+    return alias if isinstance(alias, str) else None
+
+
+def _serialized(cls: Any) -> set[str]:
+    """The fields for which a pydantic class has serializers of its own; `"*"` means all."""
+    found: set[str] = set()
+    for decorator in cls.__pydantic_decorators__.field_serializers.values():
+        if not decorator.info.when_used.startswith("json"):
+            found.update(decorator.info.fields)
+    return found
+
+
+def _has_serializer(parts: Iterable[Any]) -> bool:
+    names = ("PlainSerializer", "WrapSerializer")
+    for part in parts:
+        if any(_is_of(part, "pydantic", name) for name in names) and not part.when_used.startswith("json"):
+            return True
+        if get_origin(part) is Annotated and _has_serializer(part.__metadata__):
+            return True
+        if _has_serializer(get_args(part)):
+            return True
+    return False
+
+
+def _is_of(value: Any, library: str, name: str) -> bool:
+    """Whether a value is an instance of a library's class, if that library is loaded."""
+    cls = getattr(sys.modules.get(library), name, None)
+    return cls is not None and isinstance(value, cls)
+
+
+def _dumped(name: str) -> Callable[[Any], Any]:
+    def get(instance: Any) -> Any:
+        (value,) = instance.model_dump(include={name}, by_alias=True).values()
+        return value
+
+    return get
+
+
+def dumps_whole(cls: Any) -> bool:
+    """Whether a pydantic class has a serializer of its own for its instances as a whole."""
+    serializers = cls.__pydantic_decorators__.model_serializers.values()
+    return any(not each.info.when_used.startswith("json") for each in serializers)
+
+
+def dump(instance: Any) -> Any:
+    """What a pydantic class stores, by its own serializer."""
+    return instance.model_dump(by_alias=True, round_trip=True)
+
+
+def extra_of(cls: Any, style: Style) -> Literal["allow", "forbid"] | None:
+    """What a class of another library does with keys that it doesn't declare, unless it ignores them."""
+    if style == "pydantic":
+        policy = cls.model_config.get("extra")
+        return policy if policy in ("allow", "forbid") else None
+    return "forbid" if style == "msgspec" and cls.__struct_config__.forbid_unknown_fields else None
+
+
+def extras_of(instance: Any) -> Mapping[str, Any]:
+    """The values of an instance of a pydantic class that it does not declare."""
+    return cast("Mapping[str, Any]", instance.__pydantic_extra__ or {})
 
 
 def _msgspec_fields(cls: Any) -> Iterator[DeclaredField]:
+    config = cls.__struct_config__
+    if config.array_like:
+        raise TypeError(f"{cls.__qualname__} has array_like=True, and is stored as a map: leave array_like out")
     hints = hints_of(cls)
     names: tuple[str, ...] = cls.__struct_fields__
     # The defaults are those of the last fields; keyword-only fields without one hold a marker.
     defaults: dict[str, Any] = dict(zip(reversed(names), reversed(cls.__struct_defaults__), strict=False))
     no_default = sys.modules["msgspec"].NODEFAULT
-    for name in names:
-        yield _foreign(name, hints[name], defaults.get(name, no_default) is no_default)
+    if config.tag is not None:
+        # Written as msgspec does; on reading, it may be absent, but not be another one.
+        tag = config.tag
+        yield DeclaredField(config.tag_field, Literal[tag], False, config.tag_field, get=lambda _: tag)
+    for name, stored in zip(names, cls.__struct_encode_fields__, strict=True):
+        yield DeclaredField(name, hints[name], defaults.get(name, no_default) is no_default, stored, name)
 
 
 def _attrs_fields(cls: Any) -> Iterator[DeclaredField]:
@@ -163,7 +293,42 @@ def _dataclass_fields(cls: Any) -> Iterator[DeclaredField]:
             if no_default:
                 raise TypeError(f"{cls.__qualname__} takes an InitVar, {each.name!r}, which is not stored")
         elif each.init and each in dataclasses.fields(cls):
-            yield _foreign(each.name, hints[each.name], no_default)
+            info = getattr(cls, "__pydantic_fields__", {}).get(each.name)
+            if info is None:
+                yield _foreign(each.name, hints[each.name], no_default)
+            else:
+                key, also = _pydantic_keys(cls, each.name, info)
+                yield DeclaredField(each.name, hints[each.name], info.is_required(), key, key, also=also)
+
+
+def can_refuse(shape: Shape, inside: tuple[Record, ...] = ()) -> bool:
+    """Whether instances are built by user code, which can refuse values that fit their fields."""
+    match shape:
+        case Record(python, style):
+            if shape in inside:
+                return False
+            return _can_refuse(python, style) or any(can_refuse(each, (*inside, shape)) for each in children(shape))
+        case Handled(python):
+            return hasattr(python, "__pydantic_validator__")
+        case _:
+            return any(can_refuse(each, inside) for each in children(shape))
+
+
+def _can_refuse(cls: Any, style: Style) -> bool:
+    match style:
+        case "typeddict":
+            return False
+        case "pydantic":
+            return True
+        case "attrs":
+            hooks = ("__attrs_pre_init__", "__attrs_post_init__", "__attrs_init__")
+            checked = any(each.validator or each.converter for each in cls.__attrs_attrs__)
+            return checked or any(hasattr(cls, hook) for hook in hooks)
+        case _:
+            # Where dataclasses made the constructor, its code is from no file.
+            code = getattr(cls.__init__, "__code__", None)
+            own = style == "dataclass" and getattr(code, "co_filename", "") != "<string>"
+            return own or hasattr(cls, "__post_init__")
 
 
 def type_arguments(cls: type[Any], arguments: tuple[Any, ...] = ()) -> dict[Any, Any]:

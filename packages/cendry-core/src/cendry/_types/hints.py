@@ -12,9 +12,10 @@ from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, TypeVar,
 from typing_extensions import get_type_hints
 
 from .._interop.google import sdk_class_kind
+from ..paths import check_field_name
 from ..reference import Ref
 from .converted import CONVERSIONS
-from .foreign import declared_fields, is_named_tuple, style_of, substitute, type_arguments
+from .foreign import declared_fields, dump, dumps_whole, extra_of, is_named_tuple, style_of, substitute, type_arguments
 from .kinds import INT64, ROW, ROWS, FirestoreValue, Kind
 from .registry import TYPE_ALIASES, KnownTypes, TypeRegistry, default_registry
 from .shapes import (
@@ -24,6 +25,7 @@ from .shapes import (
     Dict,
     EnumMember,
     FixedArray,
+    Handled,
     Nullable,
     OneOf,
     OneValue,
@@ -41,7 +43,11 @@ from .shapes import (
 
 
 def shape_of(
-    annotation: Any, registry: TypeRegistry = default_registry, *, enum_by: Literal["value", "name"] = "value"
+    annotation: Any,
+    registry: TypeRegistry = default_registry,
+    *,
+    enum_by: Literal["value", "name"] = "value",
+    of_class: TypeRegistry | None = None,
 ) -> Shape:
     """How values of a type are stored.
 
@@ -49,11 +55,12 @@ def shape_of(
         annotation: A type, evaluated.
         registry: The registry in which types are looked up.
         enum_by: Whether enums are stored by value or by name, in containers too. Records inside have their own setting.
+        of_class: The registry of the class whose field it is. Maps inside have their own.
 
     Raises:
         TypeError: Firestore can't store the type, or a type inside it, which the message names.
     """
-    return _Survey(registry.known, enum_by).shape(annotation)
+    return _Survey(registry.known, enum_by, of_class).shape(annotation)
 
 
 _KNOWN: Final[Mapping[Any, Shape]] = {
@@ -85,14 +92,15 @@ _INSTEAD: Final[dict[Any, str]] = {
 class _Survey:
     """One walk over an annotation."""
 
-    def __init__(self, known: KnownTypes, enum_by: Literal["value", "name"]) -> None:
+    def __init__(self, known: KnownTypes, enum_by: Literal["value", "name"], of_class: KnownTypes | None) -> None:
         self.known = known
+        self.of_class = of_class
         self.enum_by: Literal["value", "name"] = enum_by
         self.aliases: list[Any] = []
         self.surveyed: set[Any] = set()
 
     def shape(self, annotation: Any) -> Shape:
-        registered = self.known.lookup(annotation)
+        registered = self.known.lookup(annotation, self.of_class)
         if registered is not None:
             return registered
         if isinstance(annotation, (str, ForwardRef)):
@@ -118,8 +126,10 @@ class _Survey:
             return self.union(annotation, arguments)
         if origin is Literal:
             return self.literal(annotation, arguments)
-        if origin is not None and self.known.lookup(origin) is not None:
-            return cast(Shape, self.known.lookup(origin))
+        if origin is not None:
+            registered = self.known.lookup(origin, self.of_class)
+            if registered is not None:
+                return registered
         python: Any = origin or annotation
         if not isinstance(python, type):
             raise self.unsupported(annotation)
@@ -155,7 +165,7 @@ class _Survey:
 
     def unsupported(self, annotation: Any) -> TypeError:
         instead = _INSTEAD.get(get_origin(annotation) or annotation)
-        advice = f"use {instead}" if instead else "use register_type() to define how it is stored"
+        advice = f"use {instead}" if instead else "use register_type() or type_registry= to define how it is stored"
         return TypeError(f"Firestore can't hold {type_name(annotation)}; {advice}")
 
     def type_variable(self, variable: TypeVar) -> Shape:
@@ -274,17 +284,43 @@ class _Survey:
             taken.update(dict.fromkeys(kinds or ()))
 
     def record(self, python: type[Any], style: Style, arguments: tuple[Any, ...]) -> Shape:
-        record = record_of(python, style, self.known, arguments)
+        if style == "pydantic" and (dumps_whole(python) or self.is_root(python)):
+            return Handled(python, dump, cast(Any, python).model_validate)
+        record = record_of(python, style, self.known, arguments, None if style == "map" else self.of_class)
         # Cendry's own classes were checked when they were defined.
         if style != "map" and (python, arguments) not in self.surveyed:
             self.surveyed.add((python, arguments))
             known = type_arguments(python, arguments)
+            stored: set[str] = set()
             for declared in declared_fields(python, style):
+                reason = check_field_name(declared.stored)
+                if reason is None and declared.stored in stored:
+                    reason = "another field has it too"
+                if reason is not None:
+                    where = f"{python.__qualname__}.{declared.name}"
+                    raise TypeError(f"{where} can't be stored as {declared.stored!r}: {reason}")
+                stored.add(declared.stored)
                 try:
                     self.within(substitute(declared.annotation, known))
                 except TypeError as error:
                     raise TypeError(f"{python.__qualname__}.{declared.name}: {error}") from None
         return record
+
+    def is_root(self, python: Any) -> bool:
+        """Whether a pydantic class only wraps a value, which must be stored as it is.
+
+        Raises:
+            TypeError: Its value is stored in another form.
+        """
+        if not python.__pydantic_root_model__:
+            return False
+        shape = self.shape(python.model_fields["root"].annotation)
+        if not _is_plain(shape, set()):
+            raise TypeError(
+                f"{python.__qualname__} is a RootModel of a type that is stored as another; "
+                "declare the field with the type itself"
+            )
+        return True
 
     def within(self, annotation: Any) -> None:
         enum_by, self.enum_by = self.enum_by, "value"
@@ -292,15 +328,30 @@ class _Survey:
         self.enum_by = enum_by
 
 
-def record_of(python: type[Any], style: Style, known: KnownTypes, arguments: tuple[Any, ...] = ()) -> Record:
-    """The shape of a class with fields; its fields are examined on access."""
+def record_of(
+    python: type[Any],
+    style: Style,
+    known: KnownTypes,
+    arguments: tuple[Any, ...] = (),
+    of_class: KnownTypes | None = None,
+) -> Record:
+    """The shape of a class with fields; its fields are examined on access.
+
+    Args:
+        python: The class.
+        style: How its instances are built.
+        known: The types of the context.
+        arguments: The types for the class's type parameters.
+        of_class: The registry of the Cendry class whose field has this class as its type.
+    """
     parameters = type_arguments(python, arguments)
 
     @functools.cache
     def load() -> tuple[RecordField, ...]:
         found: list[RecordField] = []
         for declared in declared_fields(python, style):
-            shape = _Survey(known, declared.enum_by).shape(substitute(declared.annotation, parameters))
+            survey = _Survey(known, declared.enum_by, declared.registry or of_class)
+            shape = survey.shape(substitute(declared.annotation, parameters))
             if declared.nullable and not isinstance(shape, (Nullable, Anything)):
                 shape = Nullable(shape)
             found.append(
@@ -312,11 +363,33 @@ def record_of(python: type[Any], style: Style, known: KnownTypes, arguments: tup
                     declared.argument,
                     declared.default,
                     declared.factory,
+                    declared.also,
+                    declared.get,
                 )
             )
         return tuple(found)
 
-    return Record(python, style, tuple(parameters.items()), load)
+    return Record(python, style, tuple(parameters.items()), load, of_class, extra_of(python, style))
+
+
+def _is_plain(shape: Shape, inside: set[Any]) -> bool:
+    """Whether values of a shape, dumped by pydantic, are stored as they are."""
+    match shape:
+        case Record(python, "pydantic"):
+            if python in inside:
+                return True
+            inside.add(python)
+            return all(_is_plain(each.shape, inside) for each in shape.fields)
+        case Array(item, python):
+            return python is list and _is_plain(item, inside)
+        case Dict(inner) | Nullable(inner):
+            return _is_plain(inner, inside)
+        case OneOf(members):
+            return all(_is_plain(each, inside) for each in members)
+        case OneValue(values):
+            return not any(isinstance(value, enum.Enum) for value in values)
+        case _:
+            return isinstance(shape, (Scalar, Anything))
 
 
 def _is_unhashable(shape: Shape) -> bool:

@@ -6,13 +6,13 @@ import functools
 import inspect
 import threading
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, NewType, TypeVar, cast, get_origin
 
 import typing_extensions
 
 from .. import _fork
-from .shapes import AsIs, Handled
+from .shapes import AsIs, Handled, type_name
 
 T = TypeVar("T")
 
@@ -63,19 +63,39 @@ class KnownTypes:
         parent = self._parent
         return self if parent is None else KnownTypes(self._exact, self._predicates, parent.known, self._version)
 
-    def lookup(self, annotation: Any) -> Handled | AsIs | None:
-        """The registration of a type, here or in a parent, or `None`."""
+    def lookup(self, annotation: Any, of_class: KnownTypes | None = None) -> Handled | AsIs | None:
+        """The registration of a type, here or in a parent, or `None`.
+
+        Args:
+            annotation: The type.
+            of_class: The registry of the class whose field it is: asked before the default registry.
+
+        Raises:
+            TypeError: A registered predicate raised an error.
+        """
+        for each in self._chain() if of_class is None else (*self._chain(), *of_class._chain()):
+            found = each._lookup_here(annotation)
+            if found is not None:
+                return found
+        return default_registry._lookup_here(annotation)
+
+    def _chain(self) -> Iterator[KnownTypes]:
+        """This and its parents, without the default registry."""
+        each: KnownTypes | None = self
+        while each is not None and each._parent is not None:
+            yield each
+            each = each._parent
+
+    def _lookup_here(self, annotation: Any) -> Handled | AsIs | None:
         try:
             known = self._exact.get(annotation)
         except TypeError:  # Unhashable: Literal[[]], Annotated[int, []].
             return None
-        if known is not None:
-            return known
-        if isinstance(annotation, type) and get_origin(annotation) is None:
+        if known is None and self._predicates and isinstance(annotation, type) and get_origin(annotation) is None:
             for predicate, build in self._predicates:
-                if predicate(annotation):
+                if _matches(predicate, annotation):
                     return build(annotation)
-        return self._parent.lookup(annotation) if self._parent else None
+        return known
 
 
 class TypeRegistry(KnownTypes):
@@ -85,12 +105,18 @@ class TypeRegistry(KnownTypes):
         parent: The registry for types that this one doesn't know; by default `default_registry`.
     """
 
-    __slots__ = ("__weakref__", "_lock")
+    __slots__ = ("__weakref__", "_lock", "_serves_classes")
 
     def __init__(self, *, parent: TypeRegistry | None = None) -> None:
         super().__init__({}, (), parent or _default_registry())
+        self._serves_classes = False
         self.after_fork()
         _fork.register(self)
+
+    def serve_classes(self) -> None:
+        """Note that a class was declared with this registry, so that a later registration makes all codecs stale."""
+        for each in self._chain():
+            cast("TypeRegistry", each)._serves_classes = True
 
     def after_fork(self) -> None:
         """Renew the lock: in a forked child, no other thread holds it."""
@@ -109,14 +135,15 @@ class TypeRegistry(KnownTypes):
         Args:
             target: A type (a class, a generic or a `NewType`; subclasses are types of their own), or a predicate
                 that is called with each class; exact types win over predicates, later predicates over earlier.
-            serialize: Returns a value that Firestore can store, from a Python value; by default, values are stored as
-                they are.
+            serialize: Returns a value that Firestore can store, from a Python value; needs `deserialize`. By default,
+                values are stored as they are.
             deserialize: Returns a Python value from a stored value; by default, values are read as they are. With a
                 predicate, it may take two arguments: the class and the stored value.
             handler: Both as one object, or its class.
 
         Raises:
-            TypeError: The arguments can't be combined, or are of the wrong kind.
+            TypeError: The arguments can't be combined, or are of the wrong kind; or `serialize` is given alone, so
+                that what is read could not be saved again.
         """
         if handler is not None:
             if serialize is not None or deserialize is not None:
@@ -128,6 +155,11 @@ class TypeRegistry(KnownTypes):
         for name, function in (("serialize", serialize), ("deserialize", deserialize)):
             if function is not None and not callable(function):
                 raise TypeError(f"{name}= takes a function, not {function!r}.")
+        if serialize is not None and deserialize is None:
+            raise TypeError(
+                f"{_named(target)} is registered with serialize= alone: documents would be read as stored values, "
+                "which can't be saved again. Pass deserialize= too."
+            )
         with self._lock:
             if _is_annotation(target):
                 known = AsIs(target) if serialize is deserialize is None else Handled(target, serialize, deserialize)
@@ -138,6 +170,26 @@ class TypeRegistry(KnownTypes):
             else:
                 raise TypeError(f"register_type takes a type or a predicate, not {target!r}.")
             self._version += 1
+        if self._serves_classes:
+            with default_registry._lock:
+                default_registry._version += 1
+
+
+def _named(target: Any) -> str:
+    if _is_annotation(target):
+        return type_name(target)
+    name = getattr(target, "__qualname__", None)
+    return name.rpartition("<locals>.")[2] if isinstance(name, str) else repr(target)
+
+
+def _matches(predicate: Callable[[Any], object], annotation: type[Any]) -> bool:
+    try:
+        return bool(predicate(annotation))
+    except Exception as error:  # Predicates are the users', and are called with every class.
+        raise TypeError(
+            f"the predicate {_named(predicate)} of {getattr(predicate, '__module__', None)}, passed to register_type, "
+            f"raised {type(error).__name__}: {error} for {annotation.__qualname__}; it has to accept any class"
+        ) from error
 
 
 def _is_handler_class(value: type[Any]) -> bool:

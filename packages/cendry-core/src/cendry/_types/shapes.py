@@ -104,6 +104,9 @@ class Dict:
     value: Shape
 
 
+FOREIGN_STYLES: Final = ("attrs", "msgspec", "pydantic")
+"""The styles of classes that validate their own values: nothing inside them is written alone."""
+
 Style = Literal["model", "map", "dataclass", "attrs", "msgspec", "pydantic", "typeddict"]
 """How instances are built: `model` and `map` attribute by attribute, the others with their own constructor."""
 
@@ -120,6 +123,8 @@ class RecordField:
         argument: The keyword of the class's constructor.
         default: The value of an absent field, or `MISSING`. Only for styles `model` and `map`.
         factory: Creates the value of an absent field, or is `MISSING`. Only for styles `model` and `map`.
+        also: Other keys under which it may be stored.
+        get: Returns its value for an instance, if that is not simply the attribute.
     """
 
     name: str
@@ -129,6 +134,16 @@ class RecordField:
     argument: str
     default: Any
     factory: Any
+    also: tuple[str, ...] = ()
+    get: Callable[[Any], Any] | None = None
+
+    def value_of(self, instance: Any) -> Any:
+        """The value in an instance.
+
+        Raises:
+            AttributeError: The attribute is not set.
+        """
+        return getattr(instance, self.name) if self.get is None else self.get(instance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +155,16 @@ class Record:
         style: How its instances are built.
         arguments: The types for the class's type parameters.
         load: Returns the fields. They are resolved late, because classes can refer to each other.
+        types: The registry of the class whose field it is, for classes of other libraries, which have none.
+        extra: What a class of another library does with undeclared keys, unless it ignores them.
     """
 
     python: type[Any]
     style: Style
     arguments: tuple[tuple[Any, Any], ...] = ()
     load: Callable[[], tuple[RecordField, ...]] = field(compare=False, repr=False, default=tuple)
+    types: object = None
+    extra: Literal["allow", "forbid"] | None = field(compare=False, repr=False, default=None)
 
     @property
     def fields(self) -> tuple[RecordField, ...]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .checker import Problem
 from .compiler import Codec, codec_for, source_of
 from .resolve import ResolvedField
 
-__all__ = ["Codec", "Problem", "ResolvedField", "codec_for", "source_of"]
+__all__ = ["Codec", "ResolvedField", "codec_for", "source_of"]

@@ -3,38 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Literal, TypeVar, final
+from typing import Any, Final, TypeVar, cast, final
 
-from .._immutable import dataclass
 from .._types.kinds import Mismatch
 from .._types.shapes import MAX_DEPTH, Shape, describe
+from ..errors import MAX_PROBLEMS, Code, Problem
 from ..paths import quote_segment
-from .leaves import any_leaf, is_array, is_map, show, to_key
-
-Code = Literal["missing", "unknown", "value"]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One problem in data.
-
-    Attributes:
-        path: The field, from the outermost in: `mayor.name`, `regions[2]`; empty for the data as a whole.
-        expected: What the model declares.
-        found: What was found.
-        code: Whether a required field is `missing`, a key `unknown`, or a `value` doesn't fit.
-        nearest: For an unknown key, similar declared ones.
-    """
-
-    path: str
-    expected: str
-    found: str
-    code: Code = "value"
-    nearest: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.path or 'the data'}: expected {self.expected}, found {self.found}"
+from .leaves import MAX_SHOWN, any_leaf, brief, is_array, is_map, show, shown_error, to_key
 
 
 @final
@@ -47,27 +22,57 @@ FAILED: Final = _Failed()
 """Stands for a value that can't be returned because of a problem."""
 
 
-def inside(path: str, name: str) -> str:
-    """The path of a field or key inside another."""
+class Enough(Exception):
+    """There are more problems than the checker collects."""
+
+
+def inside(path: str, key: object) -> str:
+    """The path of a field or key inside another, for messages: a long key is cut."""
+    if isinstance(key, str):
+        name = str.__str__(key) if len(key) <= MAX_SHOWN else f"{str.__getitem__(key, slice(MAX_SHOWN - 3))}..."
+    else:
+        name = brief(key)
     quoted = quote_segment(name)
     return f"{path}.{quoted}" if path else quoted
 
 
 K = TypeVar("K", bound="Checker")
+V = TypeVar("V")
 
 
 class Checker:
-    """Walks over data by its shape and collects every problem. Compiled code stops at the first one instead."""
+    """Walks over data by its shape and collects its problems. Compiled code stops at the first one instead.
 
-    def __init__(self) -> None:
+    Args:
+        limit: How many problems are collected; at the next one, it raises `Enough`.
+    """
+
+    def __init__(self, limit: int = MAX_PROBLEMS) -> None:
+        self.limit = limit
         self.problems: list[Problem] = []
-        # Whether the first problem is an error raised by user code.
+        self.more = False
+        # The first error raised by user code, and whether it is the first problem.
+        self.foreign: Exception | None = None
         self.is_foreign = False
+
+    def walk(self, function: Callable[..., V], *arguments: Any) -> V:
+        """Call one of the checker's functions; if there are too many problems, the result is `FAILED`."""
+        try:
+            return function(*arguments)
+        except Enough:
+            self.more = True
+            return cast("V", FAILED)
 
     def problem(
         self, path: str, shape: Shape | str, found: str, code: Code = "value", nearest: tuple[str, ...] = ()
     ) -> Any:
-        """Record a problem; returns `FAILED`."""
+        """Record a problem; returns `FAILED`.
+
+        Raises:
+            Enough: There are too many.
+        """
+        if len(self.problems) == self.limit:
+            raise Enough
         expected = shape if isinstance(shape, str) else describe(shape)
         self.problems.append(Problem(path, expected, found, code, nearest))
         return FAILED
@@ -78,8 +83,10 @@ class Checker:
 
     def raised(self, path: str, shape: Shape | str, value: Any, error: Exception) -> Any:
         """Record an error raised by user code; returns `FAILED`."""
-        self.is_foreign = self.is_foreign or not self.problems
-        return self.misfit(path, shape, value, f"{type(error).__name__}: {error}")
+        if self.foreign is None:
+            self.foreign = error
+            self.is_foreign = not self.problems
+        return self.misfit(path, shape, value, shown_error(error))
 
     def too_deep(self, path: str, depth: int) -> bool:
         """Record a problem if a map or array is nested too deep."""
@@ -123,13 +130,13 @@ class Checker:
         found: dict[Any, Any] = {}
         for key, each in value.items():
             name = self.key(path, key)
-            found[name] = self.anything(each, inside(path, name if name is not FAILED else str(key)), depth + 1)
+            found[name] = self.anything(each, inside(path, key), depth + 1)
         return FAILED if FAILED in found or any(each is FAILED for each in found.values()) else found
 
 
 def converted(checker: K, convert: Callable[[K, Shape, Any], Any], shape: Shape, value: Any) -> Any:
-    """The result of a reader or a writer for a value; `Mismatch` if there is a problem."""
-    found = convert(checker, shape, value)
-    if checker.problems:
+    """The result of a reader or a writer that collects nothing; `Mismatch` if there is a problem."""
+    found = checker.walk(convert, checker, shape, value)
+    if found is FAILED:
         raise Mismatch
     return found

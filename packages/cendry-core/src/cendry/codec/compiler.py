@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from typing import Any, Final, Generic, TypeVar
 
-from .._types.foreign import style_of
+from .._types.foreign import can_refuse, style_of
 from .._types.hints import record_of
 from .._types.kinds import Mismatch
 from .._types.registry import TypeRegistry, default_registry
 from .._types.shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth
-from ..errors import DecodeError, InvalidValueError, UnknownFieldError
+from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError
 from ..paths import DOCUMENT_ID, FieldPath
-from .checker import FAILED, Checker, Problem, converted
+from ..plan import MISSING, put_at, remove_at, value_at
+from .checker import FAILED, Checker, converted
 from .emit import Fallback, Module
 from .emit_read import emit_decode, emit_read_value
 from .emit_write import emit_encode, emit_write_value
 from .leaves import deeper_than
 from .reader import STORED, Reader, Reading, refusal_of
-from .resolve import Mask, ResolvedField, element_of, step, text_of, unknown_field
+from .resolve import Mask, ResolvedField, element_of, guarded, step, text_of, unknown_field
 from .writer import Names, Writer
 
 M = TypeVar("M")
@@ -93,7 +94,7 @@ class Codec(Generic[M]):
     def encode(self) -> Callable[[M], dict[str, Any]]:
         """`encode(instance)`: the stored fields of a document, which share nothing with the instance.
 
-        Raises `InvalidValueError` for the first field that doesn't fit.
+        Raises `ValidationError` if fields don't fit.
         """
         return self._compile_encode("stored")
 
@@ -102,19 +103,55 @@ class Codec(Generic[M]):
         """As `encode`, with Python names for keys."""
         return self._compile_encode("python")
 
+    @cached_property
+    def verify(self) -> Callable[[M], None] | None:
+        """Check that an instance can be read back once it is stored; `None` if that is certain for the class.
+
+        It raises `ValidationError` if a constructor or a `__post_init__` rejects what would be stored.
+        """
+        return self._verify if can_refuse(self.shape) else None
+
+    def _verify(self, instance: Any) -> None:
+        self.decoder(STORED)(self.encode(instance), instance.id)
+
+    def verify_changed(self, instance: Any, data: Mapping[str, Any], paths: Iterable[FieldPath]) -> None:
+        """Check that an instance could be read back with some changes: new values, or the removal of those not in them.
+
+        Raises:
+            ValidationError: A constructor or a `__post_init__` rejects it.
+        """
+        if self.verify is None:
+            return
+        try:
+            stored = self.encode(instance)
+        except InvalidValueError:
+            # Other values don't fit, which aren't written.
+            return
+        for path in paths:
+            above = path.segments[:-1]
+            if above and not isinstance(value_at(stored, above), dict):
+                # There is no map in the instance; whether there is one in the document is not known.
+                return
+            value = value_at(data, path.segments)
+            if value is MISSING:
+                remove_at(stored, path.segments)
+            else:
+                put_at(stored, path.segments, value)
+        self.decoder(STORED)(stored, instance.id)
+
     def decoder(self, reading: Reading) -> Callable[[Mapping[str, Any], str | None], M]:
         """`decode(data, document_id)` for other decode options.
 
-        It returns `FAILED` for data that doesn't fit; `problems` lists what is wrong.
+        Raises `ValidationError` for data that doesn't fit, or that a user's constructor rejects.
         """
         if reading not in self._decoders:
             self._decoders[reading] = self._compile_decode(reading, partial(self._reread, reading))
         return self._decoders[reading]
 
     def problems(self, data: Any, reading: Reading) -> list[Problem]:
-        """All problems of the data of a document; no instance is created."""
+        """The problems of the data of a document, at most 100; no instance is created."""
         reader = Reader(reading, building=False)
-        reader.fields(self.shape, data, "", 0)
+        reader.walk(reader.fields, self.shape, data, "", 0)
         return reader.problems
 
     def encode_field(self, name: str, value: Any) -> Any:
@@ -174,6 +211,10 @@ class Codec(Generic[M]):
         """A field reference by stored path, which is used as it is and has no names; values are stored as given."""
         return self._place((), path, Anything(), None)
 
+    def guarded(self, path: FieldPath) -> type[Any] | None:
+        """The class that validates its values as a whole, if a stored path leads inside one of them."""
+        return guarded(self.shape, path) if len(path) > 1 else None
+
     def mask(self, data: Mapping[str, Any]) -> tuple[FieldPath, ...]:
         """The declared fields in encoded data, including those in embedded maps: the update mask for `extra="keep"`."""
         return tuple(self._mask.of(data))
@@ -222,34 +263,42 @@ class Codec(Generic[M]):
     def explain_decode(self, error: Exception, data: Any, document_id: str | None, path: str | None) -> M:
         """Return an instance from fields on which compiled code raised this error, or raise the `DecodeError`."""
         reader = Reader(STORED, refusal=refusal_of(error))
-        instance: M = reader.fields(self.shape, data, "", 0, document_id)
+        instance: M = reader.walk(reader.fields, self.shape, data, "", 0, document_id)
         return self._decoded(reader, instance, error, path)
 
     def explain_encode(self, names: Names, error: Exception, instance: Any) -> Any:
-        """Return the fields of an instance on which compiled code raised this error, or raise `InvalidValueError`."""
+        """Return the fields of an instance on which compiled code raised this error, or raise `ValidationError`."""
         if not isinstance(instance, self.model):
             raise TypeError(f"expected an instance of {self.model.__qualname__}, not {instance!r}.") from None
         writer = Writer(names)
-        found = writer.fields(self.shape, instance, "", 0)
+        found = writer.walk(writer.fields, self.shape, instance, "", 0)
         if found is FAILED:
-            raise self._value_error(writer.problems) from _cause(writer, error)
+            raise self._validation_error(writer) from writer.foreign
         return found
 
     def _reread(self, reading: Reading, error: Exception, data: Any, document_id: str | None, path: str | None) -> Any:
-        if refusal_of(error) is not None:
-            # An error that a user's class raises belongs to the caller who asked for an instance.
-            raise error
-        return Reader(reading).fields(self.shape, data, "", 0, document_id)
+        reader = Reader(reading, refusal=refusal_of(error))
+        found = reader.walk(reader.fields, self.shape, data, "", 0, document_id)
+        self._require_refusal(reader)
+        if reader.problems:
+            raise self._validation_error(reader) from reader.foreign
+        return found
 
     def _decoded(self, reader: Reader, found: V, error: Exception, path: str | None) -> V:
         """Return the reader's result for data on which compiled code raised this error, or raise the `DecodeError`."""
-        if reader.refusal is not None:  # The reader has not come across it: the data are not equal to themselves.
-            reader.refused("", reader.refusal)
+        self._require_refusal(reader)
         if not reader.problems:
             return found
         first, *more = reader.problems
         known = (path, self.model.__qualname__, first.path or "the document", first.expected, first.found)
         raise DecodeError(*known, more=len(more)) from _cause(reader, error)
+
+    def _require_refusal(self, reader: Reader) -> None:
+        if reader.refusal is not None:  # The reader has not come across it: the data are not equal to themselves.
+            reader.walk(reader.refused, "", reader.refusal)
+
+    def _validation_error(self, checker: Checker) -> ValidationError:
+        return ValidationError(self.model.__qualname__, checker.problems, more=checker.more)
 
     def _value_error(self, problems: list[Problem]) -> InvalidValueError:
         first = problems[0]
@@ -283,8 +332,8 @@ class Codec(Generic[M]):
                     error: Exception = Mismatch()
                 except Exception as raised:
                     error = raised
-                writer = Writer()
-                found = writer.write(of, value, text, outer)
+                writer = Writer(limit=1)
+                found = writer.walk(writer.write, of, value, text, outer)
                 if found is FAILED:
                     raise self._value_error(writer.problems) from _cause(writer, error)
                 return found
@@ -296,10 +345,15 @@ class Codec(Generic[M]):
                 return self._converter(shape)[1](value)
             except Exception as error:
                 reader = Reader(STORED, refusal=refusal_of(error))
-                return self._decoded(reader, reader.read(shape, value, text, depth), error, document)
+                return self._decoded(reader, reader.walk(reader.read, shape, value, text, depth), error, document)
 
         encode_element = None if element is None else encoder(element, depth + 1)
         return ResolvedField(model, names, path, shape, encoder(shape, depth), decode, encode_element, field, holders)
+
+
+def unreadable(error: DecodeError) -> InvalidValueError:
+    """The error for a value that could not be read back."""
+    return InvalidValueError(error.model, error.field, error.expected, error.found)
 
 
 def _cause(checker: Checker, error: Exception) -> Exception | None:
@@ -309,14 +363,14 @@ def _cause(checker: Checker, error: Exception) -> Exception | None:
 
 def _reading(reading: Reading) -> Fallback:
     def fallback(shape: Shape, value: Any) -> Any:
-        return converted(Reader(reading, raising=True), Reader.read, shape, value)
+        return converted(Reader(reading, raising=True, limit=0), Reader.read, shape, value)
 
     return fallback
 
 
 def _writing(names: Names) -> Fallback:
     def fallback(shape: Shape, value: Any) -> Any:
-        return converted(Writer(names), Writer.write, shape, value)
+        return converted(Writer(names, limit=0), Writer.write, shape, value)
 
     return fallback
 

@@ -297,7 +297,7 @@ class ReadEmitter(Emitter):
         """The lines of a function that makes an instance of `data`."""
         body: list[str] = []
         if self.reading.forbids(record):
-            keys = {self.reading.key(field) for field in record.fields}
+            keys = {key for field in record.fields for key in self.reading.keys(field)}
             if record.style == "model" and self.reading.id_key:
                 keys.add("id")
             body = self.access.refuse_others(self.module.bind("keys", frozenset(keys)))
@@ -348,13 +348,23 @@ class ReadEmitter(Emitter):
 
     def arguments(self, record: Record) -> list[str]:
         body = ["found = {}"]
+        if record.extra == "allow":
+            known = frozenset(key for field in record.fields for key in self.reading.keys(field))
+            names = self.module.bind("keys", known)
+            found = self.expression(Anything(), "e")
+            body = [f"found = {{k: {found} for k, e in data.items() if k not in {names}}}"]
         for field in record.fields:
-            key = self.reading.key(field)
-            made = f"found[{field.argument!r}] = {self.expression(field.shape, 'v')}"
-            if field.required:
+            key, *others = self.reading.keys(field)
+            # The field of a tag is only checked.
+            made = f"found[{field.argument!r}] = " if field.argument else ""
+            made += self.expression(field.shape, "v")
+            if field.required and not others:
                 body += [self.access.required(key), made]
-            else:
-                body += [f"if {key!r} in data:", f"    v = data[{key!r}]", f"    {made}"]
+                continue
+            for index, each in enumerate((key, *others)):
+                body += [f"{'el' if index else ''}if {each!r} in data:", f"    v = data[{each!r}]", f"    {made}"]
+            if field.required:
+                body += ["else:", "    refuse()"]
         if record.style == "typeddict":
             return [*body, "return found"]
         python = self.module.bind(record.python.__name__, record.python)

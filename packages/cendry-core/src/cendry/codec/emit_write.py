@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from .._interop.google import class_of
 from .._types.converted import CONVERSION_OF
+from .._types.foreign import extras_of
 from .._types.kinds import KIND_OF, ROW, Kind, refuse
 from .._types.shapes import (
     MAX_DEPTH,
@@ -24,6 +25,7 @@ from .._types.shapes import (
     OneOf,
     OneValue,
     Record,
+    RecordField,
     Reference,
     Scalar,
     Shape,
@@ -92,8 +94,10 @@ if TYPE_CHECKING:
             """Write the function that stores `v`."""
             ...
 
-        def record_function(self, name: str, checks: list[str], entries: list[Entry], inside: Inside[C], /) -> None:
-            """Write the function that stores the record `o`."""
+        def record_function(
+            self, name: str, checks: list[str], entries: list[Entry], extras: str, inside: Inside[C], /
+        ) -> None:
+            """Write the function that stores the record `o`; `extras` is the source of undeclared values, if any."""
             ...
 
 
@@ -137,8 +141,11 @@ class Expressions:
     def function(self, name: str, code: str) -> None:
         self.module.function(f"{name}(v)", [f"return {code}"])
 
-    def record_function(self, name: str, checks: list[str], entries: list[Entry], inside: Inside[str]) -> None:
-        self.module.function(f"{name}(o)", [*checks, *self.record(entries, inside)])
+    def record_function(
+        self, name: str, checks: list[str], entries: list[Entry], extras: str, inside: Inside[str]
+    ) -> None:
+        more = [f"found.update({extras})"] if extras else []
+        self.module.function(f"{name}(o)", [*checks, *self.record(entries, inside, *more)])
 
     def record(self, entries: list[Entry], inside: Inside[str], *checks: str) -> list[str]:
         """Lines that make a dict of the record `o`, check it, and return it."""
@@ -271,7 +278,7 @@ class WriteEmitter(Emitter, Generic[C]):
     def emit_function(self, shape: Shape, name: str) -> None:
         """Write the function for one shape."""
         if isinstance(shape, Record):
-            self.access.record_function(name, *self.record(shape), self.write)
+            self.access.record_function(name, *self.record(shape), self.extras(shape), self.write)
         else:
             self.access.function(name, self.write(shape, "v", "t"))
 
@@ -284,7 +291,18 @@ class WriteEmitter(Emitter, Generic[C]):
                 for field in record.fields
             ]
         stored = self.names == "stored"
-        return [], [(each.stored if stored else each.name, f"o.{each.name}", "", each.shape) for each in record.fields]
+        return [], [(each.stored if stored else each.name, self.source(each), "", each.shape) for each in record.fields]
+
+    def extras(self, record: Record) -> str:
+        """The source of the undeclared values of the instance `o`, or nothing if its class keeps none."""
+        if record.extra != "allow":
+            return ""
+        names = frozenset(each.stored if self.names == "stored" else each.name for each in record.fields)
+        return f"{self.module.known('copy_extras', copy_extras)}(o, {self.module.bind('keys', names)})"
+
+    def source(self, field: RecordField) -> str:
+        """The source of the value of a field of the instance `o`."""
+        return f"o.{field.name}" if field.get is None else f"{self.module.bind('get', field.get)}(o)"
 
     def finish(self) -> None:
         super().finish()
@@ -295,6 +313,12 @@ class WriteEmitter(Emitter, Generic[C]):
 def _only_kind(values: Collection[Any]) -> Kind | None:
     types = {class_of(value) for value in values}
     return KIND_OF.get(types.pop()) if len(types) == 1 else None
+
+
+def copy_extras(instance: Any, declared: frozenset[str]) -> dict[str, Any]:
+    """The undeclared values of an instance, in their stored form."""
+    extras = extras_of(instance)
+    return refuse() if extras.keys() & declared else {to_key(key): copy_stored(each) for key, each in extras.items()}
 
 
 def no_array(value: Any) -> Any:

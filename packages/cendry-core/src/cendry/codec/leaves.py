@@ -14,6 +14,11 @@ from .._types.shapes import EnumMember, OneValue, plain_value
 from ..paths import check_field_name
 from ..values import DELETE_FIELD, SERVER_TIMESTAMP, TRANSFORMS
 
+MAX_SHOWN: Final = 80
+"""Characters of a key or value in messages."""
+
+_MAX_ERROR: Final = 400
+
 
 def is_map(value: Any) -> TypeIs[Mapping[Any, Any]]:
     """Whether a value is a dict or a similar mapping."""
@@ -38,13 +43,45 @@ def show(value: Any) -> str:
         return f"{from_sdk(value)!r}, a marker that only update() takes"
     if isinstance(value, TRANSFORMS) or sdk_kind(value) == "operation":
         return f"{from_sdk(value)!r}, a transform that only update() takes"
+    return f"{type(value).__qualname__} {brief(value)}"
+
+
+def brief(value: Any) -> str:
+    """The repr of a value, cut at 80 characters. Of a large value, only the beginning is made."""
+    text = _beginning(value, MAX_SHOWN + 1)
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
+
+
+def shown_error(error: Exception) -> str:
+    """The name and the text of an error that user code raised, which may be very long."""
     try:
-        text = repr(value)
-    except Exception as error:  # A failing repr of a user's class must not hide the problem.
-        text = f"<repr raised {type(error).__name__}>"
-    if len(text) > 80:
-        text = text[:77] + "..."
-    return f"{type(value).__qualname__} {text}"
+        text = str(error)
+    except Exception:
+        text = "its text can't be shown"
+    shown = text if len(text) <= _MAX_ERROR else text[: _MAX_ERROR - 3] + "..."
+    return f"{type(error).__name__}: {shown}"
+
+
+def _beginning(value: Any, length: int) -> str:
+    """The repr of a value; if it is longer than this, it may be wrong after that."""
+    kind = class_of(value)
+    if kind is str or kind is bytes:
+        return repr(value[:length])
+    if kind is not list and kind is not dict:
+        try:
+            return repr(value)
+        except Exception as error:  # A failing repr of a user's class must not hide the problem.
+            return f"<repr raised {type(error).__name__}>"
+    parts: list[str] = []
+    for each in value:
+        if length <= 0:
+            break
+        part = _beginning(each, length)
+        if kind is dict:
+            part += f": {_beginning(value[each], length - len(part))}"
+        parts.append(part)
+        length -= len(part) + 2
+    return ("[{}]" if kind is list else "{{{}}}").format(", ".join(parts))
 
 
 def enum_members(shape: EnumMember) -> dict[Any, enum.Enum]:

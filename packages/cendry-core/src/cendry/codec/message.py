@@ -66,7 +66,8 @@ def compile_decoder(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, st
         return codec.explain_decode(error, dialect.values.decode_fields(fields, base), document_id, path)
 
     def slow(shape: Shape, message: Any, base: Any) -> Any:
-        return converted(Reader(STORED, raising=True), Reader.read, shape, dialect.values.decode_value(message, base))
+        value = dialect.values.decode_value(message, base)
+        return converted(Reader(STORED, raising=True, limit=0), Reader.read, shape, value)
 
     module = Module()
     module.known("explain", explain)
@@ -86,7 +87,7 @@ def compile_encoder(codec: Codec[M], dialect: Dialect) -> Callable[[M, Any, Any]
         return document
 
     def slow(shape: Shape, value: Any) -> Any:
-        return converted(Writer(), Writer.write, shape, value)
+        return converted(Writer(limit=0), Writer.write, shape, value)
 
     module = Module()
     module.known("explain", explain)

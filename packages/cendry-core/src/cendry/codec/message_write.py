@@ -90,11 +90,15 @@ class Statements:
     def function(self, name: str, code: Lines) -> None:
         self.module.function(f"{name}(t, v, base)", code)
 
-    def record_function(self, name: str, checks: list[str], entries: list[Entry], inside: Inside[Lines]) -> None:
+    def record_function(
+        self, name: str, checks: list[str], entries: list[Entry], extras: str, inside: Inside[Lines]
+    ) -> None:
         lines = [*checks, *self.opened_map("t", "f")]
         for key, got, test, shape in entries:
             one = [f"v = {got}", *inside(shape, "v", f"f[{key!r}]")]
             lines += [f"if {test}:", *indented(one)] if test else one
+        if extras:
+            lines += [f"for k, e in {extras}.items():", "    write_value(f[k], e, base)"]
         self.module.function(f"{name}(t, o, base)", lines)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from datetime import datetime
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, Final, Literal, cast
 
 from .._frozen import freeze
@@ -34,12 +35,17 @@ from .._types.shapes import (
     describe,
     kinds_of,
 )
+from ..errors import MAX_PROBLEMS
 from ..reference import Ref
 from .checker import FAILED, Checker, inside
-from .leaves import enum_from_stored, is_array, is_map, is_set, literal_from_stored
+from .leaves import brief, enum_from_stored, is_array, is_map, is_set, literal_from_stored
 from .writer import Writer
 
 Extra = Literal["ignore", "forbid", "keep"]
+
+# Finding similar names takes long, and unknown keys come from outside.
+_MAX_NEAR: Final = 3
+_MAX_NEAR_LENGTH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +69,15 @@ class Reading:
         """The key of a field in the data."""
         return field.stored if self.names == "stored" else field.name
 
+    def keys(self, field: RecordField) -> tuple[str, ...]:
+        """The keys under which a field may be in the data, best first."""
+        return (field.stored, *field.also) if self.names == "stored" else (field.name,)
+
     def forbids(self, record: Record) -> bool:
         """Whether unknown keys of a record are a problem."""
-        policy = self.extra or (getattr(record.python, "__cendry_extra__", None))
+        if record.extra == "allow":
+            return False
+        policy = self.extra or record.extra or getattr(record.python, "__cendry_extra__", None)
         return policy == "forbid"
 
 
@@ -110,16 +122,25 @@ class Reader(Checker):
         building: Whether instances are created; otherwise only problems are collected.
         raising: Whether errors of a user's constructor propagate, with the rejected data attached.
         refusal: The rejection that stopped compiled code on the same data. Nothing before it is created again.
+        limit: How many problems are collected.
     """
 
     def __init__(
-        self, reading: Reading, *, building: bool = True, raising: bool = False, refusal: Refusal | None = None
+        self,
+        reading: Reading,
+        *,
+        building: bool = True,
+        raising: bool = False,
+        refusal: Refusal | None = None,
+        limit: int = MAX_PROBLEMS,
     ) -> None:
-        super().__init__()
+        super().__init__(limit)
         self.reading = reading
         self.building = building
         self.raising = raising
         self.refusal = refusal
+        self._compared: Any = None
+        self._near = 0
 
     def read(self, shape: Shape, value: Any, path: str = "", depth: int = 0) -> Any:
         """The Python value, or `FAILED` after recording problems.
@@ -223,7 +244,7 @@ class Reader(Checker):
         found: dict[Any, Any] = {}
         for key, each in value.items():
             name = self.key(path, key) if self.reading.python_values else key
-            found[name] = self.read(shape.value, each, inside(path, str(key)), depth + 1)
+            found[name] = self.read(shape.value, each, inside(path, key), depth + 1)
         return FAILED if FAILED in found or any(each is FAILED for each in found.values()) else found
 
     def one_of(self, shape: OneOf, value: Any, path: str, depth: int) -> Any:
@@ -232,9 +253,9 @@ class Reader(Checker):
                 return self.read(member, value, path, depth)
         # No exact kind: the first member that accepts the value, as float accepts an int.
         for member in shape.members:
-            attempt = Reader(self.reading, building=self.building, raising=self.raising)
-            found = attempt.read(member, value, path, depth)
-            if not attempt.problems:
+            attempt = Reader(self.reading, building=self.building, raising=self.raising, limit=0)
+            found = attempt.walk(attempt.read, member, value, path, depth)
+            if found is not FAILED:
                 return found
         return self.misfit(path, shape, value)
 
@@ -261,10 +282,9 @@ class Reader(Checker):
         return self.fields(record, value, path, depth + 1)
 
     def instance(self, record: Record, value: Any, path: str, depth: int) -> Any:
-        writer = Writer("python")
-        writer.write(record, value, path, depth)
-        self.problems += writer.problems
-        return FAILED if writer.problems else value
+        writer = Writer("python", self.limit)
+        writer.problems = self.problems
+        return FAILED if writer.write(record, value, path, depth) is FAILED else value
 
     def fields(
         self, record: Record, data: Mapping[Any, Any], path: str, depth: int, document_id: str | None = None
@@ -274,8 +294,9 @@ class Reader(Checker):
         known: set[Any] = {"id"} if record.style == "model" and self.reading.id_key else set()
         found: dict[str, Any] = {}
         for field in record.fields:
-            key = self.reading.key(field)
-            known.add(key)
+            keys = self.reading.keys(field)
+            known.update(keys)
+            key = next((each for each in keys if each in data), keys[0])
             if key in data:
                 found[field.name] = self.read(field.shape, data[key], self.place(path, field), depth)
             elif field.required:
@@ -287,9 +308,13 @@ class Reader(Checker):
                 self.problem(self.place(path, field), field.shape, absent, "missing")
         if self.reading.forbids(record):
             self.unknown(record, known, data, path)
+        extras: dict[str, Any] = {}
+        if record.extra == "allow":
+            extra = self.anything if self.reading.python_values else _as_stored
+            extras = {key: extra(each, inside(path, key), depth) for key, each in data.items() if key not in known}
         if len(self.problems) > before:
             return FAILED
-        return self.build(record, lambda: build(record, found, document_id), path, data)
+        return self.build(record, lambda: build(record, found, document_id, extras), path, data)
 
     def place(self, path: str, field: RecordField) -> str:
         return inside(path, self.reading.key(field) if self.reading.python_values else field.name)
@@ -299,19 +324,22 @@ class Reader(Checker):
         for key in data:
             if key in known:
                 continue
-            near = get_close_matches(str(key), sorted(known), n=2)
-            found = f"the key {key!r}"
+            near: list[str] = []
+            if isinstance(key, str) and len(key) < _MAX_NEAR_LENGTH and self._near < _MAX_NEAR:
+                self._near += 1
+                near = get_close_matches(key, sorted(known), n=2)
+            found = f"the key {brief(key)}"
             if near:
                 found += f" (did you mean {' or '.join(map(repr, near))}?)"
             elif key == "id" and record.style == "model":
                 found += " (include_id=True reads it as the document id)"
             nearest = tuple(inside(path, name) for name in near)
-            self.problem(inside(path, str(key)), expected, found, "unknown", nearest)
+            self.problem(inside(path, key), expected, found, "unknown", nearest)
 
     def build(self, shape: Record | FixedArray, construct: Callable[[], Any], path: str, value: Any) -> Any:
         """Call a user's constructor or `__post_init__`, which may reject the data, or has done so already."""
         refusal = self.refusal
-        if refusal is not None and refusal.shape == shape and freeze(refusal.data) == freeze(value):
+        if refusal is not None and refusal.shape == shape and self.is_same(refusal.data, value):
             self.refusal = None
             return self.refused(path, Refusal(shape, value, refusal.error))
         if refusal is not None or not self.building:
@@ -321,27 +349,44 @@ class Reader(Checker):
         except Exception as error:
             if self.raising:
                 note_refusal(error, shape, value)
-            if self.raising or self.reading.python_values:
                 raise
             return self.refused(path, Refusal(shape, value, error))
+
+    def is_same(self, rejected: Any, value: Any) -> bool:
+        """Whether a value equals the rejected data."""
+        if rejected is value:
+            return True
+        if len(rejected) != len(value):
+            return False
+        if self._compared is None:
+            self._compared = freeze(rejected)
+        return bool(self._compared == freeze(value))
 
     def refused(self, path: str, refusal: Refusal) -> Any:
         """Record data that a constructor rejected; returns `FAILED`."""
         return self.raised(path, f"what {refusal.shape.python.__qualname__} accepts", refusal.data, refusal.error)
 
 
-def build(record: Record, values: Mapping[str, Any], document_id: str | None = None) -> Any:
+def _as_stored(value: Any, _path: str, _depth: int) -> Any:
+    return value
+
+
+def build(
+    record: Record,
+    values: Mapping[str, Any],
+    document_id: str | None = None,
+    extras: Mapping[str, Any] = MappingProxyType({}),
+) -> Any:
     """Create an instance of a record from the values of its fields; absent ones get their defaults."""
     python = record.python
+    arguments = {each.argument: values[each.name] for each in record.fields if each.argument and each.name in values}
     match record.style:
         case "typeddict":
             return dict(values)
         case "pydantic":
-            return python.model_validate(
-                {each.argument: values[each.name] for each in record.fields if each.name in values}
-            )
+            return python.model_validate({**extras, **arguments})
         case "dataclass" | "attrs" | "msgspec":
-            return python(**{each.argument: values[each.name] for each in record.fields if each.name in values})
+            return python(**arguments)
         case _:
             instance = object.__new__(python)
             if record.style == "model":

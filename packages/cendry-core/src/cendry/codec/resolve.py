@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from .._immutable import dataclass
 from .._types.shapes import (
+    FOREIGN_STYLES,
     Anything,
     Array,
     AsIs,
@@ -151,6 +152,38 @@ def alternatives(shape: Shape) -> Iterator[Shape]:
             yield shape
 
 
+def guarded(shape: Shape, path: FieldPath) -> type[Any] | None:
+    """The class that validates its own values, if a stored path leads to a part of one of them."""
+    for segment in path.segments[:-1]:
+        inner = _stored_step(shape, segment)
+        if inner is None:
+            return None
+        shape = inner
+        for each in alternatives(shape):
+            match each:
+                case Record(python, style) if style in FOREIGN_STYLES:
+                    return python
+                case Handled(python) if hasattr(python, "__pydantic_validator__"):
+                    return cast("type[Any]", python)
+                case _:
+                    pass
+    return None
+
+
+def _stored_step(shape: Shape, segment: str) -> Shape | None:
+    for each in alternatives(shape):
+        match each:
+            case Record():
+                for field in each.fields:
+                    if field.stored == segment:
+                        return field.shape
+            case Dict(value):
+                return value
+            case _:
+                pass
+    return None
+
+
 def unknown_field(record: Record, shape: Shape, names: tuple[str, ...], at: int) -> UnknownFieldError:
     """The error for a name that isn't declared, with the nearest ones."""
     outer = names[:at]
@@ -202,4 +235,6 @@ class Mask:
 
 
 def _map_record(shape: Shape) -> Record | None:
-    return next((each for each in alternatives(shape) if isinstance(each, Record)), None)
+    # What a class keeps without declaring it can only be written with the whole.
+    records = (each for each in alternatives(shape) if isinstance(each, Record) and each.extra != "allow")
+    return next(records, None)

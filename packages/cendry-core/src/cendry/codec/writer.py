@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from .._types.converted import CONVERSION_OF
+from .._types.foreign import extras_of
 from .._types.kinds import ROW, STORED_TYPE, Mismatch, refuse, to_reference
 from .._types.shapes import (
     Anything,
@@ -24,9 +25,10 @@ from .._types.shapes import (
     SdkValue,
     Shape,
 )
+from ..errors import MAX_PROBLEMS
 from ..reference import Ref
 from .checker import FAILED, Checker, inside
-from .leaves import enum_to_stored, is_array, is_map, is_set, literal_to_stored, stable
+from .leaves import brief, enum_to_stored, is_array, is_map, is_set, literal_to_stored, show, stable
 
 Names = Literal["stored", "python"]
 """Which names are the keys of maps."""
@@ -37,10 +39,11 @@ class Writer(Checker):
 
     Args:
         names: Whether the keys of the result are stored names or Python names.
+        limit: How many problems are collected.
     """
 
-    def __init__(self, names: Names = "stored") -> None:
-        super().__init__()
+    def __init__(self, names: Names = "stored", limit: int = MAX_PROBLEMS) -> None:
+        super().__init__(limit)
         self.names: Names = names
 
     def write(self, shape: Shape, value: Any, path: str = "", depth: int = 0) -> Any:
@@ -135,7 +138,7 @@ class Writer(Checker):
         found: dict[Any, Any] = {}
         for key, each in value.items():
             name = self.key(path, key)
-            found[name] = self.write(shape.value, each, inside(path, str(key)), depth + 1)
+            found[name] = self.write(shape.value, each, inside(path, key), depth + 1)
         return FAILED if FAILED in found or any(each is FAILED for each in found.values()) else found
 
     def one_of(self, shape: OneOf, value: Any, path: str, depth: int) -> Any:
@@ -143,9 +146,9 @@ class Writer(Checker):
             if type(value) in python_types(member):
                 return self.write(member, value, path, depth)
         for member in shape.members:
-            attempt = Writer(self.names)
-            found = attempt.write(member, value, path, depth)
-            if not attempt.problems:
+            attempt = Writer(self.names, limit=0)
+            found = attempt.walk(attempt.write, member, value, path, depth)
+            if found is not FAILED:
                 return found
         return self.misfit(path, shape, value)
 
@@ -183,18 +186,33 @@ class Writer(Checker):
                     found[key] = self.write(field.shape, value[field.name], place, depth)
                 elif field.required:
                     self.problem(place, field.shape, "nothing", "missing")
-            elif hasattr(value, field.name):
-                found[key] = self.write(field.shape, getattr(value, field.name), place, depth)
             else:
-                self.problem(place, field.shape, "nothing (the attribute is not set)", "missing")
+                try:
+                    attribute = field.value_of(value)
+                except AttributeError:
+                    self.problem(place, field.shape, "nothing (the attribute is not set)", "missing")
+                except Exception as error:  # A serializer of the class can raise anything.
+                    self.raised(place, field.shape, value, error)
+                else:
+                    found[key] = self.write(field.shape, attribute, place, depth)
+        if record.extra == "allow":
+            self.extras(found, value, path, depth)
         if record.style == "typeddict":
             names = {field.name for field in record.fields}
             for key in value:
                 if key not in names:
                     self.problem(
-                        inside(path, str(key)), f"only the keys of {record.python.__qualname__}", repr(key), "unknown"
+                        inside(path, key), f"only the keys of {record.python.__qualname__}", brief(key), "unknown"
                     )
         return FAILED if len(self.problems) > before else found
+
+    def extras(self, found: Any, value: Any, path: str, depth: int) -> None:
+        """Add the values that the class of an instance does not declare."""
+        for name, each in extras_of(value).items():
+            if name in found:
+                self.problem(inside(path, name), "a name that no field is stored under", show(each))
+            else:
+                found[self.key(path, name)] = self.anything(each, inside(path, name), depth)
 
 
 def python_types(shape: Shape) -> tuple[type[Any], ...]:

@@ -10,6 +10,7 @@ from .features import ALL_FEATURES, Feature, needs
 from .listening import ListenConformance
 from .queries import QueryConformance
 from .refusals import RefusalConformance
+from .rules import RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
 from .transactions import TransactionConformance
@@ -27,6 +28,7 @@ class BackendConformance(
     ListenConformance,
     ContextConformance,
     DeclarationConformance,
+    RuleConformance,
     AtomicityConformance,
     SelectConformance,
     RefusalConformance,

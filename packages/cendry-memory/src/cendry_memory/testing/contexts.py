@@ -32,6 +32,7 @@ from cendry import (
     Ref,
     StaleDocumentError,
     TypeRegistry,
+    ValidationError,
     get_metadata,
 )
 from cendry.plan import Set
@@ -125,6 +126,44 @@ class ContextConformance(Suite):
         assert ("cities/SF", "name", "str") == (caught.value.path, caught.value.field, caught.value.expected)
         with pytest.raises(DecodeError, match="cities/LA"):
             ctx.find(City, "LA")
+
+    def test_every_write_of_an_instance_names_all_its_problems(self, db: Database, ctx: Any) -> None:
+        stored = whole_city()
+        ctx.save(stored)
+        wrong: Any = City(id="SF", name=cast("Any", 5), mayor=Mayor(name=cast("Any", 6)))
+
+        def in_batch() -> None:
+            with ctx.batch() as batch:
+                batch.save(wrong)
+
+        writes: list[Callable[[], object]] = [
+            lambda: ctx.save(wrong),
+            lambda: ctx.create(wrong),
+            lambda: ctx.save_many([City(id="LA", name="x"), wrong]),
+            in_batch,
+        ]
+        for write in writes:
+            with pytest.raises(ValidationError, match=r"^City\.name: .*int 5; mayor\.name: ") as caught:
+                write()
+            assert ["name", "mayor.name"] == [problem.path for problem in caught.value.problems]
+        updates: list[Callable[[], object]] = [
+            lambda: ctx.update(wrong, fields=["name"]),
+            lambda: ctx.update(stored, {"name": 5}),
+        ]
+        for update in updates:
+            with pytest.raises(ValidationError, match=r"^City\.name: expected str, found int 5\.$"):
+                update()
+        with pytest.raises(InvalidValueError, match=r"^City\.name: expected str, found int 5\.$") as other:
+            ctx.update(City, "SF", {"name": 5})
+        assert not isinstance(other.value, ValidationError)
+        assert whole_city() == ctx.get(City, "SF")
+        assert db.data("cities/LA") is None
+
+    @needs(Feature.TRANSFORMS)
+    def test_a_wrong_value_beside_a_transform_is_named(self, ctx: Any) -> None:
+        wrong = City(id="SF", name=cast("Any", 5), population=cast("Any", Increment(1)))
+        with pytest.raises(ValidationError, match=r"^City\.name: expected str, found int 5\.$"):
+            ctx.save(wrong)
 
     @needs(Feature.QUERIES)
     @pytest.mark.parametrize("size", [0, 9])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cendry import Field, FieldPath, Map, Model, field, from_dict, to_dict
+from cendry import Field, FieldPath, Map, Model, TypeRegistry, field, from_dict, to_dict
 from cendry.plan import Set
 
 from .driver import Database
@@ -41,6 +41,35 @@ STORED = {"id": 7, "b": 1, "a": 2, "y": 3, "z": 4, "x": 5, "inner": {"high": 10,
 def export(document_id: str = "first", **values: Any) -> Export:
     """A document whose fields all differ."""
     return Export(**{"id": document_id, "stored_id": 7, "inner": Reading(low=10, high=20), **values})
+
+
+class Length:
+    """A type that only the registries of classes know."""
+
+    def __init__(self, millimetres: int) -> None:
+        self.millimetres = millimetres
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Length) and other.millimetres == self.millimetres
+
+    def __hash__(self) -> int:
+        return hash(self.millimetres)
+
+
+LENGTHS = TypeRegistry()
+LENGTHS.register(Length, serialize=lambda length: length.millimetres, deserialize=Length)
+
+
+class Board(Map, type_registry=LENGTHS):
+    """A map with a registry of its own."""
+
+    width: Field[Length]
+
+
+class Desk(Model, collection="desks"):
+    """A document that knows nothing of lengths but through its map."""
+
+    board: Field[Board]
 
 
 class DeclarationConformance(Suite):
@@ -108,3 +137,22 @@ class DeclarationConformance(Suite):
         assert found == from_dict(Export, by_name, include_id=True)
         assert STORED == to_dict(found, by_alias=True)
         assert found == from_dict(Export, STORED, by_alias=True, doc_id="first")
+
+    def test_the_registry_of_a_class_holds_where_it_is_embedded(self, db: Database, ctx: Any) -> None:
+        desk = Desk(id="a", board=Board(width=Length(5)))
+        ctx.save(desk)
+        assert {"board": {"width": 5}} == db.data("desks/a")
+        assert desk == ctx.get(Desk, "a")
+        ctx.update(Desk, "a", {Desk.board[Board.width]: Length(6)})
+        assert {"board": {"width": 6}} == db.data("desks/a")
+        other = TypeRegistry()
+        other.register(Length, serialize=lambda length: -length.millimetres, deserialize=lambda n: Length(-n))
+        there = db.context(type_registry=other)
+        assert Length(-6) == there.get(Desk, "a").board.width
+        there.save(desk)
+        assert {"board": {"width": -5}} == db.data("desks/a")
+
+    @needs(Feature.QUERIES)
+    def test_the_registry_of_a_class_in_filters(self, ctx: Any) -> None:
+        ctx.save_many([Desk(id=str(width), board=Board(width=Length(width))) for width in (1, 2)])
+        assert ["2"] == ctx.select(Desk, Desk.board[Board.width] > Length(1)).ids()
