@@ -55,7 +55,7 @@ class Set:
         data: The stored fields.
         mask: `None` replaces the whole document. Otherwise only these fields are written; a masked field that `data`
             lacks is removed.
-        transforms: Applied after the fields are written; their fields are in neither `data` nor `mask`.
+        transforms: Applied after the fields are written; their fields are neither in `data` nor themselves in `mask`.
         update_time: If given, the commit fails unless the document was last changed at exactly this time.
     """
 
