@@ -15,6 +15,7 @@ from .._types.shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField
 from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError
 from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import MISSING, put_at, remove_at, value_at
+from .change_writer import NESTED, UNMERGED, ChangeWriter, removals
 from .checker import FAILED, Checker, converted
 from .emit import Fallback, Module
 from .emit_read import emit_decode, emit_read_value
@@ -281,6 +282,29 @@ class Codec(Generic[M]):
             raise self._validation_error(writer) from writer.foreign
         return found
 
+    def encode_changes(
+        self, instance: Any, *, merge: bool
+    ) -> tuple[dict[str, Any], list[tuple[tuple[str, ...], Any]]] | None:
+        """The stored fields of an instance with transforms in it, which the result contains at their places.
+
+        Args:
+            instance: The instance.
+            merge: Whether `DELETE_FIELD` is accepted too, and removes fields.
+
+        Returns:
+            The fields, and the Python names of removed fields with their new values; `None` if it has no transforms.
+
+        Raises:
+            ValidationError: A value doesn't fit its field.
+        """
+        writer = ChangeWriter(None if merge else UNMERGED)
+        found = writer.walk(writer.fields, self.shape, instance, "", 0)
+        if not writer.met:
+            return None
+        if found is FAILED:
+            raise self._validation_error(writer) from writer.foreign
+        return found, list(removals(self.shape, instance)) if merge else []
+
     def _reread(self, reading: Reading, error: Exception, data: Any, document_id: str | None, path: str | None) -> Any:
         reader = Reader(reading, refusal=refusal_of(error))
         found = reader.walk(reader.fields, self.shape, data, "", 0, document_id)
@@ -357,8 +381,18 @@ class Codec(Generic[M]):
                 reader.hidden = (text, shape) if hidden else None
                 return self._decoded(reader, reader.walk(reader.read, shape, value, text, depth), error, document)
 
+        def encode_changes(value: Any) -> Any:
+            writer = ChangeWriter(NESTED)
+            writer.hidden = (text, shape) if hidden else None
+            found = writer.walk(writer.write, shape, value, text, depth)
+            if not writer.met:
+                return None
+            if found is FAILED:
+                raise self._value_error(writer.problems) from writer.foreign
+            return found
+
         encode_element = None if element is None else encoder(element, depth + 1)
-        own = (model, names, path, shape, encoder(shape, depth), decode, encode_element, field, holders)
+        own = (model, names, path, shape, encoder(shape, depth), decode, encode_changes, encode_element, field, holders)
         return ResolvedField(*own, hidden=hidden)
 
 
