@@ -91,6 +91,11 @@ class DocumentResult(NamedTuple):
         """Whether there is such a document."""
         return self.data is not None
 
+    def __repr__(self) -> str:
+        # Without the values, since a model may hide them.
+        shown = ("path", "create_time", "update_time", "read_time")
+        return f"DocumentResult({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
 
 class CommitResult(NamedTuple):
     """The result of a commit.

@@ -3,11 +3,13 @@
 Paths and names are stored ones; values are stored values.
 A stored value is `None`, `bool`, `int`, `float`, `str`, `bytes`, an aware `datetime`, `GeoPoint`, `Vector`, `Ref`,
 a `list` of stored values or a `dict` from `str` to stored values. A backend must not change the values in a plan.
+The repr of a plan shows no values, since a model may hide them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import field
 from datetime import datetime
 from itertools import pairwise
 from operator import attrgetter
@@ -42,7 +44,7 @@ class FieldTransform:
     """A change of one field that the server computes; operands are stored values."""
 
     path: FieldPath
-    transform: Transform
+    transform: Transform = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,12 @@ class Set:
         data: The stored fields.
         mask: `None` replaces the whole document. Otherwise only these fields are written; a masked field that `data`
             lacks is removed.
-        transforms: Applied after the fields are written; their fields are in neither `data` nor `mask`.
+        transforms: Applied after the fields are written; their fields are neither in `data` nor themselves in `mask`.
         update_time: If given, the commit fails unless the document was last changed at exactly this time.
     """
 
     path: str
-    data: Mapping[str, Any]
+    data: Mapping[str, Any] = field(repr=False)
     mask: tuple[FieldPath, ...] | None = None
     transforms: tuple[FieldTransform, ...] = ()
     update_time: datetime | None = None
@@ -70,7 +72,7 @@ class Create:
     """Write a document that must not exist yet."""
 
     path: str
-    data: Mapping[str, Any]
+    data: Mapping[str, Any] = field(repr=False)
     transforms: tuple[FieldTransform, ...] = ()
 
 
@@ -87,7 +89,7 @@ class Update:
     """
 
     path: str
-    data: Mapping[str, Any]
+    data: Mapping[str, Any] = field(repr=False)
     mask: tuple[FieldPath, ...]
     transforms: tuple[FieldTransform, ...] = ()
     update_time: datetime | None = None
@@ -121,7 +123,7 @@ class Condition:
 
     path: FieldPath
     op: Operator
-    value: Any = None
+    value: Any = field(repr=False, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ class Bound:
             them (`start_after`, `end_at`).
     """
 
-    values: tuple[Any, ...]
+    values: tuple[Any, ...] = field(repr=False)
     before: bool
 
 

@@ -28,7 +28,7 @@ from weakref import WeakValueDictionary
 from .. import _fork
 from .._frozen import class_name
 from .._types.hints import shape_of
-from .._types.shapes import Anything, AsIs, Dict, Handled, Nullable, OneOf, Record, Shape
+from .._types.shapes import Anything, AsIs, Dict, Handled, Nullable, OneOf, Record, Shape, hides
 from .._types.shapes import describe as describe_shape
 from ..errors import UnknownFieldError
 from ..filters import And, Asc, Comparison, Desc, Filter, ModelField
@@ -86,10 +86,13 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         parent: FieldDescriptor[Any] | None = None,
         shape: Shape | None = None,
         text: str | None = None,
+        *,
+        hidden: bool = False,
     ) -> None:
         put = object.__setattr__
         put(self, "_cendry_owner", owner)
         put(self, "_cendry_names", (name,) if parent is None else (*parent._cendry_names, name))
+        put(self, "_cendry_hidden", hidden or (parent is not None and parent._cendry_hidden))
         put(self, "_alias", alias)
         put(self, "_children", {})
         put(self, "_keys", None)
@@ -292,7 +295,8 @@ class FieldDescriptor(ModelField, Generic[T_co]):
                 if each.name == name:
                     is_map = record.style == "map"
                     text = f"{self!r}[{class_name(record.python)}.{name}]" if is_map else f"{self!r}[{name!r}]"
-                    return self._children.setdefault(name, self._nested(name, each.stored, each.shape, text))
+                    nested = self._nested(name, each.stored, each.shape, text, hidden=each.hidden)
+                    return self._children.setdefault(name, nested)
         return None
 
     def _key(self, key: str) -> FieldDescriptor[Any] | None:
@@ -310,9 +314,17 @@ class FieldDescriptor(ModelField, Generic[T_co]):
                     return keys.setdefault(key, self._nested(key, key, inside, f"{self!r}[{key!r}]"))
         return None
 
-    def _nested(self, name: str, stored: str, shape: Shape, text: str) -> FieldDescriptor[Any]:
+    def _nested(self, name: str, stored: str, shape: Shape, text: str, *, hidden: bool = False) -> FieldDescriptor[Any]:
         above = quote_segment(self._alias) if self._parent is None else self._alias
-        return FieldDescriptor(self._cendry_owner, name, f"{above}.{quote_segment(stored)}", self, shape, text)
+        path = f"{above}.{quote_segment(stored)}"
+        return FieldDescriptor(self._cendry_owner, name, path, self, shape, text, hidden=hidden)
+
+    def _cendry_source(self, value: Any) -> str:
+        try:
+            is_hidden = hides(self._own_shape())
+        except TypeError:  # Its type is not defined yet.
+            is_hidden = True
+        return "..." if is_hidden else super()._cendry_source(value)
 
     def _field_of_map(self, key: FieldDescriptor[Any]) -> FieldDescriptor[Any]:
         known = self._children.get(key)

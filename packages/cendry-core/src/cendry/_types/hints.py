@@ -365,6 +365,7 @@ def record_of(
                     declared.factory,
                     declared.also,
                     declared.get,
+                    declared.hidden,
                 )
             )
         return tuple(found)

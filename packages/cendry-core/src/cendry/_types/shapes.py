@@ -125,6 +125,7 @@ class RecordField:
         factory: Creates the value of an absent field, or is `MISSING`. Only for styles `model` and `map`.
         also: Other keys under which it may be stored.
         get: Returns its value for an instance, if that is not simply the attribute.
+        hidden: Whether its value is shown nowhere.
     """
 
     name: str
@@ -136,6 +137,7 @@ class RecordField:
     factory: Any
     also: tuple[str, ...] = ()
     get: Callable[[Any], Any] | None = None
+    hidden: bool = False
 
     def value_of(self, instance: Any) -> Any:
         """The value in an instance.
@@ -287,6 +289,16 @@ def children(shape: Shape) -> Iterator[Shape]:
                 yield each.shape
         case _:
             pass
+
+
+def hides(shape: Shape, inside: tuple[Record, ...] = ()) -> bool:
+    """Whether values of this shape can contain those of fields that are shown nowhere."""
+    if isinstance(shape, Record):
+        if shape in inside:
+            return False
+        inside = (*inside, shape)
+        return any(field.hidden or hides(field.shape, inside) for field in shape.fields)
+    return any(hides(child, inside) for child in children(shape))
 
 
 def can_exceed_depth(shape: Shape) -> bool:
