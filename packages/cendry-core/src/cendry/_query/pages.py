@@ -13,8 +13,7 @@ from ..paths import DOCUMENT_ID
 from ..plan import Bound, QueryPlan, value_at
 from ..reference import Ref
 from .builders import counted
-from .compile import compiled
-from .results import reader
+from .output import Output
 from .spec import QuerySpec
 
 T = TypeVar("T")
@@ -47,16 +46,16 @@ class Paging(Generic[T]):
 
     def __init__(
         self,
+        output: Output[T],
         spec: QuerySpec,
         registry: TypeRegistry,
         size: Any,
         on_error: Callable[[DecodeError], object] | None,
     ) -> None:
         counted("paginate", size)
-        query = compiled(spec, registry, complete=True)
+        query, self._read = output.compiled(spec, registry, complete=True)
         self._next: QueryPlan | None = query.plan
         self._backwards = query.backwards
-        self._read: Callable[[StoredDocument], T] = reader(query.codec)
         self._size: int = size
         self._on_error = on_error
         self._fetched: list[StoredDocument] = []
