@@ -320,6 +320,12 @@ class ValidationError(InvalidValueError):
         self.args = (f"{'; '.join(texts)}.",)
 
 
+def omitted_none(model: str, field: str) -> InvalidValueError:
+    """The error for a filter by `None` on a field whose class stores `None` as absence."""
+    expected = "a value other than None, which this class stores as absence (omit_none=True): no filter finds that"
+    return InvalidValueError(model, field, expected, "None")
+
+
 class DecodeError(CendryError):
     """A stored document that doesn't fit its model.
 
