@@ -266,7 +266,7 @@ def test_the_async_twin_in_sync_code() -> None:
         with pytest.raises(TypeError, match=message), thing:  # type: ignore[attr-defined]
             pass
         assert hasattr(thing, "__exit__")
-    with pytest.raises(TypeError, match="An AsyncQuery runs in async code"):
+    with pytest.raises(TypeError, match="AsyncQuery runs in async code"):
         for _ in ctx.select(City):  # type: ignore[attr-defined]
             pass
 

@@ -156,7 +156,9 @@ def test_an_unbound_query_says_how_to_run_it() -> None:
     with pytest.raises(CendryError, match=r"ctx\.select\(query\)"):
         list(Query(City))
     with pytest.raises(CendryError, match=r"ctx\.select\(query\)"):
-        Query(City).project(City.name)
+        Query(City).first()
+    with pytest.raises(CendryError, match=r"ctx\.select\(rows\)"):
+        list(Query(City).project(City.name))
     with pytest.raises(CendryError, match=r"ctx\.select\(query\)"):
         AsyncQuery(City).__aiter__()
 
@@ -261,7 +263,7 @@ def test_wrong_arguments_are_refused_at_once(wrong: Any, error: type[Exception],
 
 
 def test_a_query_of_one_twin_tells_about_the_other() -> None:
-    with pytest.raises(TypeError, match="An AsyncQuery runs in async code: iterate over it with 'async for'"):
+    with pytest.raises(TypeError, match="AsyncQuery runs in async code: iterate over it with 'async for'"):
         list(AsyncQuery(City))  # type: ignore[call-overload]
-    with pytest.raises(TypeError, match="A Query runs in sync code: iterate over it with 'for'"):
+    with pytest.raises(TypeError, match="Query runs in sync code: iterate over it with 'for'"):
         Query(City).__aiter__()  # type: ignore[attr-defined]

@@ -104,11 +104,11 @@ if TYPE_CHECKING:
     from ._model.fields import Field, FieldDescriptor, field
     from ._model.metadata import DocumentMetadata, get_metadata, ref_of
     from ._model.model import Map, Model, resolve
-    from ._query.aio.documents import AsyncRows
     from ._query.aio.query import AsyncQuery
+    from ._query.aio.rows import AsyncRows
     from ._query.snapshots import Change, Listener, Snapshot
-    from ._query.sync.documents import Rows
     from ._query.sync.query import Query
+    from ._query.sync.rows import Rows
     from ._types.kinds import FirestoreValue
     from ._types.registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
     from .backend import AsyncBackend, Backend, CallOptions
@@ -172,11 +172,11 @@ else:
             "_model.metadata": "DocumentMetadata get_metadata ref_of",
             "_model.model": "Map Model resolve",
             "paths": "FieldPath",
-            "_query.aio.documents": "AsyncRows",
             "_query.aio.query": "AsyncQuery",
+            "_query.aio.rows": "AsyncRows",
             "_query.snapshots": "Change Listener Snapshot",
-            "_query.sync.documents": "Rows",
             "_query.sync.query": "Query",
+            "_query.sync.rows": "Rows",
             "reference": "Ref",
             "_types.kinds": "FirestoreValue",
             "_types.registry": "BaseTypeHandler TypeRegistry default_registry register_type",

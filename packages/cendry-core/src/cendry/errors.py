@@ -172,17 +172,27 @@ class TransactionContentionError(CendryError):
 
     Attributes:
         attempts: The number of attempts.
+        outside: The path of a document that the function of the transaction wrote through the context, so outside the
+            transaction; or `None`.
     """
 
     http_status = 503
 
-    def __init__(self, attempts: int = 1) -> None:
+    def __init__(self, attempts: int = 1, *, outside: str | None = None, method: str = "save") -> None:
         self.attempts = attempts
+        self.outside = outside
         tried = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-        super().__init__(
-            f"Aborted by contention on the same documents after {tried}; nothing was written. "
-            "Raise max_attempts, or touch fewer documents in one transaction."
-        )
+        if outside is None:
+            super().__init__(
+                f"Aborted by contention on the same documents after {tried}; nothing was written. "
+                "Raise max_attempts, or touch fewer documents in one transaction."
+            )
+        else:
+            super().__init__(
+                f"Aborted by contention on the same documents after {tried}; the transaction wrote nothing. "
+                f"Its function writes {outside!r} through the context, which is outside the transaction, so the two "
+                f"contend with each other: use txn.{method}() instead of the context's {method}()."
+            )
 
 
 class InvalidDocumentIdError(CendryError, ValueError):
@@ -308,6 +318,12 @@ class ValidationError(InvalidValueError):
         if hidden:
             texts.append(f"and {'over ' if self.more else ''}{hidden} more problem{'s' * (hidden > 1)} (see .problems)")
         self.args = (f"{'; '.join(texts)}.",)
+
+
+def omitted_none(model: str, field: str) -> InvalidValueError:
+    """The error for a filter by `None` on a field whose class stores `None` as absence."""
+    expected = "a value other than None, which this class stores as absence (omit_none=True): no filter finds that"
+    return InvalidValueError(model, field, expected, "None")
 
 
 class DecodeError(CendryError):

@@ -55,6 +55,9 @@ class ModelField:
         """A value of the field as source code, or `...` for a field that is shown nowhere."""
         return "..." if self._cendry_hidden else source(value)
 
+    def _cendry_check_null(self) -> None:
+        """Check that documents can be found by `None`."""
+
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{self!r} is immutable; can't set {name!r}.")
 
@@ -225,9 +228,11 @@ def _checked(field: object, op: Operator, value: Any) -> tuple[Operator, Any]:
             raise TypeError(f"The operator {op!r} takes no value, not {_shown(field, value)}.")
     elif op in _NULL_FORMS:
         if value is None:
-            return _NULL_FORMS[op], None
-        if isinstance(value, float) and math.isnan(value):
+            op = _NULL_FORMS[op]
+        elif isinstance(value, float) and math.isnan(value):
             return _NAN_FORMS[op], None
+    if op == "is-null" and isinstance(field, ModelField):
+        field._cendry_check_null()
     return op, value
 
 

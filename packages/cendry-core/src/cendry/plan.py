@@ -8,7 +8,7 @@ The repr of a plan shows no values, since a model may hide them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from itertools import pairwise
@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, Union, cast
 
 from ._immutable import dataclass
 from .paths import DOCUMENT_ID, FieldPath
-from .values import Transform
+from .values import SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, Transform
 
 Operator = Literal[
     "==",
@@ -114,6 +114,45 @@ class Delete:
 
 Write = Union[Set, Create, Update, Delete]
 """One of the four writes; a commit applies any number of them, all or none."""
+
+
+_IDEMPOTENT: Final[Mapping[type, bool]] = {
+    Increment: False,
+    ArrayUnion: True,
+    ArrayRemove: True,
+    Maximum: True,
+    Minimum: True,
+    # The document then has the time of the repetition, which is the commit that wrote it last.
+    type(SERVER_TIMESTAMP): True,
+}
+"""Whether a transform that is applied twice leaves what it leaves when applied once."""
+
+
+def is_repeatable(writes: Sequence[Write], *, in_transaction: bool = False) -> bool:
+    """Whether a commit may be sent again if its answer was lost, because it can't take effect twice.
+
+    | commit | if it was applied before | repeatable |
+    |---|---|---|
+    | `Set`, `Delete` | has the same result | yes |
+    | with array unions and removals, maximums, minimums, server timestamps | the same | yes |
+    | `Create`, `Update`, `must_exist`, `update_time` | has the same result, or is refused | yes |
+    | any writes in a transaction | is refused, since a transaction is committed once | yes |
+    | with increments, or other transforms, outside a transaction | counts twice | no |
+
+    A refused repetition doesn't show whether the first attempt was applied, so its outcome is unknown.
+
+    Args:
+        writes: The writes of the commit.
+        in_transaction: Whether it ends a transaction that the database knows by its id.
+    """
+    if in_transaction:
+        return True
+    return all(
+        _IDEMPOTENT.get(type(one.transform), False)
+        for write in writes
+        if not isinstance(write, Delete)
+        for one in write.transforms
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class Keywords:
     extra: str | None
     abstract: bool
     type_registry: object
+    omit_none: bool | None
     dataclass_options: Mapping[str, bool | None]
 
 
@@ -111,7 +112,8 @@ def define(cls: Any, keywords: Keywords) -> None:
     _build_dataclass(cls, own, keywords)
     _uncover(cls, infos)
     descriptors: dict[str, FieldDescriptor[Any]] = {
-        name: FieldDescriptor(cls, name, info.alias, hidden=not info.repr) for name, info in infos.items()
+        name: FieldDescriptor(cls, name, info.alias, hidden=not info.repr, omits_none=cls.__cendry_omit_none__)
+        for name, info in infos.items()
     }
     cls._cendry_descriptors = descriptors
     if cls.__cendry_kind__ == "model":
@@ -215,6 +217,8 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
         if keywords.extra not in _EXTRA:
             raise _fault(cls, None, f"extra= must be 'ignore', 'forbid' or 'keep', not {keywords.extra!r}")
         cls.__cendry_extra__ = keywords.extra
+    if keywords.omit_none is not None:
+        cls.__cendry_omit_none__ = keywords.omit_none
     registry = keywords.type_registry
     if registry is not None:
         if not isinstance(registry, TypeRegistry):

@@ -198,14 +198,14 @@ class QueryBuilder(Generic[M_co]):
     def on_error(self, handler: Callable[[DecodeError], object]) -> Self:
         """Report documents that don't fit the model to `handler`, and continue without them.
 
-        The handler is used where many documents are read: iteration, `to_list`, `paginate`, `project`. It is ignored in
+        The handler is used where many documents are read: iteration, `to_list`, `paginate`, and rows. It is ignored in
         equality, repr and pickle.
 
         Args:
             handler: Called with a `DecodeError` that names the document.
         """
         query = self._with()
-        query._on_error = _handler(handler)
+        query._on_error = checked_handler(handler)
         return query
 
     def _bound(self) -> Any:
@@ -232,7 +232,7 @@ class QueryBuilder(Generic[M_co]):
         return _revive, (type(self), self._spec)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(_arguments(settled(self._spec)))})"
+        return shown_spec(type(self).__name__, self._spec)
 
 
 def _revive(kind: type[QueryBuilder[Any]], spec: QuerySpec) -> QueryBuilder[Any]:
@@ -245,6 +245,11 @@ def _revive(kind: type[QueryBuilder[Any]], spec: QuerySpec) -> QueryBuilder[Any]
 def spec_of(query: QueryBuilder[Any]) -> QuerySpec:
     """The spec of a query."""
     return query._spec
+
+
+def shown_spec(name: str, spec: QuerySpec) -> str:
+    """The source of a call of `name` that creates this query."""
+    return f"{name}({', '.join(_arguments(settled(spec)))})"
 
 
 def is_query(value: object) -> TypeGuard[QueryBuilder[Any]]:
@@ -267,7 +272,7 @@ def bound(query: Q, source: Any, on_error: Callable[[DecodeError], object] | Non
     """
     query._source = source
     if on_error is not None:
-        query._on_error = _handler(on_error)
+        query._on_error = checked_handler(on_error)
     return query
 
 
@@ -383,7 +388,12 @@ def _orders(model: type[Any], given: Iterable[Any]) -> tuple[Asc | Desc, ...]:
     return tuple(orders)
 
 
-def _handler(handler: Callable[[DecodeError], object]) -> Callable[[DecodeError], object]:
+def checked_handler(handler: Callable[[DecodeError], object]) -> Callable[[DecodeError], object]:
+    """The handler itself.
+
+    Raises:
+        TypeError: It is not callable.
+    """
     if not callable(handler):
         raise TypeError(f"on_error takes a function of one argument, the DecodeError, not {handler!r}.")
     return handler

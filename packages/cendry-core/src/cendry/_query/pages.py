@@ -12,8 +12,7 @@ from ..errors import DecodeError
 from ..paths import DOCUMENT_ID
 from ..plan import Bound, QueryPlan, value_at
 from ..reference import Ref
-from .compile import compiled
-from .results import reader
+from .output import Output
 from .spec import QuerySpec
 
 T = TypeVar("T")
@@ -46,6 +45,7 @@ class Paging(Generic[T]):
 
     def __init__(
         self,
+        output: Output[T],
         spec: QuerySpec,
         registry: TypeRegistry,
         size: Any,
@@ -55,10 +55,9 @@ class Paging(Generic[T]):
             raise TypeError(f"paginate takes an int, not {size!r}.")
         if size < 1:
             raise ValueError(f"paginate takes pages of 1 or more, not {size}.")
-        query = compiled(spec, registry, complete=True)
+        query, self._read = output.compiled(spec, registry, complete=True)
         self._next: QueryPlan | None = query.plan
         self._backwards = query.backwards
-        self._read: Callable[[StoredDocument], T] = reader(query.codec)
         self._size: int = size
         self._on_error = on_error
         self._fetched: list[StoredDocument] = []
