@@ -9,11 +9,7 @@ from __future__ import annotations
 import builtins
 import threading
 from collections.abc import Iterator, Mapping
-<<<<<<< HEAD
 from datetime import datetime
-from difflib import get_close_matches
-=======
->>>>>>> main
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -36,17 +32,11 @@ from .._frozen import class_name
 from .._types.hints import shape_of
 from .._types.shapes import Anything, AsIs, Dict, Handled, Nullable, OneOf, Record, Shape, hides, takes_none
 from .._types.shapes import describe as describe_shape
-<<<<<<< HEAD
-from ..errors import CendryError, UnknownFieldError, omitted_none
-from ..filters import And, Asc, Comparison, Desc, Filter, ModelField
-from ..paths import check_field_name, quote_segment
-from ..reference import DocumentLike, Ref
-from ..values import ArrayRemove, ArrayUnion, DeleteField, Increment, Maximum, Minimum, ServerTimestamp
-=======
-from ..errors import UnknownFieldError, near_names, omitted_none
+from ..errors import CendryError, UnknownFieldError, near_names, omitted_none
 from ..filters import And, Asc, Comparison, Desc, Filter, ModelField
 from ..paths import MAX_FIELD_SEGMENTS, check_field_name, exact_text, quote_segment
->>>>>>> main
+from ..reference import DocumentLike, Ref
+from ..values import ArrayRemove, ArrayUnion, DeleteField, Increment, Maximum, Minimum, ServerTimestamp
 
 T_co = TypeVar("T_co", covariant=True)
 E = TypeVar("E")
