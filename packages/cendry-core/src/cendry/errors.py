@@ -260,7 +260,21 @@ class InvalidValueError(CendryError, TypeError, ValueError):
         super().__init__(f"{model}.{field}: expected {expected}, found {found}.")
 
 
-Code = Literal["missing", "unknown", "value"]
+Code = Literal[
+    "missing",
+    "unknown",
+    "value",
+    "gt",
+    "ge",
+    "lt",
+    "le",
+    "multiple_of",
+    "min_length",
+    "max_length",
+    "pattern",
+    "predicate",
+    "rule",
+]
 
 
 @final
@@ -273,7 +287,9 @@ class Problem:
             are cut at 80 characters.
         expected: What the model declares.
         found: What was found, cut at 80 characters.
-        code: Whether a required field is `missing`, a key `unknown`, or a `value` doesn't fit.
+        code: Whether a required field is `missing`, a key `unknown`, or a `value` doesn't fit. For a value of the
+            declared type that breaks a constraint, its name: `gt`, `max_length`, `pattern`, `predicate`, ...; `rule`
+            for what a `__validate__` rejects.
         nearest: For an unknown key, similar declared ones. They are determined for the first unknown keys only.
     """
 

@@ -104,7 +104,7 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
         elif is_transform(value):
             found.transforms[into.path] = FieldTransform(into.path, stored_transform(model, into, text, value, now))
         else:
-            stored = into.encode(value)
+            stored = into.encode_new(value)
             found.put(into.path, text, stored)
             if into.names:
                 found.values.append((into.names, _read_back(into, stored)))
@@ -201,7 +201,7 @@ def stored_transform(model: type[Any], into: ResolvedField, text: str, value: An
     """
     match value:
         case ArrayUnion() | ArrayRemove():
-            encode = into.encode_element
+            encode = into.encode_new_element if isinstance(value, ArrayUnion) else into.encode_element
             if encode is None:
                 raise InvalidValueError(model.__qualname__, text, describe(into.shape), f"{type(value).__name__}")
             elements = [encode(one) for one in value.values]

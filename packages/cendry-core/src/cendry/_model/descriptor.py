@@ -28,7 +28,7 @@ from weakref import WeakValueDictionary
 from .. import _fork
 from .._frozen import class_name
 from .._types.hints import shape_of
-from .._types.shapes import Anything, AsIs, Dict, Handled, Nullable, OneOf, Record, Shape
+from .._types.shapes import Anything, AsIs, Constrained, Dict, Handled, Nullable, OneOf, Record, Shape
 from .._types.shapes import describe as describe_shape
 from ..errors import UnknownFieldError
 from ..filters import And, Asc, Comparison, Desc, Filter, ModelField
@@ -376,7 +376,7 @@ def _restore(owner: type[Any], names: tuple[str, ...]) -> FieldDescriptor[Any]:
 
 def _alternatives(shape: Shape) -> Iterator[Shape]:
     match shape:
-        case Nullable(inner):
+        case Nullable(inner) | Constrained(inner):
             yield from _alternatives(inner)
         case OneOf(members):
             for member in members:

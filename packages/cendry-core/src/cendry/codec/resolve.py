@@ -13,6 +13,7 @@ from .._types.shapes import (
     Anything,
     Array,
     AsIs,
+    Constrained,
     Dict,
     FixedArray,
     Handled,
@@ -37,9 +38,11 @@ class ResolvedField:
         path: The stored path.
         shape: The shape of its values.
         encode: Converts a Python value to a stored one; raises `InvalidValueError` if it doesn't fit.
+        encode_new: As `encode`, for a value to be written, which must keep the rules of its annotation.
         decode: Converts a stored value to a Python one; raises `DecodeError` if it doesn't fit. The path of the
             document, for the error, may be passed as second argument.
         encode_element: As `encode`, for one element of the array; `None` if the field can't be an array.
+        encode_new_element: As `encode_new`, likewise.
         field: The declared field, or `None` for a dict key and the id.
         holders: The declared fields that contain it; `None` for dict keys.
     """
@@ -49,8 +52,10 @@ class ResolvedField:
     path: FieldPath
     shape: Shape
     encode: Callable[[Any], Any]
+    encode_new: Callable[[Any], Any]
     decode: Callable[..., Any]
     encode_element: Callable[[Any], Any] | None = None
+    encode_new_element: Callable[[Any], Any] | None = None
     field: RecordField | None = None
     holders: tuple[RecordField | None, ...] = ()
 
@@ -144,7 +149,7 @@ def step(shape: Shape, name: str) -> tuple[Shape, str, RecordField | None] | Non
 def alternatives(shape: Shape) -> Iterator[Shape]:
     """A shape without `None` around it; the members of a union."""
     match shape:
-        case Nullable(inner):
+        case Nullable(inner) | Constrained(inner):
             yield from alternatives(inner)
         case OneOf(members):
             yield from members

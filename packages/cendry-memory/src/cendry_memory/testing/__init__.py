@@ -10,7 +10,7 @@ from .features import ALL_FEATURES, Feature, needs
 from .listening import ListenConformance
 from .queries import QueryConformance
 from .refusals import RefusalConformance
-from .rules import RuleConformance
+from .rules import ConstraintConformance, RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
 from .transactions import TransactionConformance
@@ -29,6 +29,7 @@ class BackendConformance(
     ContextConformance,
     DeclarationConformance,
     RuleConformance,
+    ConstraintConformance,
     AtomicityConformance,
     SelectConformance,
     RefusalConformance,
