@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cendry import Cendry, DatastoreBackend, from_dict
 from cendry.plan import Set
-from cendry_datastore._exclusions import NO_EXCLUSIONS, EntityPath, Exclusions
+from cendry_datastore._marks import EXCLUDED, NO_PROPERTY_MARKS, EntityPath, PropertyMarks
 from cendry_memory.emulator import DATASTORE_MODE, EmulatorUnavailableError, emulators_required, running
 from codec_model import DATA, City
 from figures import Figures
@@ -33,9 +33,9 @@ def backend() -> Iterator[DatastoreBackend]:
         pytest.skip(str(error))
 
 
-def fill(backend: DatastoreBackend, kind: str, data: dict[str, Any], unindexed: Exclusions = NO_EXCLUSIONS) -> None:
+def fill(backend: DatastoreBackend, kind: str, data: dict[str, Any], marks: PropertyMarks = NO_PROPERTY_MARKS) -> None:
     for start in range(0, ENTITIES, 500):
-        paths = [EntityPath(f"{kind}/c{number:04}", unindexed) for number in range(start, start + 500)]
+        paths = [EntityPath(f"{kind}/c{number:04}", marks) for number in range(start, start + 500)]
         backend.commit([Set(path, data) for path in paths])
 
 
@@ -64,7 +64,7 @@ def test_a_query(backend: DatastoreBackend, figures: Figures) -> None:
 
 def test_a_query_of_entities_with_properties_outside_the_indexes(backend: DatastoreBackend, figures: Figures) -> None:
     # What is read with them has to remember which they are.
-    fill(backend, "towns", {**DATA, "note": "by the sea"}, frozenset([("note",)]))
+    fill(backend, "towns", {**DATA, "note": "by the sea"}, {"note": EXCLUDED})
     ratios(backend, Town, f"a query of {ENTITIES:,} with an unindexed property", figures)
 
 

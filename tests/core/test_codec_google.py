@@ -126,10 +126,10 @@ def test_what_the_sdk_lets_pass_is_refused() -> None:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        (firestore.SERVER_TIMESTAMP, "SERVER_TIMESTAMP, a marker that only update() takes"),
-        (firestore.DELETE_FIELD, "DELETE_FIELD, a marker that only update() takes"),
-        (firestore.Increment(1), "Increment(value=1), a transform that only update() takes"),
-        (firestore.ArrayUnion([1]), "ArrayUnion([1]), a transform that only update() takes"),
+        (firestore.SERVER_TIMESTAMP, "SERVER_TIMESTAMP, a transform"),
+        (firestore.DELETE_FIELD, "DELETE_FIELD, a marker"),
+        (firestore.Increment(1), "Increment(value=1), a transform"),
+        (firestore.ArrayUnion([1]), "ArrayUnion([1]), a transform"),
     ],
 )
 @pytest.mark.parametrize("annotation", [int, Any, dict[str, Any]])

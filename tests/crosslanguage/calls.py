@@ -68,7 +68,9 @@ class Part:
         for number, (stored, given) in enumerate(self.values.items()):
             value = given.instance(Map) if isinstance(given, Part) else given
             name = f"field{number}"
-            annotations[name] = (type(value) if isinstance(given, Part) else FirestoreValue, field(alias=stored))
+            # Only a field that has a default can be removed.
+            info = field(alias=stored, default=None) if value is DELETE_FIELD else field(alias=stored)
+            annotations[name] = (type(value) if isinstance(given, Part) else FirestoreValue, info)
             values[name] = value
         return make_class("C" if base is Model else "Part", base, annotations, **keywords)(**values)
 

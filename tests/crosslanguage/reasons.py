@@ -21,48 +21,12 @@ UNSAYABLE: Final[dict[str, str]] = {
 }
 """No call of Cendry means this."""
 
-_NESTED: Final = "Transforms in maps are refused."
-_REMOVAL: Final = "save() with merge=True can't remove a field, and update() needs an existing document."
 _NO_ORDER: Final = "Comparisons with null and NaN are sent, for the server to refuse."
 
 DISAGREES: Final[dict[str, str]] = {
-    "create-arrayremove-multi": _NESTED,
-    "create-arrayremove-nested": _NESTED,
-    "create-arrayunion-multi": _NESTED,
-    "create-arrayunion-nested": _NESTED,
-    "create-st-multi": _NESTED,
-    "create-st-nested": _NESTED,
-    "create-st-with-empty-map": _NESTED,
     "listen-target-add-wrong-id": "The number of an added target isn't checked: a stream has one target.",
     "listen-target-remove": "A target that the server removes without a cause is added again.",
     "query-bad-NaN": _NO_ORDER,
     "query-bad-null": _NO_ORDER,
-    "set-arrayremove-multi": _NESTED,
-    "set-arrayremove-nested": _NESTED,
-    "set-arrayunion-merge": _NESTED,
-    "set-arrayunion-multi": _NESTED,
-    "set-arrayunion-nested": _NESTED,
-    "set-del-merge": _REMOVAL,
-    "set-del-merge-alone": _REMOVAL,
-    "set-del-mergeall": _REMOVAL,
-    "set-st-merge-nonleaf": _NESTED,
-    "set-st-merge-nonleaf-alone": _NESTED,
-    "set-st-multi": _NESTED,
-    "set-st-nested": _NESTED,
-    "set-st-with-empty-map": _NESTED,
-    "update-arrayremove-multi": _NESTED,
-    "update-arrayremove-nested": _NESTED,
-    "update-arrayunion-multi": _NESTED,
-    "update-arrayunion-nested": _NESTED,
-    "update-paths-arrayremove-multi": _NESTED,
-    "update-paths-arrayremove-nested": _NESTED,
-    "update-paths-arrayunion-multi": _NESTED,
-    "update-paths-arrayunion-nested": _NESTED,
-    "update-paths-st-multi": _NESTED,
-    "update-paths-st-nested": _NESTED,
-    "update-paths-st-with-empty-map": _NESTED,
-    "update-st-multi": _NESTED,
-    "update-st-nested": _NESTED,
-    "update-st-with-empty-map": _NESTED,
 }
 """Cendry refuses what Google's clients send, sends what they refuse, or sends or shows something else."""

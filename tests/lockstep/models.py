@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
-from cendry import ArrayRemove, ArrayUnion, Cendry, Field, Increment, Map, Model, Ref, Txn, field, ref_of
+from cendry import ArrayRemove, ArrayUnion, Cendry, Field, Increment, Map, Maximum, Model, Ref, Txn, field, ref_of
 
 _CLOCK = datetime(2024, 5, 6, 7, 8, 9, 10, tzinfo=timezone.utc)
 
@@ -31,6 +31,7 @@ class City(Model, collection="cities"):
     tags: Field[list[str]] = field(default_factory=list)
     nearest: Field[Ref[City] | None] = field(default=None)
     updated: Field[datetime | None] = field(auto_now=True)
+    notes: Field[Any] = field(default=None)
 
 
 class Street(Model, collection="streets", parent=City):
@@ -38,25 +39,38 @@ class Street(Model, collection="streets", parent=City):
     length: Field[float] = field(default=0.0)
 
 
-_IDS = ["SF", "LA", "é", "__id7__"]
+IDS = ["SF", "LA", "é", "__id7__"]
 _STATES = ["CA", "NV"]
+
+
+def _more(n: int) -> Any:
+    return Increment(n)
+
+
+_NOTES: list[Callable[[int], Any]] = [
+    lambda n: None,
+    lambda n: {"n": Increment(n), "x": {"y": Maximum(n)}},
+    lambda n: {"x": {}, "tags": {"all": ArrayUnion([n, "a"])}},
+    lambda n: Increment(n),
+]
 
 
 def _city(n: list[int]) -> City:
     return City(
-        id=_IDS[n[0] % 4],
+        id=IDS[n[0] % 4],
         name=f"city {n[1]}",
         state=_STATES[n[2] % 2],
         population=n[3] * 10,
         size=list(Size)[n[4] % 2],
-        mayor=Mayor(name="Ada", since=n[5]) if n[5] % 2 else None,
+        mayor=Mayor(name="Ada", since=_more(n[5]) if n[5] > 4 else n[5]) if n[5] % 2 else None,
         tags=[["a", "b", "c"][each % 3] for each in n[: n[4] % 4]],
-        nearest=Ref(City, _IDS[n[5] % 4]) if n[4] > 4 else None,
+        nearest=Ref(City, IDS[n[5] % 4]) if n[4] > 4 else None,
+        notes=_NOTES[n[2] % 4](n[1]),
     )
 
 
 def _ref(n: list[int]) -> Ref[City]:
-    return Ref(City, _IDS[n[0] % 4])
+    return Ref(City, IDS[n[0] % 4])
 
 
 def _shown(city: City | None) -> Any:
@@ -79,6 +93,9 @@ def _update(ctx: Cendry, n: list[int]) -> None:
         {City.tags: ArrayUnion(["a", "d"])},
         {City.tags: ArrayRemove(["a"]), City.size: Size.LARGE},
         {City.name: "other", "state": "CA"},
+        {City.notes: {"n": Increment(n[1]), "tags": {"all": ArrayUnion(["a"])}}},
+        {City.notes["n"]: Increment(n[1]), City.mayor: Mayor(name="Grace", since=_more(n[2]))},
+        {City.notes: {"a": {}, "b": {"c": {"d": ArrayRemove([n[1]])}}}},
     ]
     ctx.update(_ref(n), changes[n[5] % len(changes)])
 
@@ -90,7 +107,7 @@ def _delete(ctx: Cendry, n: list[int]) -> None:
 def _read_change_save(ctx: Cendry, n: list[int]) -> Any:
     if n[3] % 4:
         ctx.save(_city(n))
-    city = ctx.get(City, _IDS[n[0] % 4])
+    city = ctx.get(City, IDS[n[0] % 4])
     city.population += n[1]
     if n[2] % 2:
         ctx.update(_ref(n), {City.population: Increment(1)})
@@ -143,8 +160,8 @@ def _pages(ctx: Cendry, n: list[int]) -> Any:
 def _batch(ctx: Cendry, n: list[int]) -> None:
     with ctx.batch() as batch:
         batch.save(_city(n))
-        batch.update(Ref(City, _IDS[n[1] % 4]), {City.population: Increment(n[2])})
-        batch.delete(Ref(City, _IDS[n[3] % 4]))
+        batch.update(Ref(City, IDS[n[1] % 4]), {City.population: Increment(n[2])})
+        batch.delete(Ref(City, IDS[n[3] % 4]))
 
 
 def _transaction(ctx: Cendry, n: list[int]) -> Any:
@@ -152,10 +169,10 @@ def _transaction(ctx: Cendry, n: list[int]) -> Any:
         ctx.save(_city(n))
 
     def move(txn: Txn) -> int:
-        source, target = txn.get(City, _IDS[n[0] % 4]), txn.find(City, _IDS[n[1] % 4])
+        source, target = txn.get(City, IDS[n[0] % 4]), txn.find(City, IDS[n[1] % 4])
         txn.update(source, {City.population: source.population - n[2]})
         if target is None:
-            txn.save(City(id=_IDS[n[1] % 4], name="new", state="NV", population=n[2]))
+            txn.save(City(id=IDS[n[1] % 4], name="new", state="NV", population=n[2]))
         elif target.id != source.id:
             txn.update(target, {City.population: target.population + n[2]})
         return source.population
@@ -166,14 +183,14 @@ def _transaction(ctx: Cendry, n: list[int]) -> Any:
 def _get_or_create(ctx: Cendry, n: list[int]) -> Any:
     changes = {"name": "made", "state": "CA", "population": n[1]}
     if n[2] % 2:
-        city, made = ctx.get_or_create(City, _IDS[n[0] % 4], changes)
+        city, made = ctx.get_or_create(City, IDS[n[0] % 4], changes)
     else:
-        city, made = ctx.update_or_create(City, _IDS[n[0] % 4], changes)
+        city, made = ctx.update_or_create(City, IDS[n[0] % 4], changes)
     return [_shown(city), made]
 
 
 def _many(ctx: Cendry, n: list[int]) -> Any:
-    ids = _IDS[: 1 + n[0] % 4]
+    ids = IDS[: 1 + n[0] % 4]
     ctx.save_many([City(id=id, name="many", state="CA", population=place) for place, id in enumerate(ids)])
     if n[1] % 3 == 0:
         ctx.delete_many([_ref(n)])

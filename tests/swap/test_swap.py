@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from cendry import Cendry, DocumentNotFoundError, Ref, UnsupportedByBackendError, ref_of
+from cendry import Cendry, DocumentNotFoundError, Ref, ref_of
 from cendry_datastore import DatastoreBackend
 from cendry_firestore import FirestoreBackend
 from cendry_memory import MemoryBackend
@@ -116,13 +116,8 @@ def test_searching(shop: Shop) -> None:
     assert ("Pad", Decimal("3.00")) == shop.price_list()[2]
 
 
-def test_counting(shop: Shop, request: pytest.FixtureRequest) -> None:
-    if "classic" in request.node.name:
-        # Datastore counts; its older emulator doesn't know how.
-        with pytest.raises(UnsupportedByBackendError, match="the classic Datastore emulator doesn't"):
-            shop.size()
-    else:
-        assert 4 == shop.size()
+def test_counting(shop: Shop) -> None:
+    assert 4 == shop.size()
 
 
 def test_forgetting(shop: Shop, ctx: Cendry) -> None:

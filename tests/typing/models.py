@@ -98,6 +98,19 @@ City.nmae  # error: mypy pyright ty
 # Options of fields
 
 
+class Account(Model, collection="accounts"):
+    password: Annotated[Field[str], field(repr=False, compare=False, hash=False, metadata={"description": "secret"})]
+    token: Field[str] = field(default="", repr=False, hash=None)
+    scopes: Field[list[str]] = field(default_factory=list, compare=True, metadata={1: 2})
+    seen: Field[datetime | None] = field(auto_now=True, repr=False)
+    bad_repr: Field[str] = field(default="", repr="no")  # error: mypy pyright ty
+    bad_metadata: Field[str] = field(default="", metadata=["no"])  # error: mypy pyright ty
+
+
+Account()  # error: mypy pyright ty
+Account(password="x")
+
+
 class Options(Model, collection="options"):
     good: Field[int] = field(default=3)
     optional: Field[int | None] = field(default=None)

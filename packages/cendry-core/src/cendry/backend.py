@@ -6,6 +6,8 @@ instances or contexts. It raises Cendry's errors where the database's own have a
 
 - `DocumentAlreadyExistsError`, `DocumentNotFoundError`, `StaleDocumentError` from `commit`, with the paths of the
   writes that can be at fault;
+- `OutcomeUnknownError` from `commit` where a request was sent and its answer was lost, unless sending it again is
+  harmless (`plan.is_repeatable`) and settled it;
 - `TransactionContentionError` where the database aborted a call because of contention;
 - `MissingIndexError` from `run` and `aggregate`;
 - `UnsupportedByBackendError`, before anything is sent, for features that the database doesn't have.
@@ -29,7 +31,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from enum import Enum
+from typing import Any, Final, NamedTuple, Protocol
 
 from ._immutable import dataclass
 from .plan import AggregationPlan, GetPlan, QueryPlan, Write
@@ -91,6 +94,11 @@ class DocumentResult(NamedTuple):
         """Whether there is such a document."""
         return self.data is not None
 
+    def __repr__(self) -> str:
+        # Without the values, since a model may hide them.
+        shown = ("path", "create_time", "update_time", "read_time")
+        return f"DocumentResult({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
 
 class CommitResult(NamedTuple):
     """The result of a commit.
@@ -117,17 +125,28 @@ class SnapshotResult(NamedTuple):
     read_time: datetime | None
 
 
+class _Default(Enum):
+    RETRY = "the default of the backend"
+
+    def __repr__(self) -> str:
+        return "DEFAULT_RETRY"
+
+
+DEFAULT_RETRY: Final = _Default.RETRY
+"""Stands for the retry policy of the backend, where no other is given; `None` is no policy, so nothing is retried."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallOptions:
     """Options of a call; the same for every method.
 
     Attributes:
         timeout: Seconds that the whole call may take, retries included; `None` for the backend's default.
-        retry: The backend's own retry policy; `None` for its default.
+        retry: A retry policy of the kind that the backend takes; `None` for no retries.
     """
 
     timeout: float | None = None
-    retry: Any = None
+    retry: Any = DEFAULT_RETRY
 
 
 DEFAULT_OPTIONS = CallOptions()

@@ -172,17 +172,27 @@ class TransactionContentionError(CendryError):
 
     Attributes:
         attempts: The number of attempts.
+        outside: The path of a document that the function of the transaction wrote through the context, so outside the
+            transaction; or `None`.
     """
 
     http_status = 503
 
-    def __init__(self, attempts: int = 1) -> None:
+    def __init__(self, attempts: int = 1, *, outside: str | None = None, method: str = "save") -> None:
         self.attempts = attempts
+        self.outside = outside
         tried = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-        super().__init__(
-            f"Aborted by contention on the same documents after {tried}; nothing was written. "
-            "Raise max_attempts, or touch fewer documents in one transaction."
-        )
+        if outside is None:
+            super().__init__(
+                f"Aborted by contention on the same documents after {tried}; nothing was written. "
+                "Raise max_attempts, or touch fewer documents in one transaction."
+            )
+        else:
+            super().__init__(
+                f"Aborted by contention on the same documents after {tried}; the transaction wrote nothing. "
+                f"Its function writes {outside!r} through the context, which is outside the transaction, so the two "
+                f"contend with each other: use txn.{method}() instead of the context's {method}()."
+            )
 
 
 class InvalidDocumentIdError(CendryError, ValueError):
@@ -240,26 +250,6 @@ class UnknownFieldError(CendryError, TypeError):
         super().__init__(f"{model} has no field {field!r}.{hint}")
 
 
-class InvalidValueError(CendryError, TypeError, ValueError):
-    """A value that doesn't fit its field, or that Firestore can't store; nothing was sent.
-
-    Attributes:
-        model: The name of the model.
-        field: The path of the field.
-        expected: What the field accepts.
-        found: What was given.
-    """
-
-    http_status = 422
-
-    def __init__(self, model: str, field: str, expected: str, found: str) -> None:
-        self.model = model
-        self.field = field
-        self.expected = expected
-        self.found = found
-        super().__init__(f"{model}.{field}: expected {expected}, found {found}.")
-
-
 Code = Literal[
     "missing",
     "unknown",
@@ -275,6 +265,28 @@ Code = Literal[
     "predicate",
     "rule",
 ]
+
+
+class InvalidValueError(CendryError, TypeError, ValueError):
+    """A value that doesn't fit its field, or that Firestore can't store; nothing was sent.
+
+    Attributes:
+        model: The name of the model.
+        field: The path of the field.
+        expected: What the field accepts.
+        found: What was given.
+        code: As in `Problem`.
+    """
+
+    http_status = 422
+
+    def __init__(self, model: str, field: str, expected: str, found: str, *, code: Code = "value") -> None:
+        self.model = model
+        self.field = field
+        self.expected = expected
+        self.found = found
+        self.code: Code = code
+        super().__init__(f"{model}.{field}: expected {expected}, found {found}.")
 
 
 @final
@@ -317,13 +329,19 @@ class ValidationError(InvalidValueError):
         self.problems: tuple[Problem, ...] = tuple(problems[:MAX_PROBLEMS])
         self.more = more or len(problems) > MAX_PROBLEMS
         first = self.problems[0]
-        super().__init__(model, first.path, first.expected, first.found)
+        super().__init__(model, first.path, first.expected, first.found, code=first.code)
         texts = list(map(str, self.problems[:_SHOWN_PROBLEMS]))
         texts[0] = f"{model}.{texts[0]}" if first.path else f"{model}{texts[0].removeprefix('the data')}"
         hidden = len(self.problems) - len(texts)
         if hidden:
             texts.append(f"and {'over ' if self.more else ''}{hidden} more problem{'s' * (hidden > 1)} (see .problems)")
         self.args = (f"{'; '.join(texts)}.",)
+
+
+def omitted_none(model: str, field: str) -> InvalidValueError:
+    """The error for a filter by `None` on a field whose class stores `None` as absence."""
+    expected = "a value other than None, which this class stores as absence (omit_none=True): no filter finds that"
+    return InvalidValueError(model, field, expected, "None")
 
 
 class DecodeError(CendryError):

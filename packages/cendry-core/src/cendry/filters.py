@@ -46,9 +46,17 @@ class ModelField:
     The base of `FieldDescriptor`, which adds the public interface.
     """
 
-    __slots__ = ("_cendry_names", "_cendry_owner")
+    __slots__ = ("_cendry_hidden", "_cendry_names", "_cendry_owner")
     _cendry_owner: type[Any]
     _cendry_names: tuple[str, ...]
+    _cendry_hidden: bool
+
+    def _cendry_source(self, value: Any) -> str:
+        """A value of the field as source code, or `...` for a field that is shown nowhere."""
+        return "..." if self._cendry_hidden else source(value)
+
+    def _cendry_check_null(self) -> None:
+        """Check that documents can be found by `None`."""
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{self!r} is immutable; can't set {name!r}.")
@@ -177,12 +185,12 @@ class Comparison(Filter):
             value = "" if op in _WITHOUT_VALUE else f", {source(self._value)}"
             return f"Comparison({field!r}, {op!r}{value})"
         if op in _METHODS:
-            return f"{field!r}.{_METHODS[op]}({source(self._value)})"
+            return f"{field!r}.{_METHODS[op]}({field._cendry_source(self._value)})"
         if op in _UNARY:
             return f"{field!r}.{_UNARY[op]}()"
         if op == "is-not-nan":
             return f"{field!r} != float('nan')"
-        return f"{field!r} {op} {source(self._value)}"
+        return f"{field!r} {op} {field._cendry_source(self._value)}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Comparison, (self.field, self.op, self._value)
@@ -217,18 +225,20 @@ def _checked(field: object, op: Operator, value: Any) -> tuple[Operator, Any]:
         value = own_copy(value)
     if op in _WITHOUT_VALUE:
         if value is not None:
-            raise TypeError(f"The operator {op!r} takes no value, not {value!r}.")
+            raise TypeError(f"The operator {op!r} takes no value, not {_shown(field, value)}.")
     elif op in _NULL_FORMS:
         if value is None:
-            return _NULL_FORMS[op], None
-        if isinstance(value, float) and math.isnan(value):
+            op = _NULL_FORMS[op]
+        elif isinstance(value, float) and math.isnan(value):
             return _NAN_FORMS[op], None
+    if op == "is-null" and isinstance(field, ModelField):
+        field._cendry_check_null()
     return op, value
 
 
 def _list_of_values(field: ModelField | FieldPath, op: str, values: Any) -> list[Any]:
     if isinstance(values, (str, bytes, ModelField)) or not isinstance(values, Iterable):
-        raise TypeError(f"{field!r}.{_LISTS[op]}() takes a list of values, not {values!r}.")
+        raise TypeError(f"{field!r}.{_LISTS[op]}() takes a list of values, not {_shown(field, values)}.")
     found = list(cast("Any", values))
     for value in found:
         _refuse(field, value)
@@ -243,7 +253,12 @@ def _refuse(field: ModelField | FieldPath, value: object) -> None:
             f"{field!r} can't be compared with {value!r}. Comparisons bind weaker than & and |. {_SPELLING}"
         )
     if value is DELETE_FIELD or is_transform(value):
-        raise TypeError(f"{field!r} can't be compared with {value!r}, which is only for writes.")
+        raise TypeError(f"{field!r} can't be compared with {_shown(field, value)}, which is only for writes.")
+
+
+def _shown(field: ModelField | FieldPath, value: object) -> str:
+    hidden = isinstance(field, ModelField) and field._cendry_source(value) == "..."
+    return "..." if hidden else repr(value)
 
 
 def field_key(field: ModelField | FieldPath | str) -> tuple[Any, ...]:

@@ -3,11 +3,13 @@
 Paths and names are stored ones; values are stored values.
 A stored value is `None`, `bool`, `int`, `float`, `str`, `bytes`, an aware `datetime`, `GeoPoint`, `Vector`, `Ref`,
 a `list` of stored values or a `dict` from `str` to stored values. A backend must not change the values in a plan.
+The repr of a plan shows no values, since a model may hide them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
 from datetime import datetime
 from itertools import pairwise
 from operator import attrgetter
@@ -15,7 +17,7 @@ from typing import Any, Final, Literal, Union, cast
 
 from ._immutable import dataclass
 from .paths import DOCUMENT_ID, FieldPath
-from .values import Transform
+from .values import SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, Transform
 
 Operator = Literal[
     "==",
@@ -41,7 +43,7 @@ class FieldTransform:
     """A change of one field that the server computes; operands are stored values."""
 
     path: FieldPath
-    transform: Transform
+    transform: Transform = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,12 @@ class Set:
         data: The stored fields.
         mask: `None` replaces the whole document. Otherwise only these fields are written; a masked field that `data`
             lacks is removed.
-        transforms: Applied after the fields are written; their fields are in neither `data` nor `mask`.
+        transforms: Applied after the fields are written; their fields are neither in `data` nor themselves in `mask`.
         update_time: If given, the commit fails unless the document was last changed at exactly this time.
     """
 
     path: str
-    data: Mapping[str, Any]
+    data: Mapping[str, Any] = field(repr=False)
     mask: tuple[FieldPath, ...] | None = None
     transforms: tuple[FieldTransform, ...] = ()
     update_time: datetime | None = None
@@ -69,7 +71,7 @@ class Create:
     """Write a document that must not exist yet."""
 
     path: str
-    data: Mapping[str, Any]
+    data: Mapping[str, Any] = field(repr=False)
     transforms: tuple[FieldTransform, ...] = ()
 
 
@@ -86,7 +88,7 @@ class Update:
     """
 
     path: str
-    data: Mapping[str, Any]
+    data: Mapping[str, Any] = field(repr=False)
     mask: tuple[FieldPath, ...]
     transforms: tuple[FieldTransform, ...] = ()
     update_time: datetime | None = None
@@ -111,6 +113,45 @@ Write = Union[Set, Create, Update, Delete]
 """One of the four writes; a commit applies any number of them, all or none."""
 
 
+_IDEMPOTENT: Final[Mapping[type, bool]] = {
+    Increment: False,
+    ArrayUnion: True,
+    ArrayRemove: True,
+    Maximum: True,
+    Minimum: True,
+    # The document then has the time of the repetition, which is the commit that wrote it last.
+    type(SERVER_TIMESTAMP): True,
+}
+"""Whether a transform that is applied twice leaves what it leaves when applied once."""
+
+
+def is_repeatable(writes: Sequence[Write], *, in_transaction: bool = False) -> bool:
+    """Whether a commit may be sent again if its answer was lost, because it can't take effect twice.
+
+    | commit | if it was applied before | repeatable |
+    |---|---|---|
+    | `Set`, `Delete` | has the same result | yes |
+    | with array unions and removals, maximums, minimums, server timestamps | the same | yes |
+    | `Create`, `Update`, `must_exist`, `update_time` | has the same result, or is refused | yes |
+    | any writes in a transaction | is refused, since a transaction is committed once | yes |
+    | with increments, or other transforms, outside a transaction | counts twice | no |
+
+    A refused repetition doesn't show whether the first attempt was applied, so its outcome is unknown.
+
+    Args:
+        writes: The writes of the commit.
+        in_transaction: Whether it ends a transaction that the database knows by its id.
+    """
+    if in_transaction:
+        return True
+    return all(
+        _IDEMPOTENT.get(type(one.transform), False)
+        for write in writes
+        if not isinstance(write, Delete)
+        for one in write.transforms
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One field, one operator, one stored value (for `in` and similar operators, a list; for unary operators, `None`).
@@ -120,7 +161,7 @@ class Condition:
 
     path: FieldPath
     op: Operator
-    value: Any = None
+    value: Any = field(repr=False, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +193,7 @@ class Bound:
             them (`start_after`, `end_at`).
     """
 
-    values: tuple[Any, ...]
+    values: tuple[Any, ...] = field(repr=False)
     before: bool
 
 

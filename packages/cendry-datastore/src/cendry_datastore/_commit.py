@@ -10,8 +10,9 @@ from cendry.errors import DocumentAlreadyExistsError, DocumentNotFoundError, Inv
 from cendry.plan import Create, Delete, Set, Update, Write
 
 from . import _sdk
-from ._exclusions import FEWER_INDEXED_VALUES, MAX_INDEXED_BYTES, exclude, exclude_excess, exclusions_of
+from ._exclusions import FEWER_INDEXED_VALUES, MAX_INDEXED_BYTES, exclude_excess
 from ._keys import Partition, fill_key
+from ._marks import mark, marks_of_path
 from ._unsupported import unsupported
 from ._values import EntityData, write_masked, write_properties
 
@@ -172,25 +173,25 @@ def _applied(writes: Sequence[Write], entity: Any, partition: Partition) -> Any:
             case Update(path=path):
                 if entity is None:
                     raise DocumentNotFoundError(path)
-                write_masked(entity.properties, write.data, write.mask, partition)
+                write_masked(entity, write.data, write.mask, partition)
             case Set(mask=None):
                 entity = _fill(_sdk.Entity(), write, partition)
             case _:
                 if entity is None:
                     entity = _sdk.Entity()
                     fill_key(entity.key, write.path, partition)
-                write_masked(entity.properties, write.data, write.mask or (), partition)
+                write_masked(entity, write.data, write.mask or (), partition)
     return entity
 
 
 def _fill(entity: Any, write: Set | Create, partition: Partition) -> Any:
-    data, exclusions = write.data, exclusions_of(write.path)
+    data, marks = write.data, marks_of_path(write.path)
     if isinstance(data, EntityData) and data.base == partition:
         entity.CopyFrom(data.message)
     else:
         write_properties(entity.properties, data, partition)
-    if exclusions or entity.ByteSize() > MAX_INDEXED_BYTES:
-        exclude(entity.properties, exclusions)
+    if marks or entity.ByteSize() > MAX_INDEXED_BYTES:
+        mark(entity.properties, marks)
     fill_key(entity.key, write.path, partition)
     exclude_excess(entity)
     return entity

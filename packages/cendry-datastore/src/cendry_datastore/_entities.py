@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from cendry.backend import DocumentResult
 
-from ._exclusions import EntityPath, ExclusionsFinder
 from ._keys import Partition
+from ._marks import EntityPath, MarksFinder
 from ._values import decode_properties
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ class FoundEntity(NamedTuple):
         path: The document's path.
         entity: The message.
         partition: Where the documents live.
-        may_have_exclusions: Whether any property may be excluded from indexes.
+        marks: The kinds of marks that values may have, as `kinds_of_marks` gives them.
         cursor: Datastore's opaque cursor: where the query goes on after this result; `None` if no query gave it.
     """
 
     path: str
     entity: Any
     partition: Partition
-    may_have_exclusions: bool
+    marks: int
     cursor: bytes | None = None
 
     @property
@@ -61,7 +61,7 @@ class FoundEntity(NamedTuple):
 
     @classmethod
     def reader(cls, codec: Codec[M]) -> Callable[[FoundEntity], M]:
-        """A function that makes an instance of a result, with its path and the exclusions of its entity."""
+        """A function that makes an instance of a result, with its path and the marks of its entity."""
         # Imported here, as the compiler would double what importing this package adds to importing the SDK.
         from cendry._model.metadata import DocumentMetadata, new_metadata
         from cendry.codec.message import decoder
@@ -69,14 +69,14 @@ class FoundEntity(NamedTuple):
         from ._dialect import DATASTORE
 
         decode, put, new, metadata = decoder(codec, DATASTORE), object.__setattr__, new_metadata, DocumentMetadata
-        find_exclusions = ExclusionsFinder().find
+        find_marks = MarksFinder().find
 
         def read(result: FoundEntity) -> M:
-            path, entity, partition, may_have_exclusions, _ = result
+            path, entity, partition, kinds, _ = result
             properties = entity.properties
             instance: M = decode(properties, path[path.rfind("/") + 1 :], path, partition)
-            if may_have_exclusions and (exclusions := find_exclusions(entity)):
-                path = EntityPath(path, exclusions)
+            if kinds and (marks := find_marks(entity, kinds)):
+                path = EntityPath(path, marks)
             put(instance, "_cendry_metadata", new(metadata, (path, None, None, None)))
             return instance
 

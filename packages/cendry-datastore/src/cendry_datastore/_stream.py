@@ -13,8 +13,8 @@ from cendry.plan import GetPlan, QueryPlan
 
 from . import _sdk
 from ._entities import FoundEntity, ProjectedEntity, new_found
-from ._exclusions import may_have_exclusions
 from ._keys import Partition, fill_key, key_path, shown_id
+from ._marks import UNMARKED, kinds_of_marks
 from ._requests import lookup_request, query_request
 from ._values import decode_projected
 
@@ -80,12 +80,12 @@ class Lookup:
         # Datastore may put off some keys.
         self._left = [*response.deferred, *self._left[self._page :]]
         partition, projection = self._partition, self._plan.projection
-        excluded = may_have_exclusions(response)
+        marks = kinds_of_marks(response)
         for found in response.found:
             entity = found.entity
             path = key_path(entity.key, partition)
             if projection is None:
-                yield new_found(FoundEntity, (path, entity, partition, excluded, None))
+                yield new_found(FoundEntity, (path, entity, partition, marks, None))
             else:
                 yield ProjectedEntity(path, decode_projected(entity.properties, projection, partition))
         for missing in response.missing:
@@ -146,7 +146,7 @@ class QueryPages:
         # Without a cursor the query would begin again.
         query.start_cursor = batch.end_cursor or query.start_cursor
         partition, projection, prefix = self._partition, self._plan.projection, self._prefix
-        excluded = projection is None and may_have_exclusions(response)
+        marks = kinds_of_marks(response) if projection is None else UNMARKED
         left_out = 0
         for found in batch.entity_results:
             entity = found.entity
@@ -159,7 +159,7 @@ class QueryPages:
                 continue
             path = prefix + shown_id(elements[-1], partition)
             if projection is None:
-                yield new_found(FoundEntity, (path, entity, partition, excluded, found.cursor))
+                yield new_found(FoundEntity, (path, entity, partition, marks, found.cursor))
             else:
                 result = ProjectedEntity(path, decode_projected(entity.properties, projection, partition))
                 result.cursor = found.cursor

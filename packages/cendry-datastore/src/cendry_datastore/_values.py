@@ -13,8 +13,9 @@ from cendry.reference import Ref
 from cendry.values import Vector
 
 from . import _sdk
-from ._exclusions import exclude_value, exclusions_at
+from ._exclusions import is_excessive
 from ._keys import Partition, decode_key, fill_reference
+from ._marks import mark_value, marks_at, marks_in, marks_of
 from ._unsupported import unsupported
 
 
@@ -85,11 +86,13 @@ def decode_projected(properties: Any, paths: Sequence[FieldPath], partition: Par
     return projected(data, outermost(paths))
 
 
-def write_masked(properties: Any, data: Mapping[str, Any], mask: Sequence[FieldPath], partition: Partition) -> None:
+def write_masked(entity: Any, data: Mapping[str, Any], mask: Sequence[FieldPath], partition: Partition) -> None:
     """Change the masked properties of a stored entity, in place; all others stay, bit for bit.
 
-    A masked property that `data` lacks is removed; one that is written stays excluded from indexes if it was.
+    A masked property that `data` lacks is removed; one that is written keeps its marks.
     """
+    properties = entity.properties
+    before = marks_in(entity) if is_excessive(entity) else None
     for path in mask:
         *parents, last = path.segments
         value = value_at(data, path.segments)
@@ -97,10 +100,10 @@ def write_masked(properties: Any, data: Mapping[str, Any], mask: Sequence[FieldP
             _remove(properties, parents, last)
         else:
             target = _parent_of(properties, parents)[last]
-            exclusions = exclusions_at(target, (last,))
+            marks = marks_of(target) if before is None else marks_at(before, path.segments)
             target.Clear()
             write_value(target, value, partition)
-            exclude_value(target, exclusions, (last,))
+            mark_value(target, marks)
 
 
 def _parent_of(properties: Any, parents: Sequence[str]) -> Any:
@@ -108,8 +111,10 @@ def _parent_of(properties: Any, parents: Sequence[str]) -> Any:
         value = properties[segment]
         if value.WhichOneof("value_type") != "entity_value":
             # Firestore, too, replaces what isn't a map by one, if a path leads through it.
+            excluded = marks_of(value).excluded
             value.Clear()
             value.entity_value.SetInParent()
+            value.exclude_from_indexes = excluded
         properties = value.entity_value.properties
     return properties
 

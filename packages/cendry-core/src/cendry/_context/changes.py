@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, field
-from datetime import datetime
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from .._interop.google import from_sdk_change
@@ -15,12 +14,13 @@ from .._query.fields import FieldKey, is_iterable, resolve_key
 from .._types.foreign import can_refuse
 from .._types.shapes import Record, describe
 from ..codec import Codec, ResolvedField, codec_for
+from ..codec.change_writer import without_changes
 from ..codec.compiler import unreadable
 from ..codec.resolve import alternatives
 from ..errors import CendryError, DecodeError, InvalidValueError
 from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import FieldTransform, overlap, put_at
-from ..values import DELETE_FIELD, SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, is_transform
+from ..values import DELETE_FIELD, ArrayUnion, is_transform
 
 M = TypeVar("M", bound=Model)
 
@@ -61,14 +61,13 @@ class Masked:
         return any(one.is_prefix_of(path) or path.is_prefix_of(one) for one in known)
 
 
-def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any]], now: datetime) -> Masked:
+def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any]]) -> Masked:
     """The stored form of the changes passed to `update`.
 
     Args:
         codec: The codec of the model.
         model: The model.
         changes: Fields and their new values.
-        now: The current time of the context's clock.
 
     Raises:
         UnknownFieldError: A name is not declared.
@@ -101,14 +100,41 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
         if value is DELETE_FIELD:
             found.paths[into.path] = text
             _forget(found, model, into, text)
+        elif value is None and into.field is not None and into.field.omits_none:
+            found.paths[into.path] = text
+            found.values.append((into.names, None))
         elif is_transform(value):
-            found.transforms[into.path] = FieldTransform(into.path, stored_transform(model, into, text, value, now))
+            found.transforms[into.path] = _transform(into, value)
         else:
-            stored = into.encode_new(value)
-            found.put(into.path, text, stored)
-            if into.names:
-                found.values.append((into.names, _read_back(into, stored)))
+            _write(found, into, text, value)
     return found
+
+
+def _write(found: Masked, into: ResolvedField, text: str, value: Any) -> None:
+    try:
+        stored = into.encode_new(value)
+    except InvalidValueError:
+        # Checking for transforms is only needed if a value doesn't fit.
+        marked = into.encode_changes(value)
+        if marked is None:
+            raise
+        found.paths[into.path] = text
+        transforms: list[FieldTransform] = []
+        plain = without_changes(marked, transforms, into.path.segments)
+        if plain:
+            put_at(found.data, into.path.segments, plain)
+        found.transforms.update((one.path, one) for one in transforms)
+        return
+    found.put(into.path, text, stored)
+    if into.names:
+        found.values.append((into.names, _read_back(into, stored)))
+
+
+def _transform(into: ResolvedField, value: Any) -> FieldTransform:
+    stored = into.encode_changes(value)
+    if isinstance(stored, ArrayUnion) and can_refuse(into.shape):
+        _read_back(into, list(stored.values))
+    return FieldTransform(into.path, stored)
 
 
 def _read_back(into: ResolvedField, stored: Any) -> Any:
@@ -191,32 +217,6 @@ def built(model: type[M], document_id: str, values: Changes | None, what: str) -
             )
         arguments[field.names[0]] = value
     return model(id=document_id, **arguments)
-
-
-def stored_transform(model: type[Any], into: ResolvedField, text: str, value: Any, now: datetime) -> Any:
-    """A transform with its operands as stored values.
-
-    Raises:
-        InvalidValueError: The field can't hold the result.
-    """
-    match value:
-        case ArrayUnion() | ArrayRemove():
-            encode = into.encode_new_element if isinstance(value, ArrayUnion) else into.encode_element
-            if encode is None:
-                raise InvalidValueError(model.__qualname__, text, describe(into.shape), f"{type(value).__name__}")
-            elements = [encode(one) for one in value.values]
-            if isinstance(value, ArrayUnion) and can_refuse(into.shape):
-                _read_back(into, elements)
-            return type(value)(elements)
-        case Increment() | Maximum() | Minimum():
-            operand = into.encode(value.value)
-            if isinstance(operand, bool) or not isinstance(operand, (int, float)):
-                raise InvalidValueError(model.__qualname__, text, describe(into.shape), f"{type(value).__name__}")
-            return type(value)(operand)
-        case _:
-            if not isinstance(into.encode(now), datetime):
-                raise InvalidValueError(model.__qualname__, text, describe(into.shape), "SERVER_TIMESTAMP")
-            return SERVER_TIMESTAMP
 
 
 def _refuse_overlaps(model: type[Any], named: Mapping[FieldPath, str]) -> None:

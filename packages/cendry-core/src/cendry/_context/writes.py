@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from random import SystemRandom
 from typing import Any, Final, TypeAlias, cast
 
-from .._interop.google import from_sdk_change
 from .._model.fields import FieldInfo
 from .._model.metadata import attach, attach_deleted, check_instance, known_update_time, parent_of, remembered
 from .._model.model import Model, fields_of
@@ -16,12 +15,12 @@ from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Shape, bare
 from ..backend import CommitResult
 from ..codec import Codec, codec_for
-from ..errors import CendryError, InvalidValueError, Problem, ValidationError
+from ..codec.change_writer import without_changes
+from ..errors import CendryError, InvalidValueError, OutcomeUnknownError, Problem, ValidationError
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
 from ..reference import check_parent, parent_path
-from ..values import is_transform
-from .changes import Masked, Names, check_maps, current_values, items_of, masked, show, stored_transform
+from .changes import Masked, Names, check_maps, current_values, items_of, masked, show
 from .targets import existing_path, locate
 
 MAX_WRITES: Final = 500
@@ -67,6 +66,34 @@ Encoder: TypeAlias = "Callable[[Codec[Any]], Encode]"
 
 
 @dataclass(frozen=True, slots=True)
+class _Document:
+    """The stored form of an instance.
+
+    Attributes:
+        data: The stored fields.
+        marked: The same, with transforms at their places.
+        transforms: The changes that the server computes.
+        values: The values of the instance after the commit.
+    """
+
+    data: MutableMapping[str, Any]
+    marked: Mapping[str, Any]
+    transforms: tuple[FieldTransform, ...] = ()
+    values: Sequence[tuple[Names, Any]] = ()
+
+
+def _with_transforms(codec: Codec[Any], instance: Model, merge: bool) -> _Document | None:
+    """The stored form of an instance with transforms in it; `None` if it has none."""
+    found = codec.encode_changes(instance, merge=merge)
+    if found is None:
+        return None
+    marked, removed = found
+    transforms: list[FieldTransform] = []
+    data = without_changes(marked, transforms)
+    return _Document(data, marked, tuple(transforms), removed)
+
+
+@dataclass(frozen=True, slots=True)
 class Writer:
     """Creates writes, with the registry and the clock of a context, in the form that its backend needs.
 
@@ -84,20 +111,21 @@ class Writer:
         """A write of the whole instance, whether its document exists or not."""
         path, new_id = _path_for(instance, parent)
         codec = codec_for(type(instance), self.registry)
-        data, transforms, values = self._document(codec, instance)
+        found = self._document(codec, instance, merge=merge)
         keep = merge or type(instance).__cendry_extra__ == "keep"
         update_time = precondition(instance, path, if_unchanged)
         mask: tuple[FieldPath, ...] | None = None
         if keep:
-            computed = {one.path for one in transforms}
-            mask = tuple(path for path in codec.mask(data) if path not in computed)
-        return _with_id(Pending(Set(path, data, mask, transforms, update_time), instance, new_id, values))
+            computed = {one.path for one in found.transforms}
+            mask = tuple(path for path in codec.mask(found.marked) if path not in computed)
+        write = Set(path, found.data, mask, found.transforms, update_time)
+        return _with_id(Pending(write, instance, new_id, found.values))
 
     def create(self, instance: Model, parent: object) -> Pending:
         """A write of the whole instance, whose document must not exist yet."""
         path, new_id = _path_for(instance, parent)
-        data, transforms, values = self._document(codec_for(type(instance), self.registry), instance)
-        return _with_id(Pending(Create(path, data, transforms), instance, new_id, values))
+        found = self._document(codec_for(type(instance), self.registry), instance)
+        return _with_id(Pending(Create(path, found.data, found.transforms), instance, new_id, found.values))
 
     def update(
         self,
@@ -129,9 +157,8 @@ class Writer:
             )
         if instance is not None:
             check_maps(codec, instance, (key for key, _ in named))
-        now = self._now()
         try:
-            found = masked(codec, model, named, now)
+            found = masked(codec, model, named)
         except InvalidValueError as error:
             if instance is None:
                 raise
@@ -140,7 +167,7 @@ class Writer:
             found.values.clear()
         if instance is not None and not found.transforms:
             codec.verify_changed(instance, found.data, found.paths)
-        self._stamp_update(codec, found, now)
+        self._stamp_update(codec, found)
         update_time = precondition(instance, path, if_unchanged)
         write = Update(path, found.data, tuple(found.paths), tuple(found.transforms.values()), update_time)
         return Pending(write, instance, False, found.values)
@@ -158,22 +185,18 @@ class Writer:
             raise CendryError(f"The clock of this context must return aware datetimes in UTC; it returned {now!r}.")
         return now
 
-    def _document(
-        self, codec: Codec[Any], instance: Model
-    ) -> tuple[MutableMapping[str, Any], tuple[FieldTransform, ...], Sequence[tuple[Names, Any]]]:
-        transforms: tuple[FieldTransform, ...] = ()
+    def _document(self, codec: Codec[Any], instance: Model, *, merge: bool = False) -> _Document:
+        found: _Document | None = None
         try:
             data = self.encoder(codec)(instance)
             if (verify := codec.verify) is not None:
                 verify(instance)
         except InvalidValueError:
             # Checking for transforms is only needed if a value doesn't fit.
-            if not any(is_transform(from_sdk_change(value)) for value in vars(instance).values()):
+            found = _with_transforms(codec, instance, merge)
+            if found is None:
                 raise
-            try:
-                data, transforms = self._transformed(codec, instance)
-            except InvalidValueError as error:
-                raise _of_instance(error) from error.__cause__
+            data = found.data
         values: list[tuple[Names, Any]] = []
         now: datetime | None = None
         for info in _timed(codec):
@@ -182,27 +205,18 @@ class Writer:
                 stored, value = _moment(codec, info.name, now)
                 data[info.alias] = stored
                 values.append(((info.name,), value))
-        return data, transforms, values
+        if found is None:
+            return _Document(data, data, (), values)
+        return replace(found, values=(*found.values, *values))
 
-    def _transformed(self, codec: Codec[Any], instance: Model) -> tuple[dict[str, Any], tuple[FieldTransform, ...]]:
-        data: dict[str, Any] = {}
-        transforms: list[FieldTransform] = []
-        model = type(instance)
-        for name, info in fields_of(model).items():
-            value = from_sdk_change(getattr(instance, name))
-            if is_transform(value):
-                into = codec.resolve((name,))
-                transforms.append(FieldTransform(into.path, stored_transform(model, into, name, value, self._now())))
-            else:
-                data[info.alias] = codec.encode_field(name, value)
-        return data, tuple(transforms)
-
-    def _stamp_update(self, codec: Codec[Any], found: Masked, now: datetime) -> None:
+    def _stamp_update(self, codec: Codec[Any], found: Masked) -> None:
+        now: datetime | None = None
         for info in _timed(codec):
             if info.auto_now:
                 name = info.name
                 path = codec.resolve((name,)).path
                 if not found.touches(path):
+                    now = now or self._now()
                     stored, value = _moment(codec, name, now)
                     found.put(path, name, stored)
                     found.values.append(((name,), value))
@@ -210,7 +224,7 @@ class Writer:
 
 def _of_instance(error: InvalidValueError) -> ValidationError:
     """The error for a write of an instance, of which one value doesn't fit."""
-    return ValidationError(error.model, [Problem(error.field, error.expected, error.found)])
+    return ValidationError(error.model, [Problem(error.field, error.expected, error.found, error.code)])
 
 
 def _timed(codec: Codec[Any]) -> tuple[FieldInfo, ...]:
@@ -297,11 +311,13 @@ def check_number(count: int) -> None:
 def is_refusal(error: BaseException) -> bool:
     """Whether an error proves that nothing was written.
 
-    Apart from Cendry's own, that holds for errors with a 4xx HTTP status, except 408 and 499 (timeout and
-    cancellation), after which the outcome is unknown.
+    That holds for all of Cendry's own but one, for errors of programming and installation, and for errors with a 4xx
+    HTTP status, except 408 and 499 (timeout and cancellation).
     """
+    if isinstance(error, (CendryError, TypeError, ImportError)):
+        return not isinstance(error, OutcomeUnknownError)
     code = getattr(error, "code", None)
-    return isinstance(error, CendryError) or (isinstance(code, int) and 400 <= code < 499 and code != 408)
+    return isinstance(code, int) and 400 <= code < 499 and code != 408
 
 
 def settle(pending: Iterable[Pending], result: CommitResult) -> None:

@@ -56,6 +56,7 @@ class Keywords:
     extra: str | None
     abstract: bool
     type_registry: object
+    omit_none: bool | None
     dataclass_options: Mapping[str, bool | None]
 
 
@@ -115,7 +116,8 @@ def define(cls: Any, keywords: Keywords) -> None:
     _build_dataclass(cls, own, keywords)
     _uncover(cls, infos)
     descriptors: dict[str, FieldDescriptor[Any]] = {
-        name: FieldDescriptor(cls, name, info.alias) for name, info in infos.items()
+        name: FieldDescriptor(cls, name, info.alias, hidden=not info.repr, omits_none=cls.__cendry_omit_none__)
+        for name, info in infos.items()
     }
     cls._cendry_descriptors = descriptors
     if cls.__cendry_kind__ == "model":
@@ -219,6 +221,8 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
         if keywords.extra not in _EXTRA:
             raise _fault(cls, None, f"extra= must be 'ignore', 'forbid' or 'keep', not {keywords.extra!r}")
         cls.__cendry_extra__ = keywords.extra
+    if keywords.omit_none is not None:
+        cls.__cendry_omit_none__ = keywords.omit_none
     registry = keywords.type_registry
     if registry is not None:
         if not isinstance(registry, TypeRegistry):
@@ -309,12 +313,27 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
                 cls, name, "a field with auto_now= or auto_now_add= is None by default and can't have another default"
             )
         default = None
+    if options.metadata is not None and not isinstance(cast("object", options.metadata), Mapping):
+        raise _fault(cls, name, f"metadata= takes a mapping, not {options.metadata!r}")
     required = default is MISSING and factory is MISSING
     alias = name if options.alias is None else options.alias
     enum_by = options.enum_by or "value"
     automatic = (options.auto_now, options.auto_now_add)
-    annotation = _with_rules(cls, name, declaration)
-    return FieldInfo(name, alias, annotation, default, factory, enum_by, *automatic, required, cls.__cendry_registry__)
+    return FieldInfo(
+        name,
+        alias,
+        _with_rules(cls, name, declaration),
+        default,
+        factory,
+        enum_by,
+        *automatic,
+        required,
+        registry=cls.__cendry_registry__,
+        repr=options.repr,
+        compare=options.compare,
+        hash=options.hash,
+        metadata=types.MappingProxyType(dict(options.metadata or {})),
+    )
 
 
 def _with_rules(cls: Any, name: str, declaration: Declaration) -> Any:
@@ -445,10 +464,11 @@ def _build_dataclass(cls: Any, own: Mapping[str, FieldInfo], keywords: Keywords)
         cls.id = dataclasses.field(default=None)
     for name, info in own.items():
         annotations[name] = info.annotation
+        shown: dict[str, Any] = {each: getattr(info, each) for each in ("repr", "compare", "hash", "metadata")}
         if info.default_factory is not MISSING:
-            setattr(cls, name, dataclasses.field(default_factory=info.default_factory))
+            setattr(cls, name, dataclasses.field(default_factory=info.default_factory, **shown))
         else:
-            setattr(cls, name, dataclasses.field(default=info.default))
+            setattr(cls, name, dataclasses.field(default=info.default, **shown))
     others = {name: each for name, each in own_annotations(cls).items() if name not in annotations}
     cls.__annotations__ = annotations
     has_init = "__init__" in cls.__dict__

@@ -28,9 +28,21 @@ from weakref import WeakValueDictionary
 from .. import _fork
 from .._frozen import class_name
 from .._types.hints import shape_of
-from .._types.shapes import Anything, AsIs, Constrained, Dict, Handled, Nullable, OneOf, Record, Shape
+from .._types.shapes import (
+    Anything,
+    AsIs,
+    Constrained,
+    Dict,
+    Handled,
+    Nullable,
+    OneOf,
+    Record,
+    Shape,
+    hides,
+    takes_none,
+)
 from .._types.shapes import describe as describe_shape
-from ..errors import UnknownFieldError
+from ..errors import UnknownFieldError, omitted_none
 from ..filters import And, Asc, Comparison, Desc, Filter, ModelField
 from ..paths import check_field_name, quote_segment
 
@@ -70,10 +82,11 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     key of a dict; such a key is always one segment, whatever characters it contains.
     """
 
-    __slots__ = ("__weakref__", "_alias", "_children", "_keys", "_parent", "_shape", "_text")
+    __slots__ = ("__weakref__", "_alias", "_children", "_keys", "_omits_none", "_parent", "_shape", "_text")
     _alias: str
     _children: dict[object, FieldDescriptor[Any]]
     _keys: WeakValueDictionary[str, FieldDescriptor[Any]] | None
+    _omits_none: bool
     _parent: FieldDescriptor[Any] | None
     _shape: Shape | None
     _text: str
@@ -86,13 +99,18 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         parent: FieldDescriptor[Any] | None = None,
         shape: Shape | None = None,
         text: str | None = None,
+        *,
+        hidden: bool = False,
+        omits_none: bool = False,
     ) -> None:
         put = object.__setattr__
         put(self, "_cendry_owner", owner)
         put(self, "_cendry_names", (name,) if parent is None else (*parent._cendry_names, name))
+        put(self, "_cendry_hidden", hidden or (parent is not None and parent._cendry_hidden))
         put(self, "_alias", alias)
         put(self, "_children", {})
         put(self, "_keys", None)
+        put(self, "_omits_none", omits_none)
         put(self, "_parent", parent)
         put(self, "_shape", shape)
         put(self, "_text", f"{class_name(owner)}.{name}" if text is None else text)
@@ -292,7 +310,9 @@ class FieldDescriptor(ModelField, Generic[T_co]):
                 if each.name == name:
                     is_map = record.style == "map"
                     text = f"{self!r}[{class_name(record.python)}.{name}]" if is_map else f"{self!r}[{name!r}]"
-                    return self._children.setdefault(name, self._nested(name, each.stored, each.shape, text))
+                    options = {"hidden": each.hidden, "omits_none": each.omits_none}
+                    nested = self._nested(name, each.stored, each.shape, text, **options)
+                    return self._children.setdefault(name, nested)
         return None
 
     def _key(self, key: str) -> FieldDescriptor[Any] | None:
@@ -310,9 +330,26 @@ class FieldDescriptor(ModelField, Generic[T_co]):
                     return keys.setdefault(key, self._nested(key, key, inside, f"{self!r}[{key!r}]"))
         return None
 
-    def _nested(self, name: str, stored: str, shape: Shape, text: str) -> FieldDescriptor[Any]:
+    def _nested(self, name: str, stored: str, shape: Shape, text: str, **options: bool) -> FieldDescriptor[Any]:
         above = quote_segment(self._alias) if self._parent is None else self._alias
-        return FieldDescriptor(self._cendry_owner, name, f"{above}.{quote_segment(stored)}", self, shape, text)
+        path = f"{above}.{quote_segment(stored)}"
+        return FieldDescriptor(self._cendry_owner, name, path, self, shape, text, **options)
+
+    def _cendry_check_null(self) -> None:
+        if self._omits_none:
+            try:
+                shape = self._own_shape()
+            except TypeError:  # Its type is not defined yet; the query is checked when it runs.
+                return
+            if takes_none(shape):
+                raise omitted_none(self._cendry_owner.__qualname__, self.field_name)
+
+    def _cendry_source(self, value: Any) -> str:
+        try:
+            is_hidden = hides(self._own_shape())
+        except TypeError:  # Its type is not defined yet.
+            is_hidden = True
+        return "..." if is_hidden else super()._cendry_source(value)
 
     def _field_of_map(self, key: FieldDescriptor[Any]) -> FieldDescriptor[Any]:
         known = self._children.get(key)

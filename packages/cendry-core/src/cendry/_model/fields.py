@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from dataclasses import field as dataclass_field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from .._immutable import dataclass
@@ -40,6 +41,10 @@ def _missing() -> Any:
     return MISSING
 
 
+def _no_metadata() -> Mapping[Any, Any]:
+    return MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class FieldOptions:
     """The arguments of `field()`, until the class is built."""
@@ -50,6 +55,10 @@ class FieldOptions:
     enum_by: EnumBy | None = None
     auto_now: bool = False
     auto_now_add: bool = False
+    repr: bool = True
+    compare: bool = True
+    hash: bool | None = None
+    metadata: Mapping[Any, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,10 @@ class FieldInfo:
         auto_now_add: Whether the first write sets it to the current time.
         required: Whether a value must be given: there is neither a default nor a factory.
         registry: The registry of the class that declares it, or `None`.
+        repr: Whether its value is shown in reprs, error messages and problems.
+        compare: As in `dataclasses.field`.
+        hash: As in `dataclasses.field`.
+        metadata: What `field(metadata=...)` was given.
     """
 
     name: str
@@ -79,15 +92,45 @@ class FieldInfo:
     auto_now_add: bool = False
     required: bool = True
     registry: TypeRegistry | None = None
+    repr: bool = True
+    compare: bool = True
+    hash: bool | None = None
+    metadata: Mapping[Any, Any] = dataclass_field(default_factory=_no_metadata)
 
 
-@overload
-def field(*, default: T, alias: str | None = None, enum_by: EnumBy | None = None) -> Field[T]: ...
-@overload
-def field(*, default_factory: Callable[[], T], alias: str | None = None, enum_by: EnumBy | None = None) -> Field[T]: ...
 @overload
 def field(
-    *, alias: str | None = None, enum_by: EnumBy | None = None, auto_now: bool = False, auto_now_add: bool = False
+    *,
+    default: T,
+    alias: str | None = None,
+    enum_by: EnumBy | None = None,
+    repr: bool = True,
+    compare: bool = True,
+    hash: bool | None = None,
+    metadata: Mapping[Any, Any] | None = None,
+) -> Field[T]: ...
+@overload
+def field(
+    *,
+    default_factory: Callable[[], T],
+    alias: str | None = None,
+    enum_by: EnumBy | None = None,
+    repr: bool = True,
+    compare: bool = True,
+    hash: bool | None = None,
+    metadata: Mapping[Any, Any] | None = None,
+) -> Field[T]: ...
+@overload
+def field(
+    *,
+    alias: str | None = None,
+    enum_by: EnumBy | None = None,
+    auto_now: bool = False,
+    auto_now_add: bool = False,
+    repr: bool = True,
+    compare: bool = True,
+    hash: bool | None = None,
+    metadata: Mapping[Any, Any] | None = None,
 ) -> Any: ...
 def field(
     *,
@@ -97,6 +140,10 @@ def field(
     enum_by: EnumBy | None = None,
     auto_now: bool = False,
     auto_now_add: bool = False,
+    repr: bool = True,  # noqa: A002
+    compare: bool = True,
+    hash: bool | None = None,  # noqa: A002
+    metadata: Mapping[Any, Any] | None = None,
 ) -> Any:
     """Set options of a field beyond its type.
 
@@ -113,8 +160,13 @@ def field(
         auto_now: Set the field to the current time (UTC, the client's clock) on every save, create and update.
         auto_now_add: Set it if it is `None` on save and create. Like `auto_now`, only for `datetime`, `date` and `time`
             fields, and with an implicit default of `None`.
+        repr: Whether its value is shown. With `False`, neither the repr of an instance, a filter or a query nor an
+            error message or a problem contains it.
+        compare: Whether `==` and the order of instances compare it, as in `dataclasses.field`.
+        hash: Whether it is part of the hash; by default, if it is compared.
+        metadata: A mapping for your own use, as in `dataclasses.field`; also `FieldInfo.metadata`.
 
     Returns:
         The right-hand side of the declaration. The options are checked when the class is built.
     """
-    return FieldOptions(default, default_factory, alias, enum_by, auto_now, auto_now_add)
+    return FieldOptions(default, default_factory, alias, enum_by, auto_now, auto_now_add, repr, compare, hash, metadata)

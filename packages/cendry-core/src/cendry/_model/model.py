@@ -38,6 +38,7 @@ if TYPE_CHECKING:
             extra: Literal["ignore", "forbid", "keep"] | None = None,
             abstract: bool = False,
             type_registry: TypeRegistry | None = None,
+            omit_none: bool | None = None,
             frozen: bool | None = None,
             eq: bool | None = None,
             order: bool | None = None,
@@ -71,6 +72,7 @@ class _Record:
     __cendry_kind__: ClassVar[Literal["model", "map"]]
     __cendry_fields__: ClassVar[Mapping[str, FieldInfo]]
     __cendry_extra__: ClassVar[Literal["ignore", "forbid", "keep"]] = "ignore"
+    __cendry_omit_none__: ClassVar[bool] = False
     __cendry_registry__: ClassVar[TypeRegistry | None] = None
     _cendry_options: ClassVar[Mapping[str, bool]] = DATACLASS_OPTIONS
     _cendry_descriptors: ClassVar[Mapping[str, FieldDescriptor[Any]]] = {}
@@ -83,6 +85,7 @@ class _Record:
         extra: Literal["ignore", "forbid", "keep"] | None = None,
         abstract: bool = False,
         type_registry: TypeRegistry | None = None,
+        omit_none: bool | None = None,
         frozen: bool | None = None,
         eq: bool | None = None,
         order: bool | None = None,
@@ -93,7 +96,7 @@ class _Record:
         if _Record in cls.__bases__:
             return
         options = {"frozen": frozen, "eq": eq, "order": order, "unsafe_hash": unsafe_hash, "repr": repr}
-        define(cls, Keywords(collection, parent, extra, abstract, type_registry, options))
+        define(cls, Keywords(collection, parent, extra, abstract, type_registry, omit_none, options))
 
 
 class Map(_Record, metaclass=ModelMeta):
@@ -107,6 +110,7 @@ class Map(_Record, metaclass=ModelMeta):
         type_registry: The types of its fields that the default registry doesn't know. It holds for the fields that the
             class declares, wherever it is embedded, and by default for those of subclasses; the registry of a context
             takes precedence.
+        omit_none: Whether `None` in its fields is stored as absence; an absent field is then read as `None`.
         frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; by default, those of the base.
     """
 
@@ -132,6 +136,7 @@ class Model(_Record, metaclass=ModelMeta):
         type_registry: The types of its fields that the default registry doesn't know. It holds for the fields that the
             class declares, wherever it is embedded, and by default for those of subclasses; the registry of a context
             takes precedence.
+        omit_none: Whether `None` in its fields is stored as absence; an absent field is then read as `None`.
         frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; by default, those of the base.
     """
 

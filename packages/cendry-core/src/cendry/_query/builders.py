@@ -16,14 +16,15 @@ from typing_extensions import Self
 from .._frozen import class_name, own_copy, source
 from .._immutable import replace
 from .._model.model import Model
-from ..codec import codec_for
+from .._types.shapes import hides
+from ..codec import Codec, ResolvedField, codec_for
 from ..errors import CendryError, DecodeError
 from ..filters import And, Asc, Comparison, Desc, Filter, FilterLike, ModelField, Or, as_filters, as_order
 from ..paths import FieldPath
 from ..reference import Located, Ref, check_parent, parent_path
 from .cursors import settled
 from .fields import FieldKey, check_owner, is_iterable, named_field, resolved
-from .spec import Cursor, QuerySpec
+from .spec import Cursor, QuerySpec, comparisons
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 Q = TypeVar("Q", bound="QueryBuilder[Any]")
@@ -292,15 +293,38 @@ def _shown_orders(spec: QuerySpec) -> str:
 def _shown_cursor(spec: QuerySpec, name: str, cursor: Cursor) -> str:
     codec = codec_for(spec.model)
     values = (
-        f"{(field if isinstance(field, FieldPath) else resolved(codec, field).text)!r}: {source(value)}"
+        f"{(field if isinstance(field, FieldPath) else resolved(codec, field).text)!r}: "
+        f"{_shown_value(resolved(codec, field), value)}"
         for field, value in cursor.values
     )
     return f"{name}={{{', '.join(values)}}}"
 
 
+def _shown_value(field: ResolvedField, value: Any) -> str:
+    return "..." if field.hidden or hides(field.shape) else source(value)
+
+
+def _shown_filters(spec: QuerySpec) -> str:
+    """The filters as source. Only the model knows that the value of a stored path is hidden."""
+    codec = codec_for(spec.model)
+    if not codec.hides or all(isinstance(one.field, ModelField) for one in comparisons(spec.filters)):
+        return ", ".join(map(repr, spec.filters))
+    return ", ".join(_shown_filter(codec, one) for one in spec.filters)
+
+
+def _shown_filter(codec: Codec[Any], one: Filter) -> str:
+    if not isinstance(one, Comparison):
+        composite = cast("And | Or", one)
+        parts = ", ".join(_shown_filter(codec, part) for part in composite.filters)
+        return f"{type(one).__name__}({parts})"
+    if isinstance(one.field, ModelField) or not resolved(codec, one.field).hidden:
+        return repr(one)
+    return f"Comparison({one.field!r}, {one.op!r}, ...)"
+
+
 _SHOWN: Final[dict[str, Callable[[Any], str]]] = {
     "model": lambda spec: class_name(spec.model),
-    "filters": lambda spec: ", ".join(map(repr, spec.filters)),
+    "filters": _shown_filters,
     "orders": _shown_orders,
     "limit": lambda spec: f"limit{'_to_last' if spec.from_last else ''}={spec.limit}",
     # Shown with the limit.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import field
 from datetime import datetime
 from typing import Any, cast
 
@@ -24,7 +25,7 @@ class Cursor:
     """
 
     before: bool
-    values: tuple[tuple[FieldRef, Any], ...] = ()
+    values: tuple[tuple[FieldRef, Any], ...] = field(repr=False, default=())
     instance: Model | None = None
 
     def _key(self) -> tuple[Any, ...]:

@@ -41,6 +41,8 @@ class DeclaredField:
     also: tuple[str, ...] = ()
     get: Callable[[Any], Any] | None = None
     registry: KnownTypes | None = None
+    hidden: bool = False
+    omits_none: bool = False
 
 
 def _library_class(cls: type[Any], library: str, name: str) -> bool:
@@ -118,6 +120,8 @@ def _cendry_fields(cls: Any) -> Iterator[DeclaredField]:
             enum_by=info.enum_by,
             nullable=automatic,
             registry=info.registry,
+            hidden=not info.repr,
+            omits_none=cls.__cendry_omit_none__,
         )
 
 

@@ -7,7 +7,7 @@ import functools
 import types
 from collections import abc
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import MISSING, replace
 from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, TypeVar, Union, cast, get_args, get_origin
 
 from typing_extensions import get_type_hints
@@ -42,6 +42,7 @@ from .shapes import (
     Style,
     kinds_of,
     plain_value,
+    takes_none,
     type_name,
 )
 
@@ -376,17 +377,21 @@ def record_of(
             shape = survey.shape(substitute(declared.annotation, parameters))
             if declared.nullable and not isinstance(shape, (Nullable, Anything)):
                 shape = Nullable(shape)
+            # Where None is stored as absence, absence is read as None, whatever the default is.
+            omits = declared.omits_none and takes_none(shape)
             found.append(
                 RecordField(
                     declared.name,
                     declared.stored,
                     shape,
-                    declared.required,
+                    declared.required and not omits,
                     declared.argument,
-                    declared.default,
-                    declared.factory,
+                    None if omits else declared.default,
+                    MISSING if omits else declared.factory,
                     declared.also,
                     declared.get,
+                    declared.hidden,
+                    omits,
                 )
             )
         return tuple(found)

@@ -147,6 +147,8 @@ class RecordField:
         factory: Creates the value of an absent field, or is `MISSING`. Only for styles `model` and `map`.
         also: Other keys under which it may be stored.
         get: Returns its value for an instance, if that is not simply the attribute.
+        hidden: Whether its value is shown nowhere.
+        omits_none: Whether `None` is stored as absence.
     """
 
     name: str
@@ -158,6 +160,8 @@ class RecordField:
     factory: Any
     also: tuple[str, ...] = ()
     get: Callable[[Any], Any] | None = None
+    hidden: bool = False
+    omits_none: bool = False
 
     def value_of(self, instance: Any) -> Any:
         """The value in an instance.
@@ -345,6 +349,21 @@ def has_whole_rules(shape: Shape, inside: tuple[Record, ...] = ()) -> bool:
             return False
         inside = (*inside, shape)
     return any(has_whole_rules(each, inside) for each in children(shape))
+
+
+def takes_none(shape: Shape) -> bool:
+    """Whether `None` is a value of this shape."""
+    return isinstance(shape, (Nullable, Anything)) or shape == Scalar("null")
+
+
+def hides(shape: Shape, inside: tuple[Record, ...] = ()) -> bool:
+    """Whether values of this shape can contain those of fields that are shown nowhere."""
+    if isinstance(shape, Record):
+        if shape in inside:
+            return False
+        inside = (*inside, shape)
+        return any(field.hidden or hides(field.shape, inside) for field in shape.fields)
+    return any(hides(child, inside) for child in children(shape))
 
 
 def can_exceed_depth(shape: Shape) -> bool:

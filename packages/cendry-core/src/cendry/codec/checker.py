@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar, cast, final
 
 from .._types.kinds import Mismatch
-from .._types.shapes import MAX_DEPTH, Constrained, Record, Shape, describe
+from .._types.shapes import MAX_DEPTH, Constrained, Record, RecordField, Shape, describe, hides
 from ..errors import MAX_PROBLEMS, Code, Problem
 from ..paths import quote_segment
 from .leaves import MAX_SHOWN, any_leaf, brief, is_array, is_map, show, shown_error, to_key
@@ -20,6 +20,10 @@ class _Failed:
 
 FAILED: Final = _Failed()
 """Stands for a value that can't be returned because of a problem."""
+
+
+HIDDEN: Final = "a value that is not shown"
+"""Stands in messages for the value of a field with `repr=False`."""
 
 
 class Enough(Exception):
@@ -51,6 +55,8 @@ class Checker:
         self.limit = limit
         self.problems: list[Problem] = []
         self.more = False
+        # The path and shape of the field around, if its value is shown nowhere.
+        self.hidden: tuple[str, Shape] | None = None
         # The first error raised by user code, and whether it is the first problem.
         self.foreign: Exception | None = None
         self.is_foreign = False
@@ -73,13 +79,17 @@ class Checker:
         """
         if len(self.problems) == self.limit:
             raise Enough
+        if self.hidden is not None:
+            path, shape = self.hidden
+            found, code, nearest = HIDDEN, "value", ()
         expected = shape if isinstance(shape, str) else describe(shape)
         self.problems.append(Problem(path, expected, found, code, nearest))
         return FAILED
 
-    def misfit(self, path: str, shape: Shape | str, value: Any, reason: str = "") -> Any:
+    def misfit(self, path: str, shape: Shape | str, value: Any, reason: str = "", *, hidden: bool = False) -> Any:
         """Record a value that doesn't fit, and why; returns `FAILED`."""
-        return self.problem(path, shape, f"{show(value)} ({reason})" if reason else show(value))
+        found = HIDDEN if hidden or (not isinstance(shape, str) and hides(shape)) else show(value)
+        return self.problem(path, shape, f"{found} ({reason})" if reason else found)
 
     def broken(self, path: str, shape: Constrained, value: Any) -> Any:
         """The value, or `FAILED` after recording that it breaks a rule."""
@@ -87,24 +97,36 @@ class Checker:
         if rule is None:
             return value
         found = next(filter(rule.breaks, value)) if rule.of_keys else value
-        return self.problem(path, shape, show(found), rule.code)
+        return self.problem(path, shape, HIDDEN if hides(shape) else show(found), rule.code)
 
     def validated(self, path: str, record: Record, instance: Any) -> Any:
         """The instance, or `FAILED` after recording that it breaks the rule of its class for the whole."""
         try:
             cast("Callable[[Any], None]", record.validate)(instance)
         except ValueError as error:
-            if self.foreign is None:
+            if self.foreign is None and self.hidden is None:
                 self.foreign, self.is_foreign = error, not self.problems
             return self.problem(path, f"a valid {describe(record)}", shown_error(error), "rule")
         return instance
 
-    def raised(self, path: str, shape: Shape | str, value: Any, error: Exception) -> Any:
+    def part(self, field: RecordField, path: str, walk: Callable[..., V], *arguments: Any) -> V:
+        """Call one of the checker's functions for a field; of a hidden one, there is one problem that tells nothing."""
+        if not field.hidden or self.hidden is not None:
+            return walk(*arguments)
+        before = len(self.problems)
+        self.hidden = (path, field.shape)
+        found = walk(*arguments)
+        self.hidden = None
+        del self.problems[before + 1 :]
+        return found
+
+    def raised(self, path: str, shape: Shape | str, value: Any, error: Exception, *, hidden: bool = False) -> Any:
         """Record an error raised by user code; returns `FAILED`."""
-        if self.foreign is None:
+        # Its text may contain the value.
+        if self.foreign is None and self.hidden is None:
             self.foreign = error
             self.is_foreign = not self.problems
-        return self.misfit(path, shape, value, shown_error(error))
+        return self.misfit(path, shape, value, shown_error(error), hidden=hidden)
 
     def too_deep(self, path: str, depth: int) -> bool:
         """Record a problem if a map or array is nested too deep."""

@@ -21,17 +21,19 @@ from .._types.shapes import (
     can_exceed_depth,
     has_rules,
     has_whole_rules,
+    hides,
 )
 from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError
 from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import MISSING, put_at, remove_at, value_at
+from .change_writer import NESTED, UNMERGED, ChangeWriter, removals
 from .checker import FAILED, Checker, converted
 from .emit import Fallback, Module
 from .emit_read import emit_decode, emit_read_value
 from .emit_write import emit_encode, emit_write_value
 from .leaves import deeper_than
 from .reader import STORED, Reader, Reading, refusal_of
-from .resolve import Mask, ResolvedField, element_of, guarded, step, text_of, unknown_field
+from .resolve import Mask, ResolvedField, element_of, guarded, hides_stored, step, text_of, unknown_field
 from .writer import Names, Writer
 
 M = TypeVar("M")
@@ -236,7 +238,12 @@ class Codec(Generic[M]):
 
     def resolve_stored(self, path: FieldPath) -> ResolvedField:
         """A field reference by stored path, which is used as it is and has no names; values are stored as given."""
-        return self._place((), path, Anything(), None)
+        return self._place((), path, Anything(), None, hidden=self.hides and hides_stored(self.shape, path.segments))
+
+    @cached_property
+    def hides(self) -> bool:
+        """Whether values of some fields are shown nowhere."""
+        return hides(self.shape)
 
     def guarded(self, path: FieldPath) -> type[Any] | None:
         """The class that validates its values as a whole, if a stored path leads inside one of them."""
@@ -303,6 +310,29 @@ class Codec(Generic[M]):
             raise self._validation_error(writer) from writer.foreign
         return found
 
+    def encode_changes(
+        self, instance: Any, *, merge: bool
+    ) -> tuple[dict[str, Any], list[tuple[tuple[str, ...], Any]]] | None:
+        """The stored fields of an instance with transforms in it, which the result contains at their places.
+
+        Args:
+            instance: The instance.
+            merge: Whether `DELETE_FIELD` is accepted too, and removes fields.
+
+        Returns:
+            The fields, and the Python names of removed fields with their new values; `None` if it has no transforms.
+
+        Raises:
+            ValidationError: A value doesn't fit its field.
+        """
+        writer = ChangeWriter(None if merge else UNMERGED)
+        found = writer.walk(writer.fields, self.shape, instance, "", 0)
+        if not writer.met:
+            return None
+        if found is FAILED:
+            raise self._validation_error(writer) from writer.foreign
+        return found, list(removals(self.shape, instance)) if merge else []
+
     def _reread(self, reading: Reading, error: Exception, data: Any, document_id: str | None, path: str | None) -> Any:
         reader = Reader(reading, refusal=refusal_of(error))
         found = reader.walk(reader.fields, self.shape, data, "", 0, document_id)
@@ -329,7 +359,7 @@ class Codec(Generic[M]):
 
     def _value_error(self, problems: list[Problem]) -> InvalidValueError:
         first = problems[0]
-        return InvalidValueError(self.model.__qualname__, first.path, first.expected, first.found)
+        return InvalidValueError(self.model.__qualname__, first.path, first.expected, first.found, code=first.code)
 
     def _place(
         self,
@@ -338,11 +368,14 @@ class Codec(Generic[M]):
         shape: Shape,
         field: RecordField | None,
         holders: tuple[RecordField | None, ...] = (),
+        *,
+        hidden: bool = False,
     ) -> ResolvedField:
         model = self.model.__qualname__
         element = element_of(shape)
         text = text_of(names or path.segments)
         depth = len(path) - 1
+        hidden = hidden or any(each is not None and each.hidden for each in (*holders, field))
 
         def encoder(of: Shape, outer: int, ruled: bool) -> Callable[[Any], Any]:
             converter: tuple[Callable[[Any], Any], Callable[[Any], Any], bool] | None = None
@@ -360,6 +393,7 @@ class Codec(Generic[M]):
                 except Exception as raised:
                     error = raised
                 writer = Writer(limit=1, constraints=ruled)
+                writer.hidden = (text, of) if hidden else None
                 found = writer.walk(writer.write, of, value, text, outer)
                 if found is FAILED:
                     raise self._value_error(writer.problems) from _cause(writer, error)
@@ -372,16 +406,36 @@ class Codec(Generic[M]):
                 return self._converter(shape, False)[1](value)
             except Exception as error:
                 reader = Reader(STORED, refusal=refusal_of(error))
+                reader.hidden = (text, shape) if hidden else None
                 return self._decoded(reader, reader.walk(reader.read, shape, value, text, depth), error, document)
 
-        def encoders(ruled: bool) -> tuple[Callable[[Any], Any], Callable[[Any], Any] | None]:
-            return encoder(shape, depth, ruled), None if element is None else encoder(element, depth + 1, ruled)
+        def encode_changes(value: Any) -> Any:
+            writer = ChangeWriter(NESTED)
+            writer.hidden = (text, shape) if hidden else None
+            found = writer.walk(writer.write, shape, value, text, depth)
+            if not writer.met:
+                return None
+            if found is FAILED:
+                raise self._value_error(writer.problems) from writer.foreign
+            return found
 
-        encode, encode_element = encoders(False)
+        encode = encoder(shape, depth, False)
         ruled = self._has_rules and has_rules(shape)
-        encode_new, encode_new_element = encoders(True) if ruled else (encode, encode_element)
+        encode_new = encoder(shape, depth, True) if ruled else encode
+        encode_element = None if element is None else encoder(element, depth + 1, False)
         return ResolvedField(
-            model, names, path, shape, encode, encode_new, decode, encode_element, encode_new_element, field, holders
+            model,
+            names,
+            path,
+            shape,
+            encode,
+            encode_new,
+            decode,
+            encode_changes,
+            encode_element,
+            field,
+            holders,
+            hidden=hidden,
         )
 
 

@@ -323,8 +323,11 @@ class WriteEmitter(Emitter, Generic[C]):
                 (field.name, f"o[{field.name!r}]", "" if field.required else f"{field.name!r} in o", field.shape)
                 for field in record.fields
             ]
-        stored = self.names == "stored"
-        return [], [(each.stored if stored else each.name, self.source(each), "", each.shape) for each in record.fields]
+        return [], [self.entry(each) for each in record.fields]
+
+    def entry(self, field: RecordField) -> Entry:
+        key, source = field.stored if self.names == "stored" else field.name, self.source(field)
+        return key, source, f"{source} is not None" if field.omits_none else "", field.shape
 
     def rule(self, record: Record) -> list[str]:
         """A line that runs the rule for the whole instance `o`, if there is one."""

@@ -8,11 +8,11 @@ from typing import Any, Final, Union, cast
 
 from typing_extensions import TypeIs
 
-from .._interop.google import class_of, from_sdk, sdk_kind
+from .._interop.google import class_of, from_sdk_change, sdk_kind
 from .._types.kinds import ROWS, KindRow, refuse, to_float, to_int, to_str
 from .._types.shapes import Constrained, EnumMember, OneValue, Record, plain_value
 from ..paths import check_field_name
-from ..values import DELETE_FIELD, SERVER_TIMESTAMP, TRANSFORMS
+from ..values import DELETE_FIELD, is_transform
 
 MAX_SHOWN: Final = 80
 """Characters of a key or value in messages."""
@@ -39,11 +39,10 @@ def show(value: Any) -> str:
     """The description of a value in error messages: its type and the beginning of its repr."""
     if value is None:
         return "None"
-    if value is DELETE_FIELD or value is SERVER_TIMESTAMP or sdk_kind(value) == "marker":
-        return f"{from_sdk(value)!r}, a marker that only update() takes"
-    if isinstance(value, TRANSFORMS) or sdk_kind(value) == "operation":
-        return f"{from_sdk(value)!r}, a transform that only update() takes"
-    return f"{type(value).__qualname__} {brief(value)}"
+    change = from_sdk_change(value)
+    if change is DELETE_FIELD:
+        return "DELETE_FIELD, a marker"
+    return f"{brief(change)}, a transform" if is_transform(change) else f"{type(value).__qualname__} {brief(value)}"
 
 
 def brief(value: Any) -> str:

@@ -116,8 +116,9 @@ def emit_message_encode(module: Module, record: Record, dialect: Dialect, fallba
         body.append(f"v = o.{field.name}")
         if can_exceed_depth(field.shape):
             # Before anything is written to a message, which protobuf would nest to any depth.
-            body += [f"v = {by_value.write(field.shape, 'v')}", f"if deeper_than(v, {MAX_DEPTH}):", "    refuse()"]
-            body.append(f"write_value(f[{field.stored!r}], v, base)")
+            lines = [f"v = {by_value.write(field.shape, 'v')}", f"if deeper_than(v, {MAX_DEPTH}):", "    refuse()"]
+            lines.append(f"write_value(f[{field.stored!r}], v, base)")
         else:
-            body += emitter.write(field.shape, "v", f"f[{field.stored!r}]")
+            lines = emitter.write(field.shape, "v", f"f[{field.stored!r}]")
+        body += ["if v is not None:", *indented(lines)] if field.omits_none else lines
     emitter.document("encode", "o, message, base", [*body, *emitter.rule(record), "return message"])

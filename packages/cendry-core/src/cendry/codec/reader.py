@@ -34,6 +34,7 @@ from .._types.shapes import (
     SdkValue,
     Shape,
     describe,
+    hides,
     kinds_of,
 )
 from ..errors import MAX_PROBLEMS
@@ -289,7 +290,7 @@ class Reader(Checker):
 
     def instance(self, record: Record, value: Any, path: str, depth: int) -> Any:
         writer = Writer("python", self.limit, constraints=True, whole=True)
-        writer.problems = self.problems
+        writer.problems, writer.hidden = self.problems, self.hidden
         return FAILED if writer.write(record, value, path, depth) is FAILED else value
 
     def fields(
@@ -304,7 +305,8 @@ class Reader(Checker):
             known.update(keys)
             key = next((each for each in keys if each in data), keys[0])
             if key in data:
-                found[field.name] = self.read(field.shape, data[key], self.place(path, field), depth)
+                place = self.place(path, field)
+                found[field.name] = self.part(field, place, self.read, field.shape, data[key], place, depth)
             elif field.required:
                 absent = (
                     "nothing"
@@ -372,7 +374,8 @@ class Reader(Checker):
 
     def refused(self, path: str, refusal: Refusal) -> Any:
         """Record data that a constructor rejected; returns `FAILED`."""
-        return self.raised(path, f"what {refusal.shape.python.__qualname__} accepts", refusal.data, refusal.error)
+        expected = f"what {refusal.shape.python.__qualname__} accepts"
+        return self.raised(path, expected, refusal.data, refusal.error, hidden=hides(refusal.shape))
 
 
 def _as_stored(value: Any, _path: str, _depth: int) -> Any:

@@ -23,6 +23,7 @@ from .._types.shapes import (
     RecordField,
     Shape,
     describe,
+    hides,
 )
 from ..errors import DecodeError, UnknownFieldError
 from ..paths import FieldPath, quote_segment
@@ -41,10 +42,12 @@ class ResolvedField:
         encode_new: As `encode`, for a value to be written, which must keep the rules of its annotation.
         decode: Converts a stored value to a Python one; raises `DecodeError` if it doesn't fit. The path of the
             document, for the error, may be passed as second argument.
+        encode_changes: As `encode`, for a value with transforms in it, which the result contains with their operands as
+            stored values; `None` if there are none.
         encode_element: As `encode`, for one element of the array; `None` if the field can't be an array.
-        encode_new_element: As `encode_new`, likewise.
         field: The declared field, or `None` for a dict key and the id.
         holders: The declared fields that contain it; `None` for dict keys.
+        hidden: Whether its values are shown nowhere.
     """
 
     model: str
@@ -54,10 +57,11 @@ class ResolvedField:
     encode: Callable[[Any], Any]
     encode_new: Callable[[Any], Any]
     decode: Callable[..., Any]
+    encode_changes: Callable[[Any], Any]
     encode_element: Callable[[Any], Any] | None = None
-    encode_new_element: Callable[[Any], Any] | None = None
     field: RecordField | None = None
     holders: tuple[RecordField | None, ...] = ()
+    hidden: bool = False
 
     @property
     def text(self) -> str:
@@ -99,7 +103,7 @@ class ResolvedField:
             return None
         if self.field.required:
             raise DecodeError(document, self.model, self.text, describe(self.shape), "nothing")
-        return _default_of(self.field)
+        return default_of(self.field)
 
     def _in_absent(self, index: int, document: str | None) -> Any:
         """The value of the field if one that contains it is absent.
@@ -112,13 +116,14 @@ class ResolvedField:
         holder = holders[0]
         if self.field is None or not self.field.required or holder is None or holder.required:
             return self.absent(document)
-        value = _default_of(holder)
+        value = default_of(holder)
         for name in self.names[index + 1 :]:
             value = cast("Any", value)[name] if isinstance(value, Mapping) else getattr(value, name)
         return value
 
 
-def _default_of(field: RecordField) -> Any:
+def default_of(field: RecordField) -> Any:
+    """The default of a field; `None` if it has none."""
     if field.factory is not MISSING:
         return field.factory()
     return None if field.default is MISSING else field.default
@@ -144,6 +149,20 @@ def step(shape: Shape, name: str) -> tuple[Shape, str, RecordField | None] | Non
             case _:
                 pass
     return None
+
+
+def hides_stored(shape: Shape, segments: tuple[str, ...]) -> bool:
+    """Whether a stored path leads to, into or around a field whose value is shown nowhere."""
+    if not segments:
+        return hides(shape)
+    stored, *inner = segments
+    return any(
+        field.hidden or hides_stored(field.shape, tuple(inner))
+        for each in alternatives(shape)
+        if isinstance(each, Record)
+        for field in each.fields
+        if field.stored == stored
+    )
 
 
 def alternatives(shape: Shape) -> Iterator[Shape]:

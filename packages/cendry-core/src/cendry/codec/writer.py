@@ -58,6 +58,10 @@ class Writer(Checker):
         self.constraints = constraints
         self.whole = whole
 
+    def another(self) -> Writer:
+        """A writer of the same kind that collects no problems, for an attempt."""
+        return Writer(self.names, limit=0, constraints=self.constraints, whole=self.whole)
+
     def write(self, shape: Shape, value: Any, path: str = "", depth: int = 0) -> Any:
         """The stored value, which shares nothing with the given one, or `FAILED` after recording problems.
 
@@ -165,7 +169,7 @@ class Writer(Checker):
             if type(value) in python_types(member):
                 return self.write(member, value, path, depth)
         for member in shape.members:
-            attempt = Writer(self.names, limit=0, constraints=self.constraints, whole=self.whole)
+            attempt = self.another()
             found = attempt.walk(attempt.write, member, value, path, depth)
             if found is not FAILED:
                 return found
@@ -213,7 +217,9 @@ class Writer(Checker):
                 except Exception as error:  # A serializer of the class can raise anything.
                     self.raised(place, field.shape, value, error)
                 else:
-                    found[key] = self.write(field.shape, attribute, place, depth)
+                    if attribute is None and field.omits_none:
+                        continue
+                    found[key] = self.part(field, place, self.write, field.shape, attribute, place, depth)
         if record.extra == "allow":
             self.extras(found, value, path, depth)
         if record.style == "typeddict":

@@ -28,6 +28,7 @@ from cendry import (
     InvalidDocumentIdError,
     InvalidValueError,
     Map,
+    Maximum,
     Model,
     Ref,
     StaleDocumentError,
@@ -37,7 +38,7 @@ from cendry import (
 )
 from cendry.plan import Set
 
-from .documents import Area, City, Kept, Mayor, Spot, Stamped, Status
+from .documents import Area, City, Kept, Mayor, Spot, Stamped, Status, Visit, Visitor
 from .driver import Database
 from .features import Feature, needs
 from .suite import Suite
@@ -319,6 +320,50 @@ class ContextConformance(Suite):
         ctx.refresh(stamped)
         assert stamped.created is not None
         assert abs(datetime.now(timezone.utc) - stamped.created) < timedelta(hours=1)
+
+    @needs(Feature.TRANSFORMS, Feature.MASKS)
+    @pytest.mark.parametrize("method", ["save", "create", "merge", "update"])
+    def test_transforms_in_maps(self, db: Database, ctx: Any, method: str) -> None:
+        now, more, added = (cast("Any", one) for one in (SERVER_TIMESTAMP, Increment(2), ArrayUnion(["y"])))
+        values: dict[str, Any] = {
+            "last": Visit(count=more, pages=added),
+            "visits": {"a": Visit(seen=now), "b": Visit(pages=added)},
+            "notes": {"k.x": {"n": Increment(1), "at": SERVER_TIMESTAMP}, "only": {"n": Maximum(1)}},
+        }
+        last = {"seen at": None, "count": 5, "pages": ["x"], "kept": 1}
+        if method != "create":
+            db.commit(Set("visitors/a", {"last": last, "visits": {"old": {}}, "notes": {"k.x": {"n": 5}}}))
+        match method:
+            case "update":
+                ctx.update(Visitor, "a", values)
+            case "merge":
+                ctx.save(Visitor(id="a", **values), merge=True)
+            case _:
+                getattr(ctx, method)(Visitor(id="a", **values))
+        data = db.data("visitors/a")
+        assert data is not None
+        moments = [data["visits"]["a"].pop("seen at"), data["notes"]["k.x"].pop("at")]
+        assert moments[0] == moments[1]
+        assert abs(datetime.now(timezone.utc) - moments[0]) < timedelta(hours=1)
+        # Only a merge keeps what stands beside the declared fields of a map, so only there the old numbers count.
+        merged = {"seen at": None, "count": 7, "pages": ["x", "y"], "kept": 1}
+        assert data["last"] == (merged if method == "merge" else {"seen at": None, "count": 2, "pages": ["y"]})
+        assert data["visits"] == {"a": {"count": 0, "pages": []}, "b": {"seen at": None, "count": 0, "pages": ["y"]}}
+        assert data["notes"] == {"k.x": {"n": 1}, "only": {"n": 1}}
+        assert type(ctx.get(Visitor, "a").last) is Visit
+
+    @needs(Feature.MASKS)
+    def test_a_merge_removes_fields(self, db: Database, ctx: Any) -> None:
+        db.commit(Set("visitors/a", {"last": {"count": 5, "kept": 1}, "notes": 1, "kept": 2}))
+        ctx.save(Visitor(id="a", last=Visit(count=cast("Any", DELETE_FIELD)), notes=DELETE_FIELD), merge=True)
+        data = db.data("visitors/a")
+        assert data == {"last": {"seen at": None, "pages": [], "kept": 1}, "visits": {}, "kept": 2}
+
+    def test_transforms_in_arrays_are_refused_before_anything_is_sent(self, db: Database, ctx: Any) -> None:
+        for notes in ([Increment(1)], {"k": [{"at": SERVER_TIMESTAMP}]}):
+            with pytest.raises(InvalidValueError, match="transforms can't be inside arrays"):
+                ctx.save(Visitor(id="a", notes=notes))
+        assert db.data("visitors/a") is None
 
     # --- what models keep ---
 

@@ -62,6 +62,22 @@ class Stamped(Model, collection="stamped"):
     updated: Field[datetime | None] = field(auto_now=True, alias="changed at")
 
 
+class Visit(Map):
+    """A map with a field for the server's time."""
+
+    seen: Field[datetime | None] = field(default=None, alias="seen at")
+    count: Field[int] = field(default=0)
+    pages: Field[list[str]] = field(default_factory=list)
+
+
+class Visitor(Model, collection="visitors"):
+    """A document with maps of all sorts, for transforms in them."""
+
+    last: Field[Visit | None] = field(default=None)
+    visits: Field[dict[str, Visit]] = field(default_factory=dict)
+    notes: Field[Any] = field(default=None)
+
+
 class Listing(Model, collection="listings"):
     """A document with stored names that are sorted in one way, and in another as they are quoted in field paths."""
 

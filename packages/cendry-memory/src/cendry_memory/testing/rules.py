@@ -153,7 +153,13 @@ def broken() -> Basket:
     )
 
 
-STORED_BROKEN = {"items": [{"code": "A", "count": 10}], "by_shelf": {}, "gift": None, "total": 101, "limit": 50}
+STORED_BROKEN: dict[str, Any] = {
+    "items": [{"code": "A", "count": 10}],
+    "by_shelf": {},
+    "gift": None,
+    "total": 101,
+    "limit": 50,
+}
 
 
 class ConstraintConformance(Suite):
@@ -186,27 +192,28 @@ class ConstraintConformance(Suite):
                 ("total", "le"),
             ] == [(problem.path, problem.code) for problem in caught.value.problems]
         basket = Basket(total=50, limit=20)
-        with pytest.raises(ValidationError, match=r"^Basket: expected a valid Basket, found ValueError: over the limit"):
+        with pytest.raises(ValidationError, match="Basket: expected a valid Basket, found ValueError: over the"):
             ctx.save(basket)
         assert (None, before) == (basket.id, db.data("baskets/a"))
         assert ctx.find(Basket, "b") is None
 
     @needs(Feature.MASKS)
     def test_a_merge_is_checked_too(self, ctx: Any) -> None:
-        with pytest.raises(ValidationError, match="by_shelf.low"):
+        with pytest.raises(ValidationError, match=r"by_shelf\.low"):
             ctx.save(broken(), merge=True)
 
     def test_named_values_are_checked(self, db: Database, ctx: Any) -> None:
         known = Basket(id="a", gift=Item(code="x"))
         ctx.save(known)
         before = db.data("baskets/a")
-        for changes in (
+        several: list[dict[Any, Any]] = [
             {"total": -1},
             {Basket.gift[Item.count]: 10},
             {"gift": Item(code="")},
             {"by_shelf.low": []},
             {"items": [Item(code="a", count=-1)]},
-        ):
+        ]
+        for changes in several:
             for target in ((Basket, "a"), (known,)):
                 with pytest.raises(InvalidValueError):
                     ctx.update(*target, changes)
