@@ -184,7 +184,7 @@ def _missing(shape: Shape, tree: Mapping[str, Any], outer: Names) -> list[Names]
 
 def _write(found: Masked, into: ResolvedField, text: str, value: Any) -> None:
     try:
-        stored = into.encode(value)
+        stored = into.encode_new(value)
     except InvalidValueError:
         # Checking for transforms is only needed if a value doesn't fit.
         marked = into.encode_changes(value)

@@ -12,7 +12,7 @@ from .._model.fields import FieldInfo
 from .._model.metadata import attach, attach_deleted, check_instance, known_update_time, parent_of, remembered
 from .._model.model import Model, fields_of
 from .._types.registry import TypeRegistry
-from .._types.shapes import Converted, Nullable, Shape
+from .._types.shapes import Converted, Shape, bare
 from ..backend import CommitResult
 from ..codec import Codec, codec_for
 from ..codec.change_writer import without_changes
@@ -242,7 +242,7 @@ class Writer:
 
 def _of_instance(error: InvalidValueError) -> ValidationError:
     """The error for a write of an instance, of which one value doesn't fit."""
-    return ValidationError(error.model, [Problem(error.field, error.expected, error.found)])
+    return ValidationError(error.model, [Problem(error.field, error.expected, error.found, error.code)])
 
 
 def _timed(codec: Codec[Any]) -> tuple[FieldInfo, ...]:
@@ -303,7 +303,7 @@ def _moment(codec: Codec[Any], name: str, now: datetime) -> tuple[Any, Any]:
 
 
 def _as_declared(shape: Shape, now: datetime) -> Any:
-    inner = shape.inner if isinstance(shape, Nullable) else shape
+    inner = bare(shape)
     if isinstance(inner, Converted):
         utc = now.astimezone(timezone.utc)
         return utc.time() if inner.python.__name__ == "time" else utc.date()

@@ -30,7 +30,19 @@ from .. import _fork
 from .._changes import FieldChange
 from .._frozen import class_name
 from .._types.hints import shape_of
-from .._types.shapes import Anything, AsIs, Dict, Handled, Nullable, OneOf, Record, Shape, hides, takes_none
+from .._types.shapes import (
+    Anything,
+    AsIs,
+    Constrained,
+    Dict,
+    Handled,
+    Nullable,
+    OneOf,
+    Record,
+    Shape,
+    hides,
+    takes_none,
+)
 from .._types.shapes import describe as describe_shape
 from ..errors import CendryError, UnknownFieldError, near_names, omitted_none
 from ..filters import And, Asc, Comparison, Desc, Filter, ModelField
@@ -461,7 +473,7 @@ def _restore(owner: type[Any], names: tuple[str, ...]) -> FieldDescriptor[Any]:
 
 def _alternatives(shape: Shape) -> Iterator[Shape]:
     match shape:
-        case Nullable(inner):
+        case Nullable(inner) | Constrained(inner):
             yield from _alternatives(inner)
         case OneOf(members):
             for member in members:
