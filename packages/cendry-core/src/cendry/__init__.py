@@ -146,8 +146,6 @@ if TYPE_CHECKING:
         Vector,
     )
 else:
-    __all__ += _lazy.installed()
-
     _OWN = _lazy.origins(
         {
             "backend": "AsyncBackend Backend CallOptions",
@@ -196,4 +194,4 @@ else:
         return found
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+        return sorted({*globals(), *__all__, *_lazy.installed()})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any, Final, Literal, final
 
 from ._immutable import dataclass
@@ -13,6 +14,19 @@ MAX_PROBLEMS: Final = 100
 
 _SHOWN_PROBLEMS: Final = 3
 _SHOWN_PATHS: Final = 5
+_MAX_NEAR_LENGTH: Final = 100
+_SHOWN_LENGTH: Final = 80
+
+
+def near_names(name: object, declared: Iterable[str], count: int) -> tuple[str, ...]:
+    """Declared names that are similar to another, best match first; for a long one none, since it takes too long."""
+    if not isinstance(name, str) or len(name) >= _MAX_NEAR_LENGTH:
+        return ()
+    return tuple(get_close_matches(name, declared, count))
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 3]}...")
 
 
 class CendryError(Exception):
@@ -173,7 +187,7 @@ class MissingIndexError(CendryError):
         fields = '[{"fieldPath": "__name__", "order": "DESCENDING"}]'
         return cls(
             collection,
-            "Firestore keeps ids in ascending order only. Add to indexes in firestore.indexes.json: "
+            "Firestore has none of ids in descending order by itself. Add to indexes in firestore.indexes.json: "
             f'{{"collectionGroup": {json.dumps(collection)}, "queryScope": "COLLECTION", "fields": {fields}}}. '
             "Google's emulator can't run this query, whatever the indexes; sort by another field there, or by id "
             "ascending, and reverse the list.",
@@ -259,8 +273,8 @@ class UnknownFieldError(CendryError, TypeError):
         self.model = model
         self.field = field
         self.nearest = nearest
-        hint = f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
-        super().__init__(f"{model} has no field {field!r}.{hint}")
+        hint = f" Did you mean {' or '.join(map(_cut, nearest))}?" if nearest else ""
+        super().__init__(f"{model} has no field {_cut(field)}.{hint}")
 
 
 class InvalidValueError(CendryError, TypeError, ValueError):

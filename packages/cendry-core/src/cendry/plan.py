@@ -16,6 +16,7 @@ from operator import attrgetter
 from typing import Any, Final, Literal, Union, cast
 
 from ._immutable import dataclass
+from .errors import InvalidRequestError
 from .paths import DOCUMENT_ID, FieldPath
 from .values import SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, Transform
 
@@ -232,6 +233,27 @@ class QueryPlan:
     read_time: datetime | None = None
     implied: int = 0
     resume: bytes | None = None
+
+
+MAX_COUNT: Final = 2**31 - 1
+"""The most that `limit` and `offset` can be: Firestore's requests have 32 bits for them."""
+
+
+def check_counts(limit: int | None, offset: int) -> None:
+    """Check that a limit and an offset can be sent.
+
+    Raises:
+        InvalidRequestError: One of them has over 32 bits.
+    """
+    if limit is not None and abs(limit) > MAX_COUNT:
+        raise InvalidRequestError(f"limit is {shown_int(limit)}, and the most is {MAX_COUNT}.")
+    if abs(offset) > MAX_COUNT:
+        raise InvalidRequestError(f"offset is {shown_int(offset)}, and the most is {MAX_COUNT}.")
+
+
+def shown_int(number: int) -> str:
+    """An int in an error message; Python refuses to write out very long ones."""
+    return str(number) if number.bit_length() <= 128 else f"an int of {number.bit_length()} bits"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING
 from datetime import date, time
-from difflib import get_close_matches
 from typing import Any, Final, cast, get_origin
 
 from typing_extensions import get_original_bases
@@ -21,8 +20,8 @@ from .._types.foreign import substitute
 from .._types.hints import shape_of
 from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Nullable, Scalar, type_name
-from ..errors import InvalidDocumentIdError
-from ..paths import check_collection_id, check_field_name
+from ..errors import InvalidDocumentIdError, near_names
+from ..paths import check_collection_id, check_field_name, exact_text
 from .annotations import (
     NOT_YET,
     Declaration,
@@ -33,7 +32,7 @@ from .annotations import (
     read_declaration,
     remember_class,
 )
-from .fields import Field, FieldDescriptor, FieldInfo, FieldOptions
+from .fields import EnumBy, Field, FieldDescriptor, FieldInfo, FieldOptions
 
 DATACLASS_OPTIONS: Final[Mapping[str, bool]] = types.MappingProxyType(
     {"frozen": False, "eq": True, "order": False, "unsafe_hash": False, "repr": True}
@@ -218,7 +217,7 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
     if keywords.extra is not None:
         if keywords.extra not in _EXTRA:
             raise _fault(cls, None, f"extra= must be 'ignore', 'forbid' or 'keep', not {keywords.extra!r}")
-        cls.__cendry_extra__ = keywords.extra
+        cls.__cendry_extra__ = exact_text(keywords.extra)
     if keywords.omit_none is not None:
         cls.__cendry_omit_none__ = keywords.omit_none
     registry = keywords.type_registry
@@ -244,7 +243,7 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
                 'a Model needs collection="...", which is never guessed, or abstract=True if it is only a base class',
             )
         try:
-            check_collection_id(collection)
+            collection = check_collection_id(collection)
         except InvalidDocumentIdError as error:
             raise _fault(cls, None, str(error).rstrip(".")) from error
     cls.__collection__ = collection
@@ -268,7 +267,7 @@ def unknown_keyword(cls: type[Any], given: Iterable[str], known: Iterable[str]) 
         )
     if name in _FIXED:
         return _fault(cls, None, f"{name}= can't be changed: __init__ is generated and takes keyword arguments only")
-    near = get_close_matches(name, [*known], 1)
+    near = near_names(name, known, 1)
     hint = f"the nearest is {near[0]}=" if near else f"the keywords are {', '.join(f'{each}=' for each in known)}"
     return _fault(cls, None, f"there is no class keyword {name}=; {hint}")
 
@@ -280,7 +279,8 @@ def _own_fields(cls: Any) -> dict[str, FieldInfo]:
     annotations = own_annotations(cls)
     scope = Scope(cls, frozenset(annotations))
     own: dict[str, FieldInfo] = {}
-    for name, annotation in annotations.items():
+    for given, annotation in annotations.items():
+        name = exact_text(given)
         try:
             declaration = read_declaration(annotation, Field, scope)
         except Exception as error:  # Evaluating user code can raise anything.
@@ -334,8 +334,8 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
     if options.metadata is not None and not isinstance(cast("object", options.metadata), Mapping):
         raise _fault(cls, name, f"metadata= takes a mapping, not {options.metadata!r}")
     required = default is MISSING and factory is MISSING
-    alias = name if options.alias is None else options.alias
-    enum_by = options.enum_by or "value"
+    alias = name if options.alias is None else exact_text(options.alias)
+    enum_by: EnumBy = exact_text(options.enum_by) or "value"
     automatic = (options.auto_now, options.auto_now_add)
     return FieldInfo(
         name,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -26,7 +25,7 @@ from typing import (
 from weakref import WeakValueDictionary
 
 from .. import _fork
-from .._frozen import class_name
+from .._frozen import class_name, redefined
 from .._types.hints import shape_of
 from .._types.shapes import (
     Anything,
@@ -43,9 +42,9 @@ from .._types.shapes import (
     takes_none,
 )
 from .._types.shapes import describe as describe_shape
-from ..errors import UnknownFieldError, omitted_none
+from ..errors import UnknownFieldError, near_names, omitted_none
 from ..filters import And, Asc, Comparison, Desc, Filter, ModelField
-from ..paths import check_field_name, quote_segment
+from ..paths import MAX_FIELD_SEGMENTS, check_field_name, exact_text, quote_segment
 
 T_co = TypeVar("T_co", covariant=True)
 E = TypeVar("E")
@@ -237,6 +236,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         """The text starts with `prefix`: the range from `prefix` up to the next text that doesn't start with it."""
         if not isinstance(cast(object, prefix), str):
             raise TypeError(f"{self!r}.startswith() takes a str, not {prefix!r}.")
+        prefix = exact_text(prefix)
         lower = Comparison(self, ">=", prefix)
         upper = _after_prefix(
             prefix, is_id=self._cendry_names == ("id",) and self._cendry_owner.__cendry_kind__ == "model"
@@ -269,6 +269,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
                 f"{self!r}[{key!r}]: write {self!r}[Map.field] for a field of an embedded map, a str for a key of "
                 "a dict. Firestore can't query one element of an array; array_contains() checks all."
             )
+        key = exact_text(key)
         found = self._child(key)
         if found is None:
             found = self._key(key)
@@ -276,7 +277,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             return found
         names = [each.name for record in self._records() for each in record.fields]
         if names:
-            raise UnknownFieldError(repr(self), key, tuple(get_close_matches(key, names)))
+            raise UnknownFieldError(repr(self), key, near_names(key, names, 3))
         raise TypeError(f"{self!r} has no field or key {key!r}. {self._advice(key)}")
 
     def __getattr__(self: FieldDescriptor[MapLike | None], name: str) -> FieldDescriptor[Any]:
@@ -285,7 +286,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         if found is not None:
             return found
         names = [each.name for record in self._records() for each in record.fields] if not name.startswith("__") else []
-        hint = "".join(f" Did you mean {near!r}?" for near in get_close_matches(name, names, 1))
+        hint = "".join(f" Did you mean {near!r}?" for near in near_names(name, names, 1))
         if not names and not name.startswith("_"):
             hint = f" {self._advice(name)}"
         raise AttributeError(f"{self!r} has no attribute or field {name!r}.{hint}")
@@ -348,6 +349,8 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         return None
 
     def _nested(self, name: str, stored: str, shape: Shape, text: str, **options: bool) -> FieldDescriptor[Any]:
+        if len(self._cendry_names) == MAX_FIELD_SEGMENTS:
+            raise ValueError(f"{self!r}[{name!r}]: a field path has at most {MAX_FIELD_SEGMENTS} segments.")
         above = quote_segment(self._alias) if self._parent is None else self._alias
         path = f"{above}.{quote_segment(stored)}"
         return FieldDescriptor(self._cendry_owner, name, path, self, shape, text, **options)
@@ -376,7 +379,8 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         if not any(issubclass(python, key._cendry_owner) for python in maps):
             about = f"{key!r} is a field of {class_name(key._cendry_owner)}, but {self!r}"
             if maps:
-                raise TypeError(f"{about} holds {' or '.join(map(class_name, maps))}.")
+                again = "".join(redefined(python, key._cendry_owner) for python in maps)
+                raise TypeError(f"{about} holds {' or '.join(map(class_name, maps))}{again and f'; {again}'}.")
             raise TypeError(f"{about} is not an embedded map. {self._advice(key._cendry_names[-1])}")
         found: Any = self
         for name in key._cendry_names:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from typing_extensions import Protocol, dataclass_transform
 
 from .._types.registry import TypeRegistry
-from ..errors import CendryError
+from ..errors import CendryError, near_names
 from ..paths import join_path, split_path
 from ..reference import check_parent
 from .definition import DATACLASS_OPTIONS, Keywords, define, resolve, resolve_fields, unknown_keyword
@@ -60,7 +59,7 @@ else:
                 return cls._cendry_descriptors[name]
             except KeyError:
                 pass
-            near = [] if name.startswith("_") else get_close_matches(name, cls._cendry_descriptors, 1)
+            near = () if name.startswith("_") else near_names(name, cls._cendry_descriptors, 1)
             hint = "".join(f" Did you mean {one!r}?" for one in near)
             raise AttributeError(f"{cls.__qualname__} has no attribute or field {name!r}.{hint}", name=name, obj=cls)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .._types.kinds import ROW, Kind
 from .._types.shapes import MAX_DEPTH, Array, FixedArray, Record, Shape, can_exceed_depth
 from .dialect import Dialect
-from .emit import Fallback, Module, indented
+from .emit import Fallback, Module, attribute, indented
 from .emit_write import Expressions, WriteEmitter
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def emit_message_encode(module: Module, record: Record, dialect: Dialect, fallba
     emitter = WriteEmitter(module, Statements(module, dialect), "stored", fallback, by_value)
     body = [f"f = message.{dialect.values.inner}"]
     for field in record.fields:
-        body.append(f"v = o.{field.name}")
+        body.append(f"v = {attribute('o', field.name)}")
         if can_exceed_depth(field.shape):
             # Before anything is written to a message, which protobuf would nest to any depth.
             lines = [f"v = {by_value.write(field.shape, 'v')}", f"if deeper_than(v, {MAX_DEPTH}):", "    refuse()"]
