@@ -143,6 +143,7 @@ def test_what_is_not_a_document_is_refused_by_name(kind: type[Any], given: tuple
         (DocumentNotFoundError, 404),
         (ForeignReferenceError, 500),
         (InvalidDocumentIdError, 422),
+        (errors.InvalidEtagError, 412),
         (InvalidRequestError, 422),
         (InvalidValueError, 422),
         (MissingIndexError, 500),
