@@ -38,6 +38,7 @@ ERRORS = [
     DocumentNotFoundError.all_missing(["cities/SF", "cities/LA"]),
     ForeignReferenceError("Ref", "projects/p/databases/d"),
     InvalidDocumentIdError("document id", "a/b", "it contains '/'"),
+    errors.InvalidEtagError("cities/SF", "x"),
     InvalidRequestError("too many"),
     InvalidValueError("City", "name", "str", "int 5"),
     MissingIndexError("cities", "make one"),

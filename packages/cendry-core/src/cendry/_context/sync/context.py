@@ -333,25 +333,35 @@ class Cendry(Reads, Snapshots, SyncOnly):
         writer = self._sender.settings.writer
         self._sender.commit([writer.delete(target, document_id, parent, must_exist, if_unchanged)])
 
-    def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None:
+    @overload
+    def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None: ...
+    @overload
+    def refresh(self, ref: Ref[M], /) -> M: ...
+    def refresh(self, target: Any, /, *, parent: Located | None = None) -> Any:
         """Read the document of an instance again, into the instance.
 
         Args:
-            instance: The instance; it is left unchanged on any error.
+            target: The instance, which is left unchanged on any error; or a `Ref`, as in `get`.
             parent: The parent document of the subcollection.
+
+        Returns:
+            Of a `Ref`, a new instance; `None` otherwise.
 
         Raises:
             DocumentNotFoundError: The document doesn't exist any more.
             DecodeError: It doesn't fit the model.
             CendryError: The instance has no id; nothing was sent.
         """
-        model, path, _ = locate(instance, None, parent)
+        model, path, instance = locate(target, None, parent)
         [result] = self._sender.get(GetPlan((path,)))
         if not result.exists:
             raise DocumentNotFoundError(path)
         fresh: Model = reader(codec_for(model, self._sender.registry))(result)
+        if instance is None:
+            return fresh
         vars(instance).update(vars(fresh))
         object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
+        return None
 
     def get_or_create(
         self,
