@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, final
 
 from ._immutable import dataclass
@@ -330,6 +330,13 @@ class DecodeError(CendryError):
         where = f"Document {path!r}" if path else "The data"
         rest = f" ({more} more problem{'s' * (more > 1)}; cendry.validate() lists them all)" if more else ""
         super().__init__(f"{where} doesn't fit {model}: {field}: expected {expected}, found {found}{rest}.")
+
+
+def shown_parts(names: Iterable[str], advice: str) -> str:
+    """What a `DecodeError` finds where only these parts of a field are stored."""
+    first, *others = sorted(names)
+    more = f" and {len(others)} more" if others else ""
+    return f"only parts of it, {first!r}{more}: {advice}"
 
 
 class InvalidRequestError(CendryError, ValueError):

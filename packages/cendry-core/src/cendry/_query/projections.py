@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from .._immutable import replace
 from .._types.registry import TypeRegistry
 from ..backend import StoredDocument
 from ..codec import ResolvedField
-from ..paths import DOCUMENT_ID
+from ..codec.reading import STORED
+from ..codec.resolve import declared_inside
+from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import outermost
 from .compile import CompiledQuery, compiled
 from .fields import resolve_key
@@ -33,13 +36,24 @@ def projection(
 
     def read(result: StoredDocument) -> dict[str, Any]:
         row: dict[str, Any] = {"id": result.path[result.path.rfind("/") + 1 :]}
+        data, reading = result.data, getattr(result, "reading", STORED)
         for name, field in columns:
-            row[name] = field.read(result.data, result.path)
+            row[name] = field.read(data, result.path, reading)
         return row
 
     # A field inside another selected one must not be requested twice.
-    plan = replace(query.plan, projection=outermost(field.path for _, field in columns))
-    return replace(query, plan=plan), read
+    paths, parts = outermost(field.path for _, field in columns), _parts(field for _, field in columns)
+    return replace(query, plan=replace(query.plan, projection=paths, parts=parts)), read
+
+
+def _parts(fields: Iterable[ResolvedField]) -> tuple[FieldPath, ...] | None:
+    found: dict[FieldPath, None] = {}
+    for field in fields:
+        inside = declared_inside(field.shape, field.path)
+        if inside is None:
+            return None
+        found.update(dict.fromkeys(inside))
+    return tuple(found)
 
 
 def _key_of(field: ResolvedField) -> str:
