@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import sys
 import threading
 import time
@@ -27,6 +28,7 @@ from cendry import (
     get_metadata,
     ref_of,
 )
+from cendry.backend import CallOptions
 from cendry.plan import GetPlan
 from core.documents import NOW, Area, City, Frozen, Mayor, Stamped
 from core.recording import AsyncRecordingBackend, RecordingBackend
@@ -153,10 +155,20 @@ def test_a_client_excludes_what_it_brings(make: Any, options: Any) -> None:
         make(client=object(), **options)
 
 
-@pytest.mark.parametrize("timeout", [0, -1, True, "5"])
+NO_TIMEOUTS = [0, 0.0, -1, -0.1, True, False, "5", b"5", 1j, [5], math.nan, math.inf, -math.inf, 1e10, 1e300, 10**5000]
+
+
+@pytest.mark.parametrize("timeout", NO_TIMEOUTS, ids=lambda timeout: repr(timeout) if timeout != 10**5000 else "huge")
 def test_a_timeout_is_a_number_of_seconds(make: Any, backend: Any, timeout: Any) -> None:
-    with pytest.raises(ValueError, match="timeout= takes a positive number of seconds"):
+    with pytest.raises(ValueError, match="timeout= takes a positive number of seconds, at most 1000000000, not "):
         make(backend=backend, timeout=timeout)
+    with pytest.raises(ValueError, match="timeout= takes a positive number of seconds"):
+        CallOptions(timeout=timeout)
+
+
+@pytest.mark.parametrize("timeout", [None, 1, 0.001, 60.0, 1_000_000_000])
+def test_a_timeout_may_be_any_other(make: Any, backend: Any, timeout: Any) -> None:
+    assert make(backend=backend, timeout=timeout)._sender.settings.options.timeout == timeout
 
 
 @pytest.mark.parametrize(
@@ -266,7 +278,7 @@ def test_the_async_twin_in_sync_code() -> None:
         with pytest.raises(TypeError, match=message), thing:  # type: ignore[attr-defined]
             pass
         assert hasattr(thing, "__exit__")
-    with pytest.raises(TypeError, match="An AsyncQuery runs in async code"):
+    with pytest.raises(TypeError, match="AsyncQuery runs in async code"):
         for _ in ctx.select(City):  # type: ignore[attr-defined]
             pass
 

@@ -3,10 +3,24 @@ from __future__ import annotations
 import copy
 import pickle
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 import pytest
-from cendry import And, Asc, AsyncQuery, Cendry, CendryError, Desc, FieldPath, Or, Query, Ref, UnknownFieldError
+from cendry import (
+    And,
+    Asc,
+    AsyncQuery,
+    Cendry,
+    CendryError,
+    Desc,
+    FieldPath,
+    InvalidRequestError,
+    Or,
+    Query,
+    Ref,
+    UnknownFieldError,
+)
 from cendry.filters import Comparison
 from core.documents import Area, Base, City, Mayor, Status
 from core.recording import RecordingBackend
@@ -113,6 +127,30 @@ def test_builders_give_new_queries_and_say_the_same_as_arguments() -> None:
     assert query.end_at({"id": "a"}).end_before({"id": "b"}) == Query(City, end_before={"id": "b"})
 
 
+def test_none_is_no_limit_and_no_offset() -> None:
+    for query in (Query(City), AsyncQuery(City)):
+        assert type(query)(City, limit=None, limit_to_last=None, offset=None) == query
+        assert query.limit(3).limit(None) == query
+        assert query.limit_to_last(3).limit(None) == query
+        assert query.limit(3).limit_to_last(None) == query
+        assert query.offset(3).offset(None) == query
+
+
+@pytest.mark.parametrize("count", [2**31, 2**63, 10**5000], ids=["32 bits", "64 bits", "more than Python writes"])
+@pytest.mark.parametrize("name", ["limit", "limit_to_last", "offset"])
+def test_a_count_over_32_bits_is_refused(name: str, count: int) -> None:
+    kinds: tuple[Any, ...] = (Query, AsyncQuery)
+    for kind in kinds:
+        query = kind(City)
+        for call in (partial(kind, City, **{name: count}), partial(getattr(query, name), count)):
+            with pytest.raises(InvalidRequestError, match=f"{name} takes at most 2147483647, not ") as caught:
+                call()
+            assert caught.value.http_status == 422
+        with pytest.raises(ValueError, match=f"{name} takes . or more, not "):
+            getattr(query, name)(-count)
+        assert getattr(query, name)(2**31 - 1) == kind(City, **{name: 2**31 - 1})
+
+
 def test_equality_is_by_type_and_value() -> None:
     assert Query(City, limit=1) != Query(City, limit=2)
     assert Query(City) != AsyncQuery(City)
@@ -156,7 +194,9 @@ def test_an_unbound_query_says_how_to_run_it() -> None:
     with pytest.raises(CendryError, match=r"ctx\.select\(query\)"):
         list(Query(City))
     with pytest.raises(CendryError, match=r"ctx\.select\(query\)"):
-        Query(City).project(City.name)
+        Query(City).first()
+    with pytest.raises(CendryError, match=r"ctx\.select\(rows\)"):
+        list(Query(City).project(City.name))
     with pytest.raises(CendryError, match=r"ctx\.select\(query\)"):
         AsyncQuery(City).__aiter__()
 
@@ -261,7 +301,7 @@ def test_wrong_arguments_are_refused_at_once(wrong: Any, error: type[Exception],
 
 
 def test_a_query_of_one_twin_tells_about_the_other() -> None:
-    with pytest.raises(TypeError, match="An AsyncQuery runs in async code: iterate over it with 'async for'"):
+    with pytest.raises(TypeError, match="AsyncQuery runs in async code: iterate over it with 'async for'"):
         list(AsyncQuery(City))  # type: ignore[call-overload]
-    with pytest.raises(TypeError, match="A Query runs in sync code: iterate over it with 'for'"):
+    with pytest.raises(TypeError, match="Query runs in sync code: iterate over it with 'for'"):
         Query(City).__aiter__()  # type: ignore[attr-defined]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry import Cendry
 from cendry_datastore import DatastoreBackend
 from cendry_memory.testing import Database
+from firestore.faulty import FaultyServer
 
 
 @pytest.fixture(params=["mode", "classic"])
@@ -51,3 +54,17 @@ def ctx(backend: DatastoreBackend) -> Cendry:
 def sdk(backend: DatastoreBackend) -> Any:
     """The SDK's own client on the same documents."""
     return backend.client
+
+
+@pytest.fixture
+def faulty(datastore_host: str, project: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
+    """A server before the emulator that backends made in this test talk to."""
+    handler = FaultyServer(datastore_host)
+    server = grpc.server(ThreadPoolExecutor(16), handlers=[handler])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    handler.host = f"127.0.0.1:{port}"
+    monkeypatch.setenv("DATASTORE_EMULATOR_HOST", handler.host)
+    yield handler
+    handler.stopping.set()
+    server.stop(0).wait()

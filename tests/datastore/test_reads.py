@@ -231,6 +231,9 @@ def test_policies_are_those_of_the_sdk(backend: DatastoreBackend, name: str, met
     assert policy.seconds == wrapped._timeout
     retry = wrapped._retry
     retried = {type(error) for error in ERRORS if retry is not None and retry._predicate(error)}
+    if name == "commit":
+        # The SDK leaves commits alone; Cendry repeats those that can't take effect twice.
+        retried = {exceptions.ServiceUnavailable}
     assert retried == {type(error) for error in ERRORS if isinstance(error, policy.transient)}
     if retry is not None:
         assert (policy.seconds, 0.1, 60.0, 1.3) == (retry._timeout, retry._initial, retry._maximum, retry._multiplier)

@@ -19,12 +19,14 @@ class Fault:
         text: What the server says.
         after: How many messages pass before; `None` to wait until the caller gives up.
         pause: Seconds of silence before it breaks.
+        reached: Set when the messages before have passed.
     """
 
     code: grpc.StatusCode
     text: str = "injected"
     after: int | None = 0
     pause: float = 0.0
+    reached: threading.Event = field(default_factory=threading.Event, compare=False)
 
 
 @dataclass
@@ -73,6 +75,7 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
                     break
         if fault is None:
             return
+        fault.reached.set()
         if fault.after is None:
             while context.is_active() and not self.stopping.wait(0.05):
                 pass

@@ -3,8 +3,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from cendry.errors import CendryError, InvalidRequestError, TransactionContentionError
-from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Set
+from cendry.errors import CendryError, InvalidRequestError, OutcomeUnknownError, TransactionContentionError
+from cendry.plan import AggregationPlan, Delete, GetPlan, QueryPlan, Set
 from cendry_memory import ManualClock, MemoryBackend, ServiceUnavailableError
 from memory.asking import MOMENT, ask, stored
 
@@ -75,12 +75,21 @@ def test_calls_of_one_kind_fail(backend: MemoryBackend) -> None:
 def test_the_answer_to_a_commit_gets_lost(backend: MemoryBackend, applied: bool) -> None:
     backend.faults.ambiguous_next_commit(applied=applied)
     txn = backend.begin()
-    with pytest.raises(ServiceUnavailableError, match="unknown"):
-        backend.commit([Set("c/a", {"x": 1})], transaction=txn)
+    with pytest.raises(OutcomeUnknownError, match="scheduled by a test") as caught:
+        backend.commit([Set("c/a", {"x": 1}), Delete("c/b")], transaction=txn)
+    assert isinstance(caught.value.__cause__, ServiceUnavailableError)
+    assert ("c/a", "c/b") == caught.value.paths
     assert stored(backend, "c/a") == ({"x": 1} if applied else None)
     with pytest.raises(InvalidRequestError, match="has ended"):
         backend.commit([], transaction=txn)
     save(backend, 2)
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_commit_without_writes_has_no_outcome(backend: MemoryBackend, applied: bool) -> None:
+    backend.faults.ambiguous_next_commit(applied=applied)
+    with pytest.raises(ServiceUnavailableError):
+        backend.commit([], transaction=backend.begin())
 
 
 def test_all_orders_can_be_called_off(backend: MemoryBackend) -> None:

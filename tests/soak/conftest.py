@@ -36,7 +36,7 @@ def make(proxy: Proxy, project: str, twin: str) -> Iterator[Callable[[Manner], A
     def make(manner: Manner) -> Any:
         db = Database((FirestoreBackend if twin == "sync" else AsyncFirestoreBackend)(project=project))
         made.append(db)
-        ctx = db.context(timeout=manner.timeout, retry=manner.retry(db.is_async))
+        ctx = db.context(**manner.options)
         assert ctx.find(Epoch, "nothing") is None
         return ctx
 

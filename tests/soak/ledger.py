@@ -85,17 +85,13 @@ class Entry:
 
 @dataclass(slots=True)
 class HitCount:
-    """Increments outside transactions of one document.
+    """Increments of one document outside transactions: each is there once, or its outcome is known to be unknown.
 
     Attributes:
         told: How many were acknowledged.
         unknown: How many have an outcome that is unknown.
-        is_bounded: Whether each was sent once. One that was sent again by a retry may count twice, so that above
-            `told` nothing is promised: an increment is no idempotent write, and a commit has no id by which the server
-            would know it again. What has to be exact is counted in transactions.
     """
 
-    is_bounded: bool
     told: int = 0
     unknown: int = 0
 
@@ -181,5 +177,5 @@ def _wrong_counts(ledgers: list[Ledger], rows: list[Row], tallies: list[Tally], 
     for ledger in ledgers:
         for id, hit in ledger.hits.items():
             times = counted.get(id, 0)
-            if times < hit.told or (hit.is_bounded and times > hit.told + hit.unknown):
+            if not hit.told <= times <= hit.told + hit.unknown:
                 yield f"{id} was incremented {times} times; {hit}"

@@ -164,6 +164,9 @@ class Soak:
         count("checked at the end of lives", "documents", len(rows))
         count("checked at the end of lives", "counted in transactions", sum(tally.times for tally in tallies))
         count("checked at the end of lives", "counted outside", sum(hit.times for hit in hits))
+        blind = [hit for worker in workers for hit in worker.ledger.hits.values()]
+        count("blind increments", "acknowledged", sum(hit.told for hit in blind))
+        count("blind increments", "of unknown outcome", sum(hit.unknown for hit in blind))
         entries = [entry for worker in workers for entry in worker.ledger.entries.values()]
         stored = {row.token for row in rows}
         unknown = [entry for entry in entries if len(entry.allowed) > 1]

@@ -18,12 +18,11 @@ from cendry.errors import (
     DocumentAlreadyExistsError,
     DocumentNotFoundError,
     InvalidRequestError,
+    OutcomeUnknownError,
     StaleDocumentError,
     TransactionContentionError,
 )
 from google.api_core import exceptions
-from google.api_core.retry import Retry
-from google.api_core.retry_async import AsyncRetry
 from soak.counted import count
 from soak.gauges import Pulse
 from soak.ledger import (
@@ -50,18 +49,13 @@ FROZEN: Final = 250
 """Documents that are written once and then only read, some 1.2 KB each."""
 
 MAX_ATTEMPTS: Final = 4
-UNKNOWN: Final = (
+UNREACHED: Final = (
     exceptions.ServiceUnavailable,
     exceptions.DeadlineExceeded,
     exceptions.RetryError,
     exceptions.InternalServerError,
 )
-"""After these, a write may have happened or not. The emulator's own `INTERNAL: Can't swap from CLOSED to ACTIVE` is a
-commit that comes again while the first one is still closing the transaction."""
-
-
-def never(error: Exception) -> bool:
-    return False
+"""The errors of reads, of what begins and ends transactions, and of commits that were never sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +72,10 @@ class Manner:
     timeout: float | None
     retries: bool = True
 
-    def retry(self, is_async: bool) -> Any:
-        """The policy of a twin; `None` for the SDK's."""
-        return None if self.retries else (AsyncRetry if is_async else Retry)(predicate=never)
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments of a context."""
+        return {"timeout": self.timeout} | ({} if self.retries else {"retry": None})
 
 
 MANNERS: Final = (
@@ -98,7 +93,7 @@ class Face:
         self.manner = manner
         self.is_async = is_async
         kind: Any = AsyncCendry if is_async else Cendry
-        self.ctx: Any = kind(project=project, timeout=manner.timeout, retry=manner.retry(is_async))
+        self.ctx: Any = kind(project=project, **manner.options)
         self.is_lasting = manner.retries and (manner.timeout is None or manner.timeout > 10.0)
         """Whether it outlasts every fault, so that no read fails."""
 
@@ -242,11 +237,15 @@ class Worker:
 
     def _judge(self, name: str, error: Exception, is_calm: bool) -> str:
         count("error", type(error).__name__)
-        if isinstance(error, UNKNOWN):
+        if isinstance(error, OutcomeUnknownError):
+            if name in READS:
+                self.round.fail(f"{name} ({self._who}) has no outcome: {_shown(error)}")
+            return "unknown"
+        if isinstance(error, UNREACHED):
             excused = name == "count" and self.face.is_async and not is_calm and not ASYNC_COUNTS_ARE_SENT_AGAIN
             if name in READS and self.face.is_lasting and not self.round.is_restart and not excused:
                 self.round.fail(f"{name} ({self._who}) did not go on: {_shown(error)}")
-            return "unknown"
+            return "refused"
         if isinstance(error, TransactionContentionError):
             return "refused"
         # All documents are this worker's own, and what it believes of them is certain: each of these is its own work.
@@ -358,14 +357,13 @@ class Worker:
         self._settle(outcome, [(entry, before, ABSENT)])
 
     async def increment(self) -> None:
-        """Outside a transaction; see `HitCount`."""
-        is_bounded = not self.face.manner.retries
-        id = f"{'once' if is_bounded else 'retried'}-{self.ledger.worker:02}"
+        """Outside a transaction, without a look at what is stored."""
+        id = f"hits-{self.ledger.worker:02}"
         hit = self.ledger.hits.get(id)
         if hit is None:
             outcome = await self.call("save", lambda: self.face.ctx.save(Hits(id=id), parent=self.epoch))
             if outcome.is_done and outcome.is_calm:
-                self.ledger.hits[id] = HitCount(is_bounded)
+                self.ledger.hits[id] = HitCount()
             return
         changes = {Hits.times: Increment(1)}
         outcome = await self.call(
@@ -570,7 +568,7 @@ OPERATIONS: Final = {
     "save_over": 5,
     "save_many": 2,
     "update": 5,
-    "increment": 3,
+    "increment": 6,
     "delete": 2,
     "batch": 4,
     "transaction": 2,

@@ -102,11 +102,11 @@ if TYPE_CHECKING:
     from ._model.fields import Field, FieldDescriptor, field
     from ._model.metadata import DocumentMetadata, get_metadata, ref_of
     from ._model.model import Map, Model, resolve
-    from ._query.aio.documents import AsyncRows
     from ._query.aio.query import AsyncQuery
+    from ._query.aio.rows import AsyncRows
     from ._query.snapshots import Change, Listener, Snapshot
-    from ._query.sync.documents import Rows
     from ._query.sync.query import Query
+    from ._query.sync.rows import Rows
     from ._types.kinds import FirestoreValue
     from ._types.registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
     from .backend import AsyncBackend, Backend, CallOptions
@@ -146,8 +146,6 @@ if TYPE_CHECKING:
         Vector,
     )
 else:
-    __all__ += _lazy.installed()
-
     _OWN = _lazy.origins(
         {
             "backend": "AsyncBackend Backend CallOptions",
@@ -169,11 +167,11 @@ else:
             "_model.metadata": "DocumentMetadata get_metadata ref_of",
             "_model.model": "Map Model resolve",
             "paths": "FieldPath",
-            "_query.aio.documents": "AsyncRows",
             "_query.aio.query": "AsyncQuery",
+            "_query.aio.rows": "AsyncRows",
             "_query.snapshots": "Change Listener Snapshot",
-            "_query.sync.documents": "Rows",
             "_query.sync.query": "Query",
+            "_query.sync.rows": "Rows",
             "reference": "Ref",
             "_types.kinds": "FirestoreValue",
             "_types.registry": "BaseTypeHandler TypeRegistry default_registry register_type",
@@ -196,4 +194,4 @@ else:
         return found
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+        return sorted({*globals(), *__all__, *_lazy.installed()})

@@ -6,6 +6,8 @@ instances or contexts. It raises Cendry's errors where the database's own have a
 
 - `DocumentAlreadyExistsError`, `DocumentNotFoundError`, `StaleDocumentError` from `commit`, with the paths of the
   writes that can be at fault;
+- `OutcomeUnknownError` from `commit` where a request was sent and its answer was lost, unless sending it again is
+  harmless (`plan.is_repeatable`) and settled it;
 - `TransactionContentionError` where the database aborted a call because of contention;
 - `MissingIndexError` from `run` and `aggregate`;
 - `UnsupportedByBackendError`, before anything is sent, for features that the database doesn't have.
@@ -29,10 +31,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from enum import Enum
+from typing import Any, Final, NamedTuple, Protocol
 
 from ._immutable import dataclass
-from .plan import AggregationPlan, GetPlan, QueryPlan, Write
+from .plan import AggregationPlan, GetPlan, QueryPlan, Write, shown_int
 
 
 class StoredDocument(Protocol):
@@ -122,17 +125,44 @@ class SnapshotResult(NamedTuple):
     read_time: datetime | None
 
 
+MAX_TIMEOUT: Final = 1_000_000_000
+"""Seconds; with a few times more, gRPC's calls end at once."""
+
+
+class _Default(Enum):
+    RETRY = "the default of the backend"
+
+    def __repr__(self) -> str:
+        return "DEFAULT_RETRY"
+
+
+DEFAULT_RETRY: Final = _Default.RETRY
+"""Stands for the retry policy of the backend, where no other is given; `None` is no policy, so nothing is retried."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallOptions:
     """Options of a call; the same for every method.
 
     Attributes:
         timeout: Seconds that the whole call may take, retries included; `None` for the backend's default.
-        retry: The backend's own retry policy; `None` for its default.
+        retry: A retry policy of the kind that the backend takes; `None` for no retries.
+
+    Raises:
+        ValueError: The timeout is not a number of seconds.
     """
 
     timeout: float | None = None
-    retry: Any = None
+    retry: Any = DEFAULT_RETRY
+
+    def __post_init__(self) -> None:
+        timeout: object = self.timeout
+        if timeout is None:
+            return
+        # NaN is in no range.
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout <= MAX_TIMEOUT:
+            shown = shown_int(timeout) if isinstance(timeout, int) and not isinstance(timeout, bool) else repr(timeout)
+            raise ValueError(f"timeout= takes a positive number of seconds, at most {MAX_TIMEOUT}, not {shown}.")
 
 
 DEFAULT_OPTIONS = CallOptions()

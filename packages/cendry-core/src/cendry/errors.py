@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any, Final, Literal, final
 
 from ._immutable import dataclass
@@ -12,6 +13,19 @@ MAX_PROBLEMS: Final = 100
 
 _SHOWN_PROBLEMS: Final = 3
 _SHOWN_PATHS: Final = 5
+_MAX_NEAR_LENGTH: Final = 100
+_SHOWN_LENGTH: Final = 80
+
+
+def near_names(name: object, declared: Iterable[str], count: int) -> tuple[str, ...]:
+    """Declared names that are similar to another, best match first; for a long one none, since it takes too long."""
+    if not isinstance(name, str) or len(name) >= _MAX_NEAR_LENGTH:
+        return ()
+    return tuple(get_close_matches(name, declared, count))
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 3]}...")
 
 
 class CendryError(Exception):
@@ -172,17 +186,27 @@ class TransactionContentionError(CendryError):
 
     Attributes:
         attempts: The number of attempts.
+        outside: The path of a document that the function of the transaction wrote through the context, so outside the
+            transaction; or `None`.
     """
 
     http_status = 503
 
-    def __init__(self, attempts: int = 1) -> None:
+    def __init__(self, attempts: int = 1, *, outside: str | None = None, method: str = "save") -> None:
         self.attempts = attempts
+        self.outside = outside
         tried = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-        super().__init__(
-            f"Aborted by contention on the same documents after {tried}; nothing was written. "
-            "Raise max_attempts, or touch fewer documents in one transaction."
-        )
+        if outside is None:
+            super().__init__(
+                f"Aborted by contention on the same documents after {tried}; nothing was written. "
+                "Raise max_attempts, or touch fewer documents in one transaction."
+            )
+        else:
+            super().__init__(
+                f"Aborted by contention on the same documents after {tried}; the transaction wrote nothing. "
+                f"Its function writes {outside!r} through the context, which is outside the transaction, so the two "
+                f"contend with each other: use txn.{method}() instead of the context's {method}()."
+            )
 
 
 class InvalidDocumentIdError(CendryError, ValueError):
@@ -236,8 +260,8 @@ class UnknownFieldError(CendryError, TypeError):
         self.model = model
         self.field = field
         self.nearest = nearest
-        hint = f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
-        super().__init__(f"{model} has no field {field!r}.{hint}")
+        hint = f" Did you mean {' or '.join(map(_cut, nearest))}?" if nearest else ""
+        super().__init__(f"{model} has no field {_cut(field)}.{hint}")
 
 
 class InvalidValueError(CendryError, TypeError, ValueError):
@@ -308,6 +332,12 @@ class ValidationError(InvalidValueError):
         if hidden:
             texts.append(f"and {'over ' if self.more else ''}{hidden} more problem{'s' * (hidden > 1)} (see .problems)")
         self.args = (f"{'; '.join(texts)}.",)
+
+
+def omitted_none(model: str, field: str) -> InvalidValueError:
+    """The error for a filter by `None` on a field whose class stores `None` as absence."""
+    expected = "a value other than None, which this class stores as absence (omit_none=True): no filter finds that"
+    return InvalidValueError(model, field, expected, "None")
 
 
 class DecodeError(CendryError):

@@ -8,7 +8,7 @@ The repr of a plan shows no values, since a model may hide them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from itertools import pairwise
@@ -16,8 +16,9 @@ from operator import attrgetter
 from typing import Any, Final, Literal, Union, cast
 
 from ._immutable import dataclass
+from .errors import InvalidRequestError
 from .paths import DOCUMENT_ID, FieldPath
-from .values import Transform
+from .values import SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, Transform
 
 Operator = Literal[
     "==",
@@ -113,6 +114,45 @@ Write = Union[Set, Create, Update, Delete]
 """One of the four writes; a commit applies any number of them, all or none."""
 
 
+_IDEMPOTENT: Final[Mapping[type, bool]] = {
+    Increment: False,
+    ArrayUnion: True,
+    ArrayRemove: True,
+    Maximum: True,
+    Minimum: True,
+    # The document then has the time of the repetition, which is the commit that wrote it last.
+    type(SERVER_TIMESTAMP): True,
+}
+"""Whether a transform that is applied twice leaves what it leaves when applied once."""
+
+
+def is_repeatable(writes: Sequence[Write], *, in_transaction: bool = False) -> bool:
+    """Whether a commit may be sent again if its answer was lost, because it can't take effect twice.
+
+    | commit | if it was applied before | repeatable |
+    |---|---|---|
+    | `Set`, `Delete` | has the same result | yes |
+    | with array unions and removals, maximums, minimums, server timestamps | the same | yes |
+    | `Create`, `Update`, `must_exist`, `update_time` | has the same result, or is refused | yes |
+    | any writes in a transaction | is refused, since a transaction is committed once | yes |
+    | with increments, or other transforms, outside a transaction | counts twice | no |
+
+    A refused repetition doesn't show whether the first attempt was applied, so its outcome is unknown.
+
+    Args:
+        writes: The writes of the commit.
+        in_transaction: Whether it ends a transaction that the database knows by its id.
+    """
+    if in_transaction:
+        return True
+    return all(
+        _IDEMPOTENT.get(type(one.transform), False)
+        for write in writes
+        if not isinstance(write, Delete)
+        for one in write.transforms
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One field, one operator, one stored value (for `in` and similar operators, a list; for unary operators, `None`).
@@ -196,6 +236,27 @@ class QueryPlan:
     implied: int = 0
     resume: bytes | None = None
     parts: tuple[FieldPath, ...] | None = ()
+
+
+MAX_COUNT: Final = 2**31 - 1
+"""The most that `limit` and `offset` can be: Firestore's requests have 32 bits for them."""
+
+
+def check_counts(limit: int | None, offset: int) -> None:
+    """Check that a limit and an offset can be sent.
+
+    Raises:
+        InvalidRequestError: One of them has over 32 bits.
+    """
+    if limit is not None and abs(limit) > MAX_COUNT:
+        raise InvalidRequestError(f"limit is {shown_int(limit)}, and the most is {MAX_COUNT}.")
+    if abs(offset) > MAX_COUNT:
+        raise InvalidRequestError(f"offset is {shown_int(offset)}, and the most is {MAX_COUNT}.")
+
+
+def shown_int(number: int) -> str:
+    """An int in an error message; Python refuses to write out very long ones."""
+    return str(number) if number.bit_length() <= 128 else f"an int of {number.bit_length()} bits"
 
 
 @dataclass(frozen=True, slots=True)

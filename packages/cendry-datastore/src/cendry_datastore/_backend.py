@@ -9,15 +9,17 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from cendry import _fork
+from cendry._interop.commits import CommitAttempts
 from cendry._interop.grpc import Deadline, Method, check_process, pause_after
 from cendry._types.messages import MessageData
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
 from cendry.errors import InvalidRequestError, TransactionContentionError, UnsupportedByBackendError
+from cendry.paths import exact_text
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 from google.api_core.exceptions import ResourceExhausted
 
 from . import _sdk
-from ._channel import Connection, call, check_arguments, keep_client
+from ._channel import Connection, call, check_arguments, keep_client, send_commit
 from ._commit import EntityWrites, by_entity, commit_request, created_paths, with_less_indexed
 from ._entities import FoundEntity
 from ._errors import NamespaceNotFoundError
@@ -89,7 +91,8 @@ class DatastoreBackend:
     ) -> None:
         check_arguments(client, project, database, namespace)
         self._given = client
-        self._arguments = {"project": project, "database": database, "namespace": namespace}
+        given = {"project": project, "database": database, "namespace": namespace}
+        self._arguments = {name: exact_text(value) for name, value in given.items()}
         self._lock = threading.Lock()
         self._opened: Connection | None = None
         _fork.register(self)
@@ -339,7 +342,7 @@ def _commit_with_retries(connection: Connection, changes: list[EntityWrites], de
         except TransactionContentionError as error:
             pause = pause_after(attempt, _FIRST_PAUSE, _LONGEST_PAUSE)
             rest = min(deadline.seconds_left, started + PATIENCE - time.monotonic())
-            if attempt == COMMIT_ATTEMPTS or pause >= rest:
+            if attempt == COMMIT_ATTEMPTS or pause >= rest or not deadline.has_retries:
                 raise TransactionContentionError(attempt) from error.__cause__
             time.sleep(pause)
     raise AssertionError("the last attempt returns or raises")  # pragma: no cover - it can't be reached
@@ -373,9 +376,15 @@ def _commit(
         results = _look_up(connection, lookup, deadline)
         stored.update((result.path, result.entity) for result in results if isinstance(result, FoundEntity))
     request, created = commit_request(changes, stored, connection.partition, id_of(transaction)), created_paths(changes)
+    writes = [write for change in changes for write in change.writes]
+
+    def send(request: Any) -> None:
+        attempts = CommitAttempts(writes, in_transaction=transaction is not None)
+        send_commit(connection.commit, request, deadline, attempts, created)
+
     try:
-        call(connection.commit, request, deadline, created=created)
+        send(request)
     except InvalidRequestError as error:
         if "Too many indexed" not in str(error):
             raise
-        call(connection.commit, with_less_indexed(request), deadline, created=created)
+        send(with_less_indexed(request))

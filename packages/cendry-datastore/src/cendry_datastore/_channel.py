@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from cendry import _fork
+from cendry._interop.commits import CommitAttempts
 from cendry._interop.emulator import Emulator
 from cendry._interop.grpc import (
     ClientConnection,
@@ -31,7 +32,8 @@ _UNAVAILABLE: Final[Errors] = (exceptions.ServiceUnavailable,)
 
 READ: Final = RetryPolicy(_sdk.API, 60.0, (exceptions.DeadlineExceeded, *_UNAVAILABLE), _UNAVAILABLE)
 TRANSACT: Final = RetryPolicy(_sdk.API, 60.0, (), _UNAVAILABLE)
-COMMIT: Final = RetryPolicy(_sdk.API, 60.0, (), ())
+# The SDK repeats no commit; Cendry repeats those that can't take effect twice (`cendry.plan.is_repeatable`).
+COMMIT: Final = RetryPolicy(_sdk.API, 60.0, _UNAVAILABLE, _UNAVAILABLE)
 
 
 class Connection(ClientConnection):
@@ -105,9 +107,7 @@ def _start(method: Callable[..., Any]) -> Start:
     return start
 
 
-def call(
-    method: Method, request: Any, deadline: Deadline, *, collection: str | None = None, created: Sequence[str] = ()
-) -> Any:
+def call(method: Method, request: Any, deadline: Deadline, *, collection: str | None = None) -> Any:
     """Send a request, for its response.
 
     Args:
@@ -115,7 +115,6 @@ def call(
         request: The request.
         deadline: The time that is left.
         collection: The collection id of a query.
-        created: The paths that must not exist yet, if writes are committed.
 
     Raises:
         CendryError: The error has a Cendry meaning.
@@ -124,10 +123,36 @@ def call(
     try:
         return send(partial(method.start, request), deadline, method.policy)
     except exceptions.GoogleAPICallError as error:
-        meaning = meaning_of(error, collection=collection, created=created)
+        meaning = meaning_of(error, collection=collection)
         if meaning is None:
             raise
         raise meaning from error
+
+
+def send_commit(
+    method: Method, request: Any, deadline: Deadline, attempts: CommitAttempts, created: Sequence[str]
+) -> None:
+    """Send a commit.
+
+    Args:
+        method: The method.
+        request: The request.
+        deadline: The time that is left.
+        attempts: Records the attempts that fail.
+        created: The paths that must not exist yet.
+
+    Raises:
+        OutcomeUnknownError: An answer was lost, and a repetition did not settle what became of the commit.
+        CendryError: The error has another Cendry meaning.
+        GoogleAPICallError: It has none.
+    """
+    try:
+        send(partial(method.start, request), deadline, method.policy, attempts.may_repeat)
+    except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+        meaning = attempts.unknown(error) or meaning_of(error, created=created)
+        if meaning is None:
+            raise
+        raise meaning from meaning.__cause__ or error
 
 
 def _emulator(client: Any) -> Emulator | None:

@@ -70,7 +70,7 @@ class AsyncFirestoreBackend(AsyncClients):
         connection = self._connection
         attempts = CommitAttempts(writes, connection.database, transaction)
         method, meaning = connection.transport.commit, attempts.meaning_of
-        response = await _call(connection, method, attempts.request, options, meaning, attempts.failed)
+        response = await _call(connection, method, attempts.request, options, meaning, attempts.may_repeat)
         return commit_result(response, writes)
 
     async def begin(
@@ -95,12 +95,12 @@ async def _call(
     request: Any,
     options: CallOptions,
     meaning_of: Callable[[Any], BaseException | None] = meaning_of,
-    on_failure: Callable[[Any], None] | None = None,
+    may_repeat: Callable[[Any], bool] | None = None,
 ) -> Any:
     """Send a request that has one response."""
     deadline = connection.deadline(options)
     try:
-        return await send(partial(method.start, request), deadline, method.policy, on_failure)
+        return await send(partial(method.start, request), deadline, method.policy, may_repeat)
     except _sdk.CALL_ERRORS as error:
         connection.raise_meaning(error, meaning_of)
         raise
@@ -114,11 +114,13 @@ async def _open(stream: GetStream | QueryStream) -> tuple[Any, Any]:
     transport, start, request = stream.connection.transport, stream.method.start, stream.request()
 
     async def attempt(seconds: float) -> tuple[Any, Any]:
-        if stream.is_single and (get_single := transport.get_single) is not None:
+        # It falls back to a stream after a time without an answer, which would be another attempt.
+        is_single = stream.is_single and stream.deadline.has_retries
+        if is_single and (get_single := transport.get_single) is not None:
             try:
                 response = await get_single(request, seconds)
             except _sdk.RpcError as error:
-                seconds = transport.stream_instead(request, error, seconds)
+                seconds = transport.stream_instead(request, error, seconds, stream.deadline)
             else:
                 return None, _sdk.EOF if response is None else response
         call = await start(request, seconds)

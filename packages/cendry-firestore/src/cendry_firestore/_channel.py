@@ -100,7 +100,7 @@ class Connection(ClientConnection):
         error = self._call_error(raised)
         meaning = meaning_of(error)
         if meaning is not None:
-            raise meaning from error
+            raise meaning from meaning.__cause__ or error
         if error is not raised:
             raise error
 

@@ -1,4 +1,4 @@
-"""Commits: the request as bytes, made write by write; its result; and what is known after attempts that failed."""
+"""Commits: the request as bytes, made write by write; its result; and the meaning of its errors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from cendry._interop import commits
 from cendry._interop.protobuf import to_datetime, write_timestamp
 from cendry.backend import CommitResult
 from cendry.errors import InvalidRequestError
@@ -191,25 +192,8 @@ def commit_result(response: Any, writes: Sequence[Write]) -> CommitResult:
     return CommitResult(tuple(times), commit_time)
 
 
-_UNSENT: Final = "failed to connect to all addresses"
-"""gRPC's message if it had no connection to send anything on."""
-
-_UNKNOWN: Final = (
-    exceptions.ServiceUnavailable,
-    exceptions.DeadlineExceeded,
-    exceptions.InternalServerError,
-    exceptions.Unknown,
-    exceptions.Cancelled,
-)
-"""Errors after which a commit may have been applied, or not."""
-
-
-class CommitAttempts:
-    """What is known of a commit after some attempts.
-
-    A commit whose connection died may have been applied. The attempt that repeats it then meets its own success: the
-    document exists already, or was changed meanwhile. That doesn't show whether this commit has been applied, so the
-    caller learns that it is unknown.
+class CommitAttempts(commits.CommitAttempts):
+    """A commit: the request, and what is known after failed attempts.
 
     Attributes:
         request: What is sent.
@@ -223,40 +207,29 @@ class CommitAttempts:
         InvalidRequestError: The request is larger than any that Firestore takes.
     """
 
-    __slots__ = ("_broken", "_database", "_writes", "request")
+    __slots__ = ("_database", "request")
 
     def __init__(self, writes: Sequence[Write], database: str, transaction: bytes | None) -> None:
+        super().__init__(writes, in_transaction=transaction is not None)
         self.request = commit_request(writes, database, transaction)
         self._database = database
-        self._writes = writes
-        self._broken: Any = None
 
-    def failed(self, error: Any) -> None:
-        """Note an attempt that failed.
+    def may_repeat(self, error: Any) -> bool:
+        """Record an attempt that failed, and return whether there may be another."""
+        # A request that is too large for this server stays so.
+        return super().may_repeat(error) and not self._is_too_large(error)
 
-        Raises:
-            InvalidRequestError: The request is too large for this server; no repetition mends that.
-        """
-        if isinstance(error, exceptions.ResourceExhausted) and len(self.request) > EMULATOR_REQUEST_BYTES:
-            text = str(error)
-            if any(part in text for part in _TOO_LARGE):
-                raise too_large(
-                    self.request, self._writes, self._database, "this server", EMULATOR_REQUEST_BYTES
-                ) from error
-        if self._broken is None and isinstance(error, _UNKNOWN) and _UNSENT not in str(error):
-            self._broken = error
+    def meaning_of(self, error: Any) -> BaseException | None:
+        """The meaning of the error that ended the last attempt, or `None` if it has none but its own."""
+        unknown: BaseException | None = self.unknown(error)
+        if unknown is not None:
+            return unknown
+        if self._is_too_large(error):
+            return too_large(self.request, self._writes, self._database, "this server", EMULATOR_REQUEST_BYTES)
+        return meaning_of(error, writes=self._writes)
 
-    def meaning_of(self, error: Any) -> Exception | None:
-        """The meaning of the error that ended the last attempt, or `None` if it has none but its own.
-
-        A refusal proves nothing if an earlier attempt may have been applied; then it is the error of that one.
-        """
-        broken = self._broken
-        if broken is None or isinstance(error, _UNKNOWN):
-            return meaning_of(error, writes=self._writes)
-        unknown: Exception = type(broken)(
-            f"Whether this commit was applied is unknown: an attempt broke off ({broken.message}), and its "
-            f"repetition was refused ({error.message}), as it would be if the first one had been applied. "
-            "Read the documents before you write them again."
-        )
-        return unknown
+    def _is_too_large(self, error: Any) -> bool:
+        if not isinstance(error, exceptions.ResourceExhausted) or len(self.request) <= EMULATOR_REQUEST_BYTES:
+            return False
+        text = str(error)
+        return any(part in text for part in _TOO_LARGE)

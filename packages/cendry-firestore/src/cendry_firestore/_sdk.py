@@ -26,8 +26,8 @@ Cancelled: Any = exceptions.Cancelled
 ServiceUnavailable: Any = exceptions.ServiceUnavailable
 
 API: Final = ApiCore(exceptions, RpcError, Retry, AsyncRetry)
-CALL_ERRORS: Final[tuple[Any, ...]] = (exceptions.GoogleAPICallError, CancelledError)
-"""What `send` raises; the latter in the async twin, where gRPC cancels calls on a channel that is closed."""
+CALL_ERRORS: Final[tuple[Any, ...]] = (exceptions.GoogleAPICallError, exceptions.RetryError, CancelledError)
+"""What `send` raises; the last in the async twin, where gRPC cancels calls on a channel that is closed."""
 
 STREAM_ERRORS: Final[tuple[Any, ...]] = (*CALL_ERRORS, RpcError, ValueError, UsageError)
 """What reading from a stream raises; the last two if the channel was closed before the call, in either twin."""

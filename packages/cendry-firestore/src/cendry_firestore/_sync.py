@@ -71,7 +71,7 @@ class FirestoreBackend(Clients):
         connection = self._connection
         attempts = CommitAttempts(writes, connection.database, transaction)
         method, meaning = connection.transport.commit, attempts.meaning_of
-        response = _call(connection, method, attempts.request, options, meaning, attempts.failed)
+        response = _call(connection, method, attempts.request, options, meaning, attempts.may_repeat)
         return commit_result(response, writes)
 
     def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
@@ -94,12 +94,12 @@ def _call(
     request: Any,
     options: CallOptions,
     meaning_of: Callable[[Any], BaseException | None] = meaning_of,
-    on_failure: Callable[[Any], None] | None = None,
+    may_repeat: Callable[[Any], bool] | None = None,
 ) -> Any:
     """Send a request that has one response."""
     deadline = connection.deadline(options)
     try:
-        return send(partial(method.start, request), deadline, method.policy, on_failure)
+        return send(partial(method.start, request), deadline, method.policy, may_repeat)
     except _sdk.CALL_ERRORS as error:
         connection.raise_meaning(error, meaning_of)
         raise
@@ -113,11 +113,13 @@ def _open(stream: GetStream | QueryStream) -> tuple[Any, Any]:
     transport, start, request = stream.connection.transport, stream.method.start, stream.request()
 
     def attempt(seconds: float) -> tuple[Any, Any]:
-        if stream.is_single and (get_single := transport.get_single) is not None:
+        # It falls back to a stream after a time without an answer, which would be another attempt.
+        is_single = stream.is_single and stream.deadline.has_retries
+        if is_single and (get_single := transport.get_single) is not None:
             try:
                 response = get_single(request, seconds)
             except _sdk.RpcError as error:
-                seconds = transport.stream_instead(request, error, seconds)
+                seconds = transport.stream_instead(request, error, seconds, stream.deadline)
             else:
                 return None, _sdk.EOF if response is None else response
         call = start(request, seconds)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from cendry import _fork
-from cendry.errors import TransactionContentionError
+from cendry.errors import OutcomeUnknownError, TransactionContentionError
+from cendry.plan import Write
 
 from ._lock import Lock
 
@@ -15,10 +17,7 @@ _READS: Final = frozenset({"get", "run", "aggregate"})
 
 
 class ServiceUnavailableError(ConnectionError):
-    """The database could not be reached, or its answer got lost, because a test ordered it.
-
-    It is not a `CendryError`: it does not reveal whether a commit was applied.
-    """
+    """The database could not be reached, or its answer got lost, because a test ordered it."""
 
 
 class Faults:
@@ -68,7 +67,7 @@ class Faults:
             self._unavailable.extend([frozenset(calls) or None] * times)
 
     def ambiguous_next_commit(self, times: int = 1, *, applied: bool = True) -> None:
-        """Let the answers to the next commits get lost: `ServiceUnavailableError` is raised.
+        """Let the answers to the next commits get lost: `OutcomeUnknownError` is raised.
 
         Args:
             times: How many commits.
@@ -117,6 +116,11 @@ class Faults:
             return self._ambiguous.pop(0) if self._ambiguous else None
 
     @staticmethod
-    def lost() -> ServiceUnavailableError:
+    def lost(writes: Sequence[Write]) -> Exception:
         """The error of a commit whose answer got lost."""
-        return ServiceUnavailableError("Unavailable, as scheduled by a test: whether the commit was done is unknown.")
+        cause = ServiceUnavailableError("Unavailable, as scheduled by a test: the answer to the commit got lost.")
+        if not writes:
+            return cause
+        error = OutcomeUnknownError(*(write.path for write in writes), detail=str(cause))
+        error.__cause__ = cause
+        return error

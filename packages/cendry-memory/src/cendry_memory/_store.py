@@ -237,8 +237,8 @@ class MemoryStore:
                     if writes and handle.is_read_only:
                         raise InvalidRequestError("a read-only transaction can't write.")
                     handle.end()
-                if lost is False:
-                    raise self.faults.lost()
+                if lost is False or (lost and not writes):
+                    raise self.faults.lost(writes)
                 if not writes:
                     return CommitResult((), None)
                 now = self._commit_time()
@@ -257,7 +257,7 @@ class MemoryStore:
                     self._unfinished = None
                 self._last_moment = now
                 if lost:
-                    raise self.faults.lost()
+                    raise self.faults.lost(writes)
         return CommitResult(tuple([_update_time(write, outcomes[write.path].new) for write in writes]), now)
 
     def _settle(self) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
 
-from ..errors import CendryError, TransactionContentionError
+from ..errors import CendryError, OutcomeUnknownError, TransactionContentionError
+from ..plan import Create, Delete, Set, Update, Write
 from .batch import WriteQueue
 from .writes import Pending
 
@@ -29,6 +30,16 @@ class TransactionState:
 
     Reads run in a `with` on it: that returns the handle, and records if the database aborts the transaction, even if
     the user's function catches the error.
+
+    Attributes:
+        backend: The backend.
+        handle: The backend's handle of the transaction.
+        read_only: Whether it takes no writes.
+        writes: The number of queued writes.
+        ended: Whether it was committed or rolled back.
+        aborted: Whether the database aborted one of its reads.
+        outside: A write that was made through the context meanwhile, and so outside the transaction.
+        outside_aborted: Whether the database aborted such a write. Then another attempt would end the same way.
     """
 
     backend: Any
@@ -37,6 +48,8 @@ class TransactionState:
     writes: int = 0
     ended: bool = False
     aborted: bool = False
+    outside: Write | None = None
+    outside_aborted: bool = False
 
     def __enter__(self) -> Any:
         self.check_read()
@@ -46,14 +59,17 @@ class TransactionState:
         if isinstance(error, TransactionContentionError):
             self.aborted = True
 
-    def check_open(self) -> None:
+    def check_open(self, cause: BaseException | None = None) -> None:
         """Check that the transaction has not ended.
+
+        Args:
+            cause: The error of a read that may have failed because of that.
 
         Raises:
             CendryError: The transaction has ended.
         """
         if self.ended:
-            raise CendryError("This transaction has ended; nothing can be read or written in it any more.")
+            raise CendryError("This transaction has ended; nothing can be read or written in it any more.") from cause
 
     def check_read(self) -> None:
         """Check that reads are allowed: before the end and before the first write.
@@ -64,6 +80,24 @@ class TransactionState:
         self.check_open()
         if self.writes:
             raise CendryError("In a transaction, all reads come before the first write; move this read up.")
+
+    def outside_error(self, write: Write, error: BaseException) -> CendryError | None:
+        """The error for a write through the context that failed meanwhile, if the transaction may be the reason.
+
+        Args:
+            write: The write.
+            error: Its error.
+        """
+        if isinstance(error, TransactionContentionError):
+            self.outside, self.outside_aborted = write, True
+            return contention(error.attempts, write)
+        if isinstance(error, OutcomeUnknownError):
+            # It may have waited for a lock until its time was up.
+            self.outside = write
+            method = _METHODS[type(write)]
+            hint = f"it stood outside the transaction that runs here, and may have waited for it: use txn.{method}()"
+            return OutcomeUnknownError(*error.paths, detail=f"{error.detail}; {hint}")
+        return None
 
     def start(self) -> None:
         """Record that it is running, so that another one can't begin here."""
@@ -78,13 +112,31 @@ class TransactionState:
 _running: ContextVar[tuple[TransactionState, ...]] = ContextVar("cendry_transactions", default=())
 
 
+_METHODS: Final[dict[type, str]] = {Set: "save", Create: "create", Update: "update", Delete: "delete"}
+
+
+def contention(attempts: int, outside: Write | None) -> TransactionContentionError:
+    """The error for contention, which names a write outside the transaction if there was one."""
+    if outside is None:
+        return TransactionContentionError(attempts)
+    return TransactionContentionError(attempts, outside=outside.path, method=_METHODS[type(outside)])
+
+
+def running_on(backend: object) -> TransactionState | None:
+    """The transaction that runs on a backend, in this thread or task."""
+    for one in _running.get():
+        if one.backend is backend and not one.ended:
+            return one
+    return None
+
+
 def check_none_runs(backend: object) -> None:
     """Check that a transaction does not begin inside another.
 
     Raises:
         CendryError: One is running on this backend, in this thread or task.
     """
-    if any(not one.ended and one.backend is backend for one in _running.get()):
+    if running_on(backend) is not None:
         raise CendryError(
             "A transaction is already running here, and the new one could wait for it forever. "
             "Use the outer one, or begin this one after it has ended."

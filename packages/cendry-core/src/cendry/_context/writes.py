@@ -16,7 +16,7 @@ from .._types.shapes import Converted, Nullable, Shape
 from ..backend import CommitResult
 from ..codec import Codec, codec_for
 from ..codec.change_writer import without_changes
-from ..errors import CendryError, InvalidValueError, Problem, ValidationError
+from ..errors import CendryError, InvalidValueError, OutcomeUnknownError, Problem, ValidationError
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
 from ..reference import check_parent, parent_path
@@ -311,11 +311,13 @@ def check_number(count: int) -> None:
 def is_refusal(error: BaseException) -> bool:
     """Whether an error proves that nothing was written.
 
-    Apart from Cendry's own, that holds for errors with a 4xx HTTP status, except 408 and 499 (timeout and
-    cancellation), after which the outcome is unknown.
+    That holds for all of Cendry's own but one, for errors of programming and installation, and for errors with a 4xx
+    HTTP status, except 408 and 499 (timeout and cancellation).
     """
+    if isinstance(error, (CendryError, TypeError, ImportError)):
+        return not isinstance(error, OutcomeUnknownError)
     code = getattr(error, "code", None)
-    return isinstance(error, CendryError) or (isinstance(code, int) and 400 <= code < 499 and code != 408)
+    return isinstance(code, int) and 400 <= code < 499 and code != 408
 
 
 def settle(pending: Iterable[Pending], result: CommitResult) -> None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, ClassVar, Final
 
 from .. import _fork
-from ..backend import CallOptions
+from ..backend import DEFAULT_RETRY, CallOptions
 from ..errors import (
     CendryError,
     DocumentAlreadyExistsError,
@@ -106,12 +105,21 @@ class Deadline:
 
     Args:
         timeout: Seconds for all attempts at all calls; `None` to use the timeout of each call's own policy.
-        retry: The caller's retry policy, a `Retry` or `AsyncRetry`; `None` for that of each call.
+        retry: The caller's retry policy, a `Retry` or `AsyncRetry`; `DEFAULT_RETRY` for that of each call, `None` for
+            no retries.
+
+    Raises:
+        TypeError: The policy is something else.
     """
 
     __slots__ = ("_ends", "_retry", "_timeout")
 
     def __init__(self, timeout: float | None, retry: Any) -> None:
+        if not (retry is DEFAULT_RETRY or retry is None or hasattr(retry, "with_predicate")):
+            raise TypeError(
+                "retry= takes a Retry or AsyncRetry of google.api_core, or None for no retries (left out, it is "
+                f"the default of the SDK); not {retry!r}."
+            )
         self._timeout = timeout
         self._retry = retry
         self._ends = 0.0 if timeout is None else time.monotonic() + timeout
@@ -122,6 +130,11 @@ class Deadline:
             return self.seconds_left
         self._ends = time.monotonic() + policy.seconds
         return policy.seconds
+
+    @property
+    def has_retries(self) -> bool:
+        """Whether anything may be sent again."""
+        return self._retry is not None
 
     @property
     def is_bounded(self) -> bool:
@@ -136,29 +149,31 @@ class Deadline:
     def attempt_seconds(self, policy: RetryPolicy) -> float:
         """The timeout of another attempt."""
         # The caller's policy may allow more time than the SDK's.
-        return policy.seconds if self._timeout is None and self._retry is not None else self.seconds_left
+        return policy.seconds if self._timeout is None and self._retry is not DEFAULT_RETRY else self.seconds_left
 
     def retries(self, error: Exception, policy: RetryPolicy) -> bool:
         """Whether to retry a call that failed with `error`."""
-        if self._retry is not None:
+        if self._retry is None:
+            return False
+        if self._retry is not DEFAULT_RETRY:
             return bool(self._retry._predicate(error))
         return isinstance(error, policy.transient if self._timeout is None else policy.bounded)
 
-    def retry_by(self, kind: Any, policy: RetryPolicy) -> Any:
-        """The caller's retry policy, limited to the time left, or a `Retry` or `AsyncRetry` (`kind`)."""
-        if self._retry is None:
+    def retry_by(self, kind: Any, predicate: Callable[[Any], bool]) -> Any:
+        """The caller's retry policy, limited to the time left, or a `Retry` or `AsyncRetry` (`kind`).
+
+        Args:
+            kind: The class of policies.
+            predicate: Whether to retry after an error.
+        """
+        if self._retry is DEFAULT_RETRY:
             first, longest = (0.05, 1.0) if self.is_bounded else (0.1, 60.0)
-            return kind(
-                predicate=partial(self.retries, policy=policy),
-                initial=first,
-                maximum=longest,
-                multiplier=1.3,
-                timeout=self.seconds_left,
-            )
+            return kind(predicate=predicate, initial=first, maximum=longest, multiplier=1.3, timeout=self.seconds_left)
+        retry = self._retry.with_predicate(predicate)
         if self._timeout is None:
-            return self._retry
-        own = getattr(self._retry, "timeout", None)
-        return self._retry.with_timeout(self.seconds_left if own is None else min(own, self.seconds_left))
+            return retry
+        own = getattr(retry, "timeout", None)
+        return retry.with_timeout(self.seconds_left if own is None else min(own, self.seconds_left))
 
     def exceeded(self, cause: object, api: ApiCore) -> Any:
         """The error for an expired timeout, the same for all kinds of calls."""
@@ -166,7 +181,7 @@ class Deadline:
 
     def exhausted(self, error: Any, api: ApiCore) -> Any:
         """The error to raise when the retry policy gives up: its own, unless the caller's timeout expired."""
-        return self.exceeded(error.cause, api) if self._retry is None and self.is_bounded else error
+        return self.exceeded(error.cause, api) if self._retry is DEFAULT_RETRY and self.is_bounded else error
 
 
 class EmulatorDeadline(Deadline):
@@ -197,10 +212,6 @@ class EmulatorDeadline(Deadline):
         if retries and time.monotonic() < self._gives_up:
             return True
         raise self._emulator.unreachable() from error
-
-    def retry_by(self, kind: Any, policy: RetryPolicy) -> Any:
-        """The retry policy, with this predicate."""
-        return super().retry_by(kind, policy).with_predicate(partial(self.retries, policy=policy))
 
     def exceeded(self, cause: object, api: ApiCore) -> Any:
         """The error for an expired timeout."""

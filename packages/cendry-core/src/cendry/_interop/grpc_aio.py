@@ -14,7 +14,7 @@ async def send(
     attempt: Callable[[float], Awaitable[R]],
     deadline: Deadline,
     policy: RetryPolicy,
-    on_failure: Callable[[Any], None] | None = None,
+    may_repeat: Callable[[Any], bool] | None = None,
 ) -> R:
     """Make attempts at a call until one succeeds, a failure is final or the deadline passes.
 
@@ -22,7 +22,7 @@ async def send(
         attempt: Makes one attempt; takes its timeout in seconds.
         deadline: The deadline of all attempts.
         policy: The retry policy of the method, unless the caller sets one.
-        on_failure: Called with the error of each failed attempt; may raise another one.
+        may_repeat: Called with the errors of failed attempts; returns whether the policy may decide on another.
 
     Raises:
         GoogleAPICallError: The error of the last attempt, or `DeadlineExceeded`.
@@ -33,9 +33,12 @@ async def send(
         return await attempt(deadline.begin(policy))
     except api.call_errors as raised:
         failed = [api.call_error(raised)]
-    if on_failure is not None:
-        on_failure(failed[0])
-    if not deadline.retries(failed[0], policy):
+
+    def retries(error: Exception) -> bool:
+        may = may_repeat is None or may_repeat(error)
+        return deadline.retries(error, policy) and may
+
+    if not retries(failed[0]):
         raise failed.pop()
 
     async def again() -> R:
@@ -46,11 +49,9 @@ async def send(
             return await attempt(deadline.attempt_seconds(policy))
         except api.call_errors as raised:
             failed.append(api.call_error(raised))
-        if on_failure is not None:
-            on_failure(failed[0])
         raise failed.pop()
 
     try:
-        return cast("R", await deadline.retry_by(api.async_retry, policy)(again)())
+        return cast("R", await deadline.retry_by(api.async_retry, retries)(again)())
     except api.exceptions.RetryError as error:
         raise deadline.exhausted(error, api) from error.cause

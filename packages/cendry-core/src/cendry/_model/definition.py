@@ -20,7 +20,7 @@ from .._types.hints import shape_of
 from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Nullable, Scalar, type_name
 from ..errors import InvalidDocumentIdError
-from ..paths import check_collection_id, check_field_name
+from ..paths import check_collection_id, check_field_name, exact_text
 from .annotations import (
     NOT_YET,
     Declaration,
@@ -31,7 +31,7 @@ from .annotations import (
     read_declaration,
     remember_class,
 )
-from .fields import Field, FieldDescriptor, FieldInfo, FieldOptions
+from .fields import EnumBy, Field, FieldDescriptor, FieldInfo, FieldOptions
 
 DATACLASS_OPTIONS: Final[Mapping[str, bool]] = types.MappingProxyType(
     {"frozen": False, "eq": True, "order": False, "unsafe_hash": False, "repr": True}
@@ -54,6 +54,7 @@ class Keywords:
     extra: str | None
     abstract: bool
     type_registry: object
+    omit_none: bool | None
     dataclass_options: Mapping[str, bool | None]
 
 
@@ -111,7 +112,8 @@ def define(cls: Any, keywords: Keywords) -> None:
     _build_dataclass(cls, own, keywords)
     _uncover(cls, infos)
     descriptors: dict[str, FieldDescriptor[Any]] = {
-        name: FieldDescriptor(cls, name, info.alias, hidden=not info.repr) for name, info in infos.items()
+        name: FieldDescriptor(cls, name, info.alias, hidden=not info.repr, omits_none=cls.__cendry_omit_none__)
+        for name, info in infos.items()
     }
     cls._cendry_descriptors = descriptors
     if cls.__cendry_kind__ == "model":
@@ -214,7 +216,9 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
     if keywords.extra is not None:
         if keywords.extra not in _EXTRA:
             raise _fault(cls, None, f"extra= must be 'ignore', 'forbid' or 'keep', not {keywords.extra!r}")
-        cls.__cendry_extra__ = keywords.extra
+        cls.__cendry_extra__ = exact_text(keywords.extra)
+    if keywords.omit_none is not None:
+        cls.__cendry_omit_none__ = keywords.omit_none
     registry = keywords.type_registry
     if registry is not None:
         if not isinstance(registry, TypeRegistry):
@@ -238,7 +242,7 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
                 'a Model needs collection="...", which is never guessed, or abstract=True if it is only a base class',
             )
         try:
-            check_collection_id(collection)
+            collection = check_collection_id(collection)
         except InvalidDocumentIdError as error:
             raise _fault(cls, None, str(error).rstrip(".")) from error
     cls.__collection__ = collection
@@ -257,7 +261,8 @@ def _own_fields(cls: Any) -> dict[str, FieldInfo]:
     annotations = own_annotations(cls)
     scope = Scope(cls, frozenset(annotations))
     own: dict[str, FieldInfo] = {}
-    for name, annotation in annotations.items():
+    for given, annotation in annotations.items():
+        name = exact_text(given)
         try:
             declaration = read_declaration(annotation, Field, scope)
         except Exception as error:  # Evaluating user code can raise anything.
@@ -308,8 +313,8 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
     if options.metadata is not None and not isinstance(cast("object", options.metadata), Mapping):
         raise _fault(cls, name, f"metadata= takes a mapping, not {options.metadata!r}")
     required = default is MISSING and factory is MISSING
-    alias = name if options.alias is None else options.alias
-    enum_by = options.enum_by or "value"
+    alias = name if options.alias is None else exact_text(options.alias)
+    enum_by: EnumBy = exact_text(options.enum_by) or "value"
     automatic = (options.auto_now, options.auto_now_add)
     return FieldInfo(
         name,

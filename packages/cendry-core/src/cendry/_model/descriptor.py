@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -28,11 +27,11 @@ from weakref import WeakValueDictionary
 from .. import _fork
 from .._frozen import class_name
 from .._types.hints import shape_of
-from .._types.shapes import Anything, AsIs, Dict, Handled, Nullable, OneOf, Record, Shape, hides
+from .._types.shapes import Anything, AsIs, Dict, Handled, Nullable, OneOf, Record, Shape, hides, takes_none
 from .._types.shapes import describe as describe_shape
-from ..errors import UnknownFieldError
+from ..errors import UnknownFieldError, near_names, omitted_none
 from ..filters import And, Asc, Comparison, Desc, Filter, ModelField
-from ..paths import check_field_name, quote_segment
+from ..paths import MAX_FIELD_SEGMENTS, check_field_name, exact_text, quote_segment
 
 T_co = TypeVar("T_co", covariant=True)
 E = TypeVar("E")
@@ -70,10 +69,11 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     key of a dict; such a key is always one segment, whatever characters it contains.
     """
 
-    __slots__ = ("__weakref__", "_alias", "_children", "_keys", "_parent", "_shape", "_text")
+    __slots__ = ("__weakref__", "_alias", "_children", "_keys", "_omits_none", "_parent", "_shape", "_text")
     _alias: str
     _children: dict[object, FieldDescriptor[Any]]
     _keys: WeakValueDictionary[str, FieldDescriptor[Any]] | None
+    _omits_none: bool
     _parent: FieldDescriptor[Any] | None
     _shape: Shape | None
     _text: str
@@ -88,6 +88,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         text: str | None = None,
         *,
         hidden: bool = False,
+        omits_none: bool = False,
     ) -> None:
         put = object.__setattr__
         put(self, "_cendry_owner", owner)
@@ -96,6 +97,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         put(self, "_alias", alias)
         put(self, "_children", {})
         put(self, "_keys", None)
+        put(self, "_omits_none", omits_none)
         put(self, "_parent", parent)
         put(self, "_shape", shape)
         put(self, "_text", f"{class_name(owner)}.{name}" if text is None else text)
@@ -218,6 +220,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         """The text starts with `prefix`: the range from `prefix` up to the next text that doesn't start with it."""
         if not isinstance(cast(object, prefix), str):
             raise TypeError(f"{self!r}.startswith() takes a str, not {prefix!r}.")
+        prefix = exact_text(prefix)
         lower = Comparison(self, ">=", prefix)
         upper = _after_prefix(
             prefix, is_id=self._cendry_names == ("id",) and self._cendry_owner.__cendry_kind__ == "model"
@@ -250,6 +253,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
                 f"{self!r}[{key!r}]: write {self!r}[Map.field] for a field of an embedded map, a str for a key of "
                 "a dict. Firestore can't query one element of an array; array_contains() checks all."
             )
+        key = exact_text(key)
         found = self._child(key)
         if found is None:
             found = self._key(key)
@@ -257,7 +261,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             return found
         names = [each.name for record in self._records() for each in record.fields]
         if names:
-            raise UnknownFieldError(repr(self), key, tuple(get_close_matches(key, names)))
+            raise UnknownFieldError(repr(self), key, near_names(key, names, 3))
         raise TypeError(f"{self!r} is {describe_shape(self._own_shape())}; it contains no field or key {key!r}.")
 
     def __getattr__(self: FieldDescriptor[MapLike | None], name: str) -> FieldDescriptor[Any]:
@@ -266,7 +270,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         if found is not None:
             return found
         names = [each.name for record in self._records() for each in record.fields] if not name.startswith("__") else []
-        hint = "".join(f" Did you mean {near!r}?" for near in get_close_matches(name, names, 1))
+        hint = "".join(f" Did you mean {near!r}?" for near in near_names(name, names, 1))
         if not names and not name.startswith("_"):
             hint = f" For a key of a dict, write {self!r}[{name!r}]."
         raise AttributeError(f"{self!r} has no attribute or field {name!r}.{hint}")
@@ -295,7 +299,8 @@ class FieldDescriptor(ModelField, Generic[T_co]):
                 if each.name == name:
                     is_map = record.style == "map"
                     text = f"{self!r}[{class_name(record.python)}.{name}]" if is_map else f"{self!r}[{name!r}]"
-                    nested = self._nested(name, each.stored, each.shape, text, hidden=each.hidden)
+                    options = {"hidden": each.hidden, "omits_none": each.omits_none}
+                    nested = self._nested(name, each.stored, each.shape, text, **options)
                     return self._children.setdefault(name, nested)
         return None
 
@@ -314,10 +319,21 @@ class FieldDescriptor(ModelField, Generic[T_co]):
                     return keys.setdefault(key, self._nested(key, key, inside, f"{self!r}[{key!r}]"))
         return None
 
-    def _nested(self, name: str, stored: str, shape: Shape, text: str, *, hidden: bool = False) -> FieldDescriptor[Any]:
+    def _nested(self, name: str, stored: str, shape: Shape, text: str, **options: bool) -> FieldDescriptor[Any]:
+        if len(self._cendry_names) == MAX_FIELD_SEGMENTS:
+            raise ValueError(f"{self!r}[{name!r}]: a field path has at most {MAX_FIELD_SEGMENTS} segments.")
         above = quote_segment(self._alias) if self._parent is None else self._alias
         path = f"{above}.{quote_segment(stored)}"
-        return FieldDescriptor(self._cendry_owner, name, path, self, shape, text, hidden=hidden)
+        return FieldDescriptor(self._cendry_owner, name, path, self, shape, text, **options)
+
+    def _cendry_check_null(self) -> None:
+        if self._omits_none:
+            try:
+                shape = self._own_shape()
+            except TypeError:  # Its type is not defined yet; the query is checked when it runs.
+                return
+            if takes_none(shape):
+                raise omitted_none(self._cendry_owner.__qualname__, self.field_name)
 
     def _cendry_source(self, value: Any) -> str:
         try:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from typing_extensions import Protocol, dataclass_transform
 
 from .._types.registry import TypeRegistry
-from ..errors import CendryError
+from ..errors import CendryError, near_names
 from ..paths import join_path, split_path
 from ..reference import check_parent
 from .definition import DATACLASS_OPTIONS, Keywords, define, resolve, resolve_fields
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
             extra: Literal["ignore", "forbid", "keep"] | None = None,
             abstract: bool = False,
             type_registry: TypeRegistry | None = None,
+            omit_none: bool | None = None,
             frozen: bool | None = None,
             eq: bool | None = None,
             order: bool | None = None,
@@ -59,7 +59,7 @@ else:
                 return cls._cendry_descriptors[name]
             except KeyError:
                 pass
-            near = [] if name.startswith("_") else get_close_matches(name, cls._cendry_descriptors, 1)
+            near = () if name.startswith("_") else near_names(name, cls._cendry_descriptors, 1)
             hint = "".join(f" Did you mean {one!r}?" for one in near)
             raise AttributeError(f"{cls.__qualname__} has no attribute or field {name!r}.{hint}", name=name, obj=cls)
 
@@ -71,6 +71,7 @@ class _Record:
     __cendry_kind__: ClassVar[Literal["model", "map"]]
     __cendry_fields__: ClassVar[Mapping[str, FieldInfo]]
     __cendry_extra__: ClassVar[Literal["ignore", "forbid", "keep"]] = "ignore"
+    __cendry_omit_none__: ClassVar[bool] = False
     __cendry_registry__: ClassVar[TypeRegistry | None] = None
     _cendry_options: ClassVar[Mapping[str, bool]] = DATACLASS_OPTIONS
     _cendry_descriptors: ClassVar[Mapping[str, FieldDescriptor[Any]]] = {}
@@ -83,6 +84,7 @@ class _Record:
         extra: Literal["ignore", "forbid", "keep"] | None = None,
         abstract: bool = False,
         type_registry: TypeRegistry | None = None,
+        omit_none: bool | None = None,
         frozen: bool | None = None,
         eq: bool | None = None,
         order: bool | None = None,
@@ -93,7 +95,7 @@ class _Record:
         if _Record in cls.__bases__:
             return
         options = {"frozen": frozen, "eq": eq, "order": order, "unsafe_hash": unsafe_hash, "repr": repr}
-        define(cls, Keywords(collection, parent, extra, abstract, type_registry, options))
+        define(cls, Keywords(collection, parent, extra, abstract, type_registry, omit_none, options))
 
 
 class Map(_Record, metaclass=ModelMeta):
@@ -107,6 +109,7 @@ class Map(_Record, metaclass=ModelMeta):
         type_registry: The types of its fields that the default registry doesn't know. It holds for the fields that the
             class declares, wherever it is embedded, and by default for those of subclasses; the registry of a context
             takes precedence.
+        omit_none: Whether `None` in its fields is stored as absence; an absent field is then read as `None`.
         frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; by default, those of the base.
     """
 
@@ -132,6 +135,7 @@ class Model(_Record, metaclass=ModelMeta):
         type_registry: The types of its fields that the default registry doesn't know. It holds for the fields that the
             class declares, wherever it is embedded, and by default for those of subclasses; the registry of a context
             takes precedence.
+        omit_none: Whether `None` in its fields is stored as absence; an absent field is then read as `None`.
         frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; by default, those of the base.
     """
 

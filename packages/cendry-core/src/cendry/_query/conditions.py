@@ -11,9 +11,9 @@ from typing import Any, Final, cast
 from .._frozen import ATOMS
 from .._interop.google import from_sdk, sdk_kind
 from ..codec import Codec, ResolvedField
-from ..errors import CendryError, InvalidValueError
+from ..errors import CendryError, InvalidValueError, omitted_none
 from ..filters import And, Comparison, Filter, Or
-from ..paths import DOCUMENT_ID, check_document_path, join_path
+from ..paths import DOCUMENT_ID, check_document_path, exact_text, join_path
 from ..plan import Composite, Condition, Where
 from ..reference import Located, Ref, check_parent, located_path
 from .fields import resolved
@@ -59,6 +59,8 @@ def _condition(spec: QuerySpec, codec: Codec[Any], one: Comparison) -> Condition
     if op in _PLAIN and path is not DOCUMENT_ID:
         value = one._value
         return Condition(path, op, field.encode(value if type(value) in ATOMS else one.value))
+    if field.field is not None and field.field.omits_none and _compares_with_none(one):
+        raise omitted_none(spec.model.__qualname__, field.text)
     match op:
         case "is-null" | "is-not-null" | "is-nan" | "is-not-nan":
             if path is DOCUMENT_ID:
@@ -74,6 +76,10 @@ def _condition(spec: QuerySpec, codec: Codec[Any], one: Comparison) -> Condition
             return Condition(path, op, _several(spec, field, one, encoder(spec, field)))
         case _:
             return Condition(path, op, encoder(spec, field)(one.value))
+
+
+def _compares_with_none(one: Comparison) -> bool:
+    return one.op == "is-null" or (one.op in ("in", "not-in") and any(each is None for each in one.value))
 
 
 def _several(spec: QuerySpec, field: ResolvedField, one: Comparison, encode: Callable[[Any], Any]) -> list[Any]:
@@ -109,6 +115,7 @@ def _id_ref(spec: QuerySpec, value: object) -> Ref[Any]:
     if not spec.group:
         parent = check_parent(spec.model, spec.parent)
         return Ref.from_path(join_path(parent, spec.model.__collection__, value))
+    value = exact_text(value)
     if isinstance(value, str) and "/" not in value:
         raise CendryError(
             f"{value!r} does not name a document of the collection group {spec.model.__collection__!r}: one id can "

@@ -12,8 +12,8 @@ from ..errors import DecodeError
 from ..paths import DOCUMENT_ID
 from ..plan import Bound, QueryPlan, value_at
 from ..reference import Ref
-from .compile import compiled
-from .results import reader
+from .builders import counted
+from .output import Output
 from .spec import QuerySpec
 
 T = TypeVar("T")
@@ -46,19 +46,16 @@ class Paging(Generic[T]):
 
     def __init__(
         self,
+        output: Output[T],
         spec: QuerySpec,
         registry: TypeRegistry,
         size: Any,
         on_error: Callable[[DecodeError], object] | None,
     ) -> None:
-        if isinstance(size, bool) or not isinstance(size, int):
-            raise TypeError(f"paginate takes an int, not {size!r}.")
-        if size < 1:
-            raise ValueError(f"paginate takes pages of 1 or more, not {size}.")
-        query = compiled(spec, registry, complete=True)
+        counted("paginate", size)
+        query, self._read = output.compiled(spec, registry, complete=True)
         self._next: QueryPlan | None = query.plan
         self._backwards = query.backwards
-        self._read: Callable[[StoredDocument], T] = reader(query.codec)
         self._size: int = size
         self._on_error = on_error
         self._fetched: list[StoredDocument] = []

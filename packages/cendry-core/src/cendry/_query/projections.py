@@ -2,51 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Literal
 
-from .._immutable import replace
+from .._immutable import dataclass, replace
 from .._types.registry import TypeRegistry
 from ..backend import StoredDocument
 from ..codec import ResolvedField
-from ..codec.reading import STORED
+from ..codec.reading import Reading
 from ..codec.resolve import declared_inside
+from ..filters import field_key
 from ..paths import DOCUMENT_ID, FieldPath
-from ..plan import outermost
+from ..plan import MISSING, outermost
 from .compile import CompiledQuery, compiled
-from .fields import resolve_key
+from .fields import FieldKey, FieldRef, named_field, resolved
 from .results import Read
 from .spec import QuerySpec
 
+_Column = Callable[[dict[str, Any], str], Any]
 
-def projection(
-    spec: QuerySpec, registry: TypeRegistry, keys: tuple[Any, ...]
-) -> tuple[CompiledQuery, Read[dict[str, Any]]]:
-    """The query that fetches only these fields, and the function from a result to a dict.
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Some fields of each document, as an output of a query.
+
+    Attributes:
+        form: What a row is: a tuple of the values, a dict by Python name, or the value of the only field.
+        fields: The fields.
+    """
+
+    form: Literal["tuple", "dict", "value"]
+    fields: tuple[FieldRef, ...]
+
+    def _key(self) -> tuple[Any, ...]:
+        return self.form, tuple(map(field_key, self.fields))
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, Columns) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        name = "project" if self.form == "dict" else "values"
+        flat = ["flat=True"] if self.form == "value" else []
+        return f"{name}({', '.join([*map(repr, self.fields), *flat])})"
+
+    def compiled(
+        self, spec: QuerySpec, registry: TypeRegistry, *, complete: bool = False
+    ) -> tuple[CompiledQuery, Read[Any]]:
+        """The query that fetches only these fields, and the function from a result to a row."""
+        query = compiled(spec, registry, complete=complete)
+        fields = [resolved(query.codec, field) for field in self.fields]
+        paths = [field.path for field in fields]
+        if complete:
+            # The next page begins after the last row, by the values of the fields that the query sorts by.
+            paths += [order.path for order in query.plan.orders]
+        # A field inside another selected one must not be requested twice.
+        projection = outermost(path for path in paths if path != DOCUMENT_ID)
+        query = replace(query, plan=replace(query.plan, projection=projection, parts=_parts(fields)))
+        return query, _READERS[self.form](fields)
+
+
+def columns(model: type[Any], form: Literal["tuple", "dict"], keys: tuple[FieldKey, ...], *, flat: Any) -> Columns:
+    """The columns that a user named.
 
     Raises:
-        TypeError: No field is given.
+        TypeError: No field is given, or several with `flat`; or one is not a field of the model.
         UnknownFieldError: A name is not declared.
     """
+    name = "project" if form == "dict" else "values"
     if not keys:
-        raise TypeError("project() takes at least one field.")
-    query = compiled(spec, registry)
-    fields = [resolve_key(query.codec, key, "project") for key in keys]
-    columns = [(_key_of(field), field) for field in fields if field.path != DOCUMENT_ID]
-
-    def read(result: StoredDocument) -> dict[str, Any]:
-        row: dict[str, Any] = {"id": result.path[result.path.rfind("/") + 1 :]}
-        data, reading = result.data, getattr(result, "reading", STORED)
-        for name, field in columns:
-            row[name] = field.read(data, result.path, reading)
-        return row
-
-    # A field inside another selected one must not be requested twice.
-    paths, parts = outermost(field.path for _, field in columns), _parts(field for _, field in columns)
-    return replace(query, plan=replace(query.plan, projection=paths, parts=parts)), read
+        raise TypeError(f"{name}() takes at least one field.")
+    if not isinstance(flat, bool):
+        raise TypeError(f"values() takes flat=True or flat=False, not {flat!r}.")
+    if flat and len(keys) > 1:
+        raise TypeError(f"values(flat=True) takes one field, not {len(keys)}.")
+    return Columns("value" if flat else form, tuple([named_field(model, key, name) for key in keys]))
 
 
 def _parts(fields: Iterable[ResolvedField]) -> tuple[FieldPath, ...] | None:
+    """The fields declared in maps of the columns; `None` if they can't be listed."""
     found: dict[FieldPath, None] = {}
     for field in fields:
         inside = declared_inside(field.shape, field.path)
@@ -56,6 +92,98 @@ def _parts(fields: Iterable[ResolvedField]) -> tuple[FieldPath, ...] | None:
     return tuple(found)
 
 
+# From a result to a row
+
+
+def _column(field: ResolvedField) -> _Column:
+    """The function from stored data and the path of its document to the value of a field."""
+    if field.path == DOCUMENT_ID:
+        return _id
+    if len(field.path) > 1:
+        return field.read
+    [name], decode, absent = field.path.segments, field.decode, field.absent
+
+    def read(data: dict[str, Any], path: str) -> Any:
+        value = data.get(name, MISSING)
+        return absent(path) if value is MISSING else decode(value, path)
+
+    return read
+
+
+def _id(data: dict[str, Any], path: str) -> str:  # noqa: ARG001
+    return path[path.rfind("/") + 1 :]
+
+
+class _Columns:
+    """The functions of several columns, for results with decode options of their own as well.
+
+    Args:
+        fields: The fields.
+    """
+
+    def __init__(self, fields: list[ResolvedField]) -> None:
+        self._fields = fields
+        self._plain = [_column(field) for field in fields]
+        self._others: dict[Reading, list[_Column]] = {}
+
+    def of(self, result: StoredDocument) -> list[_Column]:
+        """The functions for a result."""
+        reading: Reading | None = getattr(result, "reading", None)
+        if reading is None:
+            return self._plain
+        found = self._others.get(reading)
+        if found is None:
+            found = self._others[reading] = [_column_by(field, reading) for field in self._fields]
+        return found
+
+
+def _column_by(field: ResolvedField, reading: Reading) -> _Column:
+    if field.path == DOCUMENT_ID:
+        return _id
+    return lambda data, path: field.read(data, path, reading)
+
+
+def _tuples(fields: list[ResolvedField]) -> Read[tuple[Any, ...]]:
+    every = _Columns(fields)
+
+    def read(result: StoredDocument) -> tuple[Any, ...]:
+        path, data = result.path, result.data or {}
+        return tuple([value(data, path) for value in every.of(result)])
+
+    return read
+
+
+def _values(fields: list[ResolvedField]) -> Read[Any]:
+    columns = _Columns(fields)
+
+    def read(result: StoredDocument) -> Any:
+        [value] = columns.of(result)
+        return value(result.data or {}, result.path)
+
+    return read
+
+
+def _dicts(fields: list[ResolvedField]) -> Read[dict[str, Any]]:
+    fields = [field for field in fields if field.path != DOCUMENT_ID]
+    keys, every = [_key_of(field) for field in fields], _Columns(fields)
+
+    def read(result: StoredDocument) -> dict[str, Any]:
+        path, data = result.path, result.data or {}
+        row: dict[str, Any] = {"id": _id(data, path)}
+        for key, value in zip(keys, every.of(result), strict=True):
+            row[key] = value(data, path)
+        return row
+
+    return read
+
+
 def _key_of(field: ResolvedField) -> str:
     """The key of a field in a row, where `id` is always the document's: a stored path of that name keeps its quotes."""
     return "`id`" if field.text == "id" else field.text
+
+
+_READERS: Final[dict[str, Callable[[list[ResolvedField]], Read[Any]]]] = {
+    "tuple": _tuples,
+    "dict": _dicts,
+    "value": _values,
+}

@@ -42,6 +42,7 @@ class DeclaredField:
     get: Callable[[Any], Any] | None = None
     registry: KnownTypes | None = None
     hidden: bool = False
+    omits_none: bool = False
 
 
 def _library_class(cls: type[Any], library: str, name: str) -> bool:
@@ -120,6 +121,7 @@ def _cendry_fields(cls: Any) -> Iterator[DeclaredField]:
             nullable=automatic,
             registry=info.registry,
             hidden=not info.repr,
+            omits_none=cls.__cendry_omit_none__,
         )
 
 

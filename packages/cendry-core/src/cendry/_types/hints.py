@@ -7,12 +7,13 @@ import functools
 import types
 from collections import abc
 from collections.abc import Mapping
+from dataclasses import MISSING
 from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, TypeVar, Union, cast, get_args, get_origin
 
 from typing_extensions import get_type_hints
 
 from .._interop.google import sdk_class_kind
-from ..paths import check_field_name
+from ..paths import check_field_name, exact_text
 from ..reference import Ref
 from .converted import CONVERSIONS
 from .foreign import declared_fields, dump, dumps_whole, extra_of, is_named_tuple, style_of, substitute, type_arguments
@@ -38,6 +39,7 @@ from .shapes import (
     Style,
     kinds_of,
     plain_value,
+    takes_none,
     type_name,
 )
 
@@ -234,10 +236,14 @@ class _Survey:
         raise TypeError(f"{type_name(annotation)} must name a Model; {type_name(model)} has no documents")
 
     def enum_member(self, python: type[enum.Enum]) -> Shape:
-        if self.enum_by == "value":
+        if self.enum_by == "name":
+            for name in python.__members__:
+                if not _is_storable(name):
+                    raise TypeError(f"{python.__qualname__} has a name that Firestore can't hold, {name!r}")
+        else:
             for member in python:
                 value = plain_value(member)
-                if type(value) not in _PLAIN or (type(value) is int and value not in INT64):
+                if not _is_storable(value):
                     raise TypeError(
                         f"{member} has a value that Firestore can't hold as such, {value!r}; "
                         'store the enum with field(enum_by="name")'
@@ -246,7 +252,7 @@ class _Survey:
 
     def literal(self, annotation: Any, arguments: tuple[Any, ...]) -> Shape:
         for value in arguments:
-            if type(plain_value(value)) not in _PLAIN:
+            if not _is_storable(plain_value(value)):
                 raise TypeError(f"{type_name(annotation)} holds {value!r}, which Firestore can't hold as such")
         values = tuple(value for value in arguments if value is not None)
         if not values:
@@ -354,18 +360,21 @@ def record_of(
             shape = survey.shape(substitute(declared.annotation, parameters))
             if declared.nullable and not isinstance(shape, (Nullable, Anything)):
                 shape = Nullable(shape)
+            # Where None is stored as absence, absence is read as None, whatever the default is.
+            omits = declared.omits_none and takes_none(shape)
             found.append(
                 RecordField(
-                    declared.name,
-                    declared.stored,
+                    exact_text(declared.name),
+                    exact_text(declared.stored),
                     shape,
-                    declared.required,
-                    declared.argument,
-                    declared.default,
-                    declared.factory,
+                    declared.required and not omits,
+                    exact_text(declared.argument),
+                    None if omits else declared.default,
+                    MISSING if omits else declared.factory,
                     declared.also,
                     declared.get,
                     declared.hidden,
+                    omits,
                 )
             )
         return tuple(found)
@@ -391,6 +400,16 @@ def _is_plain(shape: Shape, inside: set[Any]) -> bool:
             return not any(isinstance(value, enum.Enum) for value in values)
         case _:
             return isinstance(shape, (Scalar, Anything))
+
+
+def _is_storable(value: object) -> bool:
+    """Whether a value of an enum or a literal can be stored as it is."""
+    match value:
+        case str():
+            # Not of a subclass, which may have any methods; and no lone surrogates.
+            return type(value) is str and value == value.encode(errors="replace").decode()
+        case _:
+            return type(value) in _PLAIN and (type(value) is not int or value in INT64)
 
 
 def _is_unhashable(shape: Shape) -> bool:

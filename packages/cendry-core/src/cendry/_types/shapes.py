@@ -126,6 +126,7 @@ class RecordField:
         also: Other keys under which it may be stored.
         get: Returns its value for an instance, if that is not simply the attribute.
         hidden: Whether its value is shown nowhere.
+        omits_none: Whether `None` is stored as absence.
     """
 
     name: str
@@ -138,6 +139,7 @@ class RecordField:
     also: tuple[str, ...] = ()
     get: Callable[[Any], Any] | None = None
     hidden: bool = False
+    omits_none: bool = False
 
     def value_of(self, instance: Any) -> Any:
         """The value in an instance.
@@ -289,6 +291,11 @@ def children(shape: Shape) -> Iterator[Shape]:
                 yield each.shape
         case _:
             pass
+
+
+def takes_none(shape: Shape) -> bool:
+    """Whether `None` is a value of this shape."""
+    return isinstance(shape, (Nullable, Anything)) or shape == Scalar("null")
 
 
 def hides(shape: Shape, inside: tuple[Record, ...] = ()) -> bool:

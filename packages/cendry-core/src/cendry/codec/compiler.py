@@ -13,7 +13,7 @@ from .._types.kinds import Mismatch, refuse
 from .._types.registry import TypeRegistry, default_registry
 from .._types.shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth, hides
 from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError
-from ..paths import DOCUMENT_ID, FieldPath
+from ..paths import DOCUMENT_ID, FieldPath, LongPathError, exact_text, shortened
 from ..plan import MISSING, put_at, remove_at, value_at
 from .change_writer import NESTED, UNMERGED, ChangeWriter, removals
 from .checker import FAILED, Checker, converted
@@ -189,7 +189,7 @@ class Codec(Generic[M]):
         try:
             path = FieldPath(*segments)
         except ValueError as error:
-            raise InvalidValueError(self.model.__qualname__, ".".join(names), "a valid key", str(error)) from None
+            raise InvalidValueError(self.model.__qualname__, text_of(names), "a valid key", str(error)) from None
         found = self._place(names, path, shape, fields[-1], tuple(fields[:-1]))
         if None not in fields:  # Dict keys are user data: their number is unlimited.
             self._resolved[names] = found
@@ -200,9 +200,13 @@ class Codec(Generic[M]):
 
         Raises:
             UnknownFieldError: A name isn't declared, or the text is not a path.
+            InvalidValueError: The path is too long.
         """
+        text = exact_text(text)
         try:
             names = FieldPath.parse(text).segments
+        except LongPathError as error:
+            raise InvalidValueError(self.model.__qualname__, shortened(text), "a field path", str(error)) from None
         except ValueError:
             # Not a path at all, so it is shown as given.
             near = unknown_field(self.shape, self.shape, (text,), 0).nearest

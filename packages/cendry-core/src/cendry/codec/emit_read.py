@@ -33,7 +33,7 @@ from .._types.shapes import (
     kinds_of,
 )
 from ..plan import parts_of
-from .emit import Emitter, Fallback, Module, indented, when
+from .emit import Emitter, Fallback, Module, assignment, indented, when
 from .leaves import copy_stored, deeper_than, enum_members, to_key
 from .reader import note_refusal
 from .reading import Reading
@@ -315,12 +315,11 @@ class ReadEmitter(Emitter):
     def attributes(self, record: Record, document_id: str) -> list[str]:
         python = record.python
         plain = vars(object)["__setattr__"] is python.__setattr__
-        if not plain:
-            self.module.known("put", object.__setattr__)
+        self.module.known("put", object.__setattr__)
         body = [f"o = {self.module.known('new', object.__new__)}({self.module.bind(python.__name__, python)})"]
 
         def store(attribute: str, source: str) -> str:
-            return f"o.{attribute} = {source}" if plain else f"put(o, {attribute!r}, {source})"
+            return assignment("o", attribute, source, plain=plain)
 
         if record.style == "model":
             body.append(store("id", document_id))

@@ -32,7 +32,7 @@ from .._types.shapes import (
     can_exceed_depth,
     plain_value,
 )
-from .emit import Emitter, Fallback, Module, when
+from .emit import Emitter, Fallback, Module, attribute, when
 from .leaves import copy_stored, deeper_than, stable, to_key
 from .writer import Names, python_types
 
@@ -220,9 +220,9 @@ class WriteEmitter(Emitter, Generic[C]):
                 made = access.store(kind, row.write.format(v=value), target)
             case EnumMember(python, by) if by == "value" or not issubclass(python, enum.Flag):
                 # A combination of flags may have no name.
-                test, attribute = exactly(python, first), f"{value}._{by}_"
+                test, held = exactly(python, first), f"{value}._{by}_"
                 only = "str" if by == "name" else _only_kind([plain_value(member) for member in python])
-                made = access.store(only, attribute, target) if only else access.store_any(attribute, target)
+                made = access.store(only, held, target) if only else access.store_any(held, target)
             case OneValue(values) if (only := _only_kind(values)) in ("str", "int"):
                 known = self.module.bind("values", frozenset(values))
                 test = f"{exactly(ROW[only].python, first)} and {value} in {known}"
@@ -290,8 +290,11 @@ class WriteEmitter(Emitter, Generic[C]):
                 (field.name, f"o[{field.name!r}]", "" if field.required else f"{field.name!r} in o", field.shape)
                 for field in record.fields
             ]
-        stored = self.names == "stored"
-        return [], [(each.stored if stored else each.name, self.source(each), "", each.shape) for each in record.fields]
+        return [], [self.entry(each) for each in record.fields]
+
+    def entry(self, field: RecordField) -> Entry:
+        key, source = field.stored if self.names == "stored" else field.name, self.source(field)
+        return key, source, f"{source} is not None" if field.omits_none else "", field.shape
 
     def extras(self, record: Record) -> str:
         """The source of the undeclared values of the instance `o`, or nothing if its class keeps none."""
@@ -302,7 +305,7 @@ class WriteEmitter(Emitter, Generic[C]):
 
     def source(self, field: RecordField) -> str:
         """The source of the value of a field of the instance `o`."""
-        return f"o.{field.name}" if field.get is None else f"{self.module.bind('get', field.get)}(o)"
+        return attribute("o", field.name) if field.get is None else f"{self.module.bind('get', field.get)}(o)"
 
     def finish(self) -> None:
         super().finish()

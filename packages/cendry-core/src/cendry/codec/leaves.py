@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any, Final, Union
+from typing import Any, Final, Union, cast
 
 from typing_extensions import TypeIs
 
 from .._interop.google import class_of, from_sdk_change, sdk_kind
 from .._types.kinds import ROWS, KindRow, refuse, to_float, to_int, to_str
 from .._types.shapes import EnumMember, OneValue, plain_value
-from ..paths import check_field_name
+from ..paths import check_field_name, exact_text
 from ..values import DELETE_FIELD, is_transform
 
 MAX_SHOWN: Final = 80
@@ -153,7 +153,7 @@ def to_key(value: Any) -> str:
     if type(value) is str and value.isascii() and value.isidentifier() and len(value) <= 1500 and value[:2] != "__":
         return value
     reason = check_field_name(value)
-    return refuse(reason) if reason else str.__str__(value)
+    return refuse(reason) if reason else cast("str", exact_text(value))
 
 
 def stable(values: list[Any]) -> list[Any]:

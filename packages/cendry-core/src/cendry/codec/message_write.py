@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .._types.kinds import ROW, Kind
 from .._types.shapes import MAX_DEPTH, Array, FixedArray, Record, Shape, can_exceed_depth
 from .dialect import Dialect
-from .emit import Fallback, Module, indented
+from .emit import Fallback, Module, attribute, indented
 from .emit_write import Expressions, WriteEmitter
 
 if TYPE_CHECKING:
@@ -112,11 +112,12 @@ def emit_message_encode(module: Module, record: Record, dialect: Dialect, fallba
     emitter = WriteEmitter(module, Statements(module, dialect), "stored", fallback, by_value)
     body = [f"f = message.{dialect.values.inner}"]
     for field in record.fields:
-        body.append(f"v = o.{field.name}")
+        body.append(f"v = {attribute('o', field.name)}")
         if can_exceed_depth(field.shape):
             # Before anything is written to a message, which protobuf would nest to any depth.
-            body += [f"v = {by_value.write(field.shape, 'v')}", f"if deeper_than(v, {MAX_DEPTH}):", "    refuse()"]
-            body.append(f"write_value(f[{field.stored!r}], v, base)")
+            lines = [f"v = {by_value.write(field.shape, 'v')}", f"if deeper_than(v, {MAX_DEPTH}):", "    refuse()"]
+            lines.append(f"write_value(f[{field.stored!r}], v, base)")
         else:
-            body += emitter.write(field.shape, "v", f"f[{field.stored!r}]")
+            lines = emitter.write(field.shape, "v", f"f[{field.stored!r}]")
+        body += ["if v is not None:", *indented(lines)] if field.omits_none else lines
     emitter.document("encode", "o, message, base", [*body, "return message"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from datetime import datetime
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -36,7 +35,7 @@ from .._types.shapes import (
     hides,
     kinds_of,
 )
-from ..errors import MAX_PROBLEMS, shown_parts
+from ..errors import MAX_PROBLEMS, near_names, shown_parts
 from ..plan import parts_of
 from ..reference import Ref
 from .checker import FAILED, Checker, inside
@@ -47,7 +46,6 @@ from .writer import Writer
 
 # Finding similar names takes long, and unknown keys come from outside.
 _MAX_NEAR: Final = 3
-_MAX_NEAR_LENGTH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,10 +293,10 @@ class Reader(Checker):
         for key in data:
             if key in known:
                 continue
-            near: list[str] = []
-            if isinstance(key, str) and len(key) < _MAX_NEAR_LENGTH and self._near < _MAX_NEAR:
+            near: tuple[str, ...] = ()
+            if self._near < _MAX_NEAR:
                 self._near += 1
-                near = get_close_matches(key, sorted(known), n=2)
+                near = near_names(key, sorted(known), 2)
             found = f"the key {brief(key)}"
             if near:
                 found += f" (did you mean {' or '.join(map(repr, near))}?)"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING
-from difflib import get_close_matches
 from typing import Any, cast
 
 from .._immutable import dataclass
@@ -24,8 +23,8 @@ from .._types.shapes import (
     describe,
     hides,
 )
-from ..errors import DecodeError, UnknownFieldError, shown_parts
-from ..paths import FieldPath, quote_segment
+from ..errors import DecodeError, UnknownFieldError, near_names, shown_parts
+from ..paths import MAX_FIELD_SEGMENTS, FieldPath, quote_segment
 from ..plan import parts_of
 from .reading import STORED, Reading
 
@@ -221,7 +220,7 @@ def unknown_field(record: Record, shape: Shape, names: tuple[str, ...], at: int)
     declared = [field.name for each in alternatives(shape) if isinstance(each, Record) for field in each.fields]
     if not outer and record.style == "model":
         declared.append("id")
-    near = get_close_matches(names[at], declared, n=2)
+    near = near_names(names[at], declared, 2)
     nearest = tuple(text_of((*outer, name, *names[at + 1 :])) for name in near)
     return UnknownFieldError(record.python.__qualname__, text_of(names), nearest)
 
@@ -287,7 +286,8 @@ class Mask:
         """The paths to write: maps with declared fields are descended into, all else is written whole."""
         for stored, path, record in self._leaves:
             value = None if record is None else data.get(stored)
-            if record is None or not isinstance(value, dict) or not record.fields:
+            is_deepest = len(path) == MAX_FIELD_SEGMENTS
+            if record is None or is_deepest or not isinstance(value, dict) or not record.fields:
                 yield path
                 continue
             if stored not in self._inner:

@@ -198,6 +198,8 @@ class Writer(Checker):
                 except Exception as error:  # A serializer of the class can raise anything.
                     self.raised(place, field.shape, value, error)
                 else:
+                    if attribute is None and field.omits_none:
+                        continue
                     found[key] = self.part(field, place, self.write, field.shape, attribute, place, depth)
         if record.extra == "allow":
             self.extras(found, value, path, depth)

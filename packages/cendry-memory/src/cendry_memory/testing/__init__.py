@@ -8,6 +8,7 @@ from .declarations import DeclarationConformance
 from .driver import Database
 from .features import ALL_FEATURES, Feature, needs
 from .listening import ListenConformance
+from .names import NameConformance
 from .queries import QueryConformance
 from .refusals import RefusalConformance
 from .rules import RuleConformance
@@ -28,6 +29,7 @@ class BackendConformance(
     ListenConformance,
     ContextConformance,
     DeclarationConformance,
+    NameConformance,
     RuleConformance,
     AtomicityConformance,
     SelectConformance,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cendry import Field, FieldPath, Map, Model, TypeRegistry, field, from_dict, to_dict
+import pytest
+from cendry import Field, FieldPath, InvalidValueError, Map, Model, TypeRegistry, field, from_dict, to_dict
 from cendry.plan import Set
 
 from .driver import Database
@@ -70,6 +71,35 @@ class Desk(Model, collection="desks"):
     """A document that knows nothing of lengths but through its map."""
 
     board: Field[Board]
+
+
+class Seat(Map, omit_none=True):
+    """A map that stores no nulls."""
+
+    row: Field[int]
+    note: Field[str | None] = field(default=None, alias="the note")
+
+
+class Guest(Model, collection="guests", omit_none=True):
+    """A document that stores no nulls, but for those in a dict."""
+
+    name: Field[str]
+    nick: Field[str | None]
+    rank: Field[int | None] = field(default=5)
+    seat: Field[Seat | None] = field(default=None)
+    seats: Field[list[Seat]] = field(default_factory=list)
+    free: Field[Any] = field(default=None)
+    attributes: Field[dict[str, int | None]] = field(default_factory=dict)
+
+
+class KeptGuest(Guest, collection="guests", extra="keep"):
+    """The same, of a model that keeps what it doesn't know."""
+
+
+class Table(Model, collection="tables"):
+    """A document that stores nulls, around maps that store none."""
+
+    seat: Field[Seat | None] = field(default=None)
 
 
 class DeclarationConformance(Suite):
@@ -156,3 +186,74 @@ class DeclarationConformance(Suite):
     def test_the_registry_of_a_class_in_filters(self, ctx: Any) -> None:
         ctx.save_many([Desk(id=str(width), board=Board(width=Length(width))) for width in (1, 2)])
         assert ["2"] == ctx.select(Desk, Desk.board[Board.width] > Length(1)).ids()
+
+    # --- None as absence ---
+
+    def test_none_is_stored_as_absence(self, db: Database, ctx: Any) -> None:
+        guest = Guest(
+            id="a", name="n", nick=None, rank=None, seat=Seat(row=1), seats=[Seat(row=2)], attributes={"x": None}
+        )
+        stored = {"name": "n", "seat": {"row": 1}, "seats": [{"row": 2}], "attributes": {"x": None}}
+        ctx.save(guest)
+        assert stored == db.data("guests/a")
+        assert guest == ctx.get(Guest, "a")
+        whole = Guest(id="b", name="n", nick="x", rank=1, seat=Seat(row=1, note="y"), free={"z": None})
+        ctx.create(whole)
+        assert {"row": 1, "the note": "y"} == (db.data("guests/b") or {})["seat"]
+        assert whole == ctx.get(Guest, "b")
+        ctx.save(Table(id="a"))
+        assert {"seat": None} == db.data("tables/a")
+        assert stored == to_dict(guest)
+        assert guest == from_dict(Guest, stored, doc_id="a")
+
+    def test_an_update_to_none_removes_the_field(self, db: Database, ctx: Any) -> None:
+        guest = Guest(id="a", name="n", nick="x", rank=1, seat=Seat(row=1, note="y"), free=1, attributes={"x": 1})
+        ctx.save(guest)
+        ctx.update(guest, {Guest.nick: None, "rank": None, "seat.note": None, "free": None, "attributes.x": None})
+        changed = (guest.nick, guest.rank, guest.seat, guest.free, guest.attributes)
+        assert (None, None, Seat(row=1), None, {"x": None}) == changed
+        assert {"name": "n", "seat": {"row": 1}, "seats": [], "attributes": {"x": None}} == db.data("guests/a")
+        assert guest == ctx.get(Guest, "a")
+        guest.seat = None
+        ctx.update(guest, fields=[Guest.seat])
+        assert "seat" not in (db.data("guests/a") or {})
+        ctx.save(Table(id="a", seat=Seat(row=1, note="y")))
+        ctx.update(Table, "a", {Table.seat[Seat.note]: None})
+        assert {"seat": {"row": 1}} == db.data("tables/a")
+        ctx.update(Table, "a", {"seat": None})
+        assert {"seat": None} == db.data("tables/a")
+
+    @needs(Feature.MASKS)
+    def test_a_save_with_a_mask_removes_what_is_none(self, db: Database, ctx: Any) -> None:
+        stored = {"name": "n", "nick": "x", "rank": 1, "seat": {"row": 1, "the note": "y", "more": 2}, "other": 3}
+        db.commit(Set("guests/a", stored))
+        guest = ctx.get(KeptGuest, "a")
+        guest.nick = guest.rank = guest.seat.note = None
+        ctx.save(guest)
+        expected = {"name": "n", "seat": {"row": 1, "more": 2}, "other": 3, "seats": [], "attributes": {}}
+        assert expected == db.data("guests/a")
+        guest.seat = None
+        ctx.save(guest)
+        assert {"name": "n", "other": 3, "seats": [], "attributes": {}} == db.data("guests/a")
+        ctx.save(Guest(id="a", name="m", nick=None), merge=True)
+        assert {"name": "m", "rank": 5, "other": 3, "seats": [], "attributes": {}} == db.data("guests/a")
+
+    @needs(Feature.QUERIES)
+    def test_filters_by_none_are_refused_where_it_is_not_stored(self, ctx: Any) -> None:
+        for make in (Guest.nick.is_null, lambda: Guest.nick == None, Table.seat[Seat.note].is_null):  # noqa: E711
+            with pytest.raises(InvalidValueError, match="which this class stores as absence"):
+                make()
+        with pytest.raises(InvalidValueError, match="which this class stores as absence"):
+            ctx.select(Guest, Guest.nick.is_in([None, "x"])).ids()
+
+    @needs(Feature.QUERIES, Feature.NULL_FILTERS, Feature.NOT_EQUAL)
+    def test_fields_that_are_not_none_are_found(self, ctx: Any) -> None:
+        ctx.save_many([Guest(id="a", name="n", nick=None), Guest(id="b", name="n", nick="x")])
+        assert ["b"] == ctx.select(Guest, Guest.nick.is_not_null()).ids() == ctx.select(Guest, Guest.nick != "y").ids()
+
+    @needs(Feature.QUERIES, Feature.PROJECTIONS)
+    def test_absence_in_rows_is_none(self, ctx: Any) -> None:
+        ctx.save_many([Guest(id="a", name="n", nick=None, rank=None), Guest(id="b", name="m", nick="x", rank=1)])
+        rows = list(ctx.select(Guest).project("name", "nick", "rank"))
+        assert {"id": "a", "name": "n", "nick": None, "rank": None} == rows[0]
+        assert {"id": "b", "name": "m", "nick": "x", "rank": 1} == rows[1]

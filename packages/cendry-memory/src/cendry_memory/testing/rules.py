@@ -9,6 +9,7 @@ import pytest
 from cendry import DELETE_FIELD, Field, InvalidValueError, Map, Model, ValidationError, field
 
 from .driver import Database
+from .features import Feature, needs
 from .suite import Suite
 
 
@@ -50,6 +51,7 @@ class Order(Model, collection="orders"):
 class RuleConformance(Suite):
     """Writes of what could not be read, and of what breaks a rule."""
 
+    @needs(Feature.TRANSACTIONS)
     @pytest.mark.parametrize("name", ["number", "span", "spans", "amounts"])
     def test_what_could_not_be_read_is_not_written(self, db: Database, ctx: Any, name: str) -> None:
         """Constructors don't run again when attributes change; before a write, they do."""

@@ -7,8 +7,10 @@ from typing import Any, TypeVar, cast, overload
 
 from ..._model.model import Model
 from ..._query.aio.query import AsyncQuery
+from ..._query.aio.rows import AsyncRows
 from ..._query.builders import FilterArgument, OrderArgument, QueryBuilder, bound, is_query, rebuilt
 from ..._query.results import reader
+from ..._query.rows import RowsValue, bound_rows, is_rows
 from ...codec import codec_for
 from ...errors import DecodeError, DocumentNotFoundError
 from ...plan import GetPlan
@@ -17,6 +19,7 @@ from ..targets import locate, wanted_documents
 from .sender import AsyncSender
 
 M = TypeVar("M", bound=Model)
+T = TypeVar("T")
 
 
 class AsyncReads:
@@ -127,6 +130,10 @@ class AsyncReads:
 
     @overload
     def select(
+        self, rows: RowsValue[T], /, *, on_error: Callable[[DecodeError], object] | None = None
+    ) -> AsyncRows[T]: ...
+    @overload
+    def select(
         self, query: QueryBuilder[M], /, *, on_error: Callable[[DecodeError], object] | None = None
     ) -> AsyncQuery[M]: ...
     @overload
@@ -137,7 +144,7 @@ class AsyncReads:
         *filters: FilterArgument,
         order_by: OrderArgument | Iterable[OrderArgument] | None = None,
         limit: int | None = None,
-        offset: int = 0,
+        offset: int | None = 0,
         start_at: Mapping[Any, Any] | M | None = None,
         start_after: Mapping[Any, Any] | M | None = None,
         end_at: Mapping[Any, Any] | M | None = None,
@@ -152,11 +159,11 @@ class AsyncReads:
         *filters: FilterArgument,
         on_error: Callable[[DecodeError], object] | None = None,
         **options: Any,
-    ) -> AsyncQuery[Any]:
+    ) -> Any:
         """Create a query on a collection, bound to this context; nothing is sent before it runs.
 
         Args:
-            target: The class of the documents, or a query that was built elsewhere, for either twin.
+            target: The class of the documents; or a query, or rows of one, built elsewhere, for either twin.
             filters: Filters that must all hold.
             on_error: Called with the `DecodeError` of each document that doesn't fit; without it, the error is raised.
             options: As in `AsyncQuery`: `order_by`, `limit`, `offset`, `start_at`, `start_after`, `end_at`,
@@ -166,6 +173,10 @@ class AsyncReads:
             TypeError: An argument is of the wrong kind.
             UnknownFieldError: A name is not declared.
         """
+        if is_rows(target):
+            if filters or options:
+                raise TypeError("select(rows) takes no other arguments; use the builders of the query.")
+            return bound_rows(AsyncRows, target, self._sender, on_error)
         return bound(self._query(target, filters, options), self._sender, on_error)
 
     def select_group(
@@ -175,7 +186,7 @@ class AsyncReads:
         *filters: FilterArgument,
         order_by: OrderArgument | Iterable[OrderArgument] | None = None,
         limit: int | None = None,
-        offset: int = 0,
+        offset: int | None = 0,
         start_at: Mapping[Any, Any] | M | None = None,
         start_after: Mapping[Any, Any] | M | None = None,
         end_at: Mapping[Any, Any] | M | None = None,

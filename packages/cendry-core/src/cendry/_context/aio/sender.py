@@ -12,7 +12,7 @@ from ...errors import TransactionContentionError
 from ...plan import AggregationPlan, GetPlan, QueryPlan
 from ..holder import BackendHolder, log_close
 from ..settings import Settings
-from ..transaction import TransactionState
+from ..transaction import TransactionState, running_on
 from ..waiting import to_the_end
 
 # sync: from ..listening import Listening
@@ -65,13 +65,22 @@ class AsyncSender:  # sync: class Sender(Listening):
     async def _stream_inside(
         self, backend: AsyncBackend, transaction: TransactionState, plan: QueryPlan
     ) -> AsyncIterator[StoredDocument]:
+        transaction.check_open()
+        cause: Exception | None = None
         try:
             async for result in backend.run(plan, options=self.settings.options, transaction=transaction.handle):
-                transaction.check_open()
+                if transaction.ended:
+                    break
                 yield result
         except TransactionContentionError:
             transaction.aborted = True
             raise
+        except Exception as error:
+            if not transaction.ended:
+                raise
+            # The database doesn't know the transaction any more.
+            cause = error
+        transaction.check_open(cause)
 
     async def aggregate(self, plan: AggregationPlan) -> tuple[int | float | None, ...]:
         """The results of the plan's aggregations over a query."""
@@ -89,14 +98,21 @@ class AsyncSender:  # sync: class Sender(Listening):
             return
         check_number(len(pending))
         writes = tuple([one.write for one in pending])
+        around: TransactionState | None = None
         try:
             backend = self.holder.backend()
+            around = running_on(backend) if transaction is None else None
             result = await backend.commit(writes, options=self.settings.options, transaction=transaction)
         except BaseException as error:
             if is_refusal(error):
                 discard(pending)
-            raise
+            explained = None if around is None else around.outside_error(writes[0], error)
+            if explained is None:
+                raise
+            raise explained from error.__cause__ or error
         settle(pending, result)
+        if around is not None:
+            around.outside = writes[0]
 
     async def begin(self, read_only: bool, retry_of: Any) -> TransactionState:
         """Begin a transaction."""

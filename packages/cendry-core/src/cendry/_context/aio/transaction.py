@@ -11,7 +11,7 @@ from typing import Any, TypeVar, final
 
 from ...errors import TransactionContentionError
 from ..misuse import AsyncOnly, check_awaitable  # sync: from ..misuse import SyncOnly, check_plain
-from ..transaction import TransactionQueue, TransactionState, check_attempts, check_none_runs, pause_after
+from ..transaction import TransactionQueue, TransactionState, check_attempts, check_none_runs, contention, pause_after
 from ..waiting import sleep  # sync: from time import sleep
 from ..writes import Pending, discard
 from .reads import AsyncReads
@@ -69,15 +69,15 @@ async def run(
         TransactionContentionError: All attempts were aborted; the error of the last one is the cause.
     """
     check_attempts(function, max_attempts)
-    retry_of: Any = None
+    state: TransactionState | None = None
     for attempt in range(1, max_attempts + 1):
         try:
-            transaction = await _begin(sender, read_only, retry_of)
-            retry_of = transaction._state.handle
+            transaction = await _begin(sender, read_only, None if state is None else state.handle)
+            state = transaction._state
             return await _attempt(sender, transaction, function)
         except TransactionContentionError as error:
-            if attempt == max_attempts:
-                raise TransactionContentionError(attempt) from error.__cause__ or error
+            if attempt == max_attempts or (state is not None and state.outside_aborted):
+                raise contention(attempt, None if state is None else state.outside) from error.__cause__ or error
         await sleep(pause_after(attempt, sender.settings.random))
     raise AssertionError("the last attempt returns or raises")  # pragma: no cover - it can't be reached
 
@@ -108,10 +108,13 @@ async def _finish(sender: AsyncSender, transaction: AsyncTransaction) -> None:
     if state.aborted:
         # The user's function caught the error of a read and continued without its result.
         await _abandon(sender, transaction)
-        raise TransactionContentionError
+        raise contention(1, state.outside)
     state.end()
     try:
         await sender.commit(transaction._pending, state.handle)
+    except TransactionContentionError as error:
+        await _rollback(sender, state)
+        raise contention(1, state.outside) from error.__cause__ or error
     except BaseException:
         await _rollback(sender, state)
         raise

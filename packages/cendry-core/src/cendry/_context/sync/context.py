@@ -15,7 +15,7 @@ from ..._model.model import Model
 from ..._query.fields import FieldKey
 from ..._query.results import reader
 from ..._types.registry import TypeRegistry
-from ...backend import Backend
+from ...backend import DEFAULT_RETRY, Backend
 from ...codec import codec_for
 from ...errors import DocumentAlreadyExistsError, DocumentNotFoundError
 from ...plan import GetPlan
@@ -53,7 +53,8 @@ class Cendry(Reads, Snapshots, SyncOnly):
         database: The name of the database; by default `(default)`.
         type_registry: The type registry; by default `default_registry`.
         timeout: Seconds that a call may take, including retries; by default that of the backend.
-        retry: The backend's own retry policy; by default that of the backend.
+        retry: A retry policy of the kind that the backend takes, or `None` for no retries; by default that of the
+            backend.
         clock: Returns the time for `auto_now` and `auto_now_add`, an aware `datetime`; by default the client's clock.
         random: Source of the random pauses between the attempts of a transaction; by default a generator of its own.
 
@@ -73,7 +74,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         database: str | None = None,
         type_registry: TypeRegistry | None = None,
         timeout: float | None = None,
-        retry: Any = None,
+        retry: Any = DEFAULT_RETRY,
         clock: Callable[[], datetime] | None = None,
         random: Random | None = None,
     ) -> None:

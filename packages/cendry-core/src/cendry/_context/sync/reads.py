@@ -9,7 +9,9 @@ from typing import Any, TypeVar, cast, overload
 from ..._model.model import Model
 from ..._query.builders import FilterArgument, OrderArgument, QueryBuilder, bound, is_query, rebuilt
 from ..._query.results import reader
+from ..._query.rows import RowsValue, bound_rows, is_rows
 from ..._query.sync.query import Query
+from ..._query.sync.rows import Rows
 from ...codec import codec_for
 from ...errors import DecodeError, DocumentNotFoundError
 from ...plan import GetPlan
@@ -18,6 +20,7 @@ from ..targets import locate, wanted_documents
 from .sender import Sender
 
 M = TypeVar("M", bound=Model)
+T = TypeVar("T")
 
 
 class Reads:
@@ -125,6 +128,8 @@ class Reads:
         return result.exists
 
     @overload
+    def select(self, rows: RowsValue[T], /, *, on_error: Callable[[DecodeError], object] | None = None) -> Rows[T]: ...
+    @overload
     def select(
         self, query: QueryBuilder[M], /, *, on_error: Callable[[DecodeError], object] | None = None
     ) -> Query[M]: ...
@@ -136,7 +141,7 @@ class Reads:
         *filters: FilterArgument,
         order_by: OrderArgument | Iterable[OrderArgument] | None = None,
         limit: int | None = None,
-        offset: int = 0,
+        offset: int | None = 0,
         start_at: Mapping[Any, Any] | M | None = None,
         start_after: Mapping[Any, Any] | M | None = None,
         end_at: Mapping[Any, Any] | M | None = None,
@@ -151,11 +156,11 @@ class Reads:
         *filters: FilterArgument,
         on_error: Callable[[DecodeError], object] | None = None,
         **options: Any,
-    ) -> Query[Any]:
+    ) -> Any:
         """Create a query on a collection, bound to this context; nothing is sent before it runs.
 
         Args:
-            target: The class of the documents, or a query that was built elsewhere, for either twin.
+            target: The class of the documents; or a query, or rows of one, built elsewhere, for either twin.
             filters: Filters that must all hold.
             on_error: Called with the `DecodeError` of each document that doesn't fit; without it, the error is raised.
             options: As in `Query`: `order_by`, `limit`, `offset`, `start_at`, `start_after`, `end_at`,
@@ -165,6 +170,10 @@ class Reads:
             TypeError: An argument is of the wrong kind.
             UnknownFieldError: A name is not declared.
         """
+        if is_rows(target):
+            if filters or options:
+                raise TypeError("select(rows) takes no other arguments; use the builders of the query.")
+            return bound_rows(Rows, target, self._sender, on_error)
         return bound(self._query(target, filters, options), self._sender, on_error)
 
     def select_group(
@@ -174,7 +183,7 @@ class Reads:
         *filters: FilterArgument,
         order_by: OrderArgument | Iterable[OrderArgument] | None = None,
         limit: int | None = None,
-        offset: int = 0,
+        offset: int | None = 0,
         start_at: Mapping[Any, Any] | M | None = None,
         start_after: Mapping[Any, Any] | M | None = None,
         end_at: Mapping[Any, Any] | M | None = None,

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, final
 
 from ...errors import TransactionContentionError
 from ..misuse import SyncOnly, check_plain
-from ..transaction import TransactionQueue, TransactionState, check_attempts, check_none_runs, pause_after
+from ..transaction import TransactionQueue, TransactionState, check_attempts, check_none_runs, contention, pause_after
 from ..writes import Pending, discard
 from .reads import Reads
 from .sender import Sender
@@ -67,15 +67,15 @@ def run(sender: Sender, function: Callable[[Transaction], R], max_attempts: int,
         TransactionContentionError: All attempts were aborted; the error of the last one is the cause.
     """
     check_attempts(function, max_attempts)
-    retry_of: Any = None
+    state: TransactionState | None = None
     for attempt in range(1, max_attempts + 1):
         try:
-            transaction = _begin(sender, read_only, retry_of)
-            retry_of = transaction._state.handle
+            transaction = _begin(sender, read_only, None if state is None else state.handle)
+            state = transaction._state
             return _attempt(sender, transaction, function)
         except TransactionContentionError as error:
-            if attempt == max_attempts:
-                raise TransactionContentionError(attempt) from error.__cause__ or error
+            if attempt == max_attempts or (state is not None and state.outside_aborted):
+                raise contention(attempt, None if state is None else state.outside) from error.__cause__ or error
         sleep(pause_after(attempt, sender.settings.random))
     raise AssertionError("the last attempt returns or raises")  # pragma: no cover - it can't be reached
 
@@ -104,10 +104,13 @@ def _finish(sender: Sender, transaction: Transaction) -> None:
     if state.aborted:
         # The user's function caught the error of a read and continued without its result.
         _abandon(sender, transaction)
-        raise TransactionContentionError
+        raise contention(1, state.outside)
     state.end()
     try:
         sender.commit(transaction._pending, state.handle)
+    except TransactionContentionError as error:
+        _rollback(sender, state)
+        raise contention(1, state.outside) from error.__cause__ or error
     except BaseException:
         _rollback(sender, state)
         raise

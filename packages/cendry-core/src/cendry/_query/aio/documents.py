@@ -1,8 +1,8 @@
-"""Results of a query: documents or rows, one by one as they arrive, or pages, each of which is a separate query."""
+"""Results of a query, one by one as they arrive, or in pages, each of which is a separate query."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Generic, TypeVar
 
 from ...backend import StoredDocument
@@ -46,26 +46,6 @@ class AsyncDocuments(AsyncIterator[T], Generic[T]):
         close = getattr(self._results, "aclose", None)
         if close is not None:
             await close()
-
-
-class AsyncRows(Generic[T]):
-    """The rows of a projection: iterate over them, or get them as a list. The query runs each time."""
-
-    __slots__ = ("_on_error", "_open", "_read")
-
-    def __init__(
-        self, open_stream: Callable[[], AsyncIterator[StoredDocument]], read: Read[T], on_error: ErrorHandler | None
-    ) -> None:
-        self._open = open_stream
-        self._read = read
-        self._on_error = on_error
-
-    def __aiter__(self) -> AsyncIterator[T]:
-        return AsyncDocuments(self._open(), self._read, self._on_error)
-
-    async def to_list(self) -> list[T]:
-        """All rows, in memory at once."""
-        return [row async for row in self]
 
 
 class AsyncPages(AsyncIterator[list[T]], Generic[T]):

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, overload
 
 from ..._immutable import replace
+from ..._model.fields import FieldDescriptor
 from ..._model.model import Model
-from ...errors import DocumentNotFoundError, MultipleResultsError
 from ...plan import Aggregation, AggregationPlan
 from ..builders import QueryBuilder
 from ..compile import compiled
 from ..fields import FieldKey
 
 # sync: from ..listening import ListenableQuery
-from ..pages import Paging
-from ..projections import projection
-from ..results import Read, read_all, reader
-from .documents import AsyncDocuments, AsyncPages, AsyncRows
-from .source import AsyncSource, in_order
+from ..output import DOCUMENTS
+from ..projections import columns
+from ..rows import rows_of
+from .results import AsyncResults
+from .rows import AsyncRows
+from .source import AsyncSource
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+F = TypeVar("F")
+G = TypeVar("G")
+H = TypeVar("H")
 
 
-class AsyncQuery(QueryBuilder[M_co]):  # sync: class Query(ListenableQuery[M_co]):
+class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(ListenableQuery[M_co], Results[M_co]):
     """A query on one collection: an immutable value, run by an `AsyncCendry`.
 
     Args:
@@ -48,79 +56,7 @@ class AsyncQuery(QueryBuilder[M_co]):  # sync: class Query(ListenableQuery[M_co]
     """
 
     __slots__ = ()
-
-    def __aiter__(self) -> AsyncIterator[M_co]:
-        source: AsyncSource = self._bound()
-        query = compiled(self._spec, source.registry)
-        return AsyncDocuments(in_order(source, query.plan, query.backwards), reader(query.codec), self._on_error)
-
-    if not TYPE_CHECKING:
-        # sync: def __aiter__(self):
-        # sync:     raise TypeError(
-        # sync:         "A Query runs in sync code: iterate over it with 'for', or select from an AsyncCendry."
-        # sync:     )
-        def __iter__(self):  # async-only
-            raise TypeError("An AsyncQuery runs in async code: iterate over it with 'async for', or await to_list().")
-
-    async def to_list(self) -> list[M_co]:
-        """Return all documents, in memory at once.
-
-        Raises:
-            DecodeError: A document doesn't fit the model, and there is no `on_error` handler.
-        """
-        source: AsyncSource = self._bound()
-        query = compiled(self._spec, source.registry)
-        results = await source.run(query.plan)
-        return read_all(results[::-1] if query.backwards else results, reader(query.codec), self._on_error)
-
-    async def first(self) -> M_co | None:
-        """Return the first document, or `None` if there is none."""
-        source: AsyncSource = self._bound()
-        query = compiled(self._spec, source.registry)
-        read: Read[M_co] = reader(query.codec)
-        # Reversed, the first of the last n comes at the end.
-        results = await source.run(query.plan if query.backwards else query.limited(1))
-        return read(results[-1 if query.backwards else 0]) if results else None
-
-    async def last(self) -> M_co | None:
-        """Return the last document, or `None` if there is none.
-
-        The query runs in reverse order; see `limit_to_last`. With a limit from the first or an offset, all documents
-        are read; otherwise one.
-        """
-        source: AsyncSource = self._bound()
-        spec = self._spec
-        bounded = not spec.from_last and (spec.limit is not None or spec.offset > 0)
-        query = compiled(spec if bounded else replace(spec, from_last=True), source.registry)
-        read: Read[M_co] = reader(query.codec)
-        results = await source.run(query.plan if bounded else query.limited(1))
-        return read(results[-1]) if results else None
-
-    async def one(self) -> M_co:
-        """Return the only document.
-
-        Raises:
-            DocumentNotFoundError: There is none.
-            MultipleResultsError: There are several.
-        """
-        found = await self.one_or_none()
-        if found is None:
-            raise DocumentNotFoundError.by_query(self._spec.model.__collection__)
-        return found
-
-    async def one_or_none(self) -> M_co | None:
-        """Return the only document, or `None` if there is none.
-
-        Raises:
-            MultipleResultsError: There are several.
-        """
-        source: AsyncSource = self._bound()
-        query = compiled(self._spec, source.registry)
-        read: Read[M_co] = reader(query.codec)
-        results = await source.run(query.limited(2))
-        if len(results) > 1:
-            raise MultipleResultsError(query.plan.collection)
-        return read(results[0]) if results else None
+    _output = DOCUMENTS
 
     async def exists(self) -> bool:
         """Return whether any document matches; no fields are transferred."""
@@ -148,37 +84,120 @@ class AsyncQuery(QueryBuilder[M_co]):  # sync: class Query(ListenableQuery[M_co]
             paths = [path[path.rfind("/") + 1 :] for path in paths]
         return paths[::-1] if query.backwards else paths
 
-    def paginate(self, page_size: int) -> AsyncIterator[list[M_co]]:
-        """Return the documents in lists of `page_size`; the last may be shorter. Each page is a separate query.
+    @overload
+    def values(self, a: FieldDescriptor[A], /, *, flat: Literal[True]) -> AsyncRows[A]: ...
+    @overload
+    def values(self, a: FieldKey, /, *, flat: Literal[True]) -> AsyncRows[Any]: ...
+    @overload
+    def values(self, a: FieldDescriptor[A], /, *, flat: Literal[False] = False) -> AsyncRows[tuple[A]]: ...
+    @overload
+    def values(
+        self, a: FieldDescriptor[A], b: FieldDescriptor[B], /, *, flat: Literal[False] = False
+    ) -> AsyncRows[tuple[A, B]]: ...
+    @overload
+    def values(
+        self, a: FieldDescriptor[A], b: FieldDescriptor[B], c: FieldDescriptor[C], /, *, flat: Literal[False] = False
+    ) -> AsyncRows[tuple[A, B, C]]: ...
+    @overload
+    def values(
+        self,
+        a: FieldDescriptor[A],
+        b: FieldDescriptor[B],
+        c: FieldDescriptor[C],
+        d: FieldDescriptor[D],
+        /,
+        *,
+        flat: Literal[False] = False,
+    ) -> AsyncRows[tuple[A, B, C, D]]: ...
+    @overload
+    def values(
+        self,
+        a: FieldDescriptor[A],
+        b: FieldDescriptor[B],
+        c: FieldDescriptor[C],
+        d: FieldDescriptor[D],
+        e: FieldDescriptor[E],
+        /,
+        *,
+        flat: Literal[False] = False,
+    ) -> AsyncRows[tuple[A, B, C, D, E]]: ...
+    @overload
+    def values(
+        self,
+        a: FieldDescriptor[A],
+        b: FieldDescriptor[B],
+        c: FieldDescriptor[C],
+        d: FieldDescriptor[D],
+        e: FieldDescriptor[E],
+        f: FieldDescriptor[F],
+        /,
+        *,
+        flat: Literal[False] = False,
+    ) -> AsyncRows[tuple[A, B, C, D, E, F]]: ...
+    @overload
+    def values(
+        self,
+        a: FieldDescriptor[A],
+        b: FieldDescriptor[B],
+        c: FieldDescriptor[C],
+        d: FieldDescriptor[D],
+        e: FieldDescriptor[E],
+        f: FieldDescriptor[F],
+        g: FieldDescriptor[G],
+        /,
+        *,
+        flat: Literal[False] = False,
+    ) -> AsyncRows[tuple[A, B, C, D, E, F, G]]: ...
+    @overload
+    def values(
+        self,
+        a: FieldDescriptor[A],
+        b: FieldDescriptor[B],
+        c: FieldDescriptor[C],
+        d: FieldDescriptor[D],
+        e: FieldDescriptor[E],
+        f: FieldDescriptor[F],
+        g: FieldDescriptor[G],
+        h: FieldDescriptor[H],
+        /,
+        *,
+        flat: Literal[False] = False,
+    ) -> AsyncRows[tuple[A, B, C, D, E, F, G, H]]: ...
+    @overload
+    def values(self, a: FieldKey, /, *others: FieldKey, flat: Literal[False] = False) -> AsyncRows[tuple[Any, ...]]: ...
+    def values(self, *fields: Any, flat: bool = False) -> AsyncRows[Any]:
+        """Return some fields of each document as a tuple; only those are transferred.
 
         Args:
-            page_size: The number of documents on a page, 1 or more.
+            fields: Fields, as descriptors, declared names (dotted for nested ones) or stored paths. The types of up to
+                8 descriptors are known to type checkers.
+            flat: Return the value of the only field, without a tuple.
 
         Returns:
-            An iterator of lists; each continues after the last document of the previous one, so that documents added
-            or removed in between neither shift nor repeat others. It respects the query's limit.
+            Rows that run as this query does; values converted. An absent field is read as its default; inside a map
+            that may be `None`, as `None`, since the two can't be distinguished, and so is an absent key of a dict.
+            `City.id` is the document's id.
 
         Raises:
-            ValueError: `page_size` is less than 1.
+            TypeError: No field is given, or several with `flat=True`; or one is not a field of the model.
+            UnknownFieldError: A name is not declared.
         """
-        source: AsyncSource = self._bound()
-        paging: Paging[M_co] = Paging(self._spec, source.registry, page_size, self._on_error)
-        return AsyncPages(source, paging)
+        rows: AsyncRows[Any] = rows_of(AsyncRows, self, columns(self._spec.model, "tuple", fields, flat=flat))
+        return rows
 
     def project(self, *fields: FieldKey) -> AsyncRows[dict[str, Any]]:
-        """Return some fields of each document; only those are transferred.
+        """Return some fields of each document as a dict; only those are transferred.
 
         Args:
             fields: Fields, as descriptors, declared names (dotted for nested ones) or stored paths.
 
         Returns:
-            An iterable of dicts by Python name (`"mayor.name"` for nested ones), with `id`, which is always the
-            document's (a stored path `id` gets the key "`id`"); values converted. An absent field is read as its
-            default; inside a map that may be `None`, as `None`, since the two can't be distinguished.
+            Rows that run as this query does: dicts by Python name (`"mayor.name"` for nested ones), with `id`, which is
+            always the document's (a stored path `id` gets the key "`id`"); values as in `values`.
 
         Raises:
+            TypeError: No field is given, or one is not a field of the model.
             UnknownFieldError: A name is not declared.
         """
-        source: AsyncSource = self._bound()
-        query, read = projection(self._spec, source.registry, fields)
-        return AsyncRows(lambda: in_order(source, query.plan, query.backwards), read, self._on_error)
+        rows: AsyncRows[Any] = rows_of(AsyncRows, self, columns(self._spec.model, "dict", fields, flat=False))
+        return rows

@@ -1,9 +1,9 @@
 # Generated from aio/documents.py by tools/twins.py; do not edit.
-"""Results of a query: documents or rows, one by one as they arrive, or pages, each of which is a separate query."""
+"""Results of a query, one by one as they arrive, or in pages, each of which is a separate query."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from ...backend import StoredDocument
@@ -47,26 +47,6 @@ class Documents(Iterator[T], Generic[T]):
         close = getattr(self._results, "close", None)
         if close is not None:
             close()
-
-
-class Rows(Generic[T]):
-    """The rows of a projection: iterate over them, or get them as a list. The query runs each time."""
-
-    __slots__ = ("_on_error", "_open", "_read")
-
-    def __init__(
-        self, open_stream: Callable[[], Iterator[StoredDocument]], read: Read[T], on_error: ErrorHandler | None
-    ) -> None:
-        self._open = open_stream
-        self._read = read
-        self._on_error = on_error
-
-    def __iter__(self) -> Iterator[T]:
-        return Documents(self._open(), self._read, self._on_error)
-
-    def to_list(self) -> list[T]:
-        """All rows, in memory at once."""
-        return list(self)
 
 
 class Pages(Iterator[list[T]], Generic[T]):

@@ -3,26 +3,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, overload
 
 from ..._immutable import replace
+from ..._model.fields import FieldDescriptor
 from ..._model.model import Model
-from ...errors import DocumentNotFoundError, MultipleResultsError
 from ...plan import Aggregation, AggregationPlan
 from ..compile import compiled
 from ..fields import FieldKey
 from ..listening import ListenableQuery
-from ..pages import Paging
-from ..projections import projection
-from ..results import Read, read_all, reader
-from .documents import Documents, Pages, Rows
-from .source import Source, in_order
+from ..output import DOCUMENTS
+from ..projections import columns
+from ..rows import rows_of
+from .results import Results
+from .rows import Rows
+from .source import Source
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+F = TypeVar("F")
+G = TypeVar("G")
+H = TypeVar("H")
 
 
-class Query(ListenableQuery[M_co]):
+class Query(ListenableQuery[M_co], Results[M_co]):
     """A query on one collection: an immutable value, run by a `Cendry`.
 
     Args:
@@ -47,76 +55,7 @@ class Query(ListenableQuery[M_co]):
     """
 
     __slots__ = ()
-
-    def __iter__(self) -> Iterator[M_co]:
-        source: Source = self._bound()
-        query = compiled(self._spec, source.registry)
-        return Documents(in_order(source, query.plan, query.backwards), reader(query.codec), self._on_error)
-
-    if not TYPE_CHECKING:
-
-        def __aiter__(self):
-            raise TypeError("A Query runs in sync code: iterate over it with 'for', or select from an AsyncCendry.")
-
-    def to_list(self) -> list[M_co]:
-        """Return all documents, in memory at once.
-
-        Raises:
-            DecodeError: A document doesn't fit the model, and there is no `on_error` handler.
-        """
-        source: Source = self._bound()
-        query = compiled(self._spec, source.registry)
-        results = source.run(query.plan)
-        return read_all(results[::-1] if query.backwards else results, reader(query.codec), self._on_error)
-
-    def first(self) -> M_co | None:
-        """Return the first document, or `None` if there is none."""
-        source: Source = self._bound()
-        query = compiled(self._spec, source.registry)
-        read: Read[M_co] = reader(query.codec)
-        # Reversed, the first of the last n comes at the end.
-        results = source.run(query.plan if query.backwards else query.limited(1))
-        return read(results[-1 if query.backwards else 0]) if results else None
-
-    def last(self) -> M_co | None:
-        """Return the last document, or `None` if there is none.
-
-        The query runs in reverse order; see `limit_to_last`. With a limit from the first or an offset, all documents
-        are read; otherwise one.
-        """
-        source: Source = self._bound()
-        spec = self._spec
-        bounded = not spec.from_last and (spec.limit is not None or spec.offset > 0)
-        query = compiled(spec if bounded else replace(spec, from_last=True), source.registry)
-        read: Read[M_co] = reader(query.codec)
-        results = source.run(query.plan if bounded else query.limited(1))
-        return read(results[-1]) if results else None
-
-    def one(self) -> M_co:
-        """Return the only document.
-
-        Raises:
-            DocumentNotFoundError: There is none.
-            MultipleResultsError: There are several.
-        """
-        found = self.one_or_none()
-        if found is None:
-            raise DocumentNotFoundError.by_query(self._spec.model.__collection__)
-        return found
-
-    def one_or_none(self) -> M_co | None:
-        """Return the only document, or `None` if there is none.
-
-        Raises:
-            MultipleResultsError: There are several.
-        """
-        source: Source = self._bound()
-        query = compiled(self._spec, source.registry)
-        read: Read[M_co] = reader(query.codec)
-        results = source.run(query.limited(2))
-        if len(results) > 1:
-            raise MultipleResultsError(query.plan.collection)
-        return read(results[0]) if results else None
+    _output = DOCUMENTS
 
     def exists(self) -> bool:
         """Return whether any document matches; no fields are transferred."""
@@ -144,37 +83,120 @@ class Query(ListenableQuery[M_co]):
             paths = [path[path.rfind("/") + 1 :] for path in paths]
         return paths[::-1] if query.backwards else paths
 
-    def paginate(self, page_size: int) -> Iterator[list[M_co]]:
-        """Return the documents in lists of `page_size`; the last may be shorter. Each page is a separate query.
+    @overload
+    def values(self, a: FieldDescriptor[A], /, *, flat: Literal[True]) -> Rows[A]: ...
+    @overload
+    def values(self, a: FieldKey, /, *, flat: Literal[True]) -> Rows[Any]: ...
+    @overload
+    def values(self, a: FieldDescriptor[A], /, *, flat: Literal[False] = False) -> Rows[tuple[A]]: ...
+    @overload
+    def values(
+        self, a: FieldDescriptor[A], b: FieldDescriptor[B], /, *, flat: Literal[False] = False
+    ) -> Rows[tuple[A, B]]: ...
+    @overload
+    def values(
+        self, a: FieldDescriptor[A], b: FieldDescriptor[B], c: FieldDescriptor[C], /, *, flat: Literal[False] = False
+    ) -> Rows[tuple[A, B, C]]: ...
+    @overload
+    def values(
+        self,
+        a: FieldDescriptor[A],
+        b: FieldDescriptor[B],
+        c: FieldDescriptor[C],
+        d: FieldDescriptor[D],
+        /,
+        *,
+        flat: Literal[False] = False,
+    ) -> Rows[tuple[A, B, C, D]]: ...
+    @overload
+    def values(
+        self,
+        a: FieldDescriptor[A],
+        b: FieldDescriptor[B],
+        c: FieldDescriptor[C],
+        d: FieldDescriptor[D],
+        e: FieldDescriptor[E],
+        /,
+        *,
+        flat: Literal[False] = False,
+    ) -> Rows[tuple[A, B, C, D, E]]: ...
+    @overload
+    def values(
+        self,
+        a: FieldDescriptor[A],
+        b: FieldDescriptor[B],
+        c: FieldDescriptor[C],
+        d: FieldDescriptor[D],
+        e: FieldDescriptor[E],
+        f: FieldDescriptor[F],
+        /,
+        *,
+        flat: Literal[False] = False,
+    ) -> Rows[tuple[A, B, C, D, E, F]]: ...
+    @overload
+    def values(
+        self,
+        a: FieldDescriptor[A],
+        b: FieldDescriptor[B],
+        c: FieldDescriptor[C],
+        d: FieldDescriptor[D],
+        e: FieldDescriptor[E],
+        f: FieldDescriptor[F],
+        g: FieldDescriptor[G],
+        /,
+        *,
+        flat: Literal[False] = False,
+    ) -> Rows[tuple[A, B, C, D, E, F, G]]: ...
+    @overload
+    def values(
+        self,
+        a: FieldDescriptor[A],
+        b: FieldDescriptor[B],
+        c: FieldDescriptor[C],
+        d: FieldDescriptor[D],
+        e: FieldDescriptor[E],
+        f: FieldDescriptor[F],
+        g: FieldDescriptor[G],
+        h: FieldDescriptor[H],
+        /,
+        *,
+        flat: Literal[False] = False,
+    ) -> Rows[tuple[A, B, C, D, E, F, G, H]]: ...
+    @overload
+    def values(self, a: FieldKey, /, *others: FieldKey, flat: Literal[False] = False) -> Rows[tuple[Any, ...]]: ...
+    def values(self, *fields: Any, flat: bool = False) -> Rows[Any]:
+        """Return some fields of each document as a tuple; only those are transferred.
 
         Args:
-            page_size: The number of documents on a page, 1 or more.
+            fields: Fields, as descriptors, declared names (dotted for nested ones) or stored paths. The types of up to
+                8 descriptors are known to type checkers.
+            flat: Return the value of the only field, without a tuple.
 
         Returns:
-            An iterator of lists; each continues after the last document of the previous one, so that documents added
-            or removed in between neither shift nor repeat others. It respects the query's limit.
+            Rows that run as this query does; values converted. An absent field is read as its default; inside a map
+            that may be `None`, as `None`, since the two can't be distinguished, and so is an absent key of a dict.
+            `City.id` is the document's id.
 
         Raises:
-            ValueError: `page_size` is less than 1.
+            TypeError: No field is given, or several with `flat=True`; or one is not a field of the model.
+            UnknownFieldError: A name is not declared.
         """
-        source: Source = self._bound()
-        paging: Paging[M_co] = Paging(self._spec, source.registry, page_size, self._on_error)
-        return Pages(source, paging)
+        rows: Rows[Any] = rows_of(Rows, self, columns(self._spec.model, "tuple", fields, flat=flat))
+        return rows
 
     def project(self, *fields: FieldKey) -> Rows[dict[str, Any]]:
-        """Return some fields of each document; only those are transferred.
+        """Return some fields of each document as a dict; only those are transferred.
 
         Args:
             fields: Fields, as descriptors, declared names (dotted for nested ones) or stored paths.
 
         Returns:
-            An iterable of dicts by Python name (`"mayor.name"` for nested ones), with `id`, which is always the
-            document's (a stored path `id` gets the key "`id`"); values converted. An absent field is read as its
-            default; inside a map that may be `None`, as `None`, since the two can't be distinguished.
+            Rows that run as this query does: dicts by Python name (`"mayor.name"` for nested ones), with `id`, which is
+            always the document's (a stored path `id` gets the key "`id`"); values as in `values`.
 
         Raises:
+            TypeError: No field is given, or one is not a field of the model.
             UnknownFieldError: A name is not declared.
         """
-        source: Source = self._bound()
-        query, read = projection(self._spec, source.registry, fields)
-        return Rows(lambda: in_order(source, query.plan, query.backwards), read, self._on_error)
+        rows: Rows[Any] = rows_of(Rows, self, columns(self._spec.model, "dict", fields, flat=False))
+        return rows

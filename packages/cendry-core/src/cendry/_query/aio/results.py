@@ -1,0 +1,123 @@
+"""The ways to read the results of a query, the same for documents, rows and other outputs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ..._immutable import replace
+from ...errors import DocumentNotFoundError, MultipleResultsError
+from ..output import Output
+from ..pages import Paging
+from ..results import ErrorHandler, read_all
+from ..spec import QuerySpec
+from .documents import AsyncDocuments, AsyncPages
+from .source import AsyncSource, in_order
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class AsyncResults(Generic[T_co]):
+    """Runs a query and reads its results: shared by `AsyncQuery` and `AsyncRows`."""
+
+    __slots__ = ()
+    _output: Output[T_co]
+    _spec: QuerySpec
+    _on_error: ErrorHandler | None
+
+    if TYPE_CHECKING:
+
+        def _bound(self) -> Any: ...
+
+    def __aiter__(self) -> AsyncIterator[T_co]:
+        source: AsyncSource = self._bound()
+        query, read = self._output.compiled(self._spec, source.registry)
+        return AsyncDocuments(in_order(source, query.plan, query.backwards), read, self._on_error)
+
+    if not TYPE_CHECKING:
+        # sync: def __aiter__(self):
+        # sync:     raise TypeError(
+        # sync:         f"{type(self).__name__} runs in sync code: iterate over it with 'for', or select from an "
+        # sync:         "AsyncCendry."
+        # sync:     )
+        def __iter__(self):  # async-only
+            raise TypeError(
+                f"{type(self).__name__} runs in async code: iterate over it with 'async for', or await to_list()."
+            )
+
+    async def to_list(self) -> list[T_co]:
+        """Return all results, in memory at once.
+
+        Raises:
+            DecodeError: A document doesn't fit the model, and there is no `on_error` handler.
+        """
+        source: AsyncSource = self._bound()
+        query, read = self._output.compiled(self._spec, source.registry)
+        results = await source.run(query.plan)
+        return read_all(results[::-1] if query.backwards else results, read, self._on_error)
+
+    async def first(self) -> T_co | None:
+        """Return the first result, or `None` if there is none."""
+        source: AsyncSource = self._bound()
+        query, read = self._output.compiled(self._spec, source.registry)
+        # Reversed, the first of the last n comes at the end.
+        results = await source.run(query.plan if query.backwards else query.limited(1))
+        return read(results[-1 if query.backwards else 0]) if results else None
+
+    async def last(self) -> T_co | None:
+        """Return the last result, or `None` if there is none.
+
+        The query runs in reverse order; see `limit_to_last`. With a limit from the first or an offset, all results
+        are read; otherwise one.
+        """
+        source: AsyncSource = self._bound()
+        spec = self._spec
+        bounded = not spec.from_last and (spec.limit is not None or spec.offset > 0)
+        query, read = self._output.compiled(spec if bounded else replace(spec, from_last=True), source.registry)
+        results = await source.run(query.plan if bounded else query.limited(1))
+        return read(results[-1]) if results else None
+
+    async def one(self) -> T_co:
+        """Return the only result.
+
+        Raises:
+            DocumentNotFoundError: There is none.
+            MultipleResultsError: There are several.
+        """
+        found = await self._at_most_one()
+        if not found:
+            raise DocumentNotFoundError.by_query(self._spec.model.__collection__)
+        return found[0]
+
+    async def one_or_none(self) -> T_co | None:
+        """Return the only result, or `None` if there is none.
+
+        Raises:
+            MultipleResultsError: There are several.
+        """
+        found = await self._at_most_one()
+        return found[0] if found else None
+
+    async def _at_most_one(self) -> list[T_co]:
+        source: AsyncSource = self._bound()
+        query, read = self._output.compiled(self._spec, source.registry)
+        results = await source.run(query.limited(2))
+        if len(results) > 1:
+            raise MultipleResultsError(query.plan.collection)
+        return [read(result) for result in results]
+
+    def paginate(self, page_size: int) -> AsyncIterator[list[T_co]]:
+        """Return the results in lists of `page_size`; the last may be shorter. Each page is a separate query.
+
+        Args:
+            page_size: The number of results on a page, 1 or more.
+
+        Returns:
+            An iterator of lists; each continues after the last document of the previous one, so that documents added
+            or removed in between neither shift nor repeat others. It respects the query's limit.
+
+        Raises:
+            ValueError: `page_size` is less than 1.
+        """
+        source: AsyncSource = self._bound()
+        return AsyncPages(source, Paging(self._output, self._spec, source.registry, page_size, self._on_error))

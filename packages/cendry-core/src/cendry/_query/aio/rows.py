@@ -1,0 +1,21 @@
+"""The rows of a query: values that run as queries do."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from ..rows import RowsValue
+from .results import AsyncResults
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class AsyncRows(RowsValue[T_co], AsyncResults[T_co]):
+    """The rows of a query, such as some fields of each document: an immutable value, run by an `AsyncCendry`.
+
+    It runs as the query does, each time anew. `AsyncQuery.values` and `AsyncQuery.project` create it; filters, orders
+    and limits are set on the query before.
+    """
+
+    __slots__ = ()
+    _query_name = "AsyncQuery"

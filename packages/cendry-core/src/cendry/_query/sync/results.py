@@ -1,0 +1,120 @@
+# Generated from aio/results.py by tools/twins.py; do not edit.
+"""The ways to read the results of a query, the same for documents, rows and other outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ..._immutable import replace
+from ...errors import DocumentNotFoundError, MultipleResultsError
+from ..output import Output
+from ..pages import Paging
+from ..results import ErrorHandler, read_all
+from ..spec import QuerySpec
+from .documents import Documents, Pages
+from .source import Source, in_order
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Results(Generic[T_co]):
+    """Runs a query and reads its results: shared by `Query` and `Rows`."""
+
+    __slots__ = ()
+    _output: Output[T_co]
+    _spec: QuerySpec
+    _on_error: ErrorHandler | None
+
+    if TYPE_CHECKING:
+
+        def _bound(self) -> Any: ...
+
+    def __iter__(self) -> Iterator[T_co]:
+        source: Source = self._bound()
+        query, read = self._output.compiled(self._spec, source.registry)
+        return Documents(in_order(source, query.plan, query.backwards), read, self._on_error)
+
+    if not TYPE_CHECKING:
+
+        def __aiter__(self):
+            raise TypeError(
+                f"{type(self).__name__} runs in sync code: iterate over it with 'for', or select from an AsyncCendry."
+            )
+
+    def to_list(self) -> list[T_co]:
+        """Return all results, in memory at once.
+
+        Raises:
+            DecodeError: A document doesn't fit the model, and there is no `on_error` handler.
+        """
+        source: Source = self._bound()
+        query, read = self._output.compiled(self._spec, source.registry)
+        results = source.run(query.plan)
+        return read_all(results[::-1] if query.backwards else results, read, self._on_error)
+
+    def first(self) -> T_co | None:
+        """Return the first result, or `None` if there is none."""
+        source: Source = self._bound()
+        query, read = self._output.compiled(self._spec, source.registry)
+        # Reversed, the first of the last n comes at the end.
+        results = source.run(query.plan if query.backwards else query.limited(1))
+        return read(results[-1 if query.backwards else 0]) if results else None
+
+    def last(self) -> T_co | None:
+        """Return the last result, or `None` if there is none.
+
+        The query runs in reverse order; see `limit_to_last`. With a limit from the first or an offset, all results
+        are read; otherwise one.
+        """
+        source: Source = self._bound()
+        spec = self._spec
+        bounded = not spec.from_last and (spec.limit is not None or spec.offset > 0)
+        query, read = self._output.compiled(spec if bounded else replace(spec, from_last=True), source.registry)
+        results = source.run(query.plan if bounded else query.limited(1))
+        return read(results[-1]) if results else None
+
+    def one(self) -> T_co:
+        """Return the only result.
+
+        Raises:
+            DocumentNotFoundError: There is none.
+            MultipleResultsError: There are several.
+        """
+        found = self._at_most_one()
+        if not found:
+            raise DocumentNotFoundError.by_query(self._spec.model.__collection__)
+        return found[0]
+
+    def one_or_none(self) -> T_co | None:
+        """Return the only result, or `None` if there is none.
+
+        Raises:
+            MultipleResultsError: There are several.
+        """
+        found = self._at_most_one()
+        return found[0] if found else None
+
+    def _at_most_one(self) -> list[T_co]:
+        source: Source = self._bound()
+        query, read = self._output.compiled(self._spec, source.registry)
+        results = source.run(query.limited(2))
+        if len(results) > 1:
+            raise MultipleResultsError(query.plan.collection)
+        return [read(result) for result in results]
+
+    def paginate(self, page_size: int) -> Iterator[list[T_co]]:
+        """Return the results in lists of `page_size`; the last may be shorter. Each page is a separate query.
+
+        Args:
+            page_size: The number of results on a page, 1 or more.
+
+        Returns:
+            An iterator of lists; each continues after the last document of the previous one, so that documents added
+            or removed in between neither shift nor repeat others. It respects the query's limit.
+
+        Raises:
+            ValueError: `page_size` is less than 1.
+        """
+        source: Source = self._bound()
+        return Pages(source, Paging(self._output, self._spec, source.registry, page_size, self._on_error))
