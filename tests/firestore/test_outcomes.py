@@ -473,15 +473,25 @@ def test_a_context_passes_it_on(faulty: FaultyServer, project: str) -> None:
             assert expected == len(faulty.calls)
 
 
-@pytest.mark.parametrize("retry", [3, True, "never", object()])
-def test_what_is_not_a_policy_is_refused_before_anything_is_sent(
+POLICIES = [3, True, "never", object(), Retry(), AsyncRetry()]
+
+
+@pytest.mark.parametrize("retry", POLICIES, ids=lambda one: type(one).__name__)
+def test_what_is_not_a_policy_of_the_twin_is_refused_before_anything_is_sent(
     faulty: FaultyServer, make_db: Callable[..., Database], retry: Any
 ) -> None:
-    ctx = make_db().context(retry=retry)
-    with pytest.raises(TypeError, match="retry= takes a Retry or AsyncRetry"):
+    db = make_db()
+    if isinstance(retry, AsyncRetry if db.is_async else Retry):
+        assert db.context(retry=retry).find(Counter, "a") is None
+        return
+    ctx = db.context(retry=retry)
+    expected = f"retry= takes a {'AsyncRetry' if db.is_async else 'Retry'} of google.api_core"
+    with pytest.raises(TypeError, match=expected):
         ctx.find(Counter, "a")
+    with pytest.raises(TypeError, match=expected):
+        ctx.select(Counter).to_list()
     counter = Counter()
-    with pytest.raises(TypeError, match="retry= takes a Retry or AsyncRetry"):
+    with pytest.raises(TypeError, match=expected):
         ctx.save(counter)
     assert counter.id is None
     assert [] == faulty.calls
