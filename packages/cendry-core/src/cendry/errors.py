@@ -264,6 +264,23 @@ class UnknownFieldError(CendryError, TypeError):
         super().__init__(f"{model} has no field {_cut(field)}.{hint}")
 
 
+Code = Literal[
+    "missing",
+    "unknown",
+    "value",
+    "gt",
+    "ge",
+    "lt",
+    "le",
+    "multiple_of",
+    "min_length",
+    "max_length",
+    "pattern",
+    "predicate",
+    "rule",
+]
+
+
 class InvalidValueError(CendryError, TypeError, ValueError):
     """A value that doesn't fit its field, or that Firestore can't store; nothing was sent.
 
@@ -272,19 +289,18 @@ class InvalidValueError(CendryError, TypeError, ValueError):
         field: The path of the field.
         expected: What the field accepts.
         found: What was given.
+        code: As in `Problem`.
     """
 
     http_status = 422
 
-    def __init__(self, model: str, field: str, expected: str, found: str) -> None:
+    def __init__(self, model: str, field: str, expected: str, found: str, *, code: Code = "value") -> None:
         self.model = model
         self.field = field
         self.expected = expected
         self.found = found
+        self.code: Code = code
         super().__init__(f"{model}.{field}: expected {expected}, found {found}.")
-
-
-Code = Literal["missing", "unknown", "value"]
 
 
 @final
@@ -297,7 +313,9 @@ class Problem:
             are cut at 80 characters.
         expected: What the model declares.
         found: What was found, cut at 80 characters.
-        code: Whether a required field is `missing`, a key `unknown`, or a `value` doesn't fit.
+        code: Whether a required field is `missing`, a key `unknown`, or a `value` doesn't fit. For a value of the
+            declared type that breaks a constraint, its name: `gt`, `max_length`, `pattern`, `predicate`, ...; `rule`
+            for what a `__validate__` rejects.
         nearest: For an unknown key, similar declared ones. They are determined for the first unknown keys only.
     """
 
@@ -325,7 +343,7 @@ class ValidationError(InvalidValueError):
         self.problems: tuple[Problem, ...] = tuple(problems[:MAX_PROBLEMS])
         self.more = more or len(problems) > MAX_PROBLEMS
         first = self.problems[0]
-        super().__init__(model, first.path, first.expected, first.found)
+        super().__init__(model, first.path, first.expected, first.found, code=first.code)
         texts = list(map(str, self.problems[:_SHOWN_PROBLEMS]))
         texts[0] = f"{model}.{texts[0]}" if first.path else f"{model}{texts[0].removeprefix('the data')}"
         hidden = len(self.problems) - len(texts)

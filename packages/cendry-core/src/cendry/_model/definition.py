@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import sys
 import types
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING
 from datetime import date, time
-from typing import Any, Final, cast, get_origin
+from typing import Annotated, Any, Final, cast, get_origin
 
 from typing_extensions import get_original_bases
 
@@ -18,7 +19,8 @@ from .._immutable import dataclass
 from .._types.foreign import substitute
 from .._types.hints import shape_of
 from .._types.registry import TypeRegistry
-from .._types.shapes import Converted, Nullable, Scalar, type_name
+from .._types.rules import rules_in
+from .._types.shapes import Converted, Scalar, bare, type_name
 from ..errors import InvalidDocumentIdError
 from ..paths import check_collection_id, check_field_name, exact_text
 from .annotations import (
@@ -109,6 +111,8 @@ def define(cls: Any, keywords: Keywords) -> None:
     infos = {**_inherited_fields(cls), **own}
     cls._cendry_own = frozenset((*own, "id") if cls.__cendry_kind__ == "model" else own)
     _check_names(cls, infos)
+    if inspect.iscoroutinefunction(cls.__dict__.get("__validate__")):
+        raise _fault(cls, None, "__validate__ is not awaited; define it without async")
     _build_dataclass(cls, own, keywords)
     _uncover(cls, infos)
     descriptors: dict[str, FieldDescriptor[Any]] = {
@@ -319,7 +323,7 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
     return FieldInfo(
         name,
         alias,
-        declaration.annotation,
+        _with_rules(cls, name, declaration),
         default,
         factory,
         enum_by,
@@ -331,6 +335,23 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
         hash=options.hash,
         metadata=types.MappingProxyType(dict(options.metadata or {})),
     )
+
+
+def _with_rules(cls: Any, name: str, declaration: Declaration) -> Any:
+    """The type with the constraints that stand around `Field[...]`, as in `Annotated[Field[int], Gt(0)]`."""
+    metadata = tuple(extra for extra in declaration.extras if not isinstance(extra, FieldOptions))
+    try:
+        if not any(True for _ in rules_in(metadata)):
+            return declaration.annotation
+    except TypeError as error:
+        raise _fault(cls, name, str(error).rstrip(".")) from error
+
+    def annotated(found: Any) -> Any:
+        arguments = (found, *metadata)
+        return cast(Any, Annotated)[arguments]
+
+    annotation = declaration.annotation
+    return annotation.then(annotated) if isinstance(annotation, Unresolved) else annotated(annotation)
 
 
 def _merged_options(cls: Any, name: str, extras: tuple[Any, ...], assigned: Any) -> FieldOptions:
@@ -415,15 +436,13 @@ def _check_type(cls: Any, info: FieldInfo) -> None:
         shape = shape_of(info.annotation, enum_by=info.enum_by, of_class=info.registry)
     except TypeError as error:
         raise _fault(cls, info.name, str(error).rstrip(".")) from error
-    if info.auto_now or info.auto_now_add:
-        plain = shape.inner if isinstance(shape, Nullable) else shape
-        if plain not in _AUTOMATIC_TYPES:
-            option = "auto_now" if info.auto_now else "auto_now_add"
-            raise _fault(
-                cls,
-                info.name,
-                f"{option}= sets the time, and {type_name(info.annotation)} is not a datetime, date or time",
-            )
+    if (info.auto_now or info.auto_now_add) and bare(shape) not in _AUTOMATIC_TYPES:
+        option = "auto_now" if info.auto_now else "auto_now_add"
+        raise _fault(
+            cls,
+            info.name,
+            f"{option}= sets the time, and {type_name(info.annotation)} is not a datetime, date or time",
+        )
 
 
 # The dataclass

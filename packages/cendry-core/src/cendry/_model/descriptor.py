@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import builtins
 import threading
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -25,17 +27,33 @@ from typing import (
 from weakref import WeakValueDictionary
 
 from .. import _fork
+from .._changes import FieldChange
 from .._frozen import class_name
 from .._types.hints import shape_of
-from .._types.shapes import Anything, AsIs, Dict, Handled, Nullable, OneOf, Record, Shape, hides, takes_none
+from .._types.shapes import (
+    Anything,
+    AsIs,
+    Constrained,
+    Dict,
+    Handled,
+    Nullable,
+    OneOf,
+    Record,
+    Shape,
+    hides,
+    takes_none,
+)
 from .._types.shapes import describe as describe_shape
-from ..errors import UnknownFieldError, near_names, omitted_none
+from ..errors import CendryError, UnknownFieldError, near_names, omitted_none
 from ..filters import And, Asc, Comparison, Desc, Filter, ModelField
 from ..paths import MAX_FIELD_SEGMENTS, check_field_name, exact_text, quote_segment
+from ..reference import DocumentLike, Ref
+from ..values import ArrayRemove, ArrayUnion, DeleteField, Increment, Maximum, Minimum, ServerTimestamp
 
 T_co = TypeVar("T_co", covariant=True)
 E = TypeVar("E")
 V = TypeVar("V")
+D = TypeVar("D", bound=DocumentLike)
 
 
 class Values(Protocol[T_co]):
@@ -121,12 +139,16 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     # Comparisons
 
     @overload
+    def __eq__(self: FieldDescriptor[Ref[D] | None], other: D, /) -> Comparison: ...
+    @overload
     def __eq__(self, other: T_co, /) -> Comparison: ...
     @overload
     def __eq__(self, other: object, /) -> bool: ...
     def __eq__(self, other: object, /) -> Any:
         return Comparison(self, "==", other)
 
+    @overload
+    def __ne__(self: FieldDescriptor[Ref[D] | None], other: D, /) -> Comparison: ...
     @overload
     def __ne__(self, other: T_co, /) -> Comparison: ...
     @overload
@@ -148,11 +170,19 @@ class FieldDescriptor(ModelField, Generic[T_co]):
 
     __hash__ = object.__hash__
 
-    def eq(self, value: T_co, /) -> Comparison:
+    @overload
+    def eq(self: FieldDescriptor[Ref[D] | None], value: D, /) -> Comparison: ...
+    @overload
+    def eq(self, value: T_co, /) -> Comparison: ...
+    def eq(self, value: Any, /) -> Comparison:
         """The same as `==`; with `None` or NaN, it tests for these."""
         return Comparison(self, "==", value)
 
-    def ne(self, value: T_co, /) -> Comparison:
+    @overload
+    def ne(self: FieldDescriptor[Ref[D] | None], value: D, /) -> Comparison: ...
+    @overload
+    def ne(self, value: T_co, /) -> Comparison: ...
+    def ne(self, value: Any, /) -> Comparison:
         """The same as `!=`. Firestore leaves out documents in which the field is absent or `None`."""
         return Comparison(self, "!=", value)
 
@@ -172,18 +202,28 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         """The same as `>=`."""
         return Comparison(self, ">=", value)
 
-    def is_in(self, values: Values[T_co], /) -> Comparison:
+    @overload
+    def is_in(self: FieldDescriptor[Ref[D] | None], values: Values[D | Ref[D]], /) -> Comparison: ...
+    @overload
+    def is_in(self, values: Values[T_co], /) -> Comparison: ...
+    def is_in(self, values: Any, /) -> Comparison:
         """The field equals one of these values; at most 30 in one query."""
         return Comparison(self, "in", values)
 
-    def not_in(self, values: Values[T_co], /) -> Comparison:
+    @overload
+    def not_in(self: FieldDescriptor[Ref[D] | None], values: Values[D | Ref[D]], /) -> Comparison: ...
+    @overload
+    def not_in(self, values: Values[T_co], /) -> Comparison: ...
+    def not_in(self, values: Any, /) -> Comparison:
         """The field exists and equals none of these values; at most 10."""
         return Comparison(self, "not-in", values)
 
     @overload
+    def array_contains(self: FieldDescriptor[list[Ref[D]] | None], value: D, /) -> Comparison: ...
+    @overload
     def array_contains(self: FieldDescriptor[list[E] | None], value: E, /) -> Comparison: ...
     @overload
-    def array_contains(self: FieldDescriptor[set[E] | None], value: E, /) -> Comparison: ...
+    def array_contains(self: FieldDescriptor[builtins.set[E] | None], value: E, /) -> Comparison: ...
     @overload
     def array_contains(self: FieldDescriptor[frozenset[E] | None], value: E, /) -> Comparison: ...
     @overload
@@ -195,7 +235,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     @overload
     def array_contains_any(self: FieldDescriptor[list[E] | None], values: Values[E], /) -> Comparison: ...
     @overload
-    def array_contains_any(self: FieldDescriptor[set[E] | None], values: Values[E], /) -> Comparison: ...
+    def array_contains_any(self: FieldDescriptor[builtins.set[E] | None], values: Values[E], /) -> Comparison: ...
     @overload
     def array_contains_any(self: FieldDescriptor[frozenset[E] | None], values: Values[E], /) -> Comparison: ...
     @overload
@@ -234,6 +274,35 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     def desc(self) -> Desc:
         """Sort by this field, largest first."""
         return Desc(self)
+
+    # Changes
+
+    @overload
+    def set(self: FieldDescriptor[int | float | None], value: Increment | Maximum | Minimum, /) -> FieldChange: ...
+    @overload
+    def set(
+        self: FieldDescriptor[list[Any] | builtins.set[Any] | frozenset[Any] | tuple[Any, ...] | None],
+        value: ArrayUnion | ArrayRemove,
+        /,
+    ) -> FieldChange: ...
+    @overload
+    def set(self: FieldDescriptor[datetime | None], value: ServerTimestamp, /) -> FieldChange: ...
+    @overload
+    def set(self: FieldDescriptor[Ref[D] | None], value: D, /) -> FieldChange: ...
+    @overload
+    def set(self, value: T_co | DeleteField, /) -> FieldChange: ...
+    def set(self, value: Any, /) -> FieldChange:
+        """A change of this field, for writes: `ctx.update(city, City.name.set("x"))`.
+
+        Args:
+            value: The new value, a transform or `DELETE_FIELD`.
+
+        Raises:
+            CendryError: It is the id, which can't be changed.
+        """
+        if self._cendry_names == ("id",) and self._cendry_owner.__cendry_kind__ == "model":
+            raise CendryError(f"{self!r} can't be changed; save() the instance under another id instead.")
+        return FieldChange(self, value)
 
     # What is inside
 
@@ -404,7 +473,7 @@ def _restore(owner: type[Any], names: tuple[str, ...]) -> FieldDescriptor[Any]:
 
 def _alternatives(shape: Shape) -> Iterator[Shape]:
     match shape:
-        case Nullable(inner):
+        case Nullable(inner) | Constrained(inner):
             yield from _alternatives(inner)
         case OneOf(members):
             for member in members:

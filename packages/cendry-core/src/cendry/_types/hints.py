@@ -7,7 +7,7 @@ import functools
 import types
 from collections import abc
 from collections.abc import Mapping
-from dataclasses import MISSING
+from dataclasses import MISSING, replace
 from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, TypeVar, Union, cast, get_args, get_origin
 
 from typing_extensions import get_type_hints
@@ -15,13 +15,16 @@ from typing_extensions import get_type_hints
 from .._interop.google import sdk_class_kind
 from ..paths import check_field_name, exact_text
 from ..reference import Ref
+from .constrain import constrained
 from .converted import CONVERSIONS
 from .foreign import declared_fields, dump, dumps_whole, extra_of, is_named_tuple, style_of, substitute, type_arguments
 from .kinds import INT64, ROW, ROWS, FirestoreValue, Kind
 from .registry import TYPE_ALIASES, KnownTypes, TypeRegistry, default_registry
+from .rules import fitted, rules_in, whole_rule
 from .shapes import (
     Anything,
     Array,
+    Constrained,
     Converted,
     Dict,
     EnumMember,
@@ -94,10 +97,18 @@ _INSTEAD: Final[dict[Any, str]] = {
 class _Survey:
     """One walk over an annotation."""
 
-    def __init__(self, known: KnownTypes, enum_by: Literal["value", "name"], of_class: KnownTypes | None) -> None:
+    def __init__(
+        self,
+        known: KnownTypes,
+        enum_by: Literal["value", "name"],
+        of_class: KnownTypes | None,
+        ruled: bool = True,
+    ) -> None:
         self.known = known
         self.of_class = of_class
         self.enum_by: Literal["value", "name"] = enum_by
+        # Whether constraints in annotations are rules of ours, and not for a class that checks them itself.
+        self.ruled = ruled
         self.aliases: list[Any] = []
         self.surveyed: set[Any] = set()
 
@@ -123,7 +134,8 @@ class _Survey:
         if isinstance(annotation, TYPE_ALIASES) or isinstance(origin, TYPE_ALIASES):
             return self.alias(annotation, origin, arguments)
         if origin is Annotated:
-            return self.shape(arguments[0])
+            found = self.shape(arguments[0])
+            return constrained(found, tuple(rules_in(arguments[1:]))) if self.ruled else found
         if origin is Union or origin is types.UnionType:
             return self.union(annotation, arguments)
         if origin is Literal:
@@ -219,11 +231,19 @@ class _Survey:
 
     def dict_(self, annotation: Any, key: Any, value: Any) -> Shape:
         plain = key
+        metadata: list[Any] = []
         while isinstance(plain, NewType) or get_origin(plain) is Annotated:
-            plain = plain.__supertype__ if isinstance(plain, NewType) else get_args(plain)[0]
+            if isinstance(plain, NewType):
+                plain = plain.__supertype__
+            else:
+                plain, *more = get_args(plain)
+                metadata += more
         if plain is not str:
             raise TypeError(f"{type_name(annotation)} has keys of type {type_name(key)}; Firestore's keys are str")
-        return Dict(self.shape(value))
+        found = Dict(self.shape(value))
+        rules = rules_in(metadata) if self.ruled else ()
+        of_keys = tuple(replace(fitted(rule, [""], "keys"), of_keys=True) for rule in rules)
+        return Constrained(found, of_keys) if of_keys else found
 
     def reference(self, annotation: Any, arguments: tuple[Any, ...]) -> Shape:
         model: Any = arguments[0] if arguments else Any
@@ -307,7 +327,7 @@ class _Survey:
                     raise TypeError(f"{where} can't be stored as {declared.stored!r}: {reason}")
                 stored.add(declared.stored)
                 try:
-                    self.within(substitute(declared.annotation, known))
+                    self.within(substitute(declared.annotation, known), _has_own_rules(python))
                 except TypeError as error:
                     raise TypeError(f"{python.__qualname__}.{declared.name}: {error}") from None
         return record
@@ -320,7 +340,7 @@ class _Survey:
         """
         if not python.__pydantic_root_model__:
             return False
-        shape = self.shape(python.model_fields["root"].annotation)
+        shape = _Survey(self.known, "value", self.of_class, ruled=False).shape(python.model_fields["root"].annotation)
         if not _is_plain(shape, set()):
             raise TypeError(
                 f"{python.__qualname__} is a RootModel of a type that is stored as another; "
@@ -328,10 +348,11 @@ class _Survey:
             )
         return True
 
-    def within(self, annotation: Any) -> None:
-        enum_by, self.enum_by = self.enum_by, "value"
+    def within(self, annotation: Any, has_own_rules: bool) -> None:
+        before = self.enum_by, self.ruled
+        self.enum_by, self.ruled = "value", self.ruled and not has_own_rules
         self.shape(annotation)
-        self.enum_by = enum_by
+        self.enum_by, self.ruled = before
 
 
 def record_of(
@@ -356,7 +377,7 @@ def record_of(
     def load() -> tuple[RecordField, ...]:
         found: list[RecordField] = []
         for declared in declared_fields(python, style):
-            survey = _Survey(known, declared.enum_by, declared.registry or of_class)
+            survey = _Survey(known, declared.enum_by, declared.registry or of_class, not _has_own_rules(python))
             shape = survey.shape(substitute(declared.annotation, parameters))
             if declared.nullable and not isinstance(shape, (Nullable, Anything)):
                 shape = Nullable(shape)
@@ -379,7 +400,12 @@ def record_of(
             )
         return tuple(found)
 
-    return Record(python, style, tuple(parameters.items()), load, of_class, extra_of(python, style))
+    validate = whole_rule(python) if style in ("model", "map") else None
+    return Record(python, style, tuple(parameters.items()), load, of_class, extra_of(python, style), validate)
+
+
+def _has_own_rules(python: type[Any]) -> bool:
+    return hasattr(python, "__pydantic_fields__")
 
 
 def _is_plain(shape: Shape, inside: set[Any]) -> bool:
@@ -418,7 +444,7 @@ def _is_unhashable(shape: Shape) -> bool:
             return style == "typeddict" or python.__hash__ is None
         case Dict():
             return True
-        case Nullable(inner):
+        case Nullable(inner) | Constrained(inner):
             return _is_unhashable(inner)
         case OneOf(members):
             return any(map(_is_unhashable, members))

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from .._types import converted, kinds
 from .._types.kinds import Mismatch, refuse
-from .._types.shapes import Array, Dict, Nullable, Record, Scalar, Shape
+from .._types.shapes import Array, Dict, Record, Scalar, Shape, bare
 from ..paths import exact_text
 
 _serial: Final = itertools.count(1)
@@ -128,8 +128,7 @@ class Emitter:
 
     def is_too_deep(self, shape: Shape) -> bool:
         """Whether the loops for this shape have to be in a separate function."""
-        inner = shape.inner if isinstance(shape, Nullable) else shape
-        return self.nesting == MAX_NESTING and isinstance(inner, self.inline)
+        return self.nesting == MAX_NESTING and isinstance(bare(shape), self.inline)
 
     def document(self, name: str, parameters: str, body: list[str]) -> None:
         """Write the function for a whole document. Errors in it go to `explain`, which the module defines."""

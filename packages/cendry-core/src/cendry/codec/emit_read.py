@@ -15,6 +15,7 @@ from .._types.shapes import (
     Anything,
     Array,
     AsIs,
+    Constrained,
     Converted,
     Dict,
     DocumentId,
@@ -29,12 +30,13 @@ from .._types.shapes import (
     Reference,
     Scalar,
     Shape,
+    bare,
     can_exceed_depth,
     kinds_of,
 )
 from ..plan import parts_of
 from .emit import Emitter, Fallback, Module, assignment, indented, when
-from .leaves import copy_stored, deeper_than, enum_members, to_key
+from .leaves import copy_stored, deeper_than, enum_members, keeping, to_key, validating
 from .reader import note_refusal
 from .reading import Reading
 
@@ -163,6 +165,9 @@ class ReadEmitter(Emitter):
                     return when(null, "None", self.expression(inner, value))
                 # Most values are not null, so that is tested last.
                 return self.expression(inner, value, when(null, "None", otherwise or self.slow(inner, value)))
+            case Constrained(inner):
+                found = self.expression(inner, value, otherwise)
+                return f"{self.module.bind('kept', keeping(shape))}({found})" if self.lenient else found
             case Scalar(kind):
                 test, found = access.take(kind, value)
                 if kind == "float":
@@ -333,6 +338,8 @@ class ReadEmitter(Emitter):
             body += self.refuse_parts(record, some)
         if hasattr(python, "__post_init__"):
             body += self.constructed("o.__post_init__()", record, self.access.stored_fields("data"))
+        if self.lenient and record.validate is not None:
+            body.append(f"{self.module.bind('validate', validating(record))}(o)")
         return [*body, "return o"]
 
     def attribute(self, field: RecordField, store: Callable[[str], str]) -> list[str]:
@@ -394,8 +401,7 @@ class ReadEmitter(Emitter):
 
 def _takes_all(shape: Shape) -> bool:
     """Whether a value of any kind is accepted, or checked elsewhere."""
-    inner = shape.inner if isinstance(shape, Nullable) else shape
-    return isinstance(inner, (OneOf, Anything, AsIs, Handled, DocumentId))
+    return isinstance(bare(shape), (OneOf, Anything, AsIs, Handled, DocumentId))
 
 
 def default_of(module: Module, field: RecordField) -> str:

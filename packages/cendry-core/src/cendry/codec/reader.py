@@ -17,6 +17,7 @@ from .._types.shapes import (
     Anything,
     Array,
     AsIs,
+    Constrained,
     Converted,
     Dict,
     EnumMember,
@@ -117,6 +118,11 @@ class Reader(Checker):
         match shape:
             case Nullable(inner):
                 return None if value is None else self.read(inner, value, path, depth)
+            case Constrained(inner):
+                found = self.read(inner, value, path, depth)
+                # Without instances, there is nothing that a rule could be applied to.
+                is_checked = self.reading.python_values and found is not FAILED and found is not None
+                return self.broken(path, shape, found) if is_checked else found
             case Record():
                 return self.record(shape, value, path, depth)
             case Array():
@@ -245,7 +251,7 @@ class Reader(Checker):
         return self.fields(record, value, path, depth + 1)
 
     def instance(self, record: Record, value: Any, path: str, depth: int) -> Any:
-        writer = Writer("python", self.limit)
+        writer = Writer("python", self.limit, constraints=True, whole=True)
         writer.problems, writer.hidden = self.problems, self.hidden
         return FAILED if writer.write(record, value, path, depth) is FAILED else value
 
@@ -283,7 +289,9 @@ class Reader(Checker):
             extras = {key: extra(each, inside(path, key), depth) for key, each in data.items() if key not in known}
         if len(self.problems) > before:
             return FAILED
-        return self.build(record, lambda: build(record, found, document_id, extras), path, data)
+        built = self.build(record, lambda: build(record, found, document_id, extras), path, data)
+        is_checked = self.reading.python_values and record.validate is not None
+        return self.validated(path, record, built) if is_checked and isinstance(built, record.python) else built
 
     def place(self, path: str, field: RecordField) -> str:
         return inside(path, self.reading.key(field) if self.reading.python_values else field.name)

@@ -12,6 +12,7 @@ from .._types.shapes import (
     Anything,
     Array,
     AsIs,
+    Constrained,
     Dict,
     FixedArray,
     Handled,
@@ -39,6 +40,7 @@ class ResolvedField:
         path: The stored path.
         shape: The shape of its values.
         encode: Converts a Python value to a stored one; raises `InvalidValueError` if it doesn't fit.
+        encode_new: As `encode`, for a value to be written, which must keep the rules of its annotation.
         decode: Converts a stored value to a Python one; raises `DecodeError` if it doesn't fit. The path of the
             document, for the error, may be passed as second argument, and the decode options as third.
         encode_changes: As `encode`, for a value with transforms in it, which the result contains with their operands as
@@ -54,6 +56,7 @@ class ResolvedField:
     path: FieldPath
     shape: Shape
     encode: Callable[[Any], Any]
+    encode_new: Callable[[Any], Any]
     decode: Callable[..., Any]
     encode_changes: Callable[[Any], Any]
     encode_element: Callable[[Any], Any] | None = None
@@ -174,7 +177,7 @@ def hides_stored(shape: Shape, segments: tuple[str, ...]) -> bool:
 def alternatives(shape: Shape) -> Iterator[Shape]:
     """A shape without `None` around it; the members of a union."""
     match shape:
-        case Nullable(inner):
+        case Nullable(inner) | Constrained(inner):
             yield from alternatives(inner)
         case OneOf(members):
             yield from members

@@ -11,6 +11,7 @@ from .._types.shapes import (
     Anything,
     Array,
     AsIs,
+    Constrained,
     Converted,
     Dict,
     EnumMember,
@@ -40,15 +41,26 @@ class Writer(Checker):
     Args:
         names: Whether the keys of the result are stored names or Python names.
         limit: How many problems are collected.
+        constraints: Whether values must keep the rules of their annotations.
+        whole: Whether instances must keep the rules of their classes.
     """
 
-    def __init__(self, names: Names = "stored", limit: int = MAX_PROBLEMS) -> None:
+    def __init__(
+        self,
+        names: Names = "stored",
+        limit: int = MAX_PROBLEMS,
+        *,
+        constraints: bool = False,
+        whole: bool = False,
+    ) -> None:
         super().__init__(limit)
         self.names: Names = names
+        self.constraints = constraints
+        self.whole = whole
 
     def another(self) -> Writer:
         """A writer of the same kind that collects no problems, for an attempt."""
-        return Writer(self.names, limit=0)
+        return Writer(self.names, limit=0, constraints=self.constraints, whole=self.whole)
 
     def write(self, shape: Shape, value: Any, path: str = "", depth: int = 0) -> Any:
         """The stored value, which shares nothing with the given one, or `FAILED` after recording problems.
@@ -62,6 +74,13 @@ class Writer(Checker):
         match shape:
             case Nullable(inner):
                 return None if value is None else self.write(inner, value, path, depth)
+            case Constrained(inner):
+                found = self.write(inner, value, path, depth)
+                if found is FAILED or not self.constraints:
+                    return found
+                # The stored form of a plain value is the value itself, of the declared type.
+                given = found if isinstance(inner, Scalar) else value
+                return found if self.broken(path, shape, given) is given else FAILED
             case Record():
                 return self.record(shape, value, path, depth)
             case Array():
@@ -210,6 +229,8 @@ class Writer(Checker):
                     self.problem(
                         inside(path, key), f"only the keys of {record.python.__qualname__}", brief(key), "unknown"
                     )
+        if self.whole and record.validate is not None and len(self.problems) == before:
+            self.validated(path, record, value)
         return FAILED if len(self.problems) > before else found
 
     def extras(self, found: Any, value: Any, path: str, depth: int) -> None:
@@ -224,6 +245,8 @@ class Writer(Checker):
 def python_types(shape: Shape) -> tuple[type[Any], ...]:
     """The exact Python types of values of a shape that can be in a union."""
     match shape:
+        case Constrained(inner):
+            return python_types(inner)
         case Scalar(kind):
             return (STORED_TYPE[kind],)
         case Converted(_, python) | SdkValue(_, python) | EnumMember(python) | Array(_, python) | FixedArray(_, python):

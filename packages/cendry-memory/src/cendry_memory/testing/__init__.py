@@ -11,7 +11,7 @@ from .listening import ListenConformance
 from .names import NameConformance
 from .queries import QueryConformance
 from .refusals import RefusalConformance
-from .rules import RuleConformance
+from .rules import ConstraintConformance, RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
 from .transactions import TransactionConformance
@@ -31,6 +31,7 @@ class BackendConformance(
     DeclarationConformance,
     NameConformance,
     RuleConformance,
+    ConstraintConformance,
     AtomicityConformance,
     SelectConformance,
     RefusalConformance,
