@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, Final, Literal, final
@@ -132,6 +133,30 @@ class StaleDocumentError(_DocumentError):
     _several = "One of these documents has changed since it was read, or was deleted; nothing was written: {paths}."
 
 
+class InvalidEtagError(CendryError):
+    """The etag passed as `if_unchanged=` is not one of this document; nothing was sent.
+
+    Args:
+        path: The path of the document to be written.
+        etag: The etag.
+
+    Attributes:
+        path: The path of the document.
+        etag: The etag.
+    """
+
+    http_status = 412
+
+    def __init__(self, path: str, etag: str) -> None:
+        self.path = path
+        self.etag = etag
+        shown = etag if len(etag) <= 80 else f"{etag[:77]}..."
+        super().__init__(
+            f"{shown!r} is not an etag of document {path!r}; nothing was written. An etag is what "
+            "get_metadata(instance).etag returns; one that starts with W/ compares too weakly for a write."
+        )
+
+
 class OutcomeUnknownError(_DocumentError):
     """The answer to a commit was lost: either all of its writes were applied, or none.
 
@@ -179,6 +204,18 @@ class MissingIndexError(CendryError):
     def __init__(self, collection: str, detail: str) -> None:
         self.collection = collection
         super().__init__(f"The query on {collection!r} needs an index that does not exist: {detail}")
+
+    @classmethod
+    def by_descending_id(cls, collection: str) -> MissingIndexError:
+        """The error for documents by id, the last one first, and by nothing else."""
+        fields = '[{"fieldPath": "__name__", "order": "DESCENDING"}]'
+        return cls(
+            collection,
+            "Firestore has none of ids in descending order by itself. Add to indexes in firestore.indexes.json: "
+            f'{{"collectionGroup": {json.dumps(collection)}, "queryScope": "COLLECTION", "fields": {fields}}}. '
+            "Google's emulator can't run this query, whatever the indexes; sort by another field there, or by id "
+            "ascending, and reverse the list.",
+        )
 
 
 class TransactionContentionError(CendryError):

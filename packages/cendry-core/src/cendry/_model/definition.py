@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import keyword
 import sys
 import types
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING
 from datetime import date, time
-from typing import Annotated, Any, Final, cast, get_origin
+from typing import Annotated, Any, Final, Union, cast, get_args, get_origin
 
 from typing_extensions import get_original_bases
 
 from .._frozen import class_name
 from .._immutable import dataclass
-from .._types.foreign import substitute
+from .._types.foreign import style_of, substitute
 from .._types.hints import shape_of
 from .._types.registry import TypeRegistry
 from .._types.rules import rules_in
 from .._types.shapes import Converted, Scalar, bare, type_name
-from ..errors import InvalidDocumentIdError
+from ..errors import InvalidDocumentIdError, near_names
 from ..paths import check_collection_id, check_field_name, exact_text
 from .annotations import (
     NOT_YET,
@@ -33,6 +34,7 @@ from .annotations import (
     read_declaration,
     remember_class,
 )
+from .descriptor import new_descriptor
 from .fields import EnumBy, Field, FieldDescriptor, FieldInfo, FieldOptions
 
 DATACLASS_OPTIONS: Final[Mapping[str, bool]] = types.MappingProxyType(
@@ -116,7 +118,14 @@ def define(cls: Any, keywords: Keywords) -> None:
     _build_dataclass(cls, own, keywords)
     _uncover(cls, infos)
     descriptors: dict[str, FieldDescriptor[Any]] = {
-        name: FieldDescriptor(cls, name, info.alias, hidden=not info.repr, omits_none=cls.__cendry_omit_none__)
+        name: new_descriptor(
+            cls,
+            name,
+            info.alias,
+            may_be_map=_may_be_map(info.annotation),
+            hidden=not info.repr,
+            omits_none=cls.__cendry_omit_none__,
+        )
         for name, info in infos.items()
     }
     cls._cendry_descriptors = descriptors
@@ -258,6 +267,23 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
         cls.__parent__ = parent
 
 
+_FIXED: Final = ("init", "kw_only", "match_args", "weakref_slot")
+
+
+def unknown_keyword(cls: type[Any], given: Iterable[str], known: Iterable[str]) -> TypeError:
+    """The error for class keywords that neither models nor the other bases of a class take."""
+    name = next(each for each in given)
+    if name == "slots":
+        return _fault(
+            cls, None, "slots=True is not supported: instances keep what they know of their document in their __dict__"
+        )
+    if name in _FIXED:
+        return _fault(cls, None, f"{name}= can't be changed: __init__ is generated and takes keyword arguments only")
+    near = near_names(name, known, 1)
+    hint = f"the nearest is {near[0]}=" if near else f"the keywords are {', '.join(f'{each}=' for each in known)}"
+    return _fault(cls, None, f"there is no class keyword {name}=; {hint}")
+
+
 # Fields
 
 
@@ -286,6 +312,9 @@ def _check_name(cls: Any, name: str) -> None:
     if name == "id" and cls.__cendry_kind__ == "model":
         advice = "for a stored field of that name, write stored_id: Field[...] = field(alias='id')"
         raise _fault(cls, name, f"every Model has an id of its own; {advice}")
+    if not name.isidentifier() or keyword.iskeyword(name):
+        advice = f"give the field another name, with field(alias={name!r})"
+        raise _fault(cls, name, f"the name is not a Python identifier, so {cls.__name__}(...) can't take it; {advice}")
     if name.startswith("_cendry") or (name.startswith("__") and name.endswith("__")):
         raise _fault(cls, name, "the name is reserved: fields can't have dunder names or names that start with _cendry")
 
@@ -399,6 +428,17 @@ def _specialised(info: FieldInfo, arguments: dict[Any, Any]) -> FieldInfo:
         return dataclasses.replace(info, annotation=info.annotation.then(lambda found: substitute(found, arguments)))
     found = substitute(info.annotation, arguments)
     return info if found is info.annotation else dataclasses.replace(info, annotation=found)
+
+
+def _may_be_map(annotation: Any) -> bool:
+    """Whether a type may be one with fields of its own; whether it is one is only known when it is used."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _may_be_map(get_args(annotation)[0])
+    if origin is Union or origin is types.UnionType:
+        return any(map(_may_be_map, get_args(annotation)))
+    python: Any = origin or annotation
+    return style_of(python) is not None if isinstance(python, type) else python is not None
 
 
 def _check_names(cls: Any, infos: Mapping[str, FieldInfo]) -> None:
