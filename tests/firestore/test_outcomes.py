@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import Any
 
@@ -391,6 +392,22 @@ async def test_a_connection_that_is_closed_during_a_commit(faulty: FaultyServer,
     # Before Python 3.11, a task can't tell this from being cancelled.
     with pytest.raises((OutcomeUnknownError, asyncio.CancelledError)):
         await writing
+
+
+def test_a_client_that_is_closed_during_a_commit(faulty: FaultyServer, project: str) -> None:
+    backend = FirestoreBackend(project=project)
+    ctx = Cendry(backend=backend)
+    ctx.save(Counter(id="a"))
+    silence = Fault(STATUS.OK, after=None)
+    faulty.faults["Commit"] = [silence]
+    counter = Counter()
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(ctx.save, counter)
+        assert silence.reached.wait(20)
+        backend.close()
+        with pytest.raises(OutcomeUnknownError):
+            writing.result(20)
+    assert counter.id is not None
 
 
 # --- no retries at all ---

@@ -102,6 +102,13 @@ def class_name(cls: type[Any]) -> str:
     return cls.__qualname__.rpartition("<locals>.")[2]
 
 
+def redefined(one: type[Any], other: type[Any]) -> str:
+    """A remark for messages on two classes of one name; empty for others."""
+    if one is other or (one.__module__, one.__qualname__) != (other.__module__, other.__qualname__):
+        return ""
+    return f"these are two classes called {class_name(one)}: it was defined again, so run again what uses it"
+
+
 def source(value: Any) -> str:
     """Python source that evaluates to the value, where its `repr` would not (NaN, infinities, enum members)."""
     kind = cast("Any", type(value))

@@ -457,7 +457,10 @@ def _flattened(values: Iterable[object]) -> Iterator[Filter]:
 
 def _advice(value: object) -> str:
     if isinstance(value, bool):
-        return f"It comes from a comparison of plain values, or from 'and', 'or', 'not'. {_SPELLING}"
+        return (
+            "It comes from 'and', 'or', 'not', or from a comparison of plain values, such as City.name.field_name, "
+            f"which is a str. {_SPELLING}"
+        )
     if isinstance(value, ModelField):
         return f"Compare the field with a value: {value!r} == ..., {value!r}.is_not_null()."
     if isinstance(value, _Order):

@@ -253,7 +253,9 @@ def meaning_of(
             return DocumentAlreadyExistsError(*created)
         # A query fails with this status for other reasons too. The emulator has no indexes, but rejects what never
         # has one by default: names in descending order.
-        case "FAILED_PRECONDITION" if collection is not None and ("index" in text or "descending key scans" in text):
+        case "FAILED_PRECONDITION" if collection is not None and "descending key scans" in text:
+            return MissingIndexError.by_descending_id(collection)
+        case "FAILED_PRECONDITION" if collection is not None and "index" in text:
             return MissingIndexError(collection, text)
         case _:
             return None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import keyword
 import sys
 import types
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING
 from datetime import date, time
 from typing import Annotated, Any, Final, cast, get_origin
@@ -21,7 +22,7 @@ from .._types.hints import shape_of
 from .._types.registry import TypeRegistry
 from .._types.rules import rules_in
 from .._types.shapes import Converted, Scalar, bare, type_name
-from ..errors import InvalidDocumentIdError
+from ..errors import InvalidDocumentIdError, near_names
 from ..paths import check_collection_id, check_field_name, exact_text
 from .annotations import (
     NOT_YET,
@@ -262,6 +263,23 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
         cls.__parent__ = parent
 
 
+_FIXED: Final = ("init", "kw_only", "match_args", "weakref_slot")
+
+
+def unknown_keyword(cls: type[Any], given: Iterable[str], known: Iterable[str]) -> TypeError:
+    """The error for class keywords that neither models nor the other bases of a class take."""
+    name = next(each for each in given)
+    if name == "slots":
+        return _fault(
+            cls, None, "slots=True is not supported: instances keep what they know of their document in their __dict__"
+        )
+    if name in _FIXED:
+        return _fault(cls, None, f"{name}= can't be changed: __init__ is generated and takes keyword arguments only")
+    near = near_names(name, known, 1)
+    hint = f"the nearest is {near[0]}=" if near else f"the keywords are {', '.join(f'{each}=' for each in known)}"
+    return _fault(cls, None, f"there is no class keyword {name}=; {hint}")
+
+
 # Fields
 
 
@@ -290,6 +308,9 @@ def _check_name(cls: Any, name: str) -> None:
     if name == "id" and cls.__cendry_kind__ == "model":
         advice = "for a stored field of that name, write stored_id: Field[...] = field(alias='id')"
         raise _fault(cls, name, f"every Model has an id of its own; {advice}")
+    if not name.isidentifier() or keyword.iskeyword(name):
+        advice = f"give the field another name, with field(alias={name!r})"
+        raise _fault(cls, name, f"the name is not a Python identifier, so {cls.__name__}(...) can't take it; {advice}")
     if name.startswith("_cendry") or (name.startswith("__") and name.endswith("__")):
         raise _fault(cls, name, "the name is reserved: fields can't have dunder names or names that start with _cendry")
 

@@ -28,13 +28,15 @@ from weakref import WeakValueDictionary
 
 from .. import _fork
 from .._changes import FieldChange
-from .._frozen import class_name
+from .._frozen import class_name, redefined
 from .._types.hints import shape_of
 from .._types.shapes import (
     Anything,
+    Array,
     AsIs,
     Constrained,
     Dict,
+    FixedArray,
     Handled,
     Nullable,
     OneOf,
@@ -75,6 +77,9 @@ class DataclassLike(Protocol):
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
+
+_HOLDERS: Final = (Dict, Anything, Handled, AsIs)
+"""The shapes that can have any keys."""
 
 _lock: Final = _fork.hold(threading.RLock())
 
@@ -331,7 +336,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         names = [each.name for record in self._records() for each in record.fields]
         if names:
             raise UnknownFieldError(repr(self), key, near_names(key, names, 3))
-        raise TypeError(f"{self!r} is {describe_shape(self._own_shape())}; it contains no field or key {key!r}.")
+        raise TypeError(f"{self!r} has no field or key {key!r}. {self._advice(key)}")
 
     def __getattr__(self: FieldDescriptor[MapLike | None], name: str) -> FieldDescriptor[Any]:
         # Special names (looked up by copy, inspect, abc) are never fields.
@@ -341,8 +346,21 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         names = [each.name for record in self._records() for each in record.fields] if not name.startswith("__") else []
         hint = "".join(f" Did you mean {near!r}?" for near in near_names(name, names, 1))
         if not names and not name.startswith("_"):
-            hint = f" For a key of a dict, write {self!r}[{name!r}]."
+            hint = f" {self._advice(name)}"
         raise AttributeError(f"{self!r} has no attribute or field {name!r}.{hint}")
+
+    def _advice(self, name: str) -> str:
+        """What to write instead of a name inside a field that has no declared parts."""
+        shapes = list(_alternatives(self._own_shape()))
+        what = f"It holds {describe_shape(self._own_shape())}"
+        if any(isinstance(shape, (Array, FixedArray)) for shape in shapes):
+            return (
+                f"{what}, and Firestore can't look into the elements of an array: "
+                f"{self!r}.array_contains() compares whole elements."
+            )
+        if any(isinstance(shape, _HOLDERS) for shape in shapes):
+            return f"For a key of a dict, write {self!r}[{name!r}]."
+        return f"{what}, which has no parts."
 
     def _own_shape(self) -> Shape:
         shape = self._shape
@@ -375,7 +393,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
 
     def _key(self, key: str) -> FieldDescriptor[Any] | None:
         for shape in _alternatives(self._own_shape()):
-            if isinstance(shape, (Dict, Anything, Handled, AsIs)):
+            if isinstance(shape, _HOLDERS):
                 reason = check_field_name(key)
                 if reason is not None:
                     raise ValueError(f"{self!r}[{key!r}]: {reason}.")
@@ -417,8 +435,11 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             return known
         maps = [record.python for record in self._records() if record.style == "map"]
         if not any(issubclass(python, key._cendry_owner) for python in maps):
-            held = f"holds {' or '.join(map(class_name, maps))}" if maps else "is not an embedded map"
-            raise TypeError(f"{key!r} is a field of {class_name(key._cendry_owner)}, but {self!r} {held}.")
+            about = f"{key!r} is a field of {class_name(key._cendry_owner)}, but {self!r}"
+            if maps:
+                again = "".join(redefined(python, key._cendry_owner) for python in maps)
+                raise TypeError(f"{about} holds {' or '.join(map(class_name, maps))}{again and f'; {again}'}.")
+            raise TypeError(f"{about} is not an embedded map. {self._advice(key._cendry_names[-1])}")
         found: Any = self
         for name in key._cendry_names:
             found = found[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from typing_extensions import Protocol, dataclass_transform
 
@@ -11,7 +11,7 @@ from .._types.registry import TypeRegistry
 from ..errors import CendryError, near_names
 from ..paths import join_path, split_path
 from ..reference import check_parent
-from .definition import DATACLASS_OPTIONS, Keywords, define, resolve, resolve_fields
+from .definition import DATACLASS_OPTIONS, Keywords, define, resolve, resolve_fields, unknown_keyword
 from .fields import Field, FieldDescriptor, FieldInfo, field
 
 __all__ = ["Map", "Model", "ModelMeta", "fields_of", "resolve"]
@@ -90,8 +90,13 @@ class _Record:
         order: bool | None = None,
         unsafe_hash: bool | None = None,
         repr: bool | None = None,  # noqa: A002
+        **others: Any,
     ) -> None:
-        super().__init_subclass__()
+        try:
+            super().__init_subclass__(**others)
+        except TypeError as error:
+            known = cast("Any", _Record.__init_subclass__).__func__.__kwdefaults__
+            raise unknown_keyword(cls, others, known) if others else error from error
         if _Record in cls.__bases__:
             return
         options = {"frozen": frozen, "eq": eq, "order": order, "unsafe_hash": unsafe_hash, "repr": repr}

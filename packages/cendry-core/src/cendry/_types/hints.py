@@ -7,8 +7,21 @@ import functools
 import types
 from collections import abc
 from collections.abc import Mapping
-from dataclasses import MISSING, replace
-from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, TypeVar, Union, cast, get_args, get_origin
+from dataclasses import MISSING, InitVar, replace
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    ForwardRef,
+    Literal,
+    NewType,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+)
 
 from typing_extensions import get_type_hints
 
@@ -41,6 +54,7 @@ from .shapes import (
     Shape,
     Style,
     kinds_of,
+    module_advice,
     plain_value,
     takes_none,
     type_name,
@@ -178,6 +192,13 @@ class _Survey:
         return self.record(python, style, arguments)
 
     def unsupported(self, annotation: Any) -> TypeError:
+        if isinstance(annotation, types.ModuleType):
+            return TypeError(module_advice(annotation))
+        origin = get_origin(annotation)
+        if isinstance(annotation, InitVar) or annotation in (ClassVar, Final) or origin in (ClassVar, Final):
+            return TypeError(f"{type_name(annotation)} is not the type of a value; write the type alone")
+        if isinstance(annotation, type) and self.known.has_namesake(annotation, self.of_class):
+            return TypeError(f"{type_name(annotation)}: another class of that name is registered; register it again")
         instead = _INSTEAD.get(get_origin(annotation) or annotation)
         advice = f"use {instead}" if instead else "use register_type() or type_registry= to define how it is stored"
         return TypeError(f"Firestore can't hold {type_name(annotation)}; {advice}")

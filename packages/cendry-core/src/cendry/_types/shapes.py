@@ -403,6 +403,15 @@ def type_name(annotation: Any) -> str:
     return name if isinstance(name, str) else repr(annotation).replace("typing.", "").replace("collections.abc.", "")
 
 
+def module_advice(module: types.ModuleType) -> str:
+    """What to write instead of a module that stands where a type was meant."""
+    name = module.__name__.rpartition(".")[2]
+    found = [each for each, value in vars(module).items() if each.lower() == name.lower() and isinstance(value, type)]
+    if not found:
+        return f"{name} is a module, not a type; write the type"
+    return f"{name} is a module, not a type; write {name}.{found[0]}, or from {module.__name__} import {found[0]}"
+
+
 def describe(shape: Shape) -> str:
     """The description of a shape in error messages: `list of str or None`."""
     match shape:
