@@ -530,7 +530,7 @@ def test_a_class_variable_cannot_hide_an_inherited_field() -> None:
 
 
 def test_a_frozen_model_has_no_fields_that_writes_set() -> None:
-    with pytest.raises(TypeError, match=r"Doc\.seen: auto_now= sets the field of an instance on write, and .*Doc is froz"):
+    with pytest.raises(TypeError, match=r"Doc\.seen: auto_now= sets the field on write, but .*Doc is frozen"):
         make_model({"seen": (datetime, field(auto_now=True))}, frozen=True)
     with pytest.raises(TypeError, match=r"Base\.made: auto_now_add= sets the field .* is frozen"):
         make_class("Base", Model, {"made": (datetime, field(auto_now_add=True))}, abstract=True, frozen=True)

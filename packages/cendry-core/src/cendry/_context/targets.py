@@ -44,7 +44,8 @@ def check_not_frozen(instance: object, method: str) -> None:
     """
     if is_frozen(instance):
         name = type(instance).__qualname__
-        instead = "get() returns a new instance" if method == "refresh" else f"name the document: {method}({name}, id, ...)"
+        by_id = f"name the document: {method}({name}, id, ...)"
+        instead = "get() returns a new instance" if method == "refresh" else by_id
         raise CendryError(f"{name} is frozen, and {method}() would change this instance; {instead}.")
 
 

@@ -118,7 +118,7 @@ def define(cls: Any, keywords: Keywords) -> None:
     for name, info in infos.items():
         if cls._cendry_options["frozen"] and (info.auto_now or info.auto_now_add):
             option = "auto_now" if info.auto_now else "auto_now_add"
-            raise _fault(cls, name, f"{option}= sets the field of an instance on write, and {class_name(cls)} is frozen")
+            raise _fault(cls, name, f"{option}= sets the field on write, but {class_name(cls)} is frozen")
     _uncover(cls, infos)
     descriptors: dict[str, FieldDescriptor[Any]] = {
         name: FieldDescriptor(cls, name, info.alias, hidden=not info.repr, omits_none=cls.__cendry_omit_none__)
