@@ -488,6 +488,12 @@ def test_refresh(ctx: Any, stored: Any) -> None:
     assert get_metadata(city).update_time == stored.documents["cities/SF"].update_time
 
 
+def test_refresh_of_a_reference_returns_an_instance(ctx: Any, stored: Any) -> None:
+    assert ctx.refresh(Ref(City, "SF")) == ctx.get(City, "SF")
+    with pytest.raises(DocumentNotFoundError):
+        ctx.refresh(Ref(City, "NY"))
+
+
 def test_a_failed_refresh_changes_nothing(ctx: Any, stored: Any) -> None:
     city = ctx.get(City, "SF")
     before = dict(vars(city)), get_metadata(city)

@@ -112,6 +112,7 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
             _forget(found, model, into, text)
         elif value is None and into.field is not None and into.field.omits_none:
             found.paths[into.path] = text
+            found.removed.add(into.path)
             found.values.append((into.names, None))
         elif is_transform(value):
             found.transforms[into.path] = _transform(into, value)

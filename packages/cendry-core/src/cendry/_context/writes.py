@@ -9,7 +9,15 @@ from random import SystemRandom
 from typing import Any, Final, TypeAlias, cast
 
 from .._model.fields import FieldInfo
-from .._model.metadata import attach, attach_deleted, check_instance, known_update_time, parent_of, remembered
+from .._model.metadata import (
+    attach,
+    attach_deleted,
+    check_instance,
+    known_update_time,
+    parent_of,
+    remembered,
+    time_of_etag,
+)
 from .._model.model import Model, fields_of, is_frozen
 from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Shape, bare
@@ -265,17 +273,20 @@ def precondition(instance: Model | None, path: str, if_unchanged: object) -> dat
     """The update time that `if_unchanged` requires.
 
     Raises:
-        TypeError: It is neither a bool, nor a datetime, nor `None`.
+        TypeError: It is neither a bool, nor a datetime, an etag or `None`.
+        InvalidEtagError: It is a text that is not an etag of this document.
         CendryError: It is `True`, and the version of the document is not known.
     """
     if if_unchanged is None or if_unchanged is False:
         return None
     if isinstance(if_unchanged, datetime):
         return if_unchanged if if_unchanged.tzinfo is not None else if_unchanged.replace(tzinfo=timezone.utc)
+    if isinstance(if_unchanged, str):
+        return time_of_etag(if_unchanged, path)
     if if_unchanged is not True:
-        raise TypeError(f"if_unchanged= takes True or an update time, not {if_unchanged!r}.")
+        raise TypeError(f"if_unchanged= takes True, an update time or an etag, not {if_unchanged!r}.")
     if instance is None:
-        raise CendryError("if_unchanged=True needs an instance; with a class and an id, pass the update time.")
+        raise CendryError("if_unchanged=True needs an instance; with a class and an id, pass the update time or etag.")
     known = remembered(instance)
     update_time = known_update_time(instance)
     if known is None or update_time is None or known.path != path:

@@ -119,7 +119,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         *,
         parent: Located | None = None,
         merge: bool = False,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> str:
         """Write the whole instance, whether its document exists or not.
 
@@ -130,7 +130,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
             parent: The parent document of the subcollection; needed once, then remembered.
             merge: Write only the declared fields, and leave other stored fields unchanged.
             if_unchanged: `True` raises if the document has changed since this instance was read or written; an update
-                time, if it has changed since then.
+                time or an etag, if it has changed since then.
 
         Returns:
             The id.
@@ -171,7 +171,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         /,
         *,
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     async def update(
@@ -181,7 +181,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         /,
         *changes: FieldChange,
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     async def update(
@@ -191,7 +191,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         *,
         fields: Iterable[FieldKey],
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     async def update(
@@ -202,7 +202,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         /,
         *,
         parent: Located | None = None,
-        if_unchanged: datetime | None = None,
+        if_unchanged: datetime | str | None = None,
     ) -> None: ...
     @overload
     async def update(
@@ -213,7 +213,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         /,
         *changes: FieldChange,
         parent: Located | None = None,
-        if_unchanged: datetime | None = None,
+        if_unchanged: datetime | str | None = None,
     ) -> None: ...
     async def update(
         self,
@@ -222,7 +222,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         *given: Any,
         fields: Iterable[FieldKey] | None = None,
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None:
         """Change some fields of a document that must exist, and `auto_now` fields; all others stay as they are.
 
@@ -294,7 +294,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         *,
         parent: Located | None = None,
         must_exist: bool = False,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     async def delete(
@@ -305,7 +305,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         *,
         parent: Located | None = None,
         must_exist: bool = False,
-        if_unchanged: datetime | None = None,
+        if_unchanged: datetime | str | None = None,
     ) -> None: ...
     async def delete(
         self,
@@ -315,7 +315,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         *,
         parent: Located | None = None,
         must_exist: bool = False,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None:
         """Remove a document; its subcollections stay.
 
@@ -334,26 +334,37 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         writer = self._sender.settings.writer
         await self._sender.commit([writer.delete(target, document_id, parent, must_exist, if_unchanged)])
 
-    async def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None:
+    @overload
+    async def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None: ...
+    @overload
+    async def refresh(self, ref: Ref[M], /) -> M: ...
+    async def refresh(self, target: Any, /, *, parent: Located | None = None) -> Any:
         """Read the document of an instance again, into the instance.
 
         Args:
-            instance: The instance; it is left unchanged on any error.
+            target: The instance, which is left unchanged on any error; or a `Ref`, as in `get`.
             parent: The parent document of the subcollection.
+
+        Returns:
+            Of a `Ref`, a new instance; `None` otherwise.
 
         Raises:
             DocumentNotFoundError: The document doesn't exist any more.
             DecodeError: It doesn't fit the model.
             CendryError: The instance has no id, or its class is frozen; nothing was sent.
         """
-        model, path, _ = locate(instance, None, parent)
-        check_not_frozen(instance, "refresh")
+        model, path, instance = locate(target, None, parent)
+        if instance is not None:
+            check_not_frozen(instance, "refresh")
         [result] = await self._sender.get(GetPlan((path,)))
         if not result.exists:
             raise DocumentNotFoundError(path)
         fresh: Model = reader(codec_for(model, self._sender.registry))(result)
+        if instance is None:
+            return fresh
         vars(instance).update(vars(fresh))
         object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
+        return None
 
     async def get_or_create(
         self,
