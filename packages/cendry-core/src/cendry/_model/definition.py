@@ -116,6 +116,10 @@ def define(cls: Any, keywords: Keywords) -> None:
     if inspect.iscoroutinefunction(cls.__dict__.get("__validate__")):
         raise _fault(cls, None, "__validate__ is not awaited; define it without async")
     _build_dataclass(cls, own, keywords)
+    for name, info in infos.items():
+        if cls._cendry_options["frozen"] and (info.auto_now or info.auto_now_add):
+            option = "auto_now" if info.auto_now else "auto_now_add"
+            raise _fault(cls, name, f"{option}= sets the field on write, but {class_name(cls)} is frozen")
     _uncover(cls, infos)
     descriptors: dict[str, FieldDescriptor[Any]] = {
         name: new_descriptor(
