@@ -9,13 +9,14 @@ import enum
 import types
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
-from typing import Annotated, Any, ClassVar, Final, Generic, Optional, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, Optional, TypeVar, cast
 
 import pytest
 from cendry._model.fields import Field, field
 from cendry._model.model import Map, Model, fields_of
 from cendry.errors import InvalidDocumentIdError
 from cendry.reference import Ref
+from making import make_class, make_model
 
 T = TypeVar("T")
 
@@ -158,7 +159,7 @@ def test_a_name_that_is_no_identifier(name: str) -> None:
 )
 def test_class_keywords_that_do_not_exist(keyword: str, message: str) -> None:
     assert message in refusal(lambda: types.new_class("Bad", (Map,), {keyword: True}))
-    assert message in refusal(lambda: types.new_class("Bad", (Generic[T], Map), {keyword: True}))  # type: ignore[misc]
+    assert message in refusal(lambda: types.new_class("Bad", (cast("Any", Generic)[T], Map), {keyword: True}))
 
 
 def test_class_keywords_of_other_bases_pass() -> None:
@@ -556,3 +557,10 @@ def test_a_map_with_times_is_a_mixin_and_none_is_the_default() -> None:
         class Nested(Map):
             changed: Field[datetime | None] = field(auto_now=True)
             inner: Field[Nested | None] = field(default=None)
+
+
+def test_a_frozen_model_has_no_fields_that_writes_set() -> None:
+    with pytest.raises(TypeError, match=r"Doc\.seen: auto_now= sets the field on write, but .*Doc is frozen"):
+        make_model({"seen": (datetime, field(auto_now=True))}, frozen=True)
+    with pytest.raises(TypeError, match=r"Base\.made: auto_now_add= sets the field .* is frozen"):
+        make_class("Base", Model, {"made": (datetime, field(auto_now_add=True))}, abstract=True, frozen=True)
