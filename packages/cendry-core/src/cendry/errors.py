@@ -417,6 +417,13 @@ class DecodeError(CendryError):
         super().__init__(f"{where} doesn't fit {model}: {field}: expected {expected}, found {found}{rest}.")
 
 
+def shown_parts(names: Iterable[str], advice: str) -> str:
+    """What a `DecodeError` finds where only these parts of a field are stored."""
+    first, *others = sorted(names)
+    more = f" and {len(others)} more" if others else ""
+    return f"only parts of it, {first!r}{more}: {advice}"
+
+
 class InvalidRequestError(CendryError, ValueError):
     """The database rejected a read or a write as malformed; nothing was written.
 
