@@ -375,7 +375,7 @@ class ContextConformance(Suite):
                 ctx.merge(City, "LA", wrong)
         assert db.data("cities/LA") is None
 
-    @needs(Feature.MERGES)
+    @needs(Feature.MERGES, Feature.TRANSACTIONS)
     def test_merges_in_batches_and_below_parents(self, ctx: Any) -> None:
         city = City(id="SF", name="x")
         with ctx.batch() as batch:
@@ -385,7 +385,7 @@ class ContextConformance(Suite):
         assert ["y", "z"] == [one.name for one in ctx.get_many(Area, ["a", "b"], parent=city)]
         with ctx.transaction() as txn:
             area = txn.get(Area, "b", parent=city)
-            txn.merge(area, Area.rank.set(area.rank + 1))
+            txn.merge(area, Area.name.set("z"), Area.rank.set(area.rank + 1))
         assert (3, 3) == (area.rank, ctx.get(Area, "b", parent=city).rank)
 
     def test_typed_changes(self, ctx: Any) -> None:
@@ -395,7 +395,7 @@ class ContextConformance(Suite):
         read = ctx.get(City, "SF")
         assert ("new", 3, 5) == (read.name, read.mayor.since, read.attributes["k.x"])
         assert city == read
-        made, created = ctx.get_or_create(City, "LA", [City.name.set("x"), City.twin.set(city)])
+        _, created = ctx.get_or_create(City, "LA", [City.name.set("x"), City.twin.set(city)])
         assert (True, Ref(City, "SF")) == (created, ctx.get(City, "LA").twin)
         with pytest.raises(CendryError, match="names no fields"):
             ctx.update(city, {})
