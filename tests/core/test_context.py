@@ -578,7 +578,7 @@ def test_update_or_create(ctx: Any, backend: Any) -> None:
         (
             lambda ctx: ctx.update_or_create(City, "SF", create_defaults=5),
             TypeError,
-            "create_defaults= takes values as a dict ({City.name: 'x'}), not 5.",
+            "create_defaults= takes values as a dict ({City.name: 'x'}) or typed",
         ),
         (lambda ctx: ctx.get_or_create(City, "SF", {"name": 5}), InvalidValueError, "City.name: expected str"),
     ],

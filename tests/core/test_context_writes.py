@@ -443,7 +443,7 @@ def test_update_demands_a_document(ctx: Any, backend: Any) -> None:
     assert backend.documents == {}
 
 
-FIRST_TYPE_ERROR = "update() takes an instance and changes, or a class, an id and changes."
+FIRST_TYPE_ERROR = "update() takes an instance and changes, or a class, an id and changes; several changes"
 
 
 @pytest.mark.parametrize(
@@ -481,7 +481,7 @@ FIRST_TYPE_ERROR = "update() takes an instance and changes, or a class, an id an
         (({"regions": ArrayUnion([1])},), InvalidValueError, "expected list of str, found ArrayUnion([1])"),
         (({"name": SERVER_TIMESTAMP},), InvalidValueError, "City.name: expected str, found SERVER_TIMESTAMP"),
         ((), TypeError, "update() takes either changes or fields=: update(city, {City.name: 'x'})."),
-        ((5,), TypeError, "update() takes changes as a dict ({City.name: 'x'}), not 5."),
+        ((5,), TypeError, "update() takes changes as a dict ({City.name: 'x'}) or typed (City.name.set('x')), not 5."),
         ((dict,), TypeError, "update() takes changes as a dict"),
         (({}, {}), TypeError, FIRST_TYPE_ERROR),
     ],

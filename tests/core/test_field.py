@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import gc
 import pickle
+import re
 from typing import Any, NamedTuple, Optional, Union
 
 import pytest
@@ -219,10 +220,25 @@ def test_attributes_of_what_has_no_fields() -> None:
 
 
 def test_keys_of_what_has_nothing_inside() -> None:
-    message = "City.name is str; it contains no field or key 'k'."
+    message = "City.name has no field or key 'k'. It holds str, which has no parts."
     assert message == refusal(TypeError, lambda: City.name["k"])  # type: ignore[misc]
-    assert "City.id is str; it contains no field or key" in refusal(TypeError, lambda: City.id["k"])  # type: ignore[misc]
-    assert "it contains no field or key 'left'" in refusal(TypeError, lambda: City.pair["left"])  # type: ignore[misc]
+    assert "City.id has no field or key 'k'. It holds str" in refusal(TypeError, lambda: City.id["k"])  # type: ignore[misc]
+    assert "City.pair has no field or key 'left'." in refusal(TypeError, lambda: City.pair["left"])  # type: ignore[misc]
+    assert "no attribute or field 'first'. It holds str, which has no parts." in refusal(
+        AttributeError,
+        lambda: City.name.first,  # type: ignore[misc]
+    )
+
+
+def test_a_part_of_the_elements_of_an_array() -> None:
+    advice = "and Firestore can't look into the elements of an array: City.regions.array_contains() compares whole"
+    for call in (
+        lambda: City.regions.name,  # type: ignore[misc]
+        lambda: City.regions["name"],  # type: ignore[misc]
+        lambda: City.regions[Street.name],  # type: ignore[misc]
+    ):
+        with pytest.raises((AttributeError, TypeError), match=re.escape(advice)):
+            call()
 
 
 @pytest.mark.parametrize("key", [0, slice(1), None, City])
@@ -239,7 +255,7 @@ def test_a_field_of_another_map() -> None:
     assert "Mayor.since is a field of Mayor, but City.plain holds Person." == refusal(
         TypeError, lambda: City.plain[Mayor.since]
     )
-    assert "Street.name is a field of Street, but City.regions is not an embedded map." == refusal(
+    assert "Street.name is a field of Street, but City.regions is not an embedded map. It holds" in refusal(
         TypeError,
         lambda: City.regions[Street.name],  # type: ignore[misc]
     )

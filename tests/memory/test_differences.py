@@ -286,9 +286,8 @@ def test_the_emulator_unites_arrays_with_what_they_cant_hold(
             MemoryBackend().commit([Set("c/d", {}, (), (FieldTransform(T, transform),))])
 
 
-@pytest.mark.parametrize("path", [DOCUMENT_ID, FieldPath(*"k" * 21), FieldPath(*"k" * 30)], ids=["name", "21", "30"])
-def test_the_emulator_transforms_fields_that_no_document_can_have(firestore: FirestoreBackend, path: FieldPath) -> None:
-    writes = [Set("c/d", {}, (), (FieldTransform(path, Increment(1)),))]
+def test_the_emulator_transforms_a_field_that_no_document_can_have(firestore: FirestoreBackend) -> None:
+    writes = [Set("c/d", {}, (), (FieldTransform(DOCUMENT_ID, Increment(1)),))]
     firestore.commit(writes)
     with pytest.raises(InvalidRequestError):
         MemoryBackend().commit(writes)

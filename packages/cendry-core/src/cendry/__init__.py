@@ -38,6 +38,7 @@ __all__ = [
     "DocumentMetadata",
     "DocumentNotFoundError",
     "Field",
+    "FieldChange",
     "FieldDescriptor",
     "FieldPath",
     "Filter",
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
     from cendry_memory import AsyncMemoryBackend as AsyncMemoryBackend
     from cendry_memory import MemoryBackend as MemoryBackend
 
+    from ._changes import FieldChange
     from ._context.aio.batch import AsyncBatch
     from ._context.aio.context import AsyncCendry
     from ._context.aio.transaction import AsyncTransaction
@@ -149,6 +151,7 @@ else:
     _OWN = _lazy.origins(
         {
             "backend": "AsyncBackend Backend CallOptions",
+            "_changes": "FieldChange",
             "_context.aio.batch": "AsyncBatch",
             "_context.aio.context": "AsyncCendry",
             "_context.aio.transaction": "AsyncTransaction AsyncTxn=AsyncTransaction",

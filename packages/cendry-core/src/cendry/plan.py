@@ -58,6 +58,8 @@ class Set:
             lacks is removed.
         transforms: Applied after the fields are written; their fields are neither in `data` nor themselves in `mask`.
         update_time: If given, the commit fails unless the document was last changed at exactly this time.
+        is_merge: Whether it is a `merge`: some fields of a document that may not exist. A backend that has masks, but
+            no merges, refuses it.
     """
 
     path: str
@@ -65,6 +67,7 @@ class Set:
     mask: tuple[FieldPath, ...] | None = None
     transforms: tuple[FieldTransform, ...] = ()
     update_time: datetime | None = None
+    is_merge: bool = False
 
 
 @dataclass(frozen=True, slots=True)

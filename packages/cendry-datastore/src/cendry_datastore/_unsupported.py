@@ -15,6 +15,7 @@ _DETAILS: Final = {
     "listeners": "on_snapshot() calls back with every change",
     "the async twin": "AsyncCendry works on AsyncFirestoreBackend",
     "transforms": "Increment, Maximum, Minimum, ArrayUnion, ArrayRemove and SERVER_TIMESTAMP",
+    "merge": "merge() writes some fields, whether or not the document exists",
     "if_unchanged": "writes that depend on the update time of a document",
     "vectors": "",
     "cursors by value": "start_at, start_after, end_at and end_before; paginate() works on Datastore as well",

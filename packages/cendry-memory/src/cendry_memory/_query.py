@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from cendry._order import AFTER_ALL, inverted, key_of, path_key
 from cendry.errors import InvalidRequestError
-from cendry.paths import FieldPath, split_path
+from cendry.paths import FieldPath, exact_text, split_path
 from cendry.plan import MISSING, Bound, Order, QueryPlan, check_counts, full_orders, value_at
 from cendry.reference import Ref
 
@@ -101,7 +101,7 @@ class Search:
             checked_field(path)
         self._start, self._first = self._cursor(plan.start)
         self._end, self._last = self._cursor(plan.end)
-        self._prefix = f"{plan.parent}/" if plan.group and plan.parent else None
+        self._prefix = f"{exact_text(plan.parent)}/" if plan.group and plan.parent else None
 
     def _cursor(self, bound: Bound | None) -> tuple[bytes | None, bytes | None]:
         """Where a cursor stands among sort keys, and the key of its first value."""

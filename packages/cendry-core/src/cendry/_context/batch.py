@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, overload
 
+from .._changes import FieldChange
 from .._model.model import Model
 from .._query.fields import FieldKey
 from ..errors import CendryError
@@ -84,6 +85,16 @@ class WriteQueue:
     @overload
     def update(
         self,
+        target: Model | Ref[Any],
+        change: FieldChange,
+        /,
+        *changes: FieldChange,
+        parent: Located | None = None,
+        if_unchanged: bool | datetime | None = None,
+    ) -> None: ...
+    @overload
+    def update(
+        self,
         target: Model,
         /,
         *,
@@ -102,13 +113,22 @@ class WriteQueue:
         parent: Located | None = None,
         if_unchanged: datetime | None = None,
     ) -> None: ...
+    @overload
+    def update(
+        self,
+        model: type[Model],
+        document_id: str,
+        change: FieldChange,
+        /,
+        *changes: FieldChange,
+        parent: Located | None = None,
+        if_unchanged: datetime | None = None,
+    ) -> None: ...
     def update(
         self,
         target: Any,
-        first: Any = None,
-        second: Any = None,
         /,
-        *,
+        *given: Any,
         fields: Iterable[FieldKey] | None = None,
         parent: Located | None = None,
         if_unchanged: bool | datetime | None = None,
@@ -117,8 +137,8 @@ class WriteQueue:
 
         Args:
             target: An instance, a `Ref`, or a class.
-            first: The changes; with a class, the id.
-            second: With a class, the changes: new values, transforms or `DELETE_FIELD` by field.
+            given: The changes: a dict of new values, transforms or `DELETE_FIELD` by field, or typed changes
+                (`City.name.set("x")`); with a class, the id before them.
             fields: Instead of changes: the fields of the instance to write with their current values.
             parent: The parent document of the subcollection.
             if_unchanged: As in `save`.
@@ -129,7 +149,46 @@ class WriteQueue:
             CendryError: Two changes overlap, it is the 501st write, or the queue has ended.
         """
         self._check()
-        self._add(self._writer.update(target, first, second, fields, parent, if_unchanged))
+        self._add(self._writer.update(target, given, fields, parent, if_unchanged))
+
+    @overload
+    def merge(self, target: Model | Ref[Any], changes: Changes, /, *, parent: Located | None = None) -> None: ...
+    @overload
+    def merge(
+        self, target: Model | Ref[Any], change: FieldChange, /, *changes: FieldChange, parent: Located | None = None
+    ) -> None: ...
+    @overload
+    def merge(
+        self, model: type[Model], document_id: str, changes: Changes, /, *, parent: Located | None = None
+    ) -> None: ...
+    @overload
+    def merge(
+        self,
+        model: type[Model],
+        document_id: str,
+        change: FieldChange,
+        /,
+        *changes: FieldChange,
+        parent: Located | None = None,
+    ) -> None: ...
+    def merge(self, target: Any, /, *given: Any, parent: Located | None = None) -> None:
+        """Queue a write of some fields, and `auto_now` fields, of a document that may not exist.
+
+        Fields are written as a whole, dicts too; to write one key of a dict, name the key.
+
+        Args:
+            target: An instance, a `Ref`, or a class.
+            given: The changes, as in `update`; with a class, the id before them.
+            parent: The parent document of the subcollection.
+
+        Raises:
+            UnknownFieldError: A name is not declared.
+            InvalidValueError: A value doesn't fit its field.
+            CendryError: A required field is not named, so that a document created from this could not be read, or two
+                changes overlap, it is the 501st write, or the queue has ended.
+        """
+        self._check()
+        self._add(self._writer.merge(target, given, parent))
 
     @overload
     def delete(

@@ -12,7 +12,7 @@ from .._model.fields import FieldInfo
 from .._model.metadata import attach, attach_deleted, check_instance, known_update_time, parent_of, remembered
 from .._model.model import Model, fields_of
 from .._types.registry import TypeRegistry
-from .._types.shapes import Converted, Nullable, Shape
+from .._types.shapes import Converted, Shape, bare
 from ..backend import CommitResult
 from ..codec import Codec, codec_for
 from ..codec.change_writer import without_changes
@@ -20,7 +20,7 @@ from ..errors import CendryError, InvalidValueError, OutcomeUnknownError, Proble
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
 from ..reference import check_parent, parent_path
-from .changes import Masked, Names, check_maps, current_values, items_of, masked, show
+from .changes import Masked, Names, changes_of, check_complete, check_maps, current_values, masked, show
 from .targets import existing_path, locate
 
 MAX_WRITES: Final = 500
@@ -82,6 +82,11 @@ class _Document:
     values: Sequence[tuple[Names, Any]] = ()
 
 
+def _arguments(target: object, given: tuple[Any, ...]) -> tuple[object, tuple[Any, ...]]:
+    """The id, if the target is a class, and the changes."""
+    return (given[0] if given else None, given[1:]) if isinstance(target, type) else (None, given)
+
+
 def _with_transforms(codec: Codec[Any], instance: Model, merge: bool) -> _Document | None:
     """The stored form of an instance with transforms in it; `None` if it has none."""
     found = codec.encode_changes(instance, merge=merge)
@@ -130,18 +135,14 @@ class Writer:
     def update(
         self,
         target: object,
-        first: object,
-        second: object,
+        given: tuple[Any, ...],
         fields: Iterable[Any] | None,
         parent: object,
         if_unchanged: object,
     ) -> Pending:
         """A write of some fields of a document that must exist."""
-        by_class = isinstance(target, type)
-        document_id, changes = (first, second) if by_class else (None, first)
-        if not by_class and second is not None:
-            raise TypeError("update() takes an instance and changes, or a class, an id and changes.")
-        if (changes is None) is (fields is None):
+        document_id, changes = _arguments(target, given)
+        if (not changes or changes == (None,)) is (fields is None):
             raise TypeError("update() takes either changes or fields=: update(city, {City.name: 'x'}).")
         model, path, instance = locate(target, document_id, parent)
         codec = codec_for(model, self.registry)
@@ -150,27 +151,44 @@ class Writer:
                 raise TypeError("fields= names fields of an instance; with a class and an id, pass the changes.")
             named: list[tuple[Any, Any]] = list(current_values(instance, fields))
         else:
-            named = items_of(changes, "update() takes changes")
-        if not named:
-            raise CendryError(
-                f"This update of document {path!r} names no fields, so there is nothing to write; name at least one."
-            )
+            named = changes_of(changes, "update")
         if instance is not None:
             check_maps(codec, instance, (key for key, _ in named))
+        found = self._masked(codec, path, instance, named, "update")
+        if fields is not None:
+            found.values.clear()
+        update_time = precondition(instance, path, if_unchanged)
+        write = Update(path, found.data, tuple(found.paths), tuple(found.transforms.values()), update_time)
+        return Pending(write, instance, False, found.values)
+
+    def merge(self, target: object, given: tuple[Any, ...], parent: object) -> Pending:
+        """A write of some fields of a document, whether it exists or not."""
+        document_id, changes = _arguments(target, given)
+        model, path, instance = locate(target, document_id, parent)
+        codec = codec_for(model, self.registry)
+        found = self._masked(codec, path, instance, changes_of(changes, "merge"), "merge")
+        check_complete(codec, found)
+        transforms = tuple(found.transforms.values())
+        write = Set(path, found.data, tuple(found.paths), transforms, is_merge=True)
+        return Pending(write, instance, False, found.values)
+
+    def _masked(
+        self, codec: Codec[Any], path: str, instance: Model | None, named: list[tuple[Any, Any]], what: str
+    ) -> Masked:
+        if not named:
+            raise CendryError(
+                f"This {what} of document {path!r} names no fields, so there is nothing to write; name at least one."
+            )
         try:
-            found = masked(codec, model, named)
+            found = masked(codec, codec.model, named, what)
         except InvalidValueError as error:
             if instance is None:
                 raise
             raise _of_instance(error) from error.__cause__
-        if fields is not None:
-            found.values.clear()
         if instance is not None and not found.transforms:
             codec.verify_changed(instance, found.data, found.paths)
         self._stamp_update(codec, found)
-        update_time = precondition(instance, path, if_unchanged)
-        write = Update(path, found.data, tuple(found.paths), tuple(found.transforms.values()), update_time)
-        return Pending(write, instance, False, found.values)
+        return found
 
     def delete(
         self, target: object, document_id: object, parent: object, must_exist: bool, if_unchanged: object
@@ -224,7 +242,7 @@ class Writer:
 
 def _of_instance(error: InvalidValueError) -> ValidationError:
     """The error for a write of an instance, of which one value doesn't fit."""
-    return ValidationError(error.model, [Problem(error.field, error.expected, error.found)])
+    return ValidationError(error.model, [Problem(error.field, error.expected, error.found, error.code)])
 
 
 def _timed(codec: Codec[Any]) -> tuple[FieldInfo, ...]:
@@ -285,7 +303,7 @@ def _moment(codec: Codec[Any], name: str, now: datetime) -> tuple[Any, Any]:
 
 
 def _as_declared(shape: Shape, now: datetime) -> Any:
-    inner = shape.inner if isinstance(shape, Nullable) else shape
+    inner = bare(shape)
     if isinstance(inner, Converted):
         utc = now.astimezone(timezone.utc)
         return utc.time() if inner.python.__name__ == "time" else utc.date()

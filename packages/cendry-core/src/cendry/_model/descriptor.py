@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import builtins
 import threading
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
+from datetime import datetime
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -26,17 +27,35 @@ from typing import (
 from weakref import WeakValueDictionary
 
 from .. import _fork
-from .._frozen import class_name
+from .._changes import FieldChange
+from .._frozen import class_name, redefined
 from .._types.hints import shape_of
-from .._types.shapes import Anything, AsIs, Dict, Handled, Nullable, OneOf, Record, Shape, hides, takes_none
+from .._types.shapes import (
+    Anything,
+    Array,
+    AsIs,
+    Constrained,
+    Dict,
+    FixedArray,
+    Handled,
+    Nullable,
+    OneOf,
+    Record,
+    Shape,
+    hides,
+    takes_none,
+)
 from .._types.shapes import describe as describe_shape
-from ..errors import UnknownFieldError, omitted_none
+from ..errors import CendryError, UnknownFieldError, near_names, omitted_none
 from ..filters import And, Asc, Comparison, Desc, Filter, ModelField
-from ..paths import check_field_name, quote_segment
+from ..paths import MAX_FIELD_SEGMENTS, check_field_name, exact_text, quote_segment
+from ..reference import DocumentLike, Ref
+from ..values import ArrayRemove, ArrayUnion, DeleteField, Increment, Maximum, Minimum, ServerTimestamp
 
 T_co = TypeVar("T_co", covariant=True)
 E = TypeVar("E")
 V = TypeVar("V")
+D = TypeVar("D", bound=DocumentLike)
 
 
 class Values(Protocol[T_co]):
@@ -58,6 +77,9 @@ class DataclassLike(Protocol):
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
+
+_HOLDERS: Final = (Dict, Anything, Handled, AsIs)
+"""The shapes that can have any keys."""
 
 _lock: Final = _fork.hold(threading.RLock())
 
@@ -122,12 +144,16 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     # Comparisons
 
     @overload
+    def __eq__(self: FieldDescriptor[Ref[D] | None], other: D, /) -> Comparison: ...
+    @overload
     def __eq__(self, other: T_co, /) -> Comparison: ...
     @overload
     def __eq__(self, other: object, /) -> bool: ...
     def __eq__(self, other: object, /) -> Any:
         return Comparison(self, "==", other)
 
+    @overload
+    def __ne__(self: FieldDescriptor[Ref[D] | None], other: D, /) -> Comparison: ...
     @overload
     def __ne__(self, other: T_co, /) -> Comparison: ...
     @overload
@@ -149,11 +175,19 @@ class FieldDescriptor(ModelField, Generic[T_co]):
 
     __hash__ = object.__hash__
 
-    def eq(self, value: T_co, /) -> Comparison:
+    @overload
+    def eq(self: FieldDescriptor[Ref[D] | None], value: D, /) -> Comparison: ...
+    @overload
+    def eq(self, value: T_co, /) -> Comparison: ...
+    def eq(self, value: Any, /) -> Comparison:
         """The same as `==`; with `None` or NaN, it tests for these."""
         return Comparison(self, "==", value)
 
-    def ne(self, value: T_co, /) -> Comparison:
+    @overload
+    def ne(self: FieldDescriptor[Ref[D] | None], value: D, /) -> Comparison: ...
+    @overload
+    def ne(self, value: T_co, /) -> Comparison: ...
+    def ne(self, value: Any, /) -> Comparison:
         """The same as `!=`. Firestore leaves out documents in which the field is absent or `None`."""
         return Comparison(self, "!=", value)
 
@@ -173,18 +207,28 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         """The same as `>=`."""
         return Comparison(self, ">=", value)
 
-    def is_in(self, values: Values[T_co], /) -> Comparison:
+    @overload
+    def is_in(self: FieldDescriptor[Ref[D] | None], values: Values[D | Ref[D]], /) -> Comparison: ...
+    @overload
+    def is_in(self, values: Values[T_co], /) -> Comparison: ...
+    def is_in(self, values: Any, /) -> Comparison:
         """The field equals one of these values; at most 30 in one query."""
         return Comparison(self, "in", values)
 
-    def not_in(self, values: Values[T_co], /) -> Comparison:
+    @overload
+    def not_in(self: FieldDescriptor[Ref[D] | None], values: Values[D | Ref[D]], /) -> Comparison: ...
+    @overload
+    def not_in(self, values: Values[T_co], /) -> Comparison: ...
+    def not_in(self, values: Any, /) -> Comparison:
         """The field exists and equals none of these values; at most 10."""
         return Comparison(self, "not-in", values)
 
     @overload
+    def array_contains(self: FieldDescriptor[list[Ref[D]] | None], value: D, /) -> Comparison: ...
+    @overload
     def array_contains(self: FieldDescriptor[list[E] | None], value: E, /) -> Comparison: ...
     @overload
-    def array_contains(self: FieldDescriptor[set[E] | None], value: E, /) -> Comparison: ...
+    def array_contains(self: FieldDescriptor[builtins.set[E] | None], value: E, /) -> Comparison: ...
     @overload
     def array_contains(self: FieldDescriptor[frozenset[E] | None], value: E, /) -> Comparison: ...
     @overload
@@ -196,7 +240,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     @overload
     def array_contains_any(self: FieldDescriptor[list[E] | None], values: Values[E], /) -> Comparison: ...
     @overload
-    def array_contains_any(self: FieldDescriptor[set[E] | None], values: Values[E], /) -> Comparison: ...
+    def array_contains_any(self: FieldDescriptor[builtins.set[E] | None], values: Values[E], /) -> Comparison: ...
     @overload
     def array_contains_any(self: FieldDescriptor[frozenset[E] | None], values: Values[E], /) -> Comparison: ...
     @overload
@@ -221,6 +265,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         """The text starts with `prefix`: the range from `prefix` up to the next text that doesn't start with it."""
         if not isinstance(cast(object, prefix), str):
             raise TypeError(f"{self!r}.startswith() takes a str, not {prefix!r}.")
+        prefix = exact_text(prefix)
         lower = Comparison(self, ">=", prefix)
         upper = _after_prefix(
             prefix, is_id=self._cendry_names == ("id",) and self._cendry_owner.__cendry_kind__ == "model"
@@ -234,6 +279,35 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     def desc(self) -> Desc:
         """Sort by this field, largest first."""
         return Desc(self)
+
+    # Changes
+
+    @overload
+    def set(self: FieldDescriptor[int | float | None], value: Increment | Maximum | Minimum, /) -> FieldChange: ...
+    @overload
+    def set(
+        self: FieldDescriptor[list[Any] | builtins.set[Any] | frozenset[Any] | tuple[Any, ...] | None],
+        value: ArrayUnion | ArrayRemove,
+        /,
+    ) -> FieldChange: ...
+    @overload
+    def set(self: FieldDescriptor[datetime | None], value: ServerTimestamp, /) -> FieldChange: ...
+    @overload
+    def set(self: FieldDescriptor[Ref[D] | None], value: D, /) -> FieldChange: ...
+    @overload
+    def set(self, value: T_co | DeleteField, /) -> FieldChange: ...
+    def set(self, value: Any, /) -> FieldChange:
+        """A change of this field, for writes: `ctx.update(city, City.name.set("x"))`.
+
+        Args:
+            value: The new value, a transform or `DELETE_FIELD`.
+
+        Raises:
+            CendryError: It is the id, which can't be changed.
+        """
+        if self._cendry_names == ("id",) and self._cendry_owner.__cendry_kind__ == "model":
+            raise CendryError(f"{self!r} can't be changed; save() the instance under another id instead.")
+        return FieldChange(self, value)
 
     # What is inside
 
@@ -253,6 +327,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
                 f"{self!r}[{key!r}]: write {self!r}[Map.field] for a field of an embedded map, a str for a key of "
                 "a dict. Firestore can't query one element of an array; array_contains() checks all."
             )
+        key = exact_text(key)
         found = self._child(key)
         if found is None:
             found = self._key(key)
@@ -260,8 +335,8 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             return found
         names = [each.name for record in self._records() for each in record.fields]
         if names:
-            raise UnknownFieldError(repr(self), key, tuple(get_close_matches(key, names)))
-        raise TypeError(f"{self!r} is {describe_shape(self._own_shape())}; it contains no field or key {key!r}.")
+            raise UnknownFieldError(repr(self), key, near_names(key, names, 3))
+        raise TypeError(f"{self!r} has no field or key {key!r}. {self._advice(key)}")
 
     def __getattr__(self: FieldDescriptor[MapLike | None], name: str) -> FieldDescriptor[Any]:
         # Special names (looked up by copy, inspect, abc) are never fields.
@@ -269,10 +344,23 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         if found is not None:
             return found
         names = [each.name for record in self._records() for each in record.fields] if not name.startswith("__") else []
-        hint = "".join(f" Did you mean {near!r}?" for near in get_close_matches(name, names, 1))
+        hint = "".join(f" Did you mean {near!r}?" for near in near_names(name, names, 1))
         if not names and not name.startswith("_"):
-            hint = f" For a key of a dict, write {self!r}[{name!r}]."
+            hint = f" {self._advice(name)}"
         raise AttributeError(f"{self!r} has no attribute or field {name!r}.{hint}")
+
+    def _advice(self, name: str) -> str:
+        """What to write instead of a name inside a field that has no declared parts."""
+        shapes = list(_alternatives(self._own_shape()))
+        what = f"It holds {describe_shape(self._own_shape())}"
+        if any(isinstance(shape, (Array, FixedArray)) for shape in shapes):
+            return (
+                f"{what}, and Firestore can't look into the elements of an array: "
+                f"{self!r}.array_contains() compares whole elements."
+            )
+        if any(isinstance(shape, _HOLDERS) for shape in shapes):
+            return f"For a key of a dict, write {self!r}[{name!r}]."
+        return f"{what}, which has no parts."
 
     def _own_shape(self) -> Shape:
         shape = self._shape
@@ -305,7 +393,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
 
     def _key(self, key: str) -> FieldDescriptor[Any] | None:
         for shape in _alternatives(self._own_shape()):
-            if isinstance(shape, (Dict, Anything, Handled, AsIs)):
+            if isinstance(shape, _HOLDERS):
                 reason = check_field_name(key)
                 if reason is not None:
                     raise ValueError(f"{self!r}[{key!r}]: {reason}.")
@@ -319,6 +407,8 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         return None
 
     def _nested(self, name: str, stored: str, shape: Shape, text: str, **options: bool) -> FieldDescriptor[Any]:
+        if len(self._cendry_names) == MAX_FIELD_SEGMENTS:
+            raise ValueError(f"{self!r}[{name!r}]: a field path has at most {MAX_FIELD_SEGMENTS} segments.")
         above = quote_segment(self._alias) if self._parent is None else self._alias
         path = f"{above}.{quote_segment(stored)}"
         return FieldDescriptor(self._cendry_owner, name, path, self, shape, text, **options)
@@ -345,8 +435,11 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             return known
         maps = [record.python for record in self._records() if record.style == "map"]
         if not any(issubclass(python, key._cendry_owner) for python in maps):
-            held = f"holds {' or '.join(map(class_name, maps))}" if maps else "is not an embedded map"
-            raise TypeError(f"{key!r} is a field of {class_name(key._cendry_owner)}, but {self!r} {held}.")
+            about = f"{key!r} is a field of {class_name(key._cendry_owner)}, but {self!r}"
+            if maps:
+                again = "".join(redefined(python, key._cendry_owner) for python in maps)
+                raise TypeError(f"{about} holds {' or '.join(map(class_name, maps))}{again and f'; {again}'}.")
+            raise TypeError(f"{about} is not an embedded map. {self._advice(key._cendry_names[-1])}")
         found: Any = self
         for name in key._cendry_names:
             found = found[name]
@@ -401,7 +494,7 @@ def _restore(owner: type[Any], names: tuple[str, ...]) -> FieldDescriptor[Any]:
 
 def _alternatives(shape: Shape) -> Iterator[Shape]:
     match shape:
-        case Nullable(inner):
+        case Nullable(inner) | Constrained(inner):
             yield from _alternatives(inner)
         case OneOf(members):
             for member in members:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeVar, cast
 
 from ..errors import CendryError, UnsupportedByBackendError
-from ..paths import split_path
+from ..paths import exact_text, split_path
 from ..reference import Ref, located_path
 from .model import Model
 
@@ -114,7 +114,7 @@ def _instance_of_model(value: object) -> Model:
 def remembered(instance: Model) -> DocumentMetadata | None:
     """The metadata of an instance if it still has the id that it was read or written with, else `None`."""
     known = cast("DocumentMetadata | None", instance.__dict__.get("_cendry_metadata"))
-    if known is None or known.path.rpartition("/")[2] != instance.id:
+    if known is None or known.path.rpartition("/")[2] != exact_text(instance.id):
         return None
     return known
 

@@ -23,6 +23,7 @@ from .._interop.protobuf import (
     write_timestamp,
     write_vector,
 )
+from ..paths import exact_text
 from ..reference import Ref
 from ..values import GeoPoint, Vector
 from . import keys
@@ -166,7 +167,7 @@ def to_str(value: Any) -> str:
     """A `str` that UTF-8 can encode."""
     if not isinstance(value, str):
         refuse()
-    plain = str.__str__(value)
+    plain: str = exact_text(value)
     try:
         plain.encode()
     except UnicodeEncodeError:

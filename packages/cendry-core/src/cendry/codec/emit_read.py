@@ -15,6 +15,7 @@ from .._types.shapes import (
     Anything,
     Array,
     AsIs,
+    Constrained,
     Converted,
     Dict,
     DocumentId,
@@ -29,11 +30,12 @@ from .._types.shapes import (
     Reference,
     Scalar,
     Shape,
+    bare,
     can_exceed_depth,
     kinds_of,
 )
-from .emit import Emitter, Fallback, Module, indented, when
-from .leaves import copy_stored, deeper_than, enum_members, to_key
+from .emit import Emitter, Fallback, Module, assignment, indented, when
+from .leaves import copy_stored, deeper_than, enum_members, keeping, to_key, validating
 from .reader import Reading, note_refusal
 
 if TYPE_CHECKING:
@@ -161,6 +163,9 @@ class ReadEmitter(Emitter):
                     return when(null, "None", self.expression(inner, value))
                 # Most values are not null, so that is tested last.
                 return self.expression(inner, value, when(null, "None", otherwise or self.slow(inner, value)))
+            case Constrained(inner):
+                found = self.expression(inner, value, otherwise)
+                return f"{self.module.bind('kept', keeping(shape))}({found})" if self.lenient else found
             case Scalar(kind):
                 test, found = access.take(kind, value)
                 if kind == "float":
@@ -314,12 +319,11 @@ class ReadEmitter(Emitter):
     def attributes(self, record: Record, document_id: str) -> list[str]:
         python = record.python
         plain = vars(object)["__setattr__"] is python.__setattr__
-        if not plain:
-            self.module.known("put", object.__setattr__)
+        self.module.known("put", object.__setattr__)
         body = [f"o = {self.module.known('new', object.__new__)}({self.module.bind(python.__name__, python)})"]
 
         def store(attribute: str, source: str) -> str:
-            return f"o.{attribute} = {source}" if plain else f"put(o, {attribute!r}, {source})"
+            return assignment("o", attribute, source, plain=plain)
 
         if record.style == "model":
             body.append(store("id", document_id))
@@ -327,6 +331,8 @@ class ReadEmitter(Emitter):
             body += self.attribute(field, partial(store, field.name))
         if hasattr(python, "__post_init__"):
             body += self.constructed("o.__post_init__()", record, self.access.stored_fields("data"))
+        if self.lenient and record.validate is not None:
+            body.append(f"{self.module.bind('validate', validating(record))}(o)")
         return [*body, "return o"]
 
     def attribute(self, field: RecordField, store: Callable[[str], str]) -> list[str]:
@@ -375,8 +381,7 @@ class ReadEmitter(Emitter):
 
 def _takes_all(shape: Shape) -> bool:
     """Whether a value of any kind is accepted, or checked elsewhere."""
-    inner = shape.inner if isinstance(shape, Nullable) else shape
-    return isinstance(inner, (OneOf, Anything, AsIs, Handled, DocumentId))
+    return isinstance(bare(shape), (OneOf, Anything, AsIs, Handled, DocumentId))
 
 
 def default_of(module: Module, field: RecordField) -> str:

@@ -83,11 +83,12 @@ def compile_encoder(codec: Codec[M], dialect: Dialect) -> Callable[[M, Any, Any]
 
     def explain(error: Exception, instance: M, _message: Any, base: Any) -> Any:
         document, values = dialect.new_document(), dialect.values
-        values.write_fields(getattr(document, values.inner), codec.explain_encode("stored", error, instance), base)
+        stored = codec.explain_encode("stored", True, error, instance)
+        values.write_fields(getattr(document, values.inner), stored, base)
         return document
 
     def slow(shape: Shape, value: Any) -> Any:
-        return converted(Writer(limit=0), Writer.write, shape, value)
+        return converted(Writer(limit=0, constraints=True, whole=True), Writer.write, shape, value)
 
     module = Module()
     module.known("explain", explain)

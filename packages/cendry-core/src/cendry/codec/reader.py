@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from datetime import datetime
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final, Literal, cast
 
@@ -18,6 +17,7 @@ from .._types.shapes import (
     Anything,
     Array,
     AsIs,
+    Constrained,
     Converted,
     Dict,
     EnumMember,
@@ -36,7 +36,7 @@ from .._types.shapes import (
     hides,
     kinds_of,
 )
-from ..errors import MAX_PROBLEMS
+from ..errors import MAX_PROBLEMS, near_names
 from ..reference import Ref
 from .checker import FAILED, Checker, inside
 from .leaves import brief, enum_from_stored, is_array, is_map, is_set, literal_from_stored
@@ -46,7 +46,6 @@ Extra = Literal["ignore", "forbid", "keep"]
 
 # Finding similar names takes long, and unknown keys come from outside.
 _MAX_NEAR: Final = 3
-_MAX_NEAR_LENGTH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +154,11 @@ class Reader(Checker):
         match shape:
             case Nullable(inner):
                 return None if value is None else self.read(inner, value, path, depth)
+            case Constrained(inner):
+                found = self.read(inner, value, path, depth)
+                # Without instances, there is nothing that a rule could be applied to.
+                is_checked = self.reading.python_values and found is not FAILED and found is not None
+                return self.broken(path, shape, found) if is_checked else found
             case Record():
                 return self.record(shape, value, path, depth)
             case Array():
@@ -283,7 +287,7 @@ class Reader(Checker):
         return self.fields(record, value, path, depth + 1)
 
     def instance(self, record: Record, value: Any, path: str, depth: int) -> Any:
-        writer = Writer("python", self.limit)
+        writer = Writer("python", self.limit, constraints=True, whole=True)
         writer.problems, writer.hidden = self.problems, self.hidden
         return FAILED if writer.write(record, value, path, depth) is FAILED else value
 
@@ -316,7 +320,9 @@ class Reader(Checker):
             extras = {key: extra(each, inside(path, key), depth) for key, each in data.items() if key not in known}
         if len(self.problems) > before:
             return FAILED
-        return self.build(record, lambda: build(record, found, document_id, extras), path, data)
+        built = self.build(record, lambda: build(record, found, document_id, extras), path, data)
+        is_checked = self.reading.python_values and record.validate is not None
+        return self.validated(path, record, built) if is_checked and isinstance(built, record.python) else built
 
     def place(self, path: str, field: RecordField) -> str:
         return inside(path, self.reading.key(field) if self.reading.python_values else field.name)
@@ -326,10 +332,10 @@ class Reader(Checker):
         for key in data:
             if key in known:
                 continue
-            near: list[str] = []
-            if isinstance(key, str) and len(key) < _MAX_NEAR_LENGTH and self._near < _MAX_NEAR:
+            near: tuple[str, ...] = ()
+            if self._near < _MAX_NEAR:
                 self._near += 1
-                near = get_close_matches(key, sorted(known), n=2)
+                near = near_names(key, sorted(known), 2)
             found = f"the key {brief(key)}"
             if near:
                 found += f" (did you mean {' or '.join(map(repr, near))}?)"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING
-from difflib import get_close_matches
 from typing import Any, cast
 
 from .._immutable import dataclass
@@ -13,6 +12,7 @@ from .._types.shapes import (
     Anything,
     Array,
     AsIs,
+    Constrained,
     Dict,
     FixedArray,
     Handled,
@@ -24,8 +24,8 @@ from .._types.shapes import (
     describe,
     hides,
 )
-from ..errors import DecodeError, UnknownFieldError
-from ..paths import FieldPath, quote_segment
+from ..errors import DecodeError, UnknownFieldError, near_names
+from ..paths import MAX_FIELD_SEGMENTS, FieldPath, quote_segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class ResolvedField:
         path: The stored path.
         shape: The shape of its values.
         encode: Converts a Python value to a stored one; raises `InvalidValueError` if it doesn't fit.
+        encode_new: As `encode`, for a value to be written, which must keep the rules of its annotation.
         decode: Converts a stored value to a Python one; raises `DecodeError` if it doesn't fit. The path of the
             document, for the error, may be passed as second argument.
         encode_changes: As `encode`, for a value with transforms in it, which the result contains with their operands as
@@ -53,6 +54,7 @@ class ResolvedField:
     path: FieldPath
     shape: Shape
     encode: Callable[[Any], Any]
+    encode_new: Callable[[Any], Any]
     decode: Callable[..., Any]
     encode_changes: Callable[[Any], Any]
     encode_element: Callable[[Any], Any] | None = None
@@ -165,7 +167,7 @@ def hides_stored(shape: Shape, segments: tuple[str, ...]) -> bool:
 def alternatives(shape: Shape) -> Iterator[Shape]:
     """A shape without `None` around it; the members of a union."""
     match shape:
-        case Nullable(inner):
+        case Nullable(inner) | Constrained(inner):
             yield from alternatives(inner)
         case OneOf(members):
             yield from members
@@ -211,7 +213,7 @@ def unknown_field(record: Record, shape: Shape, names: tuple[str, ...], at: int)
     declared = [field.name for each in alternatives(shape) if isinstance(each, Record) for field in each.fields]
     if not outer and record.style == "model":
         declared.append("id")
-    near = get_close_matches(names[at], declared, n=2)
+    near = near_names(names[at], declared, 2)
     nearest = tuple(text_of((*outer, name, *names[at + 1 :])) for name in near)
     return UnknownFieldError(record.python.__qualname__, text_of(names), nearest)
 
@@ -247,7 +249,8 @@ class Mask:
         """The paths to write: maps with declared fields are descended into, all else is written whole."""
         for stored, path, record in self._leaves:
             value = None if record is None else data.get(stored)
-            if record is None or not isinstance(value, dict) or not record.fields:
+            is_deepest = len(path) == MAX_FIELD_SEGMENTS
+            if record is None or is_deepest or not isinstance(value, dict) or not record.fields:
                 yield path
                 continue
             if stored not in self._inner:

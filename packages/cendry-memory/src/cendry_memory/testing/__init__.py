@@ -8,9 +8,10 @@ from .declarations import DeclarationConformance
 from .driver import Database
 from .features import ALL_FEATURES, Feature, needs
 from .listening import ListenConformance
+from .names import NameConformance
 from .queries import QueryConformance
 from .refusals import RefusalConformance
-from .rules import RuleConformance
+from .rules import ConstraintConformance, RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
 from .transactions import TransactionConformance
@@ -28,7 +29,9 @@ class BackendConformance(
     ListenConformance,
     ContextConformance,
     DeclarationConformance,
+    NameConformance,
     RuleConformance,
+    ConstraintConformance,
     AtomicityConformance,
     SelectConformance,
     RefusalConformance,

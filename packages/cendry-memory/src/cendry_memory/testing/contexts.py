@@ -535,3 +535,17 @@ class ContextConformance(Suite):
         ctx.save(City(id="SF", name="x"))
         ctx.update(City, "SF", {FieldPath("not.declared", "deep"): 1})
         assert {"deep": 1} == (db.data("cities/SF") or {})["not.declared"]
+
+    # --- transactions ---
+
+    @needs(Feature.TRANSACTIONS, Feature.QUERIES)
+    def test_an_iterator_ends_with_its_transaction(self, ctx: Any) -> None:
+        parent = Ref(City, "SF")
+        ctx.save_many([Area(id=f"a{number}", name="x") for number in range(3)], parent=parent)
+        with ctx.transaction() as txn:
+            query = txn.select(Area, order_by=Area.name, parent=parent)
+            fresh, begun = iter(query), iter(query)
+            assert "x" == next(begun).name
+        for read in (lambda: next(fresh), lambda: next(begun), query.to_list, query.count):
+            with pytest.raises(CendryError, match="This transaction has ended"):
+                read()
