@@ -131,7 +131,7 @@ class ContextConformance(Suite):
         with pytest.raises(InvalidValueError, match="a float would round it"):
             ctx.update(Measure, "a", {Measure.x: 2**53 + 1})
         with pytest.raises(InvalidValueError, match="a float would round it"):
-            ctx.select(Measure, Measure.x == 2**53 + 1)
+            ctx.select(Measure, Measure.x == 2**53 + 1).to_list()
         ctx.save(Measure(id="d", x=2**53, xs=[2**62]))
         assert {"x": 2.0**53, "xs": [2.0**62]} == db.data("measures/d")
         assert float is type((db.data("measures/d") or {})["x"])
