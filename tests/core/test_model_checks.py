@@ -16,6 +16,7 @@ from cendry._model.fields import Field, field
 from cendry._model.model import Map, Model, fields_of
 from cendry.errors import InvalidDocumentIdError
 from cendry.reference import Ref
+from making import make_class, make_model
 
 T = TypeVar("T")
 
@@ -526,3 +527,10 @@ def test_a_class_variable_cannot_hide_an_inherited_field() -> None:
             name: ClassVar[str] = "x"  # type: ignore[misc]
 
     assert "hides the field of City" in refusal(define)
+
+
+def test_a_frozen_model_has_no_fields_that_writes_set() -> None:
+    with pytest.raises(TypeError, match=r"Doc\.seen: auto_now= sets the field on write, but .*Doc is frozen"):
+        make_model({"seen": (datetime, field(auto_now=True))}, frozen=True)
+    with pytest.raises(TypeError, match=r"Base\.made: auto_now_add= sets the field .* is frozen"):
+        make_class("Base", Model, {"made": (datetime, field(auto_now_add=True))}, abstract=True, frozen=True)

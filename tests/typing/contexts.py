@@ -137,6 +137,8 @@ ctx.update(city, City.name.set("x"), {"population": 3})  # error: mypy pyright t
 ctx.merge(City, "SF")  # error: mypy pyright ty
 ctx.merge(city, City.name == "x")  # error: mypy pyright ty
 ctx.get_or_create(City, "SF", [City.name])  # error: mypy pyright ty
+assert_type(ctx.refresh(city), None)
+assert_type(ctx.refresh(Ref(City, "SF")), City)
 unchanged: datetime | None = None
 ctx.save(city, if_unchanged=unchanged)
 ctx.update(city, {"population": 3}, if_unchanged=None)
@@ -144,6 +146,9 @@ ctx.update(city, fields=["population"], if_unchanged=unchanged)
 ctx.update(City, "SF", {"population": 3}, if_unchanged=unchanged)
 ctx.delete(city, if_unchanged=None)
 ctx.delete(City, "SF", if_unchanged=unchanged)
+assert_type(get_metadata(city).etag, str)
+ctx.save(city, if_unchanged=get_metadata(city).etag)
+ctx.delete(City, "SF", if_unchanged="x")
 ctx.save(city, if_unchanged=3)  # error: mypy pyright ty
 ctx.delete(city, must_exist=True)
 ctx.delete(City, "SF")

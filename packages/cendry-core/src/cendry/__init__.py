@@ -47,6 +47,7 @@ __all__ = [
     "GeoPoint",
     "Increment",
     "InvalidDocumentIdError",
+    "InvalidEtagError",
     "InvalidRequestError",
     "InvalidValueError",
     "Listener",
@@ -120,6 +121,7 @@ if TYPE_CHECKING:
         DocumentNotFoundError,
         ForeignReferenceError,
         InvalidDocumentIdError,
+        InvalidEtagError,
         InvalidRequestError,
         InvalidValueError,
         MissingIndexError,
@@ -161,9 +163,9 @@ else:
             "convert": "from_dict to_dict validate",
             "errors": (
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
-                "InvalidDocumentIdError InvalidRequestError InvalidValueError MissingIndexError MultipleResultsError "
-                "OutcomeUnknownError StaleDocumentError TransactionContentionError UnknownFieldError "
-                "UnsupportedByBackendError UsedBeforeForkError ValidationError Problem"
+                "InvalidDocumentIdError InvalidEtagError InvalidRequestError InvalidValueError MissingIndexError "
+                "MultipleResultsError OutcomeUnknownError StaleDocumentError TransactionContentionError "
+                "UnknownFieldError UnsupportedByBackendError UsedBeforeForkError ValidationError Problem"
             ),
             "_model.fields": "Field FieldDescriptor field",
             "filters": "And Asc Comparison Desc Filter Or",

@@ -133,6 +133,30 @@ class StaleDocumentError(_DocumentError):
     _several = "One of these documents has changed since it was read, or was deleted; nothing was written: {paths}."
 
 
+class InvalidEtagError(CendryError):
+    """The etag passed as `if_unchanged=` is not one of this document; nothing was sent.
+
+    Args:
+        path: The path of the document to be written.
+        etag: The etag.
+
+    Attributes:
+        path: The path of the document.
+        etag: The etag.
+    """
+
+    http_status = 412
+
+    def __init__(self, path: str, etag: str) -> None:
+        self.path = path
+        self.etag = etag
+        shown = etag if len(etag) <= 80 else f"{etag[:77]}..."
+        super().__init__(
+            f"{shown!r} is not an etag of document {path!r}; nothing was written. An etag is what "
+            "get_metadata(instance).etag returns; one that starts with W/ compares too weakly for a write."
+        )
+
+
 class OutcomeUnknownError(_DocumentError):
     """The answer to a commit was lost: either all of its writes were applied, or none.
 
@@ -391,6 +415,13 @@ class DecodeError(CendryError):
         where = f"Document {path!r}" if path else "The data"
         rest = f" ({more} more problem{'s' * (more > 1)}; cendry.validate() lists them all)" if more else ""
         super().__init__(f"{where} doesn't fit {model}: {field}: expected {expected}, found {found}{rest}.")
+
+
+def shown_parts(names: Iterable[str], advice: str) -> str:
+    """What a `DecodeError` finds where only these parts of a field are stored."""
+    first, *others = sorted(names)
+    more = f" and {len(others)} more" if others else ""
+    return f"only parts of it, {first!r}{more}: {advice}"
 
 
 class InvalidRequestError(CendryError, ValueError):

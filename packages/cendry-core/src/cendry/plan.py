@@ -8,7 +8,7 @@ The repr of a plan shows no values, since a model may hide them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from itertools import pairwise
@@ -221,6 +221,8 @@ class QueryPlan:
             position unique, so that it can be a bound; a backend whose results carry cursors may leave them out.
         resume: The cursor of the result after which to continue; never together with `start`. Only for
             backends whose results carry such cursors.
+        parts: The fields declared in the maps of the projection, for databases that may store a map as several fields;
+            `None` if they can't be listed.
     """
 
     collection: str
@@ -236,6 +238,7 @@ class QueryPlan:
     read_time: datetime | None = None
     implied: int = 0
     resume: bytes | None = None
+    parts: tuple[FieldPath, ...] | None = ()
 
 
 MAX_COUNT: Final = 2**31 - 1
@@ -430,6 +433,20 @@ def remove_at(data: dict[str, Any], segments: tuple[str, ...]) -> None:
     holder = value_at(data, tuple(above)) if above else data
     if isinstance(holder, dict):
         cast("dict[str, Any]", holder).pop(last, None)
+
+
+def parts_of(names: Iterable[str], declared: Collection[str]) -> dict[str, list[str]]:
+    """The names that go on after a declared one with a dot, and are not declared themselves, by the declared one."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        if "." not in name or name in declared:
+            continue
+        end = name.find(".")
+        while end != -1:
+            if name[:end] in declared:
+                found.setdefault(name[:end], []).append(name)
+            end = name.find(".", end + 1)
+    return found
 
 
 def projected(data: Mapping[str, Any], paths: Iterable[FieldPath]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class WriteQueue:
         *,
         parent: Located | None = None,
         merge: bool = False,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> str:
         """Queue a write of the whole instance, whether its document exists or not.
 
@@ -43,7 +43,7 @@ class WriteQueue:
             parent: The parent document of the subcollection; needed once, then remembered.
             merge: Write only the declared fields, and leave other stored fields unchanged.
             if_unchanged: `True` makes the commit fail if the document has changed since this instance was read or
-                written; an update time, if it has changed since then.
+                written; an update time or an etag, if it has changed since then.
 
         Returns:
             The id.
@@ -80,7 +80,7 @@ class WriteQueue:
         /,
         *,
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     def update(
@@ -90,7 +90,7 @@ class WriteQueue:
         /,
         *changes: FieldChange,
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     def update(
@@ -100,7 +100,7 @@ class WriteQueue:
         *,
         fields: Iterable[FieldKey],
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     def update(
@@ -111,7 +111,7 @@ class WriteQueue:
         /,
         *,
         parent: Located | None = None,
-        if_unchanged: datetime | None = None,
+        if_unchanged: datetime | str | None = None,
     ) -> None: ...
     @overload
     def update(
@@ -122,7 +122,7 @@ class WriteQueue:
         /,
         *changes: FieldChange,
         parent: Located | None = None,
-        if_unchanged: datetime | None = None,
+        if_unchanged: datetime | str | None = None,
     ) -> None: ...
     def update(
         self,
@@ -131,7 +131,7 @@ class WriteQueue:
         *given: Any,
         fields: Iterable[FieldKey] | None = None,
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None:
         """Queue a change of some fields of a document that must exist.
 
@@ -198,7 +198,7 @@ class WriteQueue:
         *,
         parent: Located | None = None,
         must_exist: bool = False,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     def delete(
@@ -209,7 +209,7 @@ class WriteQueue:
         *,
         parent: Located | None = None,
         must_exist: bool = False,
-        if_unchanged: datetime | None = None,
+        if_unchanged: datetime | str | None = None,
     ) -> None: ...
     def delete(
         self,
@@ -219,7 +219,7 @@ class WriteQueue:
         *,
         parent: Located | None = None,
         must_exist: bool = False,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None:
         """Queue the removal of a document; its subcollections are kept.
 
@@ -242,6 +242,12 @@ class WriteQueue:
     def _add(self, pending: Pending) -> str:
         self._pending.append(pending)
         return pending.write.path.rpartition("/")[2]
+
+
+def update_own(queue: WriteQueue, instance: Model, changes: Any) -> None:
+    """Queue changes of an instance that nobody else has yet, so that it may be of a frozen class."""
+    queue._check()
+    queue._add(queue._writer.update(instance, (changes,), None, None, False, is_own=True))
 
 
 class BatchQueue(WriteQueue):

@@ -11,13 +11,13 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING
 from datetime import date, time
-from typing import Annotated, Any, Final, cast, get_origin
+from typing import Annotated, Any, Final, Union, cast, get_args, get_origin
 
 from typing_extensions import get_original_bases
 
 from .._frozen import class_name
 from .._immutable import dataclass
-from .._types.foreign import substitute
+from .._types.foreign import style_of, substitute
 from .._types.hints import shape_of
 from .._types.registry import TypeRegistry
 from .._types.rules import rules_in
@@ -34,6 +34,7 @@ from .annotations import (
     read_declaration,
     remember_class,
 )
+from .descriptor import new_descriptor
 from .fields import EnumBy, Field, FieldDescriptor, FieldInfo, FieldOptions
 
 DATACLASS_OPTIONS: Final[Mapping[str, bool]] = types.MappingProxyType(
@@ -115,9 +116,20 @@ def define(cls: Any, keywords: Keywords) -> None:
     if inspect.iscoroutinefunction(cls.__dict__.get("__validate__")):
         raise _fault(cls, None, "__validate__ is not awaited; define it without async")
     _build_dataclass(cls, own, keywords)
+    for name, info in infos.items():
+        if cls._cendry_options["frozen"] and (info.auto_now or info.auto_now_add):
+            option = "auto_now" if info.auto_now else "auto_now_add"
+            raise _fault(cls, name, f"{option}= sets the field on write, but {class_name(cls)} is frozen")
     _uncover(cls, infos)
     descriptors: dict[str, FieldDescriptor[Any]] = {
-        name: FieldDescriptor(cls, name, info.alias, hidden=not info.repr, omits_none=cls.__cendry_omit_none__)
+        name: new_descriptor(
+            cls,
+            name,
+            info.alias,
+            may_be_map=_may_be_map(info.annotation),
+            hidden=not info.repr,
+            omits_none=cls.__cendry_omit_none__,
+        )
         for name, info in infos.items()
     }
     cls._cendry_descriptors = descriptors
@@ -420,6 +432,17 @@ def _specialised(info: FieldInfo, arguments: dict[Any, Any]) -> FieldInfo:
         return dataclasses.replace(info, annotation=info.annotation.then(lambda found: substitute(found, arguments)))
     found = substitute(info.annotation, arguments)
     return info if found is info.annotation else dataclasses.replace(info, annotation=found)
+
+
+def _may_be_map(annotation: Any) -> bool:
+    """Whether a type may be one with fields of its own; whether it is one is only known when it is used."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _may_be_map(get_args(annotation)[0])
+    if origin is Union or origin is types.UnionType:
+        return any(map(_may_be_map, get_args(annotation)))
+    python: Any = origin or annotation
+    return style_of(python) is not None if isinstance(python, type) else python is not None
 
 
 def _check_names(cls: Any, infos: Mapping[str, FieldInfo]) -> None:

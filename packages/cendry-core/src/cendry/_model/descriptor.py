@@ -92,12 +92,22 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     key of a dict; such a key is always one segment, whatever characters it contains.
     """
 
-    __slots__ = ("__weakref__", "_alias", "_children", "_keys", "_omits_none", "_parent", "_shape", "_text")
-    _alias: str
+    # No field can have a name that starts with _cendry, as what users could take for a field has here.
+    __slots__ = (
+        "__weakref__",
+        "_cendry_alias",
+        "_cendry_parent",
+        "_children",
+        "_keys",
+        "_omits_none",
+        "_shape",
+        "_text",
+    )
+    _cendry_alias: str
     _children: dict[object, FieldDescriptor[Any]]
     _keys: WeakValueDictionary[str, FieldDescriptor[Any]] | None
     _omits_none: bool
-    _parent: FieldDescriptor[Any] | None
+    _cendry_parent: FieldDescriptor[Any] | None
     _shape: Shape | None
     _text: str
 
@@ -117,24 +127,23 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         put(self, "_cendry_owner", owner)
         put(self, "_cendry_names", (name,) if parent is None else (*parent._cendry_names, name))
         put(self, "_cendry_hidden", hidden or (parent is not None and parent._cendry_hidden))
-        put(self, "_alias", alias)
+        put(self, "_cendry_alias", alias)
         put(self, "_children", {})
         put(self, "_keys", None)
         put(self, "_omits_none", omits_none)
-        put(self, "_parent", parent)
+        put(self, "_cendry_parent", parent)
         put(self, "_shape", shape)
         put(self, "_text", f"{class_name(owner)}.{name}" if text is None else text)
 
     @property
     def field_name(self) -> str:
         """The Python name; for a nested field, the names from the document down, joined by dots (`mayor.name`)."""
-        names = self._cendry_names
-        return names[0] if self._parent is None else ".".join(map(quote_segment, names))
+        return self._own_name()
 
     @property
     def alias(self) -> str:
         """The stored name; for a nested field, Firestore's string form of the whole stored path."""
-        return self._alias
+        return self._cendry_alias
 
     @property
     def owner(self) -> type[Any]:
@@ -342,12 +351,21 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         # Special names (looked up by copy, inspect, abc) are never fields.
         found = None if name.startswith("__") else self._child(name)
         if found is not None:
+            if name in _OWN_NAMES and (name not in _NOT_OF_MAPS or not self._is_map()):
+                raise AttributeError(
+                    f"{self!r}.{name} is an attribute of every field, and there is a field of that name inside this "
+                    f"one: write {found!r}, or {found._own_name()!r} where names are taken."
+                )
             return found
         names = [each.name for record in self._records() for each in record.fields] if not name.startswith("__") else []
         hint = "".join(f" Did you mean {near!r}?" for near in near_names(name, names, 1))
         if not names and not name.startswith("_"):
             hint = f" {self._advice(name)}"
         raise AttributeError(f"{self!r} has no attribute or field {name!r}.{hint}")
+
+    def _own_name(self) -> str:
+        names = self._cendry_names
+        return names[0] if self._cendry_parent is None else ".".join(map(quote_segment, names))
 
     def _advice(self, name: str) -> str:
         """What to write instead of a name inside a field that has no declared parts."""
@@ -376,6 +394,10 @@ class FieldDescriptor(ModelField, Generic[T_co]):
 
     def _records(self) -> list[Record]:
         return [shape for shape in _alternatives(self._own_shape()) if isinstance(shape, Record)]
+
+    def _is_map(self) -> bool:
+        """Whether its values are nothing but maps with declared fields."""
+        return all(isinstance(shape, Record) for shape in _alternatives(self._own_shape()))
 
     def _child(self, name: str) -> FieldDescriptor[Any] | None:
         known = self._children.get(name)
@@ -409,9 +431,10 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     def _nested(self, name: str, stored: str, shape: Shape, text: str, **options: bool) -> FieldDescriptor[Any]:
         if len(self._cendry_names) == MAX_FIELD_SEGMENTS:
             raise ValueError(f"{self!r}[{name!r}]: a field path has at most {MAX_FIELD_SEGMENTS} segments.")
-        above = quote_segment(self._alias) if self._parent is None else self._alias
+        above = quote_segment(self._cendry_alias) if self._cendry_parent is None else self._cendry_alias
         path = f"{above}.{quote_segment(stored)}"
-        return FieldDescriptor(self._cendry_owner, name, path, self, shape, text, **options)
+        kind = _MapDescriptor if any(isinstance(each, Record) for each in _alternatives(shape)) else FieldDescriptor
+        return kind(self._cendry_owner, name, path, self, shape, text, **options)
 
     def _cendry_check_null(self) -> None:
         if self._omits_none:
@@ -420,7 +443,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             except TypeError:  # Its type is not defined yet; the query is checked when it runs.
                 return
             if takes_none(shape):
-                raise omitted_none(self._cendry_owner.__qualname__, self.field_name)
+                raise omitted_none(self._cendry_owner.__qualname__, self._own_name())
 
     def _cendry_source(self, value: Any) -> str:
         try:
@@ -443,7 +466,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         found: Any = self
         for name in key._cendry_names:
             found = found[name]
-        if key._parent is None:
+        if key._cendry_parent is None:
             self._children[key] = found
         return cast("FieldDescriptor[Any]", found)
 
@@ -483,6 +506,58 @@ class FieldDescriptor(ModelField, Generic[T_co]):
 
     def __deepcopy__(self, memo: object) -> FieldDescriptor[T_co]:
         return self
+
+
+_NOT_OF_MAPS: Final = frozenset({"array_contains", "array_contains_any", "avg", "is_nan", "startswith", "sum"})
+"""The methods that only numbers, text or arrays can use."""
+
+_OWN_NAMES: Final = frozenset(name for name in vars(FieldDescriptor) if not name.startswith("_"))
+
+
+class _OwnName:
+    """One of the attributes of every field, on a field that may have others inside: one of that name hides it."""
+
+    __slots__ = ("_name", "_own")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._own = vars(FieldDescriptor)[name]
+
+    def __get__(self, field: Any, kind: Any = None) -> Any:
+        if field is None:
+            return self._own.__get__(None, kind)
+        try:
+            is_hidden = field._child(self._name) is not None or (self._name in _NOT_OF_MAPS and field._is_map())
+        except TypeError:  # Its type is not defined yet.
+            is_hidden = False
+        if is_hidden:
+            # Python calls __getattr__ then, which gives the field inside, or says how to name it.
+            raise AttributeError
+        return self._own.__get__(field, kind)
+
+
+# Apart, as the attributes of all other fields are looked up as fast as those of any object.
+_MapDescriptor: Final = cast(
+    "type[FieldDescriptor[Any]]",
+    type("FieldDescriptor", (FieldDescriptor,), {"__slots__": (), **{name: _OwnName(name) for name in _OWN_NAMES}}),
+)
+
+
+def new_descriptor(
+    owner: type[Any], name: str, alias: str, *, may_be_map: bool, hidden: bool, omits_none: bool
+) -> FieldDescriptor[Any]:
+    """The descriptor of a declared field.
+
+    Args:
+        owner: The class.
+        name: The Python name.
+        alias: The stored name.
+        may_be_map: Whether there may be fields inside.
+        hidden: Whether its values are shown nowhere.
+        omits_none: Whether `None` is stored as absence.
+    """
+    kind = _MapDescriptor if may_be_map else FieldDescriptor
+    return kind(owner, name, alias, hidden=hidden, omits_none=omits_none)
 
 
 def _restore(owner: type[Any], names: tuple[str, ...]) -> FieldDescriptor[Any]:

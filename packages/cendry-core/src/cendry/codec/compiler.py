@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from .._types.foreign import can_refuse, style_of
 from .._types.hints import record_of
-from .._types.kinds import Mismatch
+from .._types.kinds import Mismatch, refuse
 from .._types.registry import TypeRegistry, default_registry
 from .._types.shapes import (
     MAX_DEPTH,
@@ -32,7 +32,8 @@ from .emit import Fallback, Module
 from .emit_read import emit_decode, emit_read_value
 from .emit_write import emit_encode, emit_write_value
 from .leaves import deeper_than
-from .reader import STORED, Reader, Reading, refusal_of
+from .reader import Reader, refusal_of
+from .reading import STORED, Reading
 from .resolve import Mask, ResolvedField, element_of, guarded, hides_stored, step, text_of, unknown_field
 from .writer import Names, Writer
 
@@ -298,9 +299,11 @@ class Codec(Generic[M]):
 
     # The fallback for anything that compiled code does not handle
 
-    def explain_decode(self, error: Exception, data: Any, document_id: str | None, path: str | None) -> M:
+    def explain_decode(
+        self, error: Exception, data: Any, document_id: str | None, path: str | None, reading: Reading = STORED
+    ) -> M:
         """Return an instance from fields on which compiled code raised this error, or raise the `DecodeError`."""
-        reader = Reader(STORED, refusal=refusal_of(error))
+        reader = Reader(reading, refusal=refusal_of(error))
         instance: M = reader.walk(reader.fields, self.shape, data, "", 0, document_id)
         return self._decoded(reader, instance, error, path)
 
@@ -405,11 +408,13 @@ class Codec(Generic[M]):
 
             return encode
 
-        def decode(value: Any, document: str | None = None) -> Any:
+        def decode(value: Any, document: str | None = None, reading: Reading = STORED) -> Any:
             try:
+                if reading.parts and isinstance(value, (dict, list)):
+                    refuse()
                 return self._converter(shape, False)[1](value)
             except Exception as error:
-                reader = Reader(STORED, refusal=refusal_of(error))
+                reader = Reader(reading, refusal=refusal_of(error))
                 reader.hidden = (text, shape) if hidden else None
                 return self._decoded(reader, reader.walk(reader.read, shape, value, text, depth), error, document)
 

@@ -108,6 +108,26 @@ class Coded(Model, collection=cast("str", Code.CITIES)):
     data: Field[dict[str, Any]] = field(default_factory=dict)
 
 
+class Rating(Map):
+    """A map whose fields are called as attributes of all descriptors are."""
+
+    avg: Field[float] = field(default=0.0)
+    sum: Field[int] = field(default=0)
+    startswith: Field[str] = field(default="")
+    array_contains: Field[list[int]] = field(default_factory=list)
+    alias: Field[str] = field(default="")
+    owner: Field[str] = field(default="", alias="the owner")
+    field_name: Field[int] = field(default=0)
+    asc: Field[int] = field(default=0)
+    is_in: Field[int] = field(default=0)
+
+
+class Shop(Model, collection="shops"):
+    """A document with such a map."""
+
+    rating: Field[Rating | None] = field(default=None)
+
+
 class Below(Model, collection=cast("str", Odd("below")), parent=Coded):
     """A document of a subcollection whose name is given as odd text."""
 
@@ -268,6 +288,46 @@ class NameConformance(Suite):
                 with pytest.raises(ValidationError):
                     from_dict(Coded, {"data": {key: 1}})
         assert {"k": {"l": "v"}} == (db.data("coded/a") or {})["data"]
+
+    def test_a_field_inside_that_is_called_like_an_attribute_of_fields_is_named_by_brackets(
+        self, db: Database, ctx: Any
+    ) -> None:
+        rating: Any = Shop.rating
+        for name in ("alias", "owner", "field_name", "asc", "is_in"):
+            with pytest.raises(AttributeError, match=rf"write Shop\.rating\[Rating\.{name}\], or 'rating\.{name}'"):
+                getattr(rating, name)
+        assert all(getattr(rating, name) is rating[name] for name in ("avg", "sum", "startswith", "array_contains"))
+        before = Shop(id="a", rating=Rating(alias="x", owner="y", avg=1.5))
+        ctx.save(before)
+        changes: dict[Any, Any] = {
+            rating.avg: 2.5,
+            rating[Rating.sum]: 3,
+            Shop.rating[Rating.alias]: "new",
+            "rating.owner": "z",
+            Shop.rating[Rating.asc]: 4,
+        }
+        ctx.update(Shop, "a", changes)
+        stored = (db.data("shops/a") or {})["rating"]
+        assert (2.5, 3, "new", "z", 4) == tuple(stored[name] for name in ("avg", "sum", "alias", "the owner", "asc"))
+        assert Rating(avg=2.5, sum=3, alias="new", owner="z", asc=4) == ctx.get(Shop, "a").rating
+
+    @needs(Feature.QUERIES)
+    def test_fields_that_are_named_by_brackets_in_queries(self, ctx: Any) -> None:
+        rating: Any = Shop.rating
+        for number, letter in enumerate("ab"):
+            ctx.save(Shop(id=letter, rating=Rating(avg=float(-number), alias=letter, is_in=number)))
+        assert ["a"] == ctx.select(Shop, rating.avg == 0.0).ids()
+        assert ["b"] == ctx.select(Shop, Shop.rating[Rating.alias] == "b").ids()
+        assert ["b", "a"] == ctx.select(Shop, order_by=rating.avg).ids()
+        assert ["b", "a"] == ctx.select(Shop, order_by=rating[Rating.is_in].desc()).ids()
+        assert ["b", "a"] == ctx.select(Shop, order_by="rating.avg").ids()
+
+    @needs(Feature.QUERIES, Feature.PROJECTIONS)
+    def test_fields_that_are_named_by_brackets_in_projections(self, ctx: Any) -> None:
+        ctx.save(Shop(id="a", rating=Rating(avg=1.5, alias="x")))
+        rating: Any = Shop.rating
+        found = ctx.select(Shop).project(rating.avg, Shop.rating[Rating.alias]).first()
+        assert {"id": "a", "rating.avg": 1.5, "rating.alias": "x"} == found
 
     def test_plans_are_taken_for_their_text(self, db: Database) -> None:
         db.commit(Set(Planned.DOCUMENT, {"n": 1}))

@@ -21,12 +21,13 @@ from ...codec import codec_for
 from ...errors import DocumentAlreadyExistsError, DocumentNotFoundError
 from ...plan import GetPlan
 from ...reference import Located, Ref
+from ..batch import update_own
 from ..changes import Changes, ChangesArgument, built, items_of
 from ..holder import open_holder
 from ..listening import Snapshots
 from ..misuse import SyncOnly
 from ..settings import settings
-from ..targets import deleted, locate, several
+from ..targets import check_not_frozen, deleted, locate, several
 from ..writes import Pending, check_number, discard
 from .batch import Batch
 from .reads import Reads
@@ -118,7 +119,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         *,
         parent: Located | None = None,
         merge: bool = False,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> str:
         """Write the whole instance, whether its document exists or not.
 
@@ -129,7 +130,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
             parent: The parent document of the subcollection; needed once, then remembered.
             merge: Write only the declared fields, and leave other stored fields unchanged.
             if_unchanged: `True` raises if the document has changed since this instance was read or written; an update
-                time, if it has changed since then.
+                time or an etag, if it has changed since then.
 
         Returns:
             The id.
@@ -170,7 +171,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         /,
         *,
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     def update(
@@ -180,7 +181,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         /,
         *changes: FieldChange,
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     def update(
@@ -190,7 +191,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         *,
         fields: Iterable[FieldKey],
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     def update(
@@ -201,7 +202,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         /,
         *,
         parent: Located | None = None,
-        if_unchanged: datetime | None = None,
+        if_unchanged: datetime | str | None = None,
     ) -> None: ...
     @overload
     def update(
@@ -212,7 +213,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         /,
         *changes: FieldChange,
         parent: Located | None = None,
-        if_unchanged: datetime | None = None,
+        if_unchanged: datetime | str | None = None,
     ) -> None: ...
     def update(
         self,
@@ -221,7 +222,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         *given: Any,
         fields: Iterable[FieldKey] | None = None,
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None:
         """Change some fields of a document that must exist, and `auto_now` fields; all others stay as they are.
 
@@ -293,7 +294,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         *,
         parent: Located | None = None,
         must_exist: bool = False,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     def delete(
@@ -304,7 +305,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         *,
         parent: Located | None = None,
         must_exist: bool = False,
-        if_unchanged: datetime | None = None,
+        if_unchanged: datetime | str | None = None,
     ) -> None: ...
     def delete(
         self,
@@ -314,7 +315,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         *,
         parent: Located | None = None,
         must_exist: bool = False,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None:
         """Remove a document; its subcollections stay.
 
@@ -333,25 +334,37 @@ class Cendry(Reads, Snapshots, SyncOnly):
         writer = self._sender.settings.writer
         self._sender.commit([writer.delete(target, document_id, parent, must_exist, if_unchanged)])
 
-    def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None:
+    @overload
+    def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None: ...
+    @overload
+    def refresh(self, ref: Ref[M], /) -> M: ...
+    def refresh(self, target: Any, /, *, parent: Located | None = None) -> Any:
         """Read the document of an instance again, into the instance.
 
         Args:
-            instance: The instance; it is left unchanged on any error.
+            target: The instance, which is left unchanged on any error; or a `Ref`, as in `get`.
             parent: The parent document of the subcollection.
+
+        Returns:
+            Of a `Ref`, a new instance; `None` otherwise.
 
         Raises:
             DocumentNotFoundError: The document doesn't exist any more.
             DecodeError: It doesn't fit the model.
-            CendryError: The instance has no id; nothing was sent.
+            CendryError: The instance has no id, or its class is frozen; nothing was sent.
         """
-        model, path, _ = locate(instance, None, parent)
+        model, path, instance = locate(target, None, parent)
+        if instance is not None:
+            check_not_frozen(instance, "refresh")
         [result] = self._sender.get(GetPlan((path,)))
         if not result.exists:
             raise DocumentNotFoundError(path)
         fresh: Model = reader(codec_for(model, self._sender.registry))(result)
+        if instance is None:
+            return fresh
         vars(instance).update(vars(fresh))
         object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
+        return None
 
     def get_or_create(
         self,
@@ -426,7 +439,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
             found = txn.find(model, document_id, parent=parent)
             if found is not None:
                 if changes:
-                    txn.update(found, changes)
+                    update_own(txn, found, changes)
                 return found, False
             if values is None:
                 instance = built(model, document_id, changes, "defaults")
