@@ -166,6 +166,7 @@ STORED_BROKEN: dict[str, Any] = {
 class ConstraintConformance(Suite):
     """Constraints and rules of the whole: on write, never on reading."""
 
+    @needs(Feature.TRANSACTIONS)
     def test_every_write_of_an_instance_is_checked(self, db: Database, ctx: Any) -> None:
         basket, known = broken(), Basket(id="a", limit=9)
         ctx.save(known)
