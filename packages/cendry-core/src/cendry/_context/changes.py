@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from copy import copy
 from dataclasses import MISSING, dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from .._changes import FieldChange
 from .._interop.google import from_sdk_change
 from .._model.metadata import ref_of
-from .._model.model import Model
+from .._model.model import Model, is_frozen
 from .._query.cursors import value_at
 from .._query.fields import FieldKey, is_iterable, resolve_key
 from .._types.foreign import can_refuse
@@ -100,7 +101,7 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
         if into.path in named:
             raise CendryError(f"The {what} of {model.__qualname__} names {text!r} twice.")
         named[into.path] = text
-        fields.append((into, text, _change_of(value)))
+        fields.append((into, text, from_sdk_change(value)))
     if len(named) > 1:
         _refuse_overlaps(model, named, what)
     found = Masked()
@@ -120,16 +121,12 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
     return found
 
 
-def _change_of(value: Any) -> Any:
-    """A value as changes take it: core's own transforms, and references for instances."""
-    if isinstance(value, (Model, list, tuple, set, frozenset, ArrayUnion, ArrayRemove)):
-        return _referenced(value)
-    return from_sdk_change(value)
-
-
 def _referenced(value: Any) -> Any:
+    """A value with references in the place of instances, in a collection too; the same object if there are none."""
     if isinstance(value, Model):
         return ref_of(value)
+    if not isinstance(value, (list, tuple, set, frozenset, ArrayUnion, ArrayRemove)):
+        return value
     elements: Any = value.values if isinstance(value, (ArrayUnion, ArrayRemove)) else value
     if not any(isinstance(each, Model) for each in elements):
         return value
@@ -187,6 +184,10 @@ def _write(found: Masked, into: ResolvedField, text: str, value: Any) -> None:
     try:
         stored = into.encode_new(value)
     except InvalidValueError:
+        referenced = _referenced(value)
+        if referenced is not value:
+            _write(found, into, text, referenced)
+            return
         # Checking for transforms is only needed if a value doesn't fit.
         marked = into.encode_changes(value)
         if marked is None:
@@ -204,7 +205,7 @@ def _write(found: Masked, into: ResolvedField, text: str, value: Any) -> None:
 
 
 def _transform(into: ResolvedField, value: Any) -> FieldTransform:
-    stored = into.encode_changes(value)
+    stored = into.encode_changes(_referenced(value))
     if isinstance(stored, ArrayUnion) and can_refuse(into.shape):
         _read_back(into, list(stored.values))
     return FieldTransform(into.path, stored)
@@ -305,7 +306,7 @@ def built(model: type[M], document_id: str, values: Pairs, what: str) -> M:
     codec = codec_for(model)
     arguments: dict[str, Any] = {}
     for key, given in values:
-        value = _change_of(given)
+        value = _referenced(from_sdk_change(given))
         field = resolve_key(codec, key, what)
         if len(field.names) != 1 or field.path == DOCUMENT_ID:
             raise CendryError(
@@ -351,16 +352,32 @@ def _forget(found: Masked, model: type[Any], into: ResolvedField, text: str) -> 
 def show(instance: Model, values: Iterable[tuple[Names, Any]]) -> None:
     """Update an instance with the written values; those that it can't hold are left to `refresh`."""
     for names, value in values:
-        holder: Any = instance
-        for name in names[:-1]:
-            holder = cast("Any", holder).get(name) if isinstance(holder, dict) else getattr(holder, name, None)
-        if isinstance(holder, dict):
-            mapping = cast("dict[str, Any]", holder)
-            if value is MISSING:
-                mapping.pop(names[-1], None)
-            else:
-                mapping[names[-1]] = value
-        elif holder is not None and value is not MISSING:
-            # Frozen instances too: they must show what is stored. Some foreign classes allow no changes at all.
-            with suppress(AttributeError, TypeError):
-                object.__setattr__(holder, names[-1], value)
+        if len(names) == 1:
+            object.__setattr__(instance, names[0], value)
+        else:
+            part = getattr(instance, names[0], None)
+            changed = _changed(part, names[1:], value)
+            if changed is not part:
+                object.__setattr__(instance, names[0], changed)
+
+
+def _changed(holder: Any, names: Names, value: Any, *, is_shared: bool = False) -> Any:
+    """A part of an instance after a change: the same object, or a copy of one that is frozen or inside a frozen one."""
+    name, *inner = names
+    is_dict = isinstance(holder, dict)
+    is_shared = is_shared or is_frozen(holder)
+    if inner:
+        part = cast("Any", holder).get(name) if is_dict else getattr(holder, name, None)
+        if part is None:
+            return holder
+        value = _changed(part, tuple(inner), value, is_shared=is_shared)
+    changed = copy(holder) if is_shared else holder
+    if is_dict and value is MISSING:
+        changed.pop(name, None)
+    elif is_dict:
+        changed[name] = value
+    elif holder is not None and value is not MISSING:
+        # Some classes of other libraries allow no changes at all.
+        with suppress(AttributeError, TypeError):
+            object.__setattr__(changed, name, value)
+    return changed

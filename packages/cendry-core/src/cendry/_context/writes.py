@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from random import SystemRandom
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from .._model.fields import FieldInfo
 from .._model.metadata import (
@@ -18,7 +18,7 @@ from .._model.metadata import (
     remembered,
     time_of_etag,
 )
-from .._model.model import Model, fields_of
+from .._model.model import Model, fields_of, is_frozen
 from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Shape, bare
 from ..backend import CommitResult
@@ -29,7 +29,7 @@ from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
 from ..reference import check_parent, parent_path
 from .changes import Masked, Names, changes_of, check_complete, check_maps, current_values, masked, show
-from .targets import existing_path, locate
+from .targets import check_not_frozen, existing_path, locate
 
 MAX_WRITES: Final = 500
 """Maximum number of writes in one atomic commit (https://firebase.google.com/docs/firestore/quotas)."""
@@ -73,8 +73,7 @@ Encoder: TypeAlias = "Callable[[Codec[Any]], Encode]"
 """Returns an `Encode` for a class."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Document:
+class _Document(NamedTuple):
     """The stored form of an instance.
 
     Attributes:
@@ -132,7 +131,8 @@ class Writer:
             computed = {one.path for one in found.transforms}
             mask = tuple(path for path in codec.mask(found.marked) if path not in computed)
         write = Set(path, found.data, mask, found.transforms, update_time)
-        return _with_id(Pending(write, instance, new_id, found.values))
+        values = () if is_frozen(instance) else found.values
+        return _with_id(Pending(write, instance, new_id, values))
 
     def create(self, instance: Model, parent: object) -> Pending:
         """A write of the whole instance, whose document must not exist yet."""
@@ -147,12 +147,16 @@ class Writer:
         fields: Iterable[Any] | None,
         parent: object,
         if_unchanged: object,
+        *,
+        is_own: bool = False,
     ) -> Pending:
-        """A write of some fields of a document that must exist."""
+        """A write of some fields of a document that must exist; `is_own` for an instance that nobody else has."""
         document_id, changes = _arguments(target, given)
         if (not changes or changes == (None,)) is (fields is None):
             raise TypeError("update() takes either changes or fields=: update(city, {City.name: 'x'}).")
         model, path, instance = locate(target, document_id, parent)
+        if instance is not None and not is_own:
+            check_not_frozen(instance, "update")
         codec = codec_for(model, self.registry)
         if fields is not None:
             if instance is None:
@@ -173,6 +177,8 @@ class Writer:
         """A write of some fields of a document, whether it exists or not."""
         document_id, changes = _arguments(target, given)
         model, path, instance = locate(target, document_id, parent)
+        if instance is not None:
+            check_not_frozen(instance, "merge")
         codec = codec_for(model, self.registry)
         found = self._masked(codec, path, instance, changes_of(changes, "merge"), "merge")
         check_complete(codec, found)
@@ -233,7 +239,7 @@ class Writer:
                 values.append(((info.name,), value))
         if found is None:
             return _Document(data, data, (), values)
-        return replace(found, values=(*found.values, *values))
+        return found._replace(values=(*found.values, *values))
 
     def _stamp_update(self, codec: Codec[Any], found: Masked) -> None:
         now: datetime | None = None
@@ -295,6 +301,10 @@ def _path_for(instance: Model, parent: object) -> tuple[str, bool]:
     if instance.id is not None:
         return existing_path(instance, parent), False
     model = type(instance)
+    if is_frozen(instance):
+        raise CendryError(
+            f"{model.__qualname__} is frozen, so this instance can't be given an automatic id; create it with an id."
+        )
     above = parent_of(instance) if parent is None else parent_path(parent)
     return join_path(check_parent(model, above), cast("str", model.__collection__), automatic_id()), True
 

@@ -177,6 +177,12 @@ class Model(_Record, metaclass=ModelMeta):
         return join_path(check_parent(cls, parent), cls.__collection__, self.id)
 
 
+def is_frozen(value: object) -> bool:
+    """Whether a value is an instance of a frozen dataclass."""
+    parameters = getattr(type(value), "__dataclass_params__", None)
+    return parameters is not None and parameters.frozen
+
+
 def fields_of(cls: type[Any]) -> Mapping[str, FieldInfo]:
     """The declared fields of a Model or Map by Python name, annotations evaluated; without `id`, fields of bases first.
 

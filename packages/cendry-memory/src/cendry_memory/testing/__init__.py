@@ -11,7 +11,7 @@ from .listening import ListenConformance
 from .names import NameConformance
 from .queries import QueryConformance
 from .refusals import RefusalConformance
-from .rules import ConstraintConformance, RuleConformance
+from .rules import ConstraintConformance, FrozenConformance, RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
 from .transactions import TransactionConformance
@@ -32,6 +32,7 @@ class BackendConformance(
     NameConformance,
     RuleConformance,
     ConstraintConformance,
+    FrozenConformance,
     AtomicityConformance,
     SelectConformance,
     RefusalConformance,

@@ -20,11 +20,12 @@ from ...codec import codec_for
 from ...errors import DocumentAlreadyExistsError, DocumentNotFoundError
 from ...plan import GetPlan
 from ...reference import Located, Ref
+from ..batch import update_own
 from ..changes import Changes, ChangesArgument, built, items_of
 from ..holder import async_open_holder
 from ..misuse import AsyncOnly
 from ..settings import settings
-from ..targets import deleted, locate, several
+from ..targets import check_not_frozen, deleted, locate, several
 
 # sync: from ..listening import Snapshots
 from ..writes import Pending, check_number, discard
@@ -350,9 +351,11 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         Raises:
             DocumentNotFoundError: The document doesn't exist any more.
             DecodeError: It doesn't fit the model.
-            CendryError: The instance has no id; nothing was sent.
+            CendryError: The instance has no id, or its class is frozen; nothing was sent.
         """
         model, path, instance = locate(target, None, parent)
+        if instance is not None:
+            check_not_frozen(instance, "refresh")
         [result] = await self._sender.get(GetPlan((path,)))
         if not result.exists:
             raise DocumentNotFoundError(path)
@@ -436,7 +439,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
             found = await txn.find(model, document_id, parent=parent)
             if found is not None:
                 if changes:
-                    txn.update(found, changes)
+                    update_own(txn, found, changes)
                 return found, False
             if values is None:
                 instance = built(model, document_id, changes, "defaults")

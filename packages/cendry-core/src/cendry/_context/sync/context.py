@@ -21,12 +21,13 @@ from ...codec import codec_for
 from ...errors import DocumentAlreadyExistsError, DocumentNotFoundError
 from ...plan import GetPlan
 from ...reference import Located, Ref
+from ..batch import update_own
 from ..changes import Changes, ChangesArgument, built, items_of
 from ..holder import open_holder
 from ..listening import Snapshots
 from ..misuse import SyncOnly
 from ..settings import settings
-from ..targets import deleted, locate, several
+from ..targets import check_not_frozen, deleted, locate, several
 from ..writes import Pending, check_number, discard
 from .batch import Batch
 from .reads import Reads
@@ -350,9 +351,11 @@ class Cendry(Reads, Snapshots, SyncOnly):
         Raises:
             DocumentNotFoundError: The document doesn't exist any more.
             DecodeError: It doesn't fit the model.
-            CendryError: The instance has no id; nothing was sent.
+            CendryError: The instance has no id, or its class is frozen; nothing was sent.
         """
         model, path, instance = locate(target, None, parent)
+        if instance is not None:
+            check_not_frozen(instance, "refresh")
         [result] = self._sender.get(GetPlan((path,)))
         if not result.exists:
             raise DocumentNotFoundError(path)
@@ -436,7 +439,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
             found = txn.find(model, document_id, parent=parent)
             if found is not None:
                 if changes:
-                    txn.update(found, changes)
+                    update_own(txn, found, changes)
                 return found, False
             if values is None:
                 instance = built(model, document_id, changes, "defaults")
