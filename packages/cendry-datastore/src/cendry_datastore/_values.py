@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from cendry._interop.protobuf import write_geo_point
 from cendry._types.messages import MessageData, MessageValues
@@ -105,7 +105,7 @@ def _add_parts(found: dict[str, Any], data: dict[str, Any], path: FieldPath) -> 
             found.update((name, data[name]) for name in parts_of(data, (segment,)).get(segment, ()))
         if not isinstance(value, dict):
             return
-        data, found = value, found.setdefault(segment, {})
+        data, found = cast("dict[str, Any]", value), found.setdefault(segment, {})
 
 
 def write_masked(entity: Any, data: Mapping[str, Any], mask: Sequence[FieldPath], partition: Partition) -> None:
