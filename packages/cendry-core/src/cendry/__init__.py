@@ -13,6 +13,8 @@ from . import _lazy
 __all__ = [
     "DELETE_FIELD",
     "SERVER_TIMESTAMP",
+    "Aggregate",
+    "AggregateResult",
     "And",
     "ArrayRemove",
     "ArrayUnion",
@@ -72,6 +74,7 @@ __all__ = [
     "UsedBeforeForkError",
     "ValidationError",
     "Vector",
+    "count",
     "default_registry",
     "field",
     "from_dict",
@@ -91,6 +94,7 @@ if TYPE_CHECKING:
     from cendry_memory import AsyncMemoryBackend as AsyncMemoryBackend
     from cendry_memory import MemoryBackend as MemoryBackend
 
+    from ._aggregates import Aggregate, count
     from ._context.aio.batch import AsyncBatch
     from ._context.aio.context import AsyncCendry
     from ._context.aio.transaction import AsyncTransaction
@@ -102,6 +106,7 @@ if TYPE_CHECKING:
     from ._model.fields import Field, FieldDescriptor, field
     from ._model.metadata import DocumentMetadata, get_metadata, ref_of
     from ._model.model import Map, Model, resolve
+    from ._query.aggregates import AggregateResult
     from ._query.aio.query import AsyncQuery
     from ._query.aio.rows import AsyncRows
     from ._query.snapshots import Change, Listener, Snapshot
@@ -150,6 +155,7 @@ else:
 
     _OWN = _lazy.origins(
         {
+            "_aggregates": "Aggregate count",
             "backend": "AsyncBackend Backend CallOptions",
             "_context.aio.batch": "AsyncBatch",
             "_context.aio.context": "AsyncCendry",
@@ -169,6 +175,7 @@ else:
             "_model.metadata": "DocumentMetadata get_metadata ref_of",
             "_model.model": "Map Model resolve",
             "paths": "FieldPath",
+            "_query.aggregates": "AggregateResult",
             "_query.aio.query": "AsyncQuery",
             "_query.aio.rows": "AsyncRows",
             "_query.snapshots": "Change Listener Snapshot",

@@ -26,9 +26,22 @@ from typing import (
 from weakref import WeakValueDictionary
 
 from .. import _fork
+from .._aggregates import Aggregate
 from .._frozen import class_name
 from .._types.hints import shape_of
-from .._types.shapes import Anything, AsIs, Dict, Handled, Nullable, OneOf, Record, Shape, hides, takes_none
+from .._types.shapes import (
+    Anything,
+    AsIs,
+    Dict,
+    Handled,
+    Nullable,
+    OneOf,
+    Record,
+    Shape,
+    hides,
+    holds_numbers,
+    takes_none,
+)
 from .._types.shapes import describe as describe_shape
 from ..errors import UnknownFieldError, omitted_none
 from ..filters import And, Asc, Comparison, Desc, Filter, ModelField
@@ -235,14 +248,31 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         """Sort by this field, largest first."""
         return Desc(self)
 
+    # Hidden at run time, where only fields of numbers have them: another field inside a map may have such a name.
+    if TYPE_CHECKING:
+
+        @overload
+        def sum(self: FieldDescriptor[int | None]) -> Aggregate[int]: ...
+        @overload
+        def sum(self: FieldDescriptor[float | None]) -> Aggregate[float]: ...
+        def sum(self) -> Aggregate[Any]:
+            """The sum of the field, for `query.aggregate(...)`."""
+            ...
+
+        def avg(self: FieldDescriptor[float | None]) -> Aggregate[float | None]:
+            """The average of the field, for `query.aggregate(...)`; `None` if there is no number."""
+            ...
+
     # What is inside
 
     @overload
-    def __getitem__(self: FieldDescriptor[MapLike | None], key: FieldDescriptor[V], /) -> FieldDescriptor[V]: ...
+    def __getitem__(self: FieldDescriptor[MapLike], key: FieldDescriptor[V], /) -> FieldDescriptor[V]: ...
+    @overload
+    def __getitem__(self: FieldDescriptor[MapLike | None], key: FieldDescriptor[V], /) -> FieldDescriptor[V | None]: ...
     @overload
     def __getitem__(self: FieldDescriptor[MapLike | None], key: str, /) -> FieldDescriptor[Any]: ...
     @overload
-    def __getitem__(self: FieldDescriptor[Mapping[str, V] | None], key: str, /) -> FieldDescriptor[V]: ...
+    def __getitem__(self: FieldDescriptor[Mapping[str, V] | None], key: str, /) -> FieldDescriptor[V | None]: ...
     @overload
     def __getitem__(self: FieldDescriptor[DataclassLike | None], key: str, /) -> FieldDescriptor[Any]: ...
     def __getitem__(self, key: Any, /) -> Any:
@@ -268,11 +298,25 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         found = None if name.startswith("__") else self._child(name)
         if found is not None:
             return found
+        if name in ("sum", "avg"):
+            return cast("FieldDescriptor[Any]", self._aggregate(name))
         names = [each.name for record in self._records() for each in record.fields] if not name.startswith("__") else []
         hint = "".join(f" Did you mean {near!r}?" for near in get_close_matches(name, names, 1))
         if not names and not name.startswith("_"):
             hint = f" For a key of a dict, write {self!r}[{name!r}]."
         raise AttributeError(f"{self!r} has no attribute or field {name!r}.{hint}")
+
+    def _aggregate(self, function: Any) -> Any:
+        shape = self._own_shape()
+        if not holds_numbers(shape):
+            raise AttributeError(
+                f"{self!r} has no {function}(): it is a field of type {describe_shape(shape)}, not of numbers."
+            )
+
+        def aggregate() -> Aggregate[Any]:
+            return Aggregate(function, self)
+
+        return aggregate
 
     def _own_shape(self) -> Shape:
         shape = self._shape

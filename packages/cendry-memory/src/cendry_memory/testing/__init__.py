@@ -10,6 +10,7 @@ from .features import ALL_FEATURES, Feature, needs
 from .listening import ListenConformance
 from .queries import QueryConformance
 from .refusals import RefusalConformance
+from .rows import RowsConformance
 from .rules import RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
@@ -31,6 +32,7 @@ class BackendConformance(
     RuleConformance,
     AtomicityConformance,
     SelectConformance,
+    RowsConformance,
     RefusalConformance,
 ):
     """What every backend has to do, sync or async.
