@@ -8,8 +8,9 @@ import math
 import pickle
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import annotated_types as at
 import pytest
 from cendry import (
     Aggregate,
@@ -52,6 +53,8 @@ class Shop(Model, collection="shops"):
     open: Field[bool] = field(default=True)
     price: Field[float] = field(default=0.0)
     stock: Field[int | None] = field(default=None, alias="in stock")
+    rooms: Field[Annotated[int, at.Gt(0)] | None] = field(default=None)
+    mixed: Field[int | Rating] = field(default=0)
     either: Field[int | str] = field(default=0)
     level: Field[Level] = field(default=Level.LOW)
     size: Field[Literal[1, 2]] = field(default=1)
@@ -66,6 +69,8 @@ class Shop(Model, collection="shops"):
 NUMBERS: list[Any] = [
     Shop.price,
     Shop.stock,
+    Shop.rooms,
+    City.area,
     Shop.either,
     Shop.level,
     Shop.size,
@@ -255,6 +260,12 @@ def test_a_field_inside_a_map_can_be_called_like_an_aggregate(ctx: Any, backend:
     assert ctx.select(Shop).aggregate(rating.avg.sum(), rating.votes.avg()) == (4.5, 3.0)
     with pytest.raises(InvalidValueError, match=r"Shop.rating.sum: expected a field of numbers"):
         ctx.select(Shop).sum(Shop.rating[Rating.sum])
+
+
+def test_a_field_that_is_a_number_or_a_map_says_which_is_meant() -> None:
+    mixed: Any = Shop.mixed
+    with pytest.raises(AttributeError, match=r"Shop.mixed.avg is an attribute .* write Shop.mixed\[Rating.avg\]"):
+        mixed.avg()
 
 
 def test_a_type_of_ones_own_may_hold_numbers(make: Any, backend: Any) -> None:

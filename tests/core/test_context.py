@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import sys
 import threading
 import time
@@ -27,8 +28,9 @@ from cendry import (
     get_metadata,
     ref_of,
 )
+from cendry.backend import CallOptions
 from cendry.plan import GetPlan
-from core.documents import NOW, Area, City, Frozen, Mayor, Stamped
+from core.documents import NOW, Area, City, Mayor, Stamped
 from core.recording import AsyncRecordingBackend, RecordingBackend
 
 
@@ -153,10 +155,20 @@ def test_a_client_excludes_what_it_brings(make: Any, options: Any) -> None:
         make(client=object(), **options)
 
 
-@pytest.mark.parametrize("timeout", [0, -1, True, "5"])
+NO_TIMEOUTS = [0, 0.0, -1, -0.1, True, False, "5", b"5", 1j, [5], math.nan, math.inf, -math.inf, 1e10, 1e300, 10**5000]
+
+
+@pytest.mark.parametrize("timeout", NO_TIMEOUTS, ids=lambda timeout: repr(timeout) if timeout != 10**5000 else "huge")
 def test_a_timeout_is_a_number_of_seconds(make: Any, backend: Any, timeout: Any) -> None:
-    with pytest.raises(ValueError, match="timeout= takes a positive number of seconds"):
+    with pytest.raises(ValueError, match="timeout= takes a positive number of seconds, at most 1000000000, not "):
         make(backend=backend, timeout=timeout)
+    with pytest.raises(ValueError, match="timeout= takes a positive number of seconds"):
+        CallOptions(timeout=timeout)
+
+
+@pytest.mark.parametrize("timeout", [None, 1, 0.001, 60.0, 1_000_000_000])
+def test_a_timeout_may_be_any_other(make: Any, backend: Any, timeout: Any) -> None:
+    assert make(backend=backend, timeout=timeout)._sender.settings.options.timeout == timeout
 
 
 @pytest.mark.parametrize(
@@ -474,11 +486,12 @@ def test_refresh(ctx: Any, stored: Any) -> None:
     ctx.refresh(city)
     assert (city.name, city.population) == ("new", 6)
     assert get_metadata(city).update_time == stored.documents["cities/SF"].update_time
-    frozen = Frozen(name="x")
-    ctx.save(frozen)
-    stored.put(f"frozen/{frozen.id}", {"name": "y"})
-    ctx.refresh(frozen)
-    assert frozen.name == "y"
+
+
+def test_refresh_of_a_reference_returns_an_instance(ctx: Any, stored: Any) -> None:
+    assert ctx.refresh(Ref(City, "SF")) == ctx.get(City, "SF")
+    with pytest.raises(DocumentNotFoundError):
+        ctx.refresh(Ref(City, "NY"))
 
 
 def test_a_failed_refresh_changes_nothing(ctx: Any, stored: Any) -> None:
@@ -566,7 +579,7 @@ def test_update_or_create(ctx: Any, backend: Any) -> None:
         (
             lambda ctx: ctx.update_or_create(City, "SF", create_defaults=5),
             TypeError,
-            "create_defaults= takes values as a dict ({City.name: 'x'}), not 5.",
+            "create_defaults= takes values as a dict ({City.name: 'x'}) or typed",
         ),
         (lambda ctx: ctx.get_or_create(City, "SF", {"name": 5}), InvalidValueError, "City.name: expected str"),
     ],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,7 @@ from cendry import (
     FieldPath,
     Increment,
     InvalidDocumentIdError,
+    InvalidEtagError,
     InvalidValueError,
     Maximum,
     Minimum,
@@ -281,12 +283,10 @@ def test_a_server_timestamp_goes_before_the_clock(ctx: Any, backend: Any) -> Non
 
 
 def test_frozen_models_are_saved_as_well(ctx: Any) -> None:
-    frozen = Frozen(name="x")
+    frozen = Frozen(id="x", name="x")
     ctx.save(frozen)
-    assert (frozen.id is None, frozen.updated) == (False, NOW)
-    assert get_metadata(frozen).path == f"frozen/{frozen.id}"
-    ctx.update(frozen, {"name": "y"})
-    assert frozen.name == "y"
+    assert get_metadata(frozen).path == "frozen/x"
+    assert Frozen(id="x", name="x") == frozen
 
 
 # update
@@ -443,7 +443,7 @@ def test_update_demands_a_document(ctx: Any, backend: Any) -> None:
     assert backend.documents == {}
 
 
-FIRST_TYPE_ERROR = "update() takes an instance and changes, or a class, an id and changes."
+FIRST_TYPE_ERROR = "update() takes an instance and changes, or a class, an id and changes; several changes"
 
 
 @pytest.mark.parametrize(
@@ -481,7 +481,7 @@ FIRST_TYPE_ERROR = "update() takes an instance and changes, or a class, an id an
         (({"regions": ArrayUnion([1])},), InvalidValueError, "expected list of str, found ArrayUnion([1])"),
         (({"name": SERVER_TIMESTAMP},), InvalidValueError, "City.name: expected str, found SERVER_TIMESTAMP"),
         ((), TypeError, "update() takes either changes or fields=: update(city, {City.name: 'x'})."),
-        ((5,), TypeError, "update() takes changes as a dict ({City.name: 'x'}), not 5."),
+        ((5,), TypeError, "update() takes changes as a dict ({City.name: 'x'}) or typed (City.name.set('x')), not 5."),
         ((dict,), TypeError, "update() takes changes as a dict"),
         (({}, {}), TypeError, FIRST_TYPE_ERROR),
     ],
@@ -567,9 +567,9 @@ def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: An
             "'stamped/x' is not a document of that collection.",
         ),
         (
-            lambda ctx, sf: ctx.save(sf, if_unchanged="x"),
+            lambda ctx, sf: ctx.save(sf, if_unchanged=5),
             TypeError,
-            "if_unchanged= takes True or an update time, not 'x'.",
+            "if_unchanged= takes True, an update time or an etag, not 5.",
         ),
         (
             lambda ctx, sf: ctx.save(City(id="SF", name="x"), if_unchanged=True),
@@ -579,7 +579,7 @@ def test_an_increment_of_what_is_stored_as_text_is_refused(ctx: Any, backend: An
         (
             lambda ctx, sf: ctx.delete(City, "SF", if_unchanged=True),
             CendryError,
-            "if_unchanged=True needs an instance; with a class and an id, pass the update time.",
+            "if_unchanged=True needs an instance; with a class and an id, pass the update time or etag.",
         ),
     ],
 )
@@ -612,6 +612,69 @@ def test_if_unchanged_by_instance(ctx: Any, backend: Any, sf: City) -> None:
     ctx.refresh(other)
     ctx.delete(other, if_unchanged=True)
     assert backend.documents == {}
+
+
+def test_if_unchanged_by_etag(ctx: Any, backend: Any, sf: City) -> None:
+    etag = get_metadata(sf).etag
+    assert re.fullmatch(r'"[\x21\x23-\x7e]+"', etag)
+    assert get_metadata(ctx.get(City, "SF")).etag == etag
+    for one in (etag, etag.strip('"')):
+        ctx.save(sf, if_unchanged=one)
+        ctx.update(City, "SF", {City.name: sf.name}, if_unchanged=one)
+        with ctx.batch() as batch:
+            batch.update(sf, City.name.set(sf.name), if_unchanged=one)
+    assert {one.update_time for one in commits(backend)} == {get_metadata(sf).update_time}
+    ctx.update(sf, {City.population: 9})
+    newer = get_metadata(sf).etag
+    assert newer != etag
+    for write in (
+        lambda: ctx.save(sf, if_unchanged=etag),
+        lambda: ctx.update(sf, {City.population: 3}, if_unchanged=etag),
+        lambda: ctx.delete(City, "SF", if_unchanged=etag),
+    ):
+        with pytest.raises(StaleDocumentError):
+            write()
+    ctx.delete(City, "SF", if_unchanged=newer)
+    assert backend.documents == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda etag: f"W/{etag}",
+        lambda etag: "*",
+        lambda etag: "",
+        lambda etag: '"',
+        lambda etag: etag[:-1],
+        lambda etag: etag.replace('"', "'"),
+        lambda etag: f"{etag}, {etag}",
+        lambda etag: '"' + "f" * 15 + etag[etag.index("-") :],
+        lambda etag: etag[: etag.index("-")] + '-00000000"',
+        lambda etag: etag + "\n",
+        lambda etag: "x" * 100_000,
+    ],
+)
+def test_other_etags_are_refused(ctx: Any, backend: Any, sf: City, change: Callable[[str], str]) -> None:
+    etag = change(get_metadata(sf).etag)
+    for write in (
+        lambda: ctx.save(sf, if_unchanged=etag),
+        lambda: ctx.update(City, "SF", {City.name: "x"}, if_unchanged=etag),
+        lambda: ctx.delete(sf, if_unchanged=etag),
+    ):
+        with pytest.raises(InvalidEtagError, match="is not an etag of document 'cities/SF'") as caught:
+            write()
+        assert (caught.value.http_status, caught.value.etag, len(str(caught.value)) < 300) == (412, etag, True)
+    assert backend.calls == []
+
+
+def test_an_etag_is_of_one_document(ctx: Any, sf: City) -> None:
+    la, sf.name = City(id="LA", name="x"), "new"
+    with ctx.batch() as batch:
+        batch.save(sf)
+        batch.save(la)
+    assert get_metadata(sf).update_time == get_metadata(la).update_time
+    with pytest.raises(InvalidEtagError):
+        ctx.save(la, if_unchanged=get_metadata(sf).etag)
 
 
 def test_if_unchanged_by_update_time(ctx: Any, backend: Any, sf: City) -> None:

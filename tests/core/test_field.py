@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import gc
 import pickle
+import re
 from typing import Any, NamedTuple, Optional, Union
 
 import pytest
@@ -13,6 +14,7 @@ from cendry._model.fields import Field, FieldDescriptor, FieldInfo, field
 from cendry._model.model import Map, Model
 from cendry._types.registry import register_type
 from cendry.errors import UnknownFieldError
+from cendry.filters import Asc
 from typing_extensions import TypedDict
 
 
@@ -157,10 +159,45 @@ def test_inherited_fields_of_a_map_are_reached_by_either_class() -> None:
     assert "City.mayor[Mayor.name]" == repr(City.mayor[Person.name])
 
 
-def test_own_attributes_of_a_descriptor_win_over_nested_names() -> None:
-    assert "the mayor" == City.mayor.alias
+def test_a_nested_name_that_is_an_own_attribute_of_descriptors_needs_brackets() -> None:
+    with pytest.raises(AttributeError, match=r"write City\.mayor\[Mayor\.alias\], or 'mayor\.alias' where names"):
+        _ = City.mayor.alias
     assert "mayor.alias" == City.mayor[Mayor.alias].field_name
     assert City.mayor[Mayor.alias] is City.mayor["alias"]
+    assert "mayor" == City.mayor.field_name
+    assert City is City.mayor.owner
+    assert City.mayor.asc() == Asc(City.mayor)
+    assert isinstance(type(City.mayor).alias, property)
+
+
+def test_private_attributes_of_descriptors_hide_no_nested_field() -> None:
+    class Part(Map):
+        _alias: Field[str] = field(default="")
+        _parent: Field[str] = field(default="")
+
+    class Whole(Model, collection="wholes"):
+        part: Field[Part]
+
+    nested: Any = Whole.part
+    assert ["part._alias", "part._parent"] == [nested._alias.field_name, nested._parent.field_name]
+
+
+def test_the_field_of_a_map_has_no_methods_of_numbers_text_and_arrays() -> None:
+    class Odd(Map):
+        name: Field[str]
+        startswith: Field[int]
+
+    class Whole(Model, collection="wholes"):
+        odd: Field[Odd | None]
+        either: Field[Odd | str]
+
+    for name in ("is_nan", "array_contains", "array_contains_any"):
+        with pytest.raises(AttributeError, match=f"Whole.odd has no attribute or field '{name}'"):
+            getattr(Whole.odd, name)
+    assert Whole.odd.startswith is Whole.odd[Odd.startswith]
+    with pytest.raises(AttributeError, match=r"write Whole\.either\[Odd\.startswith\]"):
+        _ = Whole.either.startswith
+    assert "Whole.either.is_nan()" == repr(Whole.either.is_nan())  # type: ignore[misc]
 
 
 def test_private_fields_and_recursive_maps() -> None:
@@ -219,10 +256,25 @@ def test_attributes_of_what_has_no_fields() -> None:
 
 
 def test_keys_of_what_has_nothing_inside() -> None:
-    message = "City.name is str; it contains no field or key 'k'."
+    message = "City.name has no field or key 'k'. It holds str, which has no parts."
     assert message == refusal(TypeError, lambda: City.name["k"])  # type: ignore[misc]
-    assert "City.id is str; it contains no field or key" in refusal(TypeError, lambda: City.id["k"])  # type: ignore[misc]
-    assert "it contains no field or key 'left'" in refusal(TypeError, lambda: City.pair["left"])  # type: ignore[misc]
+    assert "City.id has no field or key 'k'. It holds str" in refusal(TypeError, lambda: City.id["k"])  # type: ignore[misc]
+    assert "City.pair has no field or key 'left'." in refusal(TypeError, lambda: City.pair["left"])  # type: ignore[misc]
+    assert "no attribute or field 'first'. It holds str, which has no parts." in refusal(
+        AttributeError,
+        lambda: City.name.first,  # type: ignore[misc]
+    )
+
+
+def test_a_part_of_the_elements_of_an_array() -> None:
+    advice = "and Firestore can't look into the elements of an array: City.regions.array_contains() compares whole"
+    for call in (
+        lambda: City.regions.name,  # type: ignore[misc]
+        lambda: City.regions["name"],  # type: ignore[misc]
+        lambda: City.regions[Street.name],  # type: ignore[misc]
+    ):
+        with pytest.raises((AttributeError, TypeError), match=re.escape(advice)):
+            call()
 
 
 @pytest.mark.parametrize("key", [0, slice(1), None, City])
@@ -239,7 +291,7 @@ def test_a_field_of_another_map() -> None:
     assert "Mayor.since is a field of Mayor, but City.plain holds Person." == refusal(
         TypeError, lambda: City.plain[Mayor.since]
     )
-    assert "Street.name is a field of Street, but City.regions is not an embedded map." == refusal(
+    assert "Street.name is a field of Street, but City.regions is not an embedded map. It holds" in refusal(
         TypeError,
         lambda: City.regions[Street.name],  # type: ignore[misc]
     )

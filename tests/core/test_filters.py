@@ -514,7 +514,8 @@ def test_the_base_of_filters_is_no_filter() -> None:
     [
         (
             True,
-            f"True is not a filter. It comes from a comparison of plain values, or from 'and', 'or', 'not'. {SPELLING}",
+            "True is not a filter. It comes from 'and', 'or', 'not', or from a comparison of plain values, such as "
+            f"City.name.field_name, which is a str. {SPELLING}",
         ),
         (City.a, "City.a is not a filter. Compare the field with a value: City.a == ..., City.a.is_not_null()."),
         (City.a.asc(), "City.a.asc() is not a filter. Orders go to order_by."),

@@ -59,7 +59,7 @@ def test_a_connection_is_refused_in_children(monkeypatch: pytest.MonkeyPatch) ->
     grpc.note_channel(os.getpid())
     grpc.note_channel(1)
     grpc.check_process("Quickstore")
-    connection: Any = Connection(None, None, None)
+    connection: Any = Connection(None, None, None, None)
     assert not connection.is_inherited
     monkeypatch.setattr(_fork, "kept", [])
     connection.after_fork()

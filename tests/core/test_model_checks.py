@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as datetime_module
+import decimal
 import enum
+import types
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
-from typing import Annotated, Any, ClassVar, Optional
+from typing import Annotated, Any, ClassVar, Final, Generic, Optional, TypeVar, cast
 
 import pytest
 from cendry._model.fields import Field, field
 from cendry._model.model import Map, Model, fields_of
 from cendry.errors import InvalidDocumentIdError
 from cendry.reference import Ref
+from making import make_class, make_model
+
+T = TypeVar("T")
 
 
 class City(Model, collection="cities"):
@@ -81,11 +87,25 @@ def test_an_enum_is_checked_as_it_is_stored() -> None:
         ("str", "Bad.x: an annotation must be Field[str], or a ClassVar."),
         ("'str'", "Bad.x: an annotation must be Field[str], or a ClassVar."),
         (list[str], "Bad.x: an annotation must be Field[list[str]], or a ClassVar."),
-        (Optional[Field[str]], "Bad.x: an annotation must be Field["),
+        (Optional[Field[str]], "Bad.x: Field[...] goes around the whole type: write Field[str | None]."),
+        ("Field[str] | None", "Bad.x: Field[...] goes around the whole type: write Field[str | None]."),
+        (list[Field[str]], "Bad.x: Field[...] goes around the whole type, not into it."),
+        (Field[Field[str]], "Bad.x: Field[...] is given twice, one inside the other."),
+        ("Field[Field[str]]", "Bad.x: Field[...] is given twice, one inside the other."),
         (Annotated[int, 3], "Bad.x: an annotation must be Field[int], or a ClassVar."),
         (Field, "Bad.x: Field needs a type: Field[str]."),
         ("Field", "Bad.x: Field needs a type: Field[str]."),
-        ("dataclasses.InitVar[int]", "Bad.x: an annotation must be Field["),
+        ("dataclasses.InitVar[int]", "Bad.x: dataclasses.InitVar[int] declares an argument of __init__ that is not st"),
+        (dataclasses.InitVar, "Bad.x: InitVar declares an argument of __init__ that is not stored"),
+        (Field[dataclasses.InitVar[int]], "Bad.x: dataclasses.InitVar[int] is not the type of a value; write the type"),
+        (Final, "Bad.x: Final is not supported: for fields that are never reassigned, use frozen=True on the class."),
+        (
+            "Final[int]",
+            "Bad.x: Final is not supported: for a constant, write ClassVar[int]; for fields that are never reassigned,",
+        ),
+        (Final[Field[int]], "Bad.x: Final is not supported: for fields that are never reassigned, use frozen=True on"),
+        (Field[Final[int]], "Bad.x: Final[int] is not the type of a value; write the type alone."),
+        (Field[ClassVar[int]], "Bad.x: ClassVar[int] is not the type of a value; write the type alone."),
         (
             "Feild[str]",
             "Bad.x: name 'Feild' is not defined in the annotation 'Feild'; an annotation must be Field[...]",
@@ -100,6 +120,64 @@ def test_an_enum_is_checked_as_it_is_stored() -> None:
 )
 def test_an_annotation_that_declares_no_field(annotation: Any, message: str) -> None:
     assert message in refusal_of({"x": annotation})
+
+
+DECIMAL = "Bad.x: decimal is a module, not a type; write decimal.Decimal, or from decimal import Decimal."
+
+
+@pytest.mark.parametrize(
+    ("annotation", "message"),
+    [
+        (Field[datetime_module], "datetime is a module, not a type; write datetime.datetime, or from datetime import"),
+        (Field[list[decimal]], DECIMAL),
+        ("Field[decimal]", DECIMAL),
+        ("Field[decimal | None]", DECIMAL),
+        ("Field[None | dataclasses]", "Bad.x: dataclasses is a module, not a type; write the type."),
+        ("Field[decimal.Decimal | 3]", "Bad.x: unsupported operand type(s) for |"),
+    ],
+    ids=str,
+)
+def test_a_module_where_its_type_was_meant(annotation: Any, message: str) -> None:
+    assert message in refusal_of({"x": annotation})
+
+
+@pytest.mark.parametrize("name", ["a-b", "a b", "1st", "class", ""])
+def test_a_name_that_is_no_identifier(name: str) -> None:
+    message = f"Bad.{name}: the name is not a Python identifier, so Bad(...) can't take it; give the field another name"
+    assert message in refusal_of({name: Field[int]})
+
+
+@pytest.mark.parametrize(
+    ("keyword", "message"),
+    [
+        ("slots", "Bad: slots=True is not supported: instances keep what they know of their document in"),
+        ("kw_only", "Bad: kw_only= can't be changed: __init__ is generated and takes keyword arguments only."),
+        ("match_args", "Bad: match_args= can't be changed"),
+        ("colection", "Bad: there is no class keyword colection=; the nearest is collection=."),
+        ("zzz", "Bad: there is no class keyword zzz=; the keywords are collection=, parent=, extra=, abstract="),
+    ],
+)
+def test_class_keywords_that_do_not_exist(keyword: str, message: str) -> None:
+    assert message in refusal(lambda: types.new_class("Bad", (Map,), {keyword: True}))
+    assert message in refusal(lambda: types.new_class("Bad", (cast("Any", Generic)[T], Map), {keyword: True}))
+
+
+def test_class_keywords_of_other_bases_pass() -> None:
+    seen: dict[str, Any] = {}
+
+    class Registered:
+        def __init_subclass__(cls, *, label: str = "", **others: Any) -> None:
+            if label == "bad":
+                raise TypeError("no such label")
+            seen[cls.__name__] = label
+
+    class First(Registered, Map, label="first"):
+        pass
+
+    class Last(Map, Registered, label="last"):
+        pass
+
+    assert {"First": "first", "Last": "last"} == seen
 
 
 def test_field_without_annotation() -> None:
@@ -237,7 +315,6 @@ def test_a_stored_field_may_be_called_id() -> None:
             "Bad.x: auto_now= includes auto_now_add=; use only one of them.",
         ),
         ({"auto_now": True, "default": 3}, "Bad.x: a field with auto_now= or auto_now_add= is None by default"),
-        ({"auto_now": True, "default": None}, "Bad.x: a field with auto_now= or auto_now_add= is None by default"),
         ({"auto_now_add": True, "default_factory": int}, "Bad.x: a field with auto_now= or auto_now_add= is None"),
         ({"auto_now": True}, "Bad.x: auto_now= sets the time, and Any is not a datetime, date or time."),
         ({"auto_now_add": True}, "Bad.x: auto_now_add= sets the time, and Any is not a datetime, date or time."),
@@ -449,3 +526,41 @@ def test_a_class_variable_cannot_hide_an_inherited_field() -> None:
             name: ClassVar[str] = "x"  # type: ignore[misc]
 
     assert "hides the field of City" in refusal(define)
+
+
+class Stamps(Map):
+    created: Field[datetime | None] = field(auto_now_add=True)
+
+
+@dataclasses.dataclass
+class Around:
+    stamps: Stamps
+    again: Around | None = None
+
+
+@pytest.mark.parametrize(
+    "annotation", [Stamps, Optional[Stamps], list[Stamps], dict[str, Stamps], Around, Optional[Around]], ids=str
+)
+def test_a_time_inside_a_map_that_would_never_be_set(annotation: Any) -> None:
+    message = "Bad.x: Stamps.created has auto_now_add=, which is never set inside a map, only on documents."
+    assert message == refusal_of({"x": Field[annotation]})
+
+
+def test_a_map_with_times_is_a_mixin_and_none_is_the_default() -> None:
+    class Stamped(Stamps, Model, collection="stamped"):
+        changed: Field[datetime | None] = field(default=None, auto_now=True)  # type: ignore[call-overload]
+
+    assert [None, None] == [each.default for each in fields_of(Stamped).values()]
+
+    with pytest.raises(TypeError, match="Nested.inner: Nested.changed has auto_now=, which is never set inside a map"):
+
+        class Nested(Map):
+            changed: Field[datetime | None] = field(auto_now=True)
+            inner: Field[Nested | None] = field(default=None)
+
+
+def test_a_frozen_model_has_no_fields_that_writes_set() -> None:
+    with pytest.raises(TypeError, match=r"Doc\.seen: auto_now= sets the field on write, but .*Doc is frozen"):
+        make_model({"seen": (datetime, field(auto_now=True))}, frozen=True)
+    with pytest.raises(TypeError, match=r"Base\.made: auto_now_add= sets the field .* is frozen"):
+        make_class("Base", Model, {"made": (datetime, field(auto_now_add=True))}, abstract=True, frozen=True)

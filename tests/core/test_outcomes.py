@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from enum import Enum
 from types import SimpleNamespace
 from typing import Any
@@ -26,11 +26,11 @@ from cendry import (
     get_metadata,
 )
 from cendry._interop.commits import CommitAttempts, is_lost
-from cendry.backend import DEFAULT_RETRY, CallOptions
+from cendry.backend import DEFAULT_RETRY, CallOptions, DocumentResult
 from cendry.paths import FieldPath
-from cendry.plan import Create, Delete, FieldTransform, Set, Update, Write, is_repeatable
+from cendry.plan import Create, Delete, FieldTransform, QueryPlan, Set, Update, Write, is_repeatable
 from core.documents import City, Stamped
-from core.recording import RecordingBackend
+from core.recording import AsyncRecordingBackend, RecordingBackend
 
 X = FieldPath("x")
 PLAIN: list[Write] = [Set("c/a", {"x": 1}), Create("c/a", {}), Update("c/a", {"x": 1}, (X,)), Delete("c/a", True)]
@@ -83,6 +83,10 @@ def test_errors_after_which_a_commit_may_have_been_applied(status: str) -> None:
     assert not attempts.may_repeat(CallError(status, "later"))
     assert isinstance(error := attempts.unknown(lost), OutcomeUnknownError)
     assert (lost, ("c/a",), "injected") == (error.__cause__, error.paths, error.detail)
+
+
+def test_an_error_without_a_status_proves_nothing() -> None:
+    assert is_lost(ConnectionError("gone"))
 
 
 @pytest.mark.parametrize("status", ["ABORTED", "ALREADY_EXISTS", "RESOURCE_EXHAUSTED", "PERMISSION_DENIED"])
@@ -311,3 +315,28 @@ def test_errors_of_a_stream_in_an_open_transaction_pass_untouched(ctx: Any, back
         backend.fail("run", InvalidRequestError("no"))
         with pytest.raises(InvalidRequestError):
             next(iter(txn.select(City)))
+
+
+class Prefetching(RecordingBackend):
+    """Has all results of a query before it gives the first."""
+
+    def run(self, plan: QueryPlan, **options: Any) -> Iterator[DocumentResult]:
+        yield from list(super().run(plan, **options))
+
+
+class AsyncPrefetching(AsyncRecordingBackend):
+    """The async twin."""
+
+    async def run(self, plan: QueryPlan, **options: Any) -> AsyncIterator[DocumentResult]:
+        for result in [result async for result in super().run(plan, **options)]:
+            yield result
+
+
+def test_results_that_came_before_the_end_are_not_given_after_it(make: Any, twin: str) -> None:
+    ctx = make(backend=Prefetching() if twin == "sync" else AsyncPrefetching())
+    ctx.save_many([City(id=f"{number}", name="x") for number in range(3)])
+    with ctx.transaction() as txn:
+        cities = iter(txn.select(City, order_by=City.id))
+        assert "0" == next(cities).id
+    with pytest.raises(CendryError, match="This transaction has ended"):
+        next(cities)

@@ -331,7 +331,7 @@ def test_limits_pages_and_cursors_agree(ctx: Any) -> None:
             # By ids alone, Firestore reads downwards only where there is an index for it.
             assert ids[-2:] == query.limit_to_last(2).ids()
             assert ids[-1] == query.last().id
-        with pytest.raises(ValueError, match="pages of 1 or more"):
+        with pytest.raises(ValueError, match="paginate takes 1 or more"):
             query.paginate(0)
 
 

@@ -80,6 +80,16 @@ def test_importing_core_imports_no_backend_and_no_google_package() -> None:
     assert found == "[]"
 
 
+def test_a_star_imports_no_backend_and_no_google_package() -> None:
+    code = """
+import sys
+from cendry import *
+print(Cendry.__name__, Model.__name__, 'FirestoreBackend' in globals())
+print([name for name in sys.modules if name.startswith(('google', 'cendry_', 'grpc', 'proto'))])
+"""
+    assert run(code).splitlines() == ["Cendry Model False", "[]"]
+
+
 def test_core_works_without_any_backend() -> None:
     code = """
 import cendry

@@ -163,7 +163,7 @@ def test_pages_of_nested_and_unequal_fields(ctx: Any, backend: Any) -> None:
 @pytest.mark.parametrize(
     ("size", "error", "message"),
     [
-        (0, ValueError, "paginate takes pages of 1 or more, not 0."),
+        (0, ValueError, "paginate takes 1 or more, not 0."),
         (True, TypeError, "paginate takes an int, not True."),
         ("2", TypeError, "paginate takes an int, not '2'."),
     ],

@@ -3,10 +3,24 @@ from __future__ import annotations
 import copy
 import pickle
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 import pytest
-from cendry import And, Asc, AsyncQuery, Cendry, CendryError, Desc, FieldPath, Or, Query, Ref, UnknownFieldError
+from cendry import (
+    And,
+    Asc,
+    AsyncQuery,
+    Cendry,
+    CendryError,
+    Desc,
+    FieldPath,
+    InvalidRequestError,
+    Or,
+    Query,
+    Ref,
+    UnknownFieldError,
+)
 from cendry.filters import Comparison
 from core.documents import Area, Base, City, Mayor, Status
 from core.recording import RecordingBackend
@@ -111,6 +125,30 @@ def test_builders_give_new_queries_and_say_the_same_as_arguments() -> None:
     assert query.limit_to_last(3).limit(2) == Query(City, limit=2)
     assert query.start_at({"id": "a"}).start_after({"id": "b"}) == Query(City, start_after={"id": "b"})
     assert query.end_at({"id": "a"}).end_before({"id": "b"}) == Query(City, end_before={"id": "b"})
+
+
+def test_none_is_no_limit_and_no_offset() -> None:
+    for query in (Query(City), AsyncQuery(City)):
+        assert type(query)(City, limit=None, limit_to_last=None, offset=None) == query
+        assert query.limit(3).limit(None) == query
+        assert query.limit_to_last(3).limit(None) == query
+        assert query.limit(3).limit_to_last(None) == query
+        assert query.offset(3).offset(None) == query
+
+
+@pytest.mark.parametrize("count", [2**31, 2**63, 10**5000], ids=["32 bits", "64 bits", "more than Python writes"])
+@pytest.mark.parametrize("name", ["limit", "limit_to_last", "offset"])
+def test_a_count_over_32_bits_is_refused(name: str, count: int) -> None:
+    kinds: tuple[Any, ...] = (Query, AsyncQuery)
+    for kind in kinds:
+        query = kind(City)
+        for call in (partial(kind, City, **{name: count}), partial(getattr(query, name), count)):
+            with pytest.raises(InvalidRequestError, match=f"{name} takes at most 2147483647, not ") as caught:
+                call()
+            assert caught.value.http_status == 422
+        with pytest.raises(ValueError, match=f"{name} takes . or more, not "):
+            getattr(query, name)(-count)
+        assert getattr(query, name)(2**31 - 1) == kind(City, **{name: 2**31 - 1})
 
 
 def test_equality_is_by_type_and_value() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cendry import (
@@ -68,6 +68,8 @@ UNSUPPORTED: list[tuple[str, Callable[[Cendry, User], object]]] = [
     ("transforms", lambda ctx, user: ctx.update(user, {User.n: Increment(1)})),
     ("transforms", lambda ctx, user: ctx.update(user, {User.tags: ArrayUnion(["x"])})),
     ("transforms", lambda ctx, user: ctx.update(user, {User.seen: SERVER_TIMESTAMP})),
+    ("transforms", lambda ctx, user: ctx.save(User(id="t", name="x", tags=cast("Any", ArrayUnion(["x"]))))),
+    ("merge", lambda ctx, user: ctx.merge(user, {User.n: 1, User.name: "x"})),
     ("if_unchanged", lambda ctx, user: ctx.save(user, if_unchanged=MOMENT)),
     ("if_unchanged", lambda ctx, user: ctx.update(User, "a", {User.n: 1}, if_unchanged=MOMENT)),
     ("if_unchanged", lambda ctx, user: ctx.delete(User, "a", if_unchanged=MOMENT)),

@@ -160,6 +160,20 @@ def test_failures_that_pass_are_retried_without_a_stream(
     assert [] == warnings(caplog)
 
 
+@needs_direct_calls
+def test_a_deadline_of_the_servers_own_says_nothing_of_the_call(
+    filled: Database, faulty: FaultyServer, fault: type[Fault], caplog: pytest.LogCaptureFixture
+) -> None:
+    for options in (CallOptions(), CallOptions(timeout=60), CallOptions(timeout=1_000_000_000)):
+        faulty.faults[METHOD] = [fault(grpc.StatusCode.DEADLINE_EXCEEDED)]
+        try:
+            filled.data("c/a", options=options)
+        except exceptions.DeadlineExceeded:
+            assert options.timeout is not None
+        assert transport_of(filled).get_single is not None
+    assert [] == warnings(caplog)
+
+
 class Interceptor:
     """One of a user's own, which lets everything pass."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import Any
 
@@ -393,6 +394,22 @@ async def test_a_connection_that_is_closed_during_a_commit(faulty: FaultyServer,
         await writing
 
 
+def test_a_client_that_is_closed_during_a_commit(faulty: FaultyServer, project: str) -> None:
+    backend = FirestoreBackend(project=project)
+    ctx = Cendry(backend=backend)
+    ctx.save(Counter(id="a"))
+    silence = Fault(STATUS.OK, after=None)
+    faulty.faults["Commit"] = [silence]
+    counter = Counter()
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(ctx.save, counter)
+        assert silence.reached.wait(20)
+        backend.close()
+        with pytest.raises(OutcomeUnknownError):
+            writing.result(20)
+    assert counter.id is not None
+
+
 # --- no retries at all ---
 
 COUNT = AggregationPlan(QueryPlan("c"))
@@ -473,15 +490,25 @@ def test_a_context_passes_it_on(faulty: FaultyServer, project: str) -> None:
             assert expected == len(faulty.calls)
 
 
-@pytest.mark.parametrize("retry", [3, True, "never", object()])
-def test_what_is_not_a_policy_is_refused_before_anything_is_sent(
+POLICIES = [3, True, "never", object(), Retry(), AsyncRetry()]
+
+
+@pytest.mark.parametrize("retry", POLICIES, ids=lambda one: type(one).__name__)
+def test_what_is_not_a_policy_of_the_twin_is_refused_before_anything_is_sent(
     faulty: FaultyServer, make_db: Callable[..., Database], retry: Any
 ) -> None:
-    ctx = make_db().context(retry=retry)
-    with pytest.raises(TypeError, match="retry= takes a Retry or AsyncRetry"):
+    db = make_db()
+    if isinstance(retry, AsyncRetry if db.is_async else Retry):
+        assert db.context(retry=retry).find(Counter, "a") is None
+        return
+    ctx = db.context(retry=retry)
+    expected = f"retry= takes a {'AsyncRetry' if db.is_async else 'Retry'} of google.api_core"
+    with pytest.raises(TypeError, match=expected):
         ctx.find(Counter, "a")
+    with pytest.raises(TypeError, match=expected):
+        ctx.select(Counter).to_list()
     counter = Counter()
-    with pytest.raises(TypeError, match="retry= takes a Retry or AsyncRetry"):
+    with pytest.raises(TypeError, match=expected):
         ctx.save(counter)
     assert counter.id is None
     assert [] == faulty.calls

@@ -136,7 +136,7 @@ def test_a_limit_has_32_bits(backend: Any) -> None:
     backend.commit([Set("c/d", {})])
     assert _ids(backend, QueryPlan("c", limit=2**31 - 1)) == ["d"]
     for plan in (QueryPlan("c", limit=2**31), QueryPlan("c", offset=2**31)):
-        with pytest.raises(ValueError, match=r"range|bits"):
+        with pytest.raises(InvalidRequestError, match="the most is 2147483647"):
             list(backend.run(plan))
 
 
@@ -286,9 +286,8 @@ def test_the_emulator_unites_arrays_with_what_they_cant_hold(
             MemoryBackend().commit([Set("c/d", {}, (), (FieldTransform(T, transform),))])
 
 
-@pytest.mark.parametrize("path", [DOCUMENT_ID, FieldPath(*"k" * 21), FieldPath(*"k" * 30)], ids=["name", "21", "30"])
-def test_the_emulator_transforms_fields_that_no_document_can_have(firestore: FirestoreBackend, path: FieldPath) -> None:
-    writes = [Set("c/d", {}, (), (FieldTransform(path, Increment(1)),))]
+def test_the_emulator_transforms_a_field_that_no_document_can_have(firestore: FirestoreBackend) -> None:
+    writes = [Set("c/d", {}, (), (FieldTransform(DOCUMENT_ID, Increment(1)),))]
     firestore.commit(writes)
     with pytest.raises(InvalidRequestError):
         MemoryBackend().commit(writes)

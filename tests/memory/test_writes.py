@@ -250,7 +250,7 @@ class TestMasks:
         [then] = backend.get(GetPlan(("c/a",), read_time=before.read_time))
         assert (then.data, stored(backend, "c/a")) == ({"m": {"n": {"x": 1}}}, {"m": {"n": {"x": 2}}})
 
-    @pytest.mark.parametrize("path", [FieldPath(*["a"] * 21), FieldPath("a" * 1500), FieldPath("a" * 800, "a" * 800)])
+    @pytest.mark.parametrize("path", [FieldPath("a" * 1500), FieldPath("a" * 750, "a" * 749)])
     def test_paths_that_are_too_long_are_refused(self, backend: MemoryBackend, path: FieldPath) -> None:
         with pytest.raises(InvalidRequestError, match="field path"):
             backend.commit([Set("c/a", {}, (path,))])

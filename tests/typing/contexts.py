@@ -121,6 +121,24 @@ ctx.update(City, "SF", {"population": Increment(1), "at": SERVER_TIMESTAMP, "reg
 ctx.update(Ref(City, "SF"), {"population": 3})
 ctx.update(city, fields=[City.name, "population"])
 ctx.update(City, "SF", {"population": 3}, if_unchanged=datetime(2026, 1, 1))
+ctx.update(city, City.name.set("x"))
+ctx.update(city, City.name.set("x"), City.population.set(Increment(1)), if_unchanged=True)
+ctx.update(City, "SF", City.name.set("x"), City.population.set(3))
+ctx.update(ref_of(city), City.mayor[Mayor.name].set("x"))
+ctx.merge(city, {City.population: 3})
+ctx.merge(City, "SF", {"population": 3}, parent=None)
+ctx.merge(City, "SF", City.name.set("x"), City.population.set(Increment(1)))
+ctx.merge(area, Area.name.set("x"), parent=city)
+ctx.get_or_create(City, "SF", [City.name.set("x")])
+ctx.update_or_create(City, "SF", [City.name.set("x")], create_defaults=[City.name.set("y")])
+ctx.update(city, City.name)  # error: mypy pyright ty
+ctx.update(City, City.name.set("x"))  # error: mypy pyright ty
+ctx.update(city, City.name.set("x"), {"population": 3})  # error: mypy pyright ty
+ctx.merge(City, "SF")  # error: mypy pyright ty
+ctx.merge(city, City.name == "x")  # error: mypy pyright ty
+ctx.get_or_create(City, "SF", [City.name])  # error: mypy pyright ty
+assert_type(ctx.refresh(city), None)
+assert_type(ctx.refresh(Ref(City, "SF")), City)
 unchanged: datetime | None = None
 ctx.save(city, if_unchanged=unchanged)
 ctx.update(city, {"population": 3}, if_unchanged=None)
@@ -128,6 +146,9 @@ ctx.update(city, fields=["population"], if_unchanged=unchanged)
 ctx.update(City, "SF", {"population": 3}, if_unchanged=unchanged)
 ctx.delete(city, if_unchanged=None)
 ctx.delete(City, "SF", if_unchanged=unchanged)
+assert_type(get_metadata(city).etag, str)
+ctx.save(city, if_unchanged=get_metadata(city).etag)
+ctx.delete(City, "SF", if_unchanged="x")
 ctx.save(city, if_unchanged=3)  # error: mypy pyright ty
 ctx.delete(city, must_exist=True)
 ctx.delete(City, "SF")
@@ -175,6 +196,8 @@ def transfer(txn: Transaction) -> int:
     assert_type(txn.select(City, City.population > 3).to_list(), list[City])
     txn.save(found)
     txn.update(found, {City.population: 3})
+    txn.update(found, City.population.set(3))
+    txn.merge(City, "LA", City.name.set("x"))
     txn.delete(City, "LA")
     return found.population
 
@@ -246,6 +269,8 @@ async def twin() -> None:
     assert_type(await actx.save_many([city]), list[str])
     await actx.update(city, {City.population: Increment(1)})
     await actx.update(City, "SF", {"population": 3})
+    await actx.update(city, City.name.set("x"), City.population.set(3))
+    await actx.merge(City, "SF", City.name.set("x"))
     await actx.update(city, fields=[City.name])
     await actx.delete(city)
     await actx.delete_many(City, ["SF"])

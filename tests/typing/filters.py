@@ -10,7 +10,30 @@ from typing import Any
 
 from typing_extensions import TypedDict, assert_type
 
-from cendry import And, Asc, Comparison, Desc, Field, FieldDescriptor, FieldFilter, FieldPath, Filter, Map, Model, Or, field
+from cendry import (
+    DELETE_FIELD,
+    SERVER_TIMESTAMP,
+    And,
+    ArrayRemove,
+    ArrayUnion,
+    Asc,
+    Comparison,
+    Desc,
+    Field,
+    FieldChange,
+    FieldDescriptor,
+    FieldFilter,
+    FieldPath,
+    Filter,
+    Increment,
+    Map,
+    Maximum,
+    Minimum,
+    Model,
+    Or,
+    Ref,
+    field,
+)
 
 
 class Status(enum.Enum):
@@ -51,7 +74,18 @@ class City(Model, collection="cities"):
     anything: Field[Any] = field(default=None)
 
 
+    twin: Field[Ref[City] | None] = field(default=None)
+    twins: Field[list[Ref[City]]] = field(default_factory=list)
+
+
 def use(*filters: Filter) -> None: ...
+
+
+def some_city() -> City:
+    return City(name="x", population=1, area=1.0)
+
+
+other = some_city()
 
 
 # Comparisons
@@ -184,3 +218,51 @@ for each in City.regions:  # error: mypy pyright ty
     pass
 "x" in City.regions  # error: mypy pyright ty
 City.population & 3  # error: mypy pyright ty
+
+
+# Typed changes
+
+assert_type(City.name.set("x"), FieldChange)
+assert_type(City.name.set(DELETE_FIELD), FieldChange)
+assert_type(City.nick.set(None), FieldChange)
+assert_type(City.population.set(Increment(1)), FieldChange)
+assert_type(City.rank.set(Maximum(1)), FieldChange)
+assert_type(City.area.set(Minimum(1.5)), FieldChange)
+assert_type(City.area.set(1), FieldChange)
+assert_type(City.regions.set(["x"]), FieldChange)
+assert_type(City.regions.set(ArrayUnion(["x"])), FieldChange)
+assert_type(City.tags.set(ArrayRemove(["x"])), FieldChange)
+assert_type(City.corners.set(ArrayUnion([1])), FieldChange)
+assert_type(City.founded.set(SERVER_TIMESTAMP), FieldChange)
+assert_type(City.founded.set(datetime(2026, 1, 1)), FieldChange)
+assert_type(City.status.set(Status.OPEN), FieldChange)
+assert_type(City.mayor[Mayor.name].set("x"), FieldChange)
+assert_type(City.vice.set(Mayor(name="x", since=1)), FieldChange)
+assert_type(City.attributes["k"].set(1), FieldChange)
+assert_type(City.anything.set("x"), FieldChange)
+assert_type(City.twin.set(Ref(City, "x")), FieldChange)
+assert_type(City.twin.set(other), FieldChange)
+assert_type(City.twin.set(None), FieldChange)
+
+City.population.set("x")  # error: mypy pyright ty
+City.name.set(None)  # error: mypy pyright ty
+City.name.set(5)  # error: mypy pyright ty
+City.name.set(Increment(1))  # error: mypy pyright ty
+City.name.set(ArrayUnion(["x"]))  # error: mypy pyright ty
+City.name.set(SERVER_TIMESTAMP)  # error: mypy pyright ty
+City.population.set(SERVER_TIMESTAMP)  # error: mypy pyright ty
+City.regions.set(Increment(1))  # error: mypy pyright ty
+City.regions.set([1])  # error: mypy pyright ty
+City.mayor[Mayor.name].set(5)  # error: mypy pyright ty
+City.twin.set("x")  # error: mypy pyright ty
+City.name.set(City.nick)  # error: mypy pyright ty
+
+
+# Instances as references
+
+use(City.twin == other, City.twin != other, City.twin.eq(other), City.twin.ne(other))
+use(City.twin == Ref(City, "x"), City.twin.is_in([other]), City.twin.is_in([Ref(City, "x"), other]))
+use(City.twins.array_contains(other), City.twins.array_contains(Ref(City, "x")))
+use(City.name == other)  # error: mypy pyright ty
+use(City.twin == "x")  # error: mypy pyright ty
+City.twin.eq("x")  # error: mypy pyright ty

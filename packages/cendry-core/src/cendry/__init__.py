@@ -40,6 +40,7 @@ __all__ = [
     "DocumentMetadata",
     "DocumentNotFoundError",
     "Field",
+    "FieldChange",
     "FieldDescriptor",
     "FieldPath",
     "Filter",
@@ -48,6 +49,7 @@ __all__ = [
     "GeoPoint",
     "Increment",
     "InvalidDocumentIdError",
+    "InvalidEtagError",
     "InvalidRequestError",
     "InvalidValueError",
     "Listener",
@@ -95,6 +97,7 @@ if TYPE_CHECKING:
     from cendry_memory import MemoryBackend as MemoryBackend
 
     from ._aggregates import Aggregate, count
+    from ._changes import FieldChange
     from ._context.aio.batch import AsyncBatch
     from ._context.aio.context import AsyncCendry
     from ._context.aio.transaction import AsyncTransaction
@@ -123,6 +126,7 @@ if TYPE_CHECKING:
         DocumentNotFoundError,
         ForeignReferenceError,
         InvalidDocumentIdError,
+        InvalidEtagError,
         InvalidRequestError,
         InvalidValueError,
         MissingIndexError,
@@ -151,12 +155,11 @@ if TYPE_CHECKING:
         Vector,
     )
 else:
-    __all__ += _lazy.installed()
-
     _OWN = _lazy.origins(
         {
             "_aggregates": "Aggregate count",
             "backend": "AsyncBackend Backend CallOptions",
+            "_changes": "FieldChange",
             "_context.aio.batch": "AsyncBatch",
             "_context.aio.context": "AsyncCendry",
             "_context.aio.transaction": "AsyncTransaction AsyncTxn=AsyncTransaction",
@@ -166,9 +169,9 @@ else:
             "convert": "from_dict to_dict validate",
             "errors": (
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
-                "InvalidDocumentIdError InvalidRequestError InvalidValueError MissingIndexError MultipleResultsError "
-                "OutcomeUnknownError StaleDocumentError TransactionContentionError UnknownFieldError "
-                "UnsupportedByBackendError UsedBeforeForkError ValidationError Problem"
+                "InvalidDocumentIdError InvalidEtagError InvalidRequestError InvalidValueError MissingIndexError "
+                "MultipleResultsError OutcomeUnknownError StaleDocumentError TransactionContentionError "
+                "UnknownFieldError UnsupportedByBackendError UsedBeforeForkError ValidationError Problem"
             ),
             "_model.fields": "Field FieldDescriptor field",
             "filters": "And Asc Comparison Desc Filter Or",
@@ -203,4 +206,4 @@ else:
         return found
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+        return sorted({*globals(), *__all__, *_lazy.installed()})

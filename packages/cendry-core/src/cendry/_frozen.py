@@ -13,8 +13,8 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from .paths import FieldPath
-from .reference import Ref
-from .values import GeoPoint, Vector
+from .reference import Ref, located_path
+from .values import DELETE_FIELD, SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, GeoPoint, Vector
 
 ATOMS: Final[frozenset[type[Any]]] = frozenset(
     {
@@ -41,7 +41,11 @@ class _ByEquality:
 
 
 def own_copy(value: Any) -> Any:
-    """A copy that shares nothing mutable with `value`."""
+    """A copy that shares nothing mutable with `value`; for an instance of a model, its reference.
+
+    Raises:
+        CendryError: An instance has no id.
+    """
     kind = cast("Any", type(value))
     if kind in ATOMS:
         return value
@@ -53,6 +57,10 @@ def own_copy(value: Any) -> Any:
         return {key: own_copy(item) for key, item in value.items()}
     if kind is set:
         return set(value)
+    if getattr(kind, "__cendry_kind__", None) == "model":
+        return Ref.from_path(located_path(value), model=kind)
+    if kind in (ArrayUnion, ArrayRemove):
+        return kind(map(own_copy, value.values))
     try:
         return copy.deepcopy(value)
     except Exception:  # Foreign objects can raise anything; one that can't be copied is kept as it is.
@@ -67,6 +75,8 @@ def freeze(value: Any) -> Any:
     if kind is Decimal:
         # 1.0 and 1.00 are equal in Python, but stored as different strings.
         return (Decimal, str(value))
+    if isinstance(value, (ArrayUnion, ArrayRemove)):
+        return (kind, tuple(map(freeze, value.values)))
     if isinstance(value, (list, tuple, Vector)):
         return (kind, tuple(map(freeze, cast("Iterable[Any]", value))))
     if isinstance(value, Mapping):
@@ -92,6 +102,13 @@ def class_name(cls: type[Any]) -> str:
     return cls.__qualname__.rpartition("<locals>.")[2]
 
 
+def redefined(one: type[Any], other: type[Any]) -> str:
+    """A remark for messages on two classes of one name; empty for others."""
+    if one is other or (one.__module__, one.__qualname__) != (other.__module__, other.__qualname__):
+        return ""
+    return f"these are two classes called {class_name(one)}: it was defined again, so run again what uses it"
+
+
 def source(value: Any) -> str:
     """Python source that evaluates to the value, where its `repr` would not (NaN, infinities, enum members)."""
     kind = cast("Any", type(value))
@@ -100,6 +117,8 @@ def source(value: Any) -> str:
     if kind is list or kind is Vector:
         items = f"[{', '.join(map(source, value))}]"
         return items if kind is list else f"Vector({items})"
+    if kind is ArrayUnion or kind is ArrayRemove:
+        return f"{kind.__name__}({source(list(value.values))})"
     if kind is tuple:
         return f"({', '.join(map(source, value))}{',' if len(value) == 1 else ''})"
     if kind is dict:
@@ -108,6 +127,8 @@ def source(value: Any) -> str:
         return f"{{{', '.join(map(source, value))}}}"
     if kind is frozenset and value:
         return f"frozenset({{{', '.join(map(source, value))}}})"
+    if value is DELETE_FIELD or value is SERVER_TIMESTAMP:
+        return repr(value)
     if isinstance(value, Enum):
         members = type(value).__members__
         name = class_name(type(value))

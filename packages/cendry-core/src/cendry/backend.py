@@ -35,7 +35,7 @@ from enum import Enum
 from typing import Any, Final, NamedTuple, Protocol
 
 from ._immutable import dataclass
-from .plan import AggregationPlan, GetPlan, QueryPlan, Write
+from .plan import AggregationPlan, GetPlan, QueryPlan, Write, shown_int
 
 
 class StoredDocument(Protocol):
@@ -125,6 +125,10 @@ class SnapshotResult(NamedTuple):
     read_time: datetime | None
 
 
+MAX_TIMEOUT: Final = 1_000_000_000
+"""Seconds; with a few times more, gRPC's calls end at once."""
+
+
 class _Default(Enum):
     RETRY = "the default of the backend"
 
@@ -143,10 +147,22 @@ class CallOptions:
     Attributes:
         timeout: Seconds that the whole call may take, retries included; `None` for the backend's default.
         retry: A retry policy of the kind that the backend takes; `None` for no retries.
+
+    Raises:
+        ValueError: The timeout is not a number of seconds.
     """
 
     timeout: float | None = None
     retry: Any = DEFAULT_RETRY
+
+    def __post_init__(self) -> None:
+        timeout: object = self.timeout
+        if timeout is None:
+            return
+        # NaN is in no range.
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout <= MAX_TIMEOUT:
+            shown = shown_int(timeout) if isinstance(timeout, int) and not isinstance(timeout, bool) else repr(timeout)
+            raise ValueError(f"timeout= takes a positive number of seconds, at most {MAX_TIMEOUT}, not {shown}.")
 
 
 DEFAULT_OPTIONS = CallOptions()

@@ -10,7 +10,7 @@ from ._model.model import Map, Model
 from ._types.registry import TypeRegistry, default_registry
 from .codec import Codec, codec_for
 from .codec.leaves import show
-from .codec.reader import Extra, Reading
+from .codec.reading import Extra, Reading
 from .errors import MAX_PROBLEMS, InvalidDocumentIdError, Problem, ValidationError
 from .paths import check_document_id
 
@@ -81,7 +81,7 @@ def to_dict(
             are set.
     """
     codec = codec_for(type(instance), registry or default_registry)
-    found = codec.encode(instance) if by_alias else codec.encode_by_name(instance)
+    found = codec.encode_unruled(instance) if by_alias else codec.encode_by_name(instance)
     if include_id and codec.shape.style == "model":
         if by_alias:
             _check_keys(codec)
@@ -100,7 +100,8 @@ def validate(
 ) -> list[Problem]:
     """Return the problems of a dict, each with its path, at most 100; an empty list if `from_dict` would accept it.
 
-    No instance is created, so errors that a `__post_init__` would raise are not included.
+    Instances are created only for a class with rules; for others, errors that a `__post_init__` would raise are not
+    included.
 
     Args:
         model: A `Model` or a `Map`.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any, Final, Literal, final
 
 from ._immutable import dataclass
@@ -12,6 +14,19 @@ MAX_PROBLEMS: Final = 100
 
 _SHOWN_PROBLEMS: Final = 3
 _SHOWN_PATHS: Final = 5
+_MAX_NEAR_LENGTH: Final = 100
+_SHOWN_LENGTH: Final = 80
+
+
+def near_names(name: object, declared: Iterable[str], count: int) -> tuple[str, ...]:
+    """Declared names that are similar to another, best match first; for a long one none, since it takes too long."""
+    if not isinstance(name, str) or len(name) >= _MAX_NEAR_LENGTH:
+        return ()
+    return tuple(get_close_matches(name, declared, count))
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 3]}...")
 
 
 class CendryError(Exception):
@@ -118,6 +133,30 @@ class StaleDocumentError(_DocumentError):
     _several = "One of these documents has changed since it was read, or was deleted; nothing was written: {paths}."
 
 
+class InvalidEtagError(CendryError):
+    """The etag passed as `if_unchanged=` is not one of this document; nothing was sent.
+
+    Args:
+        path: The path of the document to be written.
+        etag: The etag.
+
+    Attributes:
+        path: The path of the document.
+        etag: The etag.
+    """
+
+    http_status = 412
+
+    def __init__(self, path: str, etag: str) -> None:
+        self.path = path
+        self.etag = etag
+        shown = etag if len(etag) <= 80 else f"{etag[:77]}..."
+        super().__init__(
+            f"{shown!r} is not an etag of document {path!r}; nothing was written. An etag is what "
+            "get_metadata(instance).etag returns; one that starts with W/ compares too weakly for a write."
+        )
+
+
 class OutcomeUnknownError(_DocumentError):
     """The answer to a commit was lost: either all of its writes were applied, or none.
 
@@ -165,6 +204,18 @@ class MissingIndexError(CendryError):
     def __init__(self, collection: str, detail: str) -> None:
         self.collection = collection
         super().__init__(f"The query on {collection!r} needs an index that does not exist: {detail}")
+
+    @classmethod
+    def by_descending_id(cls, collection: str) -> MissingIndexError:
+        """The error for documents by id, the last one first, and by nothing else."""
+        fields = '[{"fieldPath": "__name__", "order": "DESCENDING"}]'
+        return cls(
+            collection,
+            "Firestore has none of ids in descending order by itself. Add to indexes in firestore.indexes.json: "
+            f'{{"collectionGroup": {json.dumps(collection)}, "queryScope": "COLLECTION", "fields": {fields}}}. '
+            "Google's emulator can't run this query, whatever the indexes; sort by another field there, or by id "
+            "ascending, and reverse the list.",
+        )
 
 
 class TransactionContentionError(CendryError):
@@ -246,8 +297,25 @@ class UnknownFieldError(CendryError, TypeError):
         self.model = model
         self.field = field
         self.nearest = nearest
-        hint = f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
-        super().__init__(f"{model} has no field {field!r}.{hint}")
+        hint = f" Did you mean {' or '.join(map(_cut, nearest))}?" if nearest else ""
+        super().__init__(f"{model} has no field {_cut(field)}.{hint}")
+
+
+Code = Literal[
+    "missing",
+    "unknown",
+    "value",
+    "gt",
+    "ge",
+    "lt",
+    "le",
+    "multiple_of",
+    "min_length",
+    "max_length",
+    "pattern",
+    "predicate",
+    "rule",
+]
 
 
 class InvalidValueError(CendryError, TypeError, ValueError):
@@ -258,19 +326,18 @@ class InvalidValueError(CendryError, TypeError, ValueError):
         field: The path of the field.
         expected: What the field accepts.
         found: What was given.
+        code: As in `Problem`.
     """
 
     http_status = 422
 
-    def __init__(self, model: str, field: str, expected: str, found: str) -> None:
+    def __init__(self, model: str, field: str, expected: str, found: str, *, code: Code = "value") -> None:
         self.model = model
         self.field = field
         self.expected = expected
         self.found = found
+        self.code: Code = code
         super().__init__(f"{model}.{field}: expected {expected}, found {found}.")
-
-
-Code = Literal["missing", "unknown", "value"]
 
 
 @final
@@ -283,7 +350,9 @@ class Problem:
             are cut at 80 characters.
         expected: What the model declares.
         found: What was found, cut at 80 characters.
-        code: Whether a required field is `missing`, a key `unknown`, or a `value` doesn't fit.
+        code: Whether a required field is `missing`, a key `unknown`, or a `value` doesn't fit. For a value of the
+            declared type that breaks a constraint, its name: `gt`, `max_length`, `pattern`, `predicate`, ...; `rule`
+            for what a `__validate__` rejects.
         nearest: For an unknown key, similar declared ones. They are determined for the first unknown keys only.
     """
 
@@ -311,7 +380,7 @@ class ValidationError(InvalidValueError):
         self.problems: tuple[Problem, ...] = tuple(problems[:MAX_PROBLEMS])
         self.more = more or len(problems) > MAX_PROBLEMS
         first = self.problems[0]
-        super().__init__(model, first.path, first.expected, first.found)
+        super().__init__(model, first.path, first.expected, first.found, code=first.code)
         texts = list(map(str, self.problems[:_SHOWN_PROBLEMS]))
         texts[0] = f"{model}.{texts[0]}" if first.path else f"{model}{texts[0].removeprefix('the data')}"
         hidden = len(self.problems) - len(texts)
@@ -346,6 +415,13 @@ class DecodeError(CendryError):
         where = f"Document {path!r}" if path else "The data"
         rest = f" ({more} more problem{'s' * (more > 1)}; cendry.validate() lists them all)" if more else ""
         super().__init__(f"{where} doesn't fit {model}: {field}: expected {expected}, found {found}{rest}.")
+
+
+def shown_parts(names: Iterable[str], advice: str) -> str:
+    """What a `DecodeError` finds where only these parts of a field are stored."""
+    first, *others = sorted(names)
+    more = f" and {len(others)} more" if others else ""
+    return f"only parts of it, {first!r}{more}: {advice}"
 
 
 class InvalidRequestError(CendryError, ValueError):

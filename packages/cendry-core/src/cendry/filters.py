@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Final, NoReturn, Protocol, TypeAlias, cast, final, get_args
 
 from ._frozen import ATOMS, freeze, own_copy, source
-from .paths import FieldPath
+from .paths import FieldPath, exact_text
 from .plan import Operator
 from .values import DELETE_FIELD, is_transform
 
@@ -165,7 +165,8 @@ class Comparison(Filter):
 
     def __init__(self, field: ModelField | FieldPath, op: Operator, value: Any = None) -> None:
         # A quick check that most filters pass: queries are built on hot paths.
-        if type(value) not in _PLAIN_VALUES or op not in _PLAIN or not isinstance(field, _FIELDS):
+        is_plain = type(value) in _PLAIN_VALUES and _type_of(op) is str and op in _PLAIN
+        if not is_plain or not isinstance(field, _FIELDS):
             op, value = _checked(field, op, value)
         _set_field(self, field)
         _set_op(self, op)
@@ -198,6 +199,7 @@ class Comparison(Filter):
 
 # Any, since type checkers consider the test unnecessary.
 _FIELDS: Final[Any] = (ModelField, FieldPath)
+_type_of: Final = cast("Callable[[Any], Any]", type)
 _NULL_FORMS: Final[dict[str, Operator]] = {"==": "is-null", "!=": "is-not-null"}
 _NAN_FORMS: Final[dict[str, Operator]] = {"==": "is-nan", "!=": "is-not-nan"}
 _WITHOUT_VALUE: Final = frozenset({"is-null", "is-not-null", "is-nan", "is-not-nan"})
@@ -214,6 +216,7 @@ _PLAIN_VALUES: Final = ATOMS - {type(None), float}
 
 def _checked(field: object, op: Operator, value: Any) -> tuple[Operator, Any]:
     """The operator and the value of a comparison, each in the form that filters hold."""
+    op = exact_text(op)
     if op not in _OPERATORS:
         raise ValueError(f"{op!r} is not a Firestore operator; the operators are {', '.join(sorted(_OPERATORS))}.")
     if not isinstance(field, (ModelField, FieldPath)):
@@ -454,7 +457,10 @@ def _flattened(values: Iterable[object]) -> Iterator[Filter]:
 
 def _advice(value: object) -> str:
     if isinstance(value, bool):
-        return f"It comes from a comparison of plain values, or from 'and', 'or', 'not'. {_SPELLING}"
+        return (
+            "It comes from 'and', 'or', 'not', or from a comparison of plain values, such as City.name.field_name, "
+            f"which is a str. {_SPELLING}"
+        )
     if isinstance(value, ModelField):
         return f"Compare the field with a value: {value!r} == ..., {value!r}.is_not_null()."
     if isinstance(value, _Order):
@@ -466,16 +472,17 @@ def _from_field_filter(value: FieldFilterLike) -> Comparison:
     path = cast(Any, value.field_path)
     op = value.op_string
     # The SDK spells some with underscores, and uses enum members for operators without a value.
-    spelt = str(getattr(op, "name", op)).lower().replace("_", "-")
+    spelt = str(exact_text(op) if isinstance(op, str) else getattr(op, "name", op)).lower().replace("_", "-")
     if spelt not in _OPERATORS:
         raise TypeError(f"{op!r} is not a Firestore operator; the operators are {', '.join(sorted(_OPERATORS))}.")
     operand = None if spelt in _WITHOUT_VALUE else value.value
-    where = path if isinstance(path, FieldPath) else FieldPath.parse(str(path))
+    where = path if isinstance(path, FieldPath) else FieldPath.parse(path if isinstance(path, str) else str(path))
     return Comparison(where, cast(Operator, spelt), operand)
 
 
 def _from_composite(value: CompositeLike) -> Filter:
-    operator = str(getattr(value.operator, "name", value.operator)).upper()
+    given = value.operator
+    operator = str(exact_text(given) if isinstance(given, str) else getattr(given, "name", given)).upper()
     if operator not in ("AND", "OR"):
         raise TypeError(f"{value!r} is not a filter: its operator is {value.operator!r}, neither AND nor OR.")
     return (And if operator == "AND" else Or)(*value.filters)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from enum import Enum
 from typing import Any, Final, final
 
 from .errors import InvalidDocumentIdError
@@ -17,6 +18,12 @@ MAX_PATH_BYTES: Final = 6 * 1024
 MAX_PATH_DEPTH: Final = 100
 """Levels of subcollections (https://firebase.google.com/docs/firestore/quotas)."""
 
+MAX_FIELD_SEGMENTS: Final = 20
+"""Names in a field path; maps are nested no deeper."""
+
+MAX_FIELD_PATH_BYTES: Final = 1500
+"""Bytes of UTF-8 in a field path."""
+
 _SIMPLE_SEGMENT: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\Z")
 _RESERVED: Final = re.compile(r"__.*__\Z", re.DOTALL)
 # Matches most document and collection ids, which are valid then. The length is only a bound, far below the limit.
@@ -26,12 +33,26 @@ _IMPORTED_ID: Final = re.compile(r"__(?:id(?:-?[1-9][0-9]{0,18})|esc.*)__\Z", re
 _INT64: Final = range(-(2**63), 2**63)
 
 
+def exact_text(value: Any) -> Any:
+    """Text of a subclass of `str` as an exact `str`, and anything else as it is.
+
+    Whatever becomes part of a path, of a name or of source has to pass this: a subclass may have any methods. An enum
+    member that is a `str` stands for its value.
+    """
+    if type(value) is str or not isinstance(value, str):
+        return value
+    if isinstance(value, Enum) and isinstance(value._value_, str):
+        value = value._value_
+    return str.__str__(value)
+
+
 def _checked_text(what: str, value: object) -> str:
-    if not isinstance(value, str):
+    text = exact_text(value)
+    if type(text) is not str:
         raise InvalidDocumentIdError(what, value, f"it must be a str, not {type(value).__name__}")
-    if reason := _reason_to_refuse(value):
-        raise InvalidDocumentIdError(what, value, reason)
-    return value
+    if reason := _reason_to_refuse(text):
+        raise InvalidDocumentIdError(what, text, reason)
+    return text
 
 
 def _reason_to_refuse(value: str) -> str | None:
@@ -59,7 +80,7 @@ def _is_imported_id(value: str) -> bool:
 
 
 def check_document_id(value: object) -> str:
-    """Return a document id if it is valid.
+    """Return a document id, as an exact `str`, if it is valid.
 
     Valid ids are 1 to 1,500 bytes of UTF-8 without `/` and NUL that are not `.`, `..` or `__...__`, except for
     ids that an import from Datastore mode creates (`__id<n>__`, `__esc...__`).
@@ -67,7 +88,7 @@ def check_document_id(value: object) -> str:
     Raises:
         InvalidDocumentIdError: The id is not valid.
     """
-    if isinstance(value, str) and _PLAIN.match(value):
+    if type(value) is str and _PLAIN.match(value):
         return value
     text = _checked_text("document id", value)
     if _RESERVED.match(text) and not _is_imported_id(text):
@@ -76,12 +97,12 @@ def check_document_id(value: object) -> str:
 
 
 def check_collection_id(value: object) -> str:
-    """Return a collection id if it is valid; the rules are those of document ids, without exceptions.
+    """Return a collection id, as an exact `str`, if it is valid: by the rules of document ids, without exceptions.
 
     Raises:
         InvalidDocumentIdError: The name is not valid.
     """
-    if isinstance(value, str) and _PLAIN.match(value):
+    if type(value) is str and _PLAIN.match(value):
         return value
     text = _checked_text("collection name", value)
     if _RESERVED.match(text):
@@ -90,11 +111,12 @@ def check_collection_id(value: object) -> str:
 
 
 def check_field_name(value: object) -> str | None:
-    """The reason why a string can't be a stored field name or map key, or `None` if it can.
+    """The reason why the `exact_text` of a value can't be a stored field name or map key, or `None` if it can.
 
     Field names may contain any character, including `/` and `.`; they are 1 to 1,500 bytes of UTF-8 and not `__...__`.
     """
-    if not isinstance(value, str):
+    value = exact_text(value)
+    if type(value) is not str:
         return f"a key must be a str, not {type(value).__name__}"
     if not value:
         return "a key must not be empty"
@@ -133,16 +155,17 @@ def join_path(parent: str | None, collection: str, document_id: object) -> str:
 
 
 def check_document_path(path: object) -> str:
-    """Return a document path (`collection/id`, repeated) if it is valid.
+    """Return a document path (`collection/id`, repeated), as an exact `str`, if it is valid.
 
     Raises:
         InvalidDocumentIdError: A segment is not valid, or a collection has no id.
     """
-    if not isinstance(path, str):
+    text = exact_text(path)
+    if type(text) is not str:
         raise InvalidDocumentIdError("document path", path, f"it must be a str, not {type(path).__name__}")
-    segments = path.split("/")
+    segments = text.split("/")
     if len(segments) % 2:
-        raise InvalidDocumentIdError("document path", path, "it must alternate collections and ids: 'cities/SF'")
+        raise InvalidDocumentIdError("document path", text, "it must alternate collections and ids: 'cities/SF'")
     parent: str | None = None
     for collection, document_id in zip(segments[::2], segments[1::2], strict=True):
         parent = join_path(parent, check_collection_id(collection), document_id)
@@ -157,6 +180,23 @@ def split_path(path: str) -> tuple[str | None, str, str]:
     return parent or None, collection, document_id
 
 
+class LongPathError(ValueError):
+    """A field path has too many segments or bytes."""
+
+
+def shortened(value: object) -> str:
+    """The repr of text from outside for a message, cut at 80 characters."""
+    shown = repr(value[:80] if type(value) is str else value)
+    return shown if len(shown) <= 80 else shown[:77] + "..."
+
+
+def _too_long(text: str) -> LongPathError:
+    return LongPathError(
+        f"{shortened(text)} is not a field path: it has over {MAX_FIELD_SEGMENTS} segments or over "
+        f"{MAX_FIELD_PATH_BYTES} bytes of UTF-8."
+    )
+
+
 @final
 class FieldPath:
     """The path of a stored field in a document, segment by segment; segments are never parsed.
@@ -165,10 +205,10 @@ class FieldPath:
     contains a dot. Names are the stored ones: aliases are not translated.
 
     Args:
-        segments: The names, from the outermost in; at least one.
+        segments: The names, from the outermost in: 1 to 20, of 1,500 bytes of UTF-8 with the dots between them.
 
     Raises:
-        ValueError: There is no segment, or one is empty or can't be stored.
+        ValueError: There is no segment, or one is empty or can't be stored, or the path is too long.
     """
 
     __slots__ = ("segments",)
@@ -177,11 +217,16 @@ class FieldPath:
     def __init__(self, *segments: str) -> None:
         if not segments:
             raise ValueError("FieldPath takes at least one segment.")
+        if len(segments) > MAX_FIELD_SEGMENTS:
+            raise _too_long(".".join(map(str, segments[:MAX_FIELD_SEGMENTS])))
+        segments = tuple(map(exact_text, segments))
         if segments != ("__name__",):
             for segment in segments:
                 reason = check_field_name(segment)
                 if reason:
-                    raise ValueError(f"{segment!r} is not a valid segment of a field path: {reason}.")
+                    raise ValueError(f"{shortened(segment)} is not a valid segment of a field path: {reason}.")
+            if len(segments) > 1 and len(text := ".".join(segments).encode()) > MAX_FIELD_PATH_BYTES:
+                raise _too_long(text.decode())
         object.__setattr__(self, "segments", segments)
 
     @classmethod
@@ -189,9 +234,9 @@ class FieldPath:
         """Parse Firestore's string form: segments joined by dots, those that need it in backticks (``a.`b.c` ``).
 
         Raises:
-            ValueError: The text is not in that form.
+            ValueError: The text is not in that form, or too long.
         """
-        return cls(*_parse_segments(text))
+        return cls(*_parse_segments(exact_text(text)))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"FieldPath is immutable; can't set {name!r}.")
@@ -247,14 +292,16 @@ def _parse_segments(text: str) -> list[str]:
     segments: list[str] = []
     position = 0
     while True:
+        if len(segments) == MAX_FIELD_SEGMENTS:
+            raise _too_long(text)
         token = _TOKEN.match(text, position)
         if token is None:
-            raise ValueError(f"{text!r} is not a field path: a segment is empty or a backtick is not closed.")
+            raise ValueError(f"{shortened(text)} is not a field path: a segment is empty or a backtick is not closed.")
         quoted, bare = token.groups()
         segments.append(bare if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL))
         position = token.end()
         if position == len(text):
             return segments
         if text[position] != ".":
-            raise ValueError(f"{text!r} is not a field path: expected '.' at position {position}.")
+            raise ValueError(f"{shortened(text)} is not a field path: expected '.' at position {position}.")
         position += 1

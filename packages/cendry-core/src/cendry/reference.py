@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeGuard, cast, final, run
 from typing_extensions import TypeVar
 
 from .errors import CendryError
-from .paths import check_document_path, join_path, split_path
+from .paths import check_document_path, exact_text, join_path, split_path
 
 
 class DocumentLike(Protocol):
@@ -59,7 +59,7 @@ class Ref(Generic[M_co]):
                 reference can be read, but not written.
         """
         ref: Ref[M_co] = object.__new__(cls)
-        _init(ref, model, path if database else check_document_path(path), database)
+        _init(ref, model, exact_text(path) if database else check_document_path(path), exact_text(database))
         return ref
 
     def as_model(self, model: type[Any]) -> Ref[Any]:

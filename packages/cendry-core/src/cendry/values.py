@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, Union, cast, final
+from typing import Any, Final, Literal, TypeAlias, Union, cast, final
 
 from ._immutable import dataclass
 
@@ -187,6 +187,12 @@ DELETE_FIELD: Final = _Sentinel.DELETE_FIELD
 
 SERVER_TIMESTAMP: Final = _Sentinel.SERVER_TIMESTAMP
 """In a write: the time of the commit by the server's clock."""
+
+DeleteField: TypeAlias = Literal[_Sentinel.DELETE_FIELD]
+"""The type of `DELETE_FIELD`."""
+
+ServerTimestamp: TypeAlias = Literal[_Sentinel.SERVER_TIMESTAMP]
+"""The type of `SERVER_TIMESTAMP`."""
 
 Transform = Union[Increment, Maximum, Minimum, ArrayUnion, ArrayRemove, _Sentinel]
 """Values that only the server can compute. `DELETE_FIELD` isn't one, but shares a type with `SERVER_TIMESTAMP`."""

@@ -14,6 +14,7 @@ from cendry._interop.grpc import Deadline, Method, check_process, pause_after
 from cendry._types.messages import MessageData
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
 from cendry.errors import InvalidRequestError, TransactionContentionError, UnsupportedByBackendError
+from cendry.paths import exact_text
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 from google.api_core.exceptions import ResourceExhausted
 
@@ -90,7 +91,8 @@ class DatastoreBackend:
     ) -> None:
         check_arguments(client, project, database, namespace)
         self._given = client
-        self._arguments = {"project": project, "database": database, "namespace": namespace}
+        given = {"project": project, "database": database, "namespace": namespace}
+        self._arguments = {name: exact_text(value) for name, value in given.items()}
         self._lock = threading.Lock()
         self._opened: Connection | None = None
         _fork.register(self)

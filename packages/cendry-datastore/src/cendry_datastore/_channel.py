@@ -63,7 +63,7 @@ class Connection(ClientConnection):
         emulator = _emulator(client)
         note_channel(_fork.process)
         api = client._datastore_api
-        super().__init__(client, api, emulator)
+        super().__init__(client, api, emulator, _sdk.API.retry)
         self.partition = Partition(client.project, client.database or "", client.namespace or "")
         self.knows_namespace = not self.partition.namespace
         self.lookup = Method(_start(api.lookup), READ)

@@ -72,13 +72,15 @@ def by_entity(writes: Sequence[Write]) -> list[EntityWrites]:
     """The writes by document, in the order of their first writes.
 
     Raises:
-        UnsupportedByBackendError: A write has transforms or depends on an update time.
+        UnsupportedByBackendError: A write is a merge, has transforms or depends on an update time.
         InvalidRequestError: Two writes of one document contradict each other.
     """
     found: dict[str, EntityWrites] = {}
     for write in writes:
         if not isinstance(write, Delete) and write.transforms:
             raise unsupported("transforms")
+        if isinstance(write, Set) and write.is_merge:
+            raise unsupported("merge")
         if not isinstance(write, Create) and write.update_time is not None:
             raise unsupported("if_unchanged")
         known = found.get(write.path)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from cendry._interop.protobuf import OPERATORS
 from cendry.errors import InvalidRequestError
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import Condition, QueryPlan, Where
+from cendry.plan import Condition, QueryPlan, Where, check_counts
 
 from ._exclusions import MAX_INDEXED_BYTES, is_too_long
 from ._keys import Partition, fill_key
@@ -57,6 +57,7 @@ def fill_query(query: Any, plan: QueryPlan, partition: Partition) -> None:
         InvalidRequestError: A value is too long for an index, and so no filter finds it.
     """
     check_query(plan)
+    check_counts(plan.limit, plan.offset)
     query.kind.add(name=plan.collection)
     filters = [] if plan.where is None else list(_conditions(plan.where))
     count = len(filters) + (plan.parent is not None)

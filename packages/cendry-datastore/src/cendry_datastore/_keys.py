@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from cendry._immutable import dataclass
 from cendry.errors import ForeignReferenceError, InvalidDocumentIdError
+from cendry.paths import exact_text
 from cendry.reference import Ref
 
 _log: Final = logging.getLogger("cendry")
@@ -34,10 +35,11 @@ def check_namespace(namespace: object) -> str:
     """
     if namespace is None:
         return ""
-    if not isinstance(namespace, str) or not _NAMESPACE.match(namespace):
+    text = exact_text(namespace)
+    if type(text) is not str or not _NAMESPACE.match(text):
         reason = "it has up to 100 letters, digits, dots, underscores and dashes; check the namespace= of the backend"
         raise InvalidDocumentIdError("namespace", namespace, reason)
-    return namespace
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def fill_key(key: Any, path: str, partition: Partition) -> None:
         InvalidDocumentIdError: A kind or an id has the form of an escaped name, and no name is escaped so.
     """
     partition.fill(key.partition_id)
-    segments = path.split("/")
+    segments = exact_text(path).split("/")
     for kind, document_id in zip(segments[::2], segments[1::2], strict=True):
         element = key.path.add(kind=_unescaped(kind) if kind.startswith("__") else kind)
         if not document_id.startswith("__"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from ._filters import KEY, fill_query, property_name
 from ._keys import Partition
 from ._transactions import TransactionHandle
 from ._values import decode_value
+
+_MOST_GAPS: Final = 3
 
 MAX_AGGREGATIONS: Final = 5
 """Aggregations in one call (https://cloud.google.com/datastore/docs/aggregation-queries#limitations)."""
@@ -65,7 +68,7 @@ def query_request(plan: QueryPlan, partition: Partition, transaction: bytes | No
     if plan.projection == ():
         query.projection.add().property.name = KEY
     else:
-        _fill_property_mask(request.property_mask, plan.projection)
+        _fill_property_mask(request.property_mask, plan.projection, plan.parts)
     query.start_cursor = plan.resume or b""
     return request
 
@@ -144,6 +147,27 @@ def _fill_read_options(options: Any, read_time: datetime | None, transaction: by
         write_timestamp(options.read_time, read_time)
 
 
-def _fill_property_mask(mask: Any, projection: tuple[FieldPath, ...] | None) -> None:
-    if projection is not None:
-        mask.paths.extend(map(str, projection) if projection else (KEY,))
+def _fill_property_mask(
+    mask: Any, projection: tuple[FieldPath, ...] | None, parts: tuple[FieldPath, ...] | None = ()
+) -> None:
+    if projection is None or parts is None:
+        return
+    mask.paths.extend(map(str, projection) if projection else (KEY,))
+    for path in (*projection, *parts):
+        mask.paths.extend(map(str, _joined(path.segments)))
+
+
+def _joined(segments: tuple[str, ...]) -> Iterator[FieldPath]:
+    """The paths of a field that is stored in parts: some or all of its segments are one name, joined by dots.
+
+    Of a path that is deep, only the one of all segments is tried.
+    """
+    gaps = len(segments) - 1
+    for joined in range(1, 2**gaps) if gaps <= _MOST_GAPS else (2**gaps - 1,):
+        names = [segments[0]]
+        for gap, segment in enumerate(segments[1:]):
+            if joined >> gap & 1:
+                names[-1] += f".{segment}"
+            else:
+                names.append(segment)
+        yield FieldPath(*names)

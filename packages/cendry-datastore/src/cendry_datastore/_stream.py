@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from cendry.backend import DocumentResult, StoredDocument
+from cendry.paths import exact_text
 from cendry.plan import GetPlan, QueryPlan
 
 from . import _sdk
@@ -124,7 +125,7 @@ class QueryPages:
         self._request = query_request(plan, partition, transaction)
         # A kind is all entities of its name, however deep below the ancestor; a collection is those right below.
         self._depth = 1 if plan.parent is None else plan.parent.count("/") // 2 + 2
-        self._prefix = f"{plan.collection}/" if plan.parent is None else f"{plan.parent}/{plan.collection}/"
+        self._prefix = "/".join(exact_text(part) for part in (plan.parent, plan.collection, "") if part is not None)
         self.is_complete = plan.limit == 0
 
     def request(self) -> Any:

@@ -9,12 +9,20 @@ from cendry.errors import UnsupportedByBackendError
 NAME: Final = "Datastore"
 """The name of this backend in error messages."""
 
+PARTS: Final = (
+    "ndb stores structured properties so, unless its context has legacy_data=False. DatastoreBackend(ndb=True), which "
+    "reads them, comes with the migration toolkit; until then, store the entities with legacy_data=False, or declare "
+    "each part as a field of its own whose alias is that name"
+)
+"""What to do about a field that is stored in parts."""
+
 _DETAILS: Final = {
     "OR filters": "",
     "collection groups": "queries over all collections of one name",
     "listeners": "on_snapshot() calls back with every change",
     "the async twin": "AsyncCendry works on AsyncFirestoreBackend",
     "transforms": "Increment, Maximum, Minimum, ArrayUnion, ArrayRemove and SERVER_TIMESTAMP",
+    "merge": "merge() writes some fields, whether or not the document exists",
     "if_unchanged": "writes that depend on the update time of a document",
     "vectors": "",
     "cursors by value": "start_at, start_after, end_at and end_before; paginate() works on Datastore as well",

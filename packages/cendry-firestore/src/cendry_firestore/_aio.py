@@ -120,7 +120,7 @@ async def _open(stream: GetStream | QueryStream) -> tuple[Any, Any]:
             try:
                 response = await get_single(request, seconds)
             except _sdk.RpcError as error:
-                seconds = transport.stream_instead(request, error, seconds)
+                seconds = transport.stream_instead(request, error, seconds, stream.deadline)
             else:
                 return None, _sdk.EOF if response is None else response
         call = await start(request, seconds)

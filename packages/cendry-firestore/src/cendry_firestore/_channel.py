@@ -55,7 +55,8 @@ class Connection(ClientConnection):
     def __init__(self, client: Any, channel: Any = None, *, is_async: bool) -> None:
         emulator = _emulator(client)
         note_channel(_fork.process)
-        super().__init__(client, client._firestore_api, emulator)
+        retry_kind = _sdk.API.async_retry if is_async else _sdk.API.retry
+        super().__init__(client, client._firestore_api, emulator, retry_kind)
         self.database: str = client._database_string
         self.metadata: tuple[tuple[str, str], ...] = tuple(client._rpc_metadata)
         self.path_start = len(self.database) + len(DOCUMENTS)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cendry import _fork
 from cendry._interop.grpc import check_process
 from cendry.backend import SnapshotResult
+from cendry.paths import exact_text
 from cendry.plan import GetPlan, QueryPlan
 from google.cloud.firestore_v1 import AsyncClient, Client
 
@@ -29,8 +30,8 @@ class Clients:
     def __init__(self, client: Any, project: str | None, database: str | None) -> None:
         check_arguments(client, Client, "AsyncFirestoreBackend", project, database)
         self._given = client
-        self._project = project
-        self._database = database
+        self._project = exact_text(project)
+        self._database = exact_text(database)
         self._lock = threading.Lock()
         self._opened: Connection | None = None
         self._listeners: weakref.WeakSet[FirestoreListener] = weakref.WeakSet()
@@ -106,8 +107,8 @@ class AsyncClients:
     def __init__(self, client: Any, project: str | None, database: str | None) -> None:
         check_arguments(client, AsyncClient, "FirestoreBackend", project, database)
         self._given = client
-        self._project = project
-        self._database = database
+        self._project = exact_text(project)
+        self._database = exact_text(database)
         self._lock = threading.Lock()
         # A gRPC channel belongs to the event loop that it was opened in, and holds it, so weak keys would keep all.
         self._opened: dict[asyncio.AbstractEventLoop, Connection] = {}

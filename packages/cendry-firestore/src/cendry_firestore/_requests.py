@@ -10,7 +10,7 @@ from typing import Any, Final
 from cendry._interop.protobuf import OPERATORS, aggregation_values, fill_aggregations, to_datetime, write_timestamp
 from cendry.backend import DocumentResult
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, QueryPlan, Where
+from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, QueryPlan, Where, check_counts
 
 from . import _sdk
 from ._values import decode_fields, decode_value, document_name, document_path, write_value
@@ -107,6 +107,7 @@ def fill_query(query: Any, plan: QueryPlan, database: str) -> None:
         query.order_by.add(direction=DESCENDING if order.descending else ASCENDING).field.field_path = str(order.path)
     _fill_cursor(query, "start_at", plan.start, database)
     _fill_cursor(query, "end_at", plan.end, database)
+    check_counts(plan.limit, plan.offset)
     query.offset = plan.offset
     if plan.limit is not None:
         query.limit.value = plan.limit

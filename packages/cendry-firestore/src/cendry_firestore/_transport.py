@@ -14,7 +14,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final
 
-from cendry._interop.grpc import Errors, Method, RetryPolicy, Start
+from cendry._interop.grpc import Deadline, Errors, Method, RetryPolicy, Start
 from google.api_core import exceptions
 
 from . import _sdk
@@ -29,6 +29,9 @@ _SERVICE: Final = "/google.firestore.v1.Firestore/"
 
 SINGLE_READ_SECONDS: Final = 15.0
 """What a read of one document may take before it is tried as a stream."""
+
+# Clocks differ.
+_MOSTLY: Final = 0.9
 
 _UNAVAILABLE: Final[Errors] = (exceptions.InternalServerError, exceptions.ServiceUnavailable)
 _COMMIT_RETRIED: Final[Errors] = (exceptions.ResourceExhausted, exceptions.ServiceUnavailable)
@@ -72,7 +75,7 @@ class Transport:
         self.commit = Method(start("Commit", False), COMMIT)
         self.rollback = Method(start("Rollback", False), TRANSACT)
 
-    def stream_instead(self, request: Any, error: Any, seconds: float) -> float:
+    def stream_instead(self, request: Any, error: Any, seconds: float, deadline: Deadline) -> float:
         """Decide on a failure of `get_single`: only a missing answer leads back to streams, and then for good.
 
         A call that doesn't stream waits in vain if a second message comes. No server sends one; should one ever,
@@ -82,6 +85,7 @@ class Transport:
             request: The request that was sent.
             error: What the call raised.
             seconds: What it might have taken, had it not been cut short.
+            deadline: That of the read.
 
         Returns:
             The seconds that are left for a stream.
@@ -90,6 +94,9 @@ class Transport:
             RpcError: The error itself, in all other cases.
         """
         if seconds <= SINGLE_READ_SECONDS or error.code() is not _sdk.grpc.StatusCode.DEADLINE_EXCEEDED:
+            raise error
+        # The server may say so as well, of its own deadline; only one that waited in vain says anything about the call.
+        if seconds - deadline.seconds_left < SINGLE_READ_SECONDS * _MOSTLY:
             raise error
         # Of many reads that wait, the first one to give up logs it.
         if self.get_single is not None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from cendry._types.messages import MessageData, MessageValues
 from cendry.errors import ForeignReferenceError, InvalidDocumentIdError
-from cendry.paths import FieldPath
+from cendry.paths import FieldPath, exact_text
 from cendry.reference import Ref
 
 from . import _sdk
@@ -16,7 +16,7 @@ DOCUMENTS: Final = "/documents/"
 
 def document_name(database: str, path: str) -> str:
     """The full name of a document: `projects/P/databases/D/documents/cities/SF`."""
-    return f"{database}{DOCUMENTS}{path}"
+    return f"{database}{DOCUMENTS}{path if type(path) is str else exact_text(path)}"
 
 
 def document_path(database: str, name: str) -> str:

@@ -19,7 +19,6 @@ MAX_FILTERS: Final = 100
 MAX_DISJUNCTIONS: Final = 30
 MAX_INEQUALITY_FIELDS: Final = 10
 MAX_OPERAND_BYTES: Final = 1500
-MAX_PATH_LENGTH: Final = 20
 _MAX_VALUES: Final = {"in": 30, "array-contains-any": 30, "not-in": 10}
 
 _COMPLEMENTS: Final = frozenset({"!=", "not-in", "is-not-null", "is-not-nan"})
@@ -128,11 +127,9 @@ def checked_field(path: FieldPath) -> FieldPath:
     """Give back a path that Firestore takes.
 
     Raises:
-        InvalidRequestError: It has over 20 segments, or 1,500 bytes or more.
+        InvalidRequestError: It has 1,500 bytes or more.
     """
     segments = path.segments
-    if len(segments) > MAX_PATH_LENGTH:
-        raise InvalidRequestError(f"the field path {path} has over {MAX_PATH_LENGTH} segments.")
     if sum(map(len, segments)) > 300 and len(".".join(segments).encode()) >= MAX_OPERAND_BYTES:
         raise InvalidRequestError(f"a field path has {MAX_OPERAND_BYTES} bytes or more.")
     return path

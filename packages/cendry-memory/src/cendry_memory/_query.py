@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple, cast
 
 from cendry._order import AFTER_ALL, inverted, key_of, path_key
 from cendry.errors import InvalidRequestError
-from cendry.paths import FieldPath, split_path
-from cendry.plan import MISSING, Bound, Order, QueryPlan, full_orders, value_at
+from cendry.paths import FieldPath, exact_text, split_path
+from cendry.plan import MISSING, Bound, Order, QueryPlan, check_counts, full_orders, value_at
 from cendry.reference import Ref
 
 from ._filters import Leaf, Node, Range, check_size, checked_field, conjuncts, leaves_of, tree_of
@@ -18,8 +18,6 @@ from ._values import kind_of, referred_path, taken_as_operand
 
 # Below this, looking at every document costs less than keeping an index.
 _FEW: Final = 64
-
-_COUNTS: Final = range(2**31)
 
 
 class Sorting(NamedTuple):
@@ -94,15 +92,16 @@ class Search:
                     "a sum or average of a field can't follow a filter or an order by document id."
                 )
         check_size(leaves, len(plan.orders), plan.parent is not None)
-        if plan.limit is not None and plan.limit not in _COUNTS:
-            raise InvalidRequestError(f"the limit is negative, or has over 32 bits: {plan.limit}.")
-        if plan.offset not in _COUNTS:
-            raise InvalidRequestError(f"the offset is negative, or has over 32 bits: {plan.offset}.")
+        check_counts(plan.limit, plan.offset)
+        if plan.limit is not None and plan.limit < 0:
+            raise InvalidRequestError(f"limit is negative: {plan.limit}.")
+        if plan.offset < 0:
+            raise InvalidRequestError(f"offset is negative: {plan.offset}.")
         for path in plan.projection or ():
             checked_field(path)
         self._start, self._first = self._cursor(plan.start)
         self._end, self._last = self._cursor(plan.end)
-        self._prefix = f"{plan.parent}/" if plan.group and plan.parent else None
+        self._prefix = f"{exact_text(plan.parent)}/" if plan.group and plan.parent else None
 
     def _cursor(self, bound: Bound | None) -> tuple[bytes | None, bytes | None]:
         """Where a cursor stands among sort keys, and the key of its first value."""

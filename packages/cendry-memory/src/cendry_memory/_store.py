@@ -211,7 +211,7 @@ class MemoryStore:
             self._rules.check(search, aggregation)
         elif search.is_descending_scan:
             # Firestore has no such index of its own, and the emulator refuses to do without.
-            raise MissingIndexError(plan.collection, "an order by document id, descending, without any other field.")
+            raise MissingIndexError.by_descending_id(plan.collection)
         return search
 
     def _hits(self, search: Search, handle: Transaction | None) -> tuple[list[Hit], datetime]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from cendry.errors import InvalidDocumentIdError, InvalidRequestError
-from cendry.paths import check_collection_id
+from cendry.paths import check_collection_id, exact_text
 from cendry.plan import QueryPlan
 
 from ._indexes import Collection, Document, Group, Scope, Version
@@ -77,7 +77,8 @@ class Versions:
         if plan.group:
             scope: Scope | None = self._groups.get(plan.collection)
         else:
-            scope = self._collections.get(f"{plan.parent}/{plan.collection}" if plan.parent else plan.collection)
+            collection = exact_text(plan.collection)
+            scope = self._collections.get(f"{exact_text(plan.parent)}/{collection}" if plan.parent else collection)
         if scope is None or "/" in plan.collection:
             _check_scope(plan)
         return scope

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, overload
 
+from .._changes import FieldChange
 from .._model.model import Model
 from .._query.fields import FieldKey
 from ..errors import CendryError
@@ -33,7 +34,7 @@ class WriteQueue:
         *,
         parent: Located | None = None,
         merge: bool = False,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> str:
         """Queue a write of the whole instance, whether its document exists or not.
 
@@ -42,7 +43,7 @@ class WriteQueue:
             parent: The parent document of the subcollection; needed once, then remembered.
             merge: Write only the declared fields, and leave other stored fields unchanged.
             if_unchanged: `True` makes the commit fail if the document has changed since this instance was read or
-                written; an update time, if it has changed since then.
+                written; an update time or an etag, if it has changed since then.
 
         Returns:
             The id.
@@ -79,7 +80,17 @@ class WriteQueue:
         /,
         *,
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
+    ) -> None: ...
+    @overload
+    def update(
+        self,
+        target: Model | Ref[Any],
+        change: FieldChange,
+        /,
+        *changes: FieldChange,
+        parent: Located | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     def update(
@@ -89,7 +100,7 @@ class WriteQueue:
         *,
         fields: Iterable[FieldKey],
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     def update(
@@ -100,25 +111,34 @@ class WriteQueue:
         /,
         *,
         parent: Located | None = None,
-        if_unchanged: datetime | None = None,
+        if_unchanged: datetime | str | None = None,
+    ) -> None: ...
+    @overload
+    def update(
+        self,
+        model: type[Model],
+        document_id: str,
+        change: FieldChange,
+        /,
+        *changes: FieldChange,
+        parent: Located | None = None,
+        if_unchanged: datetime | str | None = None,
     ) -> None: ...
     def update(
         self,
         target: Any,
-        first: Any = None,
-        second: Any = None,
         /,
-        *,
+        *given: Any,
         fields: Iterable[FieldKey] | None = None,
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None:
         """Queue a change of some fields of a document that must exist.
 
         Args:
             target: An instance, a `Ref`, or a class.
-            first: The changes; with a class, the id.
-            second: With a class, the changes: new values, transforms or `DELETE_FIELD` by field.
+            given: The changes: a dict of new values, transforms or `DELETE_FIELD` by field, or typed changes
+                (`City.name.set("x")`); with a class, the id before them.
             fields: Instead of changes: the fields of the instance to write with their current values.
             parent: The parent document of the subcollection.
             if_unchanged: As in `save`.
@@ -129,7 +149,46 @@ class WriteQueue:
             CendryError: Two changes overlap, it is the 501st write, or the queue has ended.
         """
         self._check()
-        self._add(self._writer.update(target, first, second, fields, parent, if_unchanged))
+        self._add(self._writer.update(target, given, fields, parent, if_unchanged))
+
+    @overload
+    def merge(self, target: Model | Ref[Any], changes: Changes, /, *, parent: Located | None = None) -> None: ...
+    @overload
+    def merge(
+        self, target: Model | Ref[Any], change: FieldChange, /, *changes: FieldChange, parent: Located | None = None
+    ) -> None: ...
+    @overload
+    def merge(
+        self, model: type[Model], document_id: str, changes: Changes, /, *, parent: Located | None = None
+    ) -> None: ...
+    @overload
+    def merge(
+        self,
+        model: type[Model],
+        document_id: str,
+        change: FieldChange,
+        /,
+        *changes: FieldChange,
+        parent: Located | None = None,
+    ) -> None: ...
+    def merge(self, target: Any, /, *given: Any, parent: Located | None = None) -> None:
+        """Queue a write of some fields, and `auto_now` fields, of a document that may not exist.
+
+        Fields are written as a whole, dicts too; to write one key of a dict, name the key.
+
+        Args:
+            target: An instance, a `Ref`, or a class.
+            given: The changes, as in `update`; with a class, the id before them.
+            parent: The parent document of the subcollection.
+
+        Raises:
+            UnknownFieldError: A name is not declared.
+            InvalidValueError: A value doesn't fit its field.
+            CendryError: A required field is not named, so that a document created from this could not be read, or two
+                changes overlap, it is the 501st write, or the queue has ended.
+        """
+        self._check()
+        self._add(self._writer.merge(target, given, parent))
 
     @overload
     def delete(
@@ -139,7 +198,7 @@ class WriteQueue:
         *,
         parent: Located | None = None,
         must_exist: bool = False,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     def delete(
@@ -150,7 +209,7 @@ class WriteQueue:
         *,
         parent: Located | None = None,
         must_exist: bool = False,
-        if_unchanged: datetime | None = None,
+        if_unchanged: datetime | str | None = None,
     ) -> None: ...
     def delete(
         self,
@@ -160,7 +219,7 @@ class WriteQueue:
         *,
         parent: Located | None = None,
         must_exist: bool = False,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None:
         """Queue the removal of a document; its subcollections are kept.
 
@@ -183,6 +242,12 @@ class WriteQueue:
     def _add(self, pending: Pending) -> str:
         self._pending.append(pending)
         return pending.write.path.rpartition("/")[2]
+
+
+def update_own(queue: WriteQueue, instance: Model, changes: Any) -> None:
+    """Queue changes of an instance that nobody else has yet, so that it may be of a frozen class."""
+    queue._check()
+    queue._add(queue._writer.update(instance, (changes,), None, None, False, is_own=True))
 
 
 class BatchQueue(WriteQueue):

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from copy import copy
 from dataclasses import MISSING, dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
+from .._changes import FieldChange
 from .._interop.google import from_sdk_change
-from .._model.model import Model
+from .._model.metadata import ref_of
+from .._model.model import Model, is_frozen
 from .._query.cursors import value_at
 from .._query.fields import FieldKey, is_iterable, resolve_key
 from .._types.foreign import can_refuse
-from .._types.shapes import Record, describe
+from .._types.shapes import Anything, AsIs, Dict, Handled, Record, Shape, describe
 from ..codec import Codec, ResolvedField, codec_for
 from ..codec.change_writer import without_changes
 from ..codec.compiler import unreadable
-from ..codec.resolve import alternatives
+from ..codec.resolve import alternatives, text_of
 from ..errors import CendryError, DecodeError, InvalidValueError
 from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import FieldTransform, overlap, put_at
-from ..values import DELETE_FIELD, ArrayUnion, is_transform
+from ..values import DELETE_FIELD, ArrayRemove, ArrayUnion, is_transform
 
 M = TypeVar("M", bound=Model)
 
@@ -30,6 +33,9 @@ class Changes(Protocol):
 
     def items(self) -> Iterable[tuple[FieldKey, Any]]: ...
 
+
+ChangesArgument: TypeAlias = "Changes | Iterable[FieldChange]"
+"""Changes as `defaults=` takes them."""
 
 Names: TypeAlias = "tuple[str, ...]"
 
@@ -43,12 +49,14 @@ class Masked:
         paths: The fields that are written or removed.
         transforms: The changes that the server computes.
         values: The values of instances after the commit: new values by Python names.
+        removed: The fields of `paths` that are removed.
     """
 
     data: dict[str, Any] = field(default_factory=dict[str, Any])
     paths: dict[FieldPath, str] = field(default_factory=dict[FieldPath, str])
     transforms: dict[FieldPath, FieldTransform] = field(default_factory=dict[FieldPath, FieldTransform])
     values: list[tuple[Names, Any]] = field(default_factory=list[tuple["tuple[str, ...]", Any]])
+    removed: set[FieldPath] = field(default_factory=set[FieldPath])
 
     def put(self, path: FieldPath, text: str, stored: Any) -> None:
         """Write one field."""
@@ -61,13 +69,14 @@ class Masked:
         return any(one.is_prefix_of(path) or path.is_prefix_of(one) for one in known)
 
 
-def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any]]) -> Masked:
-    """The stored form of the changes passed to `update`.
+def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any]], what: str = "update") -> Masked:
+    """The stored form of the changes passed to `update` or `merge`.
 
     Args:
         codec: The codec of the model.
         model: The model.
         changes: Fields and their new values.
+        what: The method.
 
     Raises:
         UnknownFieldError: A name is not declared.
@@ -77,7 +86,7 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
     fields: list[tuple[ResolvedField, str, Any]] = []
     named: dict[FieldPath, str] = {}
     for key, value in changes:
-        into = resolve_key(codec, key, "update")
+        into = resolve_key(codec, key, what)
         text = into.text
         if into.path == DOCUMENT_ID:
             raise CendryError(
@@ -90,18 +99,20 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
                 model.__qualname__, text, f"a whole {name}, which validates its own values", "a part of it"
             )
         if into.path in named:
-            raise CendryError(f"The update of {model.__qualname__} names {text!r} twice.")
+            raise CendryError(f"The {what} of {model.__qualname__} names {text!r} twice.")
         named[into.path] = text
-        fields.append((into, text, from_sdk_change(value)))
+        fields.append((into, text, _change_of(value)))
     if len(named) > 1:
-        _refuse_overlaps(model, named)
+        _refuse_overlaps(model, named, what)
     found = Masked()
     for into, text, value in fields:
         if value is DELETE_FIELD:
             found.paths[into.path] = text
+            found.removed.add(into.path)
             _forget(found, model, into, text)
         elif value is None and into.field is not None and into.field.omits_none:
             found.paths[into.path] = text
+            found.removed.add(into.path)
             found.values.append((into.names, None))
         elif is_transform(value):
             found.transforms[into.path] = _transform(into, value)
@@ -110,9 +121,72 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
     return found
 
 
+def _change_of(value: Any) -> Any:
+    """A value as changes take it: core's own transforms, and references for instances."""
+    if isinstance(value, (Model, list, tuple, set, frozenset, ArrayUnion, ArrayRemove)):
+        return _referenced(value)
+    return from_sdk_change(value)
+
+
+def _referenced(value: Any) -> Any:
+    if isinstance(value, Model):
+        return ref_of(value)
+    elements: Any = value.values if isinstance(value, (ArrayUnion, ArrayRemove)) else value
+    if not any(isinstance(each, Model) for each in elements):
+        return value
+    return type(value)(ref_of(each) if isinstance(each, Model) else each for each in elements)
+
+
+def check_complete(codec: Codec[Any], found: Masked) -> None:
+    """Check that a document that is created from these changes alone can be read.
+
+    Raises:
+        CendryError: Required fields are missing.
+    """
+    tree: dict[str, Any] = {}
+    for path in sorted({*found.paths, *found.transforms} - found.removed, key=len):
+        inner = tree
+        for segment in path.segments[:-1]:
+            inner = inner.setdefault(segment, {})
+            if inner is None:  # A field around it is written as a whole.
+                break
+        else:
+            inner[path.segments[-1]] = None
+    missing = _missing(codec.shape, tree, ())
+    if missing:
+        names = " and ".join(repr(text_of(each)) for each in missing)
+        raise CendryError(
+            f"A merge can create the document, and this one would leave a {codec.model.__qualname__} without {names}, "
+            "which can't be read; name that too, or use update() if the document has to exist."
+        )
+
+
+def _missing(shape: Shape, tree: Mapping[str, Any], outer: Names) -> list[Names]:
+    """The required fields that are not among those that are written, by Python names."""
+    found: list[list[Names]] = []
+    for each in alternatives(shape):
+        missing: list[Names] = []
+        if isinstance(each, Record):
+            for declared in each.fields:
+                names = (*outer, declared.name)
+                if declared.stored not in tree:
+                    if declared.required:
+                        missing.append(names)
+                elif tree[declared.stored] is not None:
+                    missing += _missing(declared.shape, tree[declared.stored], names)
+        elif isinstance(each, Dict):
+            for key, inner in tree.items():
+                if inner is not None:
+                    missing += _missing(each.value, inner, (*outer, key))
+        elif not isinstance(each, (Anything, Handled, AsIs)):
+            continue
+        found.append(missing)
+    return min(found, key=len)
+
+
 def _write(found: Masked, into: ResolvedField, text: str, value: Any) -> None:
     try:
-        stored = into.encode(value)
+        stored = into.encode_new(value)
     except InvalidValueError:
         # Checking for transforms is only needed if a value doesn't fit.
         marked = into.encode_changes(value)
@@ -180,20 +254,49 @@ def check_maps(codec: Codec[Any], instance: Model, keys: Iterable[Any]) -> None:
                 break
 
 
-def items_of(changes: object, what: str) -> list[tuple[Any, Any]]:
+class Pairs(list["tuple[Any, Any]"]):
+    """Fields and their values, in order; changes like any other."""
+
+    __slots__ = ()
+
+    def items(self) -> list[tuple[Any, Any]]:
+        return self
+
+
+def items_of(changes: object, what: str) -> Pairs:
     """Fields and their values, in the order given; empty for `None`.
 
     Raises:
-        TypeError: It is not a mapping.
+        TypeError: It is neither a mapping nor a sequence of typed changes.
     """
     if changes is None:
-        return []
-    if isinstance(changes, type) or not callable(getattr(changes, "items", None)):
-        raise TypeError(f"{what} as a dict ({{City.name: 'x'}}), not {changes!r}.")
-    return list(cast("Changes", changes).items())
+        return Pairs()
+    if not isinstance(changes, type) and callable(getattr(changes, "items", None)):
+        return Pairs(cast("Changes", changes).items())
+    if isinstance(changes, FieldChange):
+        return Pairs([(changes.field, changes.value)])
+    if is_iterable(changes) and not isinstance(changes, (str, bytes)):
+        several = list(changes)
+        if all(isinstance(each, FieldChange) for each in several):
+            return Pairs((each.field, each.value) for each in several)
+    raise TypeError(f"{what} as a dict ({{City.name: 'x'}}) or typed (City.name.set('x')), not {changes!r}.")
 
 
-def built(model: type[M], document_id: str, values: Changes | None, what: str) -> M:
+def changes_of(given: tuple[Any, ...], what: str) -> Pairs:
+    """Fields and their values, from the arguments of `update` and `merge`: one mapping, or typed changes.
+
+    Raises:
+        TypeError: They are something else.
+    """
+    if len(given) > 1 and not all(isinstance(each, FieldChange) for each in given):
+        raise TypeError(
+            f"{what}() takes an instance and changes, or a class, an id and changes; several changes are one dict, "
+            "or typed (City.name.set('x'))."
+        )
+    return items_of(given[0] if len(given) == 1 else given, f"{what}() takes changes")
+
+
+def built(model: type[M], document_id: str, values: Pairs, what: str) -> M:
     """A new instance from top-level fields by name or descriptor.
 
     Raises:
@@ -202,8 +305,8 @@ def built(model: type[M], document_id: str, values: Changes | None, what: str) -
     """
     codec = codec_for(model)
     arguments: dict[str, Any] = {}
-    for key, given in items_of(values, f"{what}= takes values"):
-        value = from_sdk_change(given)
+    for key, given in values:
+        value = _change_of(given)
         field = resolve_key(codec, key, what)
         if len(field.names) != 1 or field.path == DOCUMENT_ID:
             raise CendryError(
@@ -215,16 +318,18 @@ def built(model: type[M], document_id: str, values: Changes | None, what: str) -
                 f"{value!r} changes what is stored, and a new {model.__qualname__} has nothing stored: "
                 "pass the values of a new document to update_or_create() as create_defaults=."
             )
+        if field.names[0] in arguments:
+            raise CendryError(f"{what}= for {model.__qualname__} names {field.text!r} twice.")
         arguments[field.names[0]] = value
     return model(id=document_id, **arguments)
 
 
-def _refuse_overlaps(model: type[Any], named: Mapping[FieldPath, str]) -> None:
+def _refuse_overlaps(model: type[Any], named: Mapping[FieldPath, str], what: str) -> None:
     nested = overlap(named)
     if nested is not None:
         outer, inner = nested
         raise CendryError(
-            f"The update of {model.__qualname__} names {named[outer]!r} and {named[inner]!r}, which is inside it; "
+            f"The {what} of {model.__qualname__} names {named[outer]!r} and {named[inner]!r}, which is inside it; "
             "name only one of them."
         )
 
@@ -247,16 +352,32 @@ def _forget(found: Masked, model: type[Any], into: ResolvedField, text: str) -> 
 def show(instance: Model, values: Iterable[tuple[Names, Any]]) -> None:
     """Update an instance with the written values; those that it can't hold are left to `refresh`."""
     for names, value in values:
-        holder: Any = instance
-        for name in names[:-1]:
-            holder = cast("Any", holder).get(name) if isinstance(holder, dict) else getattr(holder, name, None)
-        if isinstance(holder, dict):
-            mapping = cast("dict[str, Any]", holder)
-            if value is MISSING:
-                mapping.pop(names[-1], None)
-            else:
-                mapping[names[-1]] = value
-        elif holder is not None and value is not MISSING:
-            # Frozen instances too: they must show what is stored. Some foreign classes allow no changes at all.
-            with suppress(AttributeError, TypeError):
-                object.__setattr__(holder, names[-1], value)
+        if len(names) == 1:
+            object.__setattr__(instance, names[0], value)
+        else:
+            part = getattr(instance, names[0], None)
+            changed = _changed(part, names[1:], value)
+            if changed is not part:
+                object.__setattr__(instance, names[0], changed)
+
+
+def _changed(holder: Any, names: Names, value: Any, *, is_shared: bool = False) -> Any:
+    """A part of an instance after a change: the same object, or a copy of one that is frozen or inside a frozen one."""
+    name, *inner = names
+    is_dict = isinstance(holder, dict)
+    is_shared = is_shared or is_frozen(holder)
+    if inner:
+        part = cast("Any", holder).get(name) if is_dict else getattr(holder, name, None)
+        if part is None:
+            return holder
+        value = _changed(part, tuple(inner), value, is_shared=is_shared)
+    changed = copy(holder) if is_shared else holder
+    if is_dict and value is MISSING:
+        changed.pop(name, None)
+    elif is_dict:
+        changed[name] = value
+    elif holder is not None and value is not MISSING:
+        # Some classes of other libraries allow no changes at all.
+        with suppress(AttributeError, TypeError):
+            object.__setattr__(changed, name, value)
+    return changed

@@ -37,8 +37,6 @@ def settings(
         TypeError: An argument is of the wrong kind.
         ValueError: The timeout is not a number of seconds.
     """
-    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0):
-        raise ValueError(f"timeout= takes a positive number of seconds, not {timeout!r}.")
     if registry is not None and not isinstance(cast(object, registry), TypeRegistry):
         raise TypeError(f"type_registry= takes a TypeRegistry, not {registry!r}.")
     if clock is not None and not callable(clock):

@@ -9,10 +9,18 @@ from random import SystemRandom
 from typing import Any, Final, TypeAlias, cast
 
 from .._model.fields import FieldInfo
-from .._model.metadata import attach, attach_deleted, check_instance, known_update_time, parent_of, remembered
-from .._model.model import Model, fields_of
+from .._model.metadata import (
+    attach,
+    attach_deleted,
+    check_instance,
+    known_update_time,
+    parent_of,
+    remembered,
+    time_of_etag,
+)
+from .._model.model import Model, fields_of, is_frozen
 from .._types.registry import TypeRegistry
-from .._types.shapes import Converted, Nullable, Shape
+from .._types.shapes import Converted, Shape, bare
 from ..backend import CommitResult
 from ..codec import Codec, codec_for
 from ..codec.change_writer import without_changes
@@ -20,8 +28,8 @@ from ..errors import CendryError, InvalidValueError, OutcomeUnknownError, Proble
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
 from ..reference import check_parent, parent_path
-from .changes import Masked, Names, check_maps, current_values, items_of, masked, show
-from .targets import existing_path, locate
+from .changes import Masked, Names, changes_of, check_complete, check_maps, current_values, masked, show
+from .targets import check_not_frozen, existing_path, locate
 
 MAX_WRITES: Final = 500
 """Maximum number of writes in one atomic commit (https://firebase.google.com/docs/firestore/quotas)."""
@@ -82,6 +90,11 @@ class _Document:
     values: Sequence[tuple[Names, Any]] = ()
 
 
+def _arguments(target: object, given: tuple[Any, ...]) -> tuple[object, tuple[Any, ...]]:
+    """The id, if the target is a class, and the changes."""
+    return (given[0] if given else None, given[1:]) if isinstance(target, type) else (None, given)
+
+
 def _with_transforms(codec: Codec[Any], instance: Model, merge: bool) -> _Document | None:
     """The stored form of an instance with transforms in it; `None` if it has none."""
     found = codec.encode_changes(instance, merge=merge)
@@ -119,7 +132,8 @@ class Writer:
             computed = {one.path for one in found.transforms}
             mask = tuple(path for path in codec.mask(found.marked) if path not in computed)
         write = Set(path, found.data, mask, found.transforms, update_time)
-        return _with_id(Pending(write, instance, new_id, found.values))
+        values = () if is_frozen(instance) else found.values
+        return _with_id(Pending(write, instance, new_id, values))
 
     def create(self, instance: Model, parent: object) -> Pending:
         """A write of the whole instance, whose document must not exist yet."""
@@ -130,47 +144,66 @@ class Writer:
     def update(
         self,
         target: object,
-        first: object,
-        second: object,
+        given: tuple[Any, ...],
         fields: Iterable[Any] | None,
         parent: object,
         if_unchanged: object,
+        *,
+        is_own: bool = False,
     ) -> Pending:
-        """A write of some fields of a document that must exist."""
-        by_class = isinstance(target, type)
-        document_id, changes = (first, second) if by_class else (None, first)
-        if not by_class and second is not None:
-            raise TypeError("update() takes an instance and changes, or a class, an id and changes.")
-        if (changes is None) is (fields is None):
+        """A write of some fields of a document that must exist; `is_own` for an instance that nobody else has."""
+        document_id, changes = _arguments(target, given)
+        if (not changes or changes == (None,)) is (fields is None):
             raise TypeError("update() takes either changes or fields=: update(city, {City.name: 'x'}).")
         model, path, instance = locate(target, document_id, parent)
+        if instance is not None and not is_own:
+            check_not_frozen(instance, "update")
         codec = codec_for(model, self.registry)
         if fields is not None:
             if instance is None:
                 raise TypeError("fields= names fields of an instance; with a class and an id, pass the changes.")
             named: list[tuple[Any, Any]] = list(current_values(instance, fields))
         else:
-            named = items_of(changes, "update() takes changes")
-        if not named:
-            raise CendryError(
-                f"This update of document {path!r} names no fields, so there is nothing to write; name at least one."
-            )
+            named = changes_of(changes, "update")
         if instance is not None:
             check_maps(codec, instance, (key for key, _ in named))
+        found = self._masked(codec, path, instance, named, "update")
+        if fields is not None:
+            found.values.clear()
+        update_time = precondition(instance, path, if_unchanged)
+        write = Update(path, found.data, tuple(found.paths), tuple(found.transforms.values()), update_time)
+        return Pending(write, instance, False, found.values)
+
+    def merge(self, target: object, given: tuple[Any, ...], parent: object) -> Pending:
+        """A write of some fields of a document, whether it exists or not."""
+        document_id, changes = _arguments(target, given)
+        model, path, instance = locate(target, document_id, parent)
+        if instance is not None:
+            check_not_frozen(instance, "merge")
+        codec = codec_for(model, self.registry)
+        found = self._masked(codec, path, instance, changes_of(changes, "merge"), "merge")
+        check_complete(codec, found)
+        transforms = tuple(found.transforms.values())
+        write = Set(path, found.data, tuple(found.paths), transforms, is_merge=True)
+        return Pending(write, instance, False, found.values)
+
+    def _masked(
+        self, codec: Codec[Any], path: str, instance: Model | None, named: list[tuple[Any, Any]], what: str
+    ) -> Masked:
+        if not named:
+            raise CendryError(
+                f"This {what} of document {path!r} names no fields, so there is nothing to write; name at least one."
+            )
         try:
-            found = masked(codec, model, named)
+            found = masked(codec, codec.model, named, what)
         except InvalidValueError as error:
             if instance is None:
                 raise
             raise _of_instance(error) from error.__cause__
-        if fields is not None:
-            found.values.clear()
         if instance is not None and not found.transforms:
             codec.verify_changed(instance, found.data, found.paths)
         self._stamp_update(codec, found)
-        update_time = precondition(instance, path, if_unchanged)
-        write = Update(path, found.data, tuple(found.paths), tuple(found.transforms.values()), update_time)
-        return Pending(write, instance, False, found.values)
+        return found
 
     def delete(
         self, target: object, document_id: object, parent: object, must_exist: bool, if_unchanged: object
@@ -224,7 +257,7 @@ class Writer:
 
 def _of_instance(error: InvalidValueError) -> ValidationError:
     """The error for a write of an instance, of which one value doesn't fit."""
-    return ValidationError(error.model, [Problem(error.field, error.expected, error.found)])
+    return ValidationError(error.model, [Problem(error.field, error.expected, error.found, error.code)])
 
 
 def _timed(codec: Codec[Any]) -> tuple[FieldInfo, ...]:
@@ -240,17 +273,20 @@ def precondition(instance: Model | None, path: str, if_unchanged: object) -> dat
     """The update time that `if_unchanged` requires.
 
     Raises:
-        TypeError: It is neither a bool, nor a datetime, nor `None`.
+        TypeError: It is neither a bool, nor a datetime, an etag or `None`.
+        InvalidEtagError: It is a text that is not an etag of this document.
         CendryError: It is `True`, and the version of the document is not known.
     """
     if if_unchanged is None or if_unchanged is False:
         return None
     if isinstance(if_unchanged, datetime):
         return if_unchanged if if_unchanged.tzinfo is not None else if_unchanged.replace(tzinfo=timezone.utc)
+    if isinstance(if_unchanged, str):
+        return time_of_etag(if_unchanged, path)
     if if_unchanged is not True:
-        raise TypeError(f"if_unchanged= takes True or an update time, not {if_unchanged!r}.")
+        raise TypeError(f"if_unchanged= takes True, an update time or an etag, not {if_unchanged!r}.")
     if instance is None:
-        raise CendryError("if_unchanged=True needs an instance; with a class and an id, pass the update time.")
+        raise CendryError("if_unchanged=True needs an instance; with a class and an id, pass the update time or etag.")
     known = remembered(instance)
     update_time = known_update_time(instance)
     if known is None or update_time is None or known.path != path:
@@ -266,6 +302,10 @@ def _path_for(instance: Model, parent: object) -> tuple[str, bool]:
     if instance.id is not None:
         return existing_path(instance, parent), False
     model = type(instance)
+    if is_frozen(instance):
+        raise CendryError(
+            f"{model.__qualname__} is frozen, so this instance can't be given an automatic id; create it with an id."
+        )
     above = parent_of(instance) if parent is None else parent_path(parent)
     return join_path(check_parent(model, above), cast("str", model.__collection__), automatic_id()), True
 
@@ -285,7 +325,7 @@ def _moment(codec: Codec[Any], name: str, now: datetime) -> tuple[Any, Any]:
 
 
 def _as_declared(shape: Shape, now: datetime) -> Any:
-    inner = shape.inner if isinstance(shape, Nullable) else shape
+    inner = bare(shape)
     if isinstance(inner, Converted):
         utc = now.astimezone(timezone.utc)
         return utc.time() if inner.python.__name__ == "time" else utc.date()

@@ -23,7 +23,8 @@ _UNSENT: Final = (
 
 def is_lost(error: BaseException) -> bool:
     """Whether a call that failed may have been executed all the same: it was sent, and not answered."""
-    if status_of(error) not in _LOST:
+    status = status_of(error)
+    if status and status not in _LOST:
         return False
     text = text_of(error)
     return not any(part in text for part in _UNSENT)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, Literal, cast
 
-from ..paths import check_document_path
+from ..paths import check_document_path, exact_text
 from ..reference import Ref
 from ..values import (
     DELETE_FIELD,
@@ -86,8 +86,10 @@ def from_sdk_change(value: Any) -> Any:
 
 def _reference(value: Any) -> Ref[Any]:
     client = value._client
-    database = f"projects/{client.project}/databases/{client._database}" if client is not None else None
-    return Ref.from_path(check_document_path("/".join(value._path)), database=database)
+    database = None
+    if client is not None:
+        database = f"projects/{exact_text(client.project)}/databases/{exact_text(client._database)}"
+    return Ref.from_path(check_document_path("/".join(map(exact_text, value._path))), database=database)
 
 
 def _operation(value: Any) -> Any:

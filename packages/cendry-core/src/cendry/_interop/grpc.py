@@ -107,19 +107,11 @@ class Deadline:
         timeout: Seconds for all attempts at all calls; `None` to use the timeout of each call's own policy.
         retry: The caller's retry policy, a `Retry` or `AsyncRetry`; `DEFAULT_RETRY` for that of each call, `None` for
             no retries.
-
-    Raises:
-        TypeError: The policy is something else.
     """
 
     __slots__ = ("_ends", "_retry", "_timeout")
 
     def __init__(self, timeout: float | None, retry: Any) -> None:
-        if not (retry is DEFAULT_RETRY or retry is None or hasattr(retry, "with_predicate")):
-            raise TypeError(
-                "retry= takes a Retry or AsyncRetry of google.api_core, or None for no retries (left out, it is "
-                f"the default of the SDK); not {retry!r}."
-            )
         self._timeout = timeout
         self._retry = retry
         self._ends = 0.0 if timeout is None else time.monotonic() + timeout
@@ -261,7 +253,9 @@ def meaning_of(
             return DocumentAlreadyExistsError(*created)
         # A query fails with this status for other reasons too. The emulator has no indexes, but rejects what never
         # has one by default: names in descending order.
-        case "FAILED_PRECONDITION" if collection is not None and ("index" in text or "descending key scans" in text):
+        case "FAILED_PRECONDITION" if collection is not None and "descending key scans" in text:
+            return MissingIndexError.by_descending_id(collection)
+        case "FAILED_PRECONDITION" if collection is not None and "index" in text:
             return MissingIndexError(collection, text)
         case _:
             return None
@@ -312,23 +306,35 @@ class ClientConnection:
         client: The SDK's client.
         api: The generated client below it.
         emulator: The emulator that the client uses, if any.
+        retry_kind: The class of retry policies of its twin.
         is_closed: Whether the backend has closed it.
         is_inherited: Whether a parent of this process has opened it.
     """
 
-    __slots__ = ("api", "client", "emulator", "is_closed", "is_inherited")
+    __slots__ = ("api", "client", "emulator", "is_closed", "is_inherited", "retry_kind")
     database_kind: ClassVar[str]
     """The name of the database in error messages."""
 
-    def __init__(self, client: Any, api: Any, emulator: Emulator | None) -> None:
+    def __init__(self, client: Any, api: Any, emulator: Emulator | None, retry_kind: Any) -> None:
         self.client = client
         self.api = api
         self.emulator = emulator
+        self.retry_kind = retry_kind
         self.is_closed = False
         self.is_inherited = False
 
     def deadline(self, options: CallOptions) -> Deadline:
-        """The deadline of an operation that begins now."""
+        """The deadline of an operation that begins now.
+
+        Raises:
+            TypeError: The retry policy is not one of the SDK's for this twin.
+        """
+        retry = options.retry
+        if not (retry is DEFAULT_RETRY or retry is None or isinstance(retry, self.retry_kind)):
+            raise TypeError(
+                f"retry= takes a {self.retry_kind.__name__} of google.api_core here, or None for no retries; left out, "
+                f"it is the default of the SDK. It got {retry!r}."
+            )
         if self.emulator is None or self.emulator.is_reached():
             return Deadline(options.timeout, options.retry)
         return EmulatorDeadline(self.emulator, options.timeout, options.retry)

@@ -9,9 +9,11 @@ import threading
 import types
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import InitVar
 from typing import Annotated, Any, ClassVar, Final, ForwardRef, Literal, NamedTuple, Union, get_args, get_origin
 
 from .. import _fork
+from .._types.shapes import module_advice
 
 if sys.version_info >= (3, 14):  # pragma: no cover - CI has no Python 3.14
     import annotationlib
@@ -126,8 +128,13 @@ class Scope:
             NameError: A name is not defined (yet).
             AttributeError: A name is not defined (yet) in its module.
         """
-        # The text comes from the user's own source, where Python itself would have evaluated it.
-        return eval(text.strip(), self._globals, _Names(self._cls, self._own, self._globals, self._noted))  # noqa: S307
+        names = _Names(self._cls, self._own, self._globals, self._noted)
+        try:
+            # The text comes from the user's own source, where Python itself would have evaluated it.
+            return eval(text.strip(), self._globals, names)  # noqa: S307
+        except TypeError as error:
+            modules = [] if "'module'" not in str(error) else _modules_in(text, {**self._globals, **names})
+            raise TypeError("; ".join(map(module_advice, modules))) if modules else error from error
 
     def evaluate(self, annotation: Any) -> Any:
         """An annotation with all names in it replaced by their values.
@@ -154,6 +161,14 @@ class Scope:
             with _lock:
                 _waiting.add(self)
             return Unresolved(self, annotation)
+
+
+def _modules_in(text: str, names: Mapping[str, Any]) -> list[types.ModuleType]:
+    """The modules that an expression uses as if they were types."""
+    tree = ast.parse(text.strip(), mode="eval")
+    owners = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Attribute)}
+    used = [names.get(each.id) for each in ast.walk(tree) if isinstance(each, ast.Name) and id(each) not in owners]
+    return [each for each in used if isinstance(each, types.ModuleType)]
 
 
 class _Names(dict[str, Any]):
@@ -246,11 +261,37 @@ def read_declaration(annotation: Any, marker: type[Any], scope: Scope) -> Declar
         inner = read_declaration(annotation.__origin__, marker, scope)
         return None if inner is None else inner.beside(annotation.__metadata__)
     if origin is marker:
-        return Declaration(scope.attempt(get_args(annotation)[0]))
-    name = marker.__name__
+        return Declaration(_inner(scope.attempt(get_args(annotation)[0]), marker))
+    raise TypeError(_advice(annotation, marker))
+
+
+def _inner(found: Any, marker: type[Any]) -> Any:
+    if get_origin(found) is marker:
+        raise TypeError(f"{marker.__name__}[...] is given twice, one inside the other")
+    return found
+
+
+def _advice(annotation: Any, marker: type[Any]) -> str:
+    """What is wrong with an annotation that declares no field, and what to write."""
+    name, text = marker.__name__, as_text(annotation)
     if annotation is marker:
-        raise TypeError(f"{name} needs a type: {name}[str]")
-    raise TypeError(f"an annotation must be {name}[{as_text(annotation)}], or a ClassVar")
+        return f"{name} needs a type: {name}[str]"
+    if annotation is InitVar or isinstance(annotation, InitVar):
+        return (
+            f"{text} declares an argument of __init__ that is not stored, which models don't have; "
+            "make a class method that takes it and returns the instance"
+        )
+    arguments = get_args(annotation)
+    inside = [each for each in arguments if get_origin(each) is marker]
+    if annotation is Final or get_origin(annotation) is Final:
+        inner = f" for a constant, write ClassVar[{as_text(arguments[0])}];" if arguments and not inside else ""
+        return f"Final is not supported:{inner} for fields that are never reassigned, use frozen=True on the class"
+    if inside:
+        plain = " | ".join(as_text(get_args(each)[0] if get_origin(each) is marker else each) for each in arguments)
+        if get_origin(annotation) in (Union, types.UnionType):
+            return f"{name}[...] goes around the whole type: write {name}[{plain}]"
+        return f"{name}[...] goes around the whole type, not into it"
+    return f"an annotation must be {name}[{text}], or a ClassVar"
 
 
 def _read_text(text: str, marker: type[Any], scope: Scope) -> Declaration | None:
@@ -274,7 +315,7 @@ def _read_node(node: ast.expr, marker: type[Any], scope: Scope) -> Declaration |
         extras = tuple(_evaluate_now(extra, marker, scope) for extra in inside.elts[1:])
         return None if inner is None else inner.beside(extras)
     if head is marker:
-        return Declaration(scope.attempt(ast.unparse(inside)))
+        return Declaration(_inner(scope.attempt(ast.unparse(inside)), marker))
     return read_declaration(_evaluate_now(node, marker, scope), marker, scope)
 
 
@@ -322,6 +363,8 @@ def as_text(annotation: Any) -> str:
         return annotation
     if isinstance(annotation, ForwardRef):
         return annotation.__forward_arg__
+    if annotation is type(None):
+        return "None"
     if isinstance(annotation, type) and get_origin(annotation) is None:
         return annotation.__qualname__
     return repr(annotation).replace("typing.", "")

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import keyword
 import sys
 import types
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING
 from datetime import date, time
-from typing import Any, Final, cast, get_origin
+from typing import Annotated, Any, Final, Union, cast, get_args, get_origin
 
 from typing_extensions import get_original_bases
 
 from .._frozen import class_name
 from .._immutable import dataclass
-from .._types.foreign import substitute
+from .._types.foreign import style_of, substitute
 from .._types.hints import shape_of
 from .._types.registry import TypeRegistry
-from .._types.shapes import Converted, Nullable, Scalar, type_name
-from ..errors import InvalidDocumentIdError
-from ..paths import check_collection_id, check_field_name
+from .._types.rules import rules_in
+from .._types.shapes import Converted, Record, Scalar, Shape, bare, children, type_name
+from ..errors import InvalidDocumentIdError, near_names
+from ..paths import check_collection_id, check_field_name, exact_text
 from .annotations import (
     NOT_YET,
     Declaration,
@@ -31,7 +34,8 @@ from .annotations import (
     read_declaration,
     remember_class,
 )
-from .fields import Field, FieldDescriptor, FieldInfo, FieldOptions
+from .descriptor import new_descriptor
+from .fields import EnumBy, Field, FieldDescriptor, FieldInfo, FieldOptions
 
 DATACLASS_OPTIONS: Final[Mapping[str, bool]] = types.MappingProxyType(
     {"frozen": False, "eq": True, "order": False, "unsafe_hash": False, "repr": True}
@@ -109,10 +113,23 @@ def define(cls: Any, keywords: Keywords) -> None:
     infos = {**_inherited_fields(cls), **own}
     cls._cendry_own = frozenset((*own, "id") if cls.__cendry_kind__ == "model" else own)
     _check_names(cls, infos)
+    if inspect.iscoroutinefunction(cls.__dict__.get("__validate__")):
+        raise _fault(cls, None, "__validate__ is not awaited; define it without async")
     _build_dataclass(cls, own, keywords)
+    for name, info in infos.items():
+        if cls._cendry_options["frozen"] and (info.auto_now or info.auto_now_add):
+            option = "auto_now" if info.auto_now else "auto_now_add"
+            raise _fault(cls, name, f"{option}= sets the field on write, but {class_name(cls)} is frozen")
     _uncover(cls, infos)
     descriptors: dict[str, FieldDescriptor[Any]] = {
-        name: FieldDescriptor(cls, name, info.alias, hidden=not info.repr, omits_none=cls.__cendry_omit_none__)
+        name: new_descriptor(
+            cls,
+            name,
+            info.alias,
+            may_be_map=_may_be_map(info.annotation),
+            hidden=not info.repr,
+            omits_none=cls.__cendry_omit_none__,
+        )
         for name, info in infos.items()
     }
     cls._cendry_descriptors = descriptors
@@ -216,7 +233,7 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
     if keywords.extra is not None:
         if keywords.extra not in _EXTRA:
             raise _fault(cls, None, f"extra= must be 'ignore', 'forbid' or 'keep', not {keywords.extra!r}")
-        cls.__cendry_extra__ = keywords.extra
+        cls.__cendry_extra__ = exact_text(keywords.extra)
     if keywords.omit_none is not None:
         cls.__cendry_omit_none__ = keywords.omit_none
     registry = keywords.type_registry
@@ -242,7 +259,7 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
                 'a Model needs collection="...", which is never guessed, or abstract=True if it is only a base class',
             )
         try:
-            check_collection_id(collection)
+            collection = check_collection_id(collection)
         except InvalidDocumentIdError as error:
             raise _fault(cls, None, str(error).rstrip(".")) from error
     cls.__collection__ = collection
@@ -254,6 +271,23 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
         cls.__parent__ = parent
 
 
+_FIXED: Final = ("init", "kw_only", "match_args", "weakref_slot")
+
+
+def unknown_keyword(cls: type[Any], given: Iterable[str], known: Iterable[str]) -> TypeError:
+    """The error for class keywords that neither models nor the other bases of a class take."""
+    name = next(each for each in given)
+    if name == "slots":
+        return _fault(
+            cls, None, "slots=True is not supported: instances keep what they know of their document in their __dict__"
+        )
+    if name in _FIXED:
+        return _fault(cls, None, f"{name}= can't be changed: __init__ is generated and takes keyword arguments only")
+    near = near_names(name, known, 1)
+    hint = f"the nearest is {near[0]}=" if near else f"the keywords are {', '.join(f'{each}=' for each in known)}"
+    return _fault(cls, None, f"there is no class keyword {name}=; {hint}")
+
+
 # Fields
 
 
@@ -261,7 +295,8 @@ def _own_fields(cls: Any) -> dict[str, FieldInfo]:
     annotations = own_annotations(cls)
     scope = Scope(cls, frozenset(annotations))
     own: dict[str, FieldInfo] = {}
-    for name, annotation in annotations.items():
+    for given, annotation in annotations.items():
+        name = exact_text(given)
         try:
             declaration = read_declaration(annotation, Field, scope)
         except Exception as error:  # Evaluating user code can raise anything.
@@ -281,6 +316,9 @@ def _check_name(cls: Any, name: str) -> None:
     if name == "id" and cls.__cendry_kind__ == "model":
         advice = "for a stored field of that name, write stored_id: Field[...] = field(alias='id')"
         raise _fault(cls, name, f"every Model has an id of its own; {advice}")
+    if not name.isidentifier() or keyword.iskeyword(name):
+        advice = f"give the field another name, with field(alias={name!r})"
+        raise _fault(cls, name, f"the name is not a Python identifier, so {cls.__name__}(...) can't take it; {advice}")
     if name.startswith("_cendry") or (name.startswith("__") and name.endswith("__")):
         raise _fault(cls, name, "the name is reserved: fields can't have dunder names or names that start with _cendry")
 
@@ -304,7 +342,7 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
     if options.auto_now or options.auto_now_add:
         if options.auto_now and options.auto_now_add:
             raise _fault(cls, name, "auto_now= includes auto_now_add=; use only one of them")
-        if default is not MISSING or factory is not MISSING:
+        if (default is not MISSING and default is not None) or factory is not MISSING:
             raise _fault(
                 cls, name, "a field with auto_now= or auto_now_add= is None by default and can't have another default"
             )
@@ -312,13 +350,13 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
     if options.metadata is not None and not isinstance(cast("object", options.metadata), Mapping):
         raise _fault(cls, name, f"metadata= takes a mapping, not {options.metadata!r}")
     required = default is MISSING and factory is MISSING
-    alias = name if options.alias is None else options.alias
-    enum_by = options.enum_by or "value"
+    alias = name if options.alias is None else exact_text(options.alias)
+    enum_by: EnumBy = exact_text(options.enum_by) or "value"
     automatic = (options.auto_now, options.auto_now_add)
     return FieldInfo(
         name,
         alias,
-        declaration.annotation,
+        _with_rules(cls, name, declaration),
         default,
         factory,
         enum_by,
@@ -330,6 +368,23 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
         hash=options.hash,
         metadata=types.MappingProxyType(dict(options.metadata or {})),
     )
+
+
+def _with_rules(cls: Any, name: str, declaration: Declaration) -> Any:
+    """The type with the constraints that stand around `Field[...]`, as in `Annotated[Field[int], Gt(0)]`."""
+    metadata = tuple(extra for extra in declaration.extras if not isinstance(extra, FieldOptions))
+    try:
+        if not any(True for _ in rules_in(metadata)):
+            return declaration.annotation
+    except TypeError as error:
+        raise _fault(cls, name, str(error).rstrip(".")) from error
+
+    def annotated(found: Any) -> Any:
+        arguments = (found, *metadata)
+        return cast(Any, Annotated)[arguments]
+
+    annotation = declaration.annotation
+    return annotation.then(annotated) if isinstance(annotation, Unresolved) else annotated(annotation)
 
 
 def _merged_options(cls: Any, name: str, extras: tuple[Any, ...], assigned: Any) -> FieldOptions:
@@ -379,6 +434,17 @@ def _specialised(info: FieldInfo, arguments: dict[Any, Any]) -> FieldInfo:
     return info if found is info.annotation else dataclasses.replace(info, annotation=found)
 
 
+def _may_be_map(annotation: Any) -> bool:
+    """Whether a type may be one with fields of its own; whether it is one is only known when it is used."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _may_be_map(get_args(annotation)[0])
+    if origin is Union or origin is types.UnionType:
+        return any(map(_may_be_map, get_args(annotation)))
+    python: Any = origin or annotation
+    return style_of(python) is not None if isinstance(python, type) else python is not None
+
+
 def _check_names(cls: Any, infos: Mapping[str, FieldInfo]) -> None:
     if cls.__cendry_kind__ == "model" and "id" in infos:
         raise _fault(cls, "id", "it comes from a Map, and every Model has an id of its own")
@@ -414,15 +480,31 @@ def _check_type(cls: Any, info: FieldInfo) -> None:
         shape = shape_of(info.annotation, enum_by=info.enum_by, of_class=info.registry)
     except TypeError as error:
         raise _fault(cls, info.name, str(error).rstrip(".")) from error
-    if info.auto_now or info.auto_now_add:
-        plain = shape.inner if isinstance(shape, Nullable) else shape
-        if plain not in _AUTOMATIC_TYPES:
-            option = "auto_now" if info.auto_now else "auto_now_add"
-            raise _fault(
-                cls,
-                info.name,
-                f"{option}= sets the time, and {type_name(info.annotation)} is not a datetime, date or time",
-            )
+    for python in _embedded(shape):
+        for each in _infos_of(python).values():
+            if each.auto_now or each.auto_now_add:
+                inner = f"{class_name(python)}.{each.name} has {'auto_now' if each.auto_now else 'auto_now_add'}="
+                raise _fault(cls, info.name, f"{inner}, which is never set inside a map, only on documents")
+    if (info.auto_now or info.auto_now_add) and bare(shape) not in _AUTOMATIC_TYPES:
+        option = "auto_now" if info.auto_now else "auto_now_add"
+        raise _fault(
+            cls,
+            info.name,
+            f"{option}= sets the time, and {type_name(info.annotation)} is not a datetime, date or time",
+        )
+
+
+def _embedded(shape: Shape, inside: tuple[Record, ...] = ()) -> Iterator[type[Any]]:
+    """The Cendry maps in values of this shape, without those inside of them, which are checked with them."""
+    if isinstance(shape, Record):
+        if shape in inside:
+            return
+        inside = (*inside, shape)
+        if shape.style == "map":
+            yield shape.python
+            return
+    for child in children(shape):
+        yield from _embedded(child, inside)
 
 
 # The dataclass

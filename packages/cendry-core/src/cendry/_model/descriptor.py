@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import builtins
 import threading
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
+from datetime import datetime
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -27,12 +28,16 @@ from weakref import WeakValueDictionary
 
 from .. import _fork
 from .._aggregates import Aggregate
-from .._frozen import class_name
+from .._changes import FieldChange
+from .._frozen import class_name, redefined
 from .._types.hints import shape_of
 from .._types.shapes import (
     Anything,
+    Array,
     AsIs,
+    Constrained,
     Dict,
+    FixedArray,
     Handled,
     Nullable,
     OneOf,
@@ -43,13 +48,16 @@ from .._types.shapes import (
     takes_none,
 )
 from .._types.shapes import describe as describe_shape
-from ..errors import UnknownFieldError, omitted_none
+from ..errors import CendryError, UnknownFieldError, near_names, omitted_none
 from ..filters import And, Asc, Comparison, Desc, Filter, ModelField
-from ..paths import check_field_name, quote_segment
+from ..paths import MAX_FIELD_SEGMENTS, check_field_name, exact_text, quote_segment
+from ..reference import DocumentLike, Ref
+from ..values import ArrayRemove, ArrayUnion, DeleteField, Increment, Maximum, Minimum, ServerTimestamp
 
 T_co = TypeVar("T_co", covariant=True)
 E = TypeVar("E")
 V = TypeVar("V")
+D = TypeVar("D", bound=DocumentLike)
 
 
 class Values(Protocol[T_co]):
@@ -72,6 +80,9 @@ class DataclassLike(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
+_HOLDERS: Final = (Dict, Anything, Handled, AsIs)
+"""The shapes that can have any keys."""
+
 _lock: Final = _fork.hold(threading.RLock())
 
 
@@ -83,12 +94,22 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     key of a dict; such a key is always one segment, whatever characters it contains.
     """
 
-    __slots__ = ("__weakref__", "_alias", "_children", "_keys", "_omits_none", "_parent", "_shape", "_text")
-    _alias: str
+    # No field can have a name that starts with _cendry, as what users could take for a field has here.
+    __slots__ = (
+        "__weakref__",
+        "_cendry_alias",
+        "_cendry_parent",
+        "_children",
+        "_keys",
+        "_omits_none",
+        "_shape",
+        "_text",
+    )
+    _cendry_alias: str
     _children: dict[object, FieldDescriptor[Any]]
     _keys: WeakValueDictionary[str, FieldDescriptor[Any]] | None
     _omits_none: bool
-    _parent: FieldDescriptor[Any] | None
+    _cendry_parent: FieldDescriptor[Any] | None
     _shape: Shape | None
     _text: str
 
@@ -108,24 +129,23 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         put(self, "_cendry_owner", owner)
         put(self, "_cendry_names", (name,) if parent is None else (*parent._cendry_names, name))
         put(self, "_cendry_hidden", hidden or (parent is not None and parent._cendry_hidden))
-        put(self, "_alias", alias)
+        put(self, "_cendry_alias", alias)
         put(self, "_children", {})
         put(self, "_keys", None)
         put(self, "_omits_none", omits_none)
-        put(self, "_parent", parent)
+        put(self, "_cendry_parent", parent)
         put(self, "_shape", shape)
         put(self, "_text", f"{class_name(owner)}.{name}" if text is None else text)
 
     @property
     def field_name(self) -> str:
         """The Python name; for a nested field, the names from the document down, joined by dots (`mayor.name`)."""
-        names = self._cendry_names
-        return names[0] if self._parent is None else ".".join(map(quote_segment, names))
+        return self._own_name()
 
     @property
     def alias(self) -> str:
         """The stored name; for a nested field, Firestore's string form of the whole stored path."""
-        return self._alias
+        return self._cendry_alias
 
     @property
     def owner(self) -> type[Any]:
@@ -135,12 +155,16 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     # Comparisons
 
     @overload
+    def __eq__(self: FieldDescriptor[Ref[D] | None], other: D, /) -> Comparison: ...
+    @overload
     def __eq__(self, other: T_co, /) -> Comparison: ...
     @overload
     def __eq__(self, other: object, /) -> bool: ...
     def __eq__(self, other: object, /) -> Any:
         return Comparison(self, "==", other)
 
+    @overload
+    def __ne__(self: FieldDescriptor[Ref[D] | None], other: D, /) -> Comparison: ...
     @overload
     def __ne__(self, other: T_co, /) -> Comparison: ...
     @overload
@@ -162,11 +186,19 @@ class FieldDescriptor(ModelField, Generic[T_co]):
 
     __hash__ = object.__hash__
 
-    def eq(self, value: T_co, /) -> Comparison:
+    @overload
+    def eq(self: FieldDescriptor[Ref[D] | None], value: D, /) -> Comparison: ...
+    @overload
+    def eq(self, value: T_co, /) -> Comparison: ...
+    def eq(self, value: Any, /) -> Comparison:
         """The same as `==`; with `None` or NaN, it tests for these."""
         return Comparison(self, "==", value)
 
-    def ne(self, value: T_co, /) -> Comparison:
+    @overload
+    def ne(self: FieldDescriptor[Ref[D] | None], value: D, /) -> Comparison: ...
+    @overload
+    def ne(self, value: T_co, /) -> Comparison: ...
+    def ne(self, value: Any, /) -> Comparison:
         """The same as `!=`. Firestore leaves out documents in which the field is absent or `None`."""
         return Comparison(self, "!=", value)
 
@@ -186,18 +218,28 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         """The same as `>=`."""
         return Comparison(self, ">=", value)
 
-    def is_in(self, values: Values[T_co], /) -> Comparison:
+    @overload
+    def is_in(self: FieldDescriptor[Ref[D] | None], values: Values[D | Ref[D]], /) -> Comparison: ...
+    @overload
+    def is_in(self, values: Values[T_co], /) -> Comparison: ...
+    def is_in(self, values: Any, /) -> Comparison:
         """The field equals one of these values; at most 30 in one query."""
         return Comparison(self, "in", values)
 
-    def not_in(self, values: Values[T_co], /) -> Comparison:
+    @overload
+    def not_in(self: FieldDescriptor[Ref[D] | None], values: Values[D | Ref[D]], /) -> Comparison: ...
+    @overload
+    def not_in(self, values: Values[T_co], /) -> Comparison: ...
+    def not_in(self, values: Any, /) -> Comparison:
         """The field exists and equals none of these values; at most 10."""
         return Comparison(self, "not-in", values)
 
     @overload
+    def array_contains(self: FieldDescriptor[list[Ref[D]] | None], value: D, /) -> Comparison: ...
+    @overload
     def array_contains(self: FieldDescriptor[list[E] | None], value: E, /) -> Comparison: ...
     @overload
-    def array_contains(self: FieldDescriptor[set[E] | None], value: E, /) -> Comparison: ...
+    def array_contains(self: FieldDescriptor[builtins.set[E] | None], value: E, /) -> Comparison: ...
     @overload
     def array_contains(self: FieldDescriptor[frozenset[E] | None], value: E, /) -> Comparison: ...
     @overload
@@ -209,7 +251,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     @overload
     def array_contains_any(self: FieldDescriptor[list[E] | None], values: Values[E], /) -> Comparison: ...
     @overload
-    def array_contains_any(self: FieldDescriptor[set[E] | None], values: Values[E], /) -> Comparison: ...
+    def array_contains_any(self: FieldDescriptor[builtins.set[E] | None], values: Values[E], /) -> Comparison: ...
     @overload
     def array_contains_any(self: FieldDescriptor[frozenset[E] | None], values: Values[E], /) -> Comparison: ...
     @overload
@@ -234,6 +276,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         """The text starts with `prefix`: the range from `prefix` up to the next text that doesn't start with it."""
         if not isinstance(cast(object, prefix), str):
             raise TypeError(f"{self!r}.startswith() takes a str, not {prefix!r}.")
+        prefix = exact_text(prefix)
         lower = Comparison(self, ">=", prefix)
         upper = _after_prefix(
             prefix, is_id=self._cendry_names == ("id",) and self._cendry_owner.__cendry_kind__ == "model"
@@ -263,6 +306,35 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             """The average of the field, for `query.aggregate(...)`; `None` if there is no number."""
             ...
 
+    # Changes
+
+    @overload
+    def set(self: FieldDescriptor[int | float | None], value: Increment | Maximum | Minimum, /) -> FieldChange: ...
+    @overload
+    def set(
+        self: FieldDescriptor[list[Any] | builtins.set[Any] | frozenset[Any] | tuple[Any, ...] | None],
+        value: ArrayUnion | ArrayRemove,
+        /,
+    ) -> FieldChange: ...
+    @overload
+    def set(self: FieldDescriptor[datetime | None], value: ServerTimestamp, /) -> FieldChange: ...
+    @overload
+    def set(self: FieldDescriptor[Ref[D] | None], value: D, /) -> FieldChange: ...
+    @overload
+    def set(self, value: T_co | DeleteField, /) -> FieldChange: ...
+    def set(self, value: Any, /) -> FieldChange:
+        """A change of this field, for writes: `ctx.update(city, City.name.set("x"))`.
+
+        Args:
+            value: The new value, a transform or `DELETE_FIELD`.
+
+        Raises:
+            CendryError: It is the id, which can't be changed.
+        """
+        if self._cendry_names == ("id",) and self._cendry_owner.__cendry_kind__ == "model":
+            raise CendryError(f"{self!r} can't be changed; save() the instance under another id instead.")
+        return FieldChange(self, value)
+
     # What is inside
 
     @overload
@@ -283,6 +355,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
                 f"{self!r}[{key!r}]: write {self!r}[Map.field] for a field of an embedded map, a str for a key of "
                 "a dict. Firestore can't query one element of an array; array_contains() checks all."
             )
+        key = exact_text(key)
         found = self._child(key)
         if found is None:
             found = self._key(key)
@@ -290,20 +363,25 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             return found
         names = [each.name for record in self._records() for each in record.fields]
         if names:
-            raise UnknownFieldError(repr(self), key, tuple(get_close_matches(key, names)))
-        raise TypeError(f"{self!r} is {describe_shape(self._own_shape())}; it contains no field or key {key!r}.")
+            raise UnknownFieldError(repr(self), key, near_names(key, names, 3))
+        raise TypeError(f"{self!r} has no field or key {key!r}. {self._advice(key)}")
 
     def __getattr__(self: FieldDescriptor[MapLike | None], name: str) -> FieldDescriptor[Any]:
         # Special names (looked up by copy, inspect, abc) are never fields.
         found = None if name.startswith("__") else self._child(name)
         if found is not None:
+            if name in _EVERY_NAME and (name not in _NOT_OF_MAPS or not self._is_map()):
+                raise AttributeError(
+                    f"{self!r}.{name} is an attribute of every field, and there is a field of that name inside this "
+                    f"one: write {found!r}, or {found._own_name()!r} where names are taken."
+                )
             return found
-        if name in ("sum", "avg"):
+        if name in _OF_NUMBERS:
             return cast("FieldDescriptor[Any]", self._aggregate(name))
         names = [each.name for record in self._records() for each in record.fields] if not name.startswith("__") else []
-        hint = "".join(f" Did you mean {near!r}?" for near in get_close_matches(name, names, 1))
+        hint = "".join(f" Did you mean {near!r}?" for near in near_names(name, names, 1))
         if not names and not name.startswith("_"):
-            hint = f" For a key of a dict, write {self!r}[{name!r}]."
+            hint = f" {self._advice(name)}"
         raise AttributeError(f"{self!r} has no attribute or field {name!r}.{hint}")
 
     def _aggregate(self, function: Any) -> Any:
@@ -317,6 +395,23 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             return Aggregate(function, self)
 
         return aggregate
+
+    def _own_name(self) -> str:
+        names = self._cendry_names
+        return names[0] if self._cendry_parent is None else ".".join(map(quote_segment, names))
+
+    def _advice(self, name: str) -> str:
+        """What to write instead of a name inside a field that has no declared parts."""
+        shapes = list(_alternatives(self._own_shape()))
+        what = f"It holds {describe_shape(self._own_shape())}"
+        if any(isinstance(shape, (Array, FixedArray)) for shape in shapes):
+            return (
+                f"{what}, and Firestore can't look into the elements of an array: "
+                f"{self!r}.array_contains() compares whole elements."
+            )
+        if any(isinstance(shape, _HOLDERS) for shape in shapes):
+            return f"For a key of a dict, write {self!r}[{name!r}]."
+        return f"{what}, which has no parts."
 
     def _own_shape(self) -> Shape:
         shape = self._shape
@@ -332,6 +427,10 @@ class FieldDescriptor(ModelField, Generic[T_co]):
 
     def _records(self) -> list[Record]:
         return [shape for shape in _alternatives(self._own_shape()) if isinstance(shape, Record)]
+
+    def _is_map(self) -> bool:
+        """Whether its values are nothing but maps with declared fields."""
+        return all(isinstance(shape, Record) for shape in _alternatives(self._own_shape()))
 
     def _child(self, name: str) -> FieldDescriptor[Any] | None:
         known = self._children.get(name)
@@ -349,7 +448,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
 
     def _key(self, key: str) -> FieldDescriptor[Any] | None:
         for shape in _alternatives(self._own_shape()):
-            if isinstance(shape, (Dict, Anything, Handled, AsIs)):
+            if isinstance(shape, _HOLDERS):
                 reason = check_field_name(key)
                 if reason is not None:
                     raise ValueError(f"{self!r}[{key!r}]: {reason}.")
@@ -363,9 +462,12 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         return None
 
     def _nested(self, name: str, stored: str, shape: Shape, text: str, **options: bool) -> FieldDescriptor[Any]:
-        above = quote_segment(self._alias) if self._parent is None else self._alias
+        if len(self._cendry_names) == MAX_FIELD_SEGMENTS:
+            raise ValueError(f"{self!r}[{name!r}]: a field path has at most {MAX_FIELD_SEGMENTS} segments.")
+        above = quote_segment(self._cendry_alias) if self._cendry_parent is None else self._cendry_alias
         path = f"{above}.{quote_segment(stored)}"
-        return FieldDescriptor(self._cendry_owner, name, path, self, shape, text, **options)
+        kind = _MapDescriptor if any(isinstance(each, Record) for each in _alternatives(shape)) else FieldDescriptor
+        return kind(self._cendry_owner, name, path, self, shape, text, **options)
 
     def _cendry_check_null(self) -> None:
         if self._omits_none:
@@ -374,7 +476,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             except TypeError:  # Its type is not defined yet; the query is checked when it runs.
                 return
             if takes_none(shape):
-                raise omitted_none(self._cendry_owner.__qualname__, self.field_name)
+                raise omitted_none(self._cendry_owner.__qualname__, self._own_name())
 
     def _cendry_source(self, value: Any) -> str:
         try:
@@ -389,12 +491,15 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             return known
         maps = [record.python for record in self._records() if record.style == "map"]
         if not any(issubclass(python, key._cendry_owner) for python in maps):
-            held = f"holds {' or '.join(map(class_name, maps))}" if maps else "is not an embedded map"
-            raise TypeError(f"{key!r} is a field of {class_name(key._cendry_owner)}, but {self!r} {held}.")
+            about = f"{key!r} is a field of {class_name(key._cendry_owner)}, but {self!r}"
+            if maps:
+                again = "".join(redefined(python, key._cendry_owner) for python in maps)
+                raise TypeError(f"{about} holds {' or '.join(map(class_name, maps))}{again and f'; {again}'}.")
+            raise TypeError(f"{about} is not an embedded map. {self._advice(key._cendry_names[-1])}")
         found: Any = self
         for name in key._cendry_names:
             found = found[name]
-        if key._parent is None:
+        if key._cendry_parent is None:
             self._children[key] = found
         return cast("FieldDescriptor[Any]", found)
 
@@ -436,6 +541,64 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         return self
 
 
+_NOT_OF_MAPS: Final = frozenset({"array_contains", "array_contains_any", "avg", "is_nan", "startswith", "sum"})
+"""The methods that only numbers, text or arrays can use."""
+
+_OF_NUMBERS: Final = frozenset({"avg", "sum"})
+"""The methods that only fields of numbers have, by `__getattr__`."""
+
+_OWN_NAMES: Final = frozenset(name for name in vars(FieldDescriptor) if not name.startswith("_"))
+
+
+_EVERY_NAME: Final = _OWN_NAMES | _OF_NUMBERS
+
+
+class _OwnName:
+    """One of the attributes of every field, on a field that may have others inside: one of that name hides it."""
+
+    __slots__ = ("_name", "_own")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._own = vars(FieldDescriptor)[name]
+
+    def __get__(self, field: Any, kind: Any = None) -> Any:
+        if field is None:
+            return self._own.__get__(None, kind)
+        try:
+            is_hidden = field._child(self._name) is not None or (self._name in _NOT_OF_MAPS and field._is_map())
+        except TypeError:  # Its type is not defined yet.
+            is_hidden = False
+        if is_hidden:
+            # Python calls __getattr__ then, which gives the field inside, or says how to name it.
+            raise AttributeError
+        return self._own.__get__(field, kind)
+
+
+# Apart, as the attributes of all other fields are looked up as fast as those of any object.
+_MapDescriptor: Final = cast(
+    "type[FieldDescriptor[Any]]",
+    type("FieldDescriptor", (FieldDescriptor,), {"__slots__": (), **{name: _OwnName(name) for name in _OWN_NAMES}}),
+)
+
+
+def new_descriptor(
+    owner: type[Any], name: str, alias: str, *, may_be_map: bool, hidden: bool, omits_none: bool
+) -> FieldDescriptor[Any]:
+    """The descriptor of a declared field.
+
+    Args:
+        owner: The class.
+        name: The Python name.
+        alias: The stored name.
+        may_be_map: Whether there may be fields inside.
+        hidden: Whether its values are shown nowhere.
+        omits_none: Whether `None` is stored as absence.
+    """
+    kind = _MapDescriptor if may_be_map else FieldDescriptor
+    return kind(owner, name, alias, hidden=hidden, omits_none=omits_none)
+
+
 def _restore(owner: type[Any], names: tuple[str, ...]) -> FieldDescriptor[Any]:
     found: FieldDescriptor[Any] = getattr(owner, names[0])
     for name in names[1:]:
@@ -445,7 +608,7 @@ def _restore(owner: type[Any], names: tuple[str, ...]) -> FieldDescriptor[Any]:
 
 def _alternatives(shape: Shape) -> Iterator[Shape]:
     match shape:
-        case Nullable(inner):
+        case Nullable(inner) | Constrained(inner):
             yield from _alternatives(inner)
         case OneOf(members):
             for member in members:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
+from zlib import crc32
 
-from ..errors import CendryError, UnsupportedByBackendError
-from ..paths import split_path
+from .._interop.protobuf import EPOCH, MICROSECOND
+from ..errors import CendryError, InvalidEtagError, UnsupportedByBackendError
+from ..paths import exact_text, split_path
 from ..reference import Ref, located_path
 from .model import Model
 
 M = TypeVar("M", bound=Model)
+
+_ETAG: Final = re.compile(r'(?P<quote>"?)(?P<time>[0-9a-f]{1,15})-(?P<path>[0-9a-f]{8})(?P=quote)')
 
 
 class DocumentMetadata(NamedTuple):
@@ -29,6 +34,31 @@ class DocumentMetadata(NamedTuple):
     create_time: datetime | None
     update_time: datetime
     read_time: datetime | None
+
+    @property
+    def etag(self) -> str:
+        """The version as an opaque text, with its quotes: the value of an HTTP header `ETag`, and of `if_unchanged=`.
+
+        Raises:
+            UnsupportedByBackendError: The database keeps no times.
+        """
+        check_times(self)
+        return f'"{(self.update_time - EPOCH) // MICROSECOND:x}-{crc32(self.path.encode()):08x}"'
+
+
+def time_of_etag(etag: str, path: str) -> datetime:
+    """The update time in an etag, which comes from outside, with its quotes or without.
+
+    Raises:
+        InvalidEtagError: It is not an etag of this document.
+    """
+    match = _ETAG.fullmatch(exact_text(etag))
+    if match is None or int(match["path"], 16) != crc32(path.encode()):
+        raise InvalidEtagError(path, etag)
+    try:
+        return EPOCH + int(match["time"], 16) * MICROSECOND
+    except OverflowError:
+        raise InvalidEtagError(path, etag) from None
 
 
 class _Deleted(DocumentMetadata):
@@ -114,7 +144,7 @@ def _instance_of_model(value: object) -> Model:
 def remembered(instance: Model) -> DocumentMetadata | None:
     """The metadata of an instance if it still has the id that it was read or written with, else `None`."""
     known = cast("DocumentMetadata | None", instance.__dict__.get("_cendry_metadata"))
-    if known is None or known.path.rpartition("/")[2] != instance.id:
+    if known is None or known.path.rpartition("/")[2] != exact_text(instance.id):
         return None
     return known
 

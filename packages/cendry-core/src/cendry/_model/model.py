@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from typing_extensions import Protocol, dataclass_transform
 
 from .._types.registry import TypeRegistry
-from ..errors import CendryError
+from ..errors import CendryError, near_names
 from ..paths import join_path, split_path
 from ..reference import check_parent
-from .definition import DATACLASS_OPTIONS, Keywords, define, resolve, resolve_fields
+from .definition import DATACLASS_OPTIONS, Keywords, define, resolve, resolve_fields, unknown_keyword
 from .fields import FieldDescriptor, FieldInfo, field
 
 __all__ = ["Map", "Model", "ModelMeta", "fields_of", "resolve"]
@@ -62,7 +61,7 @@ else:
                 return cls._cendry_descriptors[name]
             except KeyError:
                 pass
-            near = [] if name.startswith("_") else get_close_matches(name, cls._cendry_descriptors, 1)
+            near = () if name.startswith("_") else near_names(name, cls._cendry_descriptors, 1)
             hint = "".join(f" Did you mean {one!r}?" for one in near)
             raise AttributeError(f"{cls.__qualname__} has no attribute or field {name!r}.{hint}", name=name, obj=cls)
 
@@ -93,8 +92,13 @@ class _Record:
         order: bool | None = None,
         unsafe_hash: bool | None = None,
         repr: bool | None = None,  # noqa: A002
+        **others: Any,
     ) -> None:
-        super().__init_subclass__()
+        try:
+            super().__init_subclass__(**others)
+        except TypeError as error:
+            known = cast("Any", _Record.__init_subclass__).__func__.__kwdefaults__
+            raise unknown_keyword(cls, others, known) if others else error from error
         if _Record in cls.__bases__:
             return
         options = {"frozen": frozen, "eq": eq, "order": order, "unsafe_hash": unsafe_hash, "repr": repr}
@@ -173,6 +177,12 @@ class Model(_Record, metaclass=ModelMeta):
         known: Any = self.__dict__.get("_cendry_metadata")
         parent = None if known is None else split_path(known.path)[0]
         return join_path(check_parent(cls, parent), cls.__collection__, self.id)
+
+
+def is_frozen(value: object) -> bool:
+    """Whether a value is an instance of a frozen dataclass."""
+    parameters = getattr(type(value), "__dataclass_params__", None)
+    return parameters is not None and parameters.frozen
 
 
 def fields_of(cls: type[Any]) -> Mapping[str, FieldInfo]:

@@ -18,9 +18,10 @@ from .._immutable import replace
 from .._model.model import Model
 from .._types.shapes import hides
 from ..codec import Codec, ResolvedField, codec_for
-from ..errors import CendryError, DecodeError
+from ..errors import CendryError, DecodeError, InvalidRequestError
 from ..filters import And, Asc, Comparison, Desc, Filter, FilterLike, ModelField, Or, as_filters, as_order
 from ..paths import FieldPath
+from ..plan import MAX_COUNT, shown_int
 from ..reference import Located, Ref, check_parent, parent_path
 from .cursors import settled
 from .fields import FieldKey, check_owner, is_iterable, named_field, resolved
@@ -54,7 +55,7 @@ class QueryBuilder(Generic[M_co]):
         order_by: OrderArgument | Iterable[OrderArgument] | None = None,
         limit: int | None = None,
         limit_to_last: int | None = None,
-        offset: int = 0,
+        offset: int | None = 0,
         start_at: Mapping[Any, Any] | Model | None = None,
         start_after: Mapping[Any, Any] | Model | None = None,
         end_at: Mapping[Any, Any] | Model | None = None,
@@ -68,9 +69,9 @@ class QueryBuilder(Generic[M_co]):
             raise CendryError("A query takes limit= or limit_to_last=, not both.")
         # Missing arguments need no checks: queries are built on hot paths.
         if limit is not None:
-            limit = _positive("limit", limit)
+            limit = counted("limit", limit)
         elif limit_to_last is not None:
-            limit = _positive("limit_to_last", limit_to_last)
+            limit = counted("limit_to_last", limit_to_last)
         start = end = None
         if start_at is not None or start_after is not None:
             start = _one_cursor(model, "start_at", start_at, "start_after", start_after)
@@ -82,7 +83,7 @@ class QueryBuilder(Generic[M_co]):
             orders=() if order_by is None else _orders(model, (order_by,)),
             limit=limit,
             from_last=limit_to_last is not None,
-            offset=_offset(offset),
+            offset=0 if offset is None else counted("offset", offset, least=0),
             start=start,
             end=end,
             parent=None if parent is None else _parent(model, parent, group),
@@ -116,32 +117,41 @@ class QueryBuilder(Generic[M_co]):
         spec = self._spec
         return self._with(orders=spec.orders + _orders(spec.model, orders))
 
-    def limit(self, count: int) -> Self:
-        """Return at most `count` documents, from the first.
+    def limit(self, count: int | None) -> Self:
+        """Return at most `count` documents, from the first; `None` for all.
 
         Raises:
             ValueError: `count` is less than 1.
+            InvalidRequestError: `count` is over 2147483647.
         """
-        return self._with(limit=_positive("limit", count), from_last=False)
+        return self._with(limit=None if count is None else counted("limit", count), from_last=False)
 
-    def limit_to_last(self, count: int) -> Self:
+    def limit_to_last(self, count: int | None) -> Self:
         """Return the last `count` documents, in the order of the query.
 
         The query runs in reverse order, for which the database may need another index; for ids alone, in descending
         order, Firestore always does.
 
+        `None` for all documents, in the same order as without it.
+
         Raises:
             ValueError: `count` is less than 1.
+            InvalidRequestError: `count` is over 2147483647.
         """
-        return self._with(limit=_positive("limit_to_last", count), from_last=True)
+        if count is None:
+            return self.limit(None)
+        return self._with(limit=counted("limit_to_last", count), from_last=True)
 
-    def offset(self, count: int) -> Self:
+    def offset(self, count: int | None) -> Self:
         """Skip the first `count` documents, which Firestore reads and bills all the same; with cursors it does not.
+
+        `None` for no offset.
 
         Raises:
             ValueError: `count` is negative.
+            InvalidRequestError: `count` is over 2147483647.
         """
-        return self._with(offset=_offset(count))
+        return self._with(offset=0 if count is None else counted("offset", count, least=0))
 
     def start_at(self, cursor: Mapping[Any, Any] | Model) -> Self:
         """Begin with the documents at the cursor.
@@ -399,19 +409,20 @@ def checked_handler(handler: Callable[[DecodeError], object]) -> Callable[[Decod
     return handler
 
 
-def _positive(name: str, count: object) -> int:
+def counted(name: str, count: object, least: int = 1) -> int:
+    """Check a number of documents.
+
+    Raises:
+        TypeError: It is not an int.
+        ValueError: It is less than `least`.
+        InvalidRequestError: It is more than Firestore's requests can hold.
+    """
     if isinstance(count, bool) or not isinstance(count, int):
         raise TypeError(f"{name} takes an int, not {count!r}.")
-    if count < 1:
-        raise ValueError(f"{name} takes 1 or more, not {count}.")
-    return count
-
-
-def _offset(count: object) -> int:
-    if isinstance(count, bool) or not isinstance(count, int):
-        raise TypeError(f"offset takes an int, not {count!r}.")
-    if count < 0:
-        raise ValueError(f"offset takes 0 or more, not {count}.")
+    if not least <= count <= MAX_COUNT:
+        if count < least:
+            raise ValueError(f"{name} takes {least} or more, not {shown_int(count)}.")
+        raise InvalidRequestError(f"{name} takes at most {MAX_COUNT}, not {shown_int(count)}.")
     return count
 
 

@@ -13,7 +13,7 @@ from .._interop.google import from_sdk, sdk_kind
 from ..codec import Codec, ResolvedField
 from ..errors import CendryError, InvalidValueError, omitted_none
 from ..filters import And, Comparison, Filter, Or
-from ..paths import DOCUMENT_ID, check_document_path, join_path
+from ..paths import DOCUMENT_ID, check_document_path, exact_text, join_path
 from ..plan import Composite, Condition, Where
 from ..reference import Located, Ref, check_parent, located_path
 from .fields import resolved
@@ -115,6 +115,7 @@ def _id_ref(spec: QuerySpec, value: object) -> Ref[Any]:
     if not spec.group:
         parent = check_parent(spec.model, spec.parent)
         return Ref.from_path(join_path(parent, spec.model.__collection__, value))
+    value = exact_text(value)
     if isinstance(value, str) and "/" not in value:
         raise CendryError(
             f"{value!r} does not name a document of the collection group {spec.model.__collection__!r}: one id can "

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeAlias, TypeGuard, Union, cast
 
+from .._frozen import redefined
 from ..codec import Codec, ResolvedField, codec_for
 from ..filters import ModelField
 from ..paths import DOCUMENT_ID, FieldPath
@@ -89,7 +90,10 @@ def check_owner(model: type[Any], field: ModelField) -> None:
     if owner is model or issubclass(model, owner):
         return
     hint = ""
-    if owner.__cendry_kind__ == "map":
+    again = redefined(owner, model)
+    if again:
+        hint = f" {again[0].upper()}{again[1:]}."
+    elif owner.__cendry_kind__ == "map":
         hint = f" For an embedded map, write {model.__qualname__}.<field>[{field!r}]."
     raise TypeError(f"{field!r} is a field of {owner.__qualname__}, not of {model.__qualname__}.{hint}")
 

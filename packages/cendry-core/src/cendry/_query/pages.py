@@ -12,6 +12,7 @@ from ..errors import DecodeError
 from ..paths import DOCUMENT_ID
 from ..plan import Bound, QueryPlan, value_at
 from ..reference import Ref
+from .builders import counted
 from .output import Output
 from .spec import QuerySpec
 
@@ -51,10 +52,7 @@ class Paging(Generic[T]):
         size: Any,
         on_error: Callable[[DecodeError], object] | None,
     ) -> None:
-        if isinstance(size, bool) or not isinstance(size, int):
-            raise TypeError(f"paginate takes an int, not {size!r}.")
-        if size < 1:
-            raise ValueError(f"paginate takes pages of 1 or more, not {size}.")
+        counted("paginate", size)
         query, self._read = output.compiled(spec, registry, complete=True)
         self._next: QueryPlan | None = query.plan
         self._backwards = query.backwards

@@ -7,21 +7,37 @@ import functools
 import types
 from collections import abc
 from collections.abc import Mapping
-from dataclasses import MISSING
-from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, TypeVar, Union, cast, get_args, get_origin
+from dataclasses import MISSING, InitVar, replace
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    ForwardRef,
+    Literal,
+    NewType,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+)
 
 from typing_extensions import get_type_hints
 
 from .._interop.google import sdk_class_kind
-from ..paths import check_field_name
+from ..paths import check_field_name, exact_text
 from ..reference import Ref
+from .constrain import constrained
 from .converted import CONVERSIONS
 from .foreign import declared_fields, dump, dumps_whole, extra_of, is_named_tuple, style_of, substitute, type_arguments
 from .kinds import INT64, ROW, ROWS, FirestoreValue, Kind
 from .registry import TYPE_ALIASES, KnownTypes, TypeRegistry, default_registry
+from .rules import fitted, rules_in, whole_rule
 from .shapes import (
     Anything,
     Array,
+    Constrained,
     Converted,
     Dict,
     EnumMember,
@@ -38,6 +54,7 @@ from .shapes import (
     Shape,
     Style,
     kinds_of,
+    module_advice,
     plain_value,
     takes_none,
     type_name,
@@ -94,10 +111,18 @@ _INSTEAD: Final[dict[Any, str]] = {
 class _Survey:
     """One walk over an annotation."""
 
-    def __init__(self, known: KnownTypes, enum_by: Literal["value", "name"], of_class: KnownTypes | None) -> None:
+    def __init__(
+        self,
+        known: KnownTypes,
+        enum_by: Literal["value", "name"],
+        of_class: KnownTypes | None,
+        ruled: bool = True,
+    ) -> None:
         self.known = known
         self.of_class = of_class
         self.enum_by: Literal["value", "name"] = enum_by
+        # Whether constraints in annotations are rules of ours, and not for a class that checks them itself.
+        self.ruled = ruled
         self.aliases: list[Any] = []
         self.surveyed: set[Any] = set()
 
@@ -123,7 +148,8 @@ class _Survey:
         if isinstance(annotation, TYPE_ALIASES) or isinstance(origin, TYPE_ALIASES):
             return self.alias(annotation, origin, arguments)
         if origin is Annotated:
-            return self.shape(arguments[0])
+            found = self.shape(arguments[0])
+            return constrained(found, tuple(rules_in(arguments[1:]))) if self.ruled else found
         if origin is Union or origin is types.UnionType:
             return self.union(annotation, arguments)
         if origin is Literal:
@@ -166,6 +192,13 @@ class _Survey:
         return self.record(python, style, arguments)
 
     def unsupported(self, annotation: Any) -> TypeError:
+        if isinstance(annotation, types.ModuleType):
+            return TypeError(module_advice(annotation))
+        origin = get_origin(annotation)
+        if isinstance(annotation, InitVar) or annotation in (ClassVar, Final) or origin in (ClassVar, Final):
+            return TypeError(f"{type_name(annotation)} is not the type of a value; write the type alone")
+        if isinstance(annotation, type) and self.known.has_namesake(annotation, self.of_class):
+            return TypeError(f"{type_name(annotation)}: another class of that name is registered; register it again")
         instead = _INSTEAD.get(get_origin(annotation) or annotation)
         advice = f"use {instead}" if instead else "use register_type() or type_registry= to define how it is stored"
         return TypeError(f"Firestore can't hold {type_name(annotation)}; {advice}")
@@ -219,11 +252,19 @@ class _Survey:
 
     def dict_(self, annotation: Any, key: Any, value: Any) -> Shape:
         plain = key
+        metadata: list[Any] = []
         while isinstance(plain, NewType) or get_origin(plain) is Annotated:
-            plain = plain.__supertype__ if isinstance(plain, NewType) else get_args(plain)[0]
+            if isinstance(plain, NewType):
+                plain = plain.__supertype__
+            else:
+                plain, *more = get_args(plain)
+                metadata += more
         if plain is not str:
             raise TypeError(f"{type_name(annotation)} has keys of type {type_name(key)}; Firestore's keys are str")
-        return Dict(self.shape(value))
+        found = Dict(self.shape(value))
+        rules = rules_in(metadata) if self.ruled else ()
+        of_keys = tuple(replace(fitted(rule, [""], "keys"), of_keys=True) for rule in rules)
+        return Constrained(found, of_keys) if of_keys else found
 
     def reference(self, annotation: Any, arguments: tuple[Any, ...]) -> Shape:
         model: Any = arguments[0] if arguments else Any
@@ -236,10 +277,14 @@ class _Survey:
         raise TypeError(f"{type_name(annotation)} must name a Model; {type_name(model)} has no documents")
 
     def enum_member(self, python: type[enum.Enum]) -> Shape:
-        if self.enum_by == "value":
+        if self.enum_by == "name":
+            for name in python.__members__:
+                if not _is_storable(name):
+                    raise TypeError(f"{python.__qualname__} has a name that Firestore can't hold, {name!r}")
+        else:
             for member in python:
                 value = plain_value(member)
-                if type(value) not in _PLAIN or (type(value) is int and value not in INT64):
+                if not _is_storable(value):
                     raise TypeError(
                         f"{member} has a value that Firestore can't hold as such, {value!r}; "
                         'store the enum with field(enum_by="name")'
@@ -248,7 +293,7 @@ class _Survey:
 
     def literal(self, annotation: Any, arguments: tuple[Any, ...]) -> Shape:
         for value in arguments:
-            if type(plain_value(value)) not in _PLAIN:
+            if not _is_storable(plain_value(value)):
                 raise TypeError(f"{type_name(annotation)} holds {value!r}, which Firestore can't hold as such")
         values = tuple(value for value in arguments if value is not None)
         if not values:
@@ -303,7 +348,7 @@ class _Survey:
                     raise TypeError(f"{where} can't be stored as {declared.stored!r}: {reason}")
                 stored.add(declared.stored)
                 try:
-                    self.within(substitute(declared.annotation, known))
+                    self.within(substitute(declared.annotation, known), _has_own_rules(python))
                 except TypeError as error:
                     raise TypeError(f"{python.__qualname__}.{declared.name}: {error}") from None
         return record
@@ -316,7 +361,7 @@ class _Survey:
         """
         if not python.__pydantic_root_model__:
             return False
-        shape = self.shape(python.model_fields["root"].annotation)
+        shape = _Survey(self.known, "value", self.of_class, ruled=False).shape(python.model_fields["root"].annotation)
         if not _is_plain(shape, set()):
             raise TypeError(
                 f"{python.__qualname__} is a RootModel of a type that is stored as another; "
@@ -324,10 +369,11 @@ class _Survey:
             )
         return True
 
-    def within(self, annotation: Any) -> None:
-        enum_by, self.enum_by = self.enum_by, "value"
+    def within(self, annotation: Any, has_own_rules: bool) -> None:
+        before = self.enum_by, self.ruled
+        self.enum_by, self.ruled = "value", self.ruled and not has_own_rules
         self.shape(annotation)
-        self.enum_by = enum_by
+        self.enum_by, self.ruled = before
 
 
 def record_of(
@@ -352,7 +398,7 @@ def record_of(
     def load() -> tuple[RecordField, ...]:
         found: list[RecordField] = []
         for declared in declared_fields(python, style):
-            survey = _Survey(known, declared.enum_by, declared.registry or of_class)
+            survey = _Survey(known, declared.enum_by, declared.registry or of_class, not _has_own_rules(python))
             shape = survey.shape(substitute(declared.annotation, parameters))
             if declared.nullable and not isinstance(shape, (Nullable, Anything)):
                 shape = Nullable(shape)
@@ -360,11 +406,11 @@ def record_of(
             omits = declared.omits_none and takes_none(shape)
             found.append(
                 RecordField(
-                    declared.name,
-                    declared.stored,
+                    exact_text(declared.name),
+                    exact_text(declared.stored),
                     shape,
                     declared.required and not omits,
-                    declared.argument,
+                    exact_text(declared.argument),
                     None if omits else declared.default,
                     MISSING if omits else declared.factory,
                     declared.also,
@@ -375,7 +421,12 @@ def record_of(
             )
         return tuple(found)
 
-    return Record(python, style, tuple(parameters.items()), load, of_class, extra_of(python, style))
+    validate = whole_rule(python) if style in ("model", "map") else None
+    return Record(python, style, tuple(parameters.items()), load, of_class, extra_of(python, style), validate)
+
+
+def _has_own_rules(python: type[Any]) -> bool:
+    return hasattr(python, "__pydantic_fields__")
 
 
 def _is_plain(shape: Shape, inside: set[Any]) -> bool:
@@ -398,13 +449,23 @@ def _is_plain(shape: Shape, inside: set[Any]) -> bool:
             return isinstance(shape, (Scalar, Anything))
 
 
+def _is_storable(value: object) -> bool:
+    """Whether a value of an enum or a literal can be stored as it is."""
+    match value:
+        case str():
+            # Not of a subclass, which may have any methods; and no lone surrogates.
+            return type(value) is str and value == value.encode(errors="replace").decode()
+        case _:
+            return type(value) in _PLAIN and (type(value) is not int or value in INT64)
+
+
 def _is_unhashable(shape: Shape) -> bool:
     match shape:
         case Record(python, style):
             return style == "typeddict" or python.__hash__ is None
         case Dict():
             return True
-        case Nullable(inner):
+        case Nullable(inner) | Constrained(inner):
             return _is_unhashable(inner)
         case OneOf(members):
             return any(map(_is_unhashable, members))

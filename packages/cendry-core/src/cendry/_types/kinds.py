@@ -23,6 +23,7 @@ from .._interop.protobuf import (
     write_timestamp,
     write_vector,
 )
+from ..paths import exact_text
 from ..reference import Ref
 from ..values import GeoPoint, Vector
 from . import keys
@@ -150,14 +151,15 @@ def to_int(value: Any) -> int:
 
 
 def to_float(value: Any) -> float:
-    """A `float`; an int is accepted, a bool is not."""
+    """A `float`; an int that is exactly a float is accepted, a bool is not."""
     if isinstance(value, float):
         return float.__float__(value)
     if isinstance(value, int) and not isinstance(value, bool):
         try:
-            return float(value)
+            plain = float(value)
         except OverflowError:
             refuse("too large for a float")
+        return plain if plain == value else refuse("a float would round it")
     refuse()
 
 
@@ -165,7 +167,7 @@ def to_str(value: Any) -> str:
     """A `str` that UTF-8 can encode."""
     if not isinstance(value, str):
         refuse()
-    plain = str.__str__(value)
+    plain: str = exact_text(value)
     try:
         plain.encode()
     except UnicodeEncodeError:

@@ -79,6 +79,13 @@ class KnownTypes:
                 return found
         return default_registry._lookup_here(annotation)
 
+    def has_namesake(self, cls: type[Any], of_class: KnownTypes | None = None) -> bool:
+        """Whether a registered class has the name of this one, which isn't registered: one of them was redefined."""
+        name = (cls.__module__, cls.__qualname__)
+        registries = (*self._chain(), *(() if of_class is None else of_class._chain()), default_registry)
+        known = (each for registry in registries for each in registry._exact if isinstance(each, type))
+        return any((each.__module__, each.__qualname__) == name for each in known)
+
     def _chain(self) -> Iterator[KnownTypes]:
         """This and its parents, without the default registry."""
         each: KnownTypes | None = self

@@ -15,6 +15,7 @@ from .._immutable import dataclass
 from .._interop.google import class_of
 from .converted import CONVERSION_OF
 from .kinds import KIND_OF, STORED_TYPE, Kind
+from .rules import Rule
 
 MAX_DEPTH: Final = 20
 """The nesting limit of maps and arrays, with that of the field (measured on the emulator: 20 pass, 21 are refused)."""
@@ -107,6 +108,27 @@ class Dict:
 FOREIGN_STYLES: Final = ("attrs", "msgspec", "pydantic")
 """The styles of classes that validate their own values: nothing inside them is written alone."""
 
+
+@dataclass(frozen=True, slots=True)
+class Constrained:
+    """A value for which rules hold, on write alone.
+
+    Attributes:
+        inner: How it is stored; neither `Nullable` nor a union nor `Constrained`.
+        rules: The rules.
+    """
+
+    inner: Shape
+    rules: tuple[Rule, ...]
+
+    def broken(self, value: Any) -> Rule | None:
+        """The first rule that a value breaks."""
+        for rule in self.rules:
+            if any(map(rule.breaks, value)) if rule.of_keys else rule.breaks(value):
+                return rule
+        return None
+
+
 Style = Literal["model", "map", "dataclass", "attrs", "msgspec", "pydantic", "typeddict"]
 """How instances are built: `model` and `map` attribute by attribute, the others with their own constructor."""
 
@@ -161,6 +183,7 @@ class Record:
         load: Returns the fields. They are resolved late, because classes can refer to each other.
         types: The registry of the class whose field it is, for classes of other libraries, which have none.
         extra: What a class of another library does with undeclared keys, unless it ignores them.
+        validate: The rule for the whole, which raises `ValueError`, if there is one.
     """
 
     python: type[Any]
@@ -169,6 +192,7 @@ class Record:
     load: Callable[[], tuple[RecordField, ...]] = field(compare=False, repr=False, default=tuple)
     types: object = None
     extra: Literal["allow", "forbid"] | None = field(compare=False, repr=False, default=None)
+    validate: Callable[[Any], None] | None = field(compare=False, repr=False, default=None)
 
     @property
     def fields(self) -> tuple[RecordField, ...]:
@@ -239,6 +263,7 @@ Shape = Union[
     Handled,
     AsIs,
     DocumentId,
+    Constrained,
 ]
 """How a type is stored: one of these."""
 
@@ -258,6 +283,8 @@ def kinds_of(shape: Shape) -> frozenset[Kind] | None:
             return frozenset[Kind](("array",))
         case Dict() | Record():
             return frozenset[Kind](("map",))
+        case Constrained(inner):
+            return kinds_of(inner)
         case Nullable(inner):
             inside = kinds_of(inner)
             return None if inside is None else inside | frozenset[Kind](("null",))
@@ -273,7 +300,7 @@ def kinds_of(shape: Shape) -> frozenset[Kind] | None:
 def holds_numbers(shape: Shape) -> bool:
     """Whether values of this shape can be numbers in Python as well as in the database; true if unknown."""
     match shape:
-        case Nullable(inner):
+        case Nullable(inner) | Constrained(inner):
             return holds_numbers(inner)
         case OneOf(members):
             return any(map(holds_numbers, members))
@@ -298,7 +325,7 @@ def plain_value(value: Any) -> Any:
 def children(shape: Shape) -> Iterator[Shape]:
     """The shapes directly inside."""
     match shape:
-        case Array(item) | Dict(item) | Nullable(item):
+        case Array(item) | Dict(item) | Nullable(item) | Constrained(item):
             yield item
         case FixedArray(items) | OneOf(items):
             yield from items
@@ -307,6 +334,37 @@ def children(shape: Shape) -> Iterator[Shape]:
                 yield each.shape
         case _:
             pass
+
+
+def bare(shape: Shape) -> Shape:
+    """A shape without `None` and rules around it."""
+    while isinstance(shape, (Nullable, Constrained)):
+        shape = shape.inner
+    return shape
+
+
+def has_rules(shape: Shape, inside: tuple[Record, ...] = ()) -> bool:
+    """Whether any rules hold for values of a shape."""
+    match shape:
+        case Constrained():
+            return True
+        case Record():
+            if shape.validate is not None:
+                return True
+            return shape not in inside and any(has_rules(each, (*inside, shape)) for each in children(shape))
+        case _:
+            return any(has_rules(each, inside) for each in children(shape))
+
+
+def has_whole_rules(shape: Shape, inside: tuple[Record, ...] = ()) -> bool:
+    """Whether a `__validate__` holds for values of a shape, or for parts of them."""
+    if isinstance(shape, Record):
+        if shape.validate is not None:
+            return True
+        if shape in inside:
+            return False
+        inside = (*inside, shape)
+    return any(has_whole_rules(each, inside) for each in children(shape))
 
 
 def takes_none(shape: Shape) -> bool:
@@ -361,6 +419,15 @@ def type_name(annotation: Any) -> str:
     return name if isinstance(name, str) else repr(annotation).replace("typing.", "").replace("collections.abc.", "")
 
 
+def module_advice(module: types.ModuleType) -> str:
+    """What to write instead of a module that stands where a type was meant."""
+    name = module.__name__.rpartition(".")[2]
+    found = [each for each, value in vars(module).items() if each.lower() == name.lower() and isinstance(value, type)]
+    if not found:
+        return f"{name} is a module, not a type; write the type"
+    return f"{name} is a module, not a type; write {name}.{found[0]}, or from {module.__name__} import {found[0]}"
+
+
 def describe(shape: Shape) -> str:
     """The description of a shape in error messages: `list of str or None`."""
     match shape:
@@ -385,6 +452,10 @@ def describe(shape: Shape) -> str:
             return f"dict of str to {describe(value)}"
         case Record(python):
             return python.__qualname__
+        case Constrained(inner, rules):
+            texts = (f"with keys {rule.text}" if rule.of_keys else rule.text for rule in rules)
+            comma = "," if isinstance(inner, (Array, Dict, FixedArray)) else ""
+            return f"{describe(inner)}{comma} {' and '.join(texts)}"
         case Nullable(inner):
             return f"{describe(inner)} or None"
         case OneOf(members):

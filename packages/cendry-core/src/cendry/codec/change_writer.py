@@ -42,7 +42,7 @@ class ChangeWriter(Writer):
     """
 
     def __init__(self, no_removals: str | None, limit: int = MAX_PROBLEMS) -> None:
-        super().__init__(limit=limit)
+        super().__init__(limit=limit, constraints=True)
         self.met: list[Any] = []
         self._no_removals = no_removals
         self._is_in_array = False
@@ -111,7 +111,7 @@ class ChangeWriter(Writer):
         if self._is_in_array:
             return self.misfit(path, shape, change, "transforms can't be inside arrays")
         # Problems of an operand are problems of the transform, and are reported as such.
-        operands = Writer(limit=1)
+        operands = Writer(limit=1, constraints=isinstance(change, ArrayUnion))
         match change:
             case ArrayUnion() | ArrayRemove():
                 element = element_of(shape)

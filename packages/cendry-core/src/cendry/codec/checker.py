@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar, cast, final
 
 from .._types.kinds import Mismatch
-from .._types.shapes import MAX_DEPTH, RecordField, Shape, describe, hides
+from .._types.shapes import MAX_DEPTH, Constrained, Record, RecordField, Shape, describe, hides
 from ..errors import MAX_PROBLEMS, Code, Problem
 from ..paths import quote_segment
 from .leaves import MAX_SHOWN, any_leaf, brief, is_array, is_map, show, shown_error, to_key
@@ -90,6 +90,24 @@ class Checker:
         """Record a value that doesn't fit, and why; returns `FAILED`."""
         found = HIDDEN if hidden or (not isinstance(shape, str) and hides(shape)) else show(value)
         return self.problem(path, shape, f"{found} ({reason})" if reason else found)
+
+    def broken(self, path: str, shape: Constrained, value: Any) -> Any:
+        """The value, or `FAILED` after recording that it breaks a rule."""
+        rule = shape.broken(value)
+        if rule is None:
+            return value
+        found = next(filter(rule.breaks, value)) if rule.of_keys else value
+        return self.problem(path, shape, HIDDEN if hides(shape) else show(found), rule.code)
+
+    def validated(self, path: str, record: Record, instance: Any) -> Any:
+        """The instance, or `FAILED` after recording that it breaks the rule of its class for the whole."""
+        try:
+            cast("Callable[[Any], None]", record.validate)(instance)
+        except ValueError as error:
+            if self.foreign is None and self.hidden is None:
+                self.foreign, self.is_foreign = error, not self.problems
+            return self.problem(path, f"a valid {describe(record)}", shown_error(error), "rule")
+        return instance
 
     def part(self, field: RecordField, path: str, walk: Callable[..., V], *arguments: Any) -> V:
         """Call one of the checker's functions for a field; of a hidden one, there is one problem that tells nothing."""

@@ -9,11 +9,22 @@ from typing import Any, Final, Generic, TypeVar
 
 from .._types.foreign import can_refuse, style_of
 from .._types.hints import record_of
-from .._types.kinds import Mismatch
+from .._types.kinds import Mismatch, refuse
 from .._types.registry import TypeRegistry, default_registry
-from .._types.shapes import MAX_DEPTH, Anything, DocumentId, Record, RecordField, Shape, can_exceed_depth, hides
+from .._types.shapes import (
+    MAX_DEPTH,
+    Anything,
+    DocumentId,
+    Record,
+    RecordField,
+    Shape,
+    can_exceed_depth,
+    has_rules,
+    has_whole_rules,
+    hides,
+)
 from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError
-from ..paths import DOCUMENT_ID, FieldPath
+from ..paths import DOCUMENT_ID, FieldPath, LongPathError, exact_text, shortened
 from ..plan import MISSING, put_at, remove_at, value_at
 from .change_writer import NESTED, UNMERGED, ChangeWriter, removals
 from .checker import FAILED, Checker, converted
@@ -21,7 +32,8 @@ from .emit import Fallback, Module
 from .emit_read import emit_decode, emit_read_value
 from .emit_write import emit_encode, emit_write_value
 from .leaves import deeper_than
-from .reader import STORED, Reader, Reading, refusal_of
+from .reader import Reader, refusal_of
+from .reading import STORED, Reading
 from .resolve import Mask, ResolvedField, element_of, guarded, hides_stored, step, text_of, unknown_field
 from .writer import Names, Writer
 
@@ -79,7 +91,7 @@ class Codec(Generic[M]):
         self.shape: Record = record_of(model, style, registry.known)
         self._decoders: dict[Reading, Callable[..., M]] = {}
         self._resolved: dict[tuple[str, ...], ResolvedField] = {}
-        self._converters: dict[Shape, tuple[Callable[[Any], Any], Callable[[Any], Any], bool]] = {}
+        self._converters: dict[tuple[Shape, bool], tuple[Callable[[Any], Any], Callable[[Any], Any], bool]] = {}
         self._sources: list[str] = []
         self.outputs: dict[Any, Any] = {}
 
@@ -95,14 +107,19 @@ class Codec(Generic[M]):
     def encode(self) -> Callable[[M], dict[str, Any]]:
         """`encode(instance)`: the stored fields of a document, which share nothing with the instance.
 
-        Raises `ValidationError` if fields don't fit.
+        Raises `ValidationError` if fields don't fit, or if the instance breaks a rule of its class.
         """
-        return self._compile_encode("stored")
+        return self._compile_encode("stored", ruled=True)
+
+    @cached_property
+    def encode_unruled(self) -> Callable[[M], dict[str, Any]]:
+        """As `encode`, for an instance that may break rules."""
+        return self._compile_encode("stored", ruled=False) if self._has_rules else self.encode
 
     @cached_property
     def encode_by_name(self) -> Callable[[M], dict[str, Any]]:
-        """As `encode`, with Python names for keys."""
-        return self._compile_encode("python")
+        """As `encode_unruled`, with Python names for keys."""
+        return self._compile_encode("python", ruled=False)
 
     @cached_property
     def verify(self) -> Callable[[M], None] | None:
@@ -113,18 +130,18 @@ class Codec(Generic[M]):
         return self._verify if can_refuse(self.shape) else None
 
     def _verify(self, instance: Any) -> None:
-        self.decoder(STORED)(self.encode(instance), instance.id)
+        self.decoder(STORED)(self.encode_unruled(instance), instance.id)
 
     def verify_changed(self, instance: Any, data: Mapping[str, Any], paths: Iterable[FieldPath]) -> None:
-        """Check that an instance could be read back with some changes: new values, or the removal of those not in them.
+        """Check an instance as it is with some changes: new values, or the removal of those not in them.
 
         Raises:
-            ValidationError: A constructor or a `__post_init__` rejects it.
+            ValidationError: It could not be read back, or breaks the rule of a class for the whole.
         """
-        if self.verify is None:
+        if self.verify is None and not self._has_whole_rules:
             return
         try:
-            stored = self.encode(instance)
+            stored = self.encode_unruled(instance)
         except InvalidValueError:
             # Other values don't fit, which aren't written.
             return
@@ -138,7 +155,19 @@ class Codec(Generic[M]):
                 remove_at(stored, path.segments)
             else:
                 put_at(stored, path.segments, value)
-        self.decoder(STORED)(stored, instance.id)
+        changed = self.decoder(STORED)(stored, instance.id)
+        if self._has_whole_rules:
+            writer = Writer(whole=True)
+            if writer.walk(writer.fields, self.shape, changed, "", 0) is FAILED:
+                raise self._validation_error(writer) from writer.foreign
+
+    @cached_property
+    def _has_rules(self) -> bool:
+        return has_rules(self.shape)
+
+    @cached_property
+    def _has_whole_rules(self) -> bool:
+        return has_whole_rules(self.shape)
 
     def decoder(self, reading: Reading) -> Callable[[Mapping[str, Any], str | None], M]:
         """`decode(data, document_id)` for other decode options.
@@ -150,8 +179,8 @@ class Codec(Generic[M]):
         return self._decoders[reading]
 
     def problems(self, data: Any, reading: Reading) -> list[Problem]:
-        """The problems of the data of a document, at most 100; no instance is created."""
-        reader = Reader(reading, building=False)
+        """The problems of the data of a document, at most 100; only for a class with rules, instances are created."""
+        reader = Reader(reading, building=self._has_rules)
         reader.walk(reader.fields, self.shape, data, "", 0)
         return reader.problems
 
@@ -161,7 +190,7 @@ class Codec(Generic[M]):
         Raises:
             InvalidValueError: The value doesn't fit.
         """
-        return self.resolve((name,)).encode(value)
+        return self.resolve((name,)).encode_new(value)
 
     def resolve(self, names: tuple[str, ...]) -> ResolvedField:
         """A field reference by Python names, from the document down; dict keys are used as they are.
@@ -188,7 +217,7 @@ class Codec(Generic[M]):
         try:
             path = FieldPath(*segments)
         except ValueError as error:
-            raise InvalidValueError(self.model.__qualname__, ".".join(names), "a valid key", str(error)) from None
+            raise InvalidValueError(self.model.__qualname__, text_of(names), "a valid key", str(error)) from None
         found = self._place(names, path, shape, fields[-1], tuple(fields[:-1]))
         if None not in fields:  # Dict keys are user data: their number is unlimited.
             self._resolved[names] = found
@@ -199,9 +228,13 @@ class Codec(Generic[M]):
 
         Raises:
             UnknownFieldError: A name isn't declared, or the text is not a path.
+            InvalidValueError: The path is too long.
         """
+        text = exact_text(text)
         try:
             names = FieldPath.parse(text).segments
+        except LongPathError as error:
+            raise InvalidValueError(self.model.__qualname__, shortened(text), "a field path", str(error)) from None
         except ValueError:
             # Not a path at all, so it is shown as given.
             near = unknown_field(self.shape, self.shape, (text,), 0).nearest
@@ -246,37 +279,39 @@ class Codec(Generic[M]):
         emit_decode(module, self.shape, reading, _reading(reading))
         return self._run(module, "decoder of", "decode")
 
-    def _compile_encode(self, names: Names) -> Callable[..., Any]:
+    def _compile_encode(self, names: Names, ruled: bool) -> Callable[..., Any]:
         module = Module()
-        module.known("explain", partial(self.explain_encode, names))
-        emit_encode(module, self.shape, names, _writing(names))
+        module.known("explain", partial(self.explain_encode, names, ruled))
+        emit_encode(module, self.shape, names, _writing(names, constraints=ruled, whole=ruled), ruled)
         return self._run(module, "encoder of", "encode")
 
-    def _converter(self, shape: Shape) -> tuple[Callable[[Any], Any], Callable[[Any], Any], bool]:
-        known = self._converters.get(shape)
+    def _converter(self, shape: Shape, ruled: bool) -> tuple[Callable[[Any], Any], Callable[[Any], Any], bool]:
+        known = self._converters.get((shape, ruled))
         if known is None:
             module = Module()
-            emit_write_value(module, shape, _writing("stored"))
+            emit_write_value(module, shape, _writing("stored", constraints=ruled), ruled)
             write = self._run(module, "value encoder of", "write")
             module = Module()
             emit_read_value(module, shape, STORED, _reading(STORED))
             known = (write, self._run(module, "value decoder of", "read"), can_exceed_depth(shape))
-            self._converters[shape] = known
+            self._converters[shape, ruled] = known
         return known
 
     # The fallback for anything that compiled code does not handle
 
-    def explain_decode(self, error: Exception, data: Any, document_id: str | None, path: str | None) -> M:
+    def explain_decode(
+        self, error: Exception, data: Any, document_id: str | None, path: str | None, reading: Reading = STORED
+    ) -> M:
         """Return an instance from fields on which compiled code raised this error, or raise the `DecodeError`."""
-        reader = Reader(STORED, refusal=refusal_of(error))
+        reader = Reader(reading, refusal=refusal_of(error))
         instance: M = reader.walk(reader.fields, self.shape, data, "", 0, document_id)
         return self._decoded(reader, instance, error, path)
 
-    def explain_encode(self, names: Names, error: Exception, instance: Any) -> Any:
+    def explain_encode(self, names: Names, ruled: bool, error: Exception, instance: Any) -> Any:
         """Return the fields of an instance on which compiled code raised this error, or raise `ValidationError`."""
         if not isinstance(instance, self.model):
             raise TypeError(f"expected an instance of {self.model.__qualname__}, not {instance!r}.") from None
-        writer = Writer(names)
+        writer = Writer(names, constraints=ruled, whole=ruled)
         found = writer.walk(writer.fields, self.shape, instance, "", 0)
         if found is FAILED:
             raise self._validation_error(writer) from writer.foreign
@@ -331,7 +366,7 @@ class Codec(Generic[M]):
 
     def _value_error(self, problems: list[Problem]) -> InvalidValueError:
         first = problems[0]
-        return InvalidValueError(self.model.__qualname__, first.path, first.expected, first.found)
+        return InvalidValueError(self.model.__qualname__, first.path, first.expected, first.found, code=first.code)
 
     def _place(
         self,
@@ -349,14 +384,14 @@ class Codec(Generic[M]):
         depth = len(path) - 1
         hidden = hidden or any(each is not None and each.hidden for each in (*holders, field))
 
-        def encoder(of: Shape, outer: int) -> Callable[[Any], Any]:
+        def encoder(of: Shape, outer: int, ruled: bool) -> Callable[[Any], Any]:
             converter: tuple[Callable[[Any], Any], Callable[[Any], Any], bool] | None = None
 
             def encode(value: Any) -> Any:
                 nonlocal converter
                 try:
                     if converter is None:
-                        converter = self._converter(of)
+                        converter = self._converter(of, ruled)
                     write, _, measured = converter
                     stored = write(value)
                     if not measured or not deeper_than(stored, MAX_DEPTH - outer):
@@ -364,7 +399,7 @@ class Codec(Generic[M]):
                     error: Exception = Mismatch()
                 except Exception as raised:
                     error = raised
-                writer = Writer(limit=1)
+                writer = Writer(limit=1, constraints=ruled)
                 writer.hidden = (text, of) if hidden else None
                 found = writer.walk(writer.write, of, value, text, outer)
                 if found is FAILED:
@@ -373,11 +408,13 @@ class Codec(Generic[M]):
 
             return encode
 
-        def decode(value: Any, document: str | None = None) -> Any:
+        def decode(value: Any, document: str | None = None, reading: Reading = STORED) -> Any:
             try:
-                return self._converter(shape)[1](value)
+                if reading.parts and isinstance(value, (dict, list)):
+                    refuse()
+                return self._converter(shape, False)[1](value)
             except Exception as error:
-                reader = Reader(STORED, refusal=refusal_of(error))
+                reader = Reader(reading, refusal=refusal_of(error))
                 reader.hidden = (text, shape) if hidden else None
                 return self._decoded(reader, reader.walk(reader.read, shape, value, text, depth), error, document)
 
@@ -391,9 +428,24 @@ class Codec(Generic[M]):
                 raise self._value_error(writer.problems) from writer.foreign
             return found
 
-        encode_element = None if element is None else encoder(element, depth + 1)
-        own = (model, names, path, shape, encoder(shape, depth), decode, encode_changes, encode_element, field, holders)
-        return ResolvedField(*own, hidden=hidden)
+        encode = encoder(shape, depth, False)
+        ruled = self._has_rules and has_rules(shape)
+        encode_new = encoder(shape, depth, True) if ruled else encode
+        encode_element = None if element is None else encoder(element, depth + 1, False)
+        return ResolvedField(
+            model,
+            names,
+            path,
+            shape,
+            encode,
+            encode_new,
+            decode,
+            encode_changes,
+            encode_element,
+            field,
+            holders,
+            hidden=hidden,
+        )
 
 
 def unreadable(error: DecodeError) -> InvalidValueError:
@@ -413,9 +465,10 @@ def _reading(reading: Reading) -> Fallback:
     return fallback
 
 
-def _writing(names: Names) -> Fallback:
+def _writing(names: Names, *, constraints: bool, whole: bool = False) -> Fallback:
     def fallback(shape: Shape, value: Any) -> Any:
-        return converted(Writer(names, limit=0), Writer.write, shape, value)
+        writer = Writer(names, limit=0, constraints=constraints, whole=whole)
+        return converted(writer, Writer.write, shape, value)
 
     return fallback
 

@@ -7,11 +7,13 @@ import itertools
 import linecache
 import weakref
 from collections.abc import Callable
+from keyword import iskeyword
 from typing import Any, Final
 
 from .._types import converted, kinds
 from .._types.kinds import Mismatch, refuse
-from .._types.shapes import Array, Dict, Nullable, Record, Scalar, Shape
+from .._types.shapes import Array, Dict, Record, Scalar, Shape, bare
+from ..paths import exact_text
 
 _serial: Final = itertools.count(1)
 
@@ -33,7 +35,7 @@ class Module:
 
     def fresh(self, hint: str) -> str:
         """An unused name; from the hint, only the characters that an identifier can contain."""
-        safe = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in hint)
+        safe = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in exact_text(hint))
         return f"{'_' if safe[:1].isdigit() else ''}{safe}_{next(self._numbers)}"
 
     def bind(self, hint: str, value: Any) -> str:
@@ -51,7 +53,7 @@ class Module:
 
     def is_exactly(self, python: type[Any], value: str) -> str:
         """The source of a test for an exact type."""
-        name = python.__name__
+        name = exact_text(python.__name__)
         if python is type(None):
             return f"{value} is None"
         if getattr(builtins, name, None) is not python and self.names.get(name) is not python:
@@ -126,8 +128,7 @@ class Emitter:
 
     def is_too_deep(self, shape: Shape) -> bool:
         """Whether the loops for this shape have to be in a separate function."""
-        inner = shape.inner if isinstance(shape, Nullable) else shape
-        return self.nesting == MAX_NESTING and isinstance(inner, self.inline)
+        return self.nesting == MAX_NESTING and isinstance(bare(shape), self.inline)
 
     def document(self, name: str, parameters: str, body: list[str]) -> None:
         """Write the function for a whole document. Errors in it go to `explain`, which the module defines."""
@@ -144,6 +145,20 @@ class Emitter:
     def emit_function(self, shape: Shape, name: str) -> None:
         """Write the function for one shape."""
         raise AssertionError  # pragma: no cover - each emitter overrides it
+
+
+def attribute(holder: str, name: str) -> str:
+    """The source of an attribute; names that Python can't spell are those of classes made at run time."""
+    return f"{holder}.{name}" if _is_plain_name(name) else f"getattr({holder}, {name!r})"
+
+
+def assignment(holder: str, name: str, source: str, *, plain: bool) -> str:
+    """The source that sets an attribute; `plain` if the class has no `__setattr__` of its own."""
+    return f"{holder}.{name} = {source}" if plain and _is_plain_name(name) else f"put({holder}, {name!r}, {source})"
+
+
+def _is_plain_name(name: str) -> bool:
+    return name.isascii() and name.isidentifier() and not iskeyword(name)
 
 
 def when(condition: str, result: str, otherwise: str) -> str:

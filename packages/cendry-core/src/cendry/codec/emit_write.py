@@ -16,6 +16,7 @@ from .._types.shapes import (
     Anything,
     Array,
     AsIs,
+    Constrained,
     Converted,
     Dict,
     EnumMember,
@@ -32,8 +33,8 @@ from .._types.shapes import (
     can_exceed_depth,
     plain_value,
 )
-from .emit import Emitter, Fallback, Module, when
-from .leaves import copy_stored, deeper_than, stable, to_key
+from .emit import Emitter, Fallback, Module, attribute, when
+from .leaves import copy_stored, deeper_than, stable, to_key, validating
 from .writer import Names, python_types
 
 C = TypeVar("C")
@@ -95,9 +96,18 @@ if TYPE_CHECKING:
             ...
 
         def record_function(
-            self, name: str, checks: list[str], entries: list[Entry], extras: str, inside: Inside[C], /
+            self, name: str, checks: list[str], entries: list[Entry], extras: str, rule: list[str], inside: Inside[C], /
         ) -> None:
-            """Write the function that stores the record `o`; `extras` is the source of undeclared values, if any."""
+            """Write the function that stores the record `o`.
+
+            Args:
+                name: The name of the function.
+                checks: Lines that come first.
+                entries: The fields.
+                extras: The source of undeclared values, if any.
+                rule: Lines that come last.
+                inside: Writes an element.
+            """
             ...
 
 
@@ -142,10 +152,10 @@ class Expressions:
         self.module.function(f"{name}(v)", [f"return {code}"])
 
     def record_function(
-        self, name: str, checks: list[str], entries: list[Entry], extras: str, inside: Inside[str]
+        self, name: str, checks: list[str], entries: list[Entry], extras: str, rule: list[str], inside: Inside[str]
     ) -> None:
         more = [f"found.update({extras})"] if extras else []
-        self.module.function(f"{name}(o)", [*checks, *self.record(entries, inside, *more)])
+        self.module.function(f"{name}(o)", [*checks, *self.record(entries, inside, *more, *rule)])
 
     def record(self, entries: list[Entry], inside: Inside[str], *checks: str) -> list[str]:
         """Lines that make a dict of the record `o`, check it, and return it."""
@@ -168,6 +178,8 @@ class WriteEmitter(Emitter, Generic[C]):
         names: Which names are keys.
         fallback: Converts values that the generated code does not handle.
         by_value: Emits code for values that can only be stored as a whole; by default, this emitter itself.
+        constraints: Whether values must keep the rules of their annotations.
+        whole: Whether instances must keep the rules of their classes.
     """
 
     inline = (Array, Dict, FixedArray, OneOf)
@@ -179,11 +191,16 @@ class WriteEmitter(Emitter, Generic[C]):
         names: Names,
         fallback: Fallback,
         by_value: WriteEmitter[str] | None = None,
+        *,
+        constraints: bool = False,
+        whole: bool = False,
     ) -> None:
         super().__init__(module, fallback, "")
         self.access = access
         self.names = names
         self.by_value = by_value
+        self.constraints = constraints
+        self.whole = whole
         for known in (copy_stored, deeper_than, no_array, stable, to_key):
             module.known(known.__name__, known)
 
@@ -198,9 +215,13 @@ class WriteEmitter(Emitter, Generic[C]):
             in_array: Whether it goes into an array.
         """
         access, exactly = self.access, self.module.is_exactly
+        given, rules = shape, ""
+        if isinstance(shape, Constrained):
+            rules = self.rules(shape, value) if self.constraints else ""
+            given, shape = shape if rules else shape.inner, shape.inner
         first = f"({value} := {got})" if got else value
         no_arrays = "no_array({})" if in_array and isinstance(shape, Handled) else "{}"
-        slow = access.store_any(no_arrays.format(self.slow(shape, value)), target)
+        slow = access.store_any(no_arrays.format(self.slow(given, value)), target)
         inside: Inside[C] = partial(self.inside, in_array=True)
         made: C | None
         match shape:
@@ -220,9 +241,9 @@ class WriteEmitter(Emitter, Generic[C]):
                 made = access.store(kind, row.write.format(v=value), target)
             case EnumMember(python, by) if by == "value" or not issubclass(python, enum.Flag):
                 # A combination of flags may have no name.
-                test, attribute = exactly(python, first), f"{value}._{by}_"
+                test, held = exactly(python, first), f"{value}._{by}_"
                 only = "str" if by == "name" else _only_kind([plain_value(member) for member in python])
-                made = access.store(only, attribute, target) if only else access.store_any(attribute, target)
+                made = access.store(only, held, target) if only else access.store_any(held, target)
             case OneValue(values) if (only := _only_kind(values)) in ("str", "int"):
                 known = self.module.bind("values", frozenset(values))
                 test = f"{exactly(ROW[only].python, first)} and {value} in {known}"
@@ -243,7 +264,7 @@ class WriteEmitter(Emitter, Generic[C]):
                 for member, any_of in zip(reversed(members), reversed(tests), strict=True):
                     slow = access.either(" or ".join(any_of), self.write(member, value, target), slow)
                 return slow
-            case Anything():
+            case Anything() if not rules:
                 return access.store_any(f"copy_stored({got or value}, {in_array})", target)
             case Handled(python, serialize) if serialize is not None and isinstance(python, type):
                 stored = no_arrays.format(f"copy_stored({self.module.bind('serialize', serialize)}({value}))")
@@ -251,11 +272,23 @@ class WriteEmitter(Emitter, Generic[C]):
             case AsIs(python) if isinstance(python, type):
                 test, made = exactly(python, first), access.store_any(value, target)
             case _:
-                return access.store_any(no_arrays.format(self.slow(shape, got or value)), target)
+                return access.store_any(no_arrays.format(self.slow(given, got or value)), target)
         if made is None:
             assert self.by_value is not None
-            return access.store_any(self.by_value.write(shape, value, "", got), target)
-        return access.either(test, made, slow)
+            return access.store_any(self.by_value.write(given, value, "", got), target)
+        return access.either(test + rules, made, slow)
+
+    def rules(self, shape: Constrained, value: str) -> str:
+        """The rest of a test: that a value keeps the rules."""
+        found = ""
+        for rule in shape.rules:
+            operand = self.module.bind(rule.code, rule.operand)
+            if rule.of_keys:
+                each = self.module.fresh("k")
+                found += f" and all({rule.source.format(v=each, b=operand)} for {each} in {value})"
+            else:
+                found += f" and {rule.source.format(v=value, b=operand)}"
+        return found
 
     def inside(self, shape: Shape, value: str, target: str, got: str = "", /, *, in_array: bool = False) -> C:
         """The code for an element, inside a loop."""
@@ -278,7 +311,7 @@ class WriteEmitter(Emitter, Generic[C]):
     def emit_function(self, shape: Shape, name: str) -> None:
         """Write the function for one shape."""
         if isinstance(shape, Record):
-            self.access.record_function(name, *self.record(shape), self.extras(shape), self.write)
+            self.access.record_function(name, *self.record(shape), self.extras(shape), self.rule(shape), self.write)
         else:
             self.access.function(name, self.write(shape, "v", "t"))
 
@@ -296,6 +329,12 @@ class WriteEmitter(Emitter, Generic[C]):
         key, source = field.stored if self.names == "stored" else field.name, self.source(field)
         return key, source, f"{source} is not None" if field.omits_none else "", field.shape
 
+    def rule(self, record: Record) -> list[str]:
+        """A line that runs the rule for the whole instance `o`, if there is one."""
+        if not self.whole or record.validate is None:
+            return []
+        return [f"{self.module.bind('validate', validating(record))}(o)"]
+
     def extras(self, record: Record) -> str:
         """The source of the undeclared values of the instance `o`, or nothing if its class keeps none."""
         if record.extra != "allow":
@@ -305,7 +344,7 @@ class WriteEmitter(Emitter, Generic[C]):
 
     def source(self, field: RecordField) -> str:
         """The source of the value of a field of the instance `o`."""
-        return f"o.{field.name}" if field.get is None else f"{self.module.bind('get', field.get)}(o)"
+        return attribute("o", field.name) if field.get is None else f"{self.module.bind('get', field.get)}(o)"
 
     def finish(self) -> None:
         super().finish()
@@ -329,21 +368,21 @@ def no_array(value: Any) -> Any:
     return refuse() if type(value) is list else value
 
 
-def emit_encode(module: Module, record: Record, names: Names, fallback: Fallback) -> None:
+def emit_encode(module: Module, record: Record, names: Names, fallback: Fallback, ruled: bool) -> None:
     """Write `encode(o)` for a class of documents.
 
     Errors in it are explained by `explain(error, o)`, which the module must define.
     """
     access = Expressions(module)
-    emitter = WriteEmitter(module, access, names, fallback)
+    emitter = WriteEmitter(module, access, names, fallback, constraints=ruled, whole=ruled)
     _, entries = emitter.record(record)
     is_measured = any(can_exceed_depth(field.shape) for field in record.fields)
     checks = [f"if deeper_than(found, {MAX_DEPTH + 1}):", "    refuse()"] if is_measured else []
-    emitter.document("encode", "o", access.record(entries, emitter.write, *checks))
+    emitter.document("encode", "o", access.record(entries, emitter.write, *checks, *emitter.rule(record)))
 
 
-def emit_write_value(module: Module, shape: Shape, fallback: Fallback) -> None:
+def emit_write_value(module: Module, shape: Shape, fallback: Fallback, ruled: bool) -> None:
     """Write `write(v)` for one value; errors are not handled."""
-    emitter = WriteEmitter(module, Expressions(module), "stored", fallback)
+    emitter = WriteEmitter(module, Expressions(module), "stored", fallback, constraints=ruled)
     module.function("write(v)", [f"return {emitter.write(shape, 'v')}"])
     emitter.finish()

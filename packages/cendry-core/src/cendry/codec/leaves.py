@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from typing import Any, Final, Union
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Union, cast
 
 from typing_extensions import TypeIs
 
 from .._interop.google import class_of, from_sdk_change, sdk_kind
 from .._types.kinds import ROWS, KindRow, refuse, to_float, to_int, to_str
-from .._types.shapes import EnumMember, OneValue, plain_value
-from ..paths import check_field_name
+from .._types.shapes import Constrained, EnumMember, OneValue, Record, plain_value
+from ..paths import check_field_name, exact_text
 from ..values import DELETE_FIELD, is_transform
 
 MAX_SHOWN: Final = 80
@@ -153,7 +153,7 @@ def to_key(value: Any) -> str:
     if type(value) is str and value.isascii() and value.isidentifier() and len(value) <= 1500 and value[:2] != "__":
         return value
     reason = check_field_name(value)
-    return refuse(reason) if reason else str.__str__(value)
+    return refuse(reason) if reason else cast("str", exact_text(value))
 
 
 def stable(values: list[Any]) -> list[Any]:
@@ -162,6 +162,27 @@ def stable(values: list[Any]) -> list[Any]:
         return sorted(values)
     except TypeError:
         return sorted(values, key=lambda value: (type(value).__name__, repr(value)))
+
+
+def keeping(shape: Constrained) -> Callable[[Any], Any]:
+    """Returns a value that keeps the rules of a shape, or `None`; refuses others."""
+
+    def kept(value: Any) -> Any:
+        return value if value is None or shape.broken(value) is None else refuse()
+
+    return kept
+
+
+def validating(record: Record) -> Callable[[Any], None]:
+    """Runs the rule for a whole instance; a `Mismatch` leaves the error to the reader or the writer."""
+
+    def validate(instance: Any) -> None:
+        try:
+            cast("Callable[[Any], None]", record.validate)(instance)
+        except ValueError:
+            refuse()
+
+    return validate
 
 
 def deeper_than(value: Any, limit: int) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .._types.kinds import ROW, Kind
 from .._types.shapes import MAX_DEPTH, Array, FixedArray, Record, Shape, can_exceed_depth
 from .dialect import Dialect
-from .emit import Fallback, Module, indented
+from .emit import Fallback, Module, attribute, indented
 from .emit_write import Expressions, WriteEmitter
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Statements:
         self.module.function(f"{name}(t, v, base)", code)
 
     def record_function(
-        self, name: str, checks: list[str], entries: list[Entry], extras: str, inside: Inside[Lines]
+        self, name: str, checks: list[str], entries: list[Entry], extras: str, rule: list[str], inside: Inside[Lines]
     ) -> None:
         lines = [*checks, *self.opened_map("t", "f")]
         for key, got, test, shape in entries:
@@ -99,7 +99,7 @@ class Statements:
             lines += [f"if {test}:", *indented(one)] if test else one
         if extras:
             lines += [f"for k, e in {extras}.items():", "    write_value(f[k], e, base)"]
-        self.module.function(f"{name}(t, o, base)", lines)
+        self.module.function(f"{name}(t, o, base)", [*lines, *rule])
 
 
 def emit_message_encode(module: Module, record: Record, dialect: Dialect, fallback: Fallback) -> None:
@@ -108,11 +108,12 @@ def emit_message_encode(module: Module, record: Record, dialect: Dialect, fallba
     Errors in it are explained by `explain(error, o, message, base)`, which the module must define; otherwise it
     returns the message.
     """
-    by_value = WriteEmitter(module, Expressions(module), "stored", fallback)
-    emitter = WriteEmitter(module, Statements(module, dialect), "stored", fallback, by_value)
+    by_value = WriteEmitter(module, Expressions(module), "stored", fallback, constraints=True, whole=True)
+    access = Statements(module, dialect)
+    emitter = WriteEmitter(module, access, "stored", fallback, by_value, constraints=True, whole=True)
     body = [f"f = message.{dialect.values.inner}"]
     for field in record.fields:
-        body.append(f"v = o.{field.name}")
+        body.append(f"v = {attribute('o', field.name)}")
         if can_exceed_depth(field.shape):
             # Before anything is written to a message, which protobuf would nest to any depth.
             lines = [f"v = {by_value.write(field.shape, 'v')}", f"if deeper_than(v, {MAX_DEPTH}):", "    refuse()"]
@@ -120,4 +121,4 @@ def emit_message_encode(module: Module, record: Record, dialect: Dialect, fallba
         else:
             lines = emitter.write(field.shape, "v", f"f[{field.stored!r}]")
         body += ["if v is not None:", *indented(lines)] if field.omits_none else lines
-    emitter.document("encode", "o, message, base", [*body, "return message"])
+    emitter.document("encode", "o, message, base", [*body, *emitter.rule(record), "return message"])

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from datetime import datetime
-from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 from .._frozen import freeze
 from .._immutable import dataclass
@@ -18,6 +17,7 @@ from .._types.shapes import (
     Anything,
     Array,
     AsIs,
+    Constrained,
     Converted,
     Dict,
     EnumMember,
@@ -36,54 +36,17 @@ from .._types.shapes import (
     hides,
     kinds_of,
 )
-from ..errors import MAX_PROBLEMS
+from ..errors import MAX_PROBLEMS, near_names, shown_parts
+from ..plan import parts_of
 from ..reference import Ref
 from .checker import FAILED, Checker, inside
 from .leaves import brief, enum_from_stored, is_array, is_map, is_set, literal_from_stored
+from .reading import STORED as STORED
+from .reading import Reading as Reading
 from .writer import Writer
-
-Extra = Literal["ignore", "forbid", "keep"]
 
 # Finding similar names takes long, and unknown keys come from outside.
 _MAX_NEAR: Final = 3
-_MAX_NEAR_LENGTH: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """Decode options.
-
-    Attributes:
-        names: Whether the keys of the data are stored names or Python names.
-        python_values: Whether Python values are accepted as well as stored ones, and the limits of Firestore are
-            checked, as for data from users. Such data is copied, since it belongs to the caller.
-        extra: How unknown keys are handled; `None` leaves it to each class.
-        id_key: Whether the data of a Model may contain its `id`.
-    """
-
-    names: Literal["stored", "python"] = "stored"
-    python_values: bool = False
-    extra: Extra | None = None
-    id_key: bool = False
-
-    def key(self, field: RecordField) -> str:
-        """The key of a field in the data."""
-        return field.stored if self.names == "stored" else field.name
-
-    def keys(self, field: RecordField) -> tuple[str, ...]:
-        """The keys under which a field may be in the data, best first."""
-        return (field.stored, *field.also) if self.names == "stored" else (field.name,)
-
-    def forbids(self, record: Record) -> bool:
-        """Whether unknown keys of a record are a problem."""
-        if record.extra == "allow":
-            return False
-        policy = self.extra or record.extra or getattr(record.python, "__cendry_extra__", None)
-        return policy == "forbid"
-
-
-STORED = Reading()
-"""The decode options for documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +118,11 @@ class Reader(Checker):
         match shape:
             case Nullable(inner):
                 return None if value is None else self.read(inner, value, path, depth)
+            case Constrained(inner):
+                found = self.read(inner, value, path, depth)
+                # Without instances, there is nothing that a rule could be applied to.
+                is_checked = self.reading.python_values and found is not FAILED and found is not None
+                return self.broken(path, shape, found) if is_checked else found
             case Record():
                 return self.record(shape, value, path, depth)
             case Array():
@@ -283,7 +251,7 @@ class Reader(Checker):
         return self.fields(record, value, path, depth + 1)
 
     def instance(self, record: Record, value: Any, path: str, depth: int) -> Any:
-        writer = Writer("python", self.limit)
+        writer = Writer("python", self.limit, constraints=True, whole=True)
         writer.problems, writer.hidden = self.problems, self.hidden
         return FAILED if writer.write(record, value, path, depth) is FAILED else value
 
@@ -294,11 +262,16 @@ class Reader(Checker):
         before = len(self.problems)
         known: set[Any] = {"id"} if record.style == "model" and self.reading.id_key else set()
         found: dict[str, Any] = {}
+        declared = {key for field in record.fields for key in self.reading.keys(field)} if self.reading.parts else ()
+        parts = parts_of(data, declared) if declared else {}
         for field in record.fields:
             keys = self.reading.keys(field)
             known.update(keys)
             key = next((each for each in keys if each in data), keys[0])
-            if key in data:
+            if key in parts and data.get(key) is None:
+                found_parts = shown_parts(parts[key], self.reading.parts)
+                self.problem(self.place(path, field), field.shape, found_parts, "missing")
+            elif key in data:
                 place = self.place(path, field)
                 found[field.name] = self.part(field, place, self.read, field.shape, data[key], place, depth)
             elif field.required:
@@ -316,7 +289,9 @@ class Reader(Checker):
             extras = {key: extra(each, inside(path, key), depth) for key, each in data.items() if key not in known}
         if len(self.problems) > before:
             return FAILED
-        return self.build(record, lambda: build(record, found, document_id, extras), path, data)
+        built = self.build(record, lambda: build(record, found, document_id, extras), path, data)
+        is_checked = self.reading.python_values and record.validate is not None
+        return self.validated(path, record, built) if is_checked and isinstance(built, record.python) else built
 
     def place(self, path: str, field: RecordField) -> str:
         return inside(path, self.reading.key(field) if self.reading.python_values else field.name)
@@ -326,10 +301,10 @@ class Reader(Checker):
         for key in data:
             if key in known:
                 continue
-            near: list[str] = []
-            if isinstance(key, str) and len(key) < _MAX_NEAR_LENGTH and self._near < _MAX_NEAR:
+            near: tuple[str, ...] = ()
+            if self._near < _MAX_NEAR:
                 self._near += 1
-                near = get_close_matches(key, sorted(known), n=2)
+                near = near_names(key, sorted(known), 2)
             found = f"the key {brief(key)}"
             if near:
                 found += f" (did you mean {' or '.join(map(repr, near))}?)"

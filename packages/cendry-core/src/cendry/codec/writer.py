@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from .._frozen import redefined
 from .._types.converted import CONVERSION_OF
 from .._types.foreign import extras_of
 from .._types.kinds import ROW, STORED_TYPE, Mismatch, refuse, to_reference
@@ -11,6 +12,7 @@ from .._types.shapes import (
     Anything,
     Array,
     AsIs,
+    Constrained,
     Converted,
     Dict,
     EnumMember,
@@ -40,15 +42,26 @@ class Writer(Checker):
     Args:
         names: Whether the keys of the result are stored names or Python names.
         limit: How many problems are collected.
+        constraints: Whether values must keep the rules of their annotations.
+        whole: Whether instances must keep the rules of their classes.
     """
 
-    def __init__(self, names: Names = "stored", limit: int = MAX_PROBLEMS) -> None:
+    def __init__(
+        self,
+        names: Names = "stored",
+        limit: int = MAX_PROBLEMS,
+        *,
+        constraints: bool = False,
+        whole: bool = False,
+    ) -> None:
         super().__init__(limit)
         self.names: Names = names
+        self.constraints = constraints
+        self.whole = whole
 
     def another(self) -> Writer:
         """A writer of the same kind that collects no problems, for an attempt."""
-        return Writer(self.names, limit=0)
+        return Writer(self.names, limit=0, constraints=self.constraints, whole=self.whole)
 
     def write(self, shape: Shape, value: Any, path: str = "", depth: int = 0) -> Any:
         """The stored value, which shares nothing with the given one, or `FAILED` after recording problems.
@@ -62,6 +75,13 @@ class Writer(Checker):
         match shape:
             case Nullable(inner):
                 return None if value is None else self.write(inner, value, path, depth)
+            case Constrained(inner):
+                found = self.write(inner, value, path, depth)
+                if found is FAILED or not self.constraints:
+                    return found
+                # The stored form of a plain value is the value itself, of the declared type.
+                given = found if isinstance(inner, Scalar) else value
+                return found if self.broken(path, shape, given) is given else FAILED
             case Record():
                 return self.record(shape, value, path, depth)
             case Array():
@@ -172,7 +192,7 @@ class Writer(Checker):
             fits = type(value) is record.python
         if not fits:
             subclass = record.style != "typeddict" and isinstance(value, record.python)
-            reason = "a subclass, whose own fields would be lost" if subclass else ""
+            reason = "a subclass, whose own fields would be lost" if subclass else redefined(type(value), record.python)
             return self.misfit(path, record, value, reason)
         if self.too_deep(path, depth):
             return FAILED
@@ -210,6 +230,8 @@ class Writer(Checker):
                     self.problem(
                         inside(path, key), f"only the keys of {record.python.__qualname__}", brief(key), "unknown"
                     )
+        if self.whole and record.validate is not None and len(self.problems) == before:
+            self.validated(path, record, value)
         return FAILED if len(self.problems) > before else found
 
     def extras(self, found: Any, value: Any, path: str, depth: int) -> None:
@@ -224,6 +246,8 @@ class Writer(Checker):
 def python_types(shape: Shape) -> tuple[type[Any], ...]:
     """The exact Python types of values of a shape that can be in a union."""
     match shape:
+        case Constrained(inner):
+            return python_types(inner)
         case Scalar(kind):
             return (STORED_TYPE[kind],)
         case Converted(_, python) | SdkValue(_, python) | EnumMember(python) | Array(_, python) | FixedArray(_, python):

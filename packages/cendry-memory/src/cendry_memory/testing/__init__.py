@@ -8,10 +8,11 @@ from .declarations import DeclarationConformance
 from .driver import Database
 from .features import ALL_FEATURES, Feature, needs
 from .listening import ListenConformance
+from .names import NameConformance
 from .queries import QueryConformance
 from .refusals import RefusalConformance
 from .rows import RowsConformance
-from .rules import RuleConformance
+from .rules import ConstraintConformance, FrozenConformance, RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
 from .transactions import TransactionConformance
@@ -29,7 +30,10 @@ class BackendConformance(
     ListenConformance,
     ContextConformance,
     DeclarationConformance,
+    NameConformance,
     RuleConformance,
+    ConstraintConformance,
+    FrozenConformance,
     AtomicityConformance,
     SelectConformance,
     RowsConformance,

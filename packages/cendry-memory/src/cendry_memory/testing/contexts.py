@@ -48,6 +48,13 @@ LATER = NOW + timedelta(hours=1)
 MAX_DEPTH = 20
 
 
+class Measure(Model, collection="measures"):
+    """A document of floats."""
+
+    x: Field[float]
+    xs: Field[list[float]]
+
+
 def whole_city() -> City:
     """A city that uses all fields."""
     return City(
@@ -107,6 +114,27 @@ class ContextConformance(Suite):
         assert ctx.exists(City, "SF") is False
         ctx.save(City(id="SF", name="x"))
         assert ctx.exists(City, "SF") is True
+
+    def test_ints_in_float_fields_are_never_rounded(self, db: Database, ctx: Any) -> None:
+        db.commit(
+            Set("measures/a", {"x": 2**53, "xs": [1, -(2**62)]}),
+            Set("measures/b", {"x": 2**53 + 1, "xs": []}),
+            Set("measures/c", {"x": 1, "xs": [1.0, -(2**62) - 1]}),
+        )
+        assert Measure(id="a", x=2.0**53, xs=[1.0, -(2.0**62)]) == ctx.get(Measure, "a")
+        for document_id, path in (("b", "x"), ("c", "xs[1]")):
+            with pytest.raises(DecodeError, match="a float would round it") as caught:
+                ctx.get(Measure, document_id)
+            assert path == caught.value.field
+        with pytest.raises(InvalidValueError, match=r"Measure.x: expected float, found int 9007199254740993"):
+            ctx.save(Measure(id="d", x=2**53 + 1, xs=[]))
+        with pytest.raises(InvalidValueError, match="a float would round it"):
+            ctx.update(Measure, "a", {Measure.x: 2**53 + 1})
+        with pytest.raises(InvalidValueError, match="a float would round it"):
+            ctx.select(Measure, Measure.x == 2**53 + 1).to_list()
+        ctx.save(Measure(id="d", x=2**53, xs=[2**62]))
+        assert {"x": 2.0**53, "xs": [2.0**62]} == db.data("measures/d")
+        assert float is type((db.data("measures/d") or {})["x"])
 
     def test_get_many_keeps_the_order_and_names_all_that_are_missing(self, ctx: Any) -> None:
         ctx.save_many([City(id="a", name="A"), City(id="b", name="B")])
@@ -507,3 +535,17 @@ class ContextConformance(Suite):
         ctx.save(City(id="SF", name="x"))
         ctx.update(City, "SF", {FieldPath("not.declared", "deep"): 1})
         assert {"deep": 1} == (db.data("cities/SF") or {})["not.declared"]
+
+    # --- transactions ---
+
+    @needs(Feature.TRANSACTIONS, Feature.QUERIES)
+    def test_an_iterator_ends_with_its_transaction(self, ctx: Any) -> None:
+        parent = Ref(City, "SF")
+        ctx.save_many([Area(id=f"a{number}", name="x") for number in range(3)], parent=parent)
+        with ctx.transaction() as txn:
+            query = txn.select(Area, order_by=Area.name, parent=parent)
+            fresh, begun = iter(query), iter(query)
+            assert "x" == next(begun).name
+        for read in (lambda: next(fresh), lambda: next(begun), query.to_list, query.count):
+            with pytest.raises(CendryError, match="This transaction has ended"):
+                read()

@@ -121,7 +121,7 @@ class RowsConformance(Suite):
         assert (5, 3) == towns.aggregate(count(), count(up_to=3))
 
     @needs(Feature.QUERIES, Feature.SUMS)
-    def test_sums_and_averages(self, towns: Any, ctx: Any) -> None:
+    def test_sums_and_averages_of_models(self, towns: Any, ctx: Any) -> None:
         assert (10, 2.0) == (towns.sum(City.population), towns.avg(City.population))
         assert (12.0, 3.0) == (ctx.select(City).sum(City.area), ctx.select(City).avg(City.area))
         assert (3, 7) == (towns.limit(3).sum(City.population), towns.limit_to_last(2).sum(City.population))

@@ -13,7 +13,7 @@ from ...plan import AggregationPlan, GetPlan, QueryPlan
 from ..holder import BackendHolder, log_close
 from ..settings import Settings
 from ..transaction import TransactionState, running_on
-from ..waiting import to_the_end
+from ..waiting import require_asyncio, to_the_end
 
 # sync: from ..listening import Listening
 from ..writes import Pending, check_number, discard, is_refusal, settle
@@ -42,6 +42,7 @@ class AsyncSender:  # sync: class Sender(Listening):
 
     async def get(self, plan: GetPlan) -> list[StoredDocument]:
         """Documents by path, in any order."""
+        require_asyncio()  # async-only
         backend = self.holder.backend()
         with self._reading as handle:
             found = backend.get(plan, options=self.settings.options, transaction=handle)
@@ -49,6 +50,7 @@ class AsyncSender:  # sync: class Sender(Listening):
 
     async def run(self, plan: QueryPlan) -> list[StoredDocument]:
         """All results of a query."""
+        require_asyncio()  # async-only
         backend = self.holder.backend()
         with self._reading as handle:
             found = backend.run(plan, options=self.settings.options, transaction=handle)
@@ -56,6 +58,7 @@ class AsyncSender:  # sync: class Sender(Listening):
 
     def stream(self, plan: QueryPlan) -> AsyncIterator[StoredDocument]:
         """The results of a query as they arrive."""
+        require_asyncio()  # async-only
         backend = self.holder.backend()
         if self.transaction is None:
             return backend.run(plan, options=self.settings.options)
@@ -84,6 +87,7 @@ class AsyncSender:  # sync: class Sender(Listening):
 
     async def aggregate(self, plan: AggregationPlan) -> tuple[int | float | None, ...]:
         """The results of the plan's aggregations over a query."""
+        require_asyncio()  # async-only
         backend = self.holder.backend()
         with self._reading as handle:
             return await backend.aggregate(plan, options=self.settings.options, transaction=handle)
@@ -100,6 +104,7 @@ class AsyncSender:  # sync: class Sender(Listening):
         writes = tuple([one.write for one in pending])
         around: TransactionState | None = None
         try:
+            require_asyncio()  # async-only
             backend = self.holder.backend()
             around = running_on(backend) if transaction is None else None
             result = await backend.commit(writes, options=self.settings.options, transaction=transaction)
@@ -116,6 +121,7 @@ class AsyncSender:  # sync: class Sender(Listening):
 
     async def begin(self, read_only: bool, retry_of: Any) -> TransactionState:
         """Begin a transaction."""
+        require_asyncio()  # async-only
         backend = self.holder.backend()
         handle = await backend.begin(read_only=read_only, retry_of=retry_of, options=self.settings.options)
         return TransactionState(backend, handle, read_only)

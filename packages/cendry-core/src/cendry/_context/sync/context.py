@@ -10,6 +10,7 @@ from random import Random
 from types import TracebackType
 from typing import Any, Final, TypeVar, final, overload
 
+from ..._changes import FieldChange
 from ..._model.metadata import ref_of, remembered
 from ..._model.model import Model
 from ..._query.fields import FieldKey
@@ -20,12 +21,13 @@ from ...codec import codec_for
 from ...errors import DocumentAlreadyExistsError, DocumentNotFoundError
 from ...plan import GetPlan
 from ...reference import Located, Ref
-from ..changes import Changes, built
+from ..batch import update_own
+from ..changes import Changes, ChangesArgument, built, items_of
 from ..holder import open_holder
 from ..listening import Snapshots
 from ..misuse import SyncOnly
 from ..settings import settings
-from ..targets import deleted, locate, several
+from ..targets import check_not_frozen, deleted, locate, several
 from ..writes import Pending, check_number, discard
 from .batch import Batch
 from .reads import Reads
@@ -117,7 +119,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         *,
         parent: Located | None = None,
         merge: bool = False,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> str:
         """Write the whole instance, whether its document exists or not.
 
@@ -128,7 +130,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
             parent: The parent document of the subcollection; needed once, then remembered.
             merge: Write only the declared fields, and leave other stored fields unchanged.
             if_unchanged: `True` raises if the document has changed since this instance was read or written; an update
-                time, if it has changed since then.
+                time or an etag, if it has changed since then.
 
         Returns:
             The id.
@@ -169,7 +171,17 @@ class Cendry(Reads, Snapshots, SyncOnly):
         /,
         *,
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
+    ) -> None: ...
+    @overload
+    def update(
+        self,
+        target: Model | Ref[Any],
+        change: FieldChange,
+        /,
+        *changes: FieldChange,
+        parent: Located | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     def update(
@@ -179,7 +191,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         *,
         fields: Iterable[FieldKey],
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     def update(
@@ -190,18 +202,27 @@ class Cendry(Reads, Snapshots, SyncOnly):
         /,
         *,
         parent: Located | None = None,
-        if_unchanged: datetime | None = None,
+        if_unchanged: datetime | str | None = None,
+    ) -> None: ...
+    @overload
+    def update(
+        self,
+        model: type[Model],
+        document_id: str,
+        change: FieldChange,
+        /,
+        *changes: FieldChange,
+        parent: Located | None = None,
+        if_unchanged: datetime | str | None = None,
     ) -> None: ...
     def update(
         self,
         target: Any,
-        first: Any = None,
-        second: Any = None,
         /,
-        *,
+        *given: Any,
         fields: Iterable[FieldKey] | None = None,
         parent: Located | None = None,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None:
         """Change some fields of a document that must exist, and `auto_now` fields; all others stay as they are.
 
@@ -209,9 +230,9 @@ class Cendry(Reads, Snapshots, SyncOnly):
 
         Args:
             target: An instance, a `Ref`, or a class.
-            first: The changes; with a class, the id.
-            second: With a class, the changes: new values, transforms (`Increment(1)`) or `DELETE_FIELD` by field. A
-                field is a descriptor, a declared name (dotted for nested ones) or a stored `FieldPath`.
+            given: The changes: a dict of new values, transforms (`Increment(1)`) or `DELETE_FIELD` by field, or typed
+                changes (`City.name.set("x")`); with a class, the id before them. A field is a descriptor, a declared
+                name (dotted for nested ones) or a stored `FieldPath`.
             fields: Instead of changes: the fields of the instance to write with their current values.
             parent: The parent document of the subcollection.
             if_unchanged: As in `save`.
@@ -225,7 +246,45 @@ class Cendry(Reads, Snapshots, SyncOnly):
                 nothing was sent.
         """
         writer = self._sender.settings.writer
-        self._sender.commit([writer.update(target, first, second, fields, parent, if_unchanged)])
+        self._sender.commit([writer.update(target, given, fields, parent, if_unchanged)])
+
+    @overload
+    def merge(self, target: Model | Ref[Any], changes: Changes, /, *, parent: Located | None = None) -> None: ...
+    @overload
+    def merge(
+        self, target: Model | Ref[Any], change: FieldChange, /, *changes: FieldChange, parent: Located | None = None
+    ) -> None: ...
+    @overload
+    def merge(
+        self, model: type[Model], document_id: str, changes: Changes, /, *, parent: Located | None = None
+    ) -> None: ...
+    @overload
+    def merge(
+        self,
+        model: type[Model],
+        document_id: str,
+        change: FieldChange,
+        /,
+        *changes: FieldChange,
+        parent: Located | None = None,
+    ) -> None: ...
+    def merge(self, target: Any, /, *given: Any, parent: Located | None = None) -> None:
+        """Write some fields, and `auto_now` fields, whether the document exists or not; all others stay as they are.
+
+        Fields are written as a whole, dicts too; to write one key of a dict, name the key.
+
+        Args:
+            target: An instance, a `Ref`, or a class.
+            given: The changes, as in `update`; with a class, the id before them.
+            parent: The parent document of the subcollection.
+
+        Raises:
+            UnknownFieldError: A name is not declared; nothing was sent.
+            InvalidValueError: A value doesn't fit its field; nothing was sent.
+            CendryError: A required field is not named, so that a document created from this could not be read, or two
+                changes overlap; nothing was sent.
+        """
+        self._sender.commit([self._sender.settings.writer.merge(target, given, parent)])
 
     @overload
     def delete(
@@ -235,7 +294,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         *,
         parent: Located | None = None,
         must_exist: bool = False,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None: ...
     @overload
     def delete(
@@ -246,7 +305,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         *,
         parent: Located | None = None,
         must_exist: bool = False,
-        if_unchanged: datetime | None = None,
+        if_unchanged: datetime | str | None = None,
     ) -> None: ...
     def delete(
         self,
@@ -256,7 +315,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         *,
         parent: Located | None = None,
         must_exist: bool = False,
-        if_unchanged: bool | datetime | None = None,
+        if_unchanged: bool | datetime | str | None = None,
     ) -> None:
         """Remove a document; its subcollections stay.
 
@@ -275,35 +334,53 @@ class Cendry(Reads, Snapshots, SyncOnly):
         writer = self._sender.settings.writer
         self._sender.commit([writer.delete(target, document_id, parent, must_exist, if_unchanged)])
 
-    def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None:
+    @overload
+    def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None: ...
+    @overload
+    def refresh(self, ref: Ref[M], /) -> M: ...
+    def refresh(self, target: Any, /, *, parent: Located | None = None) -> Any:
         """Read the document of an instance again, into the instance.
 
         Args:
-            instance: The instance; it is left unchanged on any error.
+            target: The instance, which is left unchanged on any error; or a `Ref`, as in `get`.
             parent: The parent document of the subcollection.
+
+        Returns:
+            Of a `Ref`, a new instance; `None` otherwise.
 
         Raises:
             DocumentNotFoundError: The document doesn't exist any more.
             DecodeError: It doesn't fit the model.
-            CendryError: The instance has no id; nothing was sent.
+            CendryError: The instance has no id, or its class is frozen; nothing was sent.
         """
-        model, path, _ = locate(instance, None, parent)
+        model, path, instance = locate(target, None, parent)
+        if instance is not None:
+            check_not_frozen(instance, "refresh")
         [result] = self._sender.get(GetPlan((path,)))
         if not result.exists:
             raise DocumentNotFoundError(path)
         fresh: Model = reader(codec_for(model, self._sender.registry))(result)
+        if instance is None:
+            return fresh
         vars(instance).update(vars(fresh))
         object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
+        return None
 
     def get_or_create(
-        self, model: type[M], document_id: str, /, defaults: Changes | None = None, *, parent: Located | None = None
+        self,
+        model: type[M],
+        document_id: str,
+        /,
+        defaults: ChangesArgument | None = None,
+        *,
+        parent: Located | None = None,
     ) -> tuple[M, bool]:
         """Return the document, or create it from `defaults`; atomic: of several callers, one creates it.
 
         Args:
             model: The class.
             document_id: The id.
-            defaults: The values of a new document by top-level field.
+            defaults: The values of a new document by top-level field: a dict, or a list of typed changes.
             parent: The parent document of the subcollection.
 
         Returns:
@@ -313,11 +390,12 @@ class Cendry(Reads, Snapshots, SyncOnly):
             UnknownFieldError: A name is not declared.
             InvalidValueError: A value doesn't fit its field; nothing was written.
         """
+        values = items_of(defaults, "defaults= takes values")
         for attempt in range(1, CREATE_ATTEMPTS + 1):
             found = self.find(model, document_id, parent=parent)
             if found is not None:
                 return found, False
-            instance = built(model, document_id, defaults, "defaults")
+            instance = built(model, document_id, values, "defaults")
             try:
                 self.create(instance, parent=parent)
             except DocumentAlreadyExistsError:
@@ -332,9 +410,9 @@ class Cendry(Reads, Snapshots, SyncOnly):
         model: type[M],
         document_id: str,
         /,
-        defaults: Changes | None = None,
+        defaults: ChangesArgument | None = None,
         *,
-        create_defaults: Changes | None = None,
+        create_defaults: ChangesArgument | None = None,
         parent: Located | None = None,
     ) -> tuple[M, bool]:
         """Update the document with `defaults`, or create it, in a transaction of up to 5 attempts.
@@ -343,7 +421,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
             model: The class.
             document_id: The id.
             defaults: Changes as in `update`; without `create_defaults`, the values of a new document as well.
-            create_defaults: The values of a new document by top-level field, instead of `defaults`.
+            create_defaults: The values of a new document by top-level field, instead of `defaults`; likewise.
             parent: The parent document of the subcollection.
 
         Returns:
@@ -354,17 +432,19 @@ class Cendry(Reads, Snapshots, SyncOnly):
             InvalidValueError: A value doesn't fit its field; nothing was written.
             TransactionContentionError: Other clients kept changing the document; nothing was written.
         """
+        changes = items_of(defaults, "defaults= takes values")
+        values = None if create_defaults is None else items_of(create_defaults, "create_defaults= takes values")
 
         def put(txn: Transaction) -> tuple[M, bool]:
             found = txn.find(model, document_id, parent=parent)
             if found is not None:
-                if defaults is not None:
-                    txn.update(found, defaults)
+                if changes:
+                    update_own(txn, found, changes)
                 return found, False
-            if create_defaults is None:
-                instance = built(model, document_id, defaults, "defaults")
+            if values is None:
+                instance = built(model, document_id, changes, "defaults")
             else:
-                instance = built(model, document_id, create_defaults, "create_defaults")
+                instance = built(model, document_id, values, "create_defaults")
             txn.create(instance, parent=parent)
             return instance, True
 
