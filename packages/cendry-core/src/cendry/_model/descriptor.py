@@ -275,7 +275,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     def startswith(self: FieldDescriptor[str | None], prefix: str, /) -> Filter:
         """The text starts with `prefix`: the range from `prefix` up to the next text that doesn't start with it."""
         if not isinstance(cast(object, prefix), str):
-            raise TypeError(f"{self!r}.startswith() takes a str, not {prefix!r}.")
+            raise TypeError(f"{self!r}.startswith() takes a str, not {self._cendry_source(prefix)}.")
         prefix = exact_text(prefix)
         lower = Comparison(self, ">=", prefix)
         upper = _after_prefix(
