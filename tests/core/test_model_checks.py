@@ -104,7 +104,7 @@ def test_an_enum_is_checked_as_it_is_stored() -> None:
             "Bad.x: Final is not supported: for a constant, write ClassVar[int]; for fields that are never reassigned,",
         ),
         (Final[Field[int]], "Bad.x: Final is not supported: for fields that are never reassigned, use frozen=True on"),
-        (Field[Final[int]], "Bad.x: Final[int] is not the type of a value; write the type alone."),
+        (Field[Final[int]], "Bad.x: Final[int] is not the type of a value; write the type alone."),  # type: ignore[valid-type]
         (Field[ClassVar[int]], "Bad.x: ClassVar[int] is not the type of a value; write the type alone."),
         (
             "Feild[str]",
@@ -128,8 +128,8 @@ DECIMAL = "Bad.x: decimal is a module, not a type; write decimal.Decimal, or fro
 @pytest.mark.parametrize(
     ("annotation", "message"),
     [
-        (Field[datetime_module], "datetime is a module, not a type; write datetime.datetime, or from datetime import"),
-        (Field[list[decimal]], DECIMAL),
+        (Field[datetime_module], "datetime is a module, not a type; write datetime.datetime, or from datetime import"),  # type: ignore[valid-type]
+        (Field[list[decimal]], DECIMAL),  # type: ignore[valid-type]
         ("Field[decimal]", DECIMAL),
         ("Field[decimal | None]", DECIMAL),
         ("Field[None | dataclasses]", "Bad.x: dataclasses is a module, not a type; write the type."),

@@ -158,6 +158,30 @@ class WrongParent(Model, collection="areas", parent="City"):  # error: pyright t
     name: Field[str]
 
 
+# Rules
+
+
+class Limit:
+    def __init__(self, gt: int) -> None:
+        self.gt = gt
+
+
+class Sized(Model, collection="sized"):
+    width: Field[Annotated[int, Limit(0)]]
+    parts: Field[list[Annotated[str, Limit(0)]]] = field(default_factory=list)
+
+    def __validate__(self) -> None:
+        assert_type(self.width, int)
+
+
+sized = Sized(width=1)
+assert_type(sized.width, int)
+assert_type(sized.parts, list[str])
+sized.width = "x"  # error: mypy pyright ty
+Sized(width="x")  # error: mypy pyright ty
+Sized.width > 1
+Sized.width > "x"  # error: mypy pyright ty
+
 # Inheritance
 
 

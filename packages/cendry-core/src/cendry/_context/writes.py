@@ -131,7 +131,7 @@ class Writer:
             computed = {one.path for one in found.transforms}
             mask = tuple(path for path in codec.mask(found.marked) if path not in computed)
         write = Set(path, found.data, mask, found.transforms, update_time)
-        values = () if is_frozen(instance) else found.values
+        values = () if found.values and is_frozen(instance) else found.values
         return _with_id(Pending(write, instance, new_id, values))
 
     def create(self, instance: Model, parent: object) -> Pending:
