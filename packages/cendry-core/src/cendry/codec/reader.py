@@ -39,7 +39,7 @@ from .._types.shapes import (
 from ..errors import MAX_PROBLEMS, near_names, shown_parts
 from ..plan import parts_of
 from ..reference import Ref
-from .checker import FAILED, Checker, inside
+from .checker import FAILED, HIDDEN, Checker, inside
 from .leaves import brief, enum_from_stored, is_array, is_map, is_set, literal_from_stored
 from .reading import STORED as STORED
 from .reading import Reading as Reading
@@ -341,8 +341,12 @@ class Reader(Checker):
 
     def refused(self, path: str, refusal: Refusal) -> Any:
         """Record data that a constructor rejected; returns `FAILED`."""
-        expected = f"what {refusal.shape.python.__qualname__} accepts"
-        return self.raised(path, expected, refusal.data, refusal.error, hidden=hides(refusal.shape))
+        shape = refusal.shape
+        expected, hidden = f"what {shape.python.__qualname__} accepts", hides(shape)
+        if hidden and isinstance(shape, Record) and shape.style not in ("model", "map"):
+            # What other libraries say contains the values.
+            return self.problem(path, expected, HIDDEN)
+        return self.raised(path, expected, refusal.data, refusal.error, hidden=hidden)
 
 
 def _as_stored(value: Any, _path: str, _depth: int) -> Any:
