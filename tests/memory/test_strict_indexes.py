@@ -252,5 +252,5 @@ def test_definitions_of_another_form_are_refused(definitions: Any, message: str)
 
 @pytest.mark.parametrize("definitions", [True, 1])
 def test_what_would_be_a_file_descriptor_is_refused(definitions: Any) -> None:
-    with pytest.raises(TypeError, match=f"strict_indexes= takes the path of .*, its content, or None .*not {definitions}"):
+    with pytest.raises(TypeError, match=f"strict_indexes= takes the path of a .*, its content, .* not {definitions}"):
         MemoryBackend(strict_indexes=definitions)
