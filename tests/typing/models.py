@@ -88,7 +88,7 @@ city.nmae  # error: mypy pyright ty
 
 assert_type(City.name, FieldDescriptor[str])
 assert_type(City.population, FieldDescriptor[int])
-assert_type(City.id, "FieldDescriptor[str | None]")
+assert_type(City.id, FieldDescriptor[str])
 assert_type(City.mayor, "FieldDescriptor[Mayor | None]")
 assert_type(City.name.field_name, str)
 assert_type(City.name.alias, str)
@@ -258,7 +258,7 @@ IntPage(items=["a"])  # error: mypy pyright ty
 
 
 def make(model: type[M]) -> M:
-    assert_type(model.id, "FieldDescriptor[str | None]")
+    assert_type(model.id, FieldDescriptor[str])
     raise NotImplementedError
 
 

@@ -279,7 +279,7 @@ def items_of(changes: object, what: str) -> Pairs:
         several = list(changes)
         if all(isinstance(each, FieldChange) for each in several):
             return Pairs((each.field, each.value) for each in several)
-    raise TypeError(f"{what} as a dict ({{City.name: 'x'}}) or typed (City.name.set('x')), not {changes!r}.")
+    raise TypeError(f"{what} as a dict ({{City.name: 'x'}}) or typed (City.name.set('x')), not {_kind(changes)}.")
 
 
 def changes_of(given: tuple[Any, ...], what: str) -> Pairs:
@@ -294,6 +294,11 @@ def changes_of(given: tuple[Any, ...], what: str) -> Pairs:
             "or typed (City.name.set('x'))."
         )
     return items_of(given[0] if len(given) == 1 else given, f"{what}() takes changes")
+
+
+def _kind(changes: object) -> str:
+    # Without the values, which a model may hide.
+    return f"a {type(changes).__name__}" if isinstance(changes, (list, tuple, set)) else repr(changes)
 
 
 def built(model: type[M], document_id: str, values: Pairs, what: str) -> M:
@@ -314,8 +319,9 @@ def built(model: type[M], document_id: str, values: Pairs, what: str) -> M:
                 "fields, and pass the values of a new document to update_or_create() as create_defaults=."
             )
         if is_transform(value) or value is DELETE_FIELD:
+            shown = type(value).__name__ if field.hidden else repr(value)
             raise CendryError(
-                f"{value!r} changes what is stored, and a new {model.__qualname__} has nothing stored: "
+                f"{shown} changes what is stored, and a new {model.__qualname__} has nothing stored: "
                 "pass the values of a new document to update_or_create() as create_defaults=."
             )
         if field.names[0] in arguments:
