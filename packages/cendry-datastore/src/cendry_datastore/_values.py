@@ -99,13 +99,15 @@ def decode_projected(properties: Any, paths: Sequence[FieldPath], partition: Par
 
 def _add_parts(found: dict[str, Any], data: dict[str, Any], path: FieldPath) -> None:
     """Add the parts of a field, or of a map around it, if it is not there itself."""
-    for segment in path.segments:
+    for depth, segment in enumerate(path.segments):
         value = data.get(segment)
-        if value is None:
-            found.update((name, data[name]) for name in parts_of(data, (segment,)).get(segment, ()))
+        if value is None and (parts := parts_of(data, (segment,))):
+            for around in path.segments[:depth]:
+                found = found.setdefault(around, {})
+            found.update((name, data[name]) for name in parts[segment])
         if not isinstance(value, dict):
             return
-        data, found = cast("dict[str, Any]", value), found.setdefault(segment, {})
+        data = cast("dict[str, Any]", value)
 
 
 def write_masked(entity: Any, data: Mapping[str, Any], mask: Sequence[FieldPath], partition: Partition) -> None:
