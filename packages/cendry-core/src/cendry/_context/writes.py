@@ -102,6 +102,11 @@ def _with_transforms(codec: Codec[Any], instance: Model, merge: bool) -> _Docume
     marked, removed = found
     transforms: list[FieldTransform] = []
     data = without_changes(marked, transforms)
+    if codec.verify is not None:
+        try:
+            codec.verify_parts(data, marked)
+        except InvalidValueError as error:
+            raise _of_instance(error) from error.__cause__
     return _Document(data, marked, tuple(transforms), removed)
 
 
