@@ -140,7 +140,7 @@ class Codec(Generic[M]):
             marked: The same with them.
 
         Raises:
-            InvalidValueError: A constructor or a `__post_init__` rejects a value.
+            ValidationError: A constructor or a `__post_init__` rejects a value.
         """
         for field in self.shape.fields:
             stored = data.get(field.stored, MISSING)
@@ -148,7 +148,8 @@ class Codec(Generic[M]):
                 try:
                     self.resolve((field.name,)).decode(stored)
                 except DecodeError as error:
-                    raise unreadable(error) from error.__cause__
+                    problem = Problem(error.field, error.expected, error.found)
+                    raise ValidationError(self.model.__qualname__, [problem]) from error.__cause__
 
     def verify_changed(self, instance: Any, data: Mapping[str, Any], paths: Iterable[FieldPath]) -> None:
         """Check an instance as it is with some changes: new values, or the removal of those not in them.
