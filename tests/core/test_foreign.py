@@ -24,6 +24,7 @@ from cendry import (
     field,
     from_dict,
     to_dict,
+    validate,
 )
 from cendry.codec import codec_for
 from cendry.plan import Set
@@ -281,6 +282,20 @@ def test_what_the_class_would_not_read_is_not_written(python: Any) -> None:
         assert doc.id is None
         assert ["a"] == ctx.select(Doc).ids()
         assert Doc(id="a", x=python(n=1)) == ctx.get(Doc, "a")
+
+
+@pytest.mark.parametrize("python", [Refusing, RefusingAttrs, RefusingStruct])
+def test_validate_asks_the_class(python: Any) -> None:
+    class Doc(Model, collection="docs"):
+        x: Field[python]
+        y: Field[list[python]] = field(default_factory=list)
+
+        def __post_init__(self) -> None:
+            raise AssertionError("no instance of the model is needed")
+
+    problems = validate(Doc, {"x": {"n": 1}, "y": [{"n": 0}, {"n": -1}]})
+    assert ["y[1]"] == [problem.path for problem in problems]
+    assert [] == validate(Doc, {"x": {"n": 1}})
 
 
 def test_a_part_of_such_a_value_is_not_updated_alone() -> None:

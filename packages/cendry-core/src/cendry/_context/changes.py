@@ -298,7 +298,7 @@ def changes_of(given: tuple[Any, ...], what: str) -> Pairs:
 
 def _kind(changes: object) -> str:
     # Without the values, which a model may hide.
-    return repr(changes) if isinstance(changes, type) else f"a {type(changes).__name__}"
+    return f"a {type(changes).__name__}" if isinstance(changes, (list, tuple, set)) else repr(changes)
 
 
 def built(model: type[M], document_id: str, values: Pairs, what: str) -> M:

@@ -14,6 +14,7 @@ from .._interop.google import to_sdk
 from .._types.converted import CONVERSION_OF
 from .._types.kinds import ROW, STORED_TYPE, Mismatch, refuse, to_reference
 from .._types.shapes import (
+    FOREIGN_STYLES,
     Anything,
     Array,
     AsIs,
@@ -248,7 +249,13 @@ class Reader(Checker):
             return self.misfit(path, record, value)
         if self.too_deep(path, depth):
             return FAILED
-        return self.fields(record, value, path, depth + 1)
+        if self.building or record.style not in FOREIGN_STYLES:
+            return self.fields(record, value, path, depth + 1)
+        # The class itself has to say whether the data are valid.
+        self.building = True
+        found = self.fields(record, value, path, depth + 1)
+        self.building = False
+        return found
 
     def instance(self, record: Record, value: Any, path: str, depth: int) -> Any:
         writer = Writer("python", self.limit, constraints=True, whole=True)
