@@ -73,7 +73,12 @@ def test_only_the_fields_of_a_row_are_transferred(db: Database) -> None:
     query = db.context().select(Item)
     asked: list[QueryPlan] = []
     run = db.backend.run
-    db.backend.run = lambda plan, **options: asked.append(plan) or run(plan, **options)
+
+    def recorded(plan: QueryPlan, **options: Any) -> Any:
+        asked.append(plan)
+        return run(plan, **options)
+
+    db.backend.run = recorded
     assert [(1, {"side": 2, "other": "x"})] == query.values(Item.size, Item.shape).to_list()
     assert [("a", 2)] == query.values(Item.id, Item.shape["side"]).to_list()
     [whole, part] = [db.run(plan)[0].data for plan in asked[:2]]
