@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from typing import Any
 
@@ -172,3 +173,14 @@ def test_an_unknown_outcome_names_the_documents_and_what_to_do() -> None:
     assert ("c/0", "c/1", "c/2", "c/3", "c/4", "c/5", "c/6") == several.paths
     assert "to all of its documents or to none, is unknown. Read them" in str(several)
     assert str(several).endswith("'c/0', 'c/1', 'c/2', 'c/3', 'c/4' and 2 more.")
+
+
+def test_an_order_by_descending_ids_names_its_index() -> None:
+    message = str(MissingIndexError.by_descending_id('a"\\b'))
+    definition = message[message.index("{") : message.rindex("}") + 1]
+    assert {
+        "collectionGroup": 'a"\\b',
+        "queryScope": "COLLECTION",
+        "fields": [{"fieldPath": "__name__", "order": "DESCENDING"}],
+    } == json.loads(definition)
+    assert "Google's emulator can't run this query" in message

@@ -546,6 +546,19 @@ def test_a_time_inside_a_map_that_would_never_be_set(annotation: Any) -> None:
     assert message == refusal_of({"x": Field[annotation]})
 
 
+@dataclasses.dataclass
+class Chain:
+    text: str
+    again: Chain | None = None
+
+
+def test_a_class_that_contains_itself_has_no_time_inside() -> None:
+    class Holder(Model, collection="holders"):
+        chain: Field[Chain]
+
+    assert Chain is fields_of(Holder)["chain"].annotation
+
+
 def test_a_map_with_times_is_a_mixin_and_none_is_the_default() -> None:
     class Stamped(Stamps, Model, collection="stamped"):
         changed: Field[datetime | None] = field(default=None, auto_now=True)  # type: ignore[call-overload]
