@@ -18,6 +18,7 @@ DATASTORE = ALL_FEATURES - {
     Feature.NAMES_WITH_DOTS,
     Feature.GROUPS,
     Feature.CURSORS,
+    Feature.MERGES,
     Feature.TRANSFORMS,
     Feature.PRECONDITIONS,
     Feature.LISTENERS,

@@ -34,7 +34,9 @@ from cendry import (
     to_dict,
     validate,
 )
+from cendry._types.hints import shape_of
 from cendry._types.rules import whole_rule
+from cendry._types.shapes import Constrained
 from cendry.codec import codec_for
 from cendry.codec.compiler import source_of
 from making import make_map, make_model, one_field
@@ -131,6 +133,7 @@ def is_fine(annotation: Any, value: Any) -> None:
         (Annotated[set[int], at.MaxLen(1)], {1, 2}, {1}, "max_length"),
         (Annotated[tuple[int, ...], at.MaxLen(1)], (1, 2), (1,), "max_length"),
         (Annotated[dict[str, int], at.MinLen(1)], {}, {"a": 1}, "min_length"),
+        (Annotated[tuple[int, str], at.Predicate(lambda pair: pair[0] > 0)], (0, ""), (1, ""), "predicate"),
         (Annotated[str, pydantic.Field(pattern="b+")], "aca", "abba", "pattern"),
         (Annotated[str, pydantic.Field(pattern=re.compile("B", re.IGNORECASE))], "aca", "abba", "pattern"),
         (Annotated[str, pydantic.StringConstraints(pattern="^a", max_length=2)], "ba", "ab", "pattern"),
@@ -271,6 +274,54 @@ def test_what_has_no_rules_is_compiled_without_them() -> None:
     into = codec.resolve(("x",))
     assert into.encode_new is into.encode
     assert "> gt" in source_of(one_field(Annotated[int, at.Gt(0)]))
+
+
+class Chain(Map):
+    """A map that contains itself."""
+
+    n: Field[Annotated[int, at.Ge(0)]] = field(default=0)
+    next: Field[Chain | None] = field(default=None)
+    free: Field[dict[str, dict[str, int]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.n == 13:
+            raise ValueError("unlucky")
+
+
+class Chained(Model, collection="chained"):
+    chain: Field[Chain]
+    loose: Field[Loop | None] = field(default=None)
+
+
+class Loop(Map):
+    """The same without a rule."""
+
+    again: Field[Loop | None] = field(default=None)
+
+
+def test_classes_that_contain_themselves() -> None:
+    with Cendry(backend=MemoryBackend()) as ctx:
+        doc = Chained(chain=Chain(next=Chain()))
+        ctx.save(doc)
+        with pytest.raises(ValidationError, match=r"chain\.next\.n: expected int >= 0"):
+            ctx.update(doc, {"chain.next.n": -1})
+        with pytest.raises(ValidationError, match="unlucky"):
+            ctx.update(doc, {"chain.next.n": 13})
+        # What the document has there is not known.
+        ctx.update(doc, {"chain.free.k.j": 1})
+        assert 1 == ctx.get(Chained, doc.id).chain.free["k"]["j"]
+    free = make_model({"x": Loop})
+    assert codec_for(free).encode_unruled is codec_for(free).encode
+    codec_for(free).verify_changed(free(x=Loop()), {}, [])
+
+
+def test_rules_are_values_of_their_own() -> None:
+    one, other = shape_of(Annotated[int, at.Gt(0)]), shape_of(Annotated[int, at.Gt(0)])
+    assert isinstance(one, Constrained)
+    assert [one, other] == [one, other]
+    assert one != other
+    assert 2 == len({one, other})
+    assert "gt" == one.rules[0].code
 
 
 class Span(Map):

@@ -13,6 +13,8 @@ from . import _lazy
 __all__ = [
     "DELETE_FIELD",
     "SERVER_TIMESTAMP",
+    "Aggregate",
+    "AggregateResult",
     "And",
     "ArrayRemove",
     "ArrayUnion",
@@ -76,6 +78,7 @@ __all__ = [
     "UsedBeforeForkError",
     "ValidationError",
     "Vector",
+    "count",
     "default_registry",
     "field",
     "from_dict",
@@ -95,6 +98,7 @@ if TYPE_CHECKING:
     from cendry_memory import AsyncMemoryBackend as AsyncMemoryBackend
     from cendry_memory import MemoryBackend as MemoryBackend
 
+    from ._aggregates import Aggregate, count
     from ._changes import FieldChange
     from ._context.aio.batch import AsyncBatch
     from ._context.aio.context import AsyncCendry
@@ -107,6 +111,7 @@ if TYPE_CHECKING:
     from ._model.fields import Field, FieldDescriptor, field
     from ._model.metadata import DocumentMetadata, get_metadata, ref_of
     from ._model.model import Map, Model, resolve
+    from ._query.aggregates import AggregateResult
     from ._query.aio.query import AsyncQuery
     from ._query.aio.rows import AsyncRows
     from ._query.pages import Page
@@ -156,6 +161,7 @@ if TYPE_CHECKING:
 else:
     _OWN = _lazy.origins(
         {
+            "_aggregates": "Aggregate count",
             "backend": "AsyncBackend Backend CallOptions",
             "_changes": "FieldChange",
             "_context.aio.batch": "AsyncBatch",
@@ -177,6 +183,7 @@ else:
             "_model.metadata": "DocumentMetadata get_metadata ref_of",
             "_model.model": "Map Model resolve",
             "paths": "FieldPath",
+            "_query.aggregates": "AggregateResult",
             "_query.aio.query": "AsyncQuery",
             "_query.aio.rows": "AsyncRows",
             "_query.pages": "Page",

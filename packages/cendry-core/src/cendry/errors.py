@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, Final, Literal, final
@@ -209,10 +208,11 @@ class MissingIndexError(CendryError):
     def by_descending_id(cls, collection: str) -> MissingIndexError:
         """The error for documents by id, the last one first, and by nothing else."""
         fields = '[{"fieldPath": "__name__", "order": "DESCENDING"}]'
+        name = collection.replace("\\", r"\\").replace('"', r"\"")
         return cls(
             collection,
             "Firestore has none of ids in descending order by itself. Add to indexes in firestore.indexes.json: "
-            f'{{"collectionGroup": {json.dumps(collection)}, "queryScope": "COLLECTION", "fields": {fields}}}. '
+            f'{{"collectionGroup": "{name}", "queryScope": "COLLECTION", "fields": {fields}}}. '
             "Google's emulator can't run this query, whatever the indexes; sort by another field there, or by id "
             "ascending, and reverse the list.",
         )

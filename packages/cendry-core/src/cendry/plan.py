@@ -257,6 +257,31 @@ def check_counts(limit: int | None, offset: int) -> None:
         raise InvalidRequestError(f"offset is {shown_int(offset)}, and the most is {MAX_COUNT}.")
 
 
+MAX_REQUEST_BYTES: Final = 10 * 1024 * 1024
+"""The size of a request (https://firebase.google.com/docs/firestore/quotas#writes_and_transactions)."""
+
+
+def request_too_large(
+    writes: int, size: int, largest: str, largest_size: int, *, who: str = "Firestore", limit: int = MAX_REQUEST_BYTES
+) -> InvalidRequestError:
+    """The error of a commit that is too large for one request; it can't be split, since it is all or nothing.
+
+    Args:
+        writes: How many writes it has.
+        size: Its bytes.
+        largest: The path of the document of the largest write.
+        largest_size: The bytes of that write.
+        who: Whose limit it is.
+        limit: The most bytes of a request.
+    """
+    mib = 1024 * 1024
+    return InvalidRequestError(
+        f"this commit of {writes} writes is {size / mib:.1f} MiB large, and {who} takes at most "
+        f"{limit // mib} MiB in one request; the largest of them, of document {largest!r}, is "
+        f"{largest_size / mib:.2f} MiB. Write in several commits, or store less in a document."
+    )
+
+
 def shown_int(number: int) -> str:
     """An int in an error message; Python refuses to write out very long ones."""
     return str(number) if number.bit_length() <= 128 else f"an int of {number.bit_length()} bits"

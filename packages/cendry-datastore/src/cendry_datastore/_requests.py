@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
@@ -91,14 +91,9 @@ def keys_plan(plan: AggregationPlan) -> QueryPlan:
     return replace(plan.query, projection=(), limit=most if limit is None else min(most, limit))
 
 
-def with_counts(
-    plan: AggregationPlan, figures: Sequence[int | float | None], count: int
-) -> tuple[int | float | None, ...]:
-    """The figures of a plan, with counts of this many documents in place of those of the server."""
-    return tuple(
-        figures[index] if one.path is not None else count if one.up_to is None else min(count, one.up_to)
-        for index, one in enumerate(plan.aggregations)
-    )
+def counts_of(plan: AggregationPlan, count: int) -> tuple[int, ...]:
+    """The figures of a plan that only counts, for this many documents."""
+    return tuple(count if one.up_to is None else min(count, one.up_to) for one in plan.aggregations)
 
 
 def aggregation_request(plan: AggregationPlan, partition: Partition, transaction: bytes | None) -> Any:

@@ -101,7 +101,7 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
         if into.path in named:
             raise CendryError(f"The {what} of {model.__qualname__} names {text!r} twice.")
         named[into.path] = text
-        fields.append((into, text, _change_of(value)))
+        fields.append((into, text, from_sdk_change(value)))
     if len(named) > 1:
         _refuse_overlaps(model, named, what)
     found = Masked()
@@ -121,16 +121,12 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
     return found
 
 
-def _change_of(value: Any) -> Any:
-    """A value as changes take it: core's own transforms, and references for instances."""
-    if isinstance(value, (Model, list, tuple, set, frozenset, ArrayUnion, ArrayRemove)):
-        return _referenced(value)
-    return from_sdk_change(value)
-
-
 def _referenced(value: Any) -> Any:
+    """A value with references in the place of instances, in a collection too; the same object if there are none."""
     if isinstance(value, Model):
         return ref_of(value)
+    if not isinstance(value, (list, tuple, set, frozenset, ArrayUnion, ArrayRemove)):
+        return value
     elements: Any = value.values if isinstance(value, (ArrayUnion, ArrayRemove)) else value
     if not any(isinstance(each, Model) for each in elements):
         return value
@@ -188,6 +184,10 @@ def _write(found: Masked, into: ResolvedField, text: str, value: Any) -> None:
     try:
         stored = into.encode_new(value)
     except InvalidValueError:
+        referenced = _referenced(value)
+        if referenced is not value:
+            _write(found, into, text, referenced)
+            return
         # Checking for transforms is only needed if a value doesn't fit.
         marked = into.encode_changes(value)
         if marked is None:
@@ -205,7 +205,7 @@ def _write(found: Masked, into: ResolvedField, text: str, value: Any) -> None:
 
 
 def _transform(into: ResolvedField, value: Any) -> FieldTransform:
-    stored = into.encode_changes(value)
+    stored = into.encode_changes(_referenced(value))
     if isinstance(stored, ArrayUnion) and can_refuse(into.shape):
         _read_back(into, list(stored.values))
     return FieldTransform(into.path, stored)
@@ -279,7 +279,7 @@ def items_of(changes: object, what: str) -> Pairs:
         several = list(changes)
         if all(isinstance(each, FieldChange) for each in several):
             return Pairs((each.field, each.value) for each in several)
-    raise TypeError(f"{what} as a dict ({{City.name: 'x'}}) or typed (City.name.set('x')), not {changes!r}.")
+    raise TypeError(f"{what} as a dict ({{City.name: 'x'}}) or typed (City.name.set('x')), not {_kind(changes)}.")
 
 
 def changes_of(given: tuple[Any, ...], what: str) -> Pairs:
@@ -296,6 +296,11 @@ def changes_of(given: tuple[Any, ...], what: str) -> Pairs:
     return items_of(given[0] if len(given) == 1 else given, f"{what}() takes changes")
 
 
+def _kind(changes: object) -> str:
+    # Without the values, which a model may hide.
+    return f"a {type(changes).__name__}" if isinstance(changes, (list, tuple, set)) else repr(changes)
+
+
 def built(model: type[M], document_id: str, values: Pairs, what: str) -> M:
     """A new instance from top-level fields by name or descriptor.
 
@@ -306,7 +311,7 @@ def built(model: type[M], document_id: str, values: Pairs, what: str) -> M:
     codec = codec_for(model)
     arguments: dict[str, Any] = {}
     for key, given in values:
-        value = _change_of(given)
+        value = _referenced(from_sdk_change(given))
         field = resolve_key(codec, key, what)
         if len(field.names) != 1 or field.path == DOCUMENT_ID:
             raise CendryError(
@@ -314,8 +319,9 @@ def built(model: type[M], document_id: str, values: Pairs, what: str) -> M:
                 "fields, and pass the values of a new document to update_or_create() as create_defaults=."
             )
         if is_transform(value) or value is DELETE_FIELD:
+            shown = type(value).__name__ if field.hidden else repr(value)
             raise CendryError(
-                f"{value!r} changes what is stored, and a new {model.__qualname__} has nothing stored: "
+                f"{shown} changes what is stored, and a new {model.__qualname__} has nothing stored: "
                 "pass the values of a new document to update_or_create() as create_defaults=."
             )
         if field.names[0] in arguments:

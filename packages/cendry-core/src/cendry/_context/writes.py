@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from random import SystemRandom
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from .._model.fields import FieldInfo
 from .._model.metadata import (
@@ -73,8 +73,7 @@ Encoder: TypeAlias = "Callable[[Codec[Any]], Encode]"
 """Returns an `Encode` for a class."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Document:
+class _Document(NamedTuple):
     """The stored form of an instance.
 
     Attributes:
@@ -132,7 +131,7 @@ class Writer:
             computed = {one.path for one in found.transforms}
             mask = tuple(path for path in codec.mask(found.marked) if path not in computed)
         write = Set(path, found.data, mask, found.transforms, update_time)
-        values = () if is_frozen(instance) else found.values
+        values = () if found.values and is_frozen(instance) else found.values
         return _with_id(Pending(write, instance, new_id, values))
 
     def create(self, instance: Model, parent: object) -> Pending:
@@ -240,7 +239,7 @@ class Writer:
                 values.append(((info.name,), value))
         if found is None:
             return _Document(data, data, (), values)
-        return replace(found, values=(*found.values, *values))
+        return found._replace(values=(*found.values, *values))
 
     def _stamp_update(self, codec: Codec[Any], found: Masked) -> None:
         now: datetime | None = None

@@ -12,12 +12,14 @@ from ..errors import CendryError, near_names
 from ..paths import join_path, split_path
 from ..reference import check_parent
 from .definition import DATACLASS_OPTIONS, Keywords, define, resolve, resolve_fields, unknown_keyword
-from .fields import Field, FieldDescriptor, FieldInfo, field
+from .fields import FieldDescriptor, FieldInfo, field
 
 __all__ = ["Map", "Model", "ModelMeta", "fields_of", "resolve"]
 
 if TYPE_CHECKING:
     from typing import _ProtocolMeta  # pyright: ignore[reportPrivateUsage]
+
+    from .fields import IdField
 
     # The metaclass is decorated, since type checkers let the classes that use such a one (Map and Model) be
     # bases of frozen and non-frozen classes alike. They check class keywords against __new__ or __init_subclass__.
@@ -150,7 +152,7 @@ class Model(_Record, metaclass=ModelMeta):
     __parent__: ClassVar[type[Any] | None] = None
 
     if TYPE_CHECKING:
-        id: Field[str | None] = field(default=None)
+        id: IdField = field()
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any, /) -> Any:

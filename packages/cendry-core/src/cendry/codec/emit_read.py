@@ -173,7 +173,8 @@ class ReadEmitter(Emitter):
                 if kind == "float":
                     # Other clients store 1.0 as the integer 1.
                     is_int, whole = access.take("int", value)
-                    slow = when(is_int, f"float({whole})", slow)
+                    # A float holds all integers of 53 bits.
+                    slow = when(f"{is_int} and {-(2**53)} <= {whole} <= {2**53}", f"float({whole})", slow)
                 return when(test, found, slow) if test else slow
             case Reference(model):
                 test, found = access.take("reference", value)

@@ -14,6 +14,7 @@ from .._interop.google import to_sdk
 from .._types.converted import CONVERSION_OF
 from .._types.kinds import ROW, STORED_TYPE, Mismatch, refuse, to_reference
 from .._types.shapes import (
+    FOREIGN_STYLES,
     Anything,
     Array,
     AsIs,
@@ -39,7 +40,7 @@ from .._types.shapes import (
 from ..errors import MAX_PROBLEMS, near_names, shown_parts
 from ..plan import parts_of
 from ..reference import Ref
-from .checker import FAILED, Checker, inside
+from .checker import FAILED, HIDDEN, Checker, inside
 from .leaves import brief, enum_from_stored, is_array, is_map, is_set, literal_from_stored
 from .reading import STORED as STORED
 from .reading import Reading as Reading
@@ -248,7 +249,13 @@ class Reader(Checker):
             return self.misfit(path, record, value)
         if self.too_deep(path, depth):
             return FAILED
-        return self.fields(record, value, path, depth + 1)
+        if self.building or record.style not in FOREIGN_STYLES:
+            return self.fields(record, value, path, depth + 1)
+        # The class itself has to say whether the data are valid.
+        self.building = True
+        found = self.fields(record, value, path, depth + 1)
+        self.building = False
+        return found
 
     def instance(self, record: Record, value: Any, path: str, depth: int) -> Any:
         writer = Writer("python", self.limit, constraints=True, whole=True)
@@ -341,8 +348,12 @@ class Reader(Checker):
 
     def refused(self, path: str, refusal: Refusal) -> Any:
         """Record data that a constructor rejected; returns `FAILED`."""
-        expected = f"what {refusal.shape.python.__qualname__} accepts"
-        return self.raised(path, expected, refusal.data, refusal.error, hidden=hides(refusal.shape))
+        shape = refusal.shape
+        expected, hidden = f"what {shape.python.__qualname__} accepts", hides(shape)
+        if hidden and isinstance(shape, Record) and shape.style not in ("model", "map"):
+            # What other libraries say contains the values.
+            return self.problem(path, expected, HIDDEN)
+        return self.raised(path, expected, refusal.data, refusal.error, hidden=hidden)
 
 
 def _as_stored(value: Any, _path: str, _depth: int) -> Any:

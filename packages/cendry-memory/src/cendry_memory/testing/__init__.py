@@ -11,6 +11,7 @@ from .listening import ListenConformance
 from .names import NameConformance
 from .queries import QueryConformance
 from .refusals import RefusalConformance
+from .rows import RowsConformance
 from .rules import ConstraintConformance, FrozenConformance, RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
@@ -35,6 +36,7 @@ class BackendConformance(
     FrozenConformance,
     AtomicityConformance,
     SelectConformance,
+    RowsConformance,
     RefusalConformance,
 ):
     """What every backend has to do, sync or async.

@@ -275,6 +275,7 @@ class Trail(Model, collection="trails"):
 class FrozenConformance(Suite):
     """The fields of frozen instances never change."""
 
+    @needs(Feature.TRANSACTIONS)
     def test_a_frozen_instance_is_written_and_remembered(self, ctx: Any) -> None:
         written = [Landmark(id=name, name=name) for name in "abcd"]
         first, second, third, fourth = written
@@ -289,6 +290,7 @@ class FrozenConformance(Suite):
         assert ctx.find(Landmark, "a") is None
         assert Landmark(id="a", name="a") == first
 
+    @needs(Feature.TRANSACTIONS)
     def test_one_without_an_id_is_refused(self, ctx: Any) -> None:
         landmark = Landmark(name="x")
 
@@ -307,6 +309,7 @@ class FrozenConformance(Suite):
                 write()
         assert Landmark(name="x") == landmark
 
+    @needs(Feature.TRANSACTIONS)
     def test_updates_and_refreshes_of_the_instance_are_refused(self, db: Database, ctx: Any) -> None:
         landmark = Landmark(id="a", name="x")
         ctx.save(landmark)
