@@ -339,3 +339,19 @@ def test_what_ndb_puts_again_without_legacy_data_is_read_whole(ctx: Cendry, stor
     user.others.append(Address(street="new"))
     ctx.save(user)
     assert ["x", None] == [one["city"] for one in stored.get()["others"]]
+
+
+def test_a_projection_of_what_is_absent_in_a_map_has_no_map(ctx: Cendry, stored: Ndb) -> None:
+    class Plain(Map):
+        city: Field[str | None] = field(default=None)
+
+    class Home(Map):
+        zip: Field[str] = field(default="none")
+        plain: Field[Plain | None] = field(default=None)
+
+    class Shop(Model, collection="NdbUser"):
+        home: Field[Home | None] = field(default=None)
+
+    stored.put(legacy=False, home=stored.Address(street="Main"))
+    [row] = ctx.select(Shop).project("home.zip", "home.plain.city")
+    assert {"id": "a", "home.zip": None, "home.plain.city": None} == row

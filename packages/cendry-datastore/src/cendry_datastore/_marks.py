@@ -156,7 +156,7 @@ class MarksFinder:
         names, indexable, marks = self._last
         # As many as are written, and all of them where they were: then there are no others.
         if count == len(names) and not has_others:
-            now = []
+            now: list[str] = []
             for name in names:
                 if name not in properties:
                     break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from cendry._interop.protobuf import write_geo_point
 from cendry._types.messages import MessageData, MessageValues
@@ -99,13 +99,15 @@ def decode_projected(properties: Any, paths: Sequence[FieldPath], partition: Par
 
 def _add_parts(found: dict[str, Any], data: dict[str, Any], path: FieldPath) -> None:
     """Add the parts of a field, or of a map around it, if it is not there itself."""
-    for segment in path.segments:
+    for depth, segment in enumerate(path.segments):
         value = data.get(segment)
-        if value is None:
-            found.update((name, data[name]) for name in parts_of(data, (segment,)).get(segment, ()))
+        if value is None and (parts := parts_of(data, (segment,))):
+            for around in path.segments[:depth]:
+                found = found.setdefault(around, {})
+            found.update((name, data[name]) for name in parts[segment])
         if not isinstance(value, dict):
             return
-        data, found = value, found.setdefault(segment, {})
+        data = cast("dict[str, Any]", value)
 
 
 def write_masked(entity: Any, data: Mapping[str, Any], mask: Sequence[FieldPath], partition: Partition) -> None:

@@ -16,24 +16,22 @@ from ._values import Fields, kind_of, taken_in_element
 _DATABASE: Final = "projects/p/databases/(default)"
 _NAME: Final = len(f"{_DATABASE}/documents/")
 
-_MOST_TIMES: Final = 4
-"""How much longer a value may be on the wire than Firestore counts it: a null in an array, 4 bytes instead of 1."""
+SAFE_BYTES: Final = MAX_REQUEST_BYTES // 4
+"""Data of so many bytes, as Firestore counts them, fit into a request: on the wire, a value is at most four times as
+long (a null in an array has 4 bytes, and counts as 1)."""
 
 
-def check_request_size(writes: Sequence[Write], data: Callable[[], Iterable[Fields]], stored_bytes: int) -> None:
+def check_request_size(writes: Sequence[Write], data: Iterable[Fields]) -> None:
     """Refuse what no request can hold.
 
     Args:
         writes: The writes of a commit.
-        data: Gives the data of each, as they are stored.
-        stored_bytes: The bytes that Firestore counts for their data.
+        data: The data of each, as they are stored.
 
     Raises:
         InvalidRequestError: They are more than one request can hold.
     """
-    if stored_bytes * _MOST_TIMES <= MAX_REQUEST_BYTES:
-        return
-    sizes = [write_size(write, fields) for write, fields in zip(writes, data(), strict=True)]
+    sizes = [write_size(write, fields) for write, fields in zip(writes, data, strict=True)]
     total = request_size(sizes)
     if total > MAX_REQUEST_BYTES:
         largest, path = max((size, write.path) for size, write in zip(sizes, writes, strict=True))

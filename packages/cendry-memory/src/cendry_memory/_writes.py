@@ -21,7 +21,7 @@ from cendry.plan import MISSING, Create, Delete, Set, Update, Write, value_at
 from . import _transforms as transforms
 from ._filters import checked_field
 from ._indexes import Version
-from ._request_size import check_request_size
+from ._request_size import SAFE_BYTES, check_request_size
 from ._values import MAX_DOCUMENT_BYTES, Fields, bytes_of, identical, taken_in
 
 
@@ -68,8 +68,11 @@ def prepared(writes: Sequence[Write]) -> list[_Prepared]:
     result = list(map(_Prepared, writes))
     if len(writes) > 1:
         _check_sequence(writes)
-    stored_bytes = sum([item.size + item.transformed_size for item in result])
-    check_request_size(writes, lambda: (item.fields for item in result), stored_bytes)
+    size = 0
+    for item in result:
+        size += item.size + item.transformed_size
+    if size > SAFE_BYTES:
+        check_request_size(writes, [item.fields for item in result])
     return result
 
 

@@ -23,7 +23,7 @@ from ..codec.resolve import alternatives, text_of
 from ..errors import CendryError, DecodeError, InvalidValueError
 from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import FieldTransform, overlap, put_at
-from ..values import DELETE_FIELD, ArrayRemove, ArrayUnion, is_transform
+from ..values import DELETE_FIELD, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, is_transform
 
 M = TypeVar("M", bound=Model)
 
@@ -69,20 +69,21 @@ class Masked:
         return any(one.is_prefix_of(path) or path.is_prefix_of(one) for one in known)
 
 
-def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any]], what: str = "update") -> Masked:
+def masked(codec: Codec[Any], changes: Iterable[tuple[Any, Any]], what: str, known: Model | None) -> Masked:
     """The stored form of the changes passed to `update` or `merge`.
 
     Args:
         codec: The codec of the model.
-        model: The model.
         changes: Fields and their new values.
         what: The method.
+        known: The instance, if the maps around the fields must be there.
 
     Raises:
         UnknownFieldError: A name is not declared.
         InvalidValueError: A value doesn't fit its field.
-        CendryError: Two changes overlap.
+        CendryError: Two changes overlap, or a map is known to be `None`.
     """
+    model = codec.model
     fields: list[tuple[ResolvedField, str, Any]] = []
     named: dict[FieldPath, str] = {}
     for key, value in changes:
@@ -101,6 +102,8 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
         if into.path in named:
             raise CendryError(f"The {what} of {model.__qualname__} names {text!r} twice.")
         named[into.path] = text
+        if known is not None and len(into.names) > 1:
+            _check_maps(codec, known, into)
         fields.append((into, text, from_sdk_change(value)))
     if len(named) > 1:
         _refuse_overlaps(model, named, what)
@@ -205,6 +208,13 @@ def _write(found: Masked, into: ResolvedField, text: str, value: Any) -> None:
 
 
 def _transform(into: ResolvedField, value: Any) -> FieldTransform:
+    if isinstance(value, (Increment, Maximum, Minimum)):
+        # The common case, by compiled code.
+        try:
+            if into.encode(value.value) is value.value:
+                return FieldTransform(into.path, value)
+        except InvalidValueError:
+            pass  # What is wrong is explained below.
     stored = into.encode_changes(_referenced(value))
     if isinstance(stored, ArrayUnion) and can_refuse(into.shape):
         _read_back(into, list(stored.values))
@@ -231,27 +241,23 @@ def current_values(instance: Model, fields: object) -> list[tuple[FieldKey, Any]
     return [(one, value_at(instance, resolve_key(codec, one, "fields="))) for one in fields]
 
 
-def check_maps(codec: Codec[Any], instance: Model, keys: Iterable[Any]) -> None:
-    """Check that the maps around the fields of an update are there, as far as the instance knows.
+def _check_maps(codec: Codec[Any], instance: Model, into: ResolvedField) -> None:
+    """Check that the maps around a field of an update are there, as far as the instance knows.
 
     Raises:
         CendryError: A map is `None` or absent; the update would leave one without its other fields.
     """
-    for key in keys:
-        into = resolve_key(codec, key, "update")
-        if len(into.names) < 2:
-            continue
-        value: Any = instance
-        for depth, name in enumerate(into.names[:-1], 1):
-            value = cast("Any", value).get(name) if isinstance(value, Mapping) else getattr(value, name, None)
-            if value is None:
-                around = codec.resolve(into.names[:depth])
-                if any(isinstance(shape, Record) for shape in alternatives(around.shape)):
-                    raise CendryError(
-                        f"{around.text!r} is None in this {type(instance).__qualname__} (id {instance.id!r}): writing "
-                        f"{into.text!r} alone would leave a map without its other fields; set the whole map."
-                    )
-                break
+    value: Any = instance
+    for depth, name in enumerate(into.names[:-1], 1):
+        value = cast("Any", value).get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+        if value is None:
+            around = codec.resolve(into.names[:depth])
+            if any(isinstance(shape, Record) for shape in alternatives(around.shape)):
+                raise CendryError(
+                    f"{around.text!r} is None in this {type(instance).__qualname__} (id {instance.id!r}): writing "
+                    f"{into.text!r} alone would leave a map without its other fields; set the whole map."
+                )
+            return
 
 
 class Pairs(list["tuple[Any, Any]"]):
