@@ -18,6 +18,7 @@ DATASTORE = ALL_FEATURES - {
     Feature.NAMES_WITH_DOTS,
     Feature.GROUPS,
     Feature.CURSORS,
+    Feature.MERGES,
     Feature.TRANSFORMS,
     Feature.PRECONDITIONS,
     Feature.LISTENERS,
@@ -72,6 +73,10 @@ class TestClassicDatastore(BackendConformance):
     def test_queries_in_transactions(self, ctx: Any) -> None:
         with pytest.raises(InvalidRequestError, match="ancestor"):
             ctx.transaction(lambda txn: txn.select(City).to_list())
+
+    def test_pages_with_tokens_in_transactions(self, ctx: Any) -> None:
+        with pytest.raises(InvalidRequestError, match="ancestor"):
+            ctx.transaction(lambda txn: txn.select(City).page(2))
 
     def test_a_read_only_transaction(self, ctx: Any) -> None:
         ctx.save(City(id="a", name="A"))

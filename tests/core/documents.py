@@ -60,7 +60,6 @@ class Kept(Model, collection="cities", extra="keep"):
 
 class Frozen(Model, collection="frozen", frozen=True):
     name: Field[str]
-    updated: Field[datetime | None] = field(auto_now=True)
 
 
 class Base(Model, abstract=True):

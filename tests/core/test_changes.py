@@ -348,3 +348,26 @@ def test_a_merge_names_all_required_fields(ctx: Any, backend: Any, changes: Any,
 def test_updates_are_updates(ctx: Any, backend: Any, sf: City) -> None:
     ctx.update(sf, City.state.set("NV"))
     assert type(only(backend)) is Update
+
+
+class Ruled(Map):
+    low: Field[int]
+    high: Field[int]
+
+    def __validate__(self) -> None:
+        if self.low > self.high:
+            raise ValueError("low is over high")
+
+
+class Holder(Model, collection="holders"):
+    name: Field[str]
+    ruled: Field[Ruled | None] = field(default=None)
+
+
+def test_merges_keep_rules(ctx: Any, backend: Any) -> None:
+    holder = Holder(id="a", name="x")
+    ctx.merge(holder, {"name": "y", "ruled.low": 1, "ruled.high": 2})
+    assert backend.data("holders/a") == {"name": "y", "ruled": {"low": 1, "high": 2}}
+    ctx.refresh(holder)
+    with pytest.raises(InvalidValueError, match="low is over high"):
+        ctx.merge(holder, {"name": "y", "ruled.low": 3, "ruled.high": 2})

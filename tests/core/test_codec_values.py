@@ -335,6 +335,8 @@ MISFITS: list[tuple[Any, Any, str, str, str]] = [
     (int, None, "x", "int", "None"),
     (float, True, "x", "float", "bool True"),
     (float, 10**400, "x", "float", "... (too large for a float)"),
+    (float, 2**53 + 1, "x", "float", "int 9007199254740993 (a float would round it)"),
+    (list[float], [1, -(2**62) - 1], "x[1]", "float", "int -4611686018427387905 (a float would round it)"),
     (str, 5, "x", "str", "int 5"),
     (str, b"x", "x", "str", "bytes b'x'"),
     (str, DELETE_FIELD, "x", "str", "DELETE_FIELD, a marker"),

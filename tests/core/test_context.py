@@ -30,7 +30,7 @@ from cendry import (
 )
 from cendry.backend import CallOptions
 from cendry.plan import GetPlan
-from core.documents import NOW, Area, City, Frozen, Mayor, Stamped
+from core.documents import NOW, Area, City, Mayor, Stamped
 from core.recording import AsyncRecordingBackend, RecordingBackend
 
 
@@ -486,11 +486,6 @@ def test_refresh(ctx: Any, stored: Any) -> None:
     ctx.refresh(city)
     assert (city.name, city.population) == ("new", 6)
     assert get_metadata(city).update_time == stored.documents["cities/SF"].update_time
-    frozen = Frozen(name="x")
-    ctx.save(frozen)
-    stored.put(f"frozen/{frozen.id}", {"name": "y"})
-    ctx.refresh(frozen)
-    assert frozen.name == "y"
 
 
 def test_refresh_of_a_reference_returns_an_instance(ctx: Any, stored: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from typing import Any
 
@@ -39,6 +40,7 @@ ERRORS = [
     ForeignReferenceError("Ref", "projects/p/databases/d"),
     InvalidDocumentIdError("document id", "a/b", "it contains '/'"),
     errors.InvalidEtagError("cities/SF", "x"),
+    errors.InvalidPageTokenError("it is not text"),
     InvalidRequestError("too many"),
     InvalidValueError("City", "name", "str", "int 5"),
     MissingIndexError("cities", "make one"),
@@ -145,6 +147,7 @@ def test_what_is_not_a_document_is_refused_by_name(kind: type[Any], given: tuple
         (ForeignReferenceError, 500),
         (InvalidDocumentIdError, 422),
         (errors.InvalidEtagError, 412),
+        (errors.InvalidPageTokenError, 422),
         (InvalidRequestError, 422),
         (InvalidValueError, 422),
         (MissingIndexError, 500),
@@ -172,3 +175,14 @@ def test_an_unknown_outcome_names_the_documents_and_what_to_do() -> None:
     assert ("c/0", "c/1", "c/2", "c/3", "c/4", "c/5", "c/6") == several.paths
     assert "to all of its documents or to none, is unknown. Read them" in str(several)
     assert str(several).endswith("'c/0', 'c/1', 'c/2', 'c/3', 'c/4' and 2 more.")
+
+
+def test_an_order_by_descending_ids_names_its_index() -> None:
+    message = str(MissingIndexError.by_descending_id('a"\\b'))
+    definition = message[message.index("{") : message.rindex("}") + 1]
+    assert {
+        "collectionGroup": 'a"\\b',
+        "queryScope": "COLLECTION",
+        "fields": [{"fieldPath": "__name__", "order": "DESCENDING"}],
+    } == json.loads(definition)
+    assert "Google's emulator can't run this query" in message

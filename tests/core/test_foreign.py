@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import attrs
 import msgspec
@@ -24,13 +24,15 @@ from cendry import (
     field,
     from_dict,
     to_dict,
+    validate,
 )
 from cendry.codec import codec_for
 from cendry.plan import Set
-from core.foreign import Account, Chosen, Holder, Private, Roots, Shape, Sized, Whole, holders
+from core.foreign import Account, Chosen, Color, Holder, Private, Roots, Shape, Sized, Whole, holders
 from hypothesis import given, settings
 from making import make_model, one_field
 from pydantic import AliasPath, ConfigDict
+from typing_extensions import TypedDict
 
 
 @settings(deadline=None, max_examples=60)
@@ -131,6 +133,64 @@ def test_unknown_keys_from_outside_are_kept_where_the_class_keeps_them() -> None
         from_dict(model, {"x": {"display_name": "x", "more": [[1]]}})
 
 
+class Tree(pydantic.BaseModel):
+    kind: Literal["leaf", "branch"] = "leaf"
+    size: int | str | None = None
+    below: list[Tree] = []
+
+
+class Trees(pydantic.RootModel[dict[str, Tree]]):
+    pass
+
+
+class Plainly(pydantic.BaseModel):
+    model_config = ConfigDict(use_enum_values=True)
+    n: int = pydantic.Field(validation_alias=AliasPath("one"))
+    colors: list[Annotated[Color, "a color"]] = []
+    kind: Literal["a", "b"] = "a"
+
+
+def test_roots_of_plain_values_are_stored_as_they_are() -> None:
+    model = one_field(Trees)
+    trees = Trees({"a": Tree(kind="branch", size=1, below=[Tree(size="s")])})
+    stored = {"kind": "branch", "size": 1, "below": [{"kind": "leaf", "size": "s", "below": []}]}
+    assert {"x": {"a": stored}} == codec_for(model).encode(model(x=trees))
+    assert trees == codec_for(model).decode({"x": {"a": stored}}).x
+
+
+def test_values_of_enums_and_paths_of_one_name() -> None:
+    model = one_field(Plainly)
+    stored = {"x": {"one": 1, "colors": ["red"], "kind": "a"}}
+    read = codec_for(model).decode(stored)
+    assert (1, ["red"], "a") == (read.x.n, read.x.colors, read.x.kind)
+    assert stored == codec_for(model).encode(read)
+
+
+def test_a_required_value_under_none_of_its_names_is_missing() -> None:
+    with pytest.raises(DecodeError, match=r"x\.display_name: .*nothing \(it is stored as 'displayName'\)"):
+        codec_for(one_field(Account)).decode({"x": {}})
+
+
+def test_transforms_inside_such_a_value_are_refused() -> None:
+    with Cendry(backend=MemoryBackend()) as ctx:
+        model = one_field(RefusingStruct)
+        document = model(x=RefusingStruct(1))
+        document.x.n = Increment(1)
+        with pytest.raises(InvalidValueError, match=r"RefusingStruct validates its own values"):
+            ctx.save(document)
+
+
+def test_a_typed_dict_in_a_class_that_may_refuse() -> None:
+    class Typed(TypedDict):
+        n: int
+
+    model = make_model({"x": Typed, "y": Refusing})
+    with Cendry(backend=MemoryBackend()) as ctx:
+        document = model(x={"n": 1}, y=Refusing(n=1))
+        ctx.save(document)
+        assert document == ctx.get(model, document.id)
+
+
 class NoWay(pydantic.BaseModel):
     x: int = pydantic.Field(validation_alias=AliasPath("a", "b"))
 
@@ -222,6 +282,20 @@ def test_what_the_class_would_not_read_is_not_written(python: Any) -> None:
         assert doc.id is None
         assert ["a"] == ctx.select(Doc).ids()
         assert Doc(id="a", x=python(n=1)) == ctx.get(Doc, "a")
+
+
+@pytest.mark.parametrize("python", [Refusing, RefusingAttrs, RefusingStruct])
+def test_validate_asks_the_class(python: Any) -> None:
+    class Doc(Model, collection="docs"):
+        x: Field[python]
+        y: Field[list[python]] = field(default_factory=list)
+
+        def __post_init__(self) -> None:
+            raise AssertionError("no instance of the model is needed")
+
+    problems = validate(Doc, {"x": {"n": 1}, "y": [{"n": 0}, {"n": -1}]})
+    assert ["y[1]"] == [problem.path for problem in problems]
+    assert [] == validate(Doc, {"x": {"n": 1}})
 
 
 def test_a_part_of_such_a_value_is_not_updated_alone() -> None:

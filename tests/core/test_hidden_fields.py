@@ -8,12 +8,17 @@ import traceback
 from collections.abc import Callable
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
+import annotated_types
+import attrs
+import pydantic
+import pydantic.dataclasses
 import pytest
 from cendry import (
     SERVER_TIMESTAMP,
     And,
+    ArrayUnion,
     Cendry,
     CendryError,
     Comparison,
@@ -39,6 +44,7 @@ from cendry.backend import DocumentResult
 from cendry.codec import codec_for
 from cendry.plan import Create, FieldTransform, Set, Update
 from cendry.values import Increment
+from making import one_field
 
 SECRET = "hunter2"
 ODD: Any = {SECRET}
@@ -362,3 +368,67 @@ def test_a_class_without_hidden_fields_costs_nothing() -> None:
 
     assert codec_for(Plain).hides is False
     assert codec_for(Account).hides is True
+
+
+# Rules, changes, and classes of other libraries
+
+
+class Ruled(Model, collection="ruled"):
+    password: Field[Annotated[str, annotated_types.MinLen(20)]] = field(repr=False)
+    pins: Field[Annotated[list[Login], annotated_types.MinLen(5)]] = field(default_factory=list)
+
+
+def test_rules() -> None:
+    data = {"password": SECRET, "pins": [{"user": "u", "password": SECRET}]}
+    found = validate(Ruled, data)
+    assert ["password", "pins"] == [one.path for one in found]
+    assert {"a value that is not shown"} == {one.found for one in found}
+    refused(lambda: from_dict(Ruled, data))
+
+
+def test_typed_changes(ctx: Cendry) -> None:
+    assert "Account.password.set(...)" == repr(Account.password.set(SECRET))
+    assert "Account.login.set(...)" == repr(Account.login.set(Login(user="u", password=SECRET)))
+    assert "Account.name.set('n')" == repr(Account.name.set("n"))
+    refused(lambda: ctx.update(Account, "a", Account.pin.set(ODD)))
+    error = refused(lambda: ctx.get_or_create(Account, "a", defaults={"tags": ArrayUnion([SECRET])}))
+    assert str(error).startswith("ArrayUnion changes what is stored")
+    with pytest.raises(TypeError, match="not a list"):
+        ctx.update(Account, "a", cast("Any", [("password", SECRET)]))
+    with pytest.raises(TypeError, match=r"takes a str, not \.\.\."):
+        Account.password.startswith(cast("Any", 1234))
+
+
+@dataclasses.dataclass
+class PlainLogin:
+    user: str
+    password: str = dataclasses.field(repr=False)
+
+
+@attrs.define
+class AttrsLogin:
+    user: str
+    password: str = attrs.field(repr=False)
+
+
+class PydanticLogin(pydantic.BaseModel):
+    user: str
+    password: str = pydantic.Field(repr=False, max_length=3)
+
+
+@pydantic.dataclasses.dataclass
+class PydanticDataclass:
+    user: str
+    password: str = pydantic.Field(repr=False, max_length=3)
+
+
+@pytest.mark.parametrize("cls", [PlainLogin, AttrsLogin, PydanticLogin, PydanticDataclass])
+def test_classes_of_other_libraries_hide_theirs(cls: Any) -> None:
+    model = one_field(cls)
+    refused(lambda: from_dict(model, {"x": {"user": "u", "password": ODD}}))
+    refused(lambda: from_dict(model, {"x": {"user": "u", "password": [SECRET]}}))
+    refused(lambda: from_dict(model, {"x": [{"user": "u", "password": SECRET}]}))
+    refused(lambda: codec_for(model).decode({"x": {"user": "u", "password": [SECRET]}}))
+    if "Pydantic" in cls.__name__:
+        refused(lambda: from_dict(model, {"x": {"user": "u", "password": SECRET}}))
+        refused(lambda: codec_for(model).decode({"x": {"user": "u", "password": SECRET}}))

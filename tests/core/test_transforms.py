@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -332,3 +333,15 @@ def test_the_compiled_message_way_falls_back_like_the_other() -> None:
     for way in (encode, codec.encode):
         with pytest.raises(InvalidValueError, match="found SERVER_TIMESTAMP, a transform"):
             way(doc)
+
+
+class Loose(Model, collection="docs"):
+    either: Field[int | dict[str, Any] | None] = field(default=None)
+
+
+def test_a_union_takes_transforms_in_any_mapping(ctx: Any, backend: Any) -> None:
+    ctx.save(Loose(id="a", either=OrderedDict(k=SERVER_TIMESTAMP, n=1)))
+    write = only(backend)
+    assert (write.data, found(write)) == ({"either": {"n": 1}}, transforms(either__k=SERVER_TIMESTAMP))
+    with pytest.raises(InvalidValueError, match="Loose.either: expected int or dict"):
+        ctx.save(Loose(id="a", either=OrderedDict(k=[SERVER_TIMESTAMP])))

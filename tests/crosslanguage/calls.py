@@ -116,8 +116,11 @@ def set_(ctx: Any, body: dict[str, Any]) -> Any:
     option = body.get("option")
     if option is None:
         return ctx.save(document_of(Part(data), body["docRefPath"]))
-    part = _all_parts(data) if option.get("all") else _named_parts(data, option["fields"], body.get("isError", False))
-    return ctx.save(document_of(part, body["docRefPath"]), merge=True)
+    if option.get("all"):
+        return ctx.save(document_of(_all_parts(data), body["docRefPath"]), merge=True)
+    collection, document_id = relative(body["docRefPath"])
+    changes = _named(data, option["fields"], body.get("isError", False))
+    return ctx.merge(model_of(set(), collection), document_id, changes)
 
 
 def _all_parts(data: dict[str, Any]) -> Part:
@@ -125,34 +128,19 @@ def _all_parts(data: dict[str, Any]) -> Part:
     return Part({key: _all_parts(one) if isinstance(one, dict) and one else one for key, one in data.items()})
 
 
-def _named_parts(data: dict[str, Any], fields: list[dict[str, Any]], is_error: bool) -> Part:
-    """To merge some fields is to declare these, and no others."""
-    tree: dict[str, Any] = {}
-    paths = sorted(field_path(one) for one in fields)
-    for path in paths:
+def _named(data: dict[str, Any], fields: list[dict[str, Any]], is_error: bool) -> Pairs:
+    """To merge some fields is to name these, with their values."""
+    found = Pairs()
+    for path in map(field_path, fields):
         value: Any = data
         for segment in path:
             if segment not in value:
                 raise UnsayableError("A merge has the values of its fields, and no list of fields beside them.")
             value = value[segment]
-        inner = tree
-        for segment in path.segments[:-1]:
-            inner = inner.setdefault(segment, {})
-            if not isinstance(inner, dict):
-                raise UnsayableError("A merge has the values of its fields, and no list of fields beside them.")
-        inner[path.segments[-1]] = _Whole(value)
-    if is_error and data.keys() != tree.keys():
+        found.append((path, value))
+    if is_error and data.keys() != {path.segments[0] for path, _ in found}:
         raise UnsayableError("A merge has the values of its fields, and no data besides.")
-    return _unfold(tree)
-
-
-@dataclass
-class _Whole:
-    value: Any
-
-
-def _unfold(tree: dict[str, Any]) -> Part:
-    return Part({key: one.value if isinstance(one, _Whole) else _unfold(one) for key, one in tree.items()})
+    return found
 
 
 class Pairs(list[tuple[Any, Any]]):

@@ -14,7 +14,6 @@ UNSAYABLE: Final[dict[str, str]] = {
     "query-cursor-no-order": "The values of a cursor have the names of the fields that the query sorts by.",
     "query-select-last-wins": "A projection ends a query, so there is no second one.",
     "set-del-nomerge": _FIELDS,
-    "set-merge-prefix": _FIELDS,
     "set-merge-present": _FIELDS,
     "update-exists-precond": _EXISTENCE,
     "update-paths-exists-precond": _EXISTENCE,

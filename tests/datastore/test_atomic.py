@@ -14,6 +14,7 @@ from cendry import (
     Field,
     InvalidRequestError,
     Model,
+    OutcomeUnknownError,
     TransactionContentionError,
     field,
 )
@@ -136,7 +137,7 @@ def test_contention_outside_of_transactions_ends(db: Database, emulator: str, mo
         db.commit(update("Counter/a", n=2))
     assert 1 <= caught.value.attempts <= 3
     assert {"n": 1} == db.data("Counter/a")
-    with pytest.raises((TransactionContentionError, DeadlineExceeded)):
+    with pytest.raises((TransactionContentionError, OutcomeUnknownError, DeadlineExceeded)):
         db.commit(update("Counter/a", n=2), options=CallOptions(timeout=1))
     db.rollback(transaction)
 

@@ -17,7 +17,7 @@ from cendry_datastore._dialect import DATASTORE
 from cendry_datastore._entities import FoundEntity
 from cendry_datastore._exclusions import MAX_INDEXED_VALUES
 from cendry_datastore._keys import Partition, fill_key
-from cendry_datastore._marks import kinds_of_marks
+from cendry_datastore._marks import UNMARKED, kinds_of_marks
 from cendry_memory.testing import Database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -511,6 +511,39 @@ def saved(properties: dict[str, Any]) -> dict[str, Any]:
     path = vars(instance)["_cendry_metadata"].path
     request = commit_request(by_entity([Set(path, data)]), {}, PARTITION, None)
     return dict(request.mutations[0].upsert.properties)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        _sdk.Value(integer_value=5, meaning=13),
+        _sdk.Value(integer_value=-1, meaning=13, exclude_from_indexes=True),
+        _sdk.Value(timestamp_value={"seconds": 1_700_000_000, "nanos": 5000}, meaning=7),
+        _sdk.Value(timestamp_value={}, meaning=7),
+        _sdk.Value(geo_point_value={"latitude": 1.5, "longitude": -7.25}, meaning=9),
+        _sdk.Value(geo_point_value={"latitude": 1.5}, meaning=23, exclude_from_indexes=True),
+        _sdk.Value(geo_point_value={}, meaning=23),
+        embedded(auth_domain=value("x"), email=value("y"), meaning=20),
+        embedded(auth_domain=value("x", out=True), email=value("y", out=True), meaning=20, out=True, key="k"),
+        value("p", meaning=32),
+        value(b"", meaning=22),
+    ],
+    ids=lambda made: f"{made.WhichOneof('value_type')}-{made.meaning}",
+)
+def test_meanings_that_no_emulator_stores(made: Any) -> None:
+    properties = {"a": value("stop"), "b": embedded(x=made), "c": value([made])}
+    assert properties == saved(properties)
+    properties = {"a": made, "b": embedded(), "c": value([])}
+    assert properties == saved(properties)
+
+
+def test_ordinary_data_looks_like_no_mark() -> None:
+    entity = _sdk.Entity()
+    fill_key(entity.key, "Shop/__id7__/Shop/__id8__", PARTITION)
+    for text in ("stop", "p\np\tp", "2\n\n2p", ""):
+        entity.properties[f"zip {text} p"].CopyFrom(value(text))
+        entity.properties[f"in {text} p"].CopyFrom(embedded(p=value(text), n=value(2), tip=value([value(text)])))
+    assert UNMARKED == kinds_of_marks(entity)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

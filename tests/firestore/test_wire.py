@@ -6,7 +6,7 @@ import enum
 import math
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, NamedTuple, Optional, Union
+from typing import Annotated, Any, NamedTuple, Optional, Union
 
 import pytest
 from cendry._model.fields import Field, field
@@ -17,6 +17,7 @@ from cendry.errors import DecodeError, ValidationError
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
+from core.foreign import Account, Private, Shape, Whole
 from core.test_codec_values import LIMITS, MISFITS, PAIRS, Color, Flags, Level, Options, Part, short
 from core.test_types_records import Attrs, Data, Named, Pydantic, PydanticData, Small, Struct, Typed, Untyped
 from core.test_types_registry import Money, registry_with
@@ -69,7 +70,7 @@ RECORDS: list[tuple[Any, Any, Any]] = [
     (Struct, Struct(price=Decimal(1), count=4, last=2), {"price": "1", "count": 4, "small": [], "last": 2}),
     (
         Pydantic,
-        Pydantic(price=Decimal(1), count=4, otherName="y"),
+        Pydantic(price=Decimal(1), count=4, named="y"),
         {"price": "1", "count": 4, "named": "y", "small": []},
     ),
     (PydanticData, PydanticData(count=2), {"count": 2}),
@@ -133,7 +134,7 @@ def test_types_with_a_handler_and_types_taken_as_they_are() -> None:
         (dict[str, Money], {"a": Money(5)}, {"a": 5}),
     ):
         check(annotation, python, stored, cents)
-    one_way = registry_with(str, serialize=str.upper)
+    one_way = registry_with(str, serialize=str.upper, deserialize=str)
     check(str, "AB", "AB", one_way)
     message = _sdk.Value.FromString(b"\x9a\x06\x01x")
     as_is = registry_with(Money)
@@ -377,3 +378,75 @@ def test_frozen_models_and_those_without_fields() -> None:
     assert {} == dict(encode(make_model({})()))
     empty = make_map({})
     check(empty, empty(), {})
+
+
+@pytest.mark.parametrize(
+    ("python", "stored"),
+    [
+        (
+            Account(displayName="x", more={"a": [1]}),
+            {
+                "displayName": "x",
+                "price": "0",
+                "either": 1,
+                "in": 2,
+                "nested": 3,
+                "shown": "+4",
+                "points": [],
+                "box": None,
+                "roots": None,
+                "more": {"a": [1]},
+            },
+        ),
+        (
+            Shape(side_length=Decimal(1), last_seen=NOON),
+            {"kind": "shape", "sideLength": "1", "corners": 4, "lastSeen": NOON},
+        ),
+        (Private(Decimal(1)), {"_secret": "1", "count": 1, "named": "x"}),
+        (Whole(low=1, high=2), {"range": [1, 2]}),
+    ],
+)
+def test_classes_of_other_libraries_by_their_own_rules(python: Any, stored: Any) -> None:
+    check(type(python), python, stored)
+    check(list[type(python)], [python], [stored])  # type: ignore[misc]
+
+
+class Above:
+    """A constraint, by its attribute."""
+
+    def __init__(self, gt: int) -> None:
+        self.gt = gt
+
+
+class Sides(Map):
+    width: Field[Annotated[int, Above(0)]]
+
+    def __validate__(self) -> None:
+        if self.width == 13:
+            raise ValueError("unlucky")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "bad", "code"),
+    [
+        (Annotated[int, Above(0)], 0, "gt"),
+        (Annotated[float, Above(0)], 0, "gt"),
+        (list[Annotated[int, Above(0)]], [1, 0], "gt"),
+        (set[Annotated[int, Above(0)]], {0}, "gt"),
+        (dict[str, Annotated[Decimal, Above(0)]], {"a": Decimal(0)}, "gt"),
+        (Annotated[Any, Above(0)], 0, "gt"),
+        (dict[str, Optional[Sides]], {"a": None, "b": Sides(width=0)}, "gt"),
+        (list[Sides], [Sides(width=13)], "rule"),
+    ],
+)
+def test_rules_hold_in_the_direct_way_too(annotation: Any, bad: Any, code: str) -> None:
+    model = one_field(annotation)
+    with pytest.raises(ValidationError) as caught:
+        encode(model(x=bad))
+    with pytest.raises(ValidationError) as by_value:
+        codec_for(model).encode(model(x=bad))
+    assert caught.value.problems == by_value.value.problems
+    assert [code] == [problem.code for problem in caught.value.problems]
+    # Reading checks no rules.
+    stored = document_of(codec_for(model).encode_unruled(model(x=bad)))
+    assert model(id="i", x=bad) == decode(model, stored)

@@ -37,7 +37,7 @@ from cendry_memory import MemoryBackend
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from lockstep import pools, requests
-from lockstep.models import ACTS, IDS, City, act_of
+from lockstep.models import ACTS, act_of
 from lockstep.pair import NOBODY, Both, Difference, Pair, Watch
 from lockstep.reached import expect, reach
 from lockstep.refusals import REFUSALS
@@ -547,8 +547,6 @@ class Lockstep(RuleBasedStateMachine):
         reach("rule", "through contexts")
         if self.pair.through((name, numbers), act_of(name, numbers)):
             reach("act that was not refused", name)
-        # Some acts have transforms in maps.
-        self.made_on_the_way.update(f"{City.__collection__}/{one}" for one in IDS)
 
     # --- rare ones ---
 

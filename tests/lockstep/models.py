@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
-from cendry import ArrayRemove, ArrayUnion, Cendry, Field, Increment, Map, Maximum, Model, Ref, Txn, field, ref_of
+from cendry import (
+    DELETE_FIELD,
+    ArrayRemove,
+    ArrayUnion,
+    Cendry,
+    Field,
+    Increment,
+    Map,
+    Maximum,
+    Model,
+    Ref,
+    Txn,
+    count,
+    field,
+    ref_of,
+)
 
 _CLOCK = datetime(2024, 5, 6, 7, 8, 9, 10, tzinfo=timezone.utc)
 
@@ -47,10 +63,12 @@ def _more(n: int) -> Any:
     return Increment(n)
 
 
+# No map has transforms alone: such a map is made by the transform, and the emulator then takes the next write of the
+# same document for a change.
 _NOTES: list[Callable[[int], Any]] = [
     lambda n: None,
-    lambda n: {"n": Increment(n), "x": {"y": Maximum(n)}},
-    lambda n: {"x": {}, "tags": {"all": ArrayUnion([n, "a"])}},
+    lambda n: {"n": Increment(n), "s": 1, "x": {"y": Maximum(n), "s": 1}},
+    lambda n: {"x": {}, "tags": {"all": ArrayUnion([n, "a"]), "s": 1}},
     lambda n: Increment(n),
 ]
 
@@ -74,7 +92,12 @@ def _ref(n: list[int]) -> Ref[City]:
 
 
 def _shown(city: City | None) -> Any:
-    return None if city is None else repr(city)
+    return None if city is None else repr(dataclasses.replace(city, notes=_sorted(city.notes)))
+
+
+def _sorted(value: Any) -> Any:
+    """A value whose maps are sorted: the keys of a map have no order."""
+    return {key: _sorted(value[key]) for key in sorted(value)} if isinstance(value, dict) else value
 
 
 def _save(ctx: Cendry, n: list[int]) -> Any:
@@ -93,11 +116,21 @@ def _update(ctx: Cendry, n: list[int]) -> None:
         {City.tags: ArrayUnion(["a", "d"])},
         {City.tags: ArrayRemove(["a"]), City.size: Size.LARGE},
         {City.name: "other", "state": "CA"},
-        {City.notes: {"n": Increment(n[1]), "tags": {"all": ArrayUnion(["a"])}}},
-        {City.notes["n"]: Increment(n[1]), City.mayor: Mayor(name="Grace", since=_more(n[2]))},
-        {City.notes: {"a": {}, "b": {"c": {"d": ArrayRemove([n[1]])}}}},
+        {City.notes: {"n": Increment(n[1]), "tags": {"all": ArrayUnion(["a"]), "s": 1}}},
+        {City.state: "CA", City.mayor: Mayor(name="Grace", since=_more(n[2]))},
+        {City.notes: {"a": {}, "b": {"s": 1, "c": {"d": ArrayRemove([n[1]]), "s": 1}}}},
     ]
     ctx.update(_ref(n), changes[n[5] % len(changes)])
+
+
+def _merge(ctx: Cendry, n: list[int]) -> None:
+    changes = [
+        [City.name.set("merged"), City.state.set("CA"), City.population.set(Increment(n[1]))],
+        [City.name.set("merged"), City.state.set("CA"), City.mayor[Mayor.name].set("Ada")],
+        [City.name.set("merged"), City.state.set("CA"), City.mayor.set(DELETE_FIELD)],
+        [City.state.set("CA")],
+    ]
+    ctx.merge(_ref(n), *changes[n[5] % len(changes)])
 
 
 def _delete(ctx: Cendry, n: list[int]) -> None:
@@ -157,6 +190,24 @@ def _pages(ctx: Cendry, n: list[int]) -> Any:
     return [pages, after, list(query.project(City.name, City.mayor[Mayor.name]))]
 
 
+def _rows(ctx: Cendry, n: list[int]) -> Any:
+    orders: list[Any] = [City.population, City.mayor[Mayor.since].desc(), [City.state, City.population.desc()]]
+    query = ctx.select(City, order_by=orders[n[0] % 3], limit=None if n[1] % 2 else 1 + n[2] % 3)
+    rows = query.values(City.id, City.name, City.size, City.mayor[Mayor.since], City.notes["x"]["y"], City.tags)
+    pages = query.values(City.mayor, flat=True).paginate(1 + n[3] % 3)
+    projected = query.project(City.mayor[Mayor.name], City.nearest, "notes.x.y", City.updated)
+    return repr([rows.to_list(), rows.first(), rows.last(), list(pages), list(projected)])
+
+
+def _figures(ctx: Cendry, n: list[int]) -> Any:
+    limit = None if n[1] % 2 else 1 + n[2] % 3
+    query = ctx.select(City, City.population >= n[0], order_by=City.population, limit=limit)
+    total, mean = City.population.sum(), City.mayor[Mayor.since].avg()
+    several = [(count(), total), (count(up_to=1 + n[3] % 3), total, mean), (mean, City.notes["n"].sum())]
+    found = query.aggregate(*several[n[4] % 3]), dict(query.aggregate(n=count(), total=total, mean=mean))
+    return [*found, query.count(1 + n[3] % 3), query.sum(City.population), query.avg(City.mayor[Mayor.since])]
+
+
 def _batch(ctx: Cendry, n: list[int]) -> None:
     with ctx.batch() as batch:
         batch.save(_city(n))
@@ -201,11 +252,14 @@ ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "save": _save,
     "create": _create,
     "update": _update,
+    "merge": _merge,
     "delete": _delete,
     "read, change, save": _read_change_save,
     "streets": _streets,
     "select": _select,
     "last": _last,
+    "rows": _rows,
+    "figures": _figures,
     "pages": _pages,
     "batch": _batch,
     "transaction": _transaction,

@@ -161,10 +161,8 @@ WRITES: dict[str, list[Write]] = {
     "mask twice": _merge(data={"a": 1}, mask=(A, A)),
     "mask of the name": _merge(data={"a": 1}, mask=(A, DOCUMENT_ID)),
     "mask of 20 segments": _merge(mask=(FieldPath(*"k" * 20),)),
-    "mask of 21 segments": _merge(mask=(FieldPath(*"k" * 21),)),
     "mask of 1500 bytes": _merge(mask=(FieldPath("k" * 1499),)),
     "mask of 1501 bytes": _merge(mask=(FieldPath("k" * 1500),)),
-    "mask of two long segments": _merge(mask=(FieldPath("k" * 1400, "k" * 1400),)),
     "data outside the mask": _merge(data={"a": 1, "b": 2}, mask=(A,)),
     "data outside the mask, in a map": _merge(data={"m": {"x": 1, "y": 2}}, mask=(MX,)),
     "bad data outside the mask": _merge(data={"a": 1, "b": [[1]]}, mask=(A,)),
@@ -317,7 +315,6 @@ QUERIES: dict[str, QueryPlan] = {
     ),
     "order twice": _order(A, A),
     "order by 20 segments": _order(FieldPath(*"k" * 20)),
-    "order by 21 segments": _order(FieldPath(*"k" * 21)),
     "order after the name": _order(DOCUMENT_ID, A),
     "order by the name, descending": QueryPlan("c", orders=(Order(DOCUMENT_ID, True),)),
     "order by the name, descending, one by id": QueryPlan(
@@ -392,7 +389,6 @@ QUERIES: dict[str, QueryPlan] = {
     "projection of the name": QueryPlan("c", projection=(DOCUMENT_ID,)),
     "projection of the name and a field": QueryPlan("c", projection=(DOCUMENT_ID, A)),
     "projection of 20 segments": QueryPlan("c", projection=(FieldPath(*"k" * 20),)),
-    "projection of 21 segments": QueryPlan("c", projection=(FieldPath(*"k" * 21),)),
     "projection and order": _order(A, projection=(B,)),
     "collection with a slash": QueryPlan("c/d1/s"),
     "reserved collection": QueryPlan("__c__"),
@@ -412,7 +408,6 @@ AGGREGATIONS: dict[str, AggregationPlan] = {
     "count up to 0": AggregationPlan(QueryPlan("c"), (Aggregation("count", up_to=0),)),
     "count up to -1": AggregationPlan(QueryPlan("c"), (Aggregation("count", up_to=-1),)),
     "sum of the name": AggregationPlan(QueryPlan("c"), (Aggregation("sum", DOCUMENT_ID),)),
-    "average of 21 segments": AggregationPlan(QueryPlan("c"), (Aggregation("avg", FieldPath(*"k" * 21)),)),
     "sum and average": AggregationPlan(
         QueryPlan("c"), (Aggregation("sum", A), Aggregation("avg", A), Aggregation("count"))
     ),
@@ -436,7 +431,6 @@ GETS: dict[str, GetPlan] = {
     "id ..": GetPlan(("c/..",)),
     "names only": GetPlan(("c/d1", "c/never"), ()),
     "projection of a field and its part": GetPlan(("c/d1",), (M, MX)),
-    "projection of 21 segments": GetPlan(("c/d1",), (FieldPath(*"k" * 21),)),
     "projection of nothing there": GetPlan(("c/d1",), (FieldPath("never"),)),
     "a read time of long ago": GetPlan(("c/d1",), read_time=OLD),
     "read time of the future": GetPlan(("c/d1",), read_time=NEW),

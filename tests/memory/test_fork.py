@@ -314,6 +314,16 @@ class TestWhatAChildDoes:
         assert len(connection.execute("SELECT * FROM documents").fetchall()) == 1
         connection.close()
 
+    def test_a_file_that_was_closed_before_is_nobodys(self, file: Path) -> None:
+        backend = MemoryBackend(file)
+        store = backend.store
+        backend.commit([Set("c/a", {})])
+        backend.close()
+        store.after_fork()
+        _opening._files.after_fork_in_child()
+        with MemoryBackend(file) as again:
+            assert ask(again) == ["a"]
+
     def test_a_fork_waits_for_threads_that_use_a_file(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         files = _opening._files
         with MemoryBackend(file) as backend:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from cendry.errors import CendryError
 from cendry.plan import Delete, QueryPlan, Set, Update, Write
 from cendry.values import Increment
-from cendry_memory import MemoryBackend
+from cendry_memory import MemoryBackend, StoreFileError
 from cendry_memory._journal import decoded
 from memory.asking import ask, changed, is_, stored
 from memory.test_journal import environment, python
@@ -232,6 +233,14 @@ def test_no_commit_of_a_signal_handler_is_overwritten(backend: MemoryBackend) ->
         if handler.left > 0:
             break
     assert handler.used > 0
+
+
+def test_a_file_that_cant_be_asked_how_an_interrupt_ended(tmp_path: Path) -> None:
+    with MemoryBackend(tmp_path / "app.db") as backend:
+        backend.commit(writes(1))
+        journal_of(backend)._connection.close()
+        with pytest.raises(StoreFileError, match="can't be read"):
+            journal_of(backend).has(datetime.now(timezone.utc))
 
 
 SIGNALS = """

@@ -350,6 +350,32 @@ WRITER = """
         threading.Thread(target=write, args=(backend, name, int(number))).start()
 """
 
+HOLDER = """
+    import sys
+    from cendry_memory import MemoryBackend
+    backend = MemoryBackend(sys.argv[1])
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_file_that_another_process_has_open_is_refused(file: Path) -> None:
+    with subprocess.Popen(
+        python(HOLDER, file), env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        before = content(file)
+        with pytest.raises(StoreFileError, match="is already open, in this process or another one"):
+            MemoryBackend(file)
+        assert content(file) == before
+        process.stdin.close()
+        assert process.wait(30) == 0
+    with opened(file) as backend:
+        assert ask(backend) == []
+
+
 KILLS = int(os.environ.get("CENDRY_KILLS", "12"))
 """How often a process is killed."""
 

@@ -248,3 +248,9 @@ def test_definitions_are_read_from_a_file(tmp_path: Path) -> None:
 def test_definitions_of_another_form_are_refused(definitions: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         MemoryBackend(strict_indexes=definitions)
+
+
+@pytest.mark.parametrize("definitions", [True, 1])
+def test_what_would_be_a_file_descriptor_is_refused(definitions: Any) -> None:
+    with pytest.raises(TypeError, match=f"strict_indexes= takes the path of a .*, its content, .* not {definitions}"):
+        MemoryBackend(strict_indexes=definitions)

@@ -166,10 +166,10 @@ use(City.name.startswith(3))  # error: mypy pyright ty
 # Nested fields
 
 assert_type(City.mayor[Mayor.name], FieldDescriptor[str])
-assert_type(City.vice[Mayor.since], FieldDescriptor[int])
-assert_type(City.vice[Mayor.street][Street.name], FieldDescriptor[str])
-assert_type(City.vice[Mayor.street[Street.name]], FieldDescriptor[str])
-assert_type(City.attributes["k"], FieldDescriptor[int])
+assert_type(City.vice[Mayor.since], "FieldDescriptor[int | None]")
+assert_type(City.vice[Mayor.street][Street.name], "FieldDescriptor[str | None]")
+assert_type(City.vice[Mayor.street[Street.name]], "FieldDescriptor[str | None]")
+assert_type(City.attributes["k"], "FieldDescriptor[int | None]")
 assert_type(City.mayor.name, FieldDescriptor[Any])
 assert_type(City.vice.name, FieldDescriptor[Any])
 use(City.mayor[Mayor.name] == "x", City.vice[Mayor.since] > 3, City.attributes["k"] > 3, City.mayor.name == "x")

@@ -88,7 +88,7 @@ city.nmae  # error: mypy pyright ty
 
 assert_type(City.name, FieldDescriptor[str])
 assert_type(City.population, FieldDescriptor[int])
-assert_type(City.id, "FieldDescriptor[str | None]")
+assert_type(City.id, FieldDescriptor[str])
 assert_type(City.mayor, "FieldDescriptor[Mayor | None]")
 assert_type(City.name.field_name, str)
 assert_type(City.name.alias, str)
@@ -157,6 +157,30 @@ class Area(Model, collection="areas", parent=City, extra="keep"):
 class WrongParent(Model, collection="areas", parent="City"):  # error: pyright ty
     name: Field[str]
 
+
+# Rules
+
+
+class Limit:
+    def __init__(self, gt: int) -> None:
+        self.gt = gt
+
+
+class Sized(Model, collection="sized"):
+    width: Field[Annotated[int, Limit(0)]]
+    parts: Field[list[Annotated[str, Limit(0)]]] = field(default_factory=list)
+
+    def __validate__(self) -> None:
+        assert_type(self.width, int)
+
+
+sized = Sized(width=1)
+assert_type(sized.width, int)
+assert_type(sized.parts, list[str])
+sized.width = "x"  # error: mypy pyright ty
+Sized(width="x")  # error: mypy pyright ty
+Sized.width > 1
+Sized.width > "x"  # error: mypy pyright ty
 
 # Inheritance
 
@@ -234,7 +258,7 @@ IntPage(items=["a"])  # error: mypy pyright ty
 
 
 def make(model: type[M]) -> M:
-    assert_type(model.id, "FieldDescriptor[str | None]")
+    assert_type(model.id, FieldDescriptor[str])
     raise NotImplementedError
 
 

@@ -13,6 +13,8 @@ from . import _lazy
 __all__ = [
     "DELETE_FIELD",
     "SERVER_TIMESTAMP",
+    "Aggregate",
+    "AggregateResult",
     "And",
     "ArrayRemove",
     "ArrayUnion",
@@ -48,6 +50,7 @@ __all__ = [
     "Increment",
     "InvalidDocumentIdError",
     "InvalidEtagError",
+    "InvalidPageTokenError",
     "InvalidRequestError",
     "InvalidValueError",
     "Listener",
@@ -59,6 +62,7 @@ __all__ = [
     "MultipleResultsError",
     "Or",
     "OutcomeUnknownError",
+    "Page",
     "Problem",
     "Query",
     "Ref",
@@ -74,6 +78,7 @@ __all__ = [
     "UsedBeforeForkError",
     "ValidationError",
     "Vector",
+    "count",
     "default_registry",
     "field",
     "from_dict",
@@ -93,6 +98,7 @@ if TYPE_CHECKING:
     from cendry_memory import AsyncMemoryBackend as AsyncMemoryBackend
     from cendry_memory import MemoryBackend as MemoryBackend
 
+    from ._aggregates import Aggregate, count
     from ._changes import FieldChange
     from ._context.aio.batch import AsyncBatch
     from ._context.aio.context import AsyncCendry
@@ -105,8 +111,10 @@ if TYPE_CHECKING:
     from ._model.fields import Field, FieldDescriptor, field
     from ._model.metadata import DocumentMetadata, get_metadata, ref_of
     from ._model.model import Map, Model, resolve
+    from ._query.aggregates import AggregateResult
     from ._query.aio.query import AsyncQuery
     from ._query.aio.rows import AsyncRows
+    from ._query.pages import Page
     from ._query.snapshots import Change, Listener, Snapshot
     from ._query.sync.query import Query
     from ._query.sync.rows import Rows
@@ -122,6 +130,7 @@ if TYPE_CHECKING:
         ForeignReferenceError,
         InvalidDocumentIdError,
         InvalidEtagError,
+        InvalidPageTokenError,
         InvalidRequestError,
         InvalidValueError,
         MissingIndexError,
@@ -152,6 +161,7 @@ if TYPE_CHECKING:
 else:
     _OWN = _lazy.origins(
         {
+            "_aggregates": "Aggregate count",
             "backend": "AsyncBackend Backend CallOptions",
             "_changes": "FieldChange",
             "_context.aio.batch": "AsyncBatch",
@@ -163,17 +173,20 @@ else:
             "convert": "from_dict to_dict validate",
             "errors": (
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
-                "InvalidDocumentIdError InvalidEtagError InvalidRequestError InvalidValueError MissingIndexError "
-                "MultipleResultsError OutcomeUnknownError StaleDocumentError TransactionContentionError "
-                "UnknownFieldError UnsupportedByBackendError UsedBeforeForkError ValidationError Problem"
+                "InvalidDocumentIdError InvalidEtagError InvalidPageTokenError InvalidRequestError "
+                "InvalidValueError MissingIndexError MultipleResultsError OutcomeUnknownError StaleDocumentError "
+                "TransactionContentionError UnknownFieldError UnsupportedByBackendError UsedBeforeForkError "
+                "ValidationError Problem"
             ),
             "_model.fields": "Field FieldDescriptor field",
             "filters": "And Asc Comparison Desc Filter Or",
             "_model.metadata": "DocumentMetadata get_metadata ref_of",
             "_model.model": "Map Model resolve",
             "paths": "FieldPath",
+            "_query.aggregates": "AggregateResult",
             "_query.aio.query": "AsyncQuery",
             "_query.aio.rows": "AsyncRows",
+            "_query.pages": "Page",
             "_query.snapshots": "Change Listener Snapshot",
             "_query.sync.query": "Query",
             "_query.sync.rows": "Rows",

@@ -21,7 +21,8 @@ Two optional hooks are for backends that can be faster without dicts:
   the backend's own `commit` can send.
 
 A database whose queries continue from opaque cursors returns results with one more attribute, `cursor` (`bytes`); the
-plan of the next page has that of the last result as `resume`, and no bound by value.
+plan of the next page has that of the last result as `resume`, and no bound by value. Its backend has an attribute
+`has_cursors` that is true.
 
 A sync backend without an async twin may have a method `async_twin_error()`, which returns the error that `AsyncCendry`
 raises for that backend.
@@ -140,6 +141,26 @@ DEFAULT_RETRY: Final = _Default.RETRY
 """Stands for the retry policy of the backend, where no other is given; `None` is no policy, so nothing is retried."""
 
 
+def is_wait(seconds: object) -> bool:
+    """Whether an object is a number of seconds that can be waited for."""
+    # NaN is in no range.
+    return isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 <= seconds <= MAX_TIMEOUT
+
+
+def check_wait(timeout: object) -> None:
+    """Check a time to wait for, which may be 0.
+
+    Raises:
+        ValueError: It is not a number of seconds.
+    """
+    if not is_wait(timeout):
+        raise ValueError(f"timeout takes a number of seconds from 0 to {MAX_TIMEOUT}, not {_shown(timeout)}.")
+
+
+def _shown(value: object) -> str:
+    return shown_int(value) if isinstance(value, int) and not isinstance(value, bool) else repr(value)
+
+
 @dataclass(frozen=True, slots=True)
 class CallOptions:
     """Options of a call; the same for every method.
@@ -156,13 +177,11 @@ class CallOptions:
     retry: Any = DEFAULT_RETRY
 
     def __post_init__(self) -> None:
-        timeout: object = self.timeout
-        if timeout is None:
-            return
-        # NaN is in no range.
-        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout <= MAX_TIMEOUT:
-            shown = shown_int(timeout) if isinstance(timeout, int) and not isinstance(timeout, bool) else repr(timeout)
-            raise ValueError(f"timeout= takes a positive number of seconds, at most {MAX_TIMEOUT}, not {shown}.")
+        timeout = self.timeout
+        if timeout is not None and not (is_wait(timeout) and timeout > 0):
+            raise ValueError(
+                f"timeout= takes a positive number of seconds, at most {MAX_TIMEOUT}, not {_shown(timeout)}."
+            )
 
 
 DEFAULT_OPTIONS = CallOptions()

@@ -10,7 +10,7 @@ from ._model.model import Map, Model
 from ._types.registry import TypeRegistry, default_registry
 from .codec import Codec, codec_for
 from .codec.leaves import show
-from .codec.reader import Extra, Reading
+from .codec.reading import Extra, Reading
 from .errors import MAX_PROBLEMS, InvalidDocumentIdError, Problem, ValidationError
 from .paths import check_document_id
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, Final, Literal, final
@@ -209,10 +208,11 @@ class MissingIndexError(CendryError):
     def by_descending_id(cls, collection: str) -> MissingIndexError:
         """The error for documents by id, the last one first, and by nothing else."""
         fields = '[{"fieldPath": "__name__", "order": "DESCENDING"}]'
+        name = collection.replace("\\", r"\\").replace('"', r"\"")
         return cls(
             collection,
             "Firestore has none of ids in descending order by itself. Add to indexes in firestore.indexes.json: "
-            f'{{"collectionGroup": {json.dumps(collection)}, "queryScope": "COLLECTION", "fields": {fields}}}. '
+            f'{{"collectionGroup": "{name}", "queryScope": "COLLECTION", "fields": {fields}}}. '
             "Google's emulator can't run this query, whatever the indexes; sort by another field there, or by id "
             "ascending, and reverse the list.",
         )
@@ -417,6 +417,13 @@ class DecodeError(CendryError):
         super().__init__(f"{where} doesn't fit {model}: {field}: expected {expected}, found {found}{rest}.")
 
 
+def shown_parts(names: Iterable[str], advice: str) -> str:
+    """What a `DecodeError` finds where only these parts of a field are stored."""
+    first, *others = sorted(names)
+    more = f" and {len(others)} more" if others else ""
+    return f"only parts of it, {first!r}{more}: {advice}"
+
+
 class InvalidRequestError(CendryError, ValueError):
     """The database rejected a read or a write as malformed; nothing was written.
 
@@ -429,6 +436,20 @@ class InvalidRequestError(CendryError, ValueError):
     def __init__(self, detail: str) -> None:
         self.detail = detail
         super().__init__(f"The database refused the request, and nothing was written: {detail}")
+
+
+class InvalidPageTokenError(CendryError, ValueError):
+    """A page token that is not one of its query, or was changed; nothing of it was used.
+
+    Attributes:
+        reason: Why it is refused.
+    """
+
+    http_status = 422
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The page token can't be used: {reason}. Begin again with the first page.")
 
 
 class UnsupportedByBackendError(CendryError):

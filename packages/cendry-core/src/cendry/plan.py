@@ -8,7 +8,7 @@ The repr of a plan shows no values, since a model may hide them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from itertools import pairwise
@@ -221,6 +221,8 @@ class QueryPlan:
             position unique, so that it can be a bound; a backend whose results carry cursors may leave them out.
         resume: The cursor of the result after which to continue; never together with `start`. Only for
             backends whose results carry such cursors.
+        parts: The fields declared in the maps of the projection, for databases that may store a map as several fields;
+            `None` if they can't be listed.
     """
 
     collection: str
@@ -236,6 +238,7 @@ class QueryPlan:
     read_time: datetime | None = None
     implied: int = 0
     resume: bytes | None = None
+    parts: tuple[FieldPath, ...] | None = ()
 
 
 MAX_COUNT: Final = 2**31 - 1
@@ -252,6 +255,31 @@ def check_counts(limit: int | None, offset: int) -> None:
         raise InvalidRequestError(f"limit is {shown_int(limit)}, and the most is {MAX_COUNT}.")
     if abs(offset) > MAX_COUNT:
         raise InvalidRequestError(f"offset is {shown_int(offset)}, and the most is {MAX_COUNT}.")
+
+
+MAX_REQUEST_BYTES: Final = 10 * 1024 * 1024
+"""The size of a request (https://firebase.google.com/docs/firestore/quotas#writes_and_transactions)."""
+
+
+def request_too_large(
+    writes: int, size: int, largest: str, largest_size: int, *, who: str = "Firestore", limit: int = MAX_REQUEST_BYTES
+) -> InvalidRequestError:
+    """The error of a commit that is too large for one request; it can't be split, since it is all or nothing.
+
+    Args:
+        writes: How many writes it has.
+        size: Its bytes.
+        largest: The path of the document of the largest write.
+        largest_size: The bytes of that write.
+        who: Whose limit it is.
+        limit: The most bytes of a request.
+    """
+    mib = 1024 * 1024
+    return InvalidRequestError(
+        f"this commit of {writes} writes is {size / mib:.1f} MiB large, and {who} takes at most "
+        f"{limit // mib} MiB in one request; the largest of them, of document {largest!r}, is "
+        f"{largest_size / mib:.2f} MiB. Write in several commits, or store less in a document."
+    )
 
 
 def shown_int(number: int) -> str:
@@ -287,6 +315,10 @@ class Aggregation:
     function: Literal["count", "sum", "avg"]
     path: FieldPath | None = None
     up_to: int | None = None
+
+
+MAX_AGGREGATIONS: Final = 5
+"""Aggregations in one call (https://firebase.google.com/docs/firestore/query-data/aggregation-queries#limitations)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,11 +432,25 @@ def put_at(data: dict[str, Any], segments: tuple[str, ...], value: Any) -> None:
 
 
 def remove_at(data: dict[str, Any], segments: tuple[str, ...]) -> None:
-    """Remove the value at a field path, if it is there."""
+    """Remove the value at a field path, if it is there; the maps on the way must be."""
     *above, last = segments
-    holder = value_at(data, tuple(above)) if above else data
-    if isinstance(holder, dict):
-        cast("dict[str, Any]", holder).pop(last, None)
+    for segment in above:
+        data = data[segment]
+    data.pop(last, None)
+
+
+def parts_of(names: Iterable[str], declared: Collection[str]) -> dict[str, list[str]]:
+    """The names that go on after a declared one with a dot, and are not declared themselves, by the declared one."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        if "." not in name or name in declared:
+            continue
+        end = name.find(".")
+        while end != -1:
+            if name[:end] in declared:
+                found.setdefault(name[:end], []).append(name)
+            end = name.find(".", end + 1)
+    return found
 
 
 def projected(data: Mapping[str, Any], paths: Iterable[FieldPath]) -> dict[str, Any]:

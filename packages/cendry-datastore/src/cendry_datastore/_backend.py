@@ -27,11 +27,11 @@ from ._requests import (
     aggregation_request,
     aggregation_result,
     begin_request,
+    counts_of,
     is_plain_count,
     keys_plan,
     namespace_request,
     rollback_request,
-    with_counts,
 )
 from ._stream import Lookup, QueryPages
 from ._transactions import TransactionHandle, id_of
@@ -80,6 +80,7 @@ class DatastoreBackend:
     """
 
     name = NAME
+    has_cursors = True
 
     def __init__(
         self,
@@ -167,9 +168,12 @@ class DatastoreBackend:
         count = 0
         while not keys.is_complete:
             count += sum(1 for _ in keys.results(_response_to(keys, connection.run, connection, deadline)))
-        if has_others and keys.left_out:
+        if not has_others:
+            return counts_of(plan, count)
+        if keys.left_out:
             raise unsupported("sums and averages over a kind that is in deeper collections as well")
-        return with_counts(plan, figures, count)
+        # Together with them, the server counts only the entities that have all their properties.
+        return figures
 
     # --- writes ---
 

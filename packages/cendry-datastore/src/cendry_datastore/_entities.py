@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from cendry.backend import DocumentResult
@@ -13,6 +14,7 @@ from ._values import decode_properties
 
 if TYPE_CHECKING:
     from cendry.codec import Codec
+    from cendry.codec.reading import Reading
 
 M = TypeVar("M")
 
@@ -87,6 +89,14 @@ new_found = cast("Callable[[type[FoundEntity], tuple[Any, ...]], FoundEntity]", 
 """Quicker than the class itself."""
 
 
+@cache
+def _reading() -> Reading:
+    # Imported here for the same reason.
+    from ._dialect import DATASTORE
+
+    return DATASTORE.reading
+
+
 class ProjectedEntity(DocumentResult):
     """Some properties of an entity, as a result.
 
@@ -95,6 +105,11 @@ class ProjectedEntity(DocumentResult):
     """
 
     cursor: bytes | None = None
+
+    @property
+    def reading(self) -> Reading:
+        """The decode options."""
+        return _reading()
 
     @classmethod
     def reader(cls, codec: Codec[M]) -> Callable[[DocumentResult], M]:

@@ -26,7 +26,8 @@ def is_too_long(text: str) -> bool:
 
 def is_indexable(value: Any) -> bool:
     """Whether an index takes a value by its length."""
-    return not is_too_long(value.string_value) and len(value.blob_value) <= MAX_INDEXED_BYTES
+    text = value.string_value
+    return (len(text) <= _SHORT or not is_too_long(text)) and len(value.blob_value) <= MAX_INDEXED_BYTES
 
 
 def exclude_excess(entity: Any, most: int = MAX_INDEXED_VALUES) -> None:

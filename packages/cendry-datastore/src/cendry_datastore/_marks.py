@@ -24,11 +24,20 @@ from ._exclusions import excess_of, is_indexable
 # How protobuf writes that a value is excluded: the field's number and kind, then true.
 _EXCLUDED: Final = b"\x98\x01\x01"
 
-# How it writes a meaning before a string, a blob, or an exclusion, and the meanings of other kinds, which end a value
-# or come before what else is in it. Ordinary text may look like that, which costs only a closer look.
-_MEANING: Final = re.compile(rb"p(?:[\x01-\x20](?:[\x8a\x92]\x01|\x98\x01\x01)|[\x07\x09\x0d\x13\x14\x15\x17])")
+# How it writes a meaning: before a string, a blob or an exclusion; or one of those that values of other kinds have,
+# after what is in them. Other data may look like that, which costs only a closer look.
+_MEANING: Final = re.compile(rb"p(?:[\x01-\x20](?=[\x8a\x92\x98]\x01)|[\x07\x09\x0d\x14\x15\x17])")
+_AFTER_MEANING: Final = (b"\x8a\x01", b"\x92\x01", b"\x98\x01")
+_MOMENT_POINT_OR_INTEGER: Final = re.compile(
+    rb"(?:R[\x00-\x14](?:\x08[\x80-\xff]{0,9}[\x00-\x7f])?(?:\x10[\x80-\xff]{0,9}[\x00-\x7f])?"
+    rb"|B[\x00\t\x12](?:[\t\x11][\x00-\xff]{8}){0,2}"
+    rb"|\x10[\x80-\xff]{0,9}[\x00-\x7f])\Z"
+)
+_LONGEST: Final = 24
+_USER: Final = 20
+_USER_PROPERTY: Final = b"auth_domain"
 
-# How it begins an embedded entity that has a key. The same holds.
+# How it begins an embedded entity that has a key; again, other data may look like that.
 _EMBEDDED_KEY: Final = re.compile(rb"2(?:[\x80-\xff]{1,3})?[\x00-\x7f]\n(?:[\x80-\xff][\x00-\x7f]|[\x01-\x7f])[\n\x12]")
 
 
@@ -116,7 +125,16 @@ def kinds_of_marks(message: Any) -> int:
 
 
 def _has_others(data: bytes) -> bool:
-    return _MEANING.search(data) is not None or _EMBEDDED_KEY.search(data) is not None
+    if _EMBEDDED_KEY.search(data) is not None:
+        return True
+    return any(_is_meaning(data, found.start()) for found in _MEANING.finditer(data))
+
+
+def _is_meaning(data: bytes, at: int) -> bool:
+    """Whether something else than a meaning would be a coincidence."""
+    if data.startswith(_AFTER_MEANING, at + 2) or (data[at + 1] == _USER and _USER_PROPERTY in data):
+        return True
+    return _MOMENT_POINT_OR_INTEGER.search(data, max(0, at - _LONGEST), at) is not None
 
 
 class MarksFinder:
@@ -137,16 +155,21 @@ class MarksFinder:
             return NO_PROPERTY_MARKS
         names, indexable, marks = self._last
         # As many as are written, and all of them where they were: then there are no others.
-        if (
-            not has_others
-            and count == len(names)
-            and all(name in properties and properties[name].exclude_from_indexes for name in names)
-        ):
-            now = [name for name in names if is_indexable(properties[name])]
-            if now != indexable:
-                marks = dict.fromkeys(now, EXCLUDED)
-                self._last = names, now, marks
-            return marks
+        if count == len(names) and not has_others:
+            now: list[str] = []
+            for name in names:
+                if name not in properties:
+                    break
+                value = properties[name]
+                if not value.exclude_from_indexes:
+                    break
+                if is_indexable(value):
+                    now.append(name)
+            else:
+                if now != indexable:
+                    marks = dict.fromkeys(now, EXCLUDED)
+                    self._last = names, now, marks
+                return marks
         marks = marks_in(entity)
         names = tuple(name for name, value in properties.items() if value.exclude_from_indexes)
         indexable = [name for name in names if is_indexable(properties[name])]

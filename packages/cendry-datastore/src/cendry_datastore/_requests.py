@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
 from cendry._immutable import replace
 from cendry._interop.protobuf import aggregation_values, fill_aggregations, write_timestamp
 from cendry.paths import FieldPath
-from cendry.plan import AggregationPlan, GetPlan, QueryPlan
+from cendry.plan import MAX_AGGREGATIONS, AggregationPlan, GetPlan, QueryPlan
 
 from . import _sdk
 from ._filters import KEY, fill_query, property_name
@@ -17,8 +17,7 @@ from ._keys import Partition
 from ._transactions import TransactionHandle
 from ._values import decode_value
 
-MAX_AGGREGATIONS: Final = 5
-"""Aggregations in one call (https://cloud.google.com/datastore/docs/aggregation-queries#limitations)."""
+_MOST_GAPS: Final = 3
 
 # --- transactions ---
 
@@ -66,7 +65,7 @@ def query_request(plan: QueryPlan, partition: Partition, transaction: bytes | No
     if plan.projection == ():
         query.projection.add().property.name = KEY
     else:
-        _fill_property_mask(request.property_mask, plan.projection)
+        _fill_property_mask(request.property_mask, plan.projection, plan.parts)
     query.start_cursor = plan.resume or b""
     return request
 
@@ -89,14 +88,9 @@ def keys_plan(plan: AggregationPlan) -> QueryPlan:
     return replace(plan.query, projection=(), limit=most if limit is None else min(most, limit))
 
 
-def with_counts(
-    plan: AggregationPlan, figures: Sequence[int | float | None], count: int
-) -> tuple[int | float | None, ...]:
-    """The figures of a plan, with counts of this many documents in place of those of the server."""
-    return tuple(
-        figures[index] if one.path is not None else count if one.up_to is None else min(count, one.up_to)
-        for index, one in enumerate(plan.aggregations)
-    )
+def counts_of(plan: AggregationPlan, count: int) -> tuple[int, ...]:
+    """The figures of a plan that only counts, for this many documents."""
+    return tuple(count if one.up_to is None else min(count, one.up_to) for one in plan.aggregations)
 
 
 def aggregation_request(plan: AggregationPlan, partition: Partition, transaction: bytes | None) -> Any:
@@ -150,6 +144,27 @@ def _fill_read_options(options: Any, read_time: datetime | None, transaction: by
         write_timestamp(options.read_time, read_time)
 
 
-def _fill_property_mask(mask: Any, projection: tuple[FieldPath, ...] | None) -> None:
-    if projection is not None:
-        mask.paths.extend(map(str, projection) if projection else (KEY,))
+def _fill_property_mask(
+    mask: Any, projection: tuple[FieldPath, ...] | None, parts: tuple[FieldPath, ...] | None = ()
+) -> None:
+    if projection is None or parts is None:
+        return
+    mask.paths.extend(map(str, projection) if projection else (KEY,))
+    for path in (*projection, *parts):
+        mask.paths.extend(map(str, _joined(path.segments)))
+
+
+def _joined(segments: tuple[str, ...]) -> Iterator[FieldPath]:
+    """The paths of a field that is stored in parts: some or all of its segments are one name, joined by dots.
+
+    Of a path that is deep, only the one of all segments is tried.
+    """
+    gaps = len(segments) - 1
+    for joined in range(1, 2**gaps) if gaps <= _MOST_GAPS else (2**gaps - 1,):
+        names = [segments[0]]
+        for gap, segment in enumerate(segments[1:]):
+            if joined >> gap & 1:
+                names[-1] += f".{segment}"
+            else:
+                names.append(segment)
+        yield FieldPath(*names)

@@ -9,6 +9,13 @@ from cendry.errors import UnsupportedByBackendError
 NAME: Final = "Datastore"
 """The name of this backend in error messages."""
 
+PARTS: Final = (
+    "ndb stores structured properties so, unless its context has legacy_data=False. DatastoreBackend(ndb=True), which "
+    "reads them, comes with the migration toolkit; until then, store the entities with legacy_data=False, or declare "
+    "each part as a field of its own whose alias is that name"
+)
+"""What to do about a field that is stored in parts."""
+
 _DETAILS: Final = {
     "OR filters": "",
     "collection groups": "queries over all collections of one name",

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from cendry._interop.protobuf import write_geo_point
 from cendry._types.messages import MessageData, MessageValues
+from cendry.errors import DecodeError, shown_parts
 from cendry.paths import FieldPath
-from cendry.plan import MISSING, outermost, projected, value_at
+from cendry.plan import MISSING, outermost, parts_of, projected, value_at
 from cendry.reference import Ref
 from cendry.values import Vector
 
 from . import _sdk
 from ._exclusions import is_excessive
-from ._keys import Partition, decode_key, fill_reference
+from ._keys import Partition, decode_key, fill_reference, key_path
 from ._marks import mark_value, marks_at, marks_in, marks_of
-from ._unsupported import unsupported
+from ._unsupported import PARTS, unsupported
 
 
 class DatastoreValues(MessageValues):
@@ -66,6 +67,8 @@ class DatastoreValues(MessageValues):
             raise TypeError(f"{type(value).__qualname__} is of no kind that Datastore stores.")
 
 
+_NOTHING: Final = _sdk.Value()
+
 VALUES: Final = DatastoreValues()
 decode_properties, decode_value = VALUES.decode_fields, VALUES.decode_value
 write_properties, write_value = VALUES.write_fields, VALUES.write_value
@@ -79,11 +82,32 @@ class EntityData(MessageData):
 
 
 def decode_projected(properties: Any, paths: Sequence[FieldPath], partition: Partition) -> dict[str, Any]:
-    """Some properties of an entity, nested as they are stored; absent ones are left out."""
+    """Some properties of an entity, nested as they are stored; absent ones are left out.
+
+    Of a property that is stored in parts, the parts are there, under their own names.
+    """
     names = {path.segments[0] for path in paths}
     # Asking a protobuf map for what it lacks would add it.
     data = {name: decode_value(properties[name], partition) for name in names if name in properties}
-    return projected(data, outermost(paths))
+    for parts in parts_of(properties, names).values():
+        data.update((name, decode_value(properties[name], partition)) for name in parts)
+    found = projected(data, outermost(paths))
+    for path in paths:
+        _add_parts(found, data, path)
+    return found
+
+
+def _add_parts(found: dict[str, Any], data: dict[str, Any], path: FieldPath) -> None:
+    """Add the parts of a field, or of a map around it, if it is not there itself."""
+    for depth, segment in enumerate(path.segments):
+        value = data.get(segment)
+        if value is None and (parts := parts_of(data, (segment,))):
+            for around in path.segments[:depth]:
+                found = found.setdefault(around, {})
+            found.update((name, data[name]) for name in parts[segment])
+        if not isinstance(value, dict):
+            return
+        data = cast("dict[str, Any]", value)
 
 
 def write_masked(entity: Any, data: Mapping[str, Any], mask: Sequence[FieldPath], partition: Partition) -> None:
@@ -92,6 +116,7 @@ def write_masked(entity: Any, data: Mapping[str, Any], mask: Sequence[FieldPath]
     A masked property that `data` lacks is removed; one that is written keeps its marks.
     """
     properties = entity.properties
+    _refuse_parts(entity, mask, partition)
     before = marks_in(entity) if is_excessive(entity) else None
     for path in mask:
         *parents, last = path.segments
@@ -104,6 +129,29 @@ def write_masked(entity: Any, data: Mapping[str, Any], mask: Sequence[FieldPath]
             target.Clear()
             write_value(target, value, partition)
             mark_value(target, marks)
+
+
+def _refuse_parts(entity: Any, mask: Sequence[FieldPath], partition: Partition) -> None:
+    """Refuse to change what is stored in parts: the whole would be stored beside them.
+
+    Raises:
+        DecodeError: It is, and the parts aren't changed as well, by their own names.
+    """
+    written = {path.segments[0] for path in mask}
+    for path in mask:
+        properties, names = entity.properties, written
+        for index, segment in enumerate(path.segments):
+            value = properties.get(segment, _NOTHING)
+            if value.WhichOneof("value_type") in (None, "null_value"):
+                parts = parts_of(properties, {segment, *names}).get(segment)
+                if parts:
+                    document = key_path(entity.key, partition)
+                    kind = entity.key.path[-1].kind
+                    field = ".".join(path.segments[: index + 1])
+                    raise DecodeError(document, kind, field, "all of it in one property", shown_parts(parts, PARTS))
+            if not value.HasField("entity_value"):
+                break
+            properties, names = value.entity_value.properties, set[str]()
 
 
 def _parent_of(properties: Any, parents: Sequence[str]) -> Any:

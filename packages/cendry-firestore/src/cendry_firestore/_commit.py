@@ -11,7 +11,7 @@ from cendry._interop.protobuf import to_datetime, write_timestamp
 from cendry.backend import CommitResult
 from cendry.errors import InvalidRequestError
 from cendry.paths import FieldPath
-from cendry.plan import Create, Delete, FieldTransform, Set, Update, Write
+from cendry.plan import MAX_REQUEST_BYTES, Create, Delete, FieldTransform, Set, Update, Write, request_too_large
 from cendry.values import ArrayRemove, ArrayUnion, Increment, Maximum, Minimum
 from google.api_core import exceptions
 
@@ -20,9 +20,6 @@ from ._errors import meaning_of
 from ._values import DocumentData, document_name, write_fields, write_value
 
 _SERVER_TIMESTAMP: Final = 1
-
-MAX_REQUEST_BYTES: Final = 10 * 1024 * 1024
-"""The size of a request (https://firebase.google.com/docs/firestore/quotas#writes_and_transactions)."""
 
 EMULATOR_REQUEST_BYTES: Final = 4 * 1024 * 1024
 """What Google's emulator takes. It refuses more as an exhausted resource, which would be retried for a minute."""
@@ -72,13 +69,8 @@ def commit_request(writes: Sequence[Write], database: str, transaction: bytes | 
 
 def too_large(request: bytes, writes: Sequence[Write], database: str, who: str, limit: int) -> InvalidRequestError:
     """The error of a commit that is too large; it can't be split, since it is all or nothing."""
-    mib = 1024 * 1024
     size, path = max((len(_serialized(write, database)), write.path) for write in writes)
-    return InvalidRequestError(
-        f"this commit of {len(writes)} writes is {len(request) / mib:.1f} MiB large, and {who} takes at most "
-        f"{limit // mib} MiB in one request; the largest of them, of document {path!r}, is {size / mib:.2f} MiB. "
-        "Write in several commits, or store less in a document."
-    )
+    return request_too_large(len(writes), len(request), path, size, who=who, limit=limit)
 
 
 def _serialized(write: Write, database: str) -> bytes:

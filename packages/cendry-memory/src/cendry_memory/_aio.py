@@ -130,6 +130,9 @@ class AsyncMemoryBackend:
 
         Returns:
             Whether all were notified in time.
+
+        Raises:
+            ValueError: `timeout` is not a number of seconds.
         """
         return await drained(self._store, timeout)  # sync: return self._store.drain(timeout)
 

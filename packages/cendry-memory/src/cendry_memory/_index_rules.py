@@ -286,6 +286,11 @@ def _read(definitions: str | os.PathLike[str] | Mapping[str, Any] | None) -> Map
         return {"indexes": []}
     if isinstance(definitions, Mapping):
         return definitions
+    if isinstance(cast("object", definitions), int):  # Also True; open() would take it for a file descriptor.
+        raise TypeError(
+            "strict_indexes= takes the path of a firestore.indexes.json, its content, or None for a database without "
+            f"composite indexes, not {definitions!r}."
+        )
     with open(definitions, encoding="utf-8") as file:
         content: object = json.load(file)
     if not isinstance(content, dict):

@@ -70,7 +70,7 @@ class _Inherited:
         raise sqlite3.ProgrammingError("the file was opened before fork()")
 
     def close(self) -> None:
-        pass
+        """Leave the file as it is."""
 
 
 class Journal:

@@ -177,7 +177,7 @@ class Dispatcher:
                 return True
             self._draining.append(drained)
             self._wake()
-        return drained.acquire(timeout=-1 if timeout is None else max(timeout, 0))
+        return drained.acquire(timeout=-1 if timeout is None else timeout)
 
     def close(self, owner: object = None) -> None:
         """End the listeners of one owner, or all."""

@@ -47,9 +47,8 @@ class OpenFiles:
                 if key in self._inherited:
                     raise inherited(os.fspath(path), self._inherited[key])
                 store = MemoryStore(Journal(path), rules=rules, clock=clock)
-                key = _key(path)
-                if key is not None:
-                    self._stores[key] = store
+                found = os.stat(path)
+                self._stores[found.st_dev, found.st_ino] = store
             elif not store.has(rules, clock):
                 raise StoreFileError(
                     os.path.abspath(path),

@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 from cendry import _fork
 from cendry._order import MICROSECOND
-from cendry.backend import CommitResult, DocumentResult, SnapshotResult
+from cendry.backend import CommitResult, DocumentResult, SnapshotResult, check_wait
 from cendry.errors import (
     CendryError,
     InvalidRequestError,
@@ -326,7 +326,13 @@ class MemoryStore:
         return [] if scope is None else [Document(item.path, item.version) for item in scope.documents()]
 
     def drain(self, timeout: float | None = None) -> bool:
-        """Wait until every listener was notified of every commit so far."""
+        """Wait until every listener was notified of every commit so far.
+
+        Raises:
+            ValueError: `timeout` is not a number of seconds.
+        """
+        if timeout is not None:
+            check_wait(timeout)
         with self._lock:
             self._settle()
         return self._dispatcher.drain(timeout)

@@ -120,6 +120,9 @@ class MemoryBackend:
 
         Raises:
             RuntimeError: A listener's callback asks for it, and would wait for itself.
+
+        Raises:
+            ValueError: `timeout` is not a number of seconds.
         """
         return self._store.drain(timeout)
 

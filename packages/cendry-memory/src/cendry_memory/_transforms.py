@@ -12,14 +12,17 @@ from cendry.plan import MISSING, FieldTransform, overlap, value_at
 from cendry.values import ArrayRemove, ArrayUnion, Increment, Maximum, Minimum
 
 from ._filters import checked_field
-from ._values import Fields, kind_of, taken_in_element
+from ._values import Fields, bytes_of_element, kind_of, taken_in_element
 
 _LEAST: Final = -(2**63)
 _GREATEST: Final = 2**63 - 1
 
 
-def checked(transforms: tuple[FieldTransform, ...]) -> None:
+def checked(transforms: tuple[FieldTransform, ...]) -> int:
     """Refuse what Firestore refuses whatever is stored.
+
+    Returns:
+        The bytes of the elements of arrays.
 
     Raises:
         InvalidRequestError: A path is not legal, or one transform lies inside another's field.
@@ -28,10 +31,11 @@ def checked(transforms: tuple[FieldTransform, ...]) -> None:
     if nested is not None:
         outer, inner = nested
         raise InvalidRequestError(f"{outer} and {inner}, which lies inside it, can't be transformed at once.")
+    size = 0
     for transform in transforms:
         if isinstance(transform.transform, (ArrayUnion, ArrayRemove)):
-            for element in transform.transform.values:
-                taken_in_element(element)
+            size += sum(map(bytes_of_element, transform.transform.values))
+    return size
 
 
 def apply(fields: Fields, transforms: tuple[FieldTransform, ...], now: datetime) -> None:

@@ -137,6 +137,11 @@ def _check_field_paths(value: Any, above: int) -> None:
             _check_field_paths(inner, length + 1)
 
 
+def bytes_of_element(value: Any) -> int:
+    """Check a value that is to stand in an array, and give the bytes that Firestore counts for it."""
+    return _take(value, 1, True)[1]
+
+
 def taken_in_element(value: Any) -> Any:
     """Check a value that is to stand in an array, and give a copy of it."""
     return _take(value, 1, True)[0]

@@ -21,18 +21,19 @@ from cendry.plan import MISSING, Create, Delete, Set, Update, Write, value_at
 from . import _transforms as transforms
 from ._filters import checked_field
 from ._indexes import Version
+from ._request_size import SAFE_BYTES, check_request_size
 from ._values import MAX_DOCUMENT_BYTES, Fields, bytes_of, identical, taken_in
 
 
 class _Prepared:
     """A write whose own data were checked and copied."""
 
-    __slots__ = ("fields", "size", "write")
+    __slots__ = ("fields", "size", "transformed_size", "write")
 
     def __init__(self, write: Write) -> None:
         self.write = write
         self.fields: Fields = {}
-        self.size = 0
+        self.size = self.transformed_size = 0
         if isinstance(write, Delete):
             return
         self.fields, self.size = taken_in(write.data)
@@ -40,7 +41,7 @@ class _Prepared:
             if path != DOCUMENT_ID:
                 checked_field(path)
         if write.transforms:
-            transforms.checked(write.transforms)
+            self.transformed_size = transforms.checked(write.transforms)
 
 
 def mask_of(write: Write) -> tuple[FieldPath, ...] | None:
@@ -60,12 +61,18 @@ def prepared(writes: Sequence[Write]) -> list[_Prepared]:
     """Check everything that can be checked without looking at what is stored.
 
     Raises:
-        InvalidRequestError: Firestore refuses a value, a name, or the order of writes to one document.
+        InvalidRequestError: Firestore refuses a value, a name, the order of writes to one document, or the size of
+            the whole.
         TypeError: A value is of no kind that Firestore stores.
     """
     result = list(map(_Prepared, writes))
     if len(writes) > 1:
         _check_sequence(writes)
+    size = 0
+    for item in result:
+        size += item.size + item.transformed_size
+    if size > SAFE_BYTES:
+        check_request_size(writes, [item.fields for item in result])
     return result
 
 

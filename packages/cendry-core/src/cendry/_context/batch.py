@@ -244,6 +244,12 @@ class WriteQueue:
         return pending.write.path.rpartition("/")[2]
 
 
+def update_own(queue: WriteQueue, instance: Model, changes: Any) -> None:
+    """Queue changes of an instance that nobody else has yet, so that it may be of a frozen class."""
+    queue._check()
+    queue._add(queue._writer.update(instance, (changes,), None, None, False, is_own=True))
+
+
 class BatchQueue(WriteQueue):
     """The writes of a batch, until it ends."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from copy import copy
 from dataclasses import MISSING, dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from .._changes import FieldChange
 from .._interop.google import from_sdk_change
 from .._model.metadata import ref_of
-from .._model.model import Model
+from .._model.model import Model, is_frozen
 from .._query.cursors import value_at
 from .._query.fields import FieldKey, is_iterable, resolve_key
 from .._types.foreign import can_refuse
@@ -22,7 +23,7 @@ from ..codec.resolve import alternatives, text_of
 from ..errors import CendryError, DecodeError, InvalidValueError
 from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import FieldTransform, overlap, put_at
-from ..values import DELETE_FIELD, ArrayRemove, ArrayUnion, is_transform
+from ..values import DELETE_FIELD, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, is_transform
 
 M = TypeVar("M", bound=Model)
 
@@ -68,20 +69,21 @@ class Masked:
         return any(one.is_prefix_of(path) or path.is_prefix_of(one) for one in known)
 
 
-def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any]], what: str = "update") -> Masked:
+def masked(codec: Codec[Any], changes: Iterable[tuple[Any, Any]], what: str, known: Model | None) -> Masked:
     """The stored form of the changes passed to `update` or `merge`.
 
     Args:
         codec: The codec of the model.
-        model: The model.
         changes: Fields and their new values.
         what: The method.
+        known: The instance, if the maps around the fields must be there.
 
     Raises:
         UnknownFieldError: A name is not declared.
         InvalidValueError: A value doesn't fit its field.
-        CendryError: Two changes overlap.
+        CendryError: Two changes overlap, or a map is known to be `None`.
     """
+    model = codec.model
     fields: list[tuple[ResolvedField, str, Any]] = []
     named: dict[FieldPath, str] = {}
     for key, value in changes:
@@ -100,7 +102,9 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
         if into.path in named:
             raise CendryError(f"The {what} of {model.__qualname__} names {text!r} twice.")
         named[into.path] = text
-        fields.append((into, text, _change_of(value)))
+        if known is not None and len(into.names) > 1:
+            _check_maps(codec, known, into)
+        fields.append((into, text, from_sdk_change(value)))
     if len(named) > 1:
         _refuse_overlaps(model, named, what)
     found = Masked()
@@ -120,16 +124,12 @@ def masked(codec: Codec[Any], model: type[Any], changes: Iterable[tuple[Any, Any
     return found
 
 
-def _change_of(value: Any) -> Any:
-    """A value as changes take it: core's own transforms, and references for instances."""
-    if isinstance(value, (Model, list, tuple, set, frozenset, ArrayUnion, ArrayRemove)):
-        return _referenced(value)
-    return from_sdk_change(value)
-
-
 def _referenced(value: Any) -> Any:
+    """A value with references in the place of instances, in a collection too; the same object if there are none."""
     if isinstance(value, Model):
         return ref_of(value)
+    if not isinstance(value, (list, tuple, set, frozenset, ArrayUnion, ArrayRemove)):
+        return value
     elements: Any = value.values if isinstance(value, (ArrayUnion, ArrayRemove)) else value
     if not any(isinstance(each, Model) for each in elements):
         return value
@@ -187,6 +187,10 @@ def _write(found: Masked, into: ResolvedField, text: str, value: Any) -> None:
     try:
         stored = into.encode_new(value)
     except InvalidValueError:
+        referenced = _referenced(value)
+        if referenced is not value:
+            _write(found, into, text, referenced)
+            return
         # Checking for transforms is only needed if a value doesn't fit.
         marked = into.encode_changes(value)
         if marked is None:
@@ -204,7 +208,14 @@ def _write(found: Masked, into: ResolvedField, text: str, value: Any) -> None:
 
 
 def _transform(into: ResolvedField, value: Any) -> FieldTransform:
-    stored = into.encode_changes(value)
+    if isinstance(value, (Increment, Maximum, Minimum)):
+        # The common case, by compiled code.
+        try:
+            if into.encode(value.value) is value.value:
+                return FieldTransform(into.path, value)
+        except InvalidValueError:
+            pass  # What is wrong is explained below.
+    stored = into.encode_changes(_referenced(value))
     if isinstance(stored, ArrayUnion) and can_refuse(into.shape):
         _read_back(into, list(stored.values))
     return FieldTransform(into.path, stored)
@@ -230,27 +241,23 @@ def current_values(instance: Model, fields: object) -> list[tuple[FieldKey, Any]
     return [(one, value_at(instance, resolve_key(codec, one, "fields="))) for one in fields]
 
 
-def check_maps(codec: Codec[Any], instance: Model, keys: Iterable[Any]) -> None:
-    """Check that the maps around the fields of an update are there, as far as the instance knows.
+def _check_maps(codec: Codec[Any], instance: Model, into: ResolvedField) -> None:
+    """Check that the maps around a field of an update are there, as far as the instance knows.
 
     Raises:
         CendryError: A map is `None` or absent; the update would leave one without its other fields.
     """
-    for key in keys:
-        into = resolve_key(codec, key, "update")
-        if len(into.names) < 2:
-            continue
-        value: Any = instance
-        for depth, name in enumerate(into.names[:-1], 1):
-            value = cast("Any", value).get(name) if isinstance(value, Mapping) else getattr(value, name, None)
-            if value is None:
-                around = codec.resolve(into.names[:depth])
-                if any(isinstance(shape, Record) for shape in alternatives(around.shape)):
-                    raise CendryError(
-                        f"{around.text!r} is None in this {type(instance).__qualname__} (id {instance.id!r}): writing "
-                        f"{into.text!r} alone would leave a map without its other fields; set the whole map."
-                    )
-                break
+    value: Any = instance
+    for depth, name in enumerate(into.names[:-1], 1):
+        value = cast("Any", value).get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+        if value is None:
+            around = codec.resolve(into.names[:depth])
+            if any(isinstance(shape, Record) for shape in alternatives(around.shape)):
+                raise CendryError(
+                    f"{around.text!r} is None in this {type(instance).__qualname__} (id {instance.id!r}): writing "
+                    f"{into.text!r} alone would leave a map without its other fields; set the whole map."
+                )
+            return
 
 
 class Pairs(list["tuple[Any, Any]"]):
@@ -278,7 +285,7 @@ def items_of(changes: object, what: str) -> Pairs:
         several = list(changes)
         if all(isinstance(each, FieldChange) for each in several):
             return Pairs((each.field, each.value) for each in several)
-    raise TypeError(f"{what} as a dict ({{City.name: 'x'}}) or typed (City.name.set('x')), not {changes!r}.")
+    raise TypeError(f"{what} as a dict ({{City.name: 'x'}}) or typed (City.name.set('x')), not {_kind(changes)}.")
 
 
 def changes_of(given: tuple[Any, ...], what: str) -> Pairs:
@@ -295,6 +302,11 @@ def changes_of(given: tuple[Any, ...], what: str) -> Pairs:
     return items_of(given[0] if len(given) == 1 else given, f"{what}() takes changes")
 
 
+def _kind(changes: object) -> str:
+    # Without the values, which a model may hide.
+    return f"a {type(changes).__name__}" if isinstance(changes, (list, tuple, set)) else repr(changes)
+
+
 def built(model: type[M], document_id: str, values: Pairs, what: str) -> M:
     """A new instance from top-level fields by name or descriptor.
 
@@ -305,7 +317,7 @@ def built(model: type[M], document_id: str, values: Pairs, what: str) -> M:
     codec = codec_for(model)
     arguments: dict[str, Any] = {}
     for key, given in values:
-        value = _change_of(given)
+        value = _referenced(from_sdk_change(given))
         field = resolve_key(codec, key, what)
         if len(field.names) != 1 or field.path == DOCUMENT_ID:
             raise CendryError(
@@ -313,8 +325,9 @@ def built(model: type[M], document_id: str, values: Pairs, what: str) -> M:
                 "fields, and pass the values of a new document to update_or_create() as create_defaults=."
             )
         if is_transform(value) or value is DELETE_FIELD:
+            shown = type(value).__name__ if field.hidden else repr(value)
             raise CendryError(
-                f"{value!r} changes what is stored, and a new {model.__qualname__} has nothing stored: "
+                f"{shown} changes what is stored, and a new {model.__qualname__} has nothing stored: "
                 "pass the values of a new document to update_or_create() as create_defaults=."
             )
         if field.names[0] in arguments:
@@ -351,16 +364,32 @@ def _forget(found: Masked, model: type[Any], into: ResolvedField, text: str) -> 
 def show(instance: Model, values: Iterable[tuple[Names, Any]]) -> None:
     """Update an instance with the written values; those that it can't hold are left to `refresh`."""
     for names, value in values:
-        holder: Any = instance
-        for name in names[:-1]:
-            holder = cast("Any", holder).get(name) if isinstance(holder, dict) else getattr(holder, name, None)
-        if isinstance(holder, dict):
-            mapping = cast("dict[str, Any]", holder)
-            if value is MISSING:
-                mapping.pop(names[-1], None)
-            else:
-                mapping[names[-1]] = value
-        elif holder is not None and value is not MISSING:
-            # Frozen instances too: they must show what is stored. Some foreign classes allow no changes at all.
-            with suppress(AttributeError, TypeError):
-                object.__setattr__(holder, names[-1], value)
+        if len(names) == 1:
+            object.__setattr__(instance, names[0], value)
+        else:
+            part = getattr(instance, names[0], None)
+            changed = _changed(part, names[1:], value)
+            if changed is not part:
+                object.__setattr__(instance, names[0], changed)
+
+
+def _changed(holder: Any, names: Names, value: Any, *, is_shared: bool = False) -> Any:
+    """A part of an instance after a change: the same object, or a copy of one that is frozen or inside a frozen one."""
+    name, *inner = names
+    is_dict = isinstance(holder, dict)
+    is_shared = is_shared or is_frozen(holder)
+    if inner:
+        part = cast("Any", holder).get(name) if is_dict else getattr(holder, name, None)
+        if part is None:
+            return holder
+        value = _changed(part, tuple(inner), value, is_shared=is_shared)
+    changed = copy(holder) if is_shared else holder
+    if is_dict and value is MISSING:
+        changed.pop(name, None)
+    elif is_dict:
+        changed[name] = value
+    elif holder is not None and value is not MISSING:
+        # Some classes of other libraries allow no changes at all.
+        with suppress(AttributeError, TypeError):
+            object.__setattr__(changed, name, value)
+    return changed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar, cast
 
 from .._model.metadata import check_instance, remembered
-from .._model.model import Model
+from .._model.model import Model, is_frozen
 from .._query.fields import is_iterable
 from ..errors import CendryError
 from ..reference import Ref, document_path, is_ref, located_path
@@ -34,6 +34,19 @@ def locate(target: object, document_id: object, parent: object) -> tuple[type[An
     check_instance(target)
     instance = cast("Model", target)
     return type(instance), existing_path(instance, parent), instance
+
+
+def check_not_frozen(instance: object, method: str) -> None:
+    """Check that a method may change an instance.
+
+    Raises:
+        CendryError: Its class is frozen.
+    """
+    if is_frozen(instance):
+        name = type(instance).__qualname__
+        by_id = f"name the document: {method}({name}, id, ...)"
+        instead = "get() returns a new instance" if method == "refresh" else by_id
+        raise CendryError(f"{name} is frozen, and {method}() would change this instance; {instead}.")
 
 
 def model_of(ref: Ref[Any]) -> type[Any]:

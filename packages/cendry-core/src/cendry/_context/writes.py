@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from random import SystemRandom
 from typing import Any, Final, TypeAlias, cast
@@ -18,7 +18,7 @@ from .._model.metadata import (
     remembered,
     time_of_etag,
 )
-from .._model.model import Model, fields_of
+from .._model.model import Model, fields_of, is_frozen
 from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Shape, bare
 from ..backend import CommitResult
@@ -28,8 +28,8 @@ from ..errors import CendryError, InvalidValueError, OutcomeUnknownError, Proble
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
 from ..reference import check_parent, parent_path
-from .changes import Masked, Names, changes_of, check_complete, check_maps, current_values, masked, show
-from .targets import existing_path, locate
+from .changes import Masked, Names, changes_of, check_complete, current_values, masked, show
+from .targets import check_not_frozen, existing_path, locate
 
 MAX_WRITES: Final = 500
 """Maximum number of writes in one atomic commit (https://firebase.google.com/docs/firestore/quotas)."""
@@ -73,37 +73,15 @@ Encoder: TypeAlias = "Callable[[Codec[Any]], Encode]"
 """Returns an `Encode` for a class."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Document:
-    """The stored form of an instance.
-
-    Attributes:
-        data: The stored fields.
-        marked: The same, with transforms at their places.
-        transforms: The changes that the server computes.
-        values: The values of the instance after the commit.
-    """
-
-    data: MutableMapping[str, Any]
-    marked: Mapping[str, Any]
-    transforms: tuple[FieldTransform, ...] = ()
-    values: Sequence[tuple[Names, Any]] = ()
+_Document: TypeAlias = (
+    "tuple[MutableMapping[str, Any], Mapping[str, Any], tuple[FieldTransform, ...], Sequence[tuple[Names, Any]]]"
+)
+"""An instance: its stored fields, the same with transforms at their places, the transforms, and its later values."""
 
 
 def _arguments(target: object, given: tuple[Any, ...]) -> tuple[object, tuple[Any, ...]]:
     """The id, if the target is a class, and the changes."""
     return (given[0] if given else None, given[1:]) if isinstance(target, type) else (None, given)
-
-
-def _with_transforms(codec: Codec[Any], instance: Model, merge: bool) -> _Document | None:
-    """The stored form of an instance with transforms in it; `None` if it has none."""
-    found = codec.encode_changes(instance, merge=merge)
-    if found is None:
-        return None
-    marked, removed = found
-    transforms: list[FieldTransform] = []
-    data = without_changes(marked, transforms)
-    return _Document(data, marked, tuple(transforms), removed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,21 +102,23 @@ class Writer:
         """A write of the whole instance, whether its document exists or not."""
         path, new_id = _path_for(instance, parent)
         codec = codec_for(type(instance), self.registry)
-        found = self._document(codec, instance, merge=merge)
+        data, marked, transforms, values = self._document(codec, instance, merge=merge)
         keep = merge or type(instance).__cendry_extra__ == "keep"
         update_time = precondition(instance, path, if_unchanged)
         mask: tuple[FieldPath, ...] | None = None
         if keep:
-            computed = {one.path for one in found.transforms}
-            mask = tuple(path for path in codec.mask(found.marked) if path not in computed)
-        write = Set(path, found.data, mask, found.transforms, update_time)
-        return _with_id(Pending(write, instance, new_id, found.values))
+            computed = {one.path for one in transforms}
+            mask = tuple(path for path in codec.mask(marked) if path not in computed)
+        write = Set(path, data, mask, transforms, update_time)
+        if values and is_frozen(instance):
+            values = ()
+        return _with_id(Pending(write, instance, new_id, values))
 
     def create(self, instance: Model, parent: object) -> Pending:
         """A write of the whole instance, whose document must not exist yet."""
         path, new_id = _path_for(instance, parent)
-        found = self._document(codec_for(type(instance), self.registry), instance)
-        return _with_id(Pending(Create(path, found.data, found.transforms), instance, new_id, found.values))
+        data, _, transforms, values = self._document(codec_for(type(instance), self.registry), instance)
+        return _with_id(Pending(Create(path, data, transforms), instance, new_id, values))
 
     def update(
         self,
@@ -147,12 +127,16 @@ class Writer:
         fields: Iterable[Any] | None,
         parent: object,
         if_unchanged: object,
+        *,
+        is_own: bool = False,
     ) -> Pending:
-        """A write of some fields of a document that must exist."""
+        """A write of some fields of a document that must exist; `is_own` for an instance that nobody else has."""
         document_id, changes = _arguments(target, given)
         if (not changes or changes == (None,)) is (fields is None):
             raise TypeError("update() takes either changes or fields=: update(city, {City.name: 'x'}).")
         model, path, instance = locate(target, document_id, parent)
+        if instance is not None and not is_own:
+            check_not_frozen(instance, "update")
         codec = codec_for(model, self.registry)
         if fields is not None:
             if instance is None:
@@ -160,8 +144,6 @@ class Writer:
             named: list[tuple[Any, Any]] = list(current_values(instance, fields))
         else:
             named = changes_of(changes, "update")
-        if instance is not None:
-            check_maps(codec, instance, (key for key, _ in named))
         found = self._masked(codec, path, instance, named, "update")
         if fields is not None:
             found.values.clear()
@@ -173,6 +155,8 @@ class Writer:
         """A write of some fields of a document, whether it exists or not."""
         document_id, changes = _arguments(target, given)
         model, path, instance = locate(target, document_id, parent)
+        if instance is not None:
+            check_not_frozen(instance, "merge")
         codec = codec_for(model, self.registry)
         found = self._masked(codec, path, instance, changes_of(changes, "merge"), "merge")
         check_complete(codec, found)
@@ -188,7 +172,7 @@ class Writer:
                 f"This {what} of document {path!r} names no fields, so there is nothing to write; name at least one."
             )
         try:
-            found = masked(codec, codec.model, named, what)
+            found = masked(codec, named, what, instance if what == "update" else None)
         except InvalidValueError as error:
             if instance is None:
                 raise
@@ -212,18 +196,24 @@ class Writer:
         return now
 
     def _document(self, codec: Codec[Any], instance: Model, *, merge: bool = False) -> _Document:
-        found: _Document | None = None
+        marked: Mapping[str, Any] | None = None
+        transforms: tuple[FieldTransform, ...] = ()
+        values: list[tuple[Names, Any]] = []
         try:
             data = self.encoder(codec)(instance)
             if (verify := codec.verify) is not None:
                 verify(instance)
         except InvalidValueError:
             # Checking for transforms is only needed if a value doesn't fit.
-            found = _with_transforms(codec, instance, merge)
+            found = codec.encode_changes(instance, merge=merge)
             if found is None:
                 raise
-            data = found.data
-        values: list[tuple[Names, Any]] = []
+            marked, values = found
+            taken: list[FieldTransform] = []
+            data = without_changes(marked, taken)
+            transforms = tuple(taken)
+            if codec.verify is not None:
+                codec.verify_parts(data, marked)
         now: datetime | None = None
         for info in _timed(codec):
             if (info.auto_now or getattr(instance, info.name) is None) and info.alias in data:
@@ -231,9 +221,7 @@ class Writer:
                 stored, value = _moment(codec, info.name, now)
                 data[info.alias] = stored
                 values.append(((info.name,), value))
-        if found is None:
-            return _Document(data, data, (), values)
-        return replace(found, values=(*found.values, *values))
+        return data, data if marked is None else marked, transforms, values
 
     def _stamp_update(self, codec: Codec[Any], found: Masked) -> None:
         now: datetime | None = None
@@ -295,6 +283,10 @@ def _path_for(instance: Model, parent: object) -> tuple[str, bool]:
     if instance.id is not None:
         return existing_path(instance, parent), False
     model = type(instance)
+    if is_frozen(instance):
+        raise CendryError(
+            f"{model.__qualname__} is frozen, so this instance can't be given an automatic id; create it with an id."
+        )
     above = parent_of(instance) if parent is None else parent_path(parent)
     return join_path(check_parent(model, above), cast("str", model.__collection__), automatic_id()), True
 

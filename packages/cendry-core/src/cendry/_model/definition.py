@@ -21,7 +21,7 @@ from .._types.foreign import style_of, substitute
 from .._types.hints import shape_of
 from .._types.registry import TypeRegistry
 from .._types.rules import rules_in
-from .._types.shapes import Converted, Scalar, bare, type_name
+from .._types.shapes import Converted, Record, Scalar, Shape, bare, children, type_name
 from ..errors import InvalidDocumentIdError, near_names
 from ..paths import check_collection_id, check_field_name, exact_text
 from .annotations import (
@@ -116,6 +116,10 @@ def define(cls: Any, keywords: Keywords) -> None:
     if inspect.iscoroutinefunction(cls.__dict__.get("__validate__")):
         raise _fault(cls, None, "__validate__ is not awaited; define it without async")
     _build_dataclass(cls, own, keywords)
+    for name, info in infos.items():
+        if cls._cendry_options["frozen"] and (info.auto_now or info.auto_now_add):
+            option = "auto_now" if info.auto_now else "auto_now_add"
+            raise _fault(cls, name, f"{option}= sets the field on write, but {class_name(cls)} is frozen")
     _uncover(cls, infos)
     descriptors: dict[str, FieldDescriptor[Any]] = {
         name: new_descriptor(
@@ -338,7 +342,7 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
     if options.auto_now or options.auto_now_add:
         if options.auto_now and options.auto_now_add:
             raise _fault(cls, name, "auto_now= includes auto_now_add=; use only one of them")
-        if default is not MISSING or factory is not MISSING:
+        if (default is not MISSING and default is not None) or factory is not MISSING:
             raise _fault(
                 cls, name, "a field with auto_now= or auto_now_add= is None by default and can't have another default"
             )
@@ -476,6 +480,11 @@ def _check_type(cls: Any, info: FieldInfo) -> None:
         shape = shape_of(info.annotation, enum_by=info.enum_by, of_class=info.registry)
     except TypeError as error:
         raise _fault(cls, info.name, str(error).rstrip(".")) from error
+    for python in _embedded(shape):
+        for each in _infos_of(python).values():
+            if each.auto_now or each.auto_now_add:
+                inner = f"{class_name(python)}.{each.name} has {'auto_now' if each.auto_now else 'auto_now_add'}="
+                raise _fault(cls, info.name, f"{inner}, which is never set inside a map, only on documents")
     if (info.auto_now or info.auto_now_add) and bare(shape) not in _AUTOMATIC_TYPES:
         option = "auto_now" if info.auto_now else "auto_now_add"
         raise _fault(
@@ -483,6 +492,19 @@ def _check_type(cls: Any, info: FieldInfo) -> None:
             info.name,
             f"{option}= sets the time, and {type_name(info.annotation)} is not a datetime, date or time",
         )
+
+
+def _embedded(shape: Shape, inside: tuple[Record, ...] = ()) -> Iterator[type[Any]]:
+    """The Cendry maps in values of this shape, without those inside of them, which are checked with them."""
+    if isinstance(shape, Record):
+        if shape in inside:
+            return
+        inside = (*inside, shape)
+        if shape.style == "map":
+            yield shape.python
+            return
+    for child in children(shape):
+        yield from _embedded(child, inside)
 
 
 # The dataclass

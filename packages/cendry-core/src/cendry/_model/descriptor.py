@@ -27,6 +27,7 @@ from typing import (
 from weakref import WeakValueDictionary
 
 from .. import _fork
+from .._aggregates import Aggregate
 from .._changes import FieldChange
 from .._frozen import class_name, redefined
 from .._types.hints import shape_of
@@ -43,6 +44,7 @@ from .._types.shapes import (
     Record,
     Shape,
     hides,
+    holds_numbers,
     takes_none,
 )
 from .._types.shapes import describe as describe_shape
@@ -273,7 +275,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     def startswith(self: FieldDescriptor[str | None], prefix: str, /) -> Filter:
         """The text starts with `prefix`: the range from `prefix` up to the next text that doesn't start with it."""
         if not isinstance(cast(object, prefix), str):
-            raise TypeError(f"{self!r}.startswith() takes a str, not {prefix!r}.")
+            raise TypeError(f"{self!r}.startswith() takes a str, not {self._cendry_source(prefix)}.")
         prefix = exact_text(prefix)
         lower = Comparison(self, ">=", prefix)
         upper = _after_prefix(
@@ -288,6 +290,21 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     def desc(self) -> Desc:
         """Sort by this field, largest first."""
         return Desc(self)
+
+    # Hidden at run time, where only fields of numbers have them: another field inside a map may have such a name.
+    if TYPE_CHECKING:
+
+        @overload
+        def sum(self: FieldDescriptor[int | None]) -> Aggregate[int]: ...
+        @overload
+        def sum(self: FieldDescriptor[float | None]) -> Aggregate[float]: ...
+        def sum(self) -> Aggregate[Any]:
+            """The sum of the field, for `query.aggregate(...)`."""
+            ...
+
+        def avg(self: FieldDescriptor[float | None]) -> Aggregate[float | None]:
+            """The average of the field, for `query.aggregate(...)`; `None` if there is no number."""
+            ...
 
     # Changes
 
@@ -321,11 +338,13 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     # What is inside
 
     @overload
-    def __getitem__(self: FieldDescriptor[MapLike | None], key: FieldDescriptor[V], /) -> FieldDescriptor[V]: ...
+    def __getitem__(self: FieldDescriptor[MapLike], key: FieldDescriptor[V], /) -> FieldDescriptor[V]: ...
+    @overload
+    def __getitem__(self: FieldDescriptor[MapLike | None], key: FieldDescriptor[V], /) -> FieldDescriptor[V | None]: ...
     @overload
     def __getitem__(self: FieldDescriptor[MapLike | None], key: str, /) -> FieldDescriptor[Any]: ...
     @overload
-    def __getitem__(self: FieldDescriptor[Mapping[str, V] | None], key: str, /) -> FieldDescriptor[V]: ...
+    def __getitem__(self: FieldDescriptor[Mapping[str, V] | None], key: str, /) -> FieldDescriptor[V | None]: ...
     @overload
     def __getitem__(self: FieldDescriptor[DataclassLike | None], key: str, /) -> FieldDescriptor[Any]: ...
     def __getitem__(self, key: Any, /) -> Any:
@@ -351,17 +370,31 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         # Special names (looked up by copy, inspect, abc) are never fields.
         found = None if name.startswith("__") else self._child(name)
         if found is not None:
-            if name in _OWN_NAMES and (name not in _NOT_OF_MAPS or not self._is_map()):
+            if name in _EVERY_NAME and (name not in _NOT_OF_MAPS or not self._is_map()):
                 raise AttributeError(
                     f"{self!r}.{name} is an attribute of every field, and there is a field of that name inside this "
                     f"one: write {found!r}, or {found._own_name()!r} where names are taken."
                 )
             return found
+        if name in _OF_NUMBERS:
+            return cast("FieldDescriptor[Any]", self._aggregate(name))
         names = [each.name for record in self._records() for each in record.fields] if not name.startswith("__") else []
         hint = "".join(f" Did you mean {near!r}?" for near in near_names(name, names, 1))
         if not names and not name.startswith("_"):
             hint = f" {self._advice(name)}"
         raise AttributeError(f"{self!r} has no attribute or field {name!r}.{hint}")
+
+    def _aggregate(self, function: Any) -> Any:
+        shape = self._own_shape()
+        if not holds_numbers(shape):
+            raise AttributeError(
+                f"{self!r} has no {function}(): it is a field of type {describe_shape(shape)}, not of numbers."
+            )
+
+        def aggregate() -> Aggregate[Any]:
+            return Aggregate(function, self)
+
+        return aggregate
 
     def _own_name(self) -> str:
         names = self._cendry_names
@@ -511,7 +544,13 @@ class FieldDescriptor(ModelField, Generic[T_co]):
 _NOT_OF_MAPS: Final = frozenset({"array_contains", "array_contains_any", "avg", "is_nan", "startswith", "sum"})
 """The methods that only numbers, text or arrays can use."""
 
+_OF_NUMBERS: Final = frozenset({"avg", "sum"})
+"""The methods that only fields of numbers have, by `__getattr__`."""
+
 _OWN_NAMES: Final = frozenset(name for name in vars(FieldDescriptor) if not name.startswith("_"))
+
+
+_EVERY_NAME: Final = _OWN_NAMES | _OF_NUMBERS
 
 
 class _OwnName:

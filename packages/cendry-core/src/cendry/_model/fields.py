@@ -37,6 +37,18 @@ class Field(Generic[T]):
         def __set__(self, instance: object, value: T) -> None: ...
 
 
+if TYPE_CHECKING:
+
+    class IdField(Field[str | None]):
+        """Declares the document id: `None` only in instances that have none yet, never in the database."""
+
+        @overload
+        def __get__(self, instance: None, owner: type[Any]) -> FieldDescriptor[str]: ...
+        @overload
+        def __get__(self, instance: object, owner: type[Any] | None = None) -> str | None: ...
+        def __get__(self, instance: object, owner: type[Any] | None = None) -> Any: ...
+
+
 def _missing() -> Any:
     return MISSING
 

@@ -12,12 +12,14 @@ from ..errors import CendryError, near_names
 from ..paths import join_path, split_path
 from ..reference import check_parent
 from .definition import DATACLASS_OPTIONS, Keywords, define, resolve, resolve_fields, unknown_keyword
-from .fields import Field, FieldDescriptor, FieldInfo, field
+from .fields import FieldDescriptor, FieldInfo, field
 
 __all__ = ["Map", "Model", "ModelMeta", "fields_of", "resolve"]
 
 if TYPE_CHECKING:
     from typing import _ProtocolMeta  # pyright: ignore[reportPrivateUsage]
+
+    from .fields import IdField
 
     # The metaclass is decorated, since type checkers let the classes that use such a one (Map and Model) be
     # bases of frozen and non-frozen classes alike. They check class keywords against __new__ or __init_subclass__.
@@ -150,7 +152,7 @@ class Model(_Record, metaclass=ModelMeta):
     __parent__: ClassVar[type[Any] | None] = None
 
     if TYPE_CHECKING:
-        id: Field[str | None] = field(default=None)
+        id: IdField = field()
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any, /) -> Any:
@@ -175,6 +177,12 @@ class Model(_Record, metaclass=ModelMeta):
         known: Any = self.__dict__.get("_cendry_metadata")
         parent = None if known is None else split_path(known.path)[0]
         return join_path(check_parent(cls, parent), cls.__collection__, self.id)
+
+
+def is_frozen(value: object) -> bool:
+    """Whether a value is an instance of a frozen dataclass."""
+    parameters = getattr(type(value), "__dataclass_params__", None)
+    return parameters is not None and parameters.frozen
 
 
 def fields_of(cls: type[Any]) -> Mapping[str, FieldInfo]:

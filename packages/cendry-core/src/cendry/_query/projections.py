@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal
 
 from .._immutable import dataclass, replace
 from .._types.registry import TypeRegistry
 from ..backend import StoredDocument
 from ..codec import ResolvedField
+from ..codec.reading import Reading
+from ..codec.resolve import declared_inside
 from ..filters import field_key
-from ..paths import DOCUMENT_ID
+from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import MISSING, outermost
 from .compile import CompiledQuery, compiled
 from .fields import FieldKey, FieldRef, named_field, resolved
@@ -58,7 +60,7 @@ class Columns:
             paths += [order.path for order in query.plan.orders]
         # A field inside another selected one must not be requested twice.
         projection = outermost(path for path in paths if path != DOCUMENT_ID)
-        query = replace(query, plan=replace(query.plan, projection=projection))
+        query = replace(query, plan=replace(query.plan, projection=projection, parts=_parts(fields)))
         return query, _READERS[self.form](fields)
 
 
@@ -77,6 +79,17 @@ def columns(model: type[Any], form: Literal["tuple", "dict"], keys: tuple[FieldK
     if flat and len(keys) > 1:
         raise TypeError(f"values(flat=True) takes one field, not {len(keys)}.")
     return Columns("value" if flat else form, tuple([named_field(model, key, name) for key in keys]))
+
+
+def _parts(fields: Iterable[ResolvedField]) -> tuple[FieldPath, ...] | None:
+    """The fields declared in maps of the columns; `None` if they can't be listed."""
+    found: dict[FieldPath, None] = {}
+    for field in fields:
+        inside = declared_inside(field.shape, field.path)
+        if inside is None:
+            return None
+        found.update(dict.fromkeys(inside))
+    return tuple(found)
 
 
 # From a result to a row
@@ -101,29 +114,64 @@ def _id(data: dict[str, Any], path: str) -> str:  # noqa: ARG001
     return path[path.rfind("/") + 1 :]
 
 
+class _Columns:
+    """The functions of several columns, for results with decode options of their own as well.
+
+    Args:
+        fields: The fields.
+    """
+
+    def __init__(self, fields: list[ResolvedField]) -> None:
+        self._fields = fields
+        self._plain = [_column(field) for field in fields]
+        self._others: dict[Reading, list[_Column]] = {}
+
+    def of(self, result: StoredDocument) -> list[_Column]:
+        """The functions for a result."""
+        reading: Reading | None = getattr(result, "reading", None)
+        if reading is None:
+            return self._plain
+        found = self._others.get(reading)
+        if found is None:
+            found = self._others[reading] = [_column_by(field, reading) for field in self._fields]
+        return found
+
+
+def _column_by(field: ResolvedField, reading: Reading) -> _Column:
+    if field.path == DOCUMENT_ID:
+        return _id
+    return lambda data, path: field.read(data, path, reading)
+
+
 def _tuples(fields: list[ResolvedField]) -> Read[tuple[Any, ...]]:
-    every = [_column(field) for field in fields]
+    every = _Columns(fields)
 
     def read(result: StoredDocument) -> tuple[Any, ...]:
         path, data = result.path, result.data or {}
-        return tuple([value(data, path) for value in every])
+        return tuple([value(data, path) for value in every.of(result)])
 
     return read
 
 
 def _values(fields: list[ResolvedField]) -> Read[Any]:
-    value = _column(fields[0])
-    return lambda result: value(result.data or {}, result.path)
+    columns = _Columns(fields)
+
+    def read(result: StoredDocument) -> Any:
+        [value] = columns.of(result)
+        return value(result.data or {}, result.path)
+
+    return read
 
 
 def _dicts(fields: list[ResolvedField]) -> Read[dict[str, Any]]:
-    named = [(_key_of(field), _column(field)) for field in fields if field.path != DOCUMENT_ID]
+    fields = [field for field in fields if field.path != DOCUMENT_ID]
+    keys, every = [_key_of(field) for field in fields], _Columns(fields)
 
     def read(result: StoredDocument) -> dict[str, Any]:
         path, data = result.path, result.data or {}
         row: dict[str, Any] = {"id": _id(data, path)}
-        for name, value in named:
-            row[name] = value(data, path)
+        for key, value in zip(keys, every.of(result), strict=True):
+            row[key] = value(data, path)
         return row
 
     return read

@@ -125,8 +125,10 @@ def _cendry_fields(cls: Any) -> Iterator[DeclaredField]:
         )
 
 
-def _foreign(name: str, annotation: Any, required: bool, argument: str | None = None) -> DeclaredField:
-    return DeclaredField(name, annotation, required, stored=name, argument=argument or name)
+def _foreign(
+    name: str, annotation: Any, required: bool, argument: str | None = None, *, hidden: bool = False
+) -> DeclaredField:
+    return DeclaredField(name, annotation, required, stored=name, argument=argument or name, hidden=hidden)
 
 
 def _typed_dict_fields(cls: Any) -> Iterator[DeclaredField]:
@@ -151,12 +153,13 @@ def _pydantic_fields(cls: Any) -> Iterator[DeclaredField]:
         key, also = _pydantic_keys(cls, name, info)
         if serialized & {name, "*"} or _has_serializer((info.annotation, *info.metadata)):
             # It is stored as the class itself dumps it.
-            yield DeclaredField(name, Any, info.is_required(), key, key, also=also, get=_dumped(name))
+            dumped = _dumped(name)
+            yield DeclaredField(name, Any, info.is_required(), key, key, also=also, get=dumped, hidden=not info.repr)
         else:
             annotation = info.annotation
             if cls.model_config.get("use_enum_values"):
                 annotation = _with_enum_values(annotation)
-            yield DeclaredField(name, annotation, info.is_required(), key, key, also=also)
+            yield DeclaredField(name, annotation, info.is_required(), key, key, also=also, hidden=not info.repr)
 
 
 def _with_enum_values(annotation: Any) -> Any:
@@ -286,7 +289,8 @@ def _attrs_fields(cls: Any) -> Iterator[DeclaredField]:
     for attribute in cls.__attrs_attrs__:
         if attribute.init:
             annotation = hints.get(attribute.name, attribute.type or Any)
-            yield _foreign(attribute.name, annotation, attribute.default is nothing, attribute.alias)
+            required, hidden = attribute.default is nothing, attribute.repr is False
+            yield _foreign(attribute.name, annotation, required, attribute.alias, hidden=hidden)
 
 
 def _dataclass_fields(cls: Any) -> Iterator[DeclaredField]:
@@ -299,10 +303,11 @@ def _dataclass_fields(cls: Any) -> Iterator[DeclaredField]:
         elif each.init and each in dataclasses.fields(cls):
             info = getattr(cls, "__pydantic_fields__", {}).get(each.name)
             if info is None:
-                yield _foreign(each.name, hints[each.name], no_default)
+                yield _foreign(each.name, hints[each.name], no_default, hidden=not each.repr)
             else:
                 key, also = _pydantic_keys(cls, each.name, info)
-                yield DeclaredField(each.name, hints[each.name], info.is_required(), key, key, also=also)
+                required, hidden = info.is_required(), not info.repr
+                yield DeclaredField(each.name, hints[each.name], required, key, key, also=also, hidden=hidden)
 
 
 def can_refuse(shape: Shape, inside: tuple[Record, ...] = ()) -> bool:

@@ -151,14 +151,15 @@ def to_int(value: Any) -> int:
 
 
 def to_float(value: Any) -> float:
-    """A `float`; an int is accepted, a bool is not."""
+    """A `float`; an int that is exactly a float is accepted, a bool is not."""
     if isinstance(value, float):
         return float.__float__(value)
     if isinstance(value, int) and not isinstance(value, bool):
         try:
-            return float(value)
+            plain = float(value)
         except OverflowError:
             refuse("too large for a float")
+        return plain if plain == value else refuse("a float would round it")
     refuse()
 
 

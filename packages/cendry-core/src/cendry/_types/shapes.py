@@ -297,6 +297,22 @@ def kinds_of(shape: Shape) -> frozenset[Kind] | None:
             return None
 
 
+def holds_numbers(shape: Shape) -> bool:
+    """Whether values of this shape can be numbers in Python as well as in the database; true if unknown."""
+    match shape:
+        case Nullable(inner) | Constrained(inner):
+            return holds_numbers(inner)
+        case OneOf(members):
+            return any(map(holds_numbers, members))
+        case Scalar() | EnumMember() | OneValue():
+            return not _NUMBERS.isdisjoint(kinds_of(shape) or ())
+        case _:
+            return isinstance(shape, (Anything, Handled, AsIs))
+
+
+_NUMBERS: Final = frozenset[Kind](("int", "float"))
+
+
 def _kinds(types: Iterable[type[Any]]) -> frozenset[Kind]:
     return frozenset(KIND_OF[each] for each in types)
 

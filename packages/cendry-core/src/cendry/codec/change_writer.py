@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from .._interop.google import from_sdk_change
 from .._interop.protobuf import EPOCH
-from .._types.shapes import Anything, Array, Dict, FixedArray, Record, Shape
+from .._types.shapes import FOREIGN_STYLES, Anything, Array, Dict, FixedArray, Record, Shape
 from ..errors import MAX_PROBLEMS
 from ..paths import FieldPath
 from ..plan import FieldTransform
@@ -39,17 +39,20 @@ class ChangeWriter(Writer):
 
     Args:
         no_removals: Why `DELETE_FIELD` is refused; `None` if it is accepted.
+        whole: As in `Writer`; instances with transforms inside are excepted.
     """
 
-    def __init__(self, no_removals: str | None, limit: int = MAX_PROBLEMS) -> None:
-        super().__init__(limit=limit, constraints=True)
+    def __init__(self, no_removals: str | None, limit: int = MAX_PROBLEMS, *, whole: bool = False) -> None:
+        super().__init__(limit=limit, constraints=True, whole=whole)
         self.met: list[Any] = []
+        self._met_before = 0
         self._no_removals = no_removals
-        self._is_in_array = False
+        # Why transforms are refused, if they are.
+        self._no_transforms: str | None = None
 
     def another(self) -> ChangeWriter:
         writer = ChangeWriter(self._no_removals, limit=0)
-        writer.met, writer._is_in_array = self.met, self._is_in_array
+        writer.met, writer._no_transforms = self.met, self._no_transforms
         return writer
 
     def write(self, shape: Shape, value: Any, path: str = "", depth: int = 0) -> Any:
@@ -77,9 +80,12 @@ class ChangeWriter(Writer):
         return self._whole(super().any_map, value, path, depth)
 
     def _in_array(self, write: Any, *arguments: Any) -> Any:
-        before, self._is_in_array = self._is_in_array, True
+        return self._without_transforms("transforms can't be inside arrays", write, *arguments)
+
+    def _without_transforms(self, reason: str, write: Any, *arguments: Any) -> Any:
+        before, self._no_transforms = self._no_transforms, reason
         found = self._whole(write, *arguments)
-        self._is_in_array = before
+        self._no_transforms = before
         return found
 
     def _whole(self, write: Any, *arguments: Any) -> Any:
@@ -91,10 +97,19 @@ class ChangeWriter(Writer):
 
     def fields(self, record: Record, value: Any, path: str, depth: int) -> Any:
         before = len(self.problems)
+        outer, self._met_before = self._met_before, len(self.met)
         if self._no_removals is None:
             self._check_removals(record, value, path)
-        found = super().fields(record, value, path, depth)
+        if record.style in FOREIGN_STYLES:
+            reason = f"{record.python.__qualname__} validates its own values"
+            found = self._without_transforms(reason, super().fields, record, value, path, depth)
+        else:
+            found = super().fields(record, value, path, depth)
+        self._met_before = outer
         return FAILED if len(self.problems) > before else found
+
+    def is_complete(self) -> bool:
+        return len(self.met) == self._met_before
 
     def _check_removals(self, record: Record, value: Any, path: str) -> None:
         is_dict = record.style == "typeddict"
@@ -108,8 +123,8 @@ class ChangeWriter(Writer):
         self.met.append(change)
         if change is DELETE_FIELD:
             return change if self._no_removals is None else self.misfit(path, shape, change, self._no_removals)
-        if self._is_in_array:
-            return self.misfit(path, shape, change, "transforms can't be inside arrays")
+        if self._no_transforms is not None:
+            return self.misfit(path, shape, change, self._no_transforms)
         # Problems of an operand are problems of the transform, and are reported as such.
         operands = Writer(limit=1, constraints=isinstance(change, ArrayUnion))
         match change:

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from .._types.foreign import can_refuse, style_of
 from .._types.hints import record_of
-from .._types.kinds import Mismatch
+from .._types.kinds import Mismatch, refuse
 from .._types.registry import TypeRegistry, default_registry
 from .._types.shapes import (
     MAX_DEPTH,
@@ -39,7 +39,8 @@ from .emit import Fallback, Module
 from .emit_read import emit_decode, emit_read_value
 from .emit_write import emit_encode, emit_write_value
 from .leaves import deeper_than
-from .reader import STORED, Compiled, Reader, Reading, refusal_of
+from .reader import Compiled, Reader, refusal_of
+from .reading import STORED, Reading
 from .resolve import Mask, ResolvedField, element_of, guarded, hides_stored, step, text_of, unknown_field
 from .writer import Names, Writer
 
@@ -141,6 +142,25 @@ class Codec(Generic[M]):
 
     def _verify(self, instance: Any) -> None:
         self.decoder(STORED)(self.encode_unruled(instance), instance.id)
+
+    def verify_parts(self, data: Mapping[str, Any], marked: Mapping[str, Any]) -> None:
+        """Check that the fields of an instance can be read back, but for those with transforms in them.
+
+        Args:
+            data: The stored fields without transforms.
+            marked: The same with them.
+
+        Raises:
+            ValidationError: A constructor or a `__post_init__` rejects a value.
+        """
+        for field in self.shape.fields:
+            stored = data.get(field.stored, MISSING)
+            if stored is not MISSING and stored == marked[field.stored] and can_refuse(field.shape):
+                try:
+                    self.resolve((field.name,)).decode(stored)
+                except DecodeError as error:
+                    problem = Problem(error.field, error.expected, error.found)
+                    raise ValidationError(self.model.__qualname__, [problem]) from error.__cause__
 
     def verify_changed(self, instance: Any, data: Mapping[str, Any], paths: Iterable[FieldPath]) -> None:
         """Check an instance as it is with some changes: new values, or the removal of those not in them.
@@ -320,9 +340,11 @@ class Codec(Generic[M]):
 
     # The fallback for anything that compiled code does not handle
 
-    def explain_decode(self, error: Exception, data: Any, document_id: str | None, path: str | None) -> M:
+    def explain_decode(
+        self, error: Exception, data: Any, document_id: str | None, path: str | None, reading: Reading = STORED
+    ) -> M:
         """Return an instance from fields on which compiled code raised this error, or raise the `DecodeError`."""
-        reader = Reader(STORED, refusal=refusal_of(error))
+        reader = Reader(reading, refusal=refusal_of(error))
         instance: M = reader.walk(reader.fields, self.shape, data, "", 0, document_id)
         return self._decoded(reader, instance, error, path)
 
@@ -351,7 +373,7 @@ class Codec(Generic[M]):
         Raises:
             ValidationError: A value doesn't fit its field.
         """
-        writer = ChangeWriter(None if merge else UNMERGED)
+        writer = ChangeWriter(None if merge else UNMERGED, whole=True)
         found = writer.walk(writer.fields, self.shape, instance, "", 0)
         if not writer.met:
             return None
@@ -427,11 +449,13 @@ class Codec(Generic[M]):
 
             return encode
 
-        def decode(value: Any, document: str | None = None) -> Any:
+        def decode(value: Any, document: str | None = None, reading: Reading = STORED) -> Any:
             try:
+                if reading.parts and isinstance(value, (dict, list)):
+                    refuse()
                 return self._converter(shape, False)[1](value)
             except Exception as error:
-                reader = Reader(STORED, refusal=refusal_of(error))
+                reader = Reader(reading, refusal=refusal_of(error))
                 reader.hidden = (text, shape) if hidden else None
                 return self._decoded(reader, reader.walk(reader.read, shape, value, text, depth), error, document)
 

@@ -8,6 +8,7 @@ from typing import Any
 from .._immutable import dataclass
 from .._types.messages import MessageData, MessageValues
 from .emit import Module
+from .reading import STORED, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,14 @@ class Dialect:
         data: The class of the data for a backend to write; takes such a message and the base.
         reference: The source of the statement that writes a `Ref` of this database; takes the module in which to
             bind names, and the sources of the value message and of the `Ref`.
+        reading: The decode options for documents.
     """
 
     name: str
     new_document: Callable[[], Any]
     data: type[MessageData]
     reference: Callable[[Module, str, str], str]
+    reading: Reading = STORED
 
     @property
     def values(self) -> MessageValues:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import MISSING
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -34,9 +34,11 @@ from .._types.shapes import (
     can_exceed_depth,
     kinds_of,
 )
+from ..plan import parts_of
 from .emit import Emitter, Fallback, Module, assignment, indented, when
 from .leaves import copy_stored, deeper_than, enum_members, keeping, to_key, validating
-from .reader import Reading, note_refusal
+from .reader import note_refusal
+from .reading import Reading
 
 if TYPE_CHECKING:
     # The program runs without them, and it takes a while to make a protocol.
@@ -171,7 +173,8 @@ class ReadEmitter(Emitter):
                 if kind == "float":
                     # Other clients store 1.0 as the integer 1.
                     is_int, whole = access.take("int", value)
-                    slow = when(is_int, f"float({whole})", slow)
+                    # A float holds all integers of 53 bits.
+                    slow = when(f"{is_int} and {-(2**53)} <= {whole} <= {2**53}", f"float({whole})", slow)
                 return when(test, found, slow) if test else slow
             case Reference(model):
                 test, found = access.take("reference", value)
@@ -326,8 +329,14 @@ class ReadEmitter(Emitter):
 
         if record.style == "model":
             body.append(store("id", document_id))
+        if self.reading.parts:
+            body.append("absent = 0")
         for field in record.fields:
             body += self.attribute(field, partial(store, field.name))
+        if self.reading.parts:
+            # Where absent fields are counted, it is known whether there are any undeclared ones.
+            some = "data" if self.access.missing else f"len(data) + absent > {len(record.fields)}"
+            body += self.refuse_parts(record, some)
         if hasattr(python, "__post_init__"):
             body += self.constructed("o.__post_init__()", record, self.access.stored_fields("data"))
         if self.lenient and record.validate is not None:
@@ -342,7 +351,8 @@ class ReadEmitter(Emitter):
         default = default_of(self.module, field)
         if not self.access.missing:
             there = [f"v = data[{key!r}]", store(self.expression(shape, "v"))]
-            return [f"if {key!r} in data:", *indented(there), "else:", *indented([store(default)])]
+            absent = [store(default), "absent += 1"] if self.reading.parts else [store(default)]
+            return [f"if {key!r} in data:", *indented(there), "else:", *indented(absent)]
         if field.default is None and isinstance(shape, Nullable):
             return [f"v = data.get({key!r})", store(self.expression(shape, "v"))]
         if _takes_all(shape):
@@ -351,6 +361,16 @@ class ReadEmitter(Emitter):
             # Most documents have it, so that is tested last.
             found = self.expression(shape, "v", when("v is missing", default, self.slow(shape, "v")))
         return [f"v = data.get({key!r}, missing)", store(found)]
+
+    def refuse_parts(self, record: Record, condition: str) -> list[str]:
+        """Lines that leave it to the reader if there may be parts of declared fields; there are none otherwise."""
+        declared = frozenset(key for field in record.fields for key in self.reading.keys(field))
+
+        def has_parts(names: Iterable[str]) -> bool:
+            # Names with a dot are rare, and looking for one in all of them is the fastest.
+            return "." in "".join(names) and bool(parts_of(names, declared))
+
+        return [f"if {condition} and {self.module.bind('has_parts', has_parts)}(data):", "    refuse()"]
 
     def arguments(self, record: Record) -> list[str]:
         body = ["found = {}"]
@@ -371,6 +391,8 @@ class ReadEmitter(Emitter):
                 body += [f"{'el' if index else ''}if {each!r} in data:", f"    v = data[{each!r}]", f"    {made}"]
             if field.required:
                 body += ["else:", "    refuse()"]
+        if self.reading.parts:
+            body += self.refuse_parts(record, "len(data) > len(found)")
         if record.style == "typeddict":
             return [*body, "return found"]
         python = self.module.bind(record.python.__name__, record.python)

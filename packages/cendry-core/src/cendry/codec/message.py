@@ -13,7 +13,7 @@ from .dialect import Dialect
 from .emit import Module
 from .message_read import emit_message_decode
 from .message_write import emit_message_encode
-from .reader import STORED, Reader
+from .reader import Reader
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -63,11 +63,12 @@ def compile_decoder(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, st
     """
 
     def explain(error: Exception, fields: Any, document_id: str, path: str, base: Any) -> M:
-        return codec.explain_decode(error, dialect.values.decode_fields(fields, base), document_id, path)
+        stored = dialect.values.decode_fields(fields, base)
+        return codec.explain_decode(error, stored, document_id, path, dialect.reading)
 
     def slow(shape: Shape, message: Any, base: Any) -> Any:
         value = dialect.values.decode_value(message, base)
-        return converted(Reader(STORED, raising=True, limit=0), Reader.read, shape, value)
+        return converted(Reader(dialect.reading, raising=True, limit=0), Reader.read, shape, value)
 
     module = Module()
     module.known("explain", explain)

@@ -13,7 +13,6 @@ from .._types.shapes import Record
 from .dialect import Dialect
 from .emit import Fallback, Module
 from .emit_read import ReadEmitter
-from .reader import STORED
 
 _MARKED: Final = frozenset(row.name for row in ROWS if row.marker)
 
@@ -88,6 +87,6 @@ def emit_message_decode(module: Module, record: Record, dialect: Dialect, fallba
 
     Errors in it are explained by `explain(error, data, document_id, path, base)`, which the module must define.
     """
-    emitter = ReadEmitter(module, MessageRead(module, dialect), STORED, fallback)
+    emitter = ReadEmitter(module, MessageRead(module, dialect), dialect.reading, fallback)
     body = emitter.record_body(record, "document_id")
     emitter.document("decode", "data, document_id, path, base", body)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from .._frozen import freeze
 from .._immutable import dataclass
@@ -14,6 +14,7 @@ from .._interop.google import to_sdk
 from .._types.converted import CONVERSION_OF
 from .._types.kinds import ROW, STORED_TYPE, Mismatch, refuse, to_reference
 from .._types.shapes import (
+    FOREIGN_STYLES,
     MAX_DEPTH,
     Anything,
     Array,
@@ -38,58 +39,23 @@ from .._types.shapes import (
     hides,
     kinds_of,
 )
-from ..errors import MAX_PROBLEMS, near_names
+from ..errors import MAX_PROBLEMS, near_names, shown_parts
+from ..plan import parts_of
 from ..reference import Ref
-from .checker import FAILED, Checker, inside
+from .checker import FAILED, HIDDEN, Checker, inside
 from .leaves import brief, enum_from_stored, is_array, is_map, is_plain, is_set, literal_from_stored
+from .reading import STORED as STORED
+from .reading import Reading as Reading
 from .writer import Writer
-
-Extra = Literal["ignore", "forbid", "keep"]
 
 # Finding similar names takes long, and unknown keys come from outside.
 _MAX_NEAR: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """Decode options.
-
-    Attributes:
-        names: Whether the keys of the data are stored names or Python names.
-        python_values: Whether Python values are accepted as well as stored ones, and the limits of Firestore are
-            checked, as for data from users. Such data is copied, since it belongs to the caller.
-        extra: How unknown keys are handled; `None` leaves it to each class.
-        id_key: Whether the data of a Model may contain its `id`.
-    """
-
-    names: Literal["stored", "python"] = "stored"
-    python_values: bool = False
-    extra: Extra | None = None
-    id_key: bool = False
-
-    def key(self, field: RecordField) -> str:
-        """The key of a field in the data."""
-        return field.stored if self.names == "stored" else field.name
-
-    def keys(self, field: RecordField) -> tuple[str, ...]:
-        """The keys under which a field may be in the data, best first."""
-        return (field.stored, *field.also) if self.names == "stored" else (field.name,)
-
-    def forbids(self, record: Record) -> bool:
-        """Whether unknown keys of a record are a problem."""
-        if record.extra == "allow":
-            return False
-        policy = self.extra or record.extra or getattr(record.python, "__cendry_extra__", None)
-        return policy == "forbid"
 
 
 Compiled: TypeAlias = "tuple[Callable[[Any], Any], bool, bool, bool]"
 """Reads values of a shape; whether that runs user code; whether the depth must be checked; whether it has no limit."""
 
 _FREE: Final = (Anything, Handled, AsIs)
-
-STORED = Reading()
-"""The decode options for documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +298,13 @@ class Reader(Checker):
             return self.misfit(path, record, value)
         if self.too_deep(path, depth):
             return FAILED
-        return self.fields(record, value, path, depth + 1)
+        if self.building or record.style not in FOREIGN_STYLES:
+            return self.fields(record, value, path, depth + 1)
+        # The class itself has to say whether the data are valid.
+        self.building = True
+        found = self.fields(record, value, path, depth + 1)
+        self.building = False
+        return found
 
     def instance(self, record: Record, value: Any, path: str, depth: int) -> Any:
         writer = Writer("python", self.limit, constraints=True, whole=True)
@@ -346,11 +318,16 @@ class Reader(Checker):
         before = len(self.problems)
         known: set[Any] = {"id"} if record.style == "model" and self.reading.id_key else set()
         found: dict[str, Any] = {}
+        declared = {key for field in record.fields for key in self.reading.keys(field)} if self.reading.parts else ()
+        parts = parts_of(data, declared) if declared else {}
         for field in record.fields:
             keys = self.reading.keys(field)
             known.update(keys)
             key = next((each for each in keys if each in data), keys[0])
-            if key in data:
+            if key in parts and data.get(key) is None:
+                found_parts = shown_parts(parts[key], self.reading.parts)
+                self.problem(self.place(path, field), field.shape, found_parts, "missing")
+            elif key in data:
                 place = self.place(path, field)
                 found[field.name] = self.part(field, place, self.read, field.shape, data[key], place, depth)
             elif field.required:
@@ -420,8 +397,12 @@ class Reader(Checker):
 
     def refused(self, path: str, refusal: Refusal) -> Any:
         """Record data that a constructor rejected; returns `FAILED`."""
-        expected = f"what {refusal.shape.python.__qualname__} accepts"
-        return self.raised(path, expected, refusal.data, refusal.error, hidden=hides(refusal.shape))
+        shape = refusal.shape
+        expected, hidden = f"what {shape.python.__qualname__} accepts", hides(shape)
+        if hidden and isinstance(shape, Record) and shape.style not in ("model", "map"):
+            # What other libraries say contains the values.
+            return self.problem(path, expected, HIDDEN)
+        return self.raised(path, expected, refusal.data, refusal.error, hidden=hidden)
 
 
 def _failed(_: Any) -> Any:

@@ -24,8 +24,10 @@ from .._types.shapes import (
     describe,
     hides,
 )
-from ..errors import DecodeError, UnknownFieldError, near_names
+from ..errors import DecodeError, UnknownFieldError, near_names, shown_parts
 from ..paths import MAX_FIELD_SEGMENTS, FieldPath, quote_segment
+from ..plan import parts_of
+from .reading import STORED, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class ResolvedField:
         encode: Converts a Python value to a stored one; raises `InvalidValueError` if it doesn't fit.
         encode_new: As `encode`, for a value to be written, which must keep the rules of its annotation.
         decode: Converts a stored value to a Python one; raises `DecodeError` if it doesn't fit. The path of the
-            document, for the error, may be passed as second argument.
+            document, for the error, may be passed as second argument, and the decode options as third.
         encode_changes: As `encode`, for a value with transforms in it, which the result contains with their operands as
             stored values; `None` if there are none.
         encode_element: As `encode`, for one element of the array; `None` if the field can't be an array.
@@ -67,7 +69,7 @@ class ResolvedField:
         """The field as written in a string: its names, or its stored path if it has none."""
         return text_of(self.names or self.path.segments)
 
-    def read(self, data: Any, document: str | None = None) -> Any:
+    def read(self, data: Any, document: str | None = None, reading: Reading = STORED) -> Any:
         """The Python value from a document's stored data.
 
         An absent field is read as its default, and as `None` if a map around it may be null, or a dict key is absent.
@@ -75,12 +77,14 @@ class ResolvedField:
         Args:
             data: The stored data of the whole document, or of a projection.
             document: The path of the document, for the error.
+            reading: The decode options of its database.
 
         Raises:
             DecodeError: A required field is absent, or the value doesn't fit.
         """
         *outer, last = self.path.segments
         for index, segment in enumerate(outer):
+            self._refuse_parts(data, segment, document, reading)
             data = data.get(segment, MISSING)
             if data is MISSING:
                 return self._in_absent(index, document)
@@ -89,8 +93,14 @@ class ResolvedField:
             if not isinstance(data, dict):
                 raise DecodeError(document, self.model, self.text, "a map on the way to it", f"{type(data).__name__}")
             data = cast("dict[str, Any]", data)
+        self._refuse_parts(data, last, document, reading)
         value = data.get(last, MISSING)
-        return self.absent(document) if value is MISSING else self.decode(value, document)
+        return self.absent(document) if value is MISSING else self.decode(value, document, reading)
+
+    def _refuse_parts(self, data: Mapping[str, Any], name: str, document: str | None, reading: Reading) -> None:
+        if reading.parts and data.get(name) is None and (parts := parts_of(data, (name,)).get(name)):
+            found = shown_parts(parts, reading.parts)
+            raise DecodeError(document, self.model, self.text, describe(self.shape), found)
 
     def absent(self, document: str | None = None) -> Any:
         """The value of the field in a document that lacks it.
@@ -216,6 +226,36 @@ def unknown_field(record: Record, shape: Shape, names: tuple[str, ...], at: int)
     near = near_names(names[at], declared, 2)
     nearest = tuple(text_of((*outer, name, *names[at + 1 :])) for name in near)
     return UnknownFieldError(record.python.__qualname__, text_of(names), nearest)
+
+
+def declared_inside(shape: Shape, path: FieldPath) -> tuple[FieldPath, ...] | None:
+    """The stored paths of all fields declared in the maps of a field; `None` if they can't be listed."""
+    found: dict[FieldPath, None] = {}
+    return tuple(found) if _list_inside(shape, path, found, ()) else None
+
+
+def _list_inside(shape: Shape, path: FieldPath, found: dict[FieldPath, None], around: tuple[Shape, ...]) -> bool:
+    for each in alternatives(shape):
+        match each:
+            case Record():
+                if each in around or each.extra == "allow":
+                    return False
+                for field in each.fields:
+                    inner = FieldPath(*path.segments, field.stored)
+                    found[inner] = None
+                    if not _list_inside(field.shape, inner, found, (*around, each)):
+                        return False
+            case Array(item):
+                if not _list_inside(item, path, found, around):
+                    return False
+            case FixedArray(items):
+                if not all(_list_inside(item, path, found, around) for item in items):
+                    return False
+            case Anything() | Dict():
+                return False
+            case _:
+                pass
+    return True
 
 
 def element_of(shape: Shape) -> Shape | None:

@@ -11,7 +11,8 @@ from .listening import ListenConformance
 from .names import NameConformance
 from .queries import QueryConformance
 from .refusals import RefusalConformance
-from .rules import ConstraintConformance, RuleConformance
+from .rows import RowsConformance
+from .rules import ConstraintConformance, FrozenConformance, RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
 from .transactions import TransactionConformance
@@ -32,8 +33,10 @@ class BackendConformance(
     NameConformance,
     RuleConformance,
     ConstraintConformance,
+    FrozenConformance,
     AtomicityConformance,
     SelectConformance,
+    RowsConformance,
     RefusalConformance,
 ):
     """What every backend has to do, sync or async.

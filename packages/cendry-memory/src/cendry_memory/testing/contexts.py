@@ -48,6 +48,13 @@ LATER = NOW + timedelta(hours=1)
 MAX_DEPTH = 20
 
 
+class Measure(Model, collection="measures"):
+    """A document of floats."""
+
+    x: Field[float]
+    xs: Field[list[float]]
+
+
 def whole_city() -> City:
     """A city that uses all fields."""
     return City(
@@ -107,6 +114,27 @@ class ContextConformance(Suite):
         assert ctx.exists(City, "SF") is False
         ctx.save(City(id="SF", name="x"))
         assert ctx.exists(City, "SF") is True
+
+    def test_ints_in_float_fields_are_never_rounded(self, db: Database, ctx: Any) -> None:
+        db.commit(
+            Set("measures/a", {"x": 2**53, "xs": [1, -(2**62)]}),
+            Set("measures/b", {"x": 2**53 + 1, "xs": []}),
+            Set("measures/c", {"x": 1, "xs": [1.0, -(2**62) - 1]}),
+        )
+        assert Measure(id="a", x=2.0**53, xs=[1.0, -(2.0**62)]) == ctx.get(Measure, "a")
+        for document_id, path in (("b", "x"), ("c", "xs[1]")):
+            with pytest.raises(DecodeError, match="a float would round it") as caught:
+                ctx.get(Measure, document_id)
+            assert path == caught.value.field
+        with pytest.raises(InvalidValueError, match=r"Measure.x: expected float, found int 9007199254740993"):
+            ctx.save(Measure(id="d", x=2**53 + 1, xs=[]))
+        with pytest.raises(InvalidValueError, match="a float would round it"):
+            ctx.update(Measure, "a", {Measure.x: 2**53 + 1})
+        with pytest.raises(InvalidValueError, match="a float would round it"):
+            ctx.select(Measure, Measure.x == 2**53 + 1).to_list()
+        ctx.save(Measure(id="d", x=2**53, xs=[2**62]))
+        assert {"x": 2.0**53, "xs": [2.0**62]} == db.data("measures/d")
+        assert float is type((db.data("measures/d") or {})["x"])
 
     def test_get_many_keeps_the_order_and_names_all_that_are_missing(self, ctx: Any) -> None:
         ctx.save_many([City(id="a", name="A"), City(id="b", name="B")])
@@ -358,6 +386,47 @@ class ContextConformance(Suite):
         ctx.save(Visitor(id="a", last=Visit(count=cast("Any", DELETE_FIELD)), notes=DELETE_FIELD), merge=True)
         data = db.data("visitors/a")
         assert data == {"last": {"seen at": None, "pages": [], "kept": 1}, "visits": {}, "kept": 2}
+
+    @needs(Feature.MERGES, Feature.TRANSFORMS)
+    def test_merge_writes_some_fields_of_a_document_that_may_not_exist(self, db: Database, ctx: Any) -> None:
+        ctx.merge(City, "SF", City.name.set("x"), City.population.set(Increment(2)))
+        assert db.data("cities/SF") == {"displayName": "x", "population": 2}
+        db.commit(Set("cities/SF", {"displayName": "x", "unknown": 1, "mayor": {"since": 1, "party": "z"}}))
+        ctx.merge(City, "SF", {City.name: "y", City.mayor[Mayor.name]: "m", City.budget: DELETE_FIELD})
+        mayor = {"since": 1, "party": "z", "mayor name": "m"}
+        assert db.data("cities/SF") == {"displayName": "y", "unknown": 1, "mayor": mayor}
+        ctx.merge(Stamped, "x", {Stamped.name: "y"})
+        stamped = ctx.get(Stamped, "x")
+        assert (None, True) == (stamped.created, stamped.updated is not None)
+        for wrong in ({City.population: 1}, {City.name: "z", City.mayor[Mayor.since]: 1}):
+            with pytest.raises(CendryError, match="a City without"):
+                ctx.merge(City, "LA", wrong)
+        assert db.data("cities/LA") is None
+
+    @needs(Feature.MERGES, Feature.TRANSACTIONS)
+    def test_merges_in_batches_and_below_parents(self, ctx: Any) -> None:
+        city = City(id="SF", name="x")
+        with ctx.batch() as batch:
+            batch.merge(city, City.name.set("x"))
+            batch.merge(Area, "a", {Area.name: "y"}, parent=city)
+            batch.merge(Ref(Area, "b", parent=Ref(City, "SF")), Area.name.set("z"), Area.rank.set(2))
+        assert ["y", "z"] == [one.name for one in ctx.get_many(Area, ["a", "b"], parent=city)]
+        with ctx.transaction() as txn:
+            area = txn.get(Area, "b", parent=city)
+            txn.merge(area, Area.name.set("z"), Area.rank.set(area.rank + 1))
+        assert (3, 3) == (area.rank, ctx.get(Area, "b", parent=city).rank)
+
+    def test_typed_changes(self, ctx: Any) -> None:
+        city = whole_city()
+        ctx.save(city)
+        ctx.update(city, City.name.set("new"), City.mayor[Mayor.since].set(3), City.attributes["k.x"].set(5))
+        read = ctx.get(City, "SF")
+        assert ("new", 3, 5) == (read.name, read.mayor.since, read.attributes["k.x"])
+        assert city == read
+        _, created = ctx.get_or_create(City, "LA", [City.name.set("x"), City.twin.set(city)])
+        assert (True, Ref(City, "SF")) == (created, ctx.get(City, "LA").twin)
+        with pytest.raises(CendryError, match="names no fields"):
+            ctx.update(city, {})
 
     def test_transforms_in_arrays_are_refused_before_anything_is_sent(self, db: Database, ctx: Any) -> None:
         for notes in ([Increment(1)], {"k": [{"at": SERVER_TIMESTAMP}]}):

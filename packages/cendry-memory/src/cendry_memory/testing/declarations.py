@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cendry import Field, FieldPath, InvalidValueError, Map, Model, TypeRegistry, field, from_dict, to_dict
+from cendry import (
+    DELETE_FIELD,
+    Field,
+    FieldPath,
+    InvalidValueError,
+    Map,
+    Model,
+    TypeRegistry,
+    field,
+    from_dict,
+    to_dict,
+)
 from cendry.plan import Set
 
 from .driver import Database
@@ -100,6 +111,12 @@ class Table(Model, collection="tables"):
     """A document that stores nulls, around maps that store none."""
 
     seat: Field[Seat | None] = field(default=None)
+
+
+class Dish(Model, collection="dishes", parent=Table):
+    """A document of a subcollection."""
+
+    name: Field[str]
 
 
 class DeclarationConformance(Suite):
@@ -257,3 +274,25 @@ class DeclarationConformance(Suite):
         rows = list(ctx.select(Guest).project("name", "nick", "rank"))
         assert {"id": "a", "name": "n", "nick": None, "rank": None} == rows[0]
         assert {"id": "b", "name": "m", "nick": "x", "rank": 1} == rows[1]
+
+    # --- what the guides promise ---
+
+    @needs(Feature.MASKS)
+    def test_a_merge_replaces_dicts_and_lists_whole(self, db: Database, ctx: Any) -> None:
+        db.commit(Set("guests/a", {"name": "n", "attributes": {"x": 1}, "seats": [{"row": 1}], "other": 1}))
+        ctx.save(Guest(id="a", name="m", nick=None, attributes={"y": 2}), merge=True)
+        assert {"name": "m", "rank": 5, "attributes": {"y": 2}, "seats": [], "other": 1} == db.data("guests/a")
+
+    def test_a_field_that_the_model_no_longer_names_is_removed_by_its_stored_path(self, db: Database, ctx: Any) -> None:
+        db.commit(Set("tables/a", {"seat": None, "old-name": 1, "older": 2}))
+        ctx.update(Table, "a", {FieldPath("old-name"): DELETE_FIELD})
+        assert {"seat": None, "older": 2} == db.data("tables/a")
+
+    def test_a_parent_and_its_children_fit_in_one_batch(self, ctx: Any) -> None:
+        table = Table(seat=Seat(row=1))
+        with ctx.batch() as batch:
+            batch.create(table)
+            order = Dish(name="soup")
+            batch.create(order, parent=table)
+        assert "soup" == ctx.get(Dish, order.id, parent=table).name
+        assert table == ctx.get(Table, table.id)

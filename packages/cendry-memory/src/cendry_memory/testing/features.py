@@ -39,6 +39,8 @@ class Feature(Enum):
     SUMS = "sums and averages"
     READ_TIMES = "reads of an earlier moment"
     MASKS = "sets with a mask"
+    MERGES = "merges"
+    """Some fields of a document that may not exist; with a mask as well."""
     TRANSFORMS = "transforms"
     PRECONDITIONS = "writes that depend on an update time"
     TRANSACTIONS = "transactions"

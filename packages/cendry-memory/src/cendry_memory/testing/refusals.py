@@ -68,6 +68,7 @@ _REQUESTS: Final[dict[Feature, tuple[Callable[[Database], object], ...]]] = {
     Feature.SUMS: (lambda db: db.aggregate(AggregationPlan(_BY_N, (Aggregation("sum", N),))),),
     Feature.READ_TIMES: (lambda db: db.get_plan(GetPlan(("kept/one",), read_time=_MOMENT)),),
     Feature.MASKS: (_commit(Set("kept/one", {"n": 2}, mask=(N,))),),
+    Feature.MERGES: (_commit(Set("kept/one", {"n": 2}, mask=(N,), is_merge=True)),),
     Feature.TRANSFORMS: (_commit(Update("kept/one", {}, (), transforms=(FieldTransform(N, Increment(1)),))),),
     Feature.PRECONDITIONS: (
         _commit(Set("kept/one", {}, update_time=_MOMENT)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pytest
-from cendry import DELETE_FIELD, Field, InvalidValueError, Map, Model, ValidationError, field, to_dict
+from cendry import DELETE_FIELD, CendryError, Field, InvalidValueError, Map, Model, ValidationError, field, to_dict
 from cendry.plan import Set
 
 from .driver import Database
@@ -166,6 +166,7 @@ STORED_BROKEN: dict[str, Any] = {
 class ConstraintConformance(Suite):
     """Constraints and rules of the whole: on write, never on reading."""
 
+    @needs(Feature.TRANSACTIONS)
     def test_every_write_of_an_instance_is_checked(self, db: Database, ctx: Any) -> None:
         basket, known = broken(), Basket(id="a", limit=9)
         ctx.save(known)
@@ -247,3 +248,113 @@ class ConstraintConformance(Suite):
         assert ["a"] == ctx.select(Basket, Basket.total > 100).ids()
         assert ["a"] == ctx.select(Basket, Basket.total == 101).ids()
         assert 2 == len(ctx.select(Basket).to_list())
+
+
+class Point(Map, frozen=True):
+    """A frozen map, with a map that isn't."""
+
+    x: Field[int]
+    tags: Field[dict[str, int]] = field(default_factory=dict)
+    inner: Field[Item | None] = field(default=None)
+
+
+class Landmark(Model, collection="landmarks", frozen=True):
+    """A frozen document."""
+
+    name: Field[str]
+    place: Field[Point] = field(default_factory=lambda: Point(x=1))
+
+
+class Trail(Model, collection="trails"):
+    """A document that can change, with a frozen part."""
+
+    start: Field[Point]
+    ends: Field[dict[str, Point]] = field(default_factory=dict)
+
+
+class FrozenConformance(Suite):
+    """The fields of frozen instances never change."""
+
+    @needs(Feature.TRANSACTIONS)
+    def test_a_frozen_instance_is_written_and_remembered(self, ctx: Any) -> None:
+        written = [Landmark(id=name, name=name) for name in "abcd"]
+        first, second, third, fourth = written
+        ctx.create(first)
+        ctx.save_many([second])
+        with ctx.batch() as batch:
+            batch.save(third)
+        ctx.transaction(lambda txn: txn.create(fourth))
+        for each, name in zip(written, "abcd", strict=True):
+            assert Landmark(id=name, name=name) == each == ctx.get(Landmark, name)
+        ctx.delete(first)
+        assert ctx.find(Landmark, "a") is None
+        assert Landmark(id="a", name="a") == first
+
+    @needs(Feature.TRANSACTIONS)
+    def test_one_without_an_id_is_refused(self, ctx: Any) -> None:
+        landmark = Landmark(name="x")
+
+        def queue() -> None:
+            with ctx.batch() as batch:
+                batch.save(landmark)
+
+        for write in (
+            lambda: ctx.save(landmark),
+            lambda: ctx.create(landmark),
+            lambda: ctx.save_many([landmark]),
+            lambda: ctx.transaction(lambda txn: txn.create(landmark)),
+            queue,
+        ):
+            with pytest.raises(CendryError, match="Landmark is frozen"):
+                write()
+        assert Landmark(name="x") == landmark
+
+    @needs(Feature.TRANSACTIONS)
+    def test_updates_and_refreshes_of_the_instance_are_refused(self, db: Database, ctx: Any) -> None:
+        landmark = Landmark(id="a", name="x")
+        ctx.save(landmark)
+        before = db.data("landmarks/a")
+
+        def queue() -> None:
+            with ctx.batch() as batch:
+                batch.update(landmark, {"name": "y"})
+
+        for write in (
+            lambda: ctx.update(landmark, {"name": "y"}),
+            lambda: ctx.update(landmark, fields=["name"]),
+            lambda: ctx.transaction(lambda txn: txn.update(landmark, {"place.x": 2})),
+            lambda: ctx.refresh(landmark),
+            queue,
+        ):
+            with pytest.raises(CendryError, match=r"Landmark is frozen, and (update|refresh)\(\)"):
+                write()
+        assert before == db.data("landmarks/a")
+        ctx.update(Landmark, "a", {"name": "y", "place.x": 2})
+        assert Landmark(id="a", name="x") == landmark
+        assert Landmark(id="a", name="y", place=Point(x=2)) == ctx.get(Landmark, "a")
+        changed = Landmark(id="a", name="z", place=Point(x=3))
+        assert (changed, False) == ctx.update_or_create(Landmark, "a", {"name": "z", "place.x": 3})
+        assert changed == ctx.get(Landmark, "a")
+        assert (Landmark(id="b", name="n"), True) == ctx.update_or_create(Landmark, "b", {"name": "n"})
+        assert (changed, False) == ctx.get_or_create(Landmark, "a", {"name": "n"})
+
+    @needs(Feature.MASKS)
+    def test_merges_of_the_instance_are_refused(self, ctx: Any) -> None:
+        landmark = Landmark(id="a", name="x")
+        with pytest.raises(CendryError, match=r"Landmark is frozen, and merge\(\)"):
+            ctx.merge(landmark, {"name": "y"})
+        ctx.save(landmark, merge=True)
+        assert landmark == ctx.get(Landmark, "a")
+
+    def test_a_frozen_part_is_replaced(self, ctx: Any) -> None:
+        start = Point(x=1, tags={"a": 1}, inner=Item(code="a"))
+        end = Point(x=2)
+        trail = Trail(id="a", start=start, ends={"e": end})
+        ctx.save(trail)
+        ctx.update(trail, {"start.x": 5, "start.tags.b": 2, "start.inner.code": "b", "ends.e.x": 7})
+        changed = Point(x=5, tags={"a": 1, "b": 2}, inner=Item(code="b"))
+        assert Trail(id="a", start=changed, ends={"e": Point(x=7)}) == trail == ctx.get(Trail, "a")
+        assert (Point(x=1, tags={"a": 1}, inner=Item(code="a")), Point(x=2)) == (start, end)
+        ctx.update(trail, {"start.tags.a": DELETE_FIELD})
+        assert {"b": 2} == trail.start.tags == ctx.get(Trail, "a").start.tags
+        assert {"a": 1, "b": 2} == changed.tags

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from random import Random
@@ -21,12 +21,13 @@ from ...codec import codec_for
 from ...errors import DocumentAlreadyExistsError, DocumentNotFoundError
 from ...plan import GetPlan
 from ...reference import Located, Ref
+from ..batch import update_own
 from ..changes import Changes, ChangesArgument, built, items_of
 from ..holder import open_holder
 from ..listening import Snapshots
 from ..misuse import SyncOnly
 from ..settings import settings
-from ..targets import deleted, locate, several
+from ..targets import check_not_frozen, deleted, locate, several
 from ..writes import Pending, check_number, discard
 from .batch import Batch
 from .reads import Reads
@@ -56,6 +57,8 @@ class Cendry(Reads, Snapshots, SyncOnly):
         timeout: Seconds that a call may take, including retries; by default that of the backend.
         retry: A retry policy of the kind that the backend takes, or `None` for no retries; by default that of the
             backend.
+        token_key: The key that signs page tokens, so that clients can't make their own; or several, to change keys: the
+            first one signs, all of them verify. Without it, tokens are not signed.
         clock: Returns the time for `auto_now` and `auto_now_add`, an aware `datetime`; by default the client's clock.
         random: Source of the random pauses between the attempts of a transaction; by default a generator of its own.
 
@@ -76,11 +79,13 @@ class Cendry(Reads, Snapshots, SyncOnly):
         type_registry: TypeRegistry | None = None,
         timeout: float | None = None,
         retry: Any = DEFAULT_RETRY,
+        token_key: str | bytes | Sequence[str | bytes] | None = None,
         clock: Callable[[], datetime] | None = None,
         random: Random | None = None,
     ) -> None:
         holder = open_holder(client, backend, project, database)
-        self._sender = Sender(holder, settings(type_registry, timeout, retry, clock, random, holder.encoder))
+        checked = settings(type_registry, timeout, retry, clock, random, holder.encoder, token_key)
+        self._sender = Sender(holder, checked)
 
     @property
     def client(self) -> Any:
@@ -350,9 +355,11 @@ class Cendry(Reads, Snapshots, SyncOnly):
         Raises:
             DocumentNotFoundError: The document doesn't exist any more.
             DecodeError: It doesn't fit the model.
-            CendryError: The instance has no id; nothing was sent.
+            CendryError: The instance has no id, or its class is frozen; nothing was sent.
         """
         model, path, instance = locate(target, None, parent)
+        if instance is not None:
+            check_not_frozen(instance, "refresh")
         [result] = self._sender.get(GetPlan((path,)))
         if not result.exists:
             raise DocumentNotFoundError(path)
@@ -436,7 +443,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
             found = txn.find(model, document_id, parent=parent)
             if found is not None:
                 if changes:
-                    txn.update(found, changes)
+                    update_own(txn, found, changes)
                 return found, False
             if values is None:
                 instance = built(model, document_id, changes, "defaults")

@@ -1,13 +1,18 @@
 """Queries: immutable values that a context runs."""
 
+# An `int` is a `float` to type checkers.
+# mypy: disable-error-code="overload-overlap"
+
 from __future__ import annotations
 
 from typing import Any, Literal, TypeVar, cast, overload
 
+from ..._aggregates import Aggregate, count
 from ..._immutable import replace
 from ..._model.fields import FieldDescriptor
 from ..._model.model import Model
-from ...plan import Aggregation, AggregationPlan
+from ...paths import FieldPath
+from ..aggregates import AggregateResult, aggregation, of_field, wanted_aggregates
 from ..builders import QueryBuilder
 from ..compile import compiled
 from ..fields import FieldKey
@@ -63,13 +68,6 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
         source: AsyncSource = self._bound()
         return bool(await source.run(replace(compiled(self._spec, source.registry).limited(1), projection=())))
 
-    async def count(self) -> int:
-        """Return the number of matching documents, counted by the database; `limit` and cursors apply."""
-        source: AsyncSource = self._bound()
-        plan = AggregationPlan(compiled(self._spec, source.registry).plan, (Aggregation("count"),))
-        [count] = await source.aggregate(plan)
-        return cast("int", count)
-
     async def ids(self) -> list[str]:
         """Return the ids of all documents, in the order of the query; no fields are transferred.
 
@@ -83,6 +81,101 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
         if not self._spec.group:
             paths = [path[path.rfind("/") + 1 :] for path in paths]
         return paths[::-1] if query.backwards else paths
+
+    async def count(self, up_to: int | None = None) -> int:
+        """Return the number of matching documents, counted by the database; `limit` and cursors apply.
+
+        Args:
+            up_to: The number at which counting stops, 1 or more; the database then reads no further.
+
+        Raises:
+            TypeError: `up_to` is not an int.
+            ValueError: It is less than 1.
+        """
+        [number] = await self._figures((count(up_to),))
+        return cast("int", number)
+
+    @overload
+    async def sum(self, field: FieldDescriptor[int | None], /) -> int: ...
+    @overload
+    async def sum(self, field: FieldDescriptor[float | None], /) -> float: ...
+    @overload
+    async def sum(self, field: str | FieldPath, /) -> int | float: ...
+    async def sum(self, field: FieldKey, /) -> int | float:
+        """Return the sum of a field over the matching documents, computed by the database; `limit` and cursors apply.
+
+        Args:
+            field: A field of numbers, as a descriptor, a declared name or a stored path. Documents in which it is
+                absent or not a number don't count.
+
+        Returns:
+            The sum; 0 if there is nothing to sum up. A sum of integers beyond 64 bits is a `float`, and so is one that
+            includes stored floats.
+
+        Raises:
+            InvalidValueError: The field doesn't hold numbers; nothing was sent.
+            UnknownFieldError: A name is not declared.
+        """
+        [total] = await self._figures((of_field(self._spec.model, "sum", field),))
+        return cast("int | float", total)
+
+    async def avg(self, field: FieldDescriptor[float | None] | str | FieldPath, /) -> float | None:
+        """Return the average of a field over the matching documents, computed by the database.
+
+        Args:
+            field: As in `sum`.
+
+        Returns:
+            The average; `None` if there is no number.
+
+        Raises:
+            InvalidValueError: The field doesn't hold numbers; nothing was sent.
+            UnknownFieldError: A name is not declared.
+        """
+        [average] = await self._figures((of_field(self._spec.model, "avg", field),))
+        return cast("float | None", average)
+
+    @overload
+    async def aggregate(self, a: Aggregate[A], /) -> tuple[A]: ...
+    @overload
+    async def aggregate(self, a: Aggregate[A], b: Aggregate[B], /) -> tuple[A, B]: ...
+    @overload
+    async def aggregate(self, a: Aggregate[A], b: Aggregate[B], c: Aggregate[C], /) -> tuple[A, B, C]: ...
+    @overload
+    async def aggregate(
+        self, a: Aggregate[A], b: Aggregate[B], c: Aggregate[C], d: Aggregate[D], /
+    ) -> tuple[A, B, C, D]: ...
+    @overload
+    async def aggregate(
+        self, a: Aggregate[A], b: Aggregate[B], c: Aggregate[C], d: Aggregate[D], e: Aggregate[E], /
+    ) -> tuple[A, B, C, D, E]: ...
+    @overload
+    async def aggregate(self, /, **named: Aggregate[Any]) -> AggregateResult: ...
+    async def aggregate(self, /, *aggregates: Aggregate[Any], **named: Aggregate[Any]) -> Any:
+        """Return up to 5 aggregates of the matching documents, computed by the database in one request.
+
+        Taken together, they see only the documents that have all their fields, as on the server.
+
+        Args:
+            aggregates: `count()`, `City.population.sum()`, `City.population.avg()`; at most 5.
+            named: The same by name, instead.
+
+        Returns:
+            A tuple of the values; with names, an `AggregateResult`. Sums and averages are as in `sum` and `avg`.
+
+        Raises:
+            TypeError: There is no aggregate, or some have names and others don't; or a name is one that
+                `AggregateResult` itself has, such as `keys`.
+            CendryError: There are more than 5; nothing was sent.
+            InvalidValueError: A field doesn't hold numbers; nothing was sent.
+        """
+        values = await self._figures(wanted_aggregates(aggregates, named))
+        return AggregateResult(named, values) if named else values
+
+    async def _figures(self, aggregates: tuple[Aggregate[Any], ...]) -> tuple[Any, ...]:
+        source: AsyncSource = self._bound()
+        plan, read = aggregation(self._spec, source.registry, aggregates)
+        return read(await source.aggregate(plan))
 
     @overload
     def values(self, a: FieldDescriptor[A], /, *, flat: Literal[True]) -> AsyncRows[A]: ...

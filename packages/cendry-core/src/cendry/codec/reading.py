@@ -1,0 +1,50 @@
+"""Decode options: how stored data, or data from users, are read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .._immutable import dataclass
+from .._types.shapes import Record, RecordField
+
+Extra = Literal["ignore", "forbid", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Decode options.
+
+    Attributes:
+        names: Whether the keys of the data are stored names or Python names.
+        python_values: Whether Python values are accepted as well as stored ones, and the limits of Firestore are
+            checked, as for data from users. Such data is copied, since it belongs to the caller.
+        extra: How unknown keys are handled; `None` leaves it to each class.
+        id_key: Whether the data of a Model may contain its `id`.
+        parts: What to do about a field of which only parts are stored, under its name with a dot and more after it.
+            Empty if that means nothing, as in Firestore; otherwise such a field is a problem.
+    """
+
+    names: Literal["stored", "python"] = "stored"
+    python_values: bool = False
+    extra: Extra | None = None
+    id_key: bool = False
+    parts: str = ""
+
+    def key(self, field: RecordField) -> str:
+        """The key of a field in the data."""
+        return field.stored if self.names == "stored" else field.name
+
+    def keys(self, field: RecordField) -> tuple[str, ...]:
+        """The keys under which a field may be in the data, best first."""
+        return (field.stored, *field.also) if self.names == "stored" else (field.name,)
+
+    def forbids(self, record: Record) -> bool:
+        """Whether unknown keys of a record are a problem."""
+        if record.extra == "allow":
+            return False
+        policy = self.extra or record.extra or getattr(record.python, "__cendry_extra__", None)
+        return policy == "forbid"
+
+
+STORED = Reading()
+"""The decode options for documents."""
