@@ -428,11 +428,11 @@ def put_at(data: dict[str, Any], segments: tuple[str, ...], value: Any) -> None:
 
 
 def remove_at(data: dict[str, Any], segments: tuple[str, ...]) -> None:
-    """Remove the value at a field path, if it is there."""
+    """Remove the value at a field path, if it is there; the maps on the way must be."""
     *above, last = segments
-    holder = value_at(data, tuple(above)) if above else data
-    if isinstance(holder, dict):
-        cast("dict[str, Any]", holder).pop(last, None)
+    for segment in above:
+        data = data[segment]
+    data.pop(last, None)
 
 
 def parts_of(names: Iterable[str], declared: Collection[str]) -> dict[str, list[str]]:

