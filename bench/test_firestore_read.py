@@ -86,6 +86,23 @@ def test_a_query_in_the_async_twin(filled: str, figures: Figures) -> None:
     )
 
 
+# Rows
+
+
+def test_rows_of_two_fields(filled: str, figures: Figures) -> None:
+    def models() -> None:
+        read_all(ctx)
+
+    def tuples() -> None:
+        rows = ctx.select(City).values(City.name, City.population)
+        assert DOCUMENTS == sum(1 for name, _ in rows if name)
+
+    with Cendry(project=filled) as ctx:
+        found = medians(models=models, tuples=tuples)
+    what = f"values of 2 of 13 fields, {DOCUMENTS:,} documents; compared with the models"
+    figures.ratios(what, found["tuples"], found["models"], cpu=0.6, each=DOCUMENTS)
+
+
 # One document
 
 

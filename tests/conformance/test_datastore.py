@@ -74,6 +74,10 @@ class TestClassicDatastore(BackendConformance):
         with pytest.raises(InvalidRequestError, match="ancestor"):
             ctx.transaction(lambda txn: txn.select(City).to_list())
 
+    def test_pages_with_tokens_in_transactions(self, ctx: Any) -> None:
+        with pytest.raises(InvalidRequestError, match="ancestor"):
+            ctx.transaction(lambda txn: txn.select(City).page(2))
+
     def test_a_read_only_transaction(self, ctx: Any) -> None:
         ctx.save(City(id="a", name="A"))
         assert "A" == ctx.transaction(lambda txn: txn.get(City, "a").name, read_only=True)

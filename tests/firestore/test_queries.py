@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cendry import CendryError, Field, Model, count
+from cendry import field as model_field
 from cendry.errors import MissingIndexError
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import (
@@ -19,9 +22,16 @@ from cendry.plan import (
 )
 from cendry.reference import Ref
 from cendry_memory.testing import Database
+from firestore.faulty import FaultyServer
 from google.api_core import exceptions
 
 F = FieldPath
+
+
+class Item(Model, collection="items"):
+    size: Field[int]
+    note: Field[str] = model_field(default="")
+    shape: Field[dict[str, Any]] = model_field(default_factory=dict)
 
 
 def ref(path: str) -> Ref[Any]:
@@ -44,6 +54,36 @@ def test_names_in_descending_order_need_an_index_even_on_the_emulator(db: Databa
     with pytest.raises(MissingIndexError, match="descending") as caught:
         db.names(QueryPlan("cities", orders=(Order(DOCUMENT_ID, True),)))
     assert isinstance(caught.value.__cause__, exceptions.FailedPrecondition)
+
+
+def test_an_aggregate_of_several_is_one_call(faulty: FaultyServer, make_db: Callable[..., Database]) -> None:
+    db = make_db()
+    db.commit(*(Set(f"items/{number}", {"size": number}) for number in range(4)))
+    ctx = db.context()
+    faulty.calls.clear()
+    assert (4, 6, 1.5) == ctx.select(Item).aggregate(count(), Item.size.sum(), Item.size.avg())
+    assert ["RunAggregationQuery"] == faulty.calls
+    with pytest.raises(CendryError, match="at most 5"):
+        ctx.select(Item).aggregate(*[count()] * 6)
+    assert ["RunAggregationQuery"] == faulty.calls
+
+
+def test_only_the_fields_of_a_row_are_transferred(db: Database) -> None:
+    db.commit(Set("items/a", {"size": 1, "note": "x" * 100_000, "shape": {"side": 2, "other": "x"}}))
+    query = db.context().select(Item)
+    asked: list[QueryPlan] = []
+    run = db.backend.run
+
+    def recorded(plan: QueryPlan, **options: Any) -> Any:
+        asked.append(plan)
+        return run(plan, **options)
+
+    db.backend.run = recorded
+    assert [(1, {"side": 2, "other": "x"})] == query.values(Item.size, Item.shape).to_list()
+    assert [("a", 2)] == query.values(Item.id, Item.shape["side"]).to_list()
+    [whole, part] = [db.run(plan)[0].data for plan in asked[:2]]
+    assert {"size": 1, "shape": {"side": 2, "other": "x"}} == whole
+    assert {"shape": {"side": 2}} == part
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from cendry import (
     Model,
     Ref,
     Txn,
+    count,
     field,
     ref_of,
 )
@@ -189,6 +190,24 @@ def _pages(ctx: Cendry, n: list[int]) -> Any:
     return [pages, after, list(query.project(City.name, City.mayor[Mayor.name]))]
 
 
+def _rows(ctx: Cendry, n: list[int]) -> Any:
+    orders: list[Any] = [City.population, City.mayor[Mayor.since].desc(), [City.state, City.population.desc()]]
+    query = ctx.select(City, order_by=orders[n[0] % 3], limit=None if n[1] % 2 else 1 + n[2] % 3)
+    rows = query.values(City.id, City.name, City.size, City.mayor[Mayor.since], City.notes["x"]["y"], City.tags)
+    pages = query.values(City.mayor, flat=True).paginate(1 + n[3] % 3)
+    projected = query.project(City.mayor[Mayor.name], City.nearest, "notes.x.y", City.updated)
+    return repr([rows.to_list(), rows.first(), rows.last(), list(pages), list(projected)])
+
+
+def _figures(ctx: Cendry, n: list[int]) -> Any:
+    limit = None if n[1] % 2 else 1 + n[2] % 3
+    query = ctx.select(City, City.population >= n[0], order_by=City.population, limit=limit)
+    total, mean = City.population.sum(), City.mayor[Mayor.since].avg()
+    several = [(count(), total), (count(up_to=1 + n[3] % 3), total, mean), (mean, City.notes["n"].sum())]
+    found = query.aggregate(*several[n[4] % 3]), dict(query.aggregate(n=count(), total=total, mean=mean))
+    return [*found, query.count(1 + n[3] % 3), query.sum(City.population), query.avg(City.mayor[Mayor.since])]
+
+
 def _batch(ctx: Cendry, n: list[int]) -> None:
     with ctx.batch() as batch:
         batch.save(_city(n))
@@ -239,6 +258,8 @@ ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "streets": _streets,
     "select": _select,
     "last": _last,
+    "rows": _rows,
+    "figures": _figures,
     "pages": _pages,
     "batch": _batch,
     "transaction": _transaction,

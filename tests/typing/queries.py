@@ -22,6 +22,7 @@ from cendry import (
     Map,
     Model,
     Or,
+    Page,
     Query,
     Ref,
     field,
@@ -129,6 +130,17 @@ assert_type(ctx.select(City).count(), int)
 assert_type(ctx.select(City).ids(), list[str])
 for page in ctx.select(City).paginate(100):
     assert_type(page, list[City])
+assert_type(ctx.select(City).page(10), Page[City])
+assert_type(ctx.select(City).page(10, after=ctx.select(City).page(5).next_token).items, list[City])
+assert_type(ctx.select(City).page(10, before="x").previous_token, str | None)
+assert_type(ctx.select(City).values(City.name, City.population).page(3), Page[tuple[str, int]])
+for each in ctx.select(City).page(10):
+    assert_type(each, City)
+assert_type(len(ctx.select(City).page(10)), int)
+Cendry(token_key=["new", b"old"])
+Cendry(token_key=5)  # error: mypy pyright ty
+ctx.select(City).page(10, "x")  # error: mypy pyright ty
+ctx.select(City).page("10")  # error: mypy pyright ty
 for row in ctx.select(City).project(City.name, City.mayor[Mayor.name], "population"):
     assert_type(row, dict[str, Any])
 assert_type(ctx.select(City).project(City.name).to_list(), list[dict[str, Any]])
@@ -160,6 +172,8 @@ async def twin() -> None:
     assert_type(await actx.select(City).ids(), list[str])
     async for page in actx.select(City).paginate(100):
         assert_type(page, list[City])
+    assert_type(await actx.select(City).page(10, after=None), Page[City])
+    assert_type(await actx.select(City).values(City.name, flat=True).page(10), Page[str])
     async for row in actx.select(City).project(City.name):
         assert_type(row, dict[str, Any])
     for each in actx.select(City):  # error: mypy pyright ty

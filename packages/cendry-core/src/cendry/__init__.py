@@ -50,6 +50,7 @@ __all__ = [
     "Increment",
     "InvalidDocumentIdError",
     "InvalidEtagError",
+    "InvalidPageTokenError",
     "InvalidRequestError",
     "InvalidValueError",
     "Listener",
@@ -61,6 +62,7 @@ __all__ = [
     "MultipleResultsError",
     "Or",
     "OutcomeUnknownError",
+    "Page",
     "Problem",
     "Query",
     "Ref",
@@ -112,6 +114,7 @@ if TYPE_CHECKING:
     from ._query.aggregates import AggregateResult
     from ._query.aio.query import AsyncQuery
     from ._query.aio.rows import AsyncRows
+    from ._query.pages import Page
     from ._query.snapshots import Change, Listener, Snapshot
     from ._query.sync.query import Query
     from ._query.sync.rows import Rows
@@ -127,6 +130,7 @@ if TYPE_CHECKING:
         ForeignReferenceError,
         InvalidDocumentIdError,
         InvalidEtagError,
+        InvalidPageTokenError,
         InvalidRequestError,
         InvalidValueError,
         MissingIndexError,
@@ -169,9 +173,10 @@ else:
             "convert": "from_dict to_dict validate",
             "errors": (
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
-                "InvalidDocumentIdError InvalidEtagError InvalidRequestError InvalidValueError MissingIndexError "
-                "MultipleResultsError OutcomeUnknownError StaleDocumentError TransactionContentionError "
-                "UnknownFieldError UnsupportedByBackendError UsedBeforeForkError ValidationError Problem"
+                "InvalidDocumentIdError InvalidEtagError InvalidPageTokenError InvalidRequestError "
+                "InvalidValueError MissingIndexError MultipleResultsError OutcomeUnknownError StaleDocumentError "
+                "TransactionContentionError UnknownFieldError UnsupportedByBackendError UsedBeforeForkError "
+                "ValidationError Problem"
             ),
             "_model.fields": "Field FieldDescriptor field",
             "filters": "And Asc Comparison Desc Filter Or",
@@ -181,6 +186,7 @@ else:
             "_query.aggregates": "AggregateResult",
             "_query.aio.query": "AsyncQuery",
             "_query.aio.rows": "AsyncRows",
+            "_query.pages": "Page",
             "_query.snapshots": "Change Listener Snapshot",
             "_query.sync.query": "Query",
             "_query.sync.rows": "Rows",

@@ -21,7 +21,8 @@ Two optional hooks are for backends that can be faster without dicts:
   the backend's own `commit` can send.
 
 A database whose queries continue from opaque cursors returns results with one more attribute, `cursor` (`bytes`); the
-plan of the next page has that of the last result as `resume`, and no bound by value.
+plan of the next page has that of the last result as `resume`, and no bound by value. Its backend has an attribute
+`has_cursors` that is true.
 
 A sync backend without an async twin may have a method `async_twin_error()`, which returns the error that `AsyncCendry`
 raises for that backend.

@@ -438,6 +438,20 @@ class InvalidRequestError(CendryError, ValueError):
         super().__init__(f"The database refused the request, and nothing was written: {detail}")
 
 
+class InvalidPageTokenError(CendryError, ValueError):
+    """A page token that is not one of its query, or was changed; nothing of it was used.
+
+    Attributes:
+        reason: Why it is refused.
+    """
+
+    http_status = 422
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The page token can't be used: {reason}. Begin again with the first page.")
+
+
 class UnsupportedByBackendError(CendryError):
     """The backend of this context does not support a feature; nothing was sent.
 

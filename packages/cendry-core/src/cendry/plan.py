@@ -317,6 +317,10 @@ class Aggregation:
     up_to: int | None = None
 
 
+MAX_AGGREGATIONS: Final = 5
+"""Aggregations in one call (https://firebase.google.com/docs/firestore/query-data/aggregation-queries#limitations)."""
+
+
 @dataclass(frozen=True, slots=True)
 class AggregationPlan:
     """Aggregations over one query, computed by the server in one pass; at most 5."""
@@ -428,11 +432,11 @@ def put_at(data: dict[str, Any], segments: tuple[str, ...], value: Any) -> None:
 
 
 def remove_at(data: dict[str, Any], segments: tuple[str, ...]) -> None:
-    """Remove the value at a field path, if it is there."""
+    """Remove the value at a field path, if it is there; the maps on the way must be."""
     *above, last = segments
-    holder = value_at(data, tuple(above)) if above else data
-    if isinstance(holder, dict):
-        cast("dict[str, Any]", holder).pop(last, None)
+    for segment in above:
+        data = data[segment]
+    data.pop(last, None)
 
 
 def parts_of(names: Iterable[str], declared: Collection[str]) -> dict[str, list[str]]:

@@ -80,6 +80,7 @@ class DatastoreBackend:
     """
 
     name = NAME
+    has_cursors = True
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from .._changes import FieldChange
-from .._interop.google import from_sdk_change
+from .._interop.google import class_of, from_sdk_change
 from .._model.metadata import ref_of
 from .._model.model import Model, is_frozen
 from .._query.cursors import value_at
@@ -303,7 +303,7 @@ def changes_of(given: tuple[Any, ...], what: str) -> Pairs:
 
 def _kind(changes: object) -> str:
     # Without the values, which a model may hide.
-    return f"a {type(changes).__name__}" if isinstance(changes, (list, tuple, set)) else repr(changes)
+    return f"a {class_of(changes).__name__}" if isinstance(changes, (list, tuple, set)) else repr(changes)
 
 
 def built(model: type[M], document_id: str, values: Pairs, what: str) -> M:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 from typing import Any, cast
@@ -21,6 +21,7 @@ class Settings:
     options: CallOptions
     writer: Writer
     random: Random
+    token_keys: tuple[bytes, ...] = field(repr=False, default=())
 
 
 def settings(
@@ -30,12 +31,13 @@ def settings(
     clock: Callable[[], datetime] | None,
     random: Random | None,
     encoder: Encoder,
+    token_key: str | bytes | Sequence[str | bytes] | None = None,
 ) -> Settings:
     """Check the arguments of a context.
 
     Raises:
         TypeError: An argument is of the wrong kind.
-        ValueError: The timeout is not a number of seconds.
+        ValueError: The timeout is not a number of seconds, or a key is empty.
     """
     if registry is not None and not isinstance(cast(object, registry), TypeRegistry):
         raise TypeError(f"type_registry= takes a TypeRegistry, not {registry!r}.")
@@ -43,4 +45,18 @@ def settings(
         raise TypeError(f"clock= takes a function that returns the time, not {clock!r}.")
     registry = default_registry if registry is None else registry
     writer = Writer(registry, utc_now if clock is None else clock, encoder)
-    return Settings(registry, CallOptions(timeout, retry), writer, Random() if random is None else random)  # noqa: S311
+    random = Random() if random is None else random  # noqa: S311
+    return Settings(registry, CallOptions(timeout, retry), writer, random, _token_keys(token_key))
+
+
+def _token_keys(given: Any) -> tuple[bytes, ...]:
+    if given is None:
+        return ()
+    keys = [given] if isinstance(given, (str, bytes)) else given
+    if not isinstance(keys, (list, tuple)) or not all(isinstance(key, (str, bytes)) for key in cast("Any", keys)):
+        # The value is not shown, since it may be a key after all.
+        raise TypeError(f"token_key= takes a str, bytes or a list of them, not a {type(given).__name__}.")
+    found = tuple([key.encode() if isinstance(key, str) else bytes(key) for key in cast("Any", keys)])
+    if not all(found) or not found:
+        raise ValueError("token_key= takes at least one key, and none may be empty.")
+    return found

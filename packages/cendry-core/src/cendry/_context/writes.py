@@ -212,6 +212,8 @@ class Writer:
             taken: list[FieldTransform] = []
             data = without_changes(marked, taken)
             transforms = tuple(taken)
+            if codec.verify is not None:
+                codec.verify_parts(data, marked)
         now: datetime | None = None
         for info in _timed(codec):
             if (info.auto_now or getattr(instance, info.name) is None) and info.alias in data:

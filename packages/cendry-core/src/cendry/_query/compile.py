@@ -67,11 +67,16 @@ def compiled(spec: QuerySpec, registry: TypeRegistry, *, complete: bool = False)
     )
     if backwards or complete or spec.start is not None or spec.end is not None:
         orders, implied, start, end = compiled_bounds(spec, codec, where, orders, complete=backwards or complete)
-        if backwards:
-            orders = tuple([Order(order.path, not order.descending) for order in orders])
-            start, end = _reversed(end), _reversed(start)
         plan = replace(plan, orders=orders, start=start, end=end, implied=implied if complete and not backwards else 0)
+        if backwards:
+            plan = turned(plan)
     return CompiledQuery(plan, backwards, codec)
+
+
+def turned(plan: QueryPlan) -> QueryPlan:
+    """The plan whose results arrive in reverse; its orders must be complete, with `DOCUMENT_ID` last."""
+    orders = tuple([Order(order.path, not order.descending) for order in plan.orders])
+    return replace(plan, orders=orders, start=_reversed(plan.end), end=_reversed(plan.start), implied=0)
 
 
 def _reversed(bound: Bound | None) -> Bound | None:

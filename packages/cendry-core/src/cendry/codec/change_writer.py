@@ -39,11 +39,13 @@ class ChangeWriter(Writer):
 
     Args:
         no_removals: Why `DELETE_FIELD` is refused; `None` if it is accepted.
+        whole: As in `Writer`; instances with transforms inside are excepted.
     """
 
-    def __init__(self, no_removals: str | None, limit: int = MAX_PROBLEMS) -> None:
-        super().__init__(limit=limit, constraints=True)
+    def __init__(self, no_removals: str | None, limit: int = MAX_PROBLEMS, *, whole: bool = False) -> None:
+        super().__init__(limit=limit, constraints=True, whole=whole)
         self.met: list[Any] = []
+        self._met_before = 0
         self._no_removals = no_removals
         # Why transforms are refused, if they are.
         self._no_transforms: str | None = None
@@ -95,6 +97,7 @@ class ChangeWriter(Writer):
 
     def fields(self, record: Record, value: Any, path: str, depth: int) -> Any:
         before = len(self.problems)
+        outer, self._met_before = self._met_before, len(self.met)
         if self._no_removals is None:
             self._check_removals(record, value, path)
         if record.style in FOREIGN_STYLES:
@@ -102,7 +105,11 @@ class ChangeWriter(Writer):
             found = self._without_transforms(reason, super().fields, record, value, path, depth)
         else:
             found = super().fields(record, value, path, depth)
+        self._met_before = outer
         return FAILED if len(self.problems) > before else found
+
+    def is_complete(self) -> bool:
+        return len(self.met) == self._met_before
 
     def _check_removals(self, record: Record, value: Any, path: str) -> None:
         is_dict = record.style == "typeddict"

@@ -132,6 +132,25 @@ class Codec(Generic[M]):
     def _verify(self, instance: Any) -> None:
         self.decoder(STORED)(self.encode_unruled(instance), instance.id)
 
+    def verify_parts(self, data: Mapping[str, Any], marked: Mapping[str, Any]) -> None:
+        """Check that the fields of an instance can be read back, but for those with transforms in them.
+
+        Args:
+            data: The stored fields without transforms.
+            marked: The same with them.
+
+        Raises:
+            ValidationError: A constructor or a `__post_init__` rejects a value.
+        """
+        for field in self.shape.fields:
+            stored = data.get(field.stored, MISSING)
+            if stored is not MISSING and stored == marked[field.stored] and can_refuse(field.shape):
+                try:
+                    self.resolve((field.name,)).decode(stored)
+                except DecodeError as error:
+                    problem = Problem(error.field, error.expected, error.found)
+                    raise ValidationError(self.model.__qualname__, [problem]) from error.__cause__
+
     def verify_changed(self, instance: Any, data: Mapping[str, Any], paths: Iterable[FieldPath]) -> None:
         """Check an instance as it is with some changes: new values, or the removal of those not in them.
 
@@ -332,7 +351,7 @@ class Codec(Generic[M]):
         Raises:
             ValidationError: A value doesn't fit its field.
         """
-        writer = ChangeWriter(None if merge else UNMERGED)
+        writer = ChangeWriter(None if merge else UNMERGED, whole=True)
         found = writer.walk(writer.fields, self.shape, instance, "", 0)
         if not writer.met:
             return None

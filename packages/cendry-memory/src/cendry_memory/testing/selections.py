@@ -12,6 +12,8 @@ from cendry import (
     DecodeError,
     DocumentNotFoundError,
     FieldPath,
+    InvalidPageTokenError,
+    MissingIndexError,
     MultipleResultsError,
     Ref,
     get_metadata,
@@ -171,6 +173,101 @@ class SelectConformance(Suite):
         query = ctx.select(City, nothing | (City.population > 0))
         assert list("bcde") == ids(query)
         assert [["b", "c"], ["d", "e"]] == [ids(page) for page in query.paginate(2)]
+
+    @needs(Feature.QUERIES, Feature.PAGES)
+    def test_pages_with_tokens(self, db: Database, cities: Any) -> None:
+        first = cities.page(2)
+        assert (["a", "b"], 2, None) == (ids(first), len(first), first.previous_token)
+        db.commit(Delete("cities/b"), Set("cities/0", {"displayName": "0", "population": -1, "status": "OPEN"}))
+        second = cities.page(2, after=first.next_token)
+        assert ["c", "d"] == ids(second)
+        last = cities.page(3, after=second.next_token)
+        assert (["e"], None) == (ids(last), last.next_token)
+        limited = cities.limit(3)
+        assert ["0", "a"] == ids(limited.page(2))
+        rest = limited.page(2, after=limited.page(2).next_token)
+        assert (["c"], None) == (ids(rest), rest.next_token)
+        empty = cities.filter(City.name == "?").page(2)
+        assert ([], None, None) == (empty.items, empty.next_token, empty.previous_token)
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.OFFSETS)
+    def test_an_offset_is_skipped_before_the_first_page(self, cities: Any) -> None:
+        query = cities.offset(1).limit(3)
+        first = query.page(2)
+        second = query.page(2, after=first.next_token)
+        assert (["b", "c"], ["d"], None) == (ids(first), ids(second), second.next_token)
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.PROJECTIONS)
+    def test_pages_of_rows(self, cities: Any) -> None:
+        rows = cities.values(City.name, flat=True)
+        first = rows.page(3)
+        assert ["A", "B", "C"] == first.items
+        assert ["D", "E"] == list(rows.page(3, after=first.next_token))
+
+    @needs(Feature.QUERIES, Feature.PAGES)
+    def test_tokens_of_other_queries_are_refused(self, cities: Any) -> None:
+        token = cities.page(2).next_token
+        for other in (cities.filter(City.state == "NY"), cities.order_by(City.name)):
+            with pytest.raises(InvalidPageTokenError, match="another query"):
+                other.page(2, after=token)
+        for wrong in ("", "x", token[:-1], token + "A", "é", 5):
+            with pytest.raises(InvalidPageTokenError):
+                cities.page(2, after=wrong)
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.CURSORS)
+    def test_pages_before_a_token(self, db: Database, cities: Any) -> None:
+        first = cities.page(2)
+        second = cities.page(2, after=first.next_token)
+        db.commit(Delete("cities/c"), Delete("cities/a"))
+        back = cities.page(1, before=second.previous_token)
+        assert (["b"], None) == (ids(back), back.previous_token)
+        assert ["d", "e"] == ids(cities.page(5, after=back.next_token))
+        assert ["b"] == ids(cities.page(5, before=second.previous_token))
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.CURSORS, Feature.ID_FILTERS)
+    def test_pages_with_tokens_among_equal_values(self, cities: Any) -> None:
+        for query in (
+            cities.filter(City.population < 9).order_by(City.state),
+            cities.filter(City.status == Status.OPEN).order_by(City.state),
+            cities.start_at({"population": 1}).end_at({"population": 3}),
+            cities.limit_to_last(3),
+        ):
+            expected, token, met = ids(query), None, []
+            while True:
+                page = query.page(2, after=token)
+                met += ids(page)
+                token = page.next_token
+                if token is None:
+                    break
+            assert expected == met
+            met = ids(page)
+            while page.previous_token is not None:
+                page = query.page(2, before=page.previous_token)
+                met[:0] = ids(page)
+            assert expected == met
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.CURSORS, Feature.ID_FILTERS)
+    @pytest.mark.usefixtures("cities")
+    def test_pages_by_id_go_forwards_only(self, ctx: Any) -> None:
+        query = ctx.select(City, City.id > "a")
+        first = query.page(3)
+        second = query.page(3, after=first.next_token)
+        assert (["b", "c", "d"], ["e"], None) == (ids(first), ids(second), second.previous_token)
+        with pytest.raises(MissingIndexError):
+            query.page(3, before=first.next_token)
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.GROUPS)
+    def test_pages_of_collection_groups_with_tokens(self, areas: Any) -> None:
+        query = areas.select_group(Area, order_by=Area.name.desc())
+        first = query.page(2)
+        second = query.page(2, after=first.next_token)
+        assert [["only", "SF"], ["LA"]] == [[area.name for area in page] for page in (first, second)]
+        assert ["only", "SF"] == [area.name for area in query.page(2, before=second.previous_token)]
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.TRANSACTIONS)
+    def test_pages_with_tokens_in_transactions(self, ctx: Any, cities: Any) -> None:
+        token = cities.page(3).next_token
+        assert ["d", "e"] == ctx.transaction(lambda txn: ids(txn.select(cities).page(3, after=token)))
 
     @needs(Feature.QUERIES, Feature.PROJECTIONS)
     def test_project(self, cities: Any) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from random import Random
@@ -57,6 +57,8 @@ class Cendry(Reads, Snapshots, SyncOnly):
         timeout: Seconds that a call may take, including retries; by default that of the backend.
         retry: A retry policy of the kind that the backend takes, or `None` for no retries; by default that of the
             backend.
+        token_key: The key that signs page tokens, so that clients can't make their own; or several, to change keys: the
+            first one signs, all of them verify. Without it, tokens are not signed.
         clock: Returns the time for `auto_now` and `auto_now_add`, an aware `datetime`; by default the client's clock.
         random: Source of the random pauses between the attempts of a transaction; by default a generator of its own.
 
@@ -77,11 +79,13 @@ class Cendry(Reads, Snapshots, SyncOnly):
         type_registry: TypeRegistry | None = None,
         timeout: float | None = None,
         retry: Any = DEFAULT_RETRY,
+        token_key: str | bytes | Sequence[str | bytes] | None = None,
         clock: Callable[[], datetime] | None = None,
         random: Random | None = None,
     ) -> None:
         holder = open_holder(client, backend, project, database)
-        self._sender = Sender(holder, settings(type_registry, timeout, retry, clock, random, holder.encoder))
+        checked = settings(type_registry, timeout, retry, clock, random, holder.encoder, token_key)
+        self._sender = Sender(holder, checked)
 
     @property
     def client(self) -> Any:

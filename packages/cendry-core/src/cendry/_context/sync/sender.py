@@ -39,6 +39,17 @@ class Sender(Listening):
         """The registry of the context."""
         return self.settings.registry
 
+    @property
+    def token_keys(self) -> tuple[bytes, ...]:
+        """The keys of page tokens: the first one signs, all of them verify."""
+        return self.settings.token_keys
+
+    @property
+    def cursor_backend(self) -> str | None:
+        """The name of the backend, if queries continue from opaque cursors of its own; else `None`."""
+        backend = self.holder.backend()
+        return backend.name if getattr(backend, "has_cursors", False) else None
+
     def get(self, plan: GetPlan) -> list[StoredDocument]:
         """Documents by path, in any order."""
         backend = self.holder.backend()

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..._immutable import replace
-from ...errors import DocumentNotFoundError, MultipleResultsError
+from ...errors import DocumentNotFoundError, InvalidRequestError, MultipleResultsError
 from ..output import Output
-from ..pages import Paging
+from ..pages import Page, Paging, TokenPage
 from ..results import ErrorHandler, read_all
 from ..spec import QuerySpec
 from .documents import AsyncDocuments, AsyncPages
@@ -121,3 +121,35 @@ class AsyncResults(Generic[T_co]):
         """
         source: AsyncSource = self._bound()
         return AsyncPages(source, Paging(self._output, self._spec, source.registry, page_size, self._on_error))
+
+    async def page(self, size: int, *, after: str | None = None, before: str | None = None) -> Page[T_co]:
+        """Return one page of the results, with the tokens of its neighbours.
+
+        A page begins or ends at a place among the values of the query's orders, so documents added or removed
+        meanwhile neither shift nor repeat others. The tokens show these values, unless they are cursors of the
+        database; they are signed if the context has a `token_key=`.
+
+        Args:
+            size: The number of results on the page, from 1 to 10,000; other pages may have other sizes.
+            after: The `next_token` of a page: the results that follow it. The query must be the same.
+            before: The `previous_token` of a page: the results that precede it, the last of them at the end.
+
+        Returns:
+            The page. A limit of the query counts from the first page, and an offset is skipped there.
+
+        Raises:
+            InvalidPageTokenError: The token is not one of this query.
+            InvalidRequestError: `size` is not from 1 to 10,000.
+            MissingIndexError: A query sorted by id alone can't be read backwards; its `previous_token` is `None`.
+            CendryError: Both tokens are given, or the query sorts by a field with `repr=False`.
+            DecodeError: A document doesn't fit the model, and there is no `on_error` handler.
+            UnsupportedByBackendError: Datastore mode can't read backwards.
+        """
+        source: AsyncSource = self._bound()
+        reading = TokenPage(self._output, self._spec, source, size, after, before, self._on_error)
+        try:
+            results = [] if reading.plan is None else await source.run(reading.plan)
+        except InvalidRequestError as error:
+            reading.refuse(error)
+            raise
+        return reading.page(results)

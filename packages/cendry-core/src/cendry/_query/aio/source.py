@@ -18,6 +18,16 @@ class AsyncSource(Protocol):
         """The registry of the context."""
         ...
 
+    @property
+    def token_keys(self) -> tuple[bytes, ...]:
+        """The keys of page tokens: the first one signs, all of them verify."""
+        ...
+
+    @property
+    def cursor_backend(self) -> str | None:
+        """The name of the backend, if queries continue from opaque cursors of its own; else `None`."""
+        ...
+
     async def run(self, plan: QueryPlan) -> list[StoredDocument]:
         """All results of a query."""
         ...
