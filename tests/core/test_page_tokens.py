@@ -51,6 +51,10 @@ class Place(Model, collection="places"):
     secret: Field[str] = field(default="", repr=False)
 
 
+class Plain(Model, collection="plain"):
+    rank: Field[int]
+
+
 by_rank = Query(Place, order_by=Place.rank)
 
 
@@ -218,6 +222,8 @@ def test_hidden_fields_are_not_put_into_tokens(ctx: Any) -> None:
         with pytest.raises(CendryError, match="repr=False"):
             query.page(2)
     assert len(ctx.select(Place, Place.secret == "", order_by=Place.rank).page(2)) == 2
+    ctx.save(Plain(rank=1))
+    assert len(ctx.select(Plain, order_by=Plain.rank).page(2)) == 1
 
 
 def test_by_id_alone_there_is_no_way_back(ctx: Any) -> None:
@@ -463,9 +469,8 @@ class Resuming(MemoryBackend):
             raise InvalidRequestError("this is no cursor.")
         skipped = -1 if plan.resume is None else int(plan.resume[1:])
         results = list(super().run(replace(plan, resume=None, limit=None), **options))
-        for number, result in enumerate(results):
-            if number > skipped:
-                yield Resumable(result, b"c%d" % number)
+        for number, result in list(enumerate(results))[skipped + 1 :][: plan.limit]:
+            yield Resumable(result, b"c%d" % number)
 
 
 class Resumable:
@@ -485,6 +490,7 @@ def test_cursors_of_the_database(ctx: Any) -> None:
         query = other.select(by_rank)
         first = query.page(2)
         second = query.page(9, after=first.next_token)
+        assert ["ab", "cd", "e"] == [ids(page) for page in query.paginate(2)]
         assert ("cde", None, None) == (ids(second), second.next_token, second.previous_token)
         with pytest.raises(UnsupportedByBackendError, match=r"page\(before=\)"):
             query.page(2, before=first.next_token)

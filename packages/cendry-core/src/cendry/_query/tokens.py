@@ -193,7 +193,8 @@ def _packed(position: Position, digest: bytes, *, signed: bool) -> bytes:
     if cursor is not None:
         flags |= _CURSOR
         _write_bytes(out, cursor)
-    elif cut is not None:
+    else:
+        assert cut is not None
         flags |= _BEFORE * cut.before
         for value in cut.values:
             _write(out, value)
