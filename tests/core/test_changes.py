@@ -371,3 +371,47 @@ def test_merges_keep_rules(ctx: Any, backend: Any) -> None:
     ctx.refresh(holder)
     with pytest.raises(InvalidValueError, match="low is over high"):
         ctx.merge(holder, {"name": "y", "ruled.low": 3, "ruled.high": 2})
+
+
+class Fixed(Map, frozen=True):
+    counts: Field[dict[str, int] | None] = field(default=None)
+
+
+class Optional(Model, collection="optionals"):
+    fixed: Field[Fixed] = field(default_factory=Fixed)
+    counts: Field[dict[str, int] | None] = field(default=None)
+    free: Field[Any] = field(default=None)
+    people: Field[dict[str, Address] | None] = field(default=None)
+
+
+def test_an_update_below_an_absent_dict_is_shown(ctx: Any) -> None:
+    one = Optional(id="a")
+    ctx.save(one)
+    ctx.update(one, Optional.counts["a"].set(1), Optional.counts["b"].set(2), Optional.free["x"]["y"].set("z"))
+    assert (one.counts, one.free) == ({"a": 1, "b": 2}, {"x": {"y": "z"}})
+    assert ctx.get(Optional, "a") == one
+
+
+def test_an_update_inside_a_frozen_map_leaves_it_as_it_is(ctx: Any) -> None:
+    one = Optional(id="a")
+    ctx.save(one)
+    fixed = one.fixed
+    ctx.update(one, Optional.fixed[Fixed.counts]["a"].set(1))
+    assert (fixed, one.fixed) == (Fixed(), Fixed())
+    ctx.refresh(one)
+    assert one.fixed == Fixed(counts={"a": 1})
+
+
+def test_an_update_below_an_absent_dict_of_maps_is_refused(ctx: Any, backend: Any) -> None:
+    one = Optional(id="a")
+    for note in ("x", DELETE_FIELD):
+        with pytest.raises(CendryError, match="'people.k' is None in this Optional"):
+            ctx.update(one, {"people.k.note": note})
+    assert backend.calls == []
+    ctx.merge(one, {"people.k.note": DELETE_FIELD})
+    assert one.people is None
+    ctx.merge(one, {"people.k.note": "x", "people.k.street": Street(name="y", zip_code="z")})
+    # A map can't be made from its parts here.
+    assert one.people is None
+    ctx.refresh(one)
+    assert one.people == {"k": Address(street=Street(name="y", zip_code="z"), note="x")}

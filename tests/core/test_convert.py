@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+import time
 from collections import UserDict, defaultdict
 from datetime import datetime, timezone
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
@@ -337,3 +339,61 @@ def test_near_names_are_looked_for_only_a_few_times() -> None:
         problem.nearest for problem in validate(Basket, {"item" + "s" * extra: 0 for extra in range(2, 7)})
     ]
     assert () == validate(Basket, {"items" * 20: 0})[0].nearest
+
+
+class Node(Map):
+    name: Field[str]
+    below: Field[list[Node]] = field(default_factory=list)
+    named: Field[dict[str, Node]] = field(default_factory=dict)
+
+
+class Tree(Model, collection="trees"):
+    top: Field[Node]
+    any: Field[list[Any]] = field(default_factory=list)
+
+
+def test_one_problem_in_much_data_is_named_with_its_path() -> None:
+    good: dict[str, Any] = {"name": "x", "below": [{"name": "y"}] * 3, "named": {"k": {"name": "z"}}}
+    bad = {**good, "named": {"k": good, "l": {**good, "below": [good, {**good, "below": [good, {"name": 5}]}]}}}
+    data = {"top": {**good, "below": [good, bad, good], "named": {"a b": bad}}, "any": [{"k": 1}, [1], {"l": [2]}]}
+    paths = [
+        "top.below[1].named.l.below[1].below[1].name",
+        "top.named.`a b`.named.l.below[1].below[1].name",
+        "any[1]",
+    ]
+    assert paths == [problem.path for problem in validate(Tree, data)]
+    with pytest.raises(ValidationError) as caught:
+        from_dict(Tree, data)
+    assert paths == [problem.path for problem in caught.value.problems]
+
+
+def test_the_depth_counts_from_the_document_in_much_data() -> None:
+    node: dict[str, Any] = {"name": "x"}
+    for _ in range(9):
+        node = {"name": "x", "below": [node]}
+    assert [] == validate(Tree, {"top": node})
+    (problem,) = validate(Tree, {"top": {"name": "x", "below": [{"name": "y"}, node]}})
+    assert "top.below[1]" + ".below[0]" * 9 == problem.path
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Decimal("1e999999999"), "1e999999999", "9" * 400_000, 10**5000, 1e308],
+    ids=["decimal", "text", "long text", "int", "float"],
+)
+def test_numbers_that_would_be_huge_cost_nothing(value: Any) -> None:
+    class Priced(Model, collection="priced"):
+        price: Field[Decimal | None] = field(default=None)
+        count: Field[int] = field(default=0)
+        share: Field[float] = field(default=0.0)
+
+    start = time.process_time()
+    for name in ("price", "count", "share"):
+        problems = validate(Priced, {name: value})
+        if problems:
+            with pytest.raises(ValidationError) as caught:
+                from_dict(Priced, {name: value})
+            assert len(str(caught.value)) < 300
+        else:
+            from_dict(Priced, {name: value})
+    assert time.process_time() - start < 1

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
 import pytest
 from cendry import Cendry, DecodeError, Field, FieldPath, Map, Model, ValidationError, field
+from cendry._immutable import replace
 from cendry._types.kinds import Mismatch
+from cendry.backend import DocumentResult
 from cendry.codec import codec_for
 from cendry.codec.reading import STORED, Reading
 from cendry.codec.resolve import declared_inside
-from cendry.plan import parts_of
+from cendry.plan import QueryPlan, parts_of
 
 from .recording import RecordingBackend
 
@@ -160,3 +163,29 @@ def test_projections_name_the_parts_of_their_maps() -> None:
     query.project("home.street").to_list()
     parts = [plan.parts for _, plan in backend.calls]
     assert [(FieldPath("home", "street"), FieldPath("home", "town")), None, ()] == parts
+
+
+class InParts(DocumentResult):
+    """A result of a database that stores fields in parts."""
+
+    reading = PARTS
+
+
+class Partly(RecordingBackend):
+    """A database that does."""
+
+    def run(self, plan: QueryPlan, **options: Any) -> Iterator[DocumentResult]:
+        for result in super().run(replace(plan, projection=None), **options):
+            yield InParts(result.path, result.data)
+
+
+def test_rows_are_read_by_the_options_of_their_database() -> None:
+    backend = Partly()
+    backend.put("users/a", {"name": "Ada", "home": {"street": "x"}})
+    backend.put("users/b", {"name": "Bob", "home.street": "x"})
+    errors: list[DecodeError] = []
+    query = Cendry(backend=backend).select(User, on_error=errors.append)
+    assert [{"id": "a", "home": Address(street="x")}] == query.project("id", User.home).to_list()
+    assert [("a", "Ada", "x")] == query.values("id", User.name, "home.street").to_list()
+    assert ["Ada", "Bob"] == query.values(User.name, flat=True).to_list()
+    assert [("users/b", "home"), ("users/b", "home.street")] == [(one.path, one.field) for one in errors]

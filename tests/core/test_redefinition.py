@@ -8,11 +8,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from cendry import Model, Query, TypeRegistry, resolve
+from cendry import Map, Query, TypeRegistry, field, resolve
 from cendry._model.model import fields_of
 from cendry.codec import codec_for
 from cendry.convert import to_dict
 from cendry.errors import ValidationError
+from making import make_class
 
 CELL = """
 from cendry import Field, Map, Model, field
@@ -81,10 +82,4 @@ def test_a_registered_type_that_was_defined_again_is_told_apart(cells: Any) -> N
     registry = TypeRegistry()
     registry.register(Money)
     with pytest.raises(TypeError, match="another class of that name is registered; register it again"):
-        type(Model)(
-            "Bill",
-            (Model,),
-            {"__module__": __name__, "__annotations__": {"total": vars(cells())["Field"][Again]}},
-            collection="bills",
-            type_registry=registry,
-        )
+        make_class("Bill", Map, {"total": (Again, field())}, type_registry=registry)

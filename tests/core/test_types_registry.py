@@ -448,7 +448,7 @@ def test_a_registry_of_a_class_may_be_the_default_one() -> None:
 def test_what_is_no_registry_is_refused() -> None:
     with pytest.raises(TypeError, match=r"Bad: type_registry= takes a TypeRegistry, not \{\}"):
 
-        class Bad(Map, type_registry={}):  # type: ignore[arg-type]
+        class Bad(Map, type_registry={}):
             x: Field[int]
 
 

@@ -1,5 +1,8 @@
 """Typed changes: one field and its new value. Nothing here knows models or converts values."""
 
+# What fields know about their values is private, so as not to clash with the fields inside them.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from typing import Any, cast, final

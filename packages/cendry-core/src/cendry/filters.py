@@ -1,5 +1,8 @@
 """Filters and orders as immutable values. Nothing here knows models, converts values or queries a database."""
 
+# What fields know about their values is private, so as not to clash with the fields inside them.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import math

@@ -285,10 +285,14 @@ def quote_segment(segment: str) -> str:
     return "`" + segment.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
+# Each character may be escaped, and each segment quoted.
+_MAX_TEXT: Final = 2 * MAX_FIELD_PATH_BYTES + 2 * MAX_FIELD_SEGMENTS
 _TOKEN: Final = re.compile(r"`((?:[^`\\]|\\.)*)`|([^`.]+)", re.DOTALL)
 
 
 def _parse_segments(text: str) -> list[str]:
+    if len(text) > _MAX_TEXT:
+        raise _too_long(text)
     segments: list[str] = []
     position = 0
     while True:

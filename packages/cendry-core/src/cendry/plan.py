@@ -317,6 +317,10 @@ class Aggregation:
     up_to: int | None = None
 
 
+MAX_AGGREGATIONS: Final = 5
+"""Aggregations in one call (https://firebase.google.com/docs/firestore/query-data/aggregation-queries#limitations)."""
+
+
 @dataclass(frozen=True, slots=True)
 class AggregationPlan:
     """Aggregations over one query, computed by the server in one pass; at most 5."""

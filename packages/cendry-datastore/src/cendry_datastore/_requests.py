@@ -9,7 +9,7 @@ from typing import Any, Final
 from cendry._immutable import replace
 from cendry._interop.protobuf import aggregation_values, fill_aggregations, write_timestamp
 from cendry.paths import FieldPath
-from cendry.plan import AggregationPlan, GetPlan, QueryPlan
+from cendry.plan import MAX_AGGREGATIONS, AggregationPlan, GetPlan, QueryPlan
 
 from . import _sdk
 from ._filters import KEY, fill_query, property_name
@@ -18,9 +18,6 @@ from ._transactions import TransactionHandle
 from ._values import decode_value
 
 _MOST_GAPS: Final = 3
-
-MAX_AGGREGATIONS: Final = 5
-"""Aggregations in one call (https://cloud.google.com/datastore/docs/aggregation-queries#limitations)."""
 
 # --- transactions ---
 

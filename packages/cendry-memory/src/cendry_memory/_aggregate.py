@@ -8,13 +8,10 @@ from typing import Any, Final
 
 from cendry.errors import InvalidRequestError
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import AggregationPlan, value_at
+from cendry.plan import MAX_AGGREGATIONS, AggregationPlan, value_at
 
 from ._query import Hit
 from ._values import kind_of
-
-MAX_AGGREGATIONS: Final = 5
-"""Figures in one call (https://firebase.google.com/docs/firestore/query-data/aggregation-queries#limitations)."""
 
 _INT64: Final = range(-(2**63), 2**63)
 

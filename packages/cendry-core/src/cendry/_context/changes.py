@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from .._changes import FieldChange
-from .._interop.google import from_sdk_change
+from .._interop.google import class_of, from_sdk_change
 from .._model.metadata import ref_of
 from .._model.model import Model, is_frozen
 from .._query.cursors import value_at
@@ -249,7 +249,7 @@ def _check_maps(codec: Codec[Any], instance: Model, into: ResolvedField) -> None
     """
     value: Any = instance
     for depth, name in enumerate(into.names[:-1], 1):
-        value = cast("Any", value).get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+        value = _inner(value, name)
         if value is None:
             around = codec.resolve(into.names[:depth])
             if any(isinstance(shape, Record) for shape in alternatives(around.shape)):
@@ -257,7 +257,6 @@ def _check_maps(codec: Codec[Any], instance: Model, into: ResolvedField) -> None
                     f"{around.text!r} is None in this {type(instance).__qualname__} (id {instance.id!r}): writing "
                     f"{into.text!r} alone would leave a map without its other fields; set the whole map."
                 )
-            return
 
 
 class Pairs(list["tuple[Any, Any]"]):
@@ -304,7 +303,7 @@ def changes_of(given: tuple[Any, ...], what: str) -> Pairs:
 
 def _kind(changes: object) -> str:
     # Without the values, which a model may hide.
-    return f"a {type(changes).__name__}" if isinstance(changes, (list, tuple, set)) else repr(changes)
+    return f"a {class_of(changes).__name__}" if isinstance(changes, (list, tuple, set)) else repr(changes)
 
 
 def built(model: type[M], document_id: str, values: Pairs, what: str) -> M:
@@ -367,6 +366,8 @@ def show(instance: Model, values: Iterable[tuple[Names, Any]]) -> None:
         if len(names) == 1:
             object.__setattr__(instance, names[0], value)
         else:
+            if value is not MISSING:
+                _open_dicts(instance, names)
             part = getattr(instance, names[0], None)
             changed = _changed(part, names[1:], value)
             if changed is not part:
@@ -393,3 +394,32 @@ def _changed(holder: Any, names: Names, value: Any, *, is_shared: bool = False) 
         with suppress(AttributeError, TypeError):
             object.__setattr__(changed, name, value)
     return changed
+
+
+def _open_dicts(instance: Model, names: Names) -> None:
+    """Make the dicts around a key that was written, if the instance lacks them; what is frozen is left as it is."""
+    holder: Any = instance
+    for depth, name in enumerate(names[:-1], 1):
+        inner = _inner(holder, name)
+        if is_frozen(holder) or (inner is None and not _are_dicts(instance, names, depth)):
+            return
+        if inner is None:
+            inner = {}
+            if isinstance(holder, dict):
+                holder[name] = inner
+            else:
+                object.__setattr__(holder, name, inner)
+        holder = inner
+
+
+def _inner(holder: Any, name: str) -> Any:
+    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+
+
+def _are_dicts(instance: Model, names: Names, depth: int) -> bool:
+    """Whether a key was written to a dict that is absent, so that the dict, and those in it, are there now."""
+    codec = codec_for(type(instance))
+    return all(
+        any(isinstance(each, (Anything, Dict)) for each in alternatives(codec.resolve(names[:until]).shape))
+        for until in range(depth, len(names))
+    )

@@ -11,16 +11,13 @@ from .._types.registry import TypeRegistry
 from .._types.shapes import describe, holds_numbers, kinds_of
 from ..errors import CendryError, InvalidValueError
 from ..filters import ModelField
-from ..plan import Aggregation, AggregationPlan
+from ..plan import MAX_AGGREGATIONS, Aggregation, AggregationPlan
 from .compile import compiled
 from .fields import check_owner, named_field, resolved
 from .spec import QuerySpec
 
 T = TypeVar("T")
 Figure = int | float | None
-
-MAX_AGGREGATIONS: Final = 5
-"""Aggregations in one call (https://firebase.google.com/docs/firestore/query-data/aggregation-queries#limitations)."""
 
 _FLOATS: Final = (frozenset({"float"}), frozenset({"float", "null"}))
 

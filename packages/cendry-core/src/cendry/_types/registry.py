@@ -83,13 +83,16 @@ class KnownTypes:
         """Whether a registered class has the name of this one, which isn't registered: one of them was redefined."""
         name = (cls.__module__, cls.__qualname__)
         registries = (*self._chain(), *(() if of_class is None else of_class._chain()), default_registry)
-        known = (each for registry in registries for each in registry._exact if isinstance(each, type))
+        known = (each for registry in registries for each in registry._registered() if isinstance(each, type))
         return any((each.__module__, each.__qualname__) == name for each in known)
+
+    def _registered(self) -> Iterator[Any]:
+        return iter(self._exact)
 
     def _chain(self) -> Iterator[KnownTypes]:
         """This and its parents, without the default registry."""
-        each: KnownTypes | None = self
-        while each is not None and each._parent is not None:
+        each: KnownTypes = self
+        while each._parent is not None:
             yield each
             each = each._parent
 

@@ -9,7 +9,7 @@ from .._types.kinds import Mismatch
 from .._types.shapes import MAX_DEPTH, Constrained, Record, RecordField, Shape, describe, hides
 from ..errors import MAX_PROBLEMS, Code, Problem
 from ..paths import quote_segment
-from .leaves import MAX_SHOWN, any_leaf, brief, is_array, is_map, show, shown_error, to_key
+from .leaves import MAX_SHOWN, any_leaf, brief, is_array, is_map, is_stored_leaf, show, shown_error, to_key
 
 
 @final
@@ -156,7 +156,11 @@ class Checker:
                 return self.misfit(path, "no array directly in an array", value)
             if self.too_deep(path, depth):
                 return FAILED
-            items = (self.anything(each, f"{path}[{index}]", depth + 1, True) for index, each in enumerate(value))
+            # Most elements need no path.
+            items = (
+                each if is_stored_leaf(each) else self.anything(each, f"{path}[{index}]", depth + 1, True)
+                for index, each in enumerate(value)
+            )
             return self.gather(items)
         try:
             return any_leaf(value, in_array)
@@ -170,7 +174,7 @@ class Checker:
         found: dict[Any, Any] = {}
         for key, each in value.items():
             name = self.key(path, key)
-            found[name] = self.anything(each, inside(path, key), depth + 1)
+            found[name] = each if is_stored_leaf(each) else self.anything(each, inside(path, key), depth + 1)
         return FAILED if FAILED in found or any(each is FAILED for each in found.values()) else found
 
 

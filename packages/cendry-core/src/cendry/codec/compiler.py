@@ -14,10 +14,17 @@ from .._types.registry import TypeRegistry, default_registry
 from .._types.shapes import (
     MAX_DEPTH,
     Anything,
+    Converted,
     DocumentId,
+    EnumMember,
+    OneValue,
     Record,
     RecordField,
+    Reference,
+    Scalar,
+    SdkValue,
     Shape,
+    bare,
     can_exceed_depth,
     has_rules,
     has_whole_rules,
@@ -32,13 +39,16 @@ from .emit import Fallback, Module
 from .emit_read import emit_decode, emit_read_value
 from .emit_write import emit_encode, emit_write_value
 from .leaves import deeper_than
-from .reader import Reader, refusal_of
+from .reader import Compiled, Reader, refusal_of
 from .reading import STORED, Reading
 from .resolve import Mask, ResolvedField, element_of, guarded, hides_stored, step, text_of, unknown_field
 from .writer import Names, Writer
 
 M = TypeVar("M")
 V = TypeVar("V")
+
+_SINGLE: Final = (Scalar, Converted, EnumMember, OneValue, Reference, SdkValue)
+"""The shapes of values that contain no others."""
 
 _CODECS: Final = "__cendry_codecs__"
 
@@ -92,6 +102,7 @@ class Codec(Generic[M]):
         self._decoders: dict[Reading, Callable[..., M]] = {}
         self._resolved: dict[tuple[str, ...], ResolvedField] = {}
         self._converters: dict[tuple[Shape, bool], tuple[Callable[[Any], Any], Callable[[Any], Any], bool]] = {}
+        self._readers: dict[tuple[Reading, Shape], Compiled] = {}
         self._sources: list[str] = []
         self.outputs: dict[Any, Any] = {}
 
@@ -199,7 +210,7 @@ class Codec(Generic[M]):
 
     def problems(self, data: Any, reading: Reading) -> list[Problem]:
         """The problems of the data of a document, at most 100; only for a class with rules, instances are created."""
-        reader = Reader(reading, building=self._has_rules)
+        reader = Reader(reading, building=self._has_rules, compiled=partial(self._compiled, reading))
         reader.walk(reader.fields, self.shape, data, "", 0)
         return reader.problems
 
@@ -316,6 +327,17 @@ class Codec(Generic[M]):
             self._converters[shape, ruled] = known
         return known
 
+    def _compiled(self, reading: Reading, shape: Shape) -> Compiled:
+        key = reading, shape
+        if key not in self._readers:
+            module = Module()
+            emit_read_value(module, shape, reading, _reading(reading))
+            read = self._run(module, "value decoder of", "read")
+            is_measured = can_exceed_depth(self.shape) and not isinstance(bare(shape), _SINGLE)
+            is_deep = is_measured and can_exceed_depth(shape)
+            self._readers[key] = read, can_refuse(shape) or has_rules(shape), is_measured, is_deep
+        return self._readers[key]
+
     # The fallback for anything that compiled code does not handle
 
     def explain_decode(
@@ -360,7 +382,7 @@ class Codec(Generic[M]):
         return found, list(removals(self.shape, instance)) if merge else []
 
     def _reread(self, reading: Reading, error: Exception, data: Any, document_id: str | None, path: str | None) -> Any:
-        reader = Reader(reading, refusal=refusal_of(error))
+        reader = Reader(reading, refusal=refusal_of(error), compiled=partial(self._compiled, reading))
         found = reader.walk(reader.fields, self.shape, data, "", 0, document_id)
         self._require_refusal(reader)
         if reader.problems:

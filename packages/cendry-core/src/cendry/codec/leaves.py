@@ -211,6 +211,22 @@ def _kin(value: Any) -> KindRow | None:
     return next((row for row in ROWS if kind == row.name or isinstance(value, row.accepts or row.python)), None)
 
 
+def is_plain(value: Any, limit: int) -> bool:
+    """Whether a value is stored data of exact types, with maps and arrays in each other up to so many levels."""
+    kind = class_of(value)
+    if kind is dict:
+        return limit > 0 and all(is_plain(each, limit - 1) for each in value.values())
+    if kind is list:
+        return limit > 0 and all(is_plain(each, limit - 1) for each in value)
+    return kind in _BY_CLASS
+
+
+def is_stored_leaf(value: Any) -> bool:
+    """Whether a value without a declared type is certainly in its stored form, in arrays too."""
+    kind = class_of(value)
+    return kind in _TRUSTED or (kind is str and value.isascii())
+
+
 def copy_stored(value: Any, in_array: bool = False) -> Any:
     """A deep copy of a value without a declared type, in its stored form; a `Mismatch` has no path."""
     kind = class_of(value)

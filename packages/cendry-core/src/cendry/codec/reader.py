@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 from .._frozen import freeze
 from .._immutable import dataclass
@@ -15,6 +15,7 @@ from .._types.converted import CONVERSION_OF
 from .._types.kinds import ROW, STORED_TYPE, Mismatch, refuse, to_reference
 from .._types.shapes import (
     FOREIGN_STYLES,
+    MAX_DEPTH,
     Anything,
     Array,
     AsIs,
@@ -33,6 +34,7 @@ from .._types.shapes import (
     Scalar,
     SdkValue,
     Shape,
+    bare,
     describe,
     hides,
     kinds_of,
@@ -41,13 +43,19 @@ from ..errors import MAX_PROBLEMS, near_names, shown_parts
 from ..plan import parts_of
 from ..reference import Ref
 from .checker import FAILED, HIDDEN, Checker, inside
-from .leaves import brief, enum_from_stored, is_array, is_map, is_set, literal_from_stored
+from .leaves import brief, enum_from_stored, is_array, is_map, is_plain, is_set, literal_from_stored
 from .reading import STORED as STORED
 from .reading import Reading as Reading
 from .writer import Writer
 
 # Finding similar names takes long, and unknown keys come from outside.
 _MAX_NEAR: Final = 3
+
+
+Compiled: TypeAlias = "tuple[Callable[[Any], Any], bool, bool, bool]"
+"""Reads values of a shape; whether that runs user code; whether the depth must be checked; whether it has no limit."""
+
+_FREE: Final = (Anything, Handled, AsIs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,7 @@ class Reader(Checker):
         raising: Whether errors of a user's constructor propagate, with the rejected data attached.
         refusal: The rejection that stopped compiled code on the same data. Nothing before it is created again.
         limit: How many problems are collected.
+        compiled: Returns the compiled code for a shape, which raises for anything that this reader has to explain.
     """
 
     def __init__(
@@ -98,8 +107,11 @@ class Reader(Checker):
         raising: bool = False,
         refusal: Refusal | None = None,
         limit: int = MAX_PROBLEMS,
+        compiled: Callable[[Shape], Compiled] | None = None,
     ) -> None:
         super().__init__(limit)
+        self.compiled = compiled
+        self.is_inside_deep = False
         self.reading = reading
         self.building = building
         self.raising = raising
@@ -176,15 +188,45 @@ class Reader(Checker):
             return self.misfit(path, shape, value)
         if self.too_deep(path, depth):
             return FAILED
-        items = self.gather(
-            self.item(shape.item, each, f"{path}[{index}]", depth + 1) for index, each in enumerate(value)
-        )
+        # Only here it is known that an array can't be an element.
+        is_free = isinstance(bare(shape.item), _FREE)
+        read, is_deep = (_failed, False) if is_free else self.quickly(shape.item, depth + 1)
+        before, items = self.is_inside_deep, []
+        for index, each in enumerate(value):
+            found = read(each)
+            if found is FAILED:
+                self.is_inside_deep = before or is_deep
+                found = self.item(shape.item, each, f"{path}[{index}]", depth + 1)
+                self.is_inside_deep = before
+            items.append(found)
+        items = self.gather(items)
         if items is FAILED or shape.python is list:
             return items
         try:
             return cast("Callable[[Any], Any]", shape.python)(items)
         except TypeError as error:
             return self.misfit(path, shape, value, str(error))
+
+    def quickly(self, shape: Shape, depth: int) -> tuple[Callable[[Any], Any], bool]:
+        """A function that reads one of many values, or returns `FAILED` if it has to be read with its path.
+
+        The second value is whether a value of the shape can contain others of any depth. What is inside a value that
+        was tried in vain isn't tried again then: much data in the depth would be read again at each level above.
+        """
+        if self.compiled is None:
+            return _failed, False
+        read, runs_user_code, is_measured, is_deep = self.compiled(shape)
+        is_forbidden = runs_user_code and (self.refusal is not None or not self.building)
+        if is_forbidden or (is_deep and self.is_inside_deep):
+            return _failed, is_deep
+
+        def attempt(value: Any) -> Any:
+            try:
+                return FAILED if is_measured and not is_plain(value, MAX_DEPTH - depth) else read(value)
+            except Exception:
+                return FAILED
+
+        return attempt, is_deep
 
     def item(self, shape: Shape, value: Any, path: str, depth: int) -> Any:
         if self.reading.python_values and isinstance(shape, Anything):
@@ -212,9 +254,16 @@ class Reader(Checker):
         if self.too_deep(path, depth):
             return FAILED
         found: dict[Any, Any] = {}
+        read, is_deep = self.quickly(shape.value, depth + 1)
+        before = self.is_inside_deep
         for key, each in value.items():
             name = self.key(path, key) if self.reading.python_values else key
-            found[name] = self.read(shape.value, each, inside(path, key), depth + 1)
+            made = read(each)
+            if made is FAILED:
+                self.is_inside_deep = before or is_deep
+                made = self.read(shape.value, each, inside(path, key), depth + 1)
+                self.is_inside_deep = before
+            found[name] = made
         return FAILED if FAILED in found or any(each is FAILED for each in found.values()) else found
 
     def one_of(self, shape: OneOf, value: Any, path: str, depth: int) -> Any:
@@ -354,6 +403,10 @@ class Reader(Checker):
             # What other libraries say contains the values.
             return self.problem(path, expected, HIDDEN)
         return self.raised(path, expected, refusal.data, refusal.error, hidden=hidden)
+
+
+def _failed(_: Any) -> Any:
+    return FAILED
 
 
 def _as_stored(value: Any, _path: str, _depth: int) -> Any:

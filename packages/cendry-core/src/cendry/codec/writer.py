@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from .._frozen import redefined
+from .._interop.google import class_of
 from .._types.converted import CONVERSION_OF
 from .._types.foreign import extras_of
 from .._types.kinds import ROW, STORED_TYPE, Mismatch, refuse, to_reference
@@ -192,8 +193,8 @@ class Writer(Checker):
             fits = type(value) is record.python
         if not fits:
             subclass = record.style != "typeddict" and isinstance(value, record.python)
-            reason = "a subclass, whose own fields would be lost" if subclass else redefined(type(value), record.python)
-            return self.misfit(path, record, value, reason)
+            lost = "a subclass, whose own fields would be lost"
+            return self.misfit(path, record, value, lost if subclass else redefined(class_of(value), record.python))
         if self.too_deep(path, depth):
             return FAILED
         return self.fields(record, value, path, depth + 1)
