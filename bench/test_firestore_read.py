@@ -21,6 +21,7 @@ from timing import Times, medians, medians_async
 
 DOCUMENTS = 5000
 GETS = 200
+PAGE, PAGES = 50, 20
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,27 @@ def test_rows_of_two_fields(filled: str, figures: Figures) -> None:
         found = medians(models=models, tuples=tuples)
     what = f"values of 2 of 13 fields, {DOCUMENTS:,} documents; compared with the models"
     figures.ratios(what, found["tuples"], found["models"], cpu=0.6, each=DOCUMENTS)
+
+
+# Pages
+
+
+def test_a_page_with_tokens(filled: str, figures: Figures) -> None:
+    with Cendry(project=filled) as ctx:
+        query = ctx.select(City, order_by=City.name)
+        limited = query.limit(PAGE)
+
+        def lists() -> None:
+            for _ in range(PAGES):
+                assert PAGE == len(limited.to_list())
+
+        def pages() -> None:
+            for _ in range(PAGES):
+                assert PAGE == len(query.page(PAGE))
+
+        found = medians(lists=lists, pages=pages)
+    what = f"page({PAGE}); compared with limit({PAGE}).to_list()"
+    figures.ratios(what, found["pages"], found["lists"], cpu=1.1, each=PAGES, per="page")
 
 
 # One document

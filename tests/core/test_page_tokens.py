@@ -7,7 +7,7 @@ import random
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -49,6 +49,10 @@ class Place(Model, collection="places"):
     rank: Field[int]
     note: Field[Any] = field(default=None)
     secret: Field[str] = field(default="", repr=False)
+
+
+class Plain(Model, collection="plain"):
+    rank: Field[int]
 
 
 by_rank = Query(Place, order_by=Place.rank)
@@ -218,6 +222,8 @@ def test_hidden_fields_are_not_put_into_tokens(ctx: Any) -> None:
         with pytest.raises(CendryError, match="repr=False"):
             query.page(2)
     assert len(ctx.select(Place, Place.secret == "", order_by=Place.rank).page(2)) == 2
+    ctx.save(Plain(rank=1))
+    assert len(ctx.select(Plain, order_by=Plain.rank).page(2)) == 1
 
 
 def test_by_id_alone_there_is_no_way_back(ctx: Any) -> None:
@@ -255,6 +261,16 @@ def test_digests_differ_where_queries_do() -> None:
     assert digest(same) == digest()
     two = by_rank.filter(Place.note == 1, Place.id > "a")
     assert digest(two) == digest(by_rank.filter(Place.id > "a", Place.note == 1))
+
+
+class Moment(datetime):
+    """A subclass, as Google's libraries have one."""
+
+
+def test_the_moment_counts_and_not_how_it_is_written() -> None:
+    moment = Moment(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))
+    assert digest(by_rank.at(moment)) == digest(OTHERS["moment"]) == digest(by_rank.at(datetime(2026, 1, 1)))
+    assert digest(by_rank.at(moment + timedelta(microseconds=1))) != digest(OTHERS["moment"])
 
 
 def test_digests_are_the_same_in_every_process() -> None:
@@ -463,9 +479,8 @@ class Resuming(MemoryBackend):
             raise InvalidRequestError("this is no cursor.")
         skipped = -1 if plan.resume is None else int(plan.resume[1:])
         results = list(super().run(replace(plan, resume=None, limit=None), **options))
-        for number, result in enumerate(results):
-            if number > skipped:
-                yield Resumable(result, b"c%d" % number)
+        for number, result in list(enumerate(results))[skipped + 1 :][: plan.limit]:
+            yield Resumable(result, b"c%d" % number)
 
 
 class Resumable:
@@ -485,6 +500,7 @@ def test_cursors_of_the_database(ctx: Any) -> None:
         query = other.select(by_rank)
         first = query.page(2)
         second = query.page(9, after=first.next_token)
+        assert ["ab", "cd", "e"] == [ids(page) for page in query.paginate(2)]
         assert ("cde", None, None) == (ids(second), second.next_token, second.previous_token)
         with pytest.raises(UnsupportedByBackendError, match=r"page\(before=\)"):
             query.page(2, before=first.next_token)

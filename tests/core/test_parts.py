@@ -174,7 +174,7 @@ class InParts(DocumentResult):
 class Partly(RecordingBackend):
     """A database that does."""
 
-    def run(self, plan: QueryPlan, **options: Any) -> Iterator[DocumentResult]:  # type: ignore[override]
+    def run(self, plan: QueryPlan, **options: Any) -> Iterator[DocumentResult]:
         for result in super().run(replace(plan, projection=None), **options):
             yield InParts(result.path, result.data)
 

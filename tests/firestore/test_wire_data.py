@@ -50,6 +50,7 @@ def test_a_result_is_a_stored_document() -> None:
     result = result_of({"x": [1]}, "docs/SF/areas/a")
     assert (True, "docs/SF/areas/a", {"x": [1]}) == (result.exists, result.path, result.data)
     assert (CREATED, UPDATED, READ) == (result.create_time, result.update_time, result.read_time)
+    assert {"x": [1]} == result.top_fields({"x", "y"}) == result.data
     assert f"FoundDocument('docs/SF/areas/a', {{'x': [1]}}, {CREATED!r}, {UPDATED!r})" == repr(result)
     assert result.data is not result.data
 

@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from fuzz import test_journal, test_messages, test_paths, test_user_data
+from fuzz import test_journal, test_messages, test_page_tokens, test_paths, test_user_data
 from fuzz.fuzzing import BUDGET, TARGETS
 
 INSTALLED = importlib.util.find_spec("atheris") is not None
 SECONDS = 2
 _FOLDER = Path(__file__).parent
 # Importing them is what fills TARGETS.
-MODULES = (test_journal, test_messages, test_paths, test_user_data)
+MODULES = (test_journal, test_messages, test_page_tokens, test_paths, test_user_data)
 
 
 def test_every_module_has_targets() -> None:

@@ -12,11 +12,12 @@ instances or contexts. It raises Cendry's errors where the database's own have a
 - `MissingIndexError` from `run` and `aggregate`;
 - `UnsupportedByBackendError`, before anything is sent, for features that the database doesn't have.
 
-Two optional hooks are for backends that can be faster without dicts:
+Three optional hooks are for backends that can be faster without dicts:
 
 - results of a class of the backend's own, with the attributes of `StoredDocument` and a class method
   `reader(codec)`, which returns a function from such a result to an instance with its metadata (as
   `results.plain_reader` does);
+- a method `top_fields(names)` of such results, which returns the fields of `data` that have these names;
 - a method `encoder(codec)`, which returns a function from an instance to its stored fields, as a mutable mapping that
   the backend's own `commit` can send.
 

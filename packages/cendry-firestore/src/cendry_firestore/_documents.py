@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cendry._interop.protobuf import EPOCH, to_datetime
 
-from ._values import decode_fields
+from ._values import decode_fields, decode_value
 
 if TYPE_CHECKING:
     from cendry.codec import Codec
@@ -46,6 +46,13 @@ class FoundDocument(tuple[Any, "datetime | None", str, int]):
         """The stored fields, made anew each time."""
         document, _, database, _ = self
         return decode_fields(document.fields, database)
+
+    def top_fields(self, names: Iterable[str]) -> dict[str, Any]:
+        """Some of the stored fields, by name; quicker than all of them."""
+        document, _, database, _ = self
+        fields = document.fields
+        # Asking a protobuf map for what it lacks would add it.
+        return {name: decode_value(fields[name], database) for name in names if name in fields}
 
     @property
     def create_time(self) -> datetime:

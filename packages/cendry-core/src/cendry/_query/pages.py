@@ -52,7 +52,8 @@ def plan_after(plan: QueryPlan, last: StoredDocument, count: int = 1) -> QueryPl
 
 def _values(plan: QueryPlan, result: StoredDocument) -> tuple[Any, ...]:
     """The place of a result in the order of its query."""
-    data = result.data or {}
+    some: Callable[[set[str]], dict[str, Any]] | None = getattr(result, "top_fields", None)
+    data = (result.data or {}) if some is None else some({order.path.segments[0] for order in plan.orders})
     return tuple(
         [
             Ref.from_path(result.path) if order.path == DOCUMENT_ID else value_at(data, order.path.segments)
