@@ -7,7 +7,7 @@ import random
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -261,6 +261,16 @@ def test_digests_differ_where_queries_do() -> None:
     assert digest(same) == digest()
     two = by_rank.filter(Place.note == 1, Place.id > "a")
     assert digest(two) == digest(by_rank.filter(Place.id > "a", Place.note == 1))
+
+
+class Moment(datetime):
+    """A subclass, as Google's libraries have one."""
+
+
+def test_the_moment_counts_and_not_how_it_is_written() -> None:
+    moment = Moment(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))
+    assert digest(by_rank.at(moment)) == digest(OTHERS["moment"]) == digest(by_rank.at(datetime(2026, 1, 1)))
+    assert digest(by_rank.at(moment + timedelta(microseconds=1))) != digest(OTHERS["moment"])
 
 
 def test_digests_are_the_same_in_every_process() -> None:

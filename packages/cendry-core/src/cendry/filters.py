@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Final, NoReturn, Protocol, TypeAlias, cast, final, get_args
 
 from ._frozen import ATOMS, freeze, own_copy, source
-from .paths import FieldPath, exact_text
+from .errors import InvalidValueError
+from .paths import FieldPath, exact_text, quote_segment
 from .plan import Operator
 from .values import DELETE_FIELD, is_transform
 
@@ -205,6 +206,7 @@ _FIELDS: Final[Any] = (ModelField, FieldPath)
 _type_of: Final = cast("Callable[[Any], Any]", type)
 _NULL_FORMS: Final[dict[str, Operator]] = {"==": "is-null", "!=": "is-not-null"}
 _NAN_FORMS: Final[dict[str, Operator]] = {"==": "is-nan", "!=": "is-not-nan"}
+_RANGES: Final = frozenset({"<", "<=", ">", ">="})
 _WITHOUT_VALUE: Final = frozenset({"is-null", "is-not-null", "is-nan", "is-not-nan"})
 
 # The slots' own setters: faster than object.__setattr__, and queries are built on hot paths.
@@ -237,9 +239,20 @@ def _checked(field: object, op: Operator, value: Any) -> tuple[Operator, Any]:
             op = _NULL_FORMS[op]
         elif isinstance(value, float) and math.isnan(value):
             return _NAN_FORMS[op], None
+    elif op in _RANGES and (value is None or (isinstance(value, float) and math.isnan(value))):
+        raise _unordered(field, op, value)
     if op == "is-null" and isinstance(field, ModelField):
         field._cendry_check_null()
     return op, value
+
+
+def _unordered(field: ModelField | FieldPath, op: str, value: Any) -> InvalidValueError:
+    if isinstance(field, ModelField):
+        model, names = field._cendry_owner.__qualname__, field._cendry_names
+    else:
+        model, names = "The document", field.segments
+    expected = f"a value for {op!r} that others can be less or greater than"
+    return InvalidValueError(model, ".".join(map(quote_segment, names)), expected, repr(value))
 
 
 def _list_of_values(field: ModelField | FieldPath, op: str, values: Any) -> list[Any]:

@@ -85,7 +85,7 @@ def digest_of(plan: QueryPlan, from_last: bool) -> bytes:
         _framed([b"-+"[order.descending : order.descending + 1] + _path_bytes(order.path) for order in plan.orders]),
         _bound_bytes(plan.start),
         _bound_bytes(plan.end),
-        b"" if plan.read_time is None else key_of(plan.read_time),
+        b"" if plan.read_time is None else b"%d" % ((plan.read_time - EPOCH) // MICROSECOND),
     ]
     found: bytes = _hashlib_and_hmac()[0].sha256(_framed(parts)).digest()
     return found[:_DIGEST_BYTES]
