@@ -234,7 +234,10 @@ def test_constraints_around_the_field_hold_too() -> None:
         (Annotated[int, pydantic.AfterValidator(abs)], "pydantic's AfterValidator can't be used here"),
         (list[Annotated[int, pydantic.BeforeValidator(abs)]], "pydantic's BeforeValidator can't be used here"),
         (Annotated[int, pydantic.PlainValidator(abs)], "pydantic's PlainValidator can't be used here"),
-        (Annotated[int, pydantic.WrapValidator(lambda value, handler: handler(value))], "pydantic's WrapValidator can't be used here"),
+        (
+            Annotated[int, pydantic.WrapValidator(lambda value, inner: inner(value))],
+            "pydantic's WrapValidator can't be used here",
+        ),
     ],
 )
 def test_what_cannot_hold_is_refused_at_definition(annotation: Any, message: str) -> None:
