@@ -8,7 +8,20 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 import pytest
-from cendry import Cendry, CendryError, Field, Map, Model, UnsupportedByBackendError, field
+from cendry import (
+    Cendry,
+    CendryError,
+    Field,
+    InvalidPageTokenError,
+    Map,
+    Model,
+    UnsupportedByBackendError,
+    default_registry,
+    field,
+)
+from cendry._query.builders import spec_of
+from cendry._query.compile import compiled
+from cendry._query.tokens import Position, digest_of, token_of
 from cendry.backend import CallOptions
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import Aggregation, AggregationPlan, Condition, GetPlan, Order, QueryPlan, Set
@@ -50,6 +63,28 @@ def test_pages_follow_the_query_and_skip_no_ties(ctx: Cendry, descending: bool) 
     pages = [[user.id for user in page] for page in query.paginate(3)]
     assert [3, 3, 3, 2] == [len(page) for page in pages]
     assert query.ids() == [one for page in pages for one in page]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_pages_with_tokens_follow_the_query_and_skip_no_ties(ctx: Cendry, descending: bool) -> None:
+    save_users(ctx, 11)
+    query = ctx.select(User, order_by=User.name.desc() if descending else User.name)
+    page = query.page(3)
+    met = [user.id for user in page]
+    while page.next_token is not None:
+        page = query.page(3, after=page.next_token)
+        assert page.previous_token is None
+        met += [user.id for user in page]
+    assert query.ids() == met
+
+
+def test_cursors_that_datastore_did_not_make_are_refused(ctx: Cendry) -> None:
+    query = ctx.select(User, order_by=User.name)
+    plan = compiled(spec_of(query), default_registry, complete=True).plan
+    for cursor in (b"x", b"\0" * 20):
+        token = token_of(Position(1, cursor=cursor), digest_of(plan, from_last=False), ())
+        with pytest.raises(InvalidPageTokenError, match="the database refused it"):
+            query.page(2, after=token)
 
 
 def test_pages_keep_limit_and_offset(ctx: Cendry) -> None:

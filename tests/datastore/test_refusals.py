@@ -79,6 +79,8 @@ UNSUPPORTED: list[tuple[str, Callable[[Cendry, User], object]]] = [
     ("vectors", lambda ctx, _: ctx.save(Embedded(id="a", near=Vector([1.0])))),
     ("cursors by value", lambda ctx, _: ctx.select(User, order_by=User.n, start_at={"n": 1}).to_list()),
     ("cursors by value", lambda ctx, user: ctx.select(User, end_before=user).to_list()),
+    ("page(before=)", lambda ctx, _: ctx.select(User, order_by=User.n).page(2, before="x")),
+    ("page() of limit_to_last()", lambda ctx, _: ctx.select(User, order_by=User.n).limit_to_last(3).page(2)),
     ("filters by whole arrays and maps", lambda ctx, _: ctx.select(User, User.tags == ["x"]).to_list()),
     ("filters by whole arrays and maps", lambda ctx, _: ctx.select(User, User.place == Place(city="x")).to_list()),
     ("names with a dot inside maps", lambda ctx, _: ctx.select(User, User.keys["a.b"] == 1).to_list()),
