@@ -523,7 +523,7 @@ def test_a_reference_that_names_another_database_is_not_followed(ctx: Any, store
 
 
 def test_a_reference_that_names_a_database_is_left_to_the_backend(ctx: Any, stored: Any) -> None:
-    foreign = Ref.from_path("cities/SF", model=City, database=HOME)
+    foreign: Any = Ref.from_path("cities/SF", model=City, database=HOME)
     for use in (
         lambda: ctx.select(City, City.id == foreign).to_list(),
         lambda: ctx.select(City, City.id.is_in([foreign])).to_list(),

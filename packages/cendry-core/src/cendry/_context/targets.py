@@ -144,7 +144,7 @@ def deleted(target: object, ids: object) -> list[tuple[Any, Any]]:
     """
     if isinstance(target, type):
         return [
-            (_of_collection(target, one), None) if is_ref(one) else (target, one)
+            (_of_collection(target, one).as_model(target), None) if is_ref(one) else (target, one)
             for one in several(ids, "delete_many() takes ids")
         ]
     if ids is not None:
