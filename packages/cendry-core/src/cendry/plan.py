@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import field
 from datetime import datetime
 from itertools import pairwise
-from operator import attrgetter
+from operator import attrgetter, is_
 from typing import Any, Final, Literal, Union, cast
 
 from ._immutable import dataclass
@@ -177,6 +177,36 @@ class Composite:
 
 
 Where = Union[Condition, Composite]
+
+NOTHING: Final = Composite("OR", ())
+"""The filter that no document matches. Contexts answer plans with it themselves; no backend gets one."""
+
+
+def reduced(where: Where) -> Where:
+    """A filter without the parts that nothing matches: conditions that allow one of no values.
+
+    Returns:
+        The filter itself if it has no such parts; `NOTHING` if no document can match.
+    """
+    if isinstance(where, Condition):
+        return NOTHING if where.op in _ONE_OF and not where.value else where
+    parts = [reduced(part) for part in where.conditions]
+    if where.op == "AND":
+        return NOTHING if any(part is NOTHING for part in parts) else _joined(where, parts)
+    return _joined(where, [part for part in parts if part is not NOTHING])
+
+
+def _joined(where: Composite, parts: list[Where]) -> Where:
+    if not parts:
+        return NOTHING
+    if len(parts) == 1:
+        return parts[0]
+    if len(parts) == len(where.conditions) and all(map(is_, parts, where.conditions)):
+        return where
+    return Composite(where.op, tuple(parts))
+
+
+_ONE_OF: Final = frozenset({"in", "array-contains-any"})
 
 
 @dataclass(frozen=True, slots=True)

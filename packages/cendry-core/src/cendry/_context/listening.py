@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, overload
 
 from .._model.model import Model
 from .._query.results import Read, reader
 from .._query.snapshots import Listener, Snapshot
 from .._types.registry import TypeRegistry
-from ..backend import Backend
+from ..backend import Backend, ListenHandle, SnapshotResult
 from ..codec import codec_for
 from ..errors import CendryError
-from ..plan import GetPlan, QueryPlan
+from ..plan import NOTHING, GetPlan, QueryPlan
 from ..reference import Located, Ref
 from .holder import BackendHolder
 from .targets import locate
@@ -23,6 +24,27 @@ from .transaction import TransactionState
 from .watch import Watch
 
 M = TypeVar("M", bound=Model)
+
+
+class _Nothing:
+    """Listens to queries that nothing matches: there is one snapshot, without documents and a read time."""
+
+    def listen(
+        self,
+        _plan: QueryPlan | GetPlan,
+        on_snapshot: Callable[[SnapshotResult], None],
+        _on_error: Callable[[BaseException], None],
+    ) -> ListenHandle:
+        threading.Thread(
+            target=on_snapshot, args=(SnapshotResult((), None),), name="cendry listener", daemon=True
+        ).start()
+        return self
+
+    def close(self) -> None:
+        """There is nothing to end; the watch lets no further callback through."""
+
+
+_NOTHING: Final = _Nothing()
 
 
 class Listening:
@@ -55,7 +77,9 @@ class Listening:
         if on_error is not None and not callable(on_error):
             raise TypeError(f"on_error= takes a function of one argument, the error, not {on_error!r}.")
         watch = Watch(read, backwards, callback, on_error, self.listeners)
-        watch.start(self.holder.backend(), plan)
+        backend = self.holder.backend()
+        is_empty = isinstance(plan, QueryPlan) and plan.where is NOTHING
+        watch.start(_NOTHING if is_empty else backend, plan)
         return Listener(watch)
 
     def close_listeners(self) -> None:

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from .._query.results import Read
 from .._query.snapshots import Change, Snapshot
-from ..backend import Backend, ListenHandle, SnapshotResult, StoredDocument
+from ..backend import ListenHandle, SnapshotResult, StoredDocument
 from ..plan import GetPlan, QueryPlan
 from .steps import same, sort_key, steps
+
+
+class Listens(Protocol):
+    """The part of a backend that listens."""
+
+    def listen(
+        self,
+        plan: QueryPlan | GetPlan,
+        on_snapshot: Callable[[SnapshotResult], None],
+        on_error: Callable[[BaseException], None],
+        /,
+    ) -> ListenHandle:
+        """As a backend does."""
+        ...
 
 
 class Watch:
@@ -49,7 +63,7 @@ class Watch:
         if self._handle is not None:
             self._handle.close()
 
-    def start(self, backend: Backend, plan: QueryPlan | GetPlan) -> None:
+    def start(self, backend: Listens, plan: QueryPlan | GetPlan) -> None:
         """Start; called by contexts."""
         self._all.add(self)
         self._key = sort_key(plan, backwards=self._backwards)

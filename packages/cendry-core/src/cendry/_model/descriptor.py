@@ -223,7 +223,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     @overload
     def is_in(self, values: Values[T_co], /) -> Comparison: ...
     def is_in(self, values: Any, /) -> Comparison:
-        """The field equals one of these values; at most 30 in one query."""
+        """The field equals one of these values; at most 30 in one query. Nothing equals one of no values."""
         return Comparison(self, "in", values)
 
     @overload
@@ -257,7 +257,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     @overload
     def array_contains_any(self: FieldDescriptor[tuple[E, ...] | None], values: Values[E], /) -> Comparison: ...
     def array_contains_any(self, values: Any, /) -> Comparison:
-        """The array contains at least one of these elements; at most 30 in one query."""
+        """The array contains at least one of these elements; at most 30 in one query. None contains one of none."""
         return Comparison(self, "array-contains-any", values)
 
     def is_null(self) -> Comparison:

@@ -8,7 +8,7 @@ from .._immutable import dataclass, replace
 from .._types.registry import TypeRegistry
 from ..codec import Codec, codec_for
 from ..errors import CendryError
-from ..plan import Bound, Order, QueryPlan
+from ..plan import NOTHING, Bound, Order, QueryPlan, reduced
 from ..reference import check_parent
 from .conditions import compiled_filters
 from .cursors import compiled_bounds, compiled_orders
@@ -53,7 +53,9 @@ def compiled(spec: QuerySpec, registry: TypeRegistry, *, complete: bool = False)
     if backwards and spec.offset:
         raise CendryError("limit_to_last() counts from the end and offset() from the start; use one of them.")
     parent = spec.parent if spec.group else check_parent(model, spec.parent)
-    where = compiled_filters(spec, codec) if spec.filters else None
+    given = where = compiled_filters(spec, codec) if spec.filters else None
+    if where is not None and (where := reduced(where)) is not NOTHING:
+        given = where
     orders = compiled_orders(spec, codec) if spec.orders else ()
     plan = QueryPlan(
         collection=model.__collection__,
@@ -66,7 +68,7 @@ def compiled(spec: QuerySpec, registry: TypeRegistry, *, complete: bool = False)
         read_time=spec.read_time,
     )
     if backwards or complete or spec.start is not None or spec.end is not None:
-        orders, implied, start, end = compiled_bounds(spec, codec, where, orders, complete=backwards or complete)
+        orders, implied, start, end = compiled_bounds(spec, codec, given, orders, complete=backwards or complete)
         plan = replace(plan, orders=orders, start=start, end=end, implied=implied if complete and not backwards else 0)
         if backwards:
             plan = turned(plan)

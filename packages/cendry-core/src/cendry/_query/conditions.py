@@ -84,9 +84,12 @@ def _compares_with_none(one: Comparison) -> bool:
 
 def _several(spec: QuerySpec, field: ResolvedField, one: Comparison, encode: Callable[[Any], Any]) -> list[Any]:
     values, limit = one.value, _MOST_VALUES[one.op]
-    if not 1 <= len(values) <= limit:
+    # Nothing is one of no values, which makes sense; to be none of no values only looks like all documents.
+    least = 1 if one.op == "not-in" else 0
+    if not least <= len(values) <= limit:
         model = spec.model.__qualname__
-        raise InvalidValueError(model, field.text, f"1 to {limit} values for {one.op!r}", f"{len(values)} of them")
+        expected = f"{least} to {limit} values for {one.op!r}"
+        raise InvalidValueError(model, field.text, expected, f"{len(values)} of them")
     return [*map(encode, values)]
 
 

@@ -191,6 +191,15 @@ class SelectConformance(Suite):
         empty = cities.filter(City.name == "?").page(2)
         assert ([], None, None) == (empty.items, empty.next_token, empty.previous_token)
 
+    @needs(Feature.QUERIES)
+    def test_nothing_is_one_of_no_values(self, cities: Any) -> None:
+        for nothing in (City.name.is_in([]), City.tags.array_contains_any([]), City.id.is_in([])):
+            query = cities.filter(nothing)
+            assert ([], [], None) == (query.to_list(), list(query), query.first())
+            assert (False, 0) == (query.exists(), query.count())
+        with pytest.raises(InvalidValueError, match="'not-in'"):
+            cities.filter(City.name.not_in([])).to_list()
+
     @needs(Feature.QUERIES, Feature.PAGES, Feature.OFFSETS)
     def test_an_offset_is_skipped_before_the_first_page(self, cities: Any) -> None:
         query = cities.offset(1).limit(3)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from ..._types.registry import TypeRegistry
 from ...backend import AsyncBackend, StoredDocument
 from ...errors import TransactionContentionError
-from ...plan import AggregationPlan, GetPlan, QueryPlan
+from ...plan import NOTHING, AggregationPlan, GetPlan, QueryPlan
 from ..holder import BackendHolder, log_close
 from ..settings import Settings
 from ..transaction import TransactionState, running_on
@@ -19,6 +19,12 @@ from ..waiting import require_asyncio, to_the_end
 from ..writes import Pending, check_number, discard, is_refusal, settle
 
 _OUTSIDE: Final = nullcontext()
+
+
+async def _nothing() -> AsyncIterator[StoredDocument]:
+    none: tuple[StoredDocument, ...] = ()
+    for result in none:
+        yield result
 
 
 class AsyncSender:  # sync: class Sender(Listening):
@@ -64,6 +70,8 @@ class AsyncSender:  # sync: class Sender(Listening):
         require_asyncio()  # async-only
         backend = self.holder.backend()
         with self._reading as handle:
+            if plan.where is NOTHING:
+                return []
             found = backend.run(plan, options=self.settings.options, transaction=handle)
             return [result async for result in found]
 
@@ -72,8 +80,10 @@ class AsyncSender:  # sync: class Sender(Listening):
         require_asyncio()  # async-only
         backend = self.holder.backend()
         if self.transaction is None:
-            return backend.run(plan, options=self.settings.options)
+            return _nothing() if plan.where is NOTHING else backend.run(plan, options=self.settings.options)
         self.transaction.check_read()
+        if plan.where is NOTHING:
+            return _nothing()
         return self._stream_inside(backend, self.transaction, plan)
 
     async def _stream_inside(
@@ -101,6 +111,8 @@ class AsyncSender:  # sync: class Sender(Listening):
         require_asyncio()  # async-only
         backend = self.holder.backend()
         with self._reading as handle:
+            if plan.query.where is NOTHING:
+                return tuple([None if one.function == "avg" else 0 for one in plan.aggregations])
             return await backend.aggregate(plan, options=self.settings.options, transaction=handle)
 
     async def commit(self, pending: list[Pending], transaction: Any = None) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ..._types.registry import TypeRegistry
 from ...backend import Backend, StoredDocument
 from ...errors import TransactionContentionError
-from ...plan import AggregationPlan, GetPlan, QueryPlan
+from ...plan import NOTHING, AggregationPlan, GetPlan, QueryPlan
 from ..holder import BackendHolder, log_close
 from ..listening import Listening
 from ..settings import Settings
@@ -18,6 +18,12 @@ from ..transaction import TransactionState, running_on
 from ..writes import Pending, check_number, discard, is_refusal, settle
 
 _OUTSIDE: Final = nullcontext()
+
+
+def _nothing() -> Iterator[StoredDocument]:
+    none: tuple[StoredDocument, ...] = ()
+    for result in none:
+        yield result
 
 
 class Sender(Listening):
@@ -61,6 +67,8 @@ class Sender(Listening):
         """All results of a query."""
         backend = self.holder.backend()
         with self._reading as handle:
+            if plan.where is NOTHING:
+                return []
             found = backend.run(plan, options=self.settings.options, transaction=handle)
             return list(found)
 
@@ -68,8 +76,10 @@ class Sender(Listening):
         """The results of a query as they arrive."""
         backend = self.holder.backend()
         if self.transaction is None:
-            return backend.run(plan, options=self.settings.options)
+            return _nothing() if plan.where is NOTHING else backend.run(plan, options=self.settings.options)
         self.transaction.check_read()
+        if plan.where is NOTHING:
+            return _nothing()
         return self._stream_inside(backend, self.transaction, plan)
 
     def _stream_inside(
@@ -96,6 +106,8 @@ class Sender(Listening):
         """The results of the plan's aggregations over a query."""
         backend = self.holder.backend()
         with self._reading as handle:
+            if plan.query.where is NOTHING:
+                return tuple([None if one.function == "avg" else 0 for one in plan.aggregations])
             return backend.aggregate(plan, options=self.settings.options, transaction=handle)
 
     def commit(self, pending: list[Pending], transaction: Any = None) -> None:
