@@ -102,7 +102,7 @@ class Writer:
 
     def save(self, instance: Model, parent: object, merge: bool, if_unchanged: object) -> Pending:
         """A write of the whole instance, whether its document exists or not."""
-        path, new_id = _path_for(instance, at_home(parent, self.home))
+        path, new_id = _path_for(instance, None if parent is None else at_home(parent, self.home))
         model = type(instance)
         codec = codec_for(model, self.registry)
         data, marked, transforms, values = self._document(codec, instance, merge=merge)
@@ -120,7 +120,7 @@ class Writer:
 
     def create(self, instance: Model, parent: object) -> Pending:
         """A write of the whole instance, whose document must not exist yet."""
-        path, new_id = _path_for(instance, at_home(parent, self.home))
+        path, new_id = _path_for(instance, None if parent is None else at_home(parent, self.home))
         data, _, transforms, values = self._document(codec_for(type(instance), self.registry), instance)
         pending = Pending(Create(path, data, transforms), instance, new_id, values)
         return _with_id(pending) if new_id else pending
