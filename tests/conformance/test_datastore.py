@@ -74,9 +74,9 @@ class TestClassicDatastore(BackendConformance):
         with pytest.raises(InvalidRequestError, match="ancestor"):
             ctx.transaction(lambda txn: txn.select(City).to_list())
 
-    def test_pages_with_tokens_in_transactions(self, ctx: Any) -> None:
+    def test_pages_with_tokens_in_transactions(self, ctx: Any, cities: Any) -> None:
         with pytest.raises(InvalidRequestError, match="ancestor"):
-            ctx.transaction(lambda txn: txn.select(City).page(2))
+            ctx.transaction(lambda txn: txn.select(cities).page(2))
 
     def test_a_read_only_transaction(self, ctx: Any) -> None:
         ctx.save(City(id="a", name="A"))

@@ -61,10 +61,15 @@ class Account(pydantic.BaseModel):
     def _show(self, value: int) -> str:
         return f"{value:+d}"
 
-    @pydantic.computed_field
+    @pydantic.computed_field  # type: ignore[prop-decorator]
     @property
     def length(self) -> int:
         return len(self.display_name)
+
+
+def account(**values: Any) -> Account:
+    """One from values under the names that it reads, which type checkers don't know."""
+    return Account.model_validate(values)
 
 
 class Chosen(pydantic.BaseModel):

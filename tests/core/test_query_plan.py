@@ -227,7 +227,7 @@ def test_read_time_is_utc() -> None:
         ),
         (Query(City, City.id == 5), InvalidDocumentIdError, "it must be a str, not int"),  # type: ignore[arg-type]
         (
-            Query(City, City.id == None),  # noqa: E711
+            Query(City, City.id == None),  # type: ignore[arg-type]  # noqa: E711
             InvalidValueError,
             "City.id: expected a document id, found the operator 'is-null'; an id is never null.",
         ),

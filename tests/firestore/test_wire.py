@@ -17,7 +17,7 @@ from cendry.errors import DecodeError, ValidationError
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from cendry_firestore import _sdk
-from core.foreign import Account, Private, Shape, Whole
+from core.foreign import Private, Shape, Whole, account
 from core.test_codec_values import LIMITS, MISFITS, PAIRS, Color, Flags, Level, Options, Part, short
 from core.test_types_records import Attrs, Data, Named, Pydantic, PydanticData, Small, Struct, Typed, Untyped
 from core.test_types_registry import Money, registry_with
@@ -384,7 +384,7 @@ def test_frozen_models_and_those_without_fields() -> None:
     ("python", "stored"),
     [
         (
-            Account(displayName="x", more={"a": [1]}),
+            account(displayName="x", more={"a": [1]}),
             {
                 "displayName": "x",
                 "price": "0",

@@ -248,7 +248,8 @@ def _write_bytes(out: bytearray, value: bytes) -> None:
 
 
 def _write(out: bytearray, value: Any) -> None:
-    kind: Any = type(value)
+    # Of a value of any type, a checker can't know more.
+    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType]
     if value is None or kind is bool:
         out.append(_NULL if value is None else _TRUE if value else _FALSE)
     elif kind is int:
