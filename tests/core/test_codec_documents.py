@@ -557,3 +557,49 @@ def test_what_is_refused_and_not_equal_to_itself_is_refused_all_the_same() -> No
 
     with pytest.raises(DecodeError, match=r"the document: expected .*Refusing accepts.*ValueError: refused"):
         codec_for(Refusing).decode({"x": Odd()})
+
+
+def test_what_a_hook_refuses_is_found_among_maps_of_other_sizes() -> None:
+    class Inner(Map):
+        name: Field[str]
+        value: Field[int] = field(default=0)
+
+        def __post_init__(self) -> None:
+            if self.name == "bad":
+                raise ValueError("refused")
+
+    class Outer(Model, collection="outer"):
+        several: Field[list[Inner]]
+
+    with pytest.raises(DecodeError, match=r"several\[1\]: expected .*Inner accepts.*ValueError: refused"):
+        codec_for(Outer).decode({"several": [{"name": "good", "value": 1}, {"name": "bad"}]})
+
+
+def test_what_is_refused_and_read_anew_each_time_is_refused_all_the_same() -> None:
+    class Odd:
+        def __eq__(self, other: object) -> bool:
+            return False
+
+        __hash__ = None  # type: ignore[assignment]
+
+    class Anew(dict[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            return {"x": Odd()}
+
+    class Inner(Map):
+        x: Field[Any]
+
+        def __post_init__(self) -> None:
+            raise ValueError("refused")
+
+    class Outer(Model, collection="outer"):
+        part: Field[Inner]
+
+    with pytest.raises(DecodeError, match=r"Inner accepts.*ValueError: refused"):
+        codec_for(Outer).decode(Anew(part=None))
+
+
+def test_a_path_that_is_too_long_is_shortened_in_the_message() -> None:
+    with pytest.raises(InvalidValueError, match=r"expected a field path.*has over 20 segments") as caught:
+        codec_for(City).resolve_text(".".join(["name" * 5] * 21))
+    assert "...: expected" in str(caught.value)

@@ -25,6 +25,7 @@ from cendry import (
     Ref,
     TypeRegistry,
     UnknownFieldError,
+    UnsupportedByBackendError,
     get_metadata,
     ref_of,
 )
@@ -189,6 +190,15 @@ def test_a_backend_of_the_other_twin_is_refused() -> None:
         Cendry(backend=AsyncRecordingBackend())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="is a backend for Cendry; AsyncCendry takes an async one"):
         AsyncCendry(backend=RecordingBackend())  # type: ignore[arg-type]
+
+
+def test_a_sync_backend_says_itself_why_it_has_no_async_twin() -> None:
+    class Alone(RecordingBackend):
+        def async_twin_error(self) -> Exception:
+            return UnsupportedByBackendError("async calls", "Alone", "Use Cendry.")
+
+    with pytest.raises(UnsupportedByBackendError, match="Use Cendry"):
+        AsyncCendry(backend=Alone())  # type: ignore[arg-type]
 
 
 def test_leaving_a_block_never_raises_of_itself(

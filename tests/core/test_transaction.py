@@ -17,6 +17,7 @@ from cendry import (
     DocumentAlreadyExistsError,
     DocumentNotFoundError,
     Increment,
+    InvalidRequestError,
     Query,
     Ref,
     Transaction,
@@ -169,6 +170,37 @@ def test_use_after_the_end(ctx: Any, sf: Any) -> None:
         with pytest.raises(CendryError, match="This transaction has ended; nothing can be read or written in it"):
             use()
     assert sf.calls == []
+
+
+class Breaking(RecordingBackend):
+    """Its streams break after their last result."""
+
+    def run(self, *arguments: Any, **options: Any) -> Any:
+        yield from super().run(*arguments, **options)
+        raise InvalidRequestError("the transaction has ended.")
+
+
+class AsyncBreaking(AsyncRecordingBackend):
+    """The async twin."""
+
+    async def run(self, *arguments: Any, **options: Any) -> Any:
+        async for result in super().run(*arguments, **options):
+            yield result
+        raise InvalidRequestError("the transaction has ended.")
+
+
+def test_what_a_stream_raises_after_the_end_is_the_cause(make: Any, twin: str) -> None:
+    backend: Any = Breaking() if twin == "sync" else AsyncBreaking()
+    backend.put("cities/SF", {"displayName": "x"})
+    ctx = make(backend=backend)
+    with ctx.transaction() as txn:
+        running = iter(txn.select(City))
+        next(running)
+        with pytest.raises(InvalidRequestError):
+            list(txn.select(City))
+    with pytest.raises(CendryError, match="This transaction has ended") as caught:
+        next(running)
+    assert isinstance(caught.value.__cause__, InvalidRequestError)
 
 
 def test_a_transaction_in_a_transaction() -> None:

@@ -222,6 +222,25 @@ def test_a_signal_handler_cant_use_the_store_in_the_middle_of_a_commit(backend: 
     assert "A signal handler can't use the store" in handler.refused[0]
 
 
+def test_a_clock_cant_use_the_store_in_the_middle_of_a_commit() -> None:
+    committing, refused = False, 0
+
+    def now() -> datetime:
+        nonlocal refused
+        if committing:
+            with pytest.raises(CendryError, match="This thread is in the middle of a commit"):
+                clocked.commit([Set("c/b", {})])
+            refused += 1
+        return datetime.now(timezone.utc)
+
+    with MemoryBackend(clock=now) as clocked:
+        committing = True
+        clocked.commit([Set("c/a", {"n": 1})])
+        committing = False
+        assert refused > 0
+        assert in_memory(clocked) == {"c/a": {"n": 1}}
+
+
 def test_no_commit_of_a_signal_handler_is_overwritten(backend: MemoryBackend) -> None:
     count = Update("e/a", {}, (), (changed("n", Increment(1)),))
     backend.commit([Set("e/a", {"n": 0})])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -227,6 +227,7 @@ def _unpacked(body: bytes, orders: int, *, cursors: bool) -> Position:
 # --- values ---
 
 _NULL, _FALSE, _TRUE, _INT, _FLOAT, _TIMESTAMP, _STRING, _BYTES, _REFERENCE, _POINT, _ARRAY, _VECTOR, _MAP = range(13)
+_type_of: Final = cast("Callable[[Any], Any]", type)
 _double: Final = struct.Struct(">d")
 _point: Final = struct.Struct(">dd")
 
@@ -248,8 +249,7 @@ def _write_bytes(out: bytearray, value: bytes) -> None:
 
 
 def _write(out: bytearray, value: Any) -> None:
-    # Of a value of any type, a checker can't know more.
-    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType]
+    kind = _type_of(value)
     if value is None or kind is bool:
         out.append(_NULL if value is None else _TRUE if value else _FALSE)
     elif kind is int:
