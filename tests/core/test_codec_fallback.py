@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from cendry import Field, GeoPoint, Map, Model, Ref, from_dict
+from cendry import Field, GeoPoint, Map, Model, Ref, field, from_dict
 from cendry._types.kinds import ROW
 from cendry.codec import codec_for
 from cendry.codec.message import compile_decoder, compile_encoder
@@ -54,6 +54,29 @@ def test_a_pydantic_class_is_read_from_a_map_of_another_class() -> None:
     assert Guest(address=Address(street="a")) == from_dict(Guest, {"address": MappingProxyType({"street": "a"})})
     with pytest.raises(ValidationError, match="many"):
         from_dict(Guest, {"address": MappingProxyType({"street": "a", "number": "many"})})
+
+
+class Open(BaseModel, extra="allow"):
+    street: str
+
+
+class Host(Model, collection="hosts"):
+    address: Field[Open]
+    notes: Field[dict[str, Any]] = field(default_factory=dict)
+
+
+def test_undeclared_values_of_a_pydantic_class_are_kept_in_a_map_of_another_class() -> None:
+    host = Host(address=Open(street="a", more={"b": 1}))  # type: ignore[call-arg]
+    assert host == codec_for(Host).decode({"address": MappingProxyType({"street": "a", "more": {"b": 1}})})
+
+
+@pytest.mark.parametrize("notes", [{"c": 1}, MappingProxyType({"c": 1})], ids=["dict", "mapping"])
+def test_undeclared_values_of_a_pydantic_class_are_kept_in_messages(notes: Any) -> None:
+    codec = codec_for(Host)
+    host = Host(address=Open(street="a", more={"b": 1}), notes=notes)  # type: ignore[call-arg]
+    message = compile_encoder(codec, FIRESTORE)(host, FIRESTORE.new_document(), DATABASE)
+    found = compile_decoder(codec, FIRESTORE)(message.fields, None, "hosts/a", DATABASE)  # type: ignore[arg-type]
+    assert Host(address=host.address, notes={"c": 1}) == found
 
 
 @pytest.mark.parametrize("first", [1, "a", {"a": [1]}, GeoPoint(1, 2), None])

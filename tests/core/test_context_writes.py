@@ -15,6 +15,7 @@ from cendry import (
     CendryError,
     DocumentAlreadyExistsError,
     DocumentNotFoundError,
+    Field,
     FieldPath,
     Increment,
     InvalidDocumentIdError,
@@ -22,10 +23,12 @@ from cendry import (
     InvalidValueError,
     Maximum,
     Minimum,
+    Model,
     Ref,
     StaleDocumentError,
     TypeRegistry,
     UnknownFieldError,
+    field,
     get_metadata,
 )
 from cendry.plan import Create, Delete, FieldTransform, Set, Update
@@ -287,6 +290,17 @@ def test_frozen_models_are_saved_as_well(ctx: Any) -> None:
     ctx.save(frozen)
     assert get_metadata(frozen).path == "frozen/x"
     assert Frozen(id="x", name="x") == frozen
+
+
+def test_a_merge_that_removes_a_field_leaves_a_frozen_instance_as_it_is(ctx: Any, backend: Any) -> None:
+    class Note(Model, collection="notes", frozen=True):
+        text: Field[str] = field(default="x")
+
+    backend.put("notes/a", {"text": "old", "kept": 1})
+    note: Any = Note(id="a", text=DELETE_FIELD)  # type: ignore[arg-type]
+    ctx.save(note, merge=True)
+    assert backend.data("notes/a") == {"kept": 1}
+    assert note.text is DELETE_FIELD
 
 
 # update

@@ -513,6 +513,29 @@ def test_cursors_of_the_database(ctx: Any) -> None:
         ctx.select(by_rank).page(2, after=first.next_token)
 
 
+class AsyncResuming(AsyncMemoryBackend):
+    has_cursors = True
+
+    async def run(self, plan: Any, **options: Any) -> Any:
+        if plan.resume is not None:
+            raise InvalidRequestError("this is no cursor.")
+        async for result in super().run(plan, **options):
+            yield result
+
+
+def test_a_cursor_that_the_database_refuses_in_async_code() -> None:
+    async def ask() -> None:
+        async with AsyncCendry(backend=AsyncResuming()) as other:
+            query = other.select(by_rank)
+            assert [] == list(await query.page(2))
+            with pytest.raises(InvalidPageTokenError, match="this is no cursor"):
+                await query.page(2, after=made(Position(1, cursor=b"x")))
+            with pytest.raises(InvalidRequestError, match="twice"):
+                await other.select(Query(Place, order_by=[Place.rank, FieldPath("rank")])).page(2)
+
+    asyncio.run(ask())
+
+
 def test_a_query_that_the_database_refuses_is_not_blamed_on_its_token(ctx: Any) -> None:
     twice = Query(Place, order_by=[Place.rank, FieldPath("rank")])
     for token in (None, made(Position(1, Bound((1, 1, Ref(Place, "b")), before=False)), twice)):

@@ -20,12 +20,9 @@ UNSAYABLE: Final[dict[str, str]] = {
 }
 """No call of Cendry means this."""
 
-_NO_ORDER: Final = "Comparisons with null and NaN are sent, for the server to refuse."
 
 DISAGREES: Final[dict[str, str]] = {
     "listen-target-add-wrong-id": "The number of an added target isn't checked: a stream has one target.",
     "listen-target-remove": "A target that the server removes without a cause is added again.",
-    "query-bad-NaN": _NO_ORDER,
-    "query-bad-null": _NO_ORDER,
 }
 """Cendry refuses what Google's clients send, sends what they refuse, or sends or shows something else."""

@@ -229,16 +229,16 @@ def test_a_clock_cant_use_the_store_in_the_middle_of_a_commit() -> None:
         nonlocal refused
         if committing:
             with pytest.raises(CendryError, match="This thread is in the middle of a commit"):
-                clocked.commit([Set("c/b", {})])
+                own.commit([Set("c/b", {})])
             refused += 1
         return datetime.now(timezone.utc)
 
-    with MemoryBackend(clock=now) as clocked:
+    with MemoryBackend(clock=now) as own:
         committing = True
-        clocked.commit([Set("c/a", {"n": 1})])
+        own.commit([Set("c/a", {"n": 1})])
         committing = False
         assert refused > 0
-        assert in_memory(clocked) == {"c/a": {"n": 1}}
+        assert in_memory(own) == {"c/a": {"n": 1}}
 
 
 def test_no_commit_of_a_signal_handler_is_overwritten(backend: MemoryBackend) -> None:
