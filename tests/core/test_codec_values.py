@@ -395,7 +395,6 @@ LIMITS: list[tuple[Any, Any, str, str, str]] = [
         "str 'a\\ud800' (a key must not contain a lone surrogate)",
     ),
     (dict[str, int], {5: 1}, "x", "keys that Firestore can hold", "int 5 (a key must be a str, not int)"),
-    (Ref, Ref.from_path("a/b", database="projects/p/databases/d"), "x", "Ref", "(it points into another database)"),
     (Any, {"a": {"__x__": 1}}, "x.a", "keys that Firestore can hold", "str '__x__'"),
     (Any, {"a": [1, {5: 1}]}, "x.a[1]", "keys that Firestore can hold", "int 5"),
     (Any, [1, [2]], "x[1]", "no array directly in an array", "list [2]"),

@@ -19,6 +19,7 @@ from cendry import (
     CendryError,
     DecodeError,
     DocumentNotFoundError,
+    ForeignReferenceError,
     Increment,
     InvalidDocumentIdError,
     InvalidValueError,
@@ -461,8 +462,8 @@ def test_get_many_of_nothing_sends_nothing(ctx: Any, stored: Any) -> None:
         (lambda ctx: ctx.get(City, "SF", parent="x"), TypeError, "parent= takes a model instance or a Ref, not 'x'."),
         (
             lambda ctx: ctx.get(Ref.from_path("cities/SF", model=City, database="projects/p/databases/d")),
-            CendryError,
-            "points into another database",
+            ForeignReferenceError,
+            "points into a database other than",
         ),
         (lambda ctx: ctx.get(Ref.from_path("cities/SF")), CendryError, "use ref.as_model(City)"),
         (lambda ctx: ctx.refresh(City(name="x")), CendryError, "This City has no id; set one, or save() it first."),
@@ -475,6 +476,61 @@ def test_wrong_targets_are_refused_before_anything_is_sent(
         call(ctx)
     assert message in str(caught.value)
     assert stored.calls == []
+
+
+HOME = "projects/p/databases/d"
+TO_A_REFERENCE: list[Any] = [
+    lambda ctx, ref: ctx.get(ref),
+    lambda ctx, ref: ctx.find(ref),
+    lambda ctx, ref: ctx.get_many([ref])[0],
+    lambda ctx, ref: ctx.get_many(City, [ref])[0],
+    lambda ctx, ref: ctx.exists(ref),
+    lambda ctx, ref: ctx.refresh(ref),
+    lambda ctx, ref: ctx.update(ref, City.population.set(6)) or True,
+    lambda ctx, ref: ctx.merge(ref, City.name.set("x"), City.population.set(6)) or True,
+    lambda ctx, ref: ctx.delete(ref, must_exist=True) or True,
+    lambda ctx, ref: ctx.delete_many([ref], must_exist=True) or True,
+    lambda ctx, ref: ctx.delete_many(City, [ref], must_exist=True) or True,
+    lambda ctx, ref: ctx.get(Area, "a", parent=ref),
+    lambda ctx, ref: ctx.get_many(Area, ["a"], parent=ref)[0],
+    lambda ctx, ref: ctx.save(Area(name="x"), parent=ref) or True,
+    lambda ctx, ref: ctx.select(Area, parent=ref).one(),
+    lambda ctx, ref: ctx.select_group(Area, parent=ref).one(),
+    lambda ctx, ref: ctx.transaction(lambda txn: txn.get(City, "SF")) and ctx.get(ref),
+]
+
+
+@pytest.mark.parametrize("call", TO_A_REFERENCE)
+def test_a_reference_that_names_the_database_of_the_context_is_followed(ctx: Any, stored: Any, call: Any) -> None:
+    stored.database = HOME
+    assert call(ctx, Ref.from_path("cities/SF", model=City, database=HOME))
+    assert stored.calls
+
+
+@pytest.mark.parametrize("call", TO_A_REFERENCE[:-1])
+def test_a_reference_that_names_another_database_is_not_followed(ctx: Any, stored: Any, call: Any) -> None:
+    foreign = Ref.from_path("cities/SF", model=City, database="projects/p/databases/other")
+    for home in (HOME, "the one in memory"):
+        stored.database = home
+        with pytest.raises(ForeignReferenceError) as caught:
+            call(ctx, foreign)
+        assert (foreign, home) == (caught.value.reference, caught.value.database)
+    # A backend need not say what its database is called.
+    stored.database = None
+    with pytest.raises(CendryError, match="points into another database"):
+        call(ctx, foreign)
+    assert [] == stored.calls
+
+
+def test_a_reference_that_names_a_database_is_left_to_the_backend(ctx: Any, stored: Any) -> None:
+    foreign: Any = Ref.from_path("cities/SF", model=City, database=HOME)
+    for use in (
+        lambda: ctx.select(City, City.id == foreign).to_list(),
+        lambda: ctx.select(City, City.id.is_in([foreign])).to_list(),
+        lambda: ctx.select(City, order_by=City.id, start_at={City.id: foreign}).to_list(),
+    ):
+        with pytest.raises(ForeignReferenceError):
+            use()
 
 
 def test_a_document_that_does_not_fit_is_named(ctx: Any, backend: Any) -> None:

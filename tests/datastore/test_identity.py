@@ -11,7 +11,6 @@ from cendry import (
     Field,
     ForeignReferenceError,
     InvalidDocumentIdError,
-    InvalidValueError,
     Model,
     Ref,
     field,
@@ -162,11 +161,14 @@ def test_kinds_that_native_cannot_hold_are_reported_by_name(
     assert user.friend.path.startswith("__esc")
     assert f"kind {kind!r}" in caplog.text
     assert 1 == caplog.text.count("can't be in Native mode")
-    # As it was read, it can be written again; a model's field takes no such thing.
+    # As it was read, it can be written again.
     db.commit(Set("User/LA", stored))
     assert sdk.key(kind, 1, "User", "x") == sdk.get(sdk.key("User", "LA"))["friend"]
-    with pytest.raises(CendryError, match=r"User\.friend"):
-        ctx.save(user)
+    user.id = "NY"
+    ctx.save(user)
+    assert sdk.key(kind, 1, "User", "x") == sdk.get(sdk.key("User", "NY"))["friend"]
+    with pytest.raises(CendryError, match="__esc"):
+        ctx.get(user.friend.as_model(User))
     with pytest.raises(CendryError, match="__esc"):
         ctx.save(Note(id="n"), parent=user.friend)
 
@@ -177,7 +179,7 @@ def test_keys_of_other_homes_are_read_and_never_written(ctx: Cendry, db: Databas
     by_id = {user.id: user.friend for user in ctx.select(User)}
     assert Ref.from_path("User/__id5__", database="projects/other/databases/(default)") == by_id["SF"]
     assert Ref.from_path("User/x", database=f"projects/{project}/databases/(default)/namespaces/ns") == by_id["LA"]
-    with pytest.raises(InvalidValueError, match="it points into another database"):
+    with pytest.raises(ForeignReferenceError, match="points into a database other than"):
         ctx.save(User(id="new", friend=by_id["LA"]))
     with pytest.raises(ForeignReferenceError, match="points into a database other than"):
         db.commit(Set("User/new", {"friend": by_id["SF"]}))
@@ -201,3 +203,18 @@ def test_a_key_is_a_document_by_its_path(db: Database, sdk: Any) -> None:
     assert "x" == sdk.get(sdk.key("User", 5, "Note", "a", "Note", 6))["text"]
     db.commit(Delete("User/__id5__/Note/a/Note/__id6__"))
     assert db.data("User/__id5__/Note/a/Note/__id6__") is None
+
+
+def test_references_that_name_the_own_home_are_followed_and_written(ctx: Cendry, db: Database, project: str) -> None:
+    home = db.backend.database
+    assert home.startswith(f"projects/{project}/databases/")
+    own = Ref.from_path("User/SF", model=User, database=home)
+    ctx.save_many([User(id="SF"), User(id="LA", friend=own)])
+    assert ["LA"] == ctx.select(User, User.friend == own).ids()
+    found = ctx.get(User, "LA").friend
+    assert found is not None
+    assert ("User/SF", None) == (found.path, found.database)
+    assert "SF" == ctx.get(own).id
+    ctx.delete(own, must_exist=True)
+    with pytest.raises(ForeignReferenceError, match="points into a database other than"):
+        ctx.find(Ref.from_path("User/LA", model=User, database=f"{home}/namespaces/other"))

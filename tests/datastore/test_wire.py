@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cendry import Field, FieldPath, GeoPoint, Model, Ref, UnsupportedByBackendError, Vector, field, register_type
 from cendry.codec import Codec, codec_for, message
-from cendry.errors import DecodeError, InvalidValueError
+from cendry.errors import DecodeError, ForeignReferenceError, InvalidValueError
 from cendry_datastore import _sdk
 from cendry_datastore._dialect import DATASTORE
 from cendry_datastore._keys import Partition
@@ -124,8 +124,9 @@ def test_references_of_other_partitions() -> None:
     written = encoder(codec, elsewhere)(model(x=Ref.from_path("a/b")))
     read = decoder(codec)(written.message.properties, "i", "docs/i", PARTITION).x
     assert Ref.from_path("a/b", database="projects/other/databases/db/namespaces/ns") == read
-    with pytest.raises(InvalidValueError, match="another database"):
+    with pytest.raises(ForeignReferenceError, match="points into a database other than"):
         encoder(codec, PARTITION)(model(x=read))
+    assert written.message == encoder(codec, elsewhere)(model(x=read)).message
 
 
 def test_what_is_to_be_written_is_a_mapping_of_stored_values() -> None:

@@ -25,6 +25,9 @@ A database whose queries continue from opaque cursors returns results with one m
 plan of the next page has that of the last result as `resume`, and no bound by value. Its backend has an attribute
 `has_cursors` that is true.
 
+References of the SDK name their database. A backend may have an attribute `database`, which is how they name its own:
+`projects/P/databases/D`. Contexts read it if they are given such a reference as a target, and not before.
+
 A sync backend without an async twin may have a method `async_twin_error()`, which returns the error that `AsyncCendry`
 raises for that backend.
 """

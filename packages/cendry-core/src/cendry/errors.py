@@ -266,7 +266,7 @@ class InvalidDocumentIdError(CendryError, ValueError):
 
 
 class ForeignReferenceError(CendryError, ValueError):
-    """A write or a query contains a reference into another database; nothing was sent.
+    """A call names a document of another database, or a write or a query contains a reference to one; nothing was sent.
 
     Attributes:
         reference: The reference.
@@ -278,7 +278,7 @@ class ForeignReferenceError(CendryError, ValueError):
         self.database = database
         super().__init__(
             f"{reference!r} points into a database other than {database!r}; "
-            "Firestore can't follow references across databases, so it can be read but not written."
+            "Firestore can't follow references across databases, so it can be read but neither written nor followed."
         )
 
 

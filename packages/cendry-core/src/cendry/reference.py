@@ -55,8 +55,8 @@ class Ref(Generic[M_co]):
         Args:
             path: The path relative to the database: `cities/SF`.
             model: The class of the document, if known.
-            database: `projects/P/databases/D` if that is not the database of the context, else `None`. Such a
-                reference can be read, but not written.
+            database: `projects/P/databases/D`, or `None` for the database of the context that uses it. With the name
+                of another database, a reference can be read, but neither written nor followed.
         """
         ref: Ref[M_co] = object.__new__(cls)
         _init(ref, model, exact_text(path) if database else check_document_path(path), exact_text(database))

@@ -112,6 +112,11 @@ class DatastoreBackend:
         return self._connection.client
 
     @property
+    def database(self) -> str:
+        """How references name the project, the database and the namespace of the client."""
+        return self._connection.partition.name
+
+    @property
     def _connection(self) -> Connection:
         opened = self._opened
         if opened is None:

@@ -53,6 +53,11 @@ class Clients:
         return self._connection.client
 
     @property
+    def database(self) -> str:
+        """How references name the database of the client: `projects/P/databases/D`."""
+        return self._connection.database
+
+    @property
     def _connection(self) -> Connection:
         opened = self._opened
         if opened is None:
@@ -126,6 +131,17 @@ class AsyncClients:
     def client(self) -> Any:
         """The SDK's `AsyncClient` for the running event loop; made now if there is none yet."""
         return self._given or self._connection.client
+
+    @property
+    def database(self) -> str:
+        """How references name the database of the clients: `projects/P/databases/D`."""
+        try:
+            return self._connection.database
+        except RuntimeError:
+            # A batch may be filled where no event loop runs; a client that isn't used opens no channel.
+            client: Any = self._given or AsyncClient(project=self._project, database=self._database)
+            name: str = client._database_string
+            return name
 
     @property
     def _connection(self) -> Connection:

@@ -15,6 +15,7 @@ from ._faults import Faults
 from ._loop import LoopListener, drained
 from ._opening import left, opened
 from ._store import MemoryStore
+from ._values import DATABASE
 
 
 class AsyncMemoryBackend:
@@ -40,6 +41,7 @@ class AsyncMemoryBackend:
     """
 
     name = "Memory"
+    database = DATABASE
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from ._clock import Clock
 from ._faults import Faults
 from ._opening import left, opened
 from ._store import MemoryStore
+from ._values import DATABASE
 
 
 class MemoryBackend:
@@ -39,6 +40,7 @@ class MemoryBackend:
     """
 
     name = "Memory"
+    database = DATABASE
 
     def __init__(
         self,

@@ -37,7 +37,8 @@ Fields = dict[str, Any]
 kind_of: Final = cast("Callable[[Any], Any]", type)
 """`type`, for values that stay `Any` to type checkers whatever it gives."""
 
-_DATABASE: Final = "the one in memory"
+DATABASE: Final = "the one in memory"
+"""Unlike the names that references carry: one that names its database is foreign here."""
 
 # --- out: copies ---
 
@@ -360,5 +361,5 @@ def referred_path(value: Ref[Any]) -> str:
         InvalidRequestError: It names no document.
     """
     if value.database is not None:
-        raise ForeignReferenceError(value, _DATABASE)
+        raise ForeignReferenceError(value, DATABASE)
     return checked_path(value.path)

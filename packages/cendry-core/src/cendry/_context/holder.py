@@ -62,6 +62,15 @@ class BackendHolder(Generic[B]):
         own: Encoder | None = getattr(self.backend(), "encoder", None)
         return codec.encode if own is None else own(codec)
 
+    def home(self) -> str | None:
+        """How references name the database of the backend; `None` if the backend doesn't say.
+
+        Raises:
+            CendryError: The context is closed.
+        """
+        found: str | None = getattr(self.backend(), "database", None)
+        return found
+
     def check_open(self) -> None:
         """Check that the context is open.
 

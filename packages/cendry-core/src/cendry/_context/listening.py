@@ -119,7 +119,7 @@ class Snapshots:
         """
         document_id, callback = (first, second) if isinstance(target, type) else (None, first)
         check_callback(callback)
-        model, path, _ = locate(target, document_id, parent)
+        model, path, _ = locate(target, document_id, parent, self._sender.holder.home)
         read = reader(codec_for(model, self._sender.registry))
         return self._sender.listen(GetPlan((path,)), False, read, callback, on_error)
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from .._types.registry import TypeRegistry, default_registry
 from ..backend import CallOptions
+from .targets import Home
 from .writes import Encoder, Writer, utc_now
 
 
@@ -31,6 +32,7 @@ def settings(
     clock: Callable[[], datetime] | None,
     random: Random | None,
     encoder: Encoder,
+    home: Home,
     token_key: str | bytes | Sequence[str | bytes] | None = None,
 ) -> Settings:
     """Check the arguments of a context.
@@ -44,7 +46,7 @@ def settings(
     if clock is not None and not callable(clock):
         raise TypeError(f"clock= takes a function that returns the time, not {clock!r}.")
     registry = default_registry if registry is None else registry
-    writer = Writer(registry, utc_now if clock is None else clock, encoder)
+    writer = Writer(registry, utc_now if clock is None else clock, encoder, home)
     random = Random() if random is None else random  # noqa: S311
     return Settings(registry, CallOptions(timeout, retry), writer, random, _token_keys(token_key))
 

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, cast
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar, cast
 
 from .._model.metadata import check_instance, remembered
 from .._model.model import Model, is_frozen
 from .._query.fields import is_iterable
-from ..errors import CendryError
+from ..errors import CendryError, ForeignReferenceError
 from ..reference import Ref, document_path, is_ref, located_path
 
 M = TypeVar("M", bound=Model)
 
 
-def locate(target: object, document_id: object, parent: object) -> tuple[type[Any], str, Model | None]:
+Home: TypeAlias = "Callable[[], str | None]"
+"""Returns how references name the database of a context; `None` if its backend doesn't say."""
+
+
+def at_home(located: Any, home: Home) -> Any:
+    """A reference that names the database of the context, without that name; anything else as it is.
+
+    Raises:
+        ForeignReferenceError: It points into another database.
+    """
+    if not is_ref(located) or located.database is None:
+        return located
+    database = home()
+    if database is None:
+        return located
+    if located.database != database:
+        raise ForeignReferenceError(located, database)
+    return Ref.from_path(located.path, model=located.model)
+
+
+def locate(target: object, document_id: object, parent: object, home: Home) -> tuple[type[Any], str, Model | None]:
     """The model, the path and the instance, if any, of a method's target.
 
     Raises:
+        ForeignReferenceError: It, or the parent, is a `Ref` into another database.
         TypeError: It is neither an instance, nor a `Ref`, nor a class with an id.
         CendryError: The instance has no id, or the parent is missing.
         InvalidDocumentIdError: The id is not valid.
     """
+    target, parent = at_home(target, home), at_home(parent, home)
     if isinstance(target, type):
         if document_id is None:
             raise TypeError(f"An id is needed with a class: ({target.__qualname__}, 'id').")
@@ -88,23 +111,25 @@ def several(values: object, what: str) -> list[Any]:
     return list(values)
 
 
-def wanted_documents(target: object, ids: object, parent: object) -> list[tuple[type[Any], str]]:
+def wanted_documents(target: object, ids: object, parent: object, home: Home) -> list[tuple[type[Any], str]]:
     """The arguments of `get_many` as models and paths.
 
     Raises:
         TypeError: The arguments are of the wrong kind, or a reference is to a document of another collection.
         CendryError: A reference without a class doesn't know its model.
         InvalidDocumentIdError: An id is not valid.
+        ForeignReferenceError: A reference points into another database.
     """
     if isinstance(target, type):
-        given = several(ids, "get_many() takes ids")
+        given = [at_home(one, home) for one in several(ids, "get_many() takes ids")]
+        parent = at_home(parent, home)
         return [
             (target, located_path(_of_collection(target, one)) if is_ref(one) else document_path(target, one, parent))
             for one in given
         ]
     if ids is not None or parent is not None:
         raise TypeError("get_many() takes a class and ids, or references alone.")
-    refs = several(target, "get_many() takes references")
+    refs = [at_home(one, home) for one in several(target, "get_many() takes references")]
     for one in refs:
         if not is_ref(one):
             raise TypeError(f"get_many() takes a class and ids, or references alone, not {one!r}.")
@@ -119,7 +144,7 @@ def deleted(target: object, ids: object) -> list[tuple[Any, Any]]:
     """
     if isinstance(target, type):
         return [
-            (_of_collection(target, one), None) if is_ref(one) else (target, one)
+            (_of_collection(target, one).as_model(target), None) if is_ref(one) else (target, one)
             for one in several(ids, "delete_many() takes ids")
         ]
     if ids is not None:

@@ -29,7 +29,7 @@ from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
 from ..reference import check_parent, parent_path
 from .changes import Masked, Names, changes_of, check_complete, current_values, masked, show
-from .targets import check_not_frozen, existing_path, locate
+from .targets import Home, at_home, check_not_frozen, existing_path, locate
 
 MAX_WRITES: Final = 500
 """Maximum number of writes in one atomic commit (https://firebase.google.com/docs/firestore/quotas)."""
@@ -92,15 +92,17 @@ class Writer:
         registry: The registry.
         clock: Returns the time as an aware `datetime`.
         encoder: Returns the encoder for instances that are written whole.
+        home: Returns how references name the database.
     """
 
     registry: TypeRegistry
     clock: Callable[[], datetime]
     encoder: Encoder
+    home: Home
 
     def save(self, instance: Model, parent: object, merge: bool, if_unchanged: object) -> Pending:
         """A write of the whole instance, whether its document exists or not."""
-        path, new_id = _path_for(instance, parent)
+        path, new_id = _path_for(instance, at_home(parent, self.home))
         codec = codec_for(type(instance), self.registry)
         data, marked, transforms, values = self._document(codec, instance, merge=merge)
         keep = merge or type(instance).__cendry_extra__ == "keep"
@@ -116,7 +118,7 @@ class Writer:
 
     def create(self, instance: Model, parent: object) -> Pending:
         """A write of the whole instance, whose document must not exist yet."""
-        path, new_id = _path_for(instance, parent)
+        path, new_id = _path_for(instance, at_home(parent, self.home))
         data, _, transforms, values = self._document(codec_for(type(instance), self.registry), instance)
         return _with_id(Pending(Create(path, data, transforms), instance, new_id, values))
 
@@ -134,7 +136,7 @@ class Writer:
         document_id, changes = _arguments(target, given)
         if (not changes or changes == (None,)) is (fields is None):
             raise TypeError("update() takes either changes or fields=: update(city, {City.name: 'x'}).")
-        model, path, instance = locate(target, document_id, parent)
+        model, path, instance = locate(target, document_id, parent, self.home)
         if instance is not None and not is_own:
             check_not_frozen(instance, "update")
         codec = codec_for(model, self.registry)
@@ -154,7 +156,7 @@ class Writer:
     def merge(self, target: object, given: tuple[Any, ...], parent: object) -> Pending:
         """A write of some fields of a document, whether it exists or not."""
         document_id, changes = _arguments(target, given)
-        model, path, instance = locate(target, document_id, parent)
+        model, path, instance = locate(target, document_id, parent, self.home)
         if instance is not None:
             check_not_frozen(instance, "merge")
         codec = codec_for(model, self.registry)
@@ -186,7 +188,7 @@ class Writer:
         self, target: object, document_id: object, parent: object, must_exist: bool, if_unchanged: object
     ) -> Pending:
         """A removal."""
-        _, path, instance = locate(target, document_id, parent)
+        _, path, instance = locate(target, document_id, parent, self.home)
         return Pending(Delete(path, must_exist, precondition(instance, path, if_unchanged)), instance)
 
     def _now(self) -> datetime:

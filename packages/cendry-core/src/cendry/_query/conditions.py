@@ -15,7 +15,7 @@ from ..errors import CendryError, InvalidValueError, omitted_none
 from ..filters import And, Comparison, Filter, Or
 from ..paths import DOCUMENT_ID, check_document_path, exact_text, join_path
 from ..plan import Composite, Condition, Where
-from ..reference import Located, Ref, check_parent, located_path
+from ..reference import Located, Ref, check_parent, is_ref, located_path
 from .fields import resolved
 from .spec import QuerySpec
 
@@ -107,9 +107,11 @@ def _element_encoder(spec: QuerySpec, field: ResolvedField, op: str) -> Callable
 
 def _id_ref(spec: QuerySpec, value: object) -> Ref[Any]:
     """A document id in a filter or a cursor, as the reference that Firestore compares names with."""
+    # Only the backend knows whether a database that a reference names is its own.
     if sdk_kind(value) == "reference":
-        # Only the backend knows whether this is its database.
         return cast("Ref[Any]", from_sdk(value))
+    if is_ref(value) and value.database is not None:
+        return value
     if isinstance(value, Located) and not isinstance(value, type):
         return Ref.from_path(located_path(value))
     if not spec.group:

@@ -207,13 +207,9 @@ def _own_or_sdk(kind: Kind, python: type[Any]) -> Callable[[Any], Any]:
     return take
 
 
-def to_reference(value: Any) -> Ref[Any]:
-    """A `Ref` into the context's own database, or the SDK's reference."""
-    found: Ref[Any] = _OWN_OR_SDK_REFERENCE(value)
-    return found if found is not value or found.database is None else refuse("it points into another database")
+to_reference: Final[Callable[[Any], Ref[Any]]] = _own_or_sdk("reference", Ref)
+"""A `Ref`, or the SDK's reference; only the backend knows whether a database that it names is its own."""
 
-
-_OWN_OR_SDK_REFERENCE: Final = _own_or_sdk("reference", Ref)
 _INT64_TEST: Final = f"{INT64[0]} <= {{v}} <= {INT64[-1]}"
 _BUFFERS: Final = (bytes, bytearray, memoryview)
 

@@ -84,7 +84,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         random: Random | None = None,
     ) -> None:
         holder = async_open_holder(client, backend, project, database)
-        checked = settings(type_registry, timeout, retry, clock, random, holder.encoder, token_key)
+        checked = settings(type_registry, timeout, retry, clock, random, holder.encoder, holder.home, token_key)
         self._sender = AsyncSender(holder, checked)
 
     @property
@@ -357,7 +357,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
             DecodeError: It doesn't fit the model.
             CendryError: The instance has no id, or its class is frozen; nothing was sent.
         """
-        model, path, instance = locate(target, None, parent)
+        model, path, instance = locate(target, None, parent, self._sender.holder.home)
         if instance is not None:
             check_not_frozen(instance, "refresh")
         [result] = await self._sender.get(GetPlan((path,)))

@@ -84,7 +84,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         random: Random | None = None,
     ) -> None:
         holder = open_holder(client, backend, project, database)
-        checked = settings(type_registry, timeout, retry, clock, random, holder.encoder, token_key)
+        checked = settings(type_registry, timeout, retry, clock, random, holder.encoder, holder.home, token_key)
         self._sender = Sender(holder, checked)
 
     @property
@@ -357,7 +357,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
             DecodeError: It doesn't fit the model.
             CendryError: The instance has no id, or its class is frozen; nothing was sent.
         """
-        model, path, instance = locate(target, None, parent)
+        model, path, instance = locate(target, None, parent, self._sender.holder.home)
         if instance is not None:
             check_not_frozen(instance, "refresh")
         [result] = self._sender.get(GetPlan((path,)))

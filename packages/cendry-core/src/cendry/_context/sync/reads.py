@@ -16,7 +16,7 @@ from ...codec import codec_for
 from ...errors import DecodeError, DocumentNotFoundError
 from ...plan import GetPlan
 from ...reference import Located, Ref
-from ..targets import locate, wanted_documents
+from ..targets import at_home, locate, wanted_documents
 from .sender import Sender
 
 M = TypeVar("M", bound=Model)
@@ -49,7 +49,7 @@ class Reads:
             DecodeError: It doesn't fit the class.
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
-        model, path, _ = locate(target, document_id, parent)
+        model, path, _ = locate(target, document_id, parent, self._sender.holder.home)
         [result] = self._sender.get(GetPlan((path,)))
         if not result.exists:
             raise DocumentNotFoundError(path)
@@ -71,7 +71,7 @@ class Reads:
             DecodeError: It doesn't fit the class.
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
-        model, path, _ = locate(target, document_id, parent)
+        model, path, _ = locate(target, document_id, parent, self._sender.holder.home)
         [result] = self._sender.get(GetPlan((path,)))
         return reader(codec_for(model, self._sender.registry))(result) if result.exists else None
 
@@ -96,7 +96,7 @@ class Reads:
             InvalidDocumentIdError: An id is not valid; nothing was sent.
             CendryError: A reference alone doesn't know its model; nothing was sent.
         """
-        wanted = wanted_documents(target, ids, parent)
+        wanted = wanted_documents(target, ids, parent, self._sender.holder.home)
         if not wanted:
             return []
         asked = tuple(dict.fromkeys(path for _, path in wanted))
@@ -123,7 +123,7 @@ class Reads:
         Raises:
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
-        _, path, _ = locate(target, document_id, parent)
+        _, path, _ = locate(target, document_id, parent, self._sender.holder.home)
         [result] = self._sender.get(GetPlan((path,), projection=()))
         return result.exists
 
@@ -220,13 +220,15 @@ class Reads:
             start_after=start_after,
             end_at=end_at,
             end_before=end_before,
-            parent=parent,
+            parent=at_home(parent, self._sender.holder.home),
             group=True,
         )
         return bound(query, self._sender, on_error)
 
     def _query(self, target: Any, filters: tuple[Any, ...], options: dict[str, Any]) -> Query[Any]:
         if not is_query(target):
+            if "parent" in options:
+                options["parent"] = at_home(options["parent"], self._sender.holder.home)
             return Query(target, *filters, **options)
         if filters or options:
             raise TypeError("select(query) takes no other arguments; use query.filter(...) and its other builders.")
