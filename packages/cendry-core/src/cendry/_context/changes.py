@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import copy
 from dataclasses import MISSING
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
 
 from .._changes import FieldChange
 from .._interop.google import class_of, from_sdk_change
@@ -127,13 +127,17 @@ def masked(codec: Codec[Any], changes: Iterable[tuple[Any, Any]], what: str, kno
     return found
 
 
+# As any classes, since a checker can't know their elements.
+_OF_ELEMENTS: Final = cast("tuple[type[Any], ...]", (list, tuple, set, frozenset, ArrayUnion, ArrayRemove))
+
+
 def _referenced(value: Any) -> Any:
     """A value with references in the place of instances, in a collection too; the same object if there are none."""
     if isinstance(value, Model):
         return ref_of(value)
-    if not isinstance(value, (list, tuple, set, frozenset, ArrayUnion, ArrayRemove)):
+    if not isinstance(value, _OF_ELEMENTS):
         return value
-    elements: Any = value.values if isinstance(value, (ArrayUnion, ArrayRemove)) else value
+    elements = value.values if isinstance(value, (ArrayUnion, ArrayRemove)) else value
     if not any(isinstance(each, Model) for each in elements):
         return value
     return type(value)(ref_of(each) if isinstance(each, Model) else each for each in elements)
@@ -413,7 +417,8 @@ def _open_dicts(instance: Model, names: Names) -> None:
         if is_frozen(holder) or (inner is None and not _are_dicts(instance, names, depth)):
             return
         if inner is None:
-            inner = {}
+            made: dict[str, Any] = {}
+            inner = made
             if isinstance(holder, dict):
                 holder[name] = inner
             else:
@@ -422,7 +427,9 @@ def _open_dicts(instance: Model, names: Names) -> None:
 
 
 def _inner(holder: Any, name: str) -> Any:
-    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+    if isinstance(holder, Mapping):
+        return cast("Mapping[str, Any]", holder).get(name)
+    return getattr(holder, name, None)
 
 
 def _are_dicts(instance: Model, names: Names, depth: int) -> bool:

@@ -54,8 +54,8 @@ def locate(target: object, document_id: object, parent: object, home: Home) -> t
     if is_ref(target):
         if parent is not None:
             raise TypeError("parent= goes with a class or an instance; a Ref has its own.")
-        target = at_home(target, home)
-        return model_of(target), located_path(target), None
+        ref: Ref[Any] = at_home(target, home)
+        return model_of(ref), located_path(ref), None
     check_instance(target)
     instance = cast("Model", target)
     return type(instance), existing_path(instance, parent), instance
