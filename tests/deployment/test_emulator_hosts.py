@@ -16,9 +16,11 @@ import pytest
 from cendry import AsyncCendry, Cendry, CendryError, DatastoreBackend, Field, FirestoreBackend, Model
 from cendry._interop import emulator
 from cendry._interop.emulator import Emulator
+from cendry._interop.grpc import EmulatorDeadline
 from cendry.plan import QueryPlan
+from cendry_firestore._sdk import API
 from firestore.faulty import FaultyServer
-from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.exceptions import DeadlineExceeded, GoogleAPICallError
 from google.api_core.retry import Retry
 from google.api_core.retry_async import AsyncRetry
 from google.auth.credentials import Credentials
@@ -115,6 +117,14 @@ def test_nothing_listens_for_the_async_twin(nothing_listens: str) -> None:
         read,
     ]
     at_once([lambda call=call: asyncio.run(use(call)) for call in calls], nothing_listens)  # type: ignore[misc]
+
+
+def test_an_expired_timeout_is_blamed_on_an_emulator_not_reached(closing_host: str, closed_port: int) -> None:
+    for host, kind in ((closing_host, DeadlineExceeded), (f"127.0.0.1:{closed_port}", CendryError)):
+        deadline = EmulatorDeadline(Emulator(VARIABLES[0], host, "Firestore"), 5.0, None)
+        error = deadline.exceeded("the last failure", API)
+        assert type(error) is kind
+        assert ("the last failure" in str(error)) is (kind is DeadlineExceeded)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -35,6 +35,5 @@ class Lock(RLock):
                     self.release()
                 raise
 
-    def is_held(self) -> bool:
-        """Whether this thread holds the lock."""
-        return self._is_owned()
+    # Whether this thread holds the lock. The function of C itself: every call of the store asks.
+    is_held = RLock._is_owned

@@ -149,13 +149,13 @@ class MemoryStore:
 
     # --- reads ---
 
-    def _open(self, call: Call, transaction: Any) -> Transaction | None:
-        """Begin a call, once what was interrupted is settled."""
-        self._settle()
-        return self._begun(call, transaction)
+    def _open(self, call: Call, transaction: Any, *, is_settled: bool = False) -> Transaction | None:
+        """Begin a call, once what was interrupted is settled.
 
-    def _begun(self, call: Call, transaction: Any) -> Transaction | None:
-        """Scheduled failures happen here, and a transaction is checked for contention."""
+        Scheduled failures happen here, and a transaction is checked for contention.
+        """
+        if not is_settled and (self._unfinished is not None or self._journal is not None or self._changing.is_held()):
+            self._settle()
         handle = None if transaction is None else transaction_of(self._versions, transaction)
         try:
             self.faults.strike(call, in_transaction=handle is not None)
@@ -229,9 +229,10 @@ class MemoryStore:
         """Apply all writes, or none."""
         items = prepared(writes)
         with self._lock:
-            self._settle()
+            if self._unfinished is not None or self._journal is not None or self._changing.is_held():
+                self._settle()
             with self._changing:
-                handle = self._begun("commit", transaction)
+                handle = self._open("commit", transaction, is_settled=True)
                 lost = self.faults.ambiguity()
                 if handle is not None:
                     if writes and handle.is_read_only:

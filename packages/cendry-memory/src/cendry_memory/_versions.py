@@ -93,29 +93,38 @@ class Versions:
     def put(self, path: str, version: Version | None) -> None:
         """Make a version the present one, and remember nothing of it."""
         name, _, document_id = path.rpartition("/")
-        self._collection(name).put(document_id, path, version)
-
-    def _collection(self, name: str) -> Collection:
         collection = self._collections.get(name)
         if collection is None:
-            group = self._groups.setdefault(name.rpartition("/")[2], Group())
-            collection = Collection(group)
-            # In this order: an empty collection in a group changes nothing, and one that its group lacks would.
-            group.collections.append(collection)
-            self._collections[name] = collection
+            collection = self._new_collection(name)
+        collection.put(document_id, path, version)
+
+    def _new_collection(self, name: str) -> Collection:
+        group = self._groups.setdefault(name.rpartition("/")[2], Group())
+        collection = Collection(group)
+        # In this order: an empty collection in a group changes nothing, and one that its group lacks would.
+        group.collections.append(collection)
+        self._collections[name] = collection
         return collection
 
     def apply(self, changes: list[Change]) -> None:
         """Make the changes of one commit, at least one, and remember them."""
-        for change in changes:
-            self.put(change.path, change.new)
+        collections = self._collections
+        for _, _, path, _, version in changes:
+            # As in `put`, without the call.
+            name, _, document_id = path.rpartition("/")
+            collection = collections.get(name)
+            if collection is None:
+                collection = self._new_collection(name)
+            collection.put(document_id, path, version)
         self._remember(changes)
 
     def redo(self, changes: list[Change]) -> None:
         """Complete an `apply` that was interrupted: make its changes, of which any part may have been made."""
         for change in changes:
             name, _, document_id = change.path.rpartition("/")
-            collection = self._collection(name)
+            collection = self._collections.get(name)
+            if collection is None:
+                collection = self._new_collection(name)
             # An index that is half changed can't be mended; it is built again when a query asks for it.
             collection.indexes.clear()
             collection.group.indexes.clear()

@@ -246,8 +246,10 @@ class WriteQueue:
 
 def update_own(queue: WriteQueue, instance: Model, changes: Any) -> None:
     """Queue changes of an instance that nobody else has yet, so that it may be of a frozen class."""
-    queue._check()
-    queue._add(queue._writer.update(instance, (changes,), None, None, False, is_own=True))
+    # Apart from the methods of the queue, which are public.
+    queue._check()  # pyright: ignore[reportPrivateUsage]
+    pending = queue._writer.update(instance, (changes,), None, None, False, is_own=True)  # pyright: ignore[reportPrivateUsage]
+    queue._add(pending)  # pyright: ignore[reportPrivateUsage]
 
 
 class BatchQueue(WriteQueue):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import copy
-from dataclasses import MISSING, dataclass, field
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from dataclasses import MISSING
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
 
 from .._changes import FieldChange
 from .._interop.google import class_of, from_sdk_change
@@ -40,7 +40,6 @@ ChangesArgument: TypeAlias = "Changes | Iterable[FieldChange]"
 Names: TypeAlias = "tuple[str, ...]"
 
 
-@dataclass(slots=True)
 class Masked:
     """The stored form of some changes.
 
@@ -52,11 +51,15 @@ class Masked:
         removed: The fields of `paths` that are removed.
     """
 
-    data: dict[str, Any] = field(default_factory=dict[str, Any])
-    paths: dict[FieldPath, str] = field(default_factory=dict[FieldPath, str])
-    transforms: dict[FieldPath, FieldTransform] = field(default_factory=dict[FieldPath, FieldTransform])
-    values: list[tuple[Names, Any]] = field(default_factory=list[tuple["tuple[str, ...]", Any]])
-    removed: set[FieldPath] = field(default_factory=set[FieldPath])
+    __slots__ = ("data", "paths", "removed", "transforms", "values")
+
+    def __init__(self) -> None:
+        # Not a dataclass: default factories with types are slow, and updates are a hot path.
+        self.data: dict[str, Any] = {}
+        self.paths: dict[FieldPath, str] = {}
+        self.transforms: dict[FieldPath, FieldTransform] = {}
+        self.values: list[tuple[Names, Any]] = []
+        self.removed: set[FieldPath] = set()
 
     def put(self, path: FieldPath, text: str, stored: Any) -> None:
         """Write one field."""
@@ -93,7 +96,7 @@ def masked(codec: Codec[Any], changes: Iterable[tuple[Any, Any]], what: str, kno
             raise CendryError(
                 f"The id of a document can't be updated; save() this {model.__qualname__} under another id."
             )
-        owner = codec.guarded(into.path)
+        owner = codec.guarded(into.path) if len(into.path.segments) > 1 else None
         if owner is not None:
             name = owner.__qualname__
             raise InvalidValueError(
@@ -124,13 +127,17 @@ def masked(codec: Codec[Any], changes: Iterable[tuple[Any, Any]], what: str, kno
     return found
 
 
+# As any classes, since a checker can't know their elements.
+_OF_ELEMENTS: Final = cast("tuple[type[Any], ...]", (list, tuple, set, frozenset, ArrayUnion, ArrayRemove))
+
+
 def _referenced(value: Any) -> Any:
     """A value with references in the place of instances, in a collection too; the same object if there are none."""
     if isinstance(value, Model):
         return ref_of(value)
-    if not isinstance(value, (list, tuple, set, frozenset, ArrayUnion, ArrayRemove)):
+    if not isinstance(value, _OF_ELEMENTS):
         return value
-    elements: Any = value.values if isinstance(value, (ArrayUnion, ArrayRemove)) else value
+    elements = value.values if isinstance(value, (ArrayUnion, ArrayRemove)) else value
     if not any(isinstance(each, Model) for each in elements):
         return value
     return type(value)(ref_of(each) if isinstance(each, Model) else each for each in elements)
@@ -204,7 +211,10 @@ def _write(found: Masked, into: ResolvedField, text: str, value: Any) -> None:
         return
     found.put(into.path, text, stored)
     if into.names:
-        found.values.append((into.names, _read_back(into, stored)))
+        try:
+            found.values.append((into.names, into.decode(stored)))
+        except DecodeError as error:
+            raise unreadable(error) from error.__cause__
 
 
 def _transform(into: ResolvedField, value: Any) -> FieldTransform:
@@ -293,6 +303,9 @@ def changes_of(given: tuple[Any, ...], what: str) -> Pairs:
     Raises:
         TypeError: They are something else.
     """
+    if len(given) == 1 and class_of(given[0]) is dict:
+        # The common case, without what others need: updates are a hot path.
+        return Pairs(given[0].items())
     if len(given) > 1 and not all(isinstance(each, FieldChange) for each in given):
         raise TypeError(
             f"{what}() takes an instance and changes, or a class, an id and changes; several changes are one dict, "
@@ -404,7 +417,8 @@ def _open_dicts(instance: Model, names: Names) -> None:
         if is_frozen(holder) or (inner is None and not _are_dicts(instance, names, depth)):
             return
         if inner is None:
-            inner = {}
+            made: dict[str, Any] = {}
+            inner = made
             if isinstance(holder, dict):
                 holder[name] = inner
             else:
@@ -413,7 +427,9 @@ def _open_dicts(instance: Model, names: Names) -> None:
 
 
 def _inner(holder: Any, name: str) -> Any:
-    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+    if isinstance(holder, Mapping):
+        return cast("Mapping[str, Any]", holder).get(name)
+    return getattr(holder, name, None)
 
 
 def _are_dicts(instance: Model, names: Names, depth: int) -> bool:

@@ -43,7 +43,8 @@ def locate(target: object, document_id: object, parent: object, home: Home) -> t
         CendryError: The instance has no id, or the parent is missing.
         InvalidDocumentIdError: The id is not valid.
     """
-    target, parent = at_home(target, home), at_home(parent, home)
+    if parent is not None:
+        parent = at_home(parent, home)
     if isinstance(target, type):
         if document_id is None:
             raise TypeError(f"An id is needed with a class: ({target.__qualname__}, 'id').")
@@ -53,7 +54,8 @@ def locate(target: object, document_id: object, parent: object, home: Home) -> t
     if is_ref(target):
         if parent is not None:
             raise TypeError("parent= goes with a class or an instance; a Ref has its own.")
-        return model_of(target), located_path(target), None
+        ref: Ref[Any] = at_home(target, home)
+        return model_of(ref), located_path(ref), None
     check_instance(target)
     instance = cast("Model", target)
     return type(instance), existing_path(instance, parent), instance

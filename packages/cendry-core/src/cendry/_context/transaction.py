@@ -101,15 +101,16 @@ class TransactionState:
 
     def start(self) -> None:
         """Record that it is running, so that another one can't begin here."""
-        _running.set((*(one for one in _running.get() if not one.ended), self))
+        running.set((*(one for one in running.get() if not one.ended), self))
 
     def end(self) -> None:
         """Allow no more reads and writes."""
         self.ended = True
-        _running.set(tuple(one for one in _running.get() if one is not self))
+        running.set(tuple(one for one in running.get() if one is not self))
 
 
-_running: ContextVar[tuple[TransactionState, ...]] = ContextVar("cendry_transactions", default=())
+running: Final[ContextVar[tuple[TransactionState, ...]]] = ContextVar("cendry_transactions", default=())
+"""The transactions that run in this thread or task; mostly none."""
 
 
 _METHODS: Final[dict[type, str]] = {Set: "save", Create: "create", Update: "update", Delete: "delete"}
@@ -124,7 +125,7 @@ def contention(attempts: int, outside: Write | None) -> TransactionContentionErr
 
 def running_on(backend: object) -> TransactionState | None:
     """The transaction that runs on a backend, in this thread or task."""
-    for one in _running.get():
+    for one in running.get():
         if one.backend is backend and not one.ended:
             return one
     return None

@@ -27,7 +27,7 @@ from ..codec.change_writer import without_changes
 from ..errors import CendryError, InvalidValueError, OutcomeUnknownError, Problem, ValidationError
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
-from ..reference import check_parent, parent_path
+from ..reference import check_parent, located_path, parent_path
 from .changes import Masked, Names, changes_of, check_complete, current_values, masked, show
 from .targets import Home, at_home, check_not_frozen, existing_path, locate
 
@@ -102,11 +102,12 @@ class Writer:
 
     def save(self, instance: Model, parent: object, merge: bool, if_unchanged: object) -> Pending:
         """A write of the whole instance, whether its document exists or not."""
-        path, new_id = _path_for(instance, at_home(parent, self.home))
-        codec = codec_for(type(instance), self.registry)
+        path, new_id = _path_for(instance, None if parent is None else at_home(parent, self.home))
+        model = type(instance)
+        codec = codec_for(model, self.registry)
         data, marked, transforms, values = self._document(codec, instance, merge=merge)
-        keep = merge or type(instance).__cendry_extra__ == "keep"
-        update_time = precondition(instance, path, if_unchanged)
+        keep = merge or model.__cendry_extra__ == "keep"
+        update_time = None if if_unchanged is None else precondition(instance, path, if_unchanged)
         mask: tuple[FieldPath, ...] | None = None
         if keep:
             computed = {one.path for one in transforms}
@@ -114,13 +115,15 @@ class Writer:
         write = Set(path, data, mask, transforms, update_time)
         if values and is_frozen(instance):
             values = ()
-        return _with_id(Pending(write, instance, new_id, values))
+        pending = Pending(write, instance, new_id, values)
+        return _with_id(pending) if new_id else pending
 
     def create(self, instance: Model, parent: object) -> Pending:
         """A write of the whole instance, whose document must not exist yet."""
-        path, new_id = _path_for(instance, at_home(parent, self.home))
+        path, new_id = _path_for(instance, None if parent is None else at_home(parent, self.home))
         data, _, transforms, values = self._document(codec_for(type(instance), self.registry), instance)
-        return _with_id(Pending(Create(path, data, transforms), instance, new_id, values))
+        pending = Pending(Create(path, data, transforms), instance, new_id, values)
+        return _with_id(pending) if new_id else pending
 
     def update(
         self,
@@ -137,7 +140,7 @@ class Writer:
         if (not changes or changes == (None,)) is (fields is None):
             raise TypeError("update() takes either changes or fields=: update(city, {City.name: 'x'}).")
         model, path, instance = locate(target, document_id, parent, self.home)
-        if instance is not None and not is_own:
+        if instance is not None and not is_own and is_frozen(instance):
             check_not_frozen(instance, "update")
         codec = codec_for(model, self.registry)
         if fields is not None:
@@ -149,7 +152,7 @@ class Writer:
         found = self._masked(codec, path, instance, named, "update")
         if fields is not None:
             found.values.clear()
-        update_time = precondition(instance, path, if_unchanged)
+        update_time = None if if_unchanged is None else precondition(instance, path, if_unchanged)
         write = Update(path, found.data, tuple(found.paths), tuple(found.transforms.values()), update_time)
         return Pending(write, instance, False, found.values)
 
@@ -179,7 +182,7 @@ class Writer:
             if instance is None:
                 raise
             raise _of_instance(error) from error.__cause__
-        if instance is not None and not found.transforms:
+        if instance is not None and not found.transforms and codec.has_checks_of_wholes:
             codec.verify_changed(instance, found.data, found.paths)
         self._stamp_update(codec, found)
         return found
@@ -198,11 +201,11 @@ class Writer:
         return now
 
     def _document(self, codec: Codec[Any], instance: Model, *, merge: bool = False) -> _Document:
-        marked: Mapping[str, Any] | None = None
         transforms: tuple[FieldTransform, ...] = ()
         values: list[tuple[Names, Any]] = []
         try:
             data = self.encoder(codec)(instance)
+            marked: Mapping[str, Any] = data
             if (verify := codec.verify) is not None:
                 verify(instance)
         except InvalidValueError:
@@ -217,13 +220,14 @@ class Writer:
             if codec.verify is not None:
                 codec.verify_parts(data, marked)
         now: datetime | None = None
-        for info in _timed(codec):
+        timed: tuple[FieldInfo, ...] | None = codec.outputs.get(_timed)
+        for info in _timed(codec) if timed is None else timed:
             if (info.auto_now or getattr(instance, info.name) is None) and info.alias in data:
                 now = now or self._now()
                 stored, value = _moment(codec, info.name, now)
                 data[info.alias] = stored
                 values.append(((info.name,), value))
-        return data, data if marked is None else marked, transforms, values
+        return data, marked, transforms, values
 
     def _stamp_update(self, codec: Codec[Any], found: Masked) -> None:
         now: datetime | None = None
@@ -283,7 +287,11 @@ def precondition(instance: Model | None, path: str, if_unchanged: object) -> dat
 def _path_for(instance: Model, parent: object) -> tuple[str, bool]:
     check_instance(instance)
     if instance.id is not None:
-        return existing_path(instance, parent), False
+        if parent is not None:
+            return existing_path(instance, parent), False
+        # As in `existing_path`, without the call.
+        known = remembered(instance)
+        return located_path(instance) if known is None else known.path, False
     model = type(instance)
     if is_frozen(instance):
         raise CendryError(
@@ -295,8 +303,7 @@ def _path_for(instance: Model, parent: object) -> tuple[str, bool]:
 
 def _with_id(pending: Pending) -> Pending:
     # The last step: if anything fails before, the instance is left without an id.
-    if pending.new_id:
-        object.__setattr__(pending.instance, "id", pending.write.path.rpartition("/")[2])
+    object.__setattr__(pending.instance, "id", pending.write.path.rpartition("/")[2])
     return pending
 
 

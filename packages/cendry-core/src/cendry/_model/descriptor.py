@@ -466,7 +466,8 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             raise ValueError(f"{self!r}[{name!r}]: a field path has at most {MAX_FIELD_SEGMENTS} segments.")
         above = quote_segment(self._cendry_alias) if self._cendry_parent is None else self._cendry_alias
         path = f"{above}.{quote_segment(stored)}"
-        kind = _MapDescriptor if any(isinstance(each, Record) for each in _alternatives(shape)) else FieldDescriptor
+        is_map = any(isinstance(each, Record) for each in _alternatives(shape))
+        kind: type[FieldDescriptor[Any]] = _MapDescriptor if is_map else FieldDescriptor
         return kind(self._cendry_owner, name, path, self, shape, text, **options)
 
     def _cendry_check_null(self) -> None:
@@ -578,7 +579,12 @@ class _OwnName:
 # Apart, as the attributes of all other fields are looked up as fast as those of any object.
 _MapDescriptor: Final = cast(
     "type[FieldDescriptor[Any]]",
-    type("FieldDescriptor", (FieldDescriptor,), {"__slots__": (), **{name: _OwnName(name) for name in _OWN_NAMES}}),
+    # It is final for users only.
+    type(
+        "FieldDescriptor",
+        (cast("Any", FieldDescriptor),),
+        {"__slots__": (), **{name: _OwnName(name) for name in _OWN_NAMES}},
+    ),
 )
 
 
@@ -595,7 +601,7 @@ def new_descriptor(
         hidden: Whether its values are shown nowhere.
         omits_none: Whether `None` is stored as absence.
     """
-    kind = _MapDescriptor if may_be_map else FieldDescriptor
+    kind: type[FieldDescriptor[Any]] = _MapDescriptor if may_be_map else FieldDescriptor
     return kind(owner, name, alias, hidden=hidden, omits_none=omits_none)
 
 

@@ -130,23 +130,33 @@ def check_instance(value: object) -> None:
     Raises:
         TypeError: It is something else: a class, a `Map`, an instance of an abstract model.
     """
-    model = type(_instance_of_model(value))
+    if not isinstance(value, Model):
+        raise _not_an_instance(value)
+    model = type(value)
     if model.__collection__ is None:
         raise TypeError(f"{model.__qualname__} is abstract: it has no collection to write to.")
 
 
 def _instance_of_model(value: object) -> Model:
     if not isinstance(value, Model):
-        raise TypeError(f"Expected an instance of a Model, not {value!r}.")
+        raise _not_an_instance(value)
     return value
+
+
+def _not_an_instance(value: object) -> TypeError:
+    return TypeError(f"Expected an instance of a Model, not {value!r}.")
 
 
 def remembered(instance: Model) -> DocumentMetadata | None:
     """The metadata of an instance if it still has the id that it was read or written with, else `None`."""
     known = cast("DocumentMetadata | None", instance.__dict__.get("_cendry_metadata"))
-    if known is None or known.path.rpartition("/")[2] != exact_text(instance.id):
+    if known is None:
         return None
-    return known
+    document_id = instance.id
+    # Checked here already, since a call would cost more: writes are a hot path.
+    if type(document_id) is not str:
+        document_id = exact_text(document_id)
+    return known if known.path.rpartition("/")[2] == document_id else None
 
 
 def known_update_time(instance: Model) -> datetime | None:

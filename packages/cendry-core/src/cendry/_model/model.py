@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
-from typing_extensions import Protocol, dataclass_transform
+from typing_extensions import Never, Protocol, dataclass_transform
 
 from .._types.registry import TypeRegistry
 from ..errors import CendryError, near_names
@@ -92,7 +92,8 @@ class _Record:
         order: bool | None = None,
         unsafe_hash: bool | None = None,
         repr: bool | None = None,  # noqa: A002
-        **others: Any,
+        # For checkers, there are no others.
+        **others: Never,
     ) -> None:
         try:
             super().__init_subclass__(**others)

@@ -11,13 +11,16 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, field
-from typing import Annotated, Any, ForwardRef, Generic, Literal, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Final, ForwardRef, Generic, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from typing_extensions import NotRequired, ReadOnly, Required, get_original_bases, get_type_hints, is_typeddict
 
 from .._immutable import dataclass
 from .registry import KnownTypes
 from .shapes import Handled, Record, Shape, Style, children
+
+# For values that are known at run time only.
+_literal: Final = cast("Any", Literal)
 
 
 def _missing() -> Any:
@@ -166,9 +169,9 @@ def _with_enum_values(annotation: Any) -> Any:
     """A type with its enums replaced by the values of their members; the members are there by default."""
     if isinstance(annotation, type) and get_origin(annotation) is None:
         if not issubclass(annotation, enum.Enum):
-            return annotation
+            return cast("Any", annotation)
         members = tuple(annotation)
-        return Literal[tuple(member.value for member in members) + members]
+        return _literal[tuple(member.value for member in members) + members]
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _with_enum_values(arguments[0])
@@ -278,7 +281,7 @@ def _msgspec_fields(cls: Any) -> Iterator[DeclaredField]:
     if config.tag is not None:
         # Written as msgspec does; on reading, it may be absent, but not be another one.
         tag = config.tag
-        yield DeclaredField(config.tag_field, Literal[tag], False, config.tag_field, get=lambda _: tag)
+        yield DeclaredField(config.tag_field, _literal[tag], False, config.tag_field, get=lambda _: tag)
     for name, stored in zip(names, cls.__struct_encode_fields__, strict=True):
         yield DeclaredField(name, hints[name], defaults.get(name, no_default) is no_default, stored, name)
 

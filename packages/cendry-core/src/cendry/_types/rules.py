@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .._immutable import dataclass
 from ..errors import Code
@@ -70,7 +70,7 @@ _LENGTH: Final[dict[Code, tuple[str, Callable[[Any, Any], Any]]]] = {
 _NAMES: Final[tuple[Code, ...]] = (*_ORDER, "multiple_of", *_LENGTH, "pattern")
 
 
-def rules_in(metadata: Iterable[Any]) -> Iterator[Rule]:
+def rules_in(metadata: Iterable[object]) -> Iterator[Rule]:
     """The rules in the metadata of an annotation; other metadata is ignored.
 
     Raises:
@@ -88,9 +88,9 @@ def rules_in(metadata: Iterable[Any]) -> Iterator[Rule]:
         if _class_in(each, _PREDICATES, "annotated_types") is not None:
             yield _predicate(each)
         elif getattr(type(each), "__is_annotated_types_grouped_metadata__", False):
-            yield from rules_in(each)
+            yield from rules_in(cast("Iterable[object]", each))
         elif isinstance(inner := getattr(each, "metadata", None), list):
-            yield from rules_in(inner)
+            yield from rules_in(cast("list[object]", inner))
         else:
             for code in _NAMES:
                 bound = getattr(each, code, None)

@@ -96,7 +96,7 @@ class Checker:
         rule = shape.broken(value)
         if rule is None:
             return value
-        found = next(filter(rule.breaks, value)) if rule.of_keys else value
+        found = next(each for each in value if rule.breaks(each)) if rule.of_keys else value
         return self.problem(path, shape, HIDDEN if hides(shape) else show(found), rule.code)
 
     def validated(self, path: str, record: Record, instance: Any) -> Any:

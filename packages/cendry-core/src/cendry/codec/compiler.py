@@ -168,7 +168,7 @@ class Codec(Generic[M]):
         Raises:
             ValidationError: It could not be read back, or breaks the rule of a class for the whole.
         """
-        if self.verify is None and not self._has_whole_rules:
+        if not self.has_checks_of_wholes:
             return
         try:
             stored = self.encode_unruled(instance)
@@ -194,6 +194,11 @@ class Codec(Generic[M]):
     @cached_property
     def _has_rules(self) -> bool:
         return has_rules(self.shape)
+
+    @cached_property
+    def has_checks_of_wholes(self) -> bool:
+        """Whether an instance whose values all fit may still be refused as a whole."""
+        return self.verify is not None or self._has_whole_rules
 
     @cached_property
     def _has_whole_rules(self) -> bool:
@@ -449,11 +454,17 @@ class Codec(Generic[M]):
 
             return encode
 
+        read: Callable[[Any], Any] | None = None
+
         def decode(value: Any, document: str | None = None, reading: Reading = STORED) -> Any:
+            nonlocal read
             try:
                 if reading.parts and isinstance(value, (dict, list)):
                     refuse()
-                return self._converter(shape, False)[1](value)
+                if read is None:
+                    # Kept, since to look it up takes the hash of the whole shape.
+                    read = self._converter(shape, False)[1]
+                return read(value)
             except Exception as error:
                 reader = Reader(reading, refusal=refusal_of(error))
                 reader.hidden = (text, shape) if hidden else None

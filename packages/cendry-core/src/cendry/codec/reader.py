@@ -191,7 +191,8 @@ class Reader(Checker):
         # Only here it is known that an array can't be an element.
         is_free = isinstance(bare(shape.item), _FREE)
         read, is_deep = (_failed, False) if is_free else self.quickly(shape.item, depth + 1)
-        before, items = self.is_inside_deep, []
+        before = self.is_inside_deep
+        items: list[Any] = []
         for index, each in enumerate(value):
             found = read(each)
             if found is FAILED:
@@ -199,11 +200,11 @@ class Reader(Checker):
                 found = self.item(shape.item, each, f"{path}[{index}]", depth + 1)
                 self.is_inside_deep = before
             items.append(found)
-        items = self.gather(items)
-        if items is FAILED or shape.python is list:
-            return items
+        whole = self.gather(items)
+        if whole is FAILED or shape.python is list:
+            return whole
         try:
-            return cast("Callable[[Any], Any]", shape.python)(items)
+            return cast("Callable[[Any], Any]", shape.python)(whole)
         except TypeError as error:
             return self.misfit(path, shape, value, str(error))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final, cast
+from typing import Any, Final, SupportsIndex, cast
 
 import pytest
 from cendry import (
@@ -39,7 +39,7 @@ class Code(str, Enum):
     KEY = "k.x"
     EQUALS = "=="
 
-    def __format__(self, spec: str) -> str:  # pragma: no cover - as of `Odd`
+    def __format__(self, format_spec: str) -> str:  # pragma: no cover - as of `Odd`
         return f"elsewhere/{self._name_}"
 
     __str__ = cast("Any", __format__)
@@ -68,16 +68,16 @@ class Odd(str):  # pragma: no cover - what passes never asks it, so its answers 
     def __str__(self) -> str:
         return "elsewhere/SF"
 
-    def __format__(self, spec: str) -> str:
+    def __format__(self, format_spec: str) -> str:
         return "elsewhere/SF"
 
     def __repr__(self) -> str:
         return "'elsewhere/SF'"
 
-    def encode(self, *_: Any) -> bytes:
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:  # noqa: ARG002
         return b"SF"
 
-    def split(self, *_: Any) -> list[str]:
+    def split(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[str]:  # noqa: ARG002
         return ["cities", "SF"]
 
     def startswith(self, *_: Any) -> bool:
@@ -90,7 +90,7 @@ class Planned(str, Enum):
     DOCUMENT = "kept/a"
     COLLECTION = "below"
 
-    def __format__(self, spec: str) -> str:  # pragma: no cover - as of `Odd`
+    def __format__(self, format_spec: str) -> str:  # pragma: no cover - as of `Odd`
         return "elsewhere/a"
 
 

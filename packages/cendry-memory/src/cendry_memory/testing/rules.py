@@ -11,7 +11,7 @@ from cendry.plan import Set
 
 from .driver import Database
 from .features import Feature, needs
-from .suite import Suite
+from .suite import Suite, in_transaction
 
 
 class Span(Map):
@@ -73,7 +73,7 @@ class RuleConformance(Suite):
             lambda: ctx.save(order),
             lambda: ctx.create(order),
             lambda: ctx.save_many([Order(id="b", number=1), order]),
-            lambda: ctx.transaction(lambda txn: txn.save(order)),
+            lambda: in_transaction(ctx, lambda txn: txn.save(order)),
             queue,
         ):
             with pytest.raises(ValidationError) as caught:
@@ -180,7 +180,7 @@ class ConstraintConformance(Suite):
             lambda: ctx.save(basket),
             lambda: ctx.create(basket),
             lambda: ctx.save_many([Basket(id="b"), basket]),
-            lambda: ctx.transaction(lambda txn: txn.save(basket)),
+            lambda: in_transaction(ctx, lambda txn: txn.save(basket)),
             queue,
         ):
             with pytest.raises(ValidationError) as caught:
@@ -283,7 +283,7 @@ class FrozenConformance(Suite):
         ctx.save_many([second])
         with ctx.batch() as batch:
             batch.save(third)
-        ctx.transaction(lambda txn: txn.create(fourth))
+        in_transaction(ctx, lambda txn: txn.create(fourth))
         for each, name in zip(written, "abcd", strict=True):
             assert Landmark(id=name, name=name) == each == ctx.get(Landmark, name)
         ctx.delete(first)
@@ -302,7 +302,7 @@ class FrozenConformance(Suite):
             lambda: ctx.save(landmark),
             lambda: ctx.create(landmark),
             lambda: ctx.save_many([landmark]),
-            lambda: ctx.transaction(lambda txn: txn.create(landmark)),
+            lambda: in_transaction(ctx, lambda txn: txn.create(landmark)),
             queue,
         ):
             with pytest.raises(CendryError, match="Landmark is frozen"):
@@ -322,7 +322,7 @@ class FrozenConformance(Suite):
         for write in (
             lambda: ctx.update(landmark, {"name": "y"}),
             lambda: ctx.update(landmark, fields=["name"]),
-            lambda: ctx.transaction(lambda txn: txn.update(landmark, {"place.x": 2})),
+            lambda: in_transaction(ctx, lambda txn: txn.update(landmark, {"place.x": 2})),
             lambda: ctx.refresh(landmark),
             queue,
         ):

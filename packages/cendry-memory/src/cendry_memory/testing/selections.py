@@ -25,7 +25,7 @@ from cendry.plan import Delete, Set
 from .documents import NAMES_BY_SEGMENT, Area, City, Listing, Mayor, Status
 from .driver import Database
 from .features import Feature, needs
-from .suite import Suite
+from .suite import Suite, in_transaction
 
 
 def ids(documents: Any) -> list[str]:
@@ -242,7 +242,8 @@ class SelectConformance(Suite):
             cities.start_at({"population": 1}).end_at({"population": 3}),
             cities.limit_to_last(3),
         ):
-            expected, token, met = ids(query), None, []
+            expected, token = ids(query), None
+            met: list[str] = []
             while True:
                 page = query.page(2, after=token)
                 met += ids(page)
@@ -277,7 +278,7 @@ class SelectConformance(Suite):
     @needs(Feature.QUERIES, Feature.PAGES, Feature.TRANSACTIONS)
     def test_pages_with_tokens_in_transactions(self, ctx: Any, cities: Any) -> None:
         token = cities.page(3).next_token
-        assert ["d", "e"] == ctx.transaction(lambda txn: ids(txn.select(cities).page(3, after=token)))
+        assert ["d", "e"] == in_transaction(ctx, lambda txn: ids(txn.select(cities).page(3, after=token)))
 
     @needs(Feature.QUERIES, Feature.PROJECTIONS)
     def test_project(self, cities: Any) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import pytest
 
 from .driver import Database
 from .features import ALL_FEATURES, Feature, needs_of
+
+
+def in_transaction(ctx: Any, function: Callable[[Any], object]) -> Any:
+    """What a function of a transaction returns; it says to type checkers what the function takes."""
+    return ctx.transaction(function)
 
 
 class Suite:

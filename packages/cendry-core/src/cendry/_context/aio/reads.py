@@ -173,7 +173,7 @@ class AsyncReads:
             TypeError: An argument is of the wrong kind.
             UnknownFieldError: A name is not declared.
         """
-        if is_rows(target):
+        if not isinstance(target, type) and is_rows(target):
             if filters or options:
                 raise TypeError("select(rows) takes no other arguments; use the builders of the query.")
             return bound_rows(AsyncRows, target, self._sender, on_error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
+from sys import modules  # async-only
 from typing import Any, Final
 
 from ..._types.registry import TypeRegistry
@@ -12,7 +13,7 @@ from ...errors import TransactionContentionError
 from ...plan import NOTHING, AggregationPlan, GetPlan, QueryPlan
 from ..holder import BackendHolder, log_close
 from ..settings import Settings
-from ..transaction import TransactionState, running_on
+from ..transaction import TransactionState, running, running_on
 from ..waiting import require_asyncio, to_the_end
 
 # sync: from ..listening import Listening
@@ -59,7 +60,8 @@ class AsyncSender:  # sync: class Sender(Listening):
 
     async def get(self, plan: GetPlan) -> list[StoredDocument]:
         """Documents by path, in any order."""
-        require_asyncio()  # async-only
+        if "trio" in modules:  # async-only
+            require_asyncio()
         backend = self.holder.backend()
         with self._reading as handle:
             found = backend.get(plan, options=self.settings.options, transaction=handle)
@@ -67,7 +69,8 @@ class AsyncSender:  # sync: class Sender(Listening):
 
     async def run(self, plan: QueryPlan) -> list[StoredDocument]:
         """All results of a query."""
-        require_asyncio()  # async-only
+        if "trio" in modules:  # async-only
+            require_asyncio()
         backend = self.holder.backend()
         with self._reading as handle:
             if plan.where is NOTHING:
@@ -77,7 +80,8 @@ class AsyncSender:  # sync: class Sender(Listening):
 
     def stream(self, plan: QueryPlan) -> AsyncIterator[StoredDocument]:
         """The results of a query as they arrive."""
-        require_asyncio()  # async-only
+        if "trio" in modules:  # async-only
+            require_asyncio()
         backend = self.holder.backend()
         if self.transaction is None:
             return _nothing() if plan.where is NOTHING else backend.run(plan, options=self.settings.options)
@@ -108,7 +112,8 @@ class AsyncSender:  # sync: class Sender(Listening):
 
     async def aggregate(self, plan: AggregationPlan) -> tuple[int | float | None, ...]:
         """The results of the plan's aggregations over a query."""
-        require_asyncio()  # async-only
+        if "trio" in modules:  # async-only
+            require_asyncio()
         backend = self.holder.backend()
         with self._reading as handle:
             if plan.query.where is NOTHING:
@@ -127,9 +132,10 @@ class AsyncSender:  # sync: class Sender(Listening):
         writes = tuple([one.write for one in pending])
         around: TransactionState | None = None
         try:
-            require_asyncio()  # async-only
+            if "trio" in modules:  # async-only
+                require_asyncio()
             backend = self.holder.backend()
-            around = running_on(backend) if transaction is None else None
+            around = running_on(backend) if transaction is None and running.get() else None
             result = await backend.commit(writes, options=self.settings.options, transaction=transaction)
         except BaseException as error:
             if is_refusal(error):
@@ -144,7 +150,8 @@ class AsyncSender:  # sync: class Sender(Listening):
 
     async def begin(self, read_only: bool, retry_of: Any) -> TransactionState:
         """Begin a transaction."""
-        require_asyncio()  # async-only
+        if "trio" in modules:  # async-only
+            require_asyncio()
         backend = self.holder.backend()
         handle = await backend.begin(read_only=read_only, retry_of=retry_of, options=self.settings.options)
         return TransactionState(backend, handle, read_only)

@@ -170,7 +170,7 @@ class Reads:
             TypeError: An argument is of the wrong kind.
             UnknownFieldError: A name is not declared.
         """
-        if is_rows(target):
+        if not isinstance(target, type) and is_rows(target):
             if filters or options:
                 raise TypeError("select(rows) takes no other arguments; use the builders of the query.")
             return bound_rows(Rows, target, self._sender, on_error)

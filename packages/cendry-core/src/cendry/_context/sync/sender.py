@@ -14,7 +14,7 @@ from ...plan import NOTHING, AggregationPlan, GetPlan, QueryPlan
 from ..holder import BackendHolder, log_close
 from ..listening import Listening
 from ..settings import Settings
-from ..transaction import TransactionState, running_on
+from ..transaction import TransactionState, running, running_on
 from ..writes import Pending, check_number, discard, is_refusal, settle
 
 _OUTSIDE: Final = nullcontext()
@@ -123,7 +123,7 @@ class Sender(Listening):
         around: TransactionState | None = None
         try:
             backend = self.holder.backend()
-            around = running_on(backend) if transaction is None else None
+            around = running_on(backend) if transaction is None and running.get() else None
             result = backend.commit(writes, options=self.settings.options, transaction=transaction)
         except BaseException as error:
             if is_refusal(error):

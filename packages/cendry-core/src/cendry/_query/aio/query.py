@@ -12,6 +12,7 @@ from ..._immutable import replace
 from ..._model.fields import FieldDescriptor
 from ..._model.model import Model
 from ...paths import FieldPath
+from ...plan import Aggregation, AggregationPlan
 from ..aggregates import AggregateResult, aggregation, of_field, wanted_aggregates
 from ..builders import QueryBuilder
 from ..compile import compiled
@@ -92,7 +93,10 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
             TypeError: `up_to` is not an int.
             ValueError: It is less than 1.
         """
-        [number] = await self._figures((count(up_to),))
+        source: AsyncSource = self._bound()
+        stop = None if up_to is None else count(up_to).up_to
+        plan = AggregationPlan(compiled(self._spec, source.registry).plan, (Aggregation("count", up_to=stop),))
+        [number] = await source.aggregate(plan)
         return cast("int", number)
 
     @overload

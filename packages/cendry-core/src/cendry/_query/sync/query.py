@@ -13,6 +13,7 @@ from ..._immutable import replace
 from ..._model.fields import FieldDescriptor
 from ..._model.model import Model
 from ...paths import FieldPath
+from ...plan import Aggregation, AggregationPlan
 from ..aggregates import AggregateResult, aggregation, of_field, wanted_aggregates
 from ..compile import compiled
 from ..fields import FieldKey
@@ -91,7 +92,10 @@ class Query(ListenableQuery[M_co], Results[M_co]):
             TypeError: `up_to` is not an int.
             ValueError: It is less than 1.
         """
-        [number] = self._figures((count(up_to),))
+        source: Source = self._bound()
+        stop = None if up_to is None else count(up_to).up_to
+        plan = AggregationPlan(compiled(self._spec, source.registry).plan, (Aggregation("count", up_to=stop),))
+        [number] = source.aggregate(plan)
         return cast("int", number)
 
     @overload
