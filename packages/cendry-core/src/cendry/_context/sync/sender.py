@@ -22,8 +22,7 @@ _OUTSIDE: Final = nullcontext()
 
 def _nothing() -> Iterator[StoredDocument]:
     none: tuple[StoredDocument, ...] = ()
-    for result in none:
-        yield result
+    yield from none
 
 
 class Sender(Listening):
