@@ -64,8 +64,10 @@ def test_type_hints_of_names_that_come_later(monkeypatch: pytest.MonkeyPatch) ->
         typing.get_type_hints(town)
     exec("class Person(Map):\n    name: Field[str]\n", vars(module))
     people = types.GenericAlias(list, (vars(module)["Person"],))
+    # Python 3.10 leaves names inside of list[...] as they are, until the class itself resolves them.
+    head = people if sys.version_info >= (3, 11) else types.GenericAlias(list, ("Person",))
     expected = {"id": str | None, "people": people, "head": people}
-    assert expected == hints_of(town)
+    assert {**expected, "head": head} == hints_of(town)
     assert fields_of(town).keys() == {"people", "head"}
     assert expected == hints_of(town) == {**town.__annotations__}
 
