@@ -129,7 +129,10 @@ def key_path(key: Any, partition: Partition) -> str:
 def shown_id(element: Any, partition: Partition) -> str:
     """The document id that one element of a complete key stands for."""
     name = element.name
-    return _shown("name", name, partition) if name else f"__id{element.id}__"
+    if not name:
+        return f"__id{element.id}__"
+    # Most names are shown as they are: without a call, since this is done for each entity that is read.
+    return name if name.isalnum() else _shown("name", name, partition)
 
 
 def _shown(what: str, name: str, partition: Partition) -> str:

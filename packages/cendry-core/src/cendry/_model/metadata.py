@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar, cast
-from zlib import crc32
 
 from .._interop.protobuf import EPOCH, MICROSECOND
 from ..errors import CendryError, InvalidEtagError, UnsupportedByBackendError
@@ -16,7 +15,8 @@ from .model import Model
 
 M = TypeVar("M", bound=Model)
 
-_ETAG: Final = re.compile(r'(?P<quote>"?)(?P<time>[0-9a-f]{1,15})-(?P<path>[0-9a-f]{8})(?P=quote)')
+# Compiled when the first etag comes: at import it would take longer than the rest of this module.
+_ETAG: Final = r'(?P<quote>"?)(?P<time>[0-9a-f]{1,15})-(?P<path>[0-9a-f]{8})(?P=quote)'
 
 
 class DocumentMetadata(NamedTuple):
@@ -43,7 +43,7 @@ class DocumentMetadata(NamedTuple):
             UnsupportedByBackendError: The database keeps no times.
         """
         check_times(self)
-        return f'"{(self.update_time - EPOCH) // MICROSECOND:x}-{crc32(self.path.encode()):08x}"'
+        return f'"{(self.update_time - EPOCH) // MICROSECOND:x}-{_checksum(self.path):08x}"'
 
 
 def time_of_etag(etag: str, path: str) -> datetime:
@@ -52,13 +52,20 @@ def time_of_etag(etag: str, path: str) -> datetime:
     Raises:
         InvalidEtagError: It is not an etag of this document.
     """
-    match = _ETAG.fullmatch(exact_text(etag))
-    if match is None or int(match["path"], 16) != crc32(path.encode()):
+    match = re.fullmatch(_ETAG, exact_text(etag))
+    if match is None or int(match["path"], 16) != _checksum(path):
         raise InvalidEtagError(path, etag)
     try:
         return EPOCH + int(match["time"], 16) * MICROSECOND
     except OverflowError:
         raise InvalidEtagError(path, etag) from None
+
+
+def _checksum(path: str) -> int:
+    # Imported here, since few programs use etags.
+    from zlib import crc32
+
+    return crc32(path.encode())
 
 
 class _Deleted(DocumentMetadata):

@@ -329,13 +329,15 @@ class ReadEmitter(Emitter):
 
         if record.style == "model":
             body.append(store("id", document_id))
-        if self.reading.parts:
+        all_required = all(field.required for field in record.fields)
+        if self.reading.parts and not all_required:
             body.append("absent = 0")
         for field in record.fields:
             body += self.attribute(field, partial(store, field.name))
         if self.reading.parts:
             # Where absent fields are counted, it is known whether there are any undeclared ones.
-            some = "data" if self.access.missing else f"len(data) + absent > {len(record.fields)}"
+            count = "len(data)" if all_required else "len(data) + absent"
+            some = "data" if self.access.missing else f"{count} > {len(record.fields)}"
             body += self.refuse_parts(record, some)
         if hasattr(python, "__post_init__"):
             body += self.constructed("o.__post_init__()", record, self.access.stored_fields("data"))
