@@ -36,8 +36,10 @@ from cendry import (
 from cendry._query import tokens
 from cendry._query.builders import spec_of
 from cendry._query.compile import compiled, turned
+from cendry._query.pages import _is_inside
 from cendry._query.tokens import Position, digest_of, position_of, token_of
-from cendry.plan import Bound, Set
+from cendry.paths import DOCUMENT_ID
+from cendry.plan import Bound, Order, QueryPlan, Set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -622,3 +624,15 @@ def test_mutated_tokens_give_a_page_of_the_query_or_are_refused(ctx: Any) -> Non
             except InvalidPageTokenError:
                 continue
             assert legal.issuperset(one.id for one in page)
+
+
+def test_a_bound_may_name_the_database_that_results_do_not_name() -> None:
+    def bound(database: str | None) -> QueryPlan:
+        order = Order(FieldPath("home"))
+        values = (Ref.from_path("a/b", database=database),)
+        return QueryPlan("c", orders=(order, Order(DOCUMENT_ID)), start=Bound(values, before=True))
+
+    for path, inside in (("a/a", False), ("a/b", True), ("a/c", True)):
+        values = (Ref.from_path(path), Ref.from_path("c/d"))
+        for database in (None, "projects/p/databases/d"):
+            assert inside is _is_inside(bound(database), values)

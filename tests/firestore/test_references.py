@@ -163,3 +163,16 @@ def test_nothing_is_opened_for_references_that_name_no_database(firestore_emulat
     with pytest.raises(CendryError, match="use ref.as_model"):
         ctx.get(Ref.from_path("trips/t"))
     assert None is ctx._sender.holder._backend
+
+
+def test_pages_begin_at_references_of_the_sdk(ctx: Any, client: Any) -> None:
+    start: Any = event(client).start
+    a: Any = client.document("trips/a")
+    ctx.save_many([Trip(id=name, start=start) for name in "ab"])
+    for query in (
+        ctx.select(Trip, order_by=Trip.start, start_at={Trip.start: start}, end_at={Trip.start: start}),
+        ctx.select(Trip, order_by=Trip.id, start_at={Trip.id: a}),
+    ):
+        first = query.page(1)
+        second = query.page(1, after=first.next_token)
+        assert ["a", "b"] == [first.items[0].id, second.items[0].id]

@@ -396,7 +396,12 @@ def _covers(plan: QueryPlan, path: str) -> bool:
 
 
 def _key(orders: Sequence[Order], values: Sequence[Any]) -> bytes:
-    keys = map(key_of, values)
+    keys = map(_key_of, values)
     # A bound of the query may have fewer values than there are orders.
     pairs = zip(keys, orders, strict=False)
     return b"".join([inverted(key) if order.descending else key for key, order in pairs])
+
+
+def _key_of(value: Any) -> bytes:
+    # A reference in a bound of the query may name the context's own database; the backend refuses all others.
+    return key_of(Ref.from_path(value.path) if type(value) is Ref and value.database is not None else value)
