@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Coroutine
 from typing import Any
 
@@ -13,21 +12,20 @@ _finishing: set[Any] = set()
 
 
 def require_asyncio() -> None:
-    """Check that an asyncio event loop runs, if another library's could.
+    """Check that an asyncio event loop runs; needed only where trio is imported.
 
     Raises:
         CendryError: The caller runs under trio.
     """
-    if "trio" in sys.modules:
-        import asyncio
+    import asyncio
 
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            raise CendryError(
-                "AsyncCendry needs asyncio, and no asyncio event loop runs here. Under trio, use Cendry in a thread "
-                "(trio.to_thread.run_sync), or run the program on asyncio."
-            ) from None
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise CendryError(
+            "AsyncCendry needs asyncio, and no asyncio event loop runs here. Under trio, use Cendry in a thread "
+            "(trio.to_thread.run_sync), or run the program on asyncio."
+        ) from None
 
 
 async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
