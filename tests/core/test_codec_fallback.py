@@ -100,3 +100,18 @@ def test_the_bytes_that_firestore_counts_for_a_value(kind: Any, value: Any, size
     counted = ROW[kind].size
     assert callable(counted)
     assert size == counted(value)
+
+
+def test_what_only_compiled_code_fails_on_is_written_all_the_same() -> None:
+    class Once(dict[str, Any]):
+        failures = 1
+
+        def items(self) -> Any:
+            if self.failures:
+                self.failures -= 1
+                raise ValueError("not yet")
+            return super().items()
+
+    host = Host(address=Open(street="a"), notes=Once(c=1))
+    message = compile_encoder(codec_for(Host), FIRESTORE)(host, FIRESTORE.new_document(), DATABASE)
+    assert 1 == message.fields["notes"].map_value.fields["c"].integer_value
