@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ...backend import StoredDocument
 from ...errors import DecodeError
-from ..pages import Paging
 from ..results import ErrorHandler, Read, pass_on
 from .source import AsyncSource
+
+if TYPE_CHECKING:
+    from ..pages import Paging
 
 T = TypeVar("T")
 

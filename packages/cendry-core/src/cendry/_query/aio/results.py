@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from ..._immutable import replace
 from ...errors import DocumentNotFoundError, InvalidRequestError, MultipleResultsError
 from ..output import Output
-from ..pages import Page, Paging, TokenPage
 from ..results import ErrorHandler, read_all
 from ..spec import QuerySpec
 from .documents import AsyncDocuments, AsyncPages
 from .source import AsyncSource, in_order
+
+if TYPE_CHECKING:
+    # Imported at first use: most programs that import contexts don't read pages.
+    from ..pages import Page
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -120,6 +123,8 @@ class AsyncResults(Generic[T_co]):
             ValueError: `page_size` is less than 1.
         """
         source: AsyncSource = self._bound()
+        from ..pages import Paging
+
         return AsyncPages(source, Paging(self._output, self._spec, source.registry, page_size, self._on_error))
 
     async def page(self, size: int, *, after: str | None = None, before: str | None = None) -> Page[T_co]:
@@ -146,6 +151,8 @@ class AsyncResults(Generic[T_co]):
             UnsupportedByBackendError: Datastore mode can't read backwards.
         """
         source: AsyncSource = self._bound()
+        from ..pages import TokenPage
+
         reading = TokenPage(self._output, self._spec, source, size, after, before, self._on_error)
         try:
             results = [] if reading.plan is None else await source.run(reading.plan)
