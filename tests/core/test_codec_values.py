@@ -477,7 +477,8 @@ def test_what_does_not_fit_is_named_on_write(annotation: Any, value: Any, path: 
         (Color, "green", "x", "str 'green'"),
         (Level, True, "x", "bool True"),
         (Level, 2.5, "x", "float 2.5 (not integral)"),
-        (Flags, 64, "x", "int 64"),
+        # Early releases of Python 3.11 drop unknown bits.
+        *([] if "CONFORM" in str(getattr(Flags, "_boundary_", "")).upper() else [(Flags, 64, "x", "int 64")]),
         (Part, {"n": 1}, "x.tags", "nothing"),
         (Box, {"b": "x"}, "x.a", "nothing"),
         (Strict, [1, 2], "x", "list [1, 2] (2 elements)"),
