@@ -186,3 +186,10 @@ def test_an_order_by_descending_ids_names_its_index() -> None:
         "fields": [{"fieldPath": "__name__", "order": "DESCENDING"}],
     } == json.loads(definition)
     assert "Google's emulator can't run this query" in message
+
+
+def test_a_request_that_is_not_sent_says_so() -> None:
+    error = InvalidRequestError.not_sent("limit takes at most 5, not 6.")
+    assert "limit takes at most 5, not 6; nothing was sent." == str(error)
+    assert "limit takes at most 5, not 6." == error.detail
+    assert str(error) == str(pickle.loads(pickle.dumps(error)))

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from cendry_memory import MemoryBackend
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs fork(), which Windows lacks"),
+    pytest.mark.skipif(find_spec("gunicorn") is None, reason="gunicorn is not installed"),
 ]
 
 SECONDS = 30

@@ -142,7 +142,7 @@ class _Default(Enum):
 
 
 DEFAULT_RETRY: Final = _Default.RETRY
-"""Stands for the retry policy of the backend, where no other is given; `None` is no policy, so nothing is retried."""
+"""Stands for the retry policy of the backend, where no other is given; `None` means that nothing is retried."""
 
 
 def is_wait(seconds: object) -> bool:

@@ -437,6 +437,17 @@ class InvalidRequestError(CendryError, ValueError):
         self.detail = detail
         super().__init__(f"The database refused the request, and nothing was written: {detail}")
 
+    @classmethod
+    def not_sent(cls, detail: str) -> InvalidRequestError:
+        """The error for a request that the database would refuse, and that was not sent.
+
+        Args:
+            detail: What is wrong with it, as a sentence.
+        """
+        error = cls(detail)
+        error.args = (f"{detail.removesuffix('.')}; nothing was sent.",)
+        return error
+
 
 class InvalidPageTokenError(CendryError, ValueError):
     """A page token that is not one of its query, or was changed; nothing of it was used.

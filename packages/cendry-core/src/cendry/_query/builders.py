@@ -422,7 +422,7 @@ def counted(name: str, count: object, least: int = 1) -> int:
     if not least <= count <= MAX_COUNT:
         if count < least:
             raise ValueError(f"{name} takes {least} or more, not {shown_int(count)}.")
-        raise InvalidRequestError(f"{name} takes at most {MAX_COUNT}, not {shown_int(count)}.")
+        raise InvalidRequestError.not_sent(f"{name} takes at most {MAX_COUNT}, not {shown_int(count)}.")
     return count
 
 

@@ -338,9 +338,7 @@ def _checked_size(size: Any) -> int:
     if isinstance(size, bool) or not isinstance(size, int):
         raise TypeError(f"page takes the number of results as an int, not {size!r}.")
     if not 1 <= size <= MAX_PAGE:
-        error = InvalidRequestError(f"a page has 1 to {MAX_PAGE} results, not {shown_int(size)}.")
-        error.args = (f"A page has 1 to {MAX_PAGE} results, not {shown_int(size)}; nothing was sent.",)
-        raise error
+        raise InvalidRequestError.not_sent(f"A page has 1 to {MAX_PAGE} results, not {shown_int(size)}.")
     return size
 
 
