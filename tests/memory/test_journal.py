@@ -376,6 +376,23 @@ def test_a_file_that_another_process_has_open_is_refused(file: Path) -> None:
         assert ask(backend) == []
 
 
+def test_killed_while_its_log_moves_to_the_file_it_opens_again(file: Path, tmp_path: Path) -> None:
+    # The first page is written first, and tells the size that the file is going to have.
+    with opened(file) as backend:
+        backend.commit([Set("c/a", {"x": 1})])
+    size = file.stat().st_size
+    with opened(file) as backend:
+        backend.commit([Set(f"c/{number}", {"text": f"{number} " * 200}) for number in range(300)])
+        log = Path(f"{file}-wal").read_bytes()
+        before = [item.data for item in backend.run(QueryPlan("c"))]
+    killed = tmp_path / "killed.db"
+    killed.write_bytes(file.read_bytes()[:size])
+    Path(f"{killed}-wal").write_bytes(log)
+    with opened(killed) as backend:
+        assert len(before) == 301
+        assert [item.data for item in backend.run(QueryPlan("c"))] == before
+
+
 KILLS = int(os.environ.get("CENDRY_KILLS", "12"))
 """How often a process is killed."""
 

@@ -288,6 +288,9 @@ def _check_header(path: str) -> None:
         raise _foreign(path)
     try:
         with closing(_connect(path, "mode=ro&immutable=1")) as connection:
+            # Without it, a file is malformed that a process killed while it moved its log to the file left shorter than
+            # its header says; SQLite completes it from the log when it is opened.
+            connection.execute("PRAGMA writable_schema = ON")
             [found] = connection.execute("PRAGMA application_id").fetchone()
     except sqlite3.OperationalError as error:
         raise _unusable(path, error) from error
