@@ -77,7 +77,6 @@ ERRORS = [exceptions.from_grpc_status(code, "text") for code in grpc.StatusCode 
         ("batch_get_documents", "get"),
         ("run_query", "run"),
         ("run_aggregation_query", "aggregate"),
-        ("begin_transaction", "begin"),
         ("commit", "commit"),
         ("rollback", "rollback"),
     ],

@@ -59,7 +59,7 @@ class Transport:
             cut short at `SINGLE_READ_SECONDS`. `None` if there is no such call.
     """
 
-    __slots__ = ("aggregate", "begin", "commit", "get", "get_single", "is_direct", "release", "rollback", "run")
+    __slots__ = ("aggregate", "commit", "get", "get_single", "is_direct", "release", "rollback", "run")
 
     def __init__(
         self, start: Callable[[str, bool], Start], release: Callable[[Any], None], *, is_direct: bool, is_async: bool
@@ -71,7 +71,6 @@ class Transport:
         self.run = Method(start("RunQuery", True), READ)
         aggregate = start("RunAggregationQuery", True)
         self.aggregate = Method(_only_result_async(aggregate) if is_async else _only_result(aggregate, release), READ)
-        self.begin = Method(start("BeginTransaction", False), TRANSACT)
         self.commit = Method(start("Commit", False), COMMIT)
         self.rollback = Method(start("Rollback", False), TRANSACT)
 
@@ -119,12 +118,19 @@ def _only_result(start: Start, release: Callable[[Any], None]) -> Start:
     def begin(request: Any, seconds: float) -> Any:
         stream = start(request, seconds)
         try:
-            [found] = [message for message in stream if message.HasField("result")]
+            return _with_result(list(stream))
         finally:
             release(stream)
-        return found
 
     return begin
+
+
+def _with_result(messages: list[Any]) -> Any:
+    """The message with the result, and with the id of the transaction that the first message may have begun."""
+    [found] = [message for message in messages if message.HasField("result")]
+    if messages[0].transaction:
+        found.transaction = messages[0].transaction
+    return found
 
 
 def _only_result_async(start: Start) -> Start:
@@ -132,12 +138,10 @@ def _only_result_async(start: Start) -> Start:
 
     async def begin(request: Any, seconds: float) -> Any:
         stream = await start(request, seconds)
-        found: list[Any] = []
+        messages: list[Any] = []
         while (message := await stream.read()) is not _sdk.EOF:
-            if message.HasField("result"):
-                found.append(message)
-        [only] = found
-        return only
+            messages.append(message)
+        return _with_result(messages)
 
     return begin
 
@@ -173,7 +177,6 @@ _MESSAGES: Final[dict[str, tuple[Any, Any]]] = {
     "BatchGetDocuments": (_sdk.BatchGetDocumentsRequest, _sdk.BatchGetDocumentsResponse),
     "RunQuery": (_sdk.RunQueryRequest, _sdk.RunQueryResponse),
     "RunAggregationQuery": (_sdk.RunAggregationQueryRequest, _sdk.RunAggregationQueryResponse),
-    "BeginTransaction": (_sdk.BeginTransactionRequest, _sdk.BeginTransactionResponse),
     "Commit": (bytes, _sdk.CommitResponse),
     "Rollback": (_sdk.RollbackRequest, _sdk.Empty),
 }
@@ -235,7 +238,6 @@ def _generated(api: Any, metadata: Metadata, is_async: bool) -> Callable[[str, b
         "BatchGetDocuments": "batch_get_documents",
         "RunQuery": "run_query",
         "RunAggregationQuery": "run_aggregation_query",
-        "BeginTransaction": "begin_transaction",
         "Commit": "commit",
         "Rollback": "rollback",
     }

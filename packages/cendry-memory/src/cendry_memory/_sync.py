@@ -91,8 +91,8 @@ class MemoryBackend:
         """Apply all writes, in order, or none. With a transaction, this ends it."""
         return self._store.commit(writes, transaction)
 
-    def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
-        """Begin a transaction and give its handle."""
+    def begin(self, *, read_only: bool = False, retry_of: Any = None) -> Any:
+        """Return the handle of a new transaction, which its first read begins."""
         return self._store.begin(read_only)
 
     def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
