@@ -8,6 +8,7 @@ from .declarations import DeclarationConformance
 from .driver import Database
 from .features import ALL_FEATURES, Feature, needs
 from .listening import ListenConformance
+from .moments import MomentConformance
 from .names import NameConformance
 from .queries import QueryConformance
 from .refusals import RefusalConformance
@@ -37,6 +38,7 @@ class BackendConformance(
     AtomicityConformance,
     SelectConformance,
     RowsConformance,
+    MomentConformance,
     RefusalConformance,
 ):
     """What every backend has to do, sync or async.
