@@ -250,12 +250,12 @@ def test_moments_that_cant_be_read_at(ctx: Cendry, emulator: str) -> None:
         with pytest.raises(InvalidRequestError, match="lies in the future"):
             read()
     past = ctx.at(datetime(2001, 1, 1, tzinfo=timezone.utc))
-    for read in (lambda: past.find(User, "a"), past.select(User).to_list, past.select(User).count):
+    for ask in (lambda: past.find(User, "a"), past.select(User).to_list, past.select(User).count):
         if emulator == "mode":
             with pytest.raises(InvalidRequestError, match="too old"):
-                read()
+                ask()
         else:
-            assert not read()
+            assert not ask()
 
 
 # --- calls ---
