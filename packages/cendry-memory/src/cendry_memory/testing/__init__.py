@@ -11,6 +11,7 @@ from .listening import ListenConformance
 from .moments import MomentConformance
 from .names import NameConformance
 from .queries import QueryConformance
+from .references import ReferenceConformance
 from .refusals import RefusalConformance
 from .rows import RowsConformance
 from .rules import ConstraintConformance, FrozenConformance, RuleConformance
@@ -39,6 +40,7 @@ class BackendConformance(
     SelectConformance,
     RowsConformance,
     MomentConformance,
+    ReferenceConformance,
     RefusalConformance,
 ):
     """What every backend has to do, sync or async.

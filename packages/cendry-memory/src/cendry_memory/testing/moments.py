@@ -63,11 +63,18 @@ class MomentConformance(Suite):
         assert "old a" == past.get(City, "a").name == past.get(Ref(City, "a")).name
         assert ("old b", None) == (past.find(City, "b").name, past.find(City, "e"))
         assert ["old b", "old a"] == [city.name for city in past.get_many(City, ["b", "a"])]
+        assert ["old b", None] == [city and city.name for city in past.find_many(City, ["b", "e"])]
         assert [True, False] == [past.exists(City, name) for name in "be"]
         assert "old" == past.get(Area, "x", parent=Ref(City, "a")).name
         with pytest.raises(DocumentNotFoundError):
             past.get(City, "e")
         assert ["new a", None] == [ctx.get(City, "a").name, ctx.find(City, "b")]
+
+    @needs(Feature.READ_TIMES, Feature.TIMES)
+    def test_references_are_followed_to_the_moment(self, ctx: Any, moment: datetime) -> None:
+        cities = [City(name="x", twin=Ref(City, name)) for name in "be"]
+        assert {"old b"} == {city.name for city in ctx.at(moment).fetch_refs(cities, City.twin).values()}
+        assert {"new e"} == {city.name for city in ctx.fetch_refs(cities, City.twin).values()}
 
     @needs(Feature.READ_TIMES, Feature.TIMES)
     def test_refresh_brings_an_instance_to_the_moment(self, ctx: Any, moment: datetime) -> None:
