@@ -16,6 +16,7 @@ from .rules import ConstraintConformance, FrozenConformance, RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
 from .transactions import TransactionConformance
+from .unions import UnionConformance
 from .values import ValueConformance
 from .writes import WriteConformance
 
@@ -30,6 +31,7 @@ class BackendConformance(
     ListenConformance,
     ContextConformance,
     DeclarationConformance,
+    UnionConformance,
     NameConformance,
     RuleConformance,
     ConstraintConformance,
