@@ -10,6 +10,7 @@ from .features import ALL_FEATURES, Feature, needs
 from .listening import ListenConformance
 from .names import NameConformance
 from .queries import QueryConformance
+from .references import ReferenceConformance
 from .refusals import RefusalConformance
 from .rows import RowsConformance
 from .rules import ConstraintConformance, FrozenConformance, RuleConformance
@@ -39,6 +40,7 @@ class BackendConformance(
     AtomicityConformance,
     SelectConformance,
     RowsConformance,
+    ReferenceConformance,
     RefusalConformance,
 ):
     """What every backend has to do, sync or async.
