@@ -18,6 +18,7 @@ from .rules import ConstraintConformance, FrozenConformance, RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
 from .transactions import TransactionConformance
+from .unions import UnionConformance
 from .values import ValueConformance
 from .writes import WriteConformance
 
@@ -32,6 +33,7 @@ class BackendConformance(
     ListenConformance,
     ContextConformance,
     DeclarationConformance,
+    UnionConformance,
     NameConformance,
     RuleConformance,
     ConstraintConformance,
