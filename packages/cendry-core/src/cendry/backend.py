@@ -27,6 +27,9 @@ A database whose queries continue from opaque cursors returns results with one m
 plan of the next page has that of the last result as `resume`, and no bound by value. Its backend has an attribute
 `has_cursors` that is true.
 
+A backend may have a method `check_read_time(moment)`, which raises an `InvalidRequestError` for a moment that can't be
+read at, such as one in the future; `ctx.at(moment)` calls it, before anything is read.
+
 References of the SDK name their database. A backend may have an attribute `database`, which is how they name its own:
 `projects/P/databases/D`. Contexts read it if they are given such a reference as a target, and not before.
 

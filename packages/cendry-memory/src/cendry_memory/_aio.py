@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio  # async-only
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 from cendry.backend import DEFAULT_OPTIONS, AsyncListenHandle, CallOptions, CommitResult, DocumentResult, ListenResult
@@ -67,6 +68,10 @@ class AsyncMemoryBackend:
     def faults(self) -> Faults:
         """Failures of calls to come, to be ordered by tests."""
         return self._store.faults
+
+    def check_read_time(self, moment: datetime) -> None:
+        """Check that a moment can be read at: not in the future, and not further back than an hour or what is kept."""
+        self._store.check_read_time(moment)
 
     async def get(
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None

@@ -167,6 +167,15 @@ class MemoryStore:
             raise
         return handle
 
+    def check_read_time(self, moment: datetime) -> None:
+        """Check that a moment can be read at now.
+
+        Raises:
+            InvalidRequestError: It lies in the future, or further back than is known.
+        """
+        with self._lock:
+            self._versions.check_past(moment, self._now())
+
     def get(self, plan: GetPlan, transaction: Any = None) -> list[DocumentResult]:
         """Read documents by path, in the order of the plan."""
         for projected in plan.projection or ():

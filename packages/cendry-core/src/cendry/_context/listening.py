@@ -59,6 +59,8 @@ class Listening:
         @property
         def registry(self) -> TypeRegistry: ...
 
+        def check_present(self, what: str) -> None: ...
+
     def __init__(self) -> None:
         self.listeners: set[Watch] = set()
 
@@ -73,6 +75,9 @@ class Listening:
         """Listen to a query or a document."""
         if self.transaction is not None:
             raise CendryError("A transaction has no listeners; call on_snapshot() on a query of the context.")
+        if isinstance(plan, QueryPlan) and plan.read_time is not None:
+            raise CendryError("A query at a past moment never changes, so it has no listeners; leave out at().")
+        self.check_present("listeners")
         check_callback(callback)
         if on_error is not None and not callable(on_error):
             raise TypeError(f"on_error= takes a function of one argument, the error, not {on_error!r}.")
