@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from cendry.backend import SnapshotResult
+from cendry.backend import ListenResult
 from cendry.errors import DocumentNotFoundError, ForeignReferenceError, InvalidRequestError, StaleDocumentError
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import (
@@ -340,8 +340,8 @@ def test_listeners_of_the_emulator_take_filter_values_that_its_queries_refuse(fi
     heard: dict[str, Any] = {}
     first = {name: threading.Event() for name in ("firestore", "memory")}
 
-    def note_snapshot(name: str, snapshot: SnapshotResult) -> None:
-        heard[name] = snapshot.documents
+    def note_change(name: str, result: ListenResult) -> None:
+        heard[name] = result.documents
         first[name].set()
 
     def note_error(name: str, error: BaseException) -> None:
@@ -351,7 +351,7 @@ def test_listeners_of_the_emulator_take_filter_values_that_its_queries_refuse(fi
     handles = [
         backend.listen(
             plan,
-            partial(note_snapshot, name),
+            partial(note_change, name),
             partial(note_error, name),
         )
         for name, backend in (("firestore", firestore), ("memory", memory))

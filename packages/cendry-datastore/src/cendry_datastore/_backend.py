@@ -229,7 +229,7 @@ class DatastoreBackend:
     def listen(
         self,
         plan: QueryPlan | GetPlan,
-        on_snapshot: Callable[..., None],
+        on_change: Callable[..., None],
         on_error: Callable[[BaseException], None],
     ) -> NoReturn:
         """Refuse to listen: Datastore mode has no listeners.

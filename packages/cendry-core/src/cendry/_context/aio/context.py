@@ -95,7 +95,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         return self._sender.holder.backend().client
 
     async def close(self) -> None:
-        """Close what this context opened; it can't be used any more. May be called twice."""
+        """Close what this context opened, and its listeners; it can't be used any more. May be called twice."""
         await self._sender.close()
 
     async def __aenter__(self) -> AsyncCendry:
