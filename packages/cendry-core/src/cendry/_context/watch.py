@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from .._query.results import Read
 from .._query.snapshots import Change, Snapshot
 from ..backend import ListenHandle, SnapshotResult, StoredDocument
+from ..errors import DecodeError
 from ..plan import GetPlan, QueryPlan
 from .steps import same, sort_key, steps
 
@@ -101,6 +102,9 @@ class Watch:
             try:
                 documents[one.path] = self._read(one)
             except Exception as error:
+                if isinstance(error, DecodeError) and error.is_other_kind:
+                    # The only document listened to is of another model, so there is none.
+                    continue
                 self._unfit[one.path] = one
                 if not same(unfit.get(one.path), one):
                     self._report(error)

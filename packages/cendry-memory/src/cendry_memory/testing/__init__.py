@@ -15,6 +15,7 @@ from .rows import RowsConformance
 from .rules import ConstraintConformance, FrozenConformance, RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
+from .tagged import TaggedConformance
 from .transactions import TransactionConformance
 from .values import ValueConformance
 from .writes import WriteConformance
@@ -37,6 +38,7 @@ class BackendConformance(
     AtomicityConformance,
     SelectConformance,
     RowsConformance,
+    TaggedConformance,
     RefusalConformance,
 ):
     """What every backend has to do, sync or async.

@@ -15,11 +15,24 @@ from ...codec import codec_for
 from ...errors import DecodeError, DocumentNotFoundError
 from ...plan import GetPlan
 from ...reference import Located, Ref
-from ..targets import at_home, locate, wanted_documents
+from ..targets import at_home, is_there, locate, names_only, wanted_documents
 from .sender import AsyncSender
 
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
+
+
+async def find_any(
+    sender: AsyncSender, target: object, document_id: object = None, parent: Located | None = None
+) -> Any:
+    """As `find`; a document of another model of the same collection is an error.
+
+    Raises:
+        DecodeError: It is of another model, or doesn't fit the class.
+    """
+    model, path, _ = locate(target, document_id, parent, sender.holder.home)
+    [result] = await sender.get(GetPlan((path,)))
+    return reader(codec_for(model, sender.registry))(result) if result.exists else None
 
 
 class AsyncReads:
@@ -66,13 +79,18 @@ class AsyncReads:
             document_id: The id.
             parent: The parent document of the subcollection.
 
+        A document of another model, where several share the collection, is `None` too.
+
         Raises:
             DecodeError: It doesn't fit the class.
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
-        model, path, _ = locate(target, document_id, parent, self._sender.holder.home)
-        [result] = await self._sender.get(GetPlan((path,)))
-        return reader(codec_for(model, self._sender.registry))(result) if result.exists else None
+        try:
+            return await find_any(self._sender, target, document_id, parent)
+        except DecodeError as error:
+            if error.is_other_kind:
+                return None
+            raise
 
     @overload
     async def get_many(self, refs: Iterable[Ref[M]], /) -> list[M]: ...
@@ -124,9 +142,9 @@ class AsyncReads:
         Raises:
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
-        _, path, _ = locate(target, document_id, parent, self._sender.holder.home)
-        [result] = await self._sender.get(GetPlan((path,), projection=()))
-        return result.exists
+        model, path, _ = locate(target, document_id, parent, self._sender.holder.home)
+        [result] = await self._sender.get(GetPlan((path,), projection=names_only(model)))
+        return is_there(model, result)
 
     @overload
     def select(
