@@ -211,12 +211,12 @@ def test_what_a_class_without_tags_has_of_families_is_nothing() -> None:
 )
 def test_what_is_refused_at_definition(define: Callable[[], object], message: str) -> None:
     assert message in refusal(define)
-    assert {"click", "double click", "scroll"} == set(Event.__cendry_family__.tags_of(Event))  # type: ignore[union-attr]
+    assert {"click", "double click", "scroll"} == set(_tags(Event))
 
 
 def test_bases_of_two_collections() -> None:
     def define() -> None:
-        class Both(Click, Question, tag="both"):  # type: ignore[misc]
+        class Both(Click, Question, tag="both"):
             pass
 
     assert "Both: its bases belong to two collections, those of Event and Note." == refusal(define).replace(
@@ -357,7 +357,7 @@ def test_a_class_that_is_gone_is_known_no_more() -> None:
     gc.collect()
     assert gone() is None
     assert "gone" not in _tags(Root)
-    with pytest.raises(DecodeError, match="found 'gone'"):
+    with pytest.raises(DecodeError, match="found str 'gone'"):
         decode({"type": "gone"})
 
 
@@ -406,9 +406,10 @@ def test_types_registered_later_are_known_to_subclasses() -> None:
     assert 5 == found.weight.grams
     own = TypeRegistry()
     first = codec_for(Root, own).decode
-    assert 5 == first(stored).weight.grams
+    assert 5 == cast("Any", first(stored)).weight.grams
     own.register(Weight, serialize=lambda one: one.grams + 1, deserialize=lambda grams: Weight(grams - 1))
-    assert 4 == codec_for(Root, own).decode(stored).weight.grams
+    found = codec_for(Root, own).decode(stored)
+    assert 4 == found.weight.grams
     codec = codec_for(Root, own)
     assert codec.of(Root) is codec
     del own
@@ -477,26 +478,27 @@ def problem_of(model: Any, data: dict[str, Any], **options: Any) -> Any:
 
 
 def test_tags_in_data_from_users() -> None:
-    every = "a tag of Event: 'click', 'double click', 'scroll'"
-    clicks = "a tag of Click: 'click', 'double click'"
+    every = "'click' (Click) or 'double click' (DoubleClick) or 'scroll' (Scroll)"
+    clicks = "'click' (Click) or 'double click' (DoubleClick)"
     assert Click() == from_dict(Click, {}) == from_dict(Click, {"type": "click"}) == from_dict(Event, {"type": "click"})
     assert DoubleClick() == from_dict(Click, {"type": "double click"}) == from_dict(Pointer, {"type": "double click"})
     assert Note(text="x") == from_dict(Note, {"text": "x"})
     assert ("type", every, "nothing", "missing", ()) == problem_of(Event, {})
-    assert ("type", "a tag of Pointer: 'click', 'double click'", "nothing", "missing", ()) == problem_of(Pointer, {})
-    assert ("class", "a tag of Animal: ('Animal',), ('Animal', 'Cat'), ('Animal', 'Cat', 'Siamese'), ('Animal', 'Dog')",
-            "nothing", "missing", ()) == problem_of(Animal, {})  # fmt: skip
-    assert ("type", every, "'clik' (did you mean 'click'?)", "value", ("click",)) == problem_of(Event, {"type": "clik"})
-    assert ("type", clicks, "'scroll', the tag of Scroll", "value", ()) == problem_of(Click, {"type": "scroll"})
-    assert ("type", "the tag of Scroll, 'scroll'", "5", "value", ()) == problem_of(Scroll, {"type": 5})
-    assert ("kind", "the tag of Question, 'question'", "'poll'", "value", ()) == problem_of(Question, {"kind": "poll"})
-    assert ("kind", "the tag of Note, 'question'", "'poll'", "value", ()) == problem_of(Note, {"kind": "poll"})
+    assert ("type", clicks, "nothing", "missing", ()) == problem_of(Pointer, {})
+    assert problem_of(Animal, {})[1].startswith("('Animal',) (Animal) or ('Animal', 'Cat') (Cat) or ")
+    hint = "str 'clik' (did you mean 'click'?)"
+    assert ("type", every, hint, "tag", ("click",)) == problem_of(Event, {"type": "clik"})
+    assert ("type", clicks, "str 'scroll' (Scroll)", "tag", ()) == problem_of(Click, {"type": "scroll"})
+    assert ("type", "'scroll' (Scroll)", "int 5", "tag", ()) == problem_of(Scroll, {"type": 5})
+    assert ("kind", "'question' (Question)", "str 'poll'", "tag", ()) == problem_of(Question, {"kind": "poll"})
+    assert ("kind", "'question' (Question)", "str 'poll'", "tag", ()) == problem_of(Note, {"kind": "poll"})
     assert Note() == from_dict(Note, {"kind": "poll", "votes": 3}, extra="ignore")
-    for misfit in (["Animal", 5], {}, "Animal", [], {"a": []}):
+    misfits: list[Any] = [["Animal", 5], {}, "Animal", [], {"a": []}]
+    for misfit in misfits:
         assert "class" == problem_of(Animal, {"class": misfit})[0]
     assert Cat() == from_dict(Animal, {"class": ["Animal", "Cat"]}) == from_dict(Animal, {"class": ("Animal", "Cat")})
     long = problem_of(Event, {"type": "x" * 10_000})
-    assert 80 == len(long[2])
+    assert 80 <= len(long[2]) <= 90
 
 
 def test_problems_of_a_tagged_class_are_its_own() -> None:
@@ -513,7 +515,7 @@ def test_many_tags_in_a_message() -> None:
 
     assert "the tag of a subclass of" in problem_of(Base, {"t": "x"})[1]
     kept = [make_class(f"Kind{n}", Base, {}, tag=f"k{n}") for n in range(7)]
-    assert problem_of(Base, {"t": "x"})[1].endswith("Base: 'k0', 'k1', 'k2', 'k3', 'k4' and 2 more")
+    assert problem_of(Base, {"t": "x"})[1].endswith("'k3' (Kind3) or 'k4' (Kind4) or 2 more")
     assert 7 == len(kept)
 
 
@@ -535,7 +537,7 @@ def test_a_class_that_forbids_undeclared_fields_knows_the_tag() -> None:
 
 @pytest.mark.parametrize("found", [5, None, b"x", ["click"], {"a": 1}, {}, [[]], [{}], "", "Click", 1.5, True])
 def test_odd_tags_are_no_tags(found: Any) -> None:
-    with pytest.raises(DecodeError, match="events/a.*Event: type: expected a tag of Event") as error:
+    with pytest.raises(DecodeError, match=r"events/a.*Event: type: expected 'click' \(Click\) or ") as error:
         codec_for(Event).decode({"type": found}, "a", "events/a")
     assert (500, False) == (error.value.http_status, error.value.is_other_kind)
     with pytest.raises(DecodeError) as error:
@@ -549,8 +551,8 @@ def test_errors_name_both_kinds() -> None:
     with pytest.raises(DecodeError) as error:
         codec_for(Click).decode({"type": "scroll"}, "a", "events/a")
     assert str(error.value) == (
-        "Document 'events/a' doesn't fit Click: type: expected a tag of Click: 'click', 'double click', "
-        "found 'scroll', that of Scroll."
+        "Document 'events/a' doesn't fit Click: type: expected 'click' (Click) or 'double click' (DoubleClick), "
+        "found str 'scroll' (Scroll)."
     )
 
 
@@ -712,7 +714,7 @@ def test_fields_of_subclasses_are_found_by_their_own_class() -> None:
         target: Field[Ref[Event] | None] = field(default=None)
 
     class Shadow(Root, tag="shadow"):
-        at: Field[str] = field(alias="at text", default="")
+        at: Field[str] = field(alias="at text", default="")  # type: ignore[assignment]
         secret: Field[dict[str, int]] = field(default_factory=dict)
 
     assert Condition(FieldPath("at text"), "==", "x") == where_of(Query(Root, Shadow.at == "x"))
@@ -735,14 +737,12 @@ def test_fields_of_subclasses_are_found_by_their_own_class() -> None:
 @given(instances)
 def test_messages_hold_the_tag(instance: Any) -> None:
     from cendry_datastore._dialect import DATASTORE
+    from cendry_datastore._keys import Partition
     from cendry_firestore._dialect import FIRESTORE
 
     cls: Any = type(instance)
-    for dialect, base in ((FIRESTORE, "projects/p/databases/d"), (DATASTORE, None)):
-        if base is None:
-            from cendry_datastore._keys import Partition
-
-            base = Partition("p", "", "")
+    bases: list[tuple[Any, Any]] = [(FIRESTORE, "projects/p/databases/d"), (DATASTORE, Partition("p", "", ""))]
+    for dialect, base in bases:
         message: Any = encoder(codec_for(cls), dialect, base)(instance)
         stored = codec_for(cls).encode(instance)
         assert stored == dict(message)
@@ -767,7 +767,7 @@ def test_messages_without_a_tag_that_is_known() -> None:
 
     for stored in ({}, {"type": 5}, {"type": ""}, {"type": ["click"]}, {"type": "hover"}, {"type": None}):
         fields = fields_with(stored)
-        with pytest.raises(DecodeError, match="type: expected a tag of Event"):
+        with pytest.raises(DecodeError, match="type: expected 'click'"):
             decoder(codec_for(Event), FIRESTORE)(fields, "a", "events/a", "base")
         assert len(stored) == len(fields)
     for stored in ({}, {"kind": "poll"}):

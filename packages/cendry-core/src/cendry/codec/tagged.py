@@ -11,7 +11,7 @@ from .._types.shapes import UNTAGGED
 from ..errors import Code, DecodeError, Problem, near_names
 from ..paths import exact_text
 from ..plan import MISSING
-from .leaves import brief
+from .leaves import show
 from .reading import Reading
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,7 +37,7 @@ class Mistagged(Exception):
         expected: str,
         found: str,
         *,
-        code: Code = "value",
+        code: Code = "tag",
         nearest: tuple[str, ...] = (),
         is_other_kind: bool = False,
     ) -> None:
@@ -121,9 +121,7 @@ def class_by_stored(family: Family, model: type[Any], found: Any) -> type[Any]:
     if cls is not None and issubclass(cls, model):
         return cls
     is_other_kind = model is not family.root
-    kind = "" if cls is None else f", that of {cls.__qualname__}"
-    shown = "nothing" if found is MISSING else f"{brief(found)}{kind}"
-    raise Mistagged(family.field, _expected(family, model), shown, is_other_kind=is_other_kind)
+    raise Mistagged(family.field, _expected(family, model), _shown(found, cls), is_other_kind=is_other_kind)
 
 
 def class_by_data(family: Family, model: type[Any], found: Any, reading: Reading) -> type[Any]:
@@ -144,11 +142,10 @@ def class_by_data(family: Family, model: type[Any], found: Any, reading: Reading
         return model
     if cls is not None and issubclass(cls, model):
         return cls
-    kind = "" if cls is None else f", the tag of {cls.__qualname__}"
     names = [tag for tag in family.tags_of(model) if isinstance(tag, str)]
     near = near_names(found, names, 2) if cls is None else ()
     hint = f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
-    raise Mistagged(family.field, expected, f"{brief(found)}{kind}{hint}", nearest=near)
+    raise Mistagged(family.field, expected, f"{_shown(found, cls)}{hint}", nearest=near)
 
 
 def _class_of(family: Family, found: Any) -> type[Any] | None:
@@ -160,11 +157,16 @@ def _class_of(family: Family, found: Any) -> type[Any] | None:
     return None
 
 
+def _shown(found: Any, cls: type[Any] | None) -> str:
+    if found is MISSING:
+        return "nothing"
+    return show(found) if cls is None else f"{show(found)} ({cls.__qualname__})"
+
+
 def _expected(family: Family, model: type[Any]) -> str:
+    """The tags of a class, each with its class, as unions of classes show theirs."""
     tags = family.tags_of(model)
-    shown = ", ".join(map(repr, tags[:_MOST_SHOWN]))
-    more = f" and {len(tags) - _MOST_SHOWN} more" if len(tags) > _MOST_SHOWN else ""
-    name = model.__qualname__
-    if not tags:
-        return f"the tag of a subclass of {name}, which has none"
-    return f"the tag of {name}, {shown}" if len(tags) == 1 else f"a tag of {name}: {shown}{more}"
+    shown = [f"{tag!r} ({cast('Any', family.class_of(tag)).__qualname__})" for tag in tags[:_MOST_SHOWN]]
+    if len(tags) > len(shown):
+        shown.append(f"{len(tags) - len(shown)} more")
+    return " or ".join(shown) or f"the tag of a subclass of {model.__qualname__}, which has none"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -47,6 +48,7 @@ class DoubleClick(Click, tag="double click"):
     """An event of a deeper subclass."""
 
     pause: Field[float] = field(alias="the pause", default=0.0)
+    first: Field[Ref[Click] | None] = field(default=None)
 
 
 class Scroll(Event, tag="scroll"):
@@ -127,17 +129,19 @@ class TaggedConformance(Suite):
 
     @pytest.mark.usefixtures("events")
     def test_a_document_of_another_kind_is_not_there(self, ctx: Any) -> None:
-        for read in (
+        reads: list[Callable[[], Any]] = [
             lambda: ctx.get(Click, "c"),
             lambda: ctx.get(Ref(Click, "c")),
             lambda: ctx.get_many(Click, ["a", "c"]),
             lambda: ctx.get_or_create(Click, "c", {"at": 1}),
             lambda: ctx.refresh(Click(id="c", at=1)),
-        ):
+        ]
+        for read in reads:
             with pytest.raises(DecodeError, match=r"events/c.*Click: type: .*'click'.*'scroll'.*Scroll") as it:
                 read()
             assert (404, True) == (it.value.http_status, it.value.is_other_kind)
         assert (None, False) == (ctx.find(Click, "c"), ctx.exists(Click, "c"))
+        assert [ctx.get(Event, "a"), None, None] == ctx.find_many(Click, list("acx"))
         assert (None, False) == (ctx.find(DoubleClick, "a"), ctx.exists(DoubleClick, "a"))
         with pytest.raises(DocumentNotFoundError):
             ctx.get(Click, "x")
@@ -158,7 +162,7 @@ class TaggedConformance(Suite):
         unknown: dict[str, dict[str, Any]] = {"a": {"type": "hover", "when": 1}, "b": {"when": 2}, "c": {"type": 5}}
         for name, data in (unknown | {"d": {"type": ""}, "e": {"type": ["click"]}}).items():
             db.commit(Set(f"events/{name}", data))
-            with pytest.raises(DecodeError, match="type: expected a tag of Event: 'click'") as error:
+            with pytest.raises(DecodeError, match=r"type: expected 'click' \(Click\) or") as error:
                 ctx.find(Event, name)
             assert (500, False) == (error.value.http_status, error.value.is_other_kind)
             assert (None, False, True) == (ctx.find(Click, name), ctx.exists(Click, name), ctx.exists(Event, name))
@@ -290,8 +294,8 @@ class TaggedConformance(Suite):
     @pytest.mark.usefixtures("events")
     def test_transforms_of_fields_of_subclasses(self, ctx: Any) -> None:
         ctx.update(Event, "a", {Click.x: Increment(5)})
-        click = Click(id="e", at=6, x=Increment(1))
-        ctx.save(click)
+        counted: Any = Increment(1)
+        ctx.save(Click(id="e", at=6, x=counted))
         assert [Click(id="a", at=1, x=15), Click(id="e", at=6, x=1)] == ctx.get_many(Event, list("ae"))
 
     @needs(Feature.MERGES)
@@ -333,6 +337,11 @@ class TaggedConformance(Suite):
         ctx.save(Click(id="e", at=5, target=Ref(Scroll, "c")))
         click = ctx.get(Click, "e")
         assert Scroll(id="c", at=3, dy=-5) == ctx.get(click.target)
+        fetched = ctx.fetch_refs([click, ctx.get(Event, "c")], Click.target)
+        assert {Ref(Scroll, "c"): Scroll(id="c", at=3, dy=-5)} == fetched
+        double = DoubleClick(id="f", at=6, first=Ref(Click, "c"))
+        ctx.save(double)
+        assert {} == ctx.fetch_refs([double], DoubleClick.first)
         ctx.update(click, {Click.target: ctx.get(Event, "b")})
         assert DoubleClick is type(ctx.get(ctx.get(Click, "e").target))
 
@@ -347,7 +356,7 @@ class TaggedConformance(Suite):
         found = [Note(id="a", text="plain"), Question(id="b", text="why"), Note(id="c", text="new")]
         assert found == ctx.get_many(Note, list("abc"))
         for name in "ac":
-            with pytest.raises(DecodeError, match=r"that of Note|found nothing"):
+            with pytest.raises(DecodeError, match=r"found str 'poll' \(Note\)|found nothing"):
                 ctx.get(Question, name)
             assert (None, False) == (ctx.find(Question, name), ctx.exists(Question, name))
 
@@ -378,7 +387,7 @@ class TaggedConformance(Suite):
         assert [False, True, True, False] == [ctx.exists(Cat, name) for name in "abcd"]
         db.commit(Set("Animal/e", {"class": ["Animal", "Bird"], "name": "E"}), Set("Animal/f", {"class": "Cat"}))
         for name in "ef":
-            with pytest.raises(DecodeError, match=r"class: expected a tag of Animal: \('Animal',\)"):
+            with pytest.raises(DecodeError, match=r"class: expected \('Animal',\) \(Animal\) or"):
                 ctx.get(Animal, name)
             assert ctx.find(Cat, name) is None
 
