@@ -41,6 +41,7 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
         answers: Messages to give instead of the emulator's, by method.
         hold: Methods of which calls wait, before they are passed on, until `release` is set.
         held: Set when one waits.
+        next_answers: The same for the next calls alone, one after the other.
     """
 
     emulator: str
@@ -53,6 +54,7 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
     hold: set[str] = field(default_factory=set)
     held: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
+    next_answers: dict[str, list[Sequence[bytes]]] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def service(self, details: Any) -> Any:
@@ -93,6 +95,9 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def _forward(self, details: Any, request: Any, context: Any) -> Iterator[bytes]:
         method = details.method.rpartition("/")[2]
+        if self.next_answers.get(method):
+            yield from self.next_answers[method].pop(0)
+            return
         if method in self.answers:
             yield from self.answers[method]
             return

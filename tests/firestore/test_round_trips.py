@@ -16,6 +16,7 @@ GET, RUN, FIGURES, COMMIT, ROLLBACK = "BatchGetDocuments", "RunQuery", "RunAggre
 
 class City(Model, collection="cities"):
     n: Field[int] = field(default=0)
+    twin: Field[Ref[City] | None] = field(default=None)
 
 
 def a(ctx: Any) -> City:
@@ -32,6 +33,14 @@ CONTEXT: Calls = {
         (lambda ctx: ctx.get_many(City, ["a", "b", "a"]), [GET]),
         (lambda ctx: ctx.get_many([Ref(City, "a"), Ref(City, "b")]), [GET]),
         (lambda ctx: ctx.get_many(City, []), []),
+    ],
+    "find_many": [
+        (lambda ctx: ctx.find_many(City, ["a", "none"]), [GET]),
+        (lambda ctx: ctx.find_many(City, []), []),
+    ],
+    "fetch_refs": [
+        (lambda ctx: ctx.fetch_refs([City(twin=Ref(City, "a")), City(twin=Ref(City, "b"))], City.twin), [GET]),
+        (lambda ctx: ctx.fetch_refs([City()], City.twin), []),
     ],
     "exists": [(lambda ctx: ctx.exists(City, "a"), [GET])],
     "refresh": [(lambda ctx: ctx.refresh(City(id="a")), [GET])],
@@ -100,6 +109,8 @@ QUERY: Calls = {
         (lambda query: list(query.paginate(3)), [RUN]),
     ],
     "page": [(lambda query: query.page(1), [RUN]), (lambda query: query.page(9), [RUN])],
+    # Anything but a collection group is one part.
+    "partitions": [(lambda query: query.partitions(3), [])],
     "project": [(lambda query: query.project(City.n), [])],
     "values": [(lambda query: query.values(City.n), [])],
     "filter": [(lambda query: query.filter(City.n == 1), [])],
@@ -130,6 +141,8 @@ TRANSACTION: Calls = {
     "get": [(lambda txn: [txn.get(City, "a"), txn.get(City, "b")], [GET, GET, ROLLBACK])],
     "find": [(lambda txn: txn.find(City, "none"), [GET, ROLLBACK])],
     "get_many": [(lambda txn: txn.get_many(City, ["a", "b"]), [GET, ROLLBACK])],
+    "find_many": [(lambda txn: txn.find_many(City, ["a", "none"]), [GET, ROLLBACK])],
+    "fetch_refs": [(lambda txn: txn.fetch_refs([City(twin=Ref(City, "a"))], City.twin), [GET, ROLLBACK])],
     "exists": [(lambda txn: txn.exists(City, "a"), [GET, ROLLBACK])],
     "select": [
         (lambda txn: txn.select(City), []),

@@ -7,10 +7,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from cendry._interop.protobuf import OPERATORS, aggregation_values, fill_aggregations, to_datetime, write_timestamp
+from cendry._immutable import replace
+from cendry._interop.protobuf import (
+    OPERATORS,
+    aggregation_values,
+    check_read_time,
+    fill_aggregations,
+    to_datetime,
+    write_timestamp,
+)
 from cendry.backend import DocumentResult
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, QueryPlan, Where, check_counts
+from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, Order, QueryPlan, Where, check_counts
 
 from . import _sdk
 from ._transactions import TransactionHandle
@@ -71,9 +79,24 @@ def aggregation_request(plan: AggregationPlan, database: str, transaction: Trans
 def _fill_moment(request: Any, read_time: datetime | None, transaction: TransactionHandle | None) -> None:
     # A read with a moment of its own is not part of a transaction.
     if read_time is not None:
+        check_read_time(read_time)
         write_timestamp(request.read_time, read_time)
     elif transaction is not None:
         transaction.fill(request)
+
+
+def partition_request(plan: QueryPlan, count: int, database: str) -> Any:
+    """The request for the places at which up to `count` parts of a query begin."""
+    request = _sdk.PartitionQueryRequest(parent=parent_name(plan, database), partition_count=count - 1)
+    # The only order that it takes, and one that has to be given.
+    fill_query(request.structured_query, replace(plan, orders=(Order(DOCUMENT_ID),)), database)
+    _fill_moment(request, plan.read_time, None)
+    return request
+
+
+def cuts_of(response: Any, database: str) -> list[str]:
+    """The paths of the documents at which parts begin."""
+    return [document_path(database, cursor.values[0].reference_value) for cursor in response.partitions]
 
 
 def _write_path(function: Any, path: FieldPath) -> None:

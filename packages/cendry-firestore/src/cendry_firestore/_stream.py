@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from cendry._interop import grpc
-from cendry._interop.protobuf import to_datetime
+from cendry._interop.protobuf import check_read_time, to_datetime
 from cendry.backend import CallOptions, DocumentResult, StoredDocument
 from cendry.paths import DOCUMENT_ID
 from cendry.plan import Bound, GetPlan, Order, QueryPlan, full_orders
@@ -50,6 +50,7 @@ class _ReadStream:
         deadline: The time that is left.
         transaction: The transaction that it is part of, if any.
         has_drifted: Whether the last response was of another moment than the transaction, and so is to be read again.
+        moment: The past moment to read at, if there is one.
     """
 
     collection: str | None = None
@@ -62,10 +63,13 @@ class _ReadStream:
         self,
         connection: Connection,
         method: grpc.Method,
-        read_time: datetime | None,
         transaction: TransactionHandle | None,
         options: CallOptions,
+        moment: datetime | None,
     ) -> None:
+        if moment is not None:
+            check_read_time(moment)
+        self.moment = moment
         self.connection = connection
         self.method = method
         self.deadline = connection.deadline(options)
@@ -73,7 +77,7 @@ class _ReadStream:
         self._path_start = connection.path_start
         self._is_direct = connection.transport.is_direct
         # A read with a moment of its own is not part of a transaction.
-        self.transaction = transaction if read_time is None else None
+        self.transaction = transaction if moment is None else None
         self.has_drifted = False
         self._observer: TransactionHandle | None = None
         self._read_time: datetime | None = None
@@ -88,7 +92,7 @@ class _ReadStream:
             CendryError: The error has a Cendry meaning.
             GoogleAPICallError: The error itself, if going on is not possible or not worth it, or that time is up.
         """
-        meaning = meaning_of(error, collection=self.collection)
+        meaning = meaning_of(error, collection=self.collection, moment=self.moment)
         if meaning is not None:
             raise meaning from error
         fruitless = 0 if self._progress else self._fruitless + 1
@@ -133,7 +137,7 @@ class GetStream(_ReadStream):
     def __init__(
         self, plan: GetPlan, connection: Connection, transaction: TransactionHandle | None, options: CallOptions
     ) -> None:
-        super().__init__(connection, connection.transport.get, plan.read_time, transaction, options)
+        super().__init__(connection, connection.transport.get, transaction, options, plan.read_time)
         self._plan = plan
         self.is_single = len(plan.paths) == 1 and (self.transaction is None or self.transaction.is_read_only)
         self._shares = _shares(plan.paths, len(self._database) + len(DOCUMENTS))
@@ -208,7 +212,7 @@ class QueryStream(_ReadStream):
     def __init__(
         self, plan: QueryPlan, connection: Connection, transaction: TransactionHandle | None, options: CallOptions
     ) -> None:
-        super().__init__(connection, connection.transport.run, plan.read_time, transaction, options)
+        super().__init__(connection, connection.transport.run, transaction, options, plan.read_time)
         self.collection = plan.collection
         self._plan = plan
         self._count = 0
