@@ -19,6 +19,7 @@ from ..compile import compiled
 from ..fields import FieldKey
 
 # sync: from ..listening import ListenableQuery
+from ..opening import opened
 from ..output import DOCUMENTS
 from ..projections import columns
 from ..rows import rows_of
@@ -47,7 +48,7 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
         limit: The maximum number of documents, from the first.
         limit_to_last: The maximum number of documents, from the last; not together with `limit`.
         offset: How many documents to skip; Firestore reads and bills them all the same.
-        start_at: Where to begin: a dict of field values, or an instance.
+        start_at: Where to begin: a dict of field values, an instance, or a page token.
         start_after: Where to begin, exclusive.
         end_at: Where to end.
         end_before: Where to end, exclusive.
@@ -67,7 +68,8 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
     async def exists(self) -> bool:
         """Return whether any document matches; no fields are transferred."""
         source: AsyncSource = self._bound()
-        return bool(await source.run(replace(compiled(self._spec, source.registry).limited(1), projection=())))
+        query = compiled(opened(self._spec, source), source.registry)
+        return bool(await source.run(replace(query.limited(1), projection=())))
 
     async def ids(self) -> list[str]:
         """Return the ids of all documents, in the order of the query; no fields are transferred.
@@ -77,7 +79,7 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
             on `City.id` accept either.
         """
         source: AsyncSource = self._bound()
-        query = compiled(self._spec, source.registry)
+        query = compiled(opened(self._spec, source), source.registry)
         paths = [result.path for result in await source.run(replace(query.plan, projection=()))]
         if not self._spec.group:
             paths = [path[path.rfind("/") + 1 :] for path in paths]
@@ -95,8 +97,8 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
         """
         source: AsyncSource = self._bound()
         stop = None if up_to is None else count(up_to).up_to
-        plan = AggregationPlan(compiled(self._spec, source.registry).plan, (Aggregation("count", up_to=stop),))
-        [number] = await source.aggregate(plan)
+        query = compiled(opened(self._spec, source), source.registry)
+        [number] = await source.aggregate(AggregationPlan(query.plan, (Aggregation("count", up_to=stop),)))
         return cast("int", number)
 
     @overload
@@ -178,7 +180,7 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
 
     async def _figures(self, aggregates: tuple[Aggregate[Any], ...]) -> tuple[Any, ...]:
         source: AsyncSource = self._bound()
-        plan, read = aggregation(self._spec, source.registry, aggregates)
+        plan, read = aggregation(opened(self._spec, source), source.registry, aggregates)
         return read(await source.aggregate(plan))
 
     @overload
