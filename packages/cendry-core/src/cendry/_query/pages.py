@@ -171,6 +171,7 @@ class TokenPage(Generic[T]):
     """
 
     __slots__ = (
+        "_compiled",
         "_digest",
         "_from_last",
         "_keys",
@@ -199,6 +200,7 @@ class TokenPage(Generic[T]):
         if after is not None and before is not None:
             raise CendryError("page() takes after= or before=, not both.")
         query, self._read = output.compiled(spec, source.registry, complete=True)
+        self._compiled = query
         self._query = plan = turned(query.plan) if query.backwards else query.plan
         _check_shown(plan, query.codec)
         self._on_error = on_error
@@ -225,7 +227,8 @@ class TokenPage(Generic[T]):
 
     def _own_digest(self) -> bytes:
         if self._digest is None:
-            self._digest = digest_of(self._query, self._from_last)
+            compiled = self._compiled
+            self._digest = digest_of(compiled.without_tags(self._query), self._from_last, compiled.kind)
         return self._digest
 
     def _planned(self) -> QueryPlan | None:
@@ -333,7 +336,8 @@ def placed(spec: QuerySpec, source: TokenSource) -> QuerySpec:
     backend = source.cursor_backend
     if backend is not None and end is not None and end.token is not None:
         raise UnsupportedByBackendError("page tokens as the end of a query", backend, NATIVE)
-    digests = [digest_of(plan, from_last) for from_last in (query.backwards, not query.backwards)]
+    bare = query.without_tags(plan)
+    digests = [digest_of(bare, from_last, query.kind) for from_last in (query.backwards, not query.backwards)]
 
     def found(cursor: Cursor | None) -> Cursor | None:
         if cursor is None or cursor.token is None:
