@@ -24,6 +24,10 @@ async def no_op(_: Any) -> None:
     pass
 
 
+async def bulk(ctx: AsyncCendry) -> None:
+    ctx.bulk()
+
+
 CALLS: list[Callable[[AsyncCendry], Coroutine[Any, Any, Any]]] = [
     lambda ctx: ctx.save(City(name="x")),
     lambda ctx: ctx.get(City, "x"),
@@ -31,6 +35,7 @@ CALLS: list[Callable[[AsyncCendry], Coroutine[Any, Any, Any]]] = [
     lambda ctx: ctx.select(City).count(),
     first_of,
     lambda ctx: ctx.transaction(no_op),
+    bulk,
 ]
 
 

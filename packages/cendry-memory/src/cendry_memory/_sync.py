@@ -7,7 +7,15 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, DocumentResult, ListenHandle, SnapshotResult
+from cendry.backend import (
+    DEFAULT_OPTIONS,
+    CallOptions,
+    CommitResult,
+    DocumentResult,
+    ListenHandle,
+    SnapshotResult,
+    WriteResult,
+)
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 from ._clock import Clock
@@ -90,6 +98,10 @@ class MemoryBackend:
     ) -> CommitResult:
         """Apply all writes, in order, or none. With a transaction, this ends it."""
         return self._store.commit(writes, transaction)
+
+    def write_many(self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS) -> list[WriteResult]:
+        """Apply writes to different documents, each by itself: one result for each."""
+        return self._store.write_many(writes)
 
     def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
         """Begin a transaction and give its handle."""
