@@ -345,6 +345,7 @@ Code = Literal[
     "missing",
     "unknown",
     "value",
+    "tag",
     "gt",
     "ge",
     "lt",
@@ -390,9 +391,9 @@ class Problem:
             are cut at 80 characters.
         expected: What the model declares.
         found: What was found, cut at 80 characters.
-        code: Whether a required field is `missing`, a key `unknown`, or a `value` doesn't fit. For a value of the
-            declared type that breaks a constraint, its name: `gt`, `max_length`, `pattern`, `predicate`, ...; `rule`
-            for what a `__validate__` rejects.
+        code: Whether a required field is `missing`, a key `unknown`, a `value` doesn't fit, or a `tag` belongs to no
+            class of a union. For a value of the declared type that breaks a constraint, its name: `gt`, `max_length`,
+            `pattern`, `predicate`, ...; `rule` for what a `__validate__` rejects.
         nearest: For an unknown key, similar declared ones. They are determined for the first unknown keys only.
     """
 

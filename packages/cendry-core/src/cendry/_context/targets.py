@@ -122,8 +122,17 @@ def each(values: object, what: str) -> Iterator[Any]:
     return iter(values)
 
 
-def wanted_documents(target: object, ids: object, parent: object, home: Home) -> list[tuple[type[Any], str]]:
-    """The arguments of `get_many` as models and paths.
+def wanted_documents(
+    method: str, target: object, ids: object, parent: object, home: Home
+) -> list[tuple[type[Any], str]]:
+    """The arguments of `get_many` or `find_many` as models and paths.
+
+    Args:
+        method: The name of the method, for errors.
+        target: The class, or an iterable of references.
+        ids: With a class, the ids.
+        parent: With a class, the parent document of the subcollection.
+        home: How references name the database of the context.
 
     Raises:
         TypeError: The arguments are of the wrong kind, or a reference is to a document of another collection.
@@ -132,18 +141,18 @@ def wanted_documents(target: object, ids: object, parent: object, home: Home) ->
         ForeignReferenceError: A reference points into another database.
     """
     if isinstance(target, type):
-        given = [at_home(one, home) for one in several(ids, "get_many() takes ids")]
+        given = [at_home(one, home) for one in several(ids, f"{method}() takes ids")]
         parent = at_home(parent, home)
         return [
             (target, located_path(_of_collection(target, one)) if is_ref(one) else document_path(target, one, parent))
             for one in given
         ]
     if ids is not None or parent is not None:
-        raise TypeError("get_many() takes a class and ids, or references alone.")
-    refs = [at_home(one, home) for one in several(target, "get_many() takes references")]
+        raise TypeError(f"{method}() takes a class and ids, or references alone.")
+    refs = [at_home(one, home) for one in several(target, f"{method}() takes references")]
     for one in refs:
         if not is_ref(one):
-            raise TypeError(f"get_many() takes a class and ids, or references alone, not {one!r}.")
+            raise TypeError(f"{method}() takes a class and ids, or references alone, not {one!r}.")
     return [(model_of(one), located_path(one)) for one in refs]
 
 

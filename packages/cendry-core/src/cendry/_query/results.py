@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from .._model.metadata import DocumentMetadata, new_metadata
+from .._types.registry import TypeRegistry
 from ..backend import DocumentResult, StoredDocument
-from ..codec import Codec
+from ..codec import Codec, codec_for
 from ..errors import DecodeError
 
 T = TypeVar("T")
@@ -31,6 +32,11 @@ def reader(codec: Codec[T]) -> Read[T]:
 
     codec.outputs[reader] = read
     return read
+
+
+def readers(models: Iterable[type[Any]], registry: TypeRegistry) -> dict[type[Any], Read[Any]]:
+    """The function from a result to an instance, for each of several models."""
+    return {model: reader(codec_for(model, registry)) for model in models}
 
 
 def plain_reader(codec: Codec[T]) -> Callable[[DocumentResult], T]:

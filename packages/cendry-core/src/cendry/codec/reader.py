@@ -34,6 +34,7 @@ from .._types.shapes import (
     Scalar,
     SdkValue,
     Shape,
+    Tagged,
     bare,
     describe,
     hides,
@@ -146,6 +147,8 @@ class Reader(Checker):
                 return self.dict(shape, value, path, depth)
             case OneOf():
                 return self.one_of(shape, value, path, depth)
+            case Tagged():
+                return self.tagged(shape, value, path, depth)
             case Anything():
                 return self.anything(value, path, depth) if self.reading.python_values else value
             case Handled():
@@ -278,6 +281,18 @@ class Reader(Checker):
             if found is not FAILED:
                 return found
         return self.misfit(path, shape, value)
+
+    def tagged(self, shape: Tagged, value: Any, path: str, depth: int) -> Any:
+        if self.reading.python_values and (member := shape.of_instance(value)) is not None:
+            return self.read(member, value, path, depth)
+        if not is_map(value):
+            return self.misfit(path, shape, value)
+        key = shape.stored if self.reading.names == "stored" else shape.name
+        tag = value.get(key, MISSING)
+        member = shape.of_tag(tag)
+        if member is None:
+            return self.wrong_tag(shape, tag, inside(path, key if self.reading.python_values else shape.name))
+        return self.read(member, value, path, depth)
 
     def handled(self, shape: Handled, value: Any, path: str, depth: int) -> Any:
         python = shape.python

@@ -21,6 +21,7 @@ from .._types.shapes import (
     Record,
     RecordField,
     Shape,
+    Tagged,
     describe,
     hides,
 )
@@ -179,8 +180,9 @@ def alternatives(shape: Shape) -> Iterator[Shape]:
     match shape:
         case Nullable(inner) | Constrained(inner):
             yield from alternatives(inner)
-        case OneOf(members):
-            yield from members
+        case OneOf(members) | Tagged(members):
+            for member in members:
+                yield from alternatives(member)
         case _:
             yield shape
 

@@ -27,6 +27,7 @@ from .._types.shapes import (
     Scalar,
     SdkValue,
     Shape,
+    Tagged,
 )
 from ..errors import MAX_PROBLEMS
 from ..reference import Ref
@@ -93,6 +94,8 @@ class Writer(Checker):
                 return self.dict(shape, value, path, depth)
             case OneOf():
                 return self.one_of(shape, value, path, depth)
+            case Tagged():
+                return self.tagged(shape, value, path, depth)
             case Anything():
                 return self.anything(value, path, depth)
             case Handled():
@@ -175,6 +178,14 @@ class Writer(Checker):
             found = attempt.walk(attempt.write, member, value, path, depth)
             if found is not FAILED:
                 return found
+        return self.misfit(path, shape, value)
+
+    def tagged(self, shape: Tagged, value: Any, path: str, depth: int) -> Any:
+        member = shape.of_instance(value)
+        if member is not None:
+            return self.write(member, value, path, depth)
+        if isinstance(value, dict) and any(record.style == "typeddict" for record in shape.records):
+            return self.wrong_tag(shape, shape.tag_of(value), inside(path, shape.name))
         return self.misfit(path, shape, value)
 
     def handled(self, shape: Handled, value: Any, path: str, depth: int) -> Any:
@@ -261,6 +272,8 @@ def python_types(shape: Shape) -> tuple[type[Any], ...]:
             return tuple(dict.fromkeys(map(type, values)))
         case Record(python, style):
             return (dict,) if style == "typeddict" else (python,)
+        case Tagged(members):
+            return tuple(dict.fromkeys(python for member in members for python in python_types(member)))
         case Dict():
             return (dict,)
         case _:  # A reference; other shapes are in no union.

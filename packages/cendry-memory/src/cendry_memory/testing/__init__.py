@@ -9,14 +9,17 @@ from .declarations import DeclarationConformance
 from .driver import Database
 from .features import ALL_FEATURES, Feature, needs
 from .listening import ListenConformance
+from .moments import MomentConformance
 from .names import NameConformance
 from .queries import QueryConformance
+from .references import ReferenceConformance
 from .refusals import RefusalConformance
 from .rows import RowsConformance
 from .rules import ConstraintConformance, FrozenConformance, RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
 from .transactions import TransactionConformance
+from .unions import UnionConformance
 from .values import ValueConformance
 from .writes import WriteConformance
 
@@ -31,6 +34,7 @@ class BackendConformance(
     ListenConformance,
     ContextConformance,
     DeclarationConformance,
+    UnionConformance,
     NameConformance,
     RuleConformance,
     ConstraintConformance,
@@ -39,6 +43,8 @@ class BackendConformance(
     BulkConformance,
     SelectConformance,
     RowsConformance,
+    MomentConformance,
+    ReferenceConformance,
     RefusalConformance,
 ):
     """What every backend has to do, sync or async.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cendry import (
@@ -238,7 +238,7 @@ class BulkConformance(Suite):
 
     @needs(Feature.BULK)
     def test_what_does_not_fit_is_not_queued(self, ctx: Any) -> None:
-        wrong: Any = City(name="x", population="many")
+        wrong = City(name="x", population=cast("Any", "many"))
         with ctx.bulk() as bulk:
             bulk.save(City(id="a", name="a"))
             with pytest.raises(InvalidValueError, match="population"):
@@ -331,6 +331,23 @@ class BulkConformance(Suite):
         for call in calls:
             with pytest.raises(CendryError, match="can't be part of the transaction"):
                 in_transaction(ctx, call)
+        assert "a" == ctx.get(City, "a").name
+
+    @needs(Feature.BULK, Feature.READ_TIMES, Feature.QUERIES, Feature.TIMES)
+    def test_the_past_has_no_bulk_writes(self, ctx: Any) -> None:
+        city = City(id="a", name="a")
+        ctx.save(city)
+        past = ctx.at(get_metadata(city).update_time)
+        calls: list[Callable[[], object]] = [
+            past.bulk,
+            lambda: past.save_many([city], atomic=False),
+            lambda: past.select(City).update({City.name: "x"}),
+            lambda: past.select(City).delete(),
+            lambda: past.delete_recursive(city),
+        ]
+        for call in calls:
+            with pytest.raises(CendryError, match="has no bulk writes"):
+                call()
         assert "a" == ctx.get(City, "a").name
 
     # --- save_many and delete_many ---
