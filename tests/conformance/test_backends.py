@@ -43,7 +43,6 @@ class TestFirestore(BackendConformance):
 
 
 class TestAsyncFirestore(BackendConformance):
-
     @pytest.fixture
     def backend(self, firestore_emulator: str, project: str) -> AsyncFirestoreBackend:
         return AsyncFirestoreBackend(project=project)
