@@ -45,7 +45,7 @@ BATCH_WRITE: Final = RetryPolicy(
     _sdk.API, 60.0, (exceptions.Aborted, *_COMMIT_RETRIED), (exceptions.Aborted, *_COMMIT_RETRIED)
 )
 
-_BY_PARENT: Final = frozenset(("RunQuery", "RunAggregationQuery"))
+_BY_PARENT: Final = frozenset(("RunQuery", "RunAggregationQuery", "PartitionQuery"))
 """Methods that are routed by the parent of a collection; all others by the database."""
 
 Metadata = tuple[tuple[str, str], ...]
@@ -70,6 +70,7 @@ class Transport:
         "get",
         "get_single",
         "is_direct",
+        "partition",
         "release",
         "rollback",
         "run",
@@ -85,6 +86,7 @@ class Transport:
         self.run = Method(start("RunQuery", True), READ)
         aggregate = start("RunAggregationQuery", True)
         self.aggregate = Method(_only_result_async(aggregate) if is_async else _only_result(aggregate, release), READ)
+        self.partition = Method(start("PartitionQuery", False), READ)
         self.begin = Method(start("BeginTransaction", False), TRANSACT)
         self.commit = Method(start("Commit", False), COMMIT)
         self.batch_write = Method(start("BatchWrite", False), BATCH_WRITE)
@@ -188,6 +190,7 @@ _MESSAGES: Final[dict[str, tuple[Any, Any]]] = {
     "BatchGetDocuments": (_sdk.BatchGetDocumentsRequest, _sdk.BatchGetDocumentsResponse),
     "RunQuery": (_sdk.RunQueryRequest, _sdk.RunQueryResponse),
     "RunAggregationQuery": (_sdk.RunAggregationQueryRequest, _sdk.RunAggregationQueryResponse),
+    "PartitionQuery": (_sdk.PartitionQueryRequest, _sdk.PartitionQueryResponse),
     "BeginTransaction": (_sdk.BeginTransactionRequest, _sdk.BeginTransactionResponse),
     "Commit": (bytes, _sdk.CommitResponse),
     "BatchWrite": (bytes, _sdk.BatchWriteResponse),
@@ -254,6 +257,7 @@ def _generated(api: Any, metadata: Metadata, is_async: bool) -> Callable[[str, b
         "BatchGetDocuments": "batch_get_documents",
         "RunQuery": "run_query",
         "RunAggregationQuery": "run_aggregation_query",
+        "PartitionQuery": "partition_query",
         "BeginTransaction": "begin_transaction",
         "Commit": "commit",
         "BatchWrite": "batch_write",

@@ -50,6 +50,7 @@ class ResolvedField:
         field: The declared field, or `None` for a dict key and the id.
         holders: The declared fields that contain it; `None` for dict keys.
         hidden: Whether its values are shown nowhere.
+        owner: The class on which it was looked up.
     """
 
     model: str
@@ -64,6 +65,7 @@ class ResolvedField:
     field: RecordField | None = None
     holders: tuple[RecordField | None, ...] = ()
     hidden: bool = False
+    owner: type[Any] | None = None
 
     @property
     def text(self) -> str:

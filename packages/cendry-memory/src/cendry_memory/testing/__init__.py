@@ -18,6 +18,7 @@ from .rows import RowsConformance
 from .rules import ConstraintConformance, FrozenConformance, RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
+from .tagged import TaggedConformance
 from .transactions import TransactionConformance
 from .unions import UnionConformance
 from .values import ValueConformance
@@ -43,6 +44,7 @@ class BackendConformance(
     BulkConformance,
     SelectConformance,
     RowsConformance,
+    TaggedConformance,
     MomentConformance,
     ReferenceConformance,
     RefusalConformance,
