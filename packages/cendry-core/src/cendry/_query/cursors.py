@@ -40,7 +40,7 @@ def _settled(spec: QuerySpec, codec: Codec[Any], cursor: Cursor | None, orders: 
     if cursor is None or cursor.instance is None:
         return cursor
     values = _instance_values(spec, codec, cursor.instance, orders)
-    return Cursor(cursor.before, tuple([(descriptor_of(spec.model, field), value) for field, value in values]))
+    return Cursor(cursor.before, tuple([(descriptor_of(spec.model, field.key), value) for field, value in values]))
 
 
 def compiled_orders(spec: QuerySpec, codec: Codec[Any]) -> tuple[Order, ...]:
@@ -150,14 +150,18 @@ def value_at(instance: Model, field: ResolvedField) -> Any:
             f"use a declared field of {type(instance).__qualname__}."
         )
     value: Any = instance
+    if field.chosen(instance) is None:
+        raise _valueless(instance, field)
     for name in field.names:
         try:
             value = cast("Any", value)[name] if isinstance(value, Mapping) else getattr(value, name)
         except (KeyError, AttributeError):
-            raise CendryError(
-                f"This {type(instance).__qualname__} (id {instance.id!r}) has no value for {field.text!r}."
-            ) from None
+            raise _valueless(instance, field) from None
     return value
+
+
+def _valueless(instance: Model, field: ResolvedField) -> CendryError:
+    return CendryError(f"This {type(instance).__qualname__} (id {instance.id!r}) has no value for {field.text!r}.")
 
 
 def _id_of(spec: QuerySpec, instance: Model) -> str:

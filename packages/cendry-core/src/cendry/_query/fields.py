@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias, TypeGuard, Union, cast
 
 from .._frozen import redefined
+from .._types.shapes import MemberName
 from ..codec import Codec, ResolvedField, codec_for
 from ..filters import ModelField
 from ..paths import DOCUMENT_ID, FieldPath
@@ -38,7 +39,7 @@ def named_field(model: type[Any], key: object, what: str) -> FieldRef:
         return key
     if isinstance(key, FieldPath) and key != DOCUMENT_ID:
         return key
-    return descriptor_of(model, resolve_key(codec_for(model), key, what))
+    return descriptor_of(model, resolve_key(codec_for(model), key, what).key)
 
 
 def resolve_key(codec: Codec[Any], key: object, what: str) -> ResolvedField:
@@ -72,11 +73,11 @@ def resolved(codec: Codec[Any], field: FieldRef | str) -> ResolvedField:
     return codec.resolve(_ID) if field == DOCUMENT_ID else codec.resolve_stored(field)
 
 
-def descriptor_of(model: type[Any], field: ResolvedField) -> ModelField:
-    """The descriptor of a resolved field that has Python names."""
-    found: Any = getattr(model, field.names[0])
-    for name in field.names[1:]:
-        found = found[name]
+def descriptor_of(model: type[Any], names: tuple[str | MemberName, ...]) -> ModelField:
+    """The descriptor of a field by its names."""
+    found: Any = getattr(model, str(names[0]))
+    for name in names[1:]:
+        found = found[name] if isinstance(name, str) else found._cendry_member(name)
     return cast("ModelField", found)
 
 
