@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from typing_extensions import assert_type
@@ -98,7 +98,7 @@ assert_type(big.start_after({"population": 3}), Query[City])
 assert_type(big.end_at({City.population: 3}), Query[City])
 assert_type(big.end_before(city), Query[City])
 assert_type(ctx.select(Area).under(city), Query[Area])
-assert_type(big.at(datetime(2026, 1, 1)), Query[City])
+assert_type(big.at(datetime(2026, 1, 1, tzinfo=timezone.utc)), Query[City])
 big.filter("x")  # error: mypy pyright ty
 big.filter(True)  # error: mypy pyright ty
 big.order_by(3)  # error: mypy pyright ty

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from asyncio import sleep  # sync: from time import sleep
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from cendry._interop.grpc import Method, check_process
 from cendry._interop.grpc_aio import send
+from cendry._interop.protobuf import check_read_time
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
@@ -41,6 +43,10 @@ class AsyncFirestoreBackend(AsyncClients):
     def __init__(self, client: Any = None, *, project: str | None = None, database: str | None = None) -> None:
         super().__init__(client, project, database)
 
+    def check_read_time(self, moment: datetime) -> None:
+        """Check that a moment to read at is not in the future; a difference between clocks is allowed for."""
+        check_read_time(moment)
+
     def get(
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> AsyncIterator[StoredDocument]:
@@ -59,7 +65,7 @@ class AsyncFirestoreBackend(AsyncClients):
         """Compute figures over a query, one for each aggregation of the plan."""
         connection = self._connection
         request = aggregation_request(plan, connection.database, transaction)
-        meaning = partial(meaning_of, collection=plan.query.collection)
+        meaning = partial(meaning_of, collection=plan.query.collection, moment=plan.query.read_time)
         response = await _call(connection, connection.transport.aggregate, request, options, meaning)
         return aggregation_result(plan, response, connection.database)
 

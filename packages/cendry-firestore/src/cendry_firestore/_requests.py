@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from cendry._interop.protobuf import OPERATORS, aggregation_values, fill_aggregations, to_datetime, write_timestamp
+from cendry._interop.protobuf import (
+    OPERATORS,
+    aggregation_values,
+    check_read_time,
+    fill_aggregations,
+    to_datetime,
+    write_timestamp,
+)
 from cendry.backend import DocumentResult
 from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, QueryPlan, Where, check_counts
@@ -76,6 +83,7 @@ def aggregation_request(plan: AggregationPlan, database: str, transaction: bytes
     fill_query(query.structured_query, plan.query, database)
     fill_aggregations(query.aggregations, plan.aggregations, _write_path)
     if plan.query.read_time is not None:
+        check_read_time(plan.query.read_time)
         write_timestamp(request.read_time, plan.query.read_time)
     return request
 

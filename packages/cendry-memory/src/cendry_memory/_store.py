@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 from cendry import _fork
 from cendry._order import MICROSECOND
-from cendry.backend import CommitResult, DocumentResult, SnapshotResult, check_wait
+from cendry.backend import CommitResult, DocumentResult, ListenResult, check_wait
 from cendry.errors import (
     CendryError,
     InvalidRequestError,
@@ -167,6 +167,15 @@ class MemoryStore:
             raise
         return handle
 
+    def check_read_time(self, moment: datetime) -> None:
+        """Check that a moment can be read at now.
+
+        Raises:
+            InvalidRequestError: It lies in the future, or further back than is known.
+        """
+        with self._lock:
+            self._versions.check_past(moment, self._now())
+
     def get(self, plan: GetPlan, transaction: Any = None) -> list[DocumentResult]:
         """Read documents by path, in the order of the plan."""
         for projected in plan.projection or ():
@@ -300,14 +309,14 @@ class MemoryStore:
     def listen(
         self,
         plan: QueryPlan | GetPlan,
-        on_snapshot: Callable[[SnapshotResult], None],
+        on_change: Callable[[ListenResult], None],
         on_error: Callable[[BaseException], None],
         owner: object = None,
     ) -> Listener:
         """Call back with the present state and every later one, from the dispatcher's thread."""
         with self._lock:
             self._open("listen", None)
-            listener = Listener(self._dispatcher, plan, on_snapshot, on_error, owner)
+            listener = Listener(self._dispatcher, plan, on_change, on_error, owner)
             try:
                 documents = self._listened(plan, listener)
             except CendryError as error:

@@ -8,6 +8,7 @@ from .declarations import DeclarationConformance
 from .driver import Database
 from .features import ALL_FEATURES, Feature, needs
 from .listening import ListenConformance
+from .moments import MomentConformance
 from .names import NameConformance
 from .queries import QueryConformance
 from .references import ReferenceConformance
@@ -40,6 +41,7 @@ class BackendConformance(
     AtomicityConformance,
     SelectConformance,
     RowsConformance,
+    MomentConformance,
     ReferenceConformance,
     RefusalConformance,
 ):

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from datetime import datetime
 from typing import Any, Final
 
 from ..._types.registry import TypeRegistry
 from ...backend import Backend, StoredDocument
-from ...errors import TransactionContentionError
+from ...errors import CendryError, TransactionContentionError
 from ...plan import NOTHING, AggregationPlan, GetPlan, QueryPlan
 from ..holder import BackendHolder, log_close
 from ..listening import Listening
@@ -26,9 +27,14 @@ def _nothing() -> Iterator[StoredDocument]:
 
 
 class Sender(Listening):
-    """Sends plans and writes; with a transaction, reads inside it."""
+    """Sends plans and writes; with a transaction, reads inside it.
+
+    Attributes:
+        moment: The past moment of all reads; `None` for the present.
+    """
 
     __slots__ = ("_reading", "holder", "settings", "transaction")
+    moment: datetime | None = None
 
     def __init__(
         self, holder: BackendHolder[Backend], settings: Settings, transaction: TransactionState | None = None
@@ -54,6 +60,30 @@ class Sender(Listening):
         """The name of the backend, if queries continue from opaque cursors of its own; else `None`."""
         backend = self.holder.backend()
         return backend.name if getattr(backend, "has_cursors", False) else None
+
+    def check_present(self, what: str) -> None:
+        """Check that this is not a context at a past moment, which has no writes, transactions or listeners.
+
+        Args:
+            what: What it would have, in the plural.
+
+        Raises:
+            CendryError: It is.
+        """
+        if self.moment is not None:
+            raise CendryError(
+                f"This context reads at {self.moment.isoformat()} and does nothing else, so it has no {what}; use the "
+                "context that at() was called on."
+            )
+
+    def check_moment(self) -> None:
+        """Check that a query can have a moment of its own.
+
+        Raises:
+            CendryError: It is in a transaction, which has one already.
+        """
+        if self.transaction is not None:
+            raise CendryError("A transaction reads at one moment for all; run a query with at() outside of it.")
 
     def get(self, plan: GetPlan) -> list[StoredDocument]:
         """Documents by path, in any order."""
