@@ -333,6 +333,8 @@ class Reader(Checker):
         """An instance from a mapping; `depth` is that of the map's values."""
         before = len(self.problems)
         known: set[Any] = {"id"} if record.style == "model" and self.reading.id_key else set()
+        if record.tag is not None:
+            known.add(record.tag.field)
         found: dict[str, Any] = {}
         declared = {key for field in record.fields for key in self.reading.keys(field)} if self.reading.parts else ()
         parts = parts_of(data, declared) if declared else {}

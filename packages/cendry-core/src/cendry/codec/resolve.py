@@ -66,6 +66,7 @@ class ResolvedField:
         choice: The forms of the field in the classes of a union around it, if they are not all the same.
         is_tag: Whether the field tells the classes of a union apart.
         own_key: The names, if some of them say which classes of a union they are of.
+        owner: The class on which it was looked up.
     """
 
     model: str
@@ -84,6 +85,7 @@ class ResolvedField:
     choice: Choice | None = None
     is_tag: bool = False
     own_key: tuple[str | MemberName, ...] = ()
+    owner: type[Any] | None = None
 
     @property
     def key(self) -> tuple[str | MemberName, ...]:

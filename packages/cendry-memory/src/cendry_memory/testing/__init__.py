@@ -17,6 +17,7 @@ from .rows import RowsConformance
 from .rules import ConstraintConformance, FrozenConformance, RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
+from .tagged import TaggedConformance
 from .transactions import TransactionConformance
 from .unions import UnionConformance
 from .values import ValueConformance
@@ -41,6 +42,7 @@ class BackendConformance(
     AtomicityConformance,
     SelectConformance,
     RowsConformance,
+    TaggedConformance,
     MomentConformance,
     ReferenceConformance,
     RefusalConformance,

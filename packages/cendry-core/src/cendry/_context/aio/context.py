@@ -26,13 +26,13 @@ from ..changes import Changes, ChangesArgument, built, items_of
 from ..holder import SharedHolder, async_open_holder
 from ..misuse import AsyncOnly
 from ..settings import settings
-from ..targets import check_not_frozen, deleted, locate, several
+from ..targets import check_kind, check_not_frozen, deleted, locate, several
 
 # sync: from ..listening import Snapshots
 from ..writes import Pending, check_number, discard
 from .batch import AsyncBatch
 from .past import AsyncPastSender
-from .reads import AsyncReads
+from .reads import AsyncReads, find_any
 from .sender import AsyncSender
 from .transaction import AsyncScope, AsyncTransaction, run
 
@@ -388,6 +388,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         fresh: Model = reader(codec_for(model, self._sender.registry))(result)
         if instance is None:
             return fresh
+        check_kind(instance, fresh, path)
         vars(instance).update(vars(fresh))
         object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
         return None
@@ -419,7 +420,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         self._sender.check_present("writes")
         values = items_of(defaults, "defaults= takes values")
         for attempt in range(1, CREATE_ATTEMPTS + 1):
-            found = await self.find(model, document_id, parent=parent)
+            found: M | None = await find_any(self._sender, model, document_id, parent)
             if found is not None:
                 return found, False
             instance = built(model, document_id, values, "defaults")
@@ -463,7 +464,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         values = None if create_defaults is None else items_of(create_defaults, "create_defaults= takes values")
 
         async def put(txn: AsyncTransaction) -> tuple[M, bool]:
-            found = await txn.find(model, document_id, parent=parent)
+            found: M | None = await find_any(txn._sender, model, document_id, parent)
             if found is not None:
                 if changes:
                     update_own(txn, found, changes)

@@ -28,11 +28,11 @@ from ..holder import SharedHolder, open_holder
 from ..listening import Snapshots
 from ..misuse import SyncOnly
 from ..settings import settings
-from ..targets import check_not_frozen, deleted, locate, several
+from ..targets import check_kind, check_not_frozen, deleted, locate, several
 from ..writes import Pending, check_number, discard
 from .batch import Batch
 from .past import PastSender
-from .reads import Reads
+from .reads import Reads, find_any
 from .sender import Sender
 from .transaction import Scope, Transaction, run
 
@@ -388,6 +388,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         fresh: Model = reader(codec_for(model, self._sender.registry))(result)
         if instance is None:
             return fresh
+        check_kind(instance, fresh, path)
         vars(instance).update(vars(fresh))
         object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
         return None
@@ -419,7 +420,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         self._sender.check_present("writes")
         values = items_of(defaults, "defaults= takes values")
         for attempt in range(1, CREATE_ATTEMPTS + 1):
-            found = self.find(model, document_id, parent=parent)
+            found: M | None = find_any(self._sender, model, document_id, parent)
             if found is not None:
                 return found, False
             instance = built(model, document_id, values, "defaults")
@@ -463,7 +464,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         values = None if create_defaults is None else items_of(create_defaults, "create_defaults= takes values")
 
         def put(txn: Transaction) -> tuple[M, bool]:
-            found = txn.find(model, document_id, parent=parent)
+            found: M | None = find_any(txn._sender, model, document_id, parent)
             if found is not None:
                 if changes:
                     update_own(txn, found, changes)
