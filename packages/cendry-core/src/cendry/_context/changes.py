@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import copy
 from dataclasses import MISSING
-from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from .._changes import FieldChange
 from .._interop.google import class_of, from_sdk_change
 from .._model.metadata import ref_of
 from .._model.model import Model, is_frozen
 from .._query.cursors import value_at
-from .._query.fields import FieldKey, is_iterable, resolve_key
+from .._query.fields import Changes, FieldKey, is_iterable, resolve_key
 from .._types.foreign import can_refuse
 from .._types.shapes import Anything, AsIs, Dict, Handled, Record, Shape, describe, union_of
 from ..codec import Codec, ResolvedField, codec_for
@@ -26,12 +26,6 @@ from ..plan import FieldTransform, overlap, put_at
 from ..values import DELETE_FIELD, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, is_transform
 
 M = TypeVar("M", bound=Model)
-
-
-class Changes(Protocol):
-    """Fields and their new values: a dict whose keys are declared names, descriptors or stored paths."""
-
-    def items(self) -> Iterable[tuple[FieldKey, Any]]: ...
 
 
 ChangesArgument: TypeAlias = "Changes | Iterable[FieldChange]"

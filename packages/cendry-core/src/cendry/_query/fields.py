@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias, TypeGuard, Union, cast
+from typing import Any, Protocol, TypeAlias, TypeGuard, Union, cast
 
 from .._frozen import redefined
 from ..codec import Codec, ResolvedField, codec_for
@@ -18,6 +18,13 @@ FieldKey: TypeAlias = Union[str, ModelField, FieldPath]
 
 FieldRef: TypeAlias = Union[ModelField, FieldPath]
 """A field as queries hold it: a descriptor, or a stored path that is used as it is."""
+
+
+class Changes(Protocol):
+    """Fields and their new values: a dict whose keys are declared names, descriptors or stored paths."""
+
+    def items(self) -> Iterable[tuple[FieldKey, Any]]: ...
+
 
 _ID = ("id",)
 

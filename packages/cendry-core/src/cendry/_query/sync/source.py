@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..._types.registry import TypeRegistry
 from ...backend import StoredDocument
+from ...jobs.results import BulkOptions, BulkResult
 from ...plan import AggregationPlan, QueryPlan
 
 
@@ -39,6 +40,16 @@ class Source(Protocol):
 
     def aggregate(self, plan: AggregationPlan) -> tuple[int | float | None, ...]:
         """The results of the plan's aggregations over a query."""
+        ...
+
+    def update_found(
+        self, model: type[Any], plan: QueryPlan, given: tuple[Any, ...], options: BulkOptions
+    ) -> BulkResult:
+        """Make the same changes of all documents of a query."""
+        ...
+
+    def delete_found(self, plan: QueryPlan, options: BulkOptions) -> BulkResult:
+        """Delete all documents of a query."""
         ...
 
     def partition(self, plan: QueryPlan, count: int) -> list[str]:
