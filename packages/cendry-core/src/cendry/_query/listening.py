@@ -9,9 +9,10 @@ from .._model.model import Model
 from ..plan import QueryPlan
 from .builders import QueryBuilder
 from .compile import compiled
-from .opening import TokenSource, opened
+from .opening import opened
 from .results import Read, reader
 from .snapshots import Listener, Snapshot
+from .source import TokenSource
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 

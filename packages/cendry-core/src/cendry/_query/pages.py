@@ -23,9 +23,9 @@ from ..plan import Bound, Condition, Order, QueryPlan, Where, shown_int, value_a
 from ..reference import Ref, is_ref
 from .builders import counted
 from .compile import NATIVE, compiled, turned
-from .opening import TokenSource
 from .output import Output
 from .results import ErrorHandler, read_all
+from .source import TokenSource
 from .spec import Cursor, OwnCursor, QuerySpec
 from .tokens import Position, digest_of, position_of, token_of
 

@@ -198,7 +198,7 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
             UnsupportedByBackendError: The backend has no bulk writes.
         """
         source: AsyncSource = self._bound()
-        plan = replace(compiled(self._spec, source.registry).plan, projection=())
+        plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
         options = BulkOptions(max_rate, on_progress, on_error)
         return await source.update_found(self._spec.model, plan, given, options)
 
@@ -228,7 +228,7 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
             UnsupportedByBackendError: The backend has no bulk writes.
         """
         source: AsyncSource = self._bound()
-        plan = replace(compiled(self._spec, source.registry).plan, projection=())
+        plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
         return await source.delete_found(plan, BulkOptions(max_rate, on_progress, on_error))
 
     @overload

@@ -198,7 +198,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
             UnsupportedByBackendError: The backend has no bulk writes.
         """
         source: Source = self._bound()
-        plan = replace(compiled(self._spec, source.registry).plan, projection=())
+        plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
         options = BulkOptions(max_rate, on_progress, on_error)
         return source.update_found(self._spec.model, plan, given, options)
 
@@ -228,7 +228,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
             UnsupportedByBackendError: The backend has no bulk writes.
         """
         source: Source = self._bound()
-        plan = replace(compiled(self._spec, source.registry).plan, projection=())
+        plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
         return source.delete_found(plan, BulkOptions(max_rate, on_progress, on_error))
 
     @overload

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from ...backend import StoredDocument
 from ...jobs.results import BulkOptions, BulkResult
 from ...plan import AggregationPlan, QueryPlan
-from ..opening import TokenSource
+from ..source import TokenSource
 
 
 class Source(TokenSource, Protocol):
