@@ -12,6 +12,7 @@ from cendry_memory.testing import Database
 from firestore.faulty import FaultyServer
 
 GET, RUN, FIGURES, COMMIT, ROLLBACK = "BatchGetDocuments", "RunQuery", "RunAggregationQuery", "Commit", "Rollback"
+BULK = "BatchWrite"
 
 
 class City(Model, collection="cities"):
@@ -85,6 +86,18 @@ CONTEXT: Calls = {
         ),
     ],
     "batch": [(lambda ctx: within(ctx.batch(), lambda batch: None), [])],
+    "bulk": [
+        (lambda ctx: within(ctx.bulk(), lambda bulk: None), []),
+        (lambda ctx: within(ctx.bulk(), lambda bulk: [bulk.save(City()) for _ in range(20)]), [BULK]),
+    ],
+    # What is below goes first; without anything there, the document goes alone.
+    "delete_recursive": [
+        (lambda ctx: ctx.delete_recursive(City, "a"), [RUN, BULK]),
+        (
+            lambda ctx: [ctx.save(City(), parent=City(id="a")), ctx.delete_recursive(City, "a")],
+            [COMMIT, RUN, BULK, BULK],
+        ),
+    ],
     "select": [(lambda ctx: ctx.select(City, City.n == 1), [])],
     "select_group": [(lambda ctx: ctx.select_group(City), [])],
     "ref_of": [(lambda ctx: ctx.ref_of(City(id="a")), [])],
@@ -109,6 +122,11 @@ QUERY: Calls = {
         (lambda query: list(query.paginate(3)), [RUN]),
     ],
     "page": [(lambda query: query.page(1), [RUN]), (lambda query: query.page(9), [RUN])],
+    "update": [
+        (lambda query: query.update({City.n: 7}), [RUN, BULK]),
+        (lambda query: query.filter(City.n > 99).update({City.n: 7}), [RUN]),
+    ],
+    "delete": [(lambda query: query.delete(), [RUN, BULK])],
     # Anything but a collection group is one part.
     "partitions": [(lambda query: query.partitions(3), [])],
     "project": [(lambda query: query.project(City.n), [])],
