@@ -168,6 +168,12 @@ TRANSACTION: Calls = {
         (lambda txn: txn.select(City).count(), [FIGURES, ROLLBACK]),
     ],
     "select_group": [(lambda txn: txn.select_group(City).first(), [RUN, ROLLBACK])],
+    "refresh": [(lambda txn: txn.refresh(City(id="a")), [GET, ROLLBACK])],
+    "get_or_create": [
+        (lambda txn: txn.get_or_create(City, "a"), [GET, ROLLBACK]),
+        (lambda txn: txn.get_or_create(City, "new"), [GET, COMMIT]),
+    ],
+    "update_or_create": [(lambda txn: txn.update_or_create(City, "a", {City.n: 3}), [GET, COMMIT])],
     "save": [(lambda txn: txn.save(City(id="a")), [COMMIT])],
     "create": [(lambda txn: txn.create(City(id="new")), [COMMIT])],
     "update": [(lambda txn: txn.update(City, "a", {City.n: 3}), [COMMIT])],
