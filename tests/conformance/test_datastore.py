@@ -23,6 +23,7 @@ DATASTORE = ALL_FEATURES - {
     Feature.PRECONDITIONS,
     Feature.LISTENERS,
     Feature.VECTORS,
+    Feature.NEAREST,
     Feature.TIMES,
     # Datastore has an order and limits of its own.
     Feature.KINDS,

@@ -312,6 +312,7 @@ Code = Literal[
     "multiple_of",
     "min_length",
     "max_length",
+    "dimension",
     "pattern",
     "predicate",
     "rule",
@@ -351,7 +352,7 @@ class Problem:
         expected: What the model declares.
         found: What was found, cut at 80 characters.
         code: Whether a required field is `missing`, a key `unknown`, or a `value` doesn't fit. For a value of the
-            declared type that breaks a constraint, its name: `gt`, `max_length`, `pattern`, `predicate`, ...; `rule`
+            declared type that breaks a constraint, its name: `gt`, `max_length`, `dimension`, `predicate`, ...; `rule`
             for what a `__validate__` rejects.
         nearest: For an unknown key, similar declared ones. They are determined for the first unknown keys only.
     """

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from .._model.metadata import DocumentMetadata, new_metadata
-from ..backend import DocumentResult, StoredDocument
+from ..backend import DocumentResult, NearResult, StoredDocument
 from ..codec import Codec
 from ..errors import DecodeError
 
@@ -20,7 +20,8 @@ def reader(codec: Codec[T]) -> Read[T]:
     known: Read[T] | None = codec.outputs.get(reader)
     if known is not None:
         return known
-    readers: dict[type[Any], Callable[[Any], T]] = {DocumentResult: plain_reader(codec)}
+    plain = plain_reader(codec)
+    readers: dict[type[Any], Callable[[Any], T]] = {DocumentResult: plain, NearResult: plain}
 
     def read(result: StoredDocument) -> T:
         kind = type(result)

@@ -9,6 +9,7 @@ from .driver import Database
 from .features import ALL_FEATURES, Feature, needs
 from .listening import ListenConformance
 from .names import NameConformance
+from .nearest import NearestConformance
 from .queries import QueryConformance
 from .refusals import RefusalConformance
 from .rows import RowsConformance
@@ -37,6 +38,7 @@ class BackendConformance(
     AtomicityConformance,
     SelectConformance,
     RowsConformance,
+    NearestConformance,
     RefusalConformance,
 ):
     """What every backend has to do, sync or async.

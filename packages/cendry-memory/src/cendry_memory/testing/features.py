@@ -47,6 +47,7 @@ class Feature(Enum):
     READ_ONLY = "read-only transactions"
     LISTENERS = "listeners"
     VECTORS = "vectors"
+    NEAREST = "search by vector"
     TIMES = "create, update and read times in results"
     """A backend that lacks it gives `None` for them, and refuses nothing."""
     KINDS = "Firestore's order and comparison of values of different kinds"

@@ -18,6 +18,7 @@ from cendry.plan import (
     Delete,
     FieldTransform,
     GetPlan,
+    Nearest,
     Order,
     QueryPlan,
     Set,
@@ -78,6 +79,7 @@ _REQUESTS: Final[dict[Feature, tuple[Callable[[Database], object], ...]]] = {
     Feature.TRANSACTIONS: (lambda db: db.begin(),),
     Feature.READ_ONLY: (lambda db: db.begin(read_only=True),),
     Feature.LISTENERS: (lambda db: db.listen(GetPlan(("kept/one",))),),
+    Feature.NEAREST: (_query(nearest=Nearest(N, Vector([1.0]), 1, "cosine")),),
     Feature.VECTORS: (_commit(Set("kept/one", {"v": Vector([1.0])})),),
 }
 """For each feature that can be refused, requests that need it."""
