@@ -82,7 +82,7 @@ PROSE: Final = [
 
 SENTENCES: Final = {
     "the async twin, from which the sync one is generated.": "the sync twin, which is generated from the async one.",
-    "what this context opened; it": "what this context opened, and its listeners; it",
+    "later change, in the event loop that runs now.": "later change, from one of the backend's threads.",
     " SDK, for the running event loop.": " SDK.",
     " between tasks and event loops.": " between threads.",
     "from several tasks and event loops at once.": "from several threads at once.",
@@ -97,7 +97,6 @@ SENTENCES: Final = {
         "Nothing ever waits: where Firestore's locks would make a call wait for a transaction, the transaction is "
         "aborted\n    at its next read or its commit instead, and contexts try it again."
     ),
-    "later one, in the event loop that runs now.": "later one, from a thread of the store's own.",
     "Whether all were notified in time.": """Whether all were notified in time.
 
         Raises:

@@ -6,7 +6,15 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, DocumentResult, ListenHandle, SnapshotResult
+from cendry.backend import (
+    DEFAULT_OPTIONS,
+    AsyncListenHandle,
+    CallOptions,
+    CommitResult,
+    DocumentResult,
+    ListenHandle,
+    ListenResult,
+)
 from cendry.plan import AggregationPlan, Delete, GetPlan, QueryPlan, Set, Write
 from cendry_memory import AsyncMemoryBackend, ManualClock, MemoryBackend, MemoryStore
 
@@ -104,20 +112,20 @@ class Listening:
     def __init__(
         self,
         record: Record,
-        on_snapshot: Callable[[SnapshotResult], None],
+        on_change: Callable[[ListenResult], None],
         on_error: Callable[[BaseException], None],
     ) -> None:
-        self.on_snapshot = on_snapshot
+        self.on_change = on_change
         self.on_error = on_error
-        self.handle: ListenHandle | None = None
-        self.last: SnapshotResult | None = None
+        self.handle: Any = None
+        self.last: ListenResult | None = None
         self._record = record
 
-    def take(self, snapshot: SnapshotResult) -> None:
-        """Tell a state, with times if there are any."""
-        documents = tuple(self._record.shown(each) for each in snapshot.documents if isinstance(each, DocumentResult))
-        self.last = SnapshotResult(documents, snapshot.read_time)
-        self.on_snapshot(self.last)
+    def take(self, result: ListenResult) -> None:
+        """Report a change, with times if there are any."""
+        documents = tuple(self._record.shown(each) for each in result.documents if isinstance(each, DocumentResult))
+        self.last = result._replace(documents=documents)
+        self.on_change(self.last)
 
     def close(self) -> None:
         """Stop listening."""
@@ -125,6 +133,11 @@ class Listening:
             self._record.listening.remove(self)
         if self.handle is not None:
             self.handle.close()
+
+    async def wait_closed(self) -> None:
+        """Wait until nothing of it is left."""
+        if self.handle is not None:
+            await self.handle.wait_closed()
 
 
 class AsyncRecordingBackend(Record, AsyncMemoryBackend):
@@ -167,18 +180,18 @@ class AsyncRecordingBackend(Record, AsyncMemoryBackend):
         self.record("rollback", transaction, options)
         await super().rollback(transaction)
 
-    # sync: def listen(
-    # sync:     self,
-    # sync:     plan: QueryPlan | GetPlan,
-    # sync:     on_snapshot: Callable[[SnapshotResult], None],
-    # sync:     on_error: Callable[[BaseException], None],
-    # sync: ) -> ListenHandle:
-    # sync:     self.record("listen", plan)
-    # sync:     listening = Listening(self, on_snapshot, on_error)
-    # sync:     self.listening.append(listening)
-    # sync:     listening.handle = super().listen(plan, listening.take, on_error)
-    # sync:     self.drain()
-    # sync:     return listening
+    def listen(
+        self,
+        plan: QueryPlan | GetPlan,
+        on_change: Callable[[ListenResult], None],
+        on_error: Callable[[BaseException], None],
+    ) -> AsyncListenHandle:
+        self.record("listen", plan)
+        listening = Listening(self, on_change, on_error)
+        self.listening.append(listening)
+        listening.handle = super().listen(plan, listening.take, on_error)
+        # sync: self.drain()
+        return listening
 
     async def close(self) -> None:
         self.closed += 1
@@ -226,11 +239,11 @@ class RecordingBackend(Record, MemoryBackend):
     def listen(
         self,
         plan: QueryPlan | GetPlan,
-        on_snapshot: Callable[[SnapshotResult], None],
+        on_change: Callable[[ListenResult], None],
         on_error: Callable[[BaseException], None],
     ) -> ListenHandle:
         self.record("listen", plan)
-        listening = Listening(self, on_snapshot, on_error)
+        listening = Listening(self, on_change, on_error)
         self.listening.append(listening)
         listening.handle = super().listen(plan, listening.take, on_error)
         self.drain()

@@ -112,6 +112,7 @@ CONTAINERS = [
     "pair",
     "optional",
     "union",
+    "tagged",
 ]
 
 
@@ -142,6 +143,8 @@ def cases(draw: st.DrawFn, depth: int = 0, nan: bool = False) -> Case:
     if kind == "fixed":
         chosen = draw(st.lists(st.sampled_from(hashable), max_size=3))
         return tuple[tuple(annotation for annotation, _ in chosen)], st.tuples(*(values for _, values in chosen))  # type: ignore[misc]
+    if kind == "tagged":
+        return draw(tagged(depth))
     if kind == "union":
         members = draw(st.lists(st.sampled_from(MEMBERS), min_size=2, max_size=4, unique=True))
         return Union[tuple(annotation for annotation, _ in members)], st.one_of(*(values for _, values in members))
@@ -161,6 +164,41 @@ def cases(draw: st.DrawFn, depth: int = 0, nan: bool = False) -> Case:
     alias = draw(keys.filter(lambda key: key not in ("b", "id")))
     part = make_map({"a": (inner, field(alias=alias)), "b": (int, field(default=0)), "id": Optional[str]})
     return part, st.builds(part, a=values, b=int64, id=st.none() | st.text(max_size=3))
+
+
+typed_dict: Any = TypedDict
+"""Called with names that checkers can't know."""
+
+
+TAGS: list[Any] = ["a", "b", "", "quoted 'tag'", 0, 1, -5, True, False, b"a", Color.RED, Color.BLUE, Level.HIGH]
+"""Among them are some that are equal and of other types; no two are stored alike."""
+
+
+@st.composite
+def tagged(draw: st.DrawFn, depth: int = 0) -> Case:
+    """A union of classes that a `Literal` tells apart, and its values."""
+    tags = draw(st.lists(st.sampled_from(TAGS), min_size=2, max_size=4, unique_by=lambda tag: (type(tag), tag)))
+    alias = draw(st.sampled_from(["tag", "$type", "kind"]))
+    styles = ["map", "dataclass", "typeddict"] if alias == "tag" else ["map"]
+    members: list[Any] = []
+    values: list[st.SearchStrategy[Any]] = []
+    for tag in tags:
+        inner, some = draw(cases(depth + 1))
+        literal: Any = Literal[tag]
+        style = draw(st.sampled_from(styles))
+        name = f"Member{len(members)}"
+        member: Any
+        if style == "typeddict":
+            member = typed_dict(name, {"tag": literal, "x": inner})
+            values.append(st.fixed_dictionaries({"tag": st.just(tag), "x": some}))
+        else:
+            if style == "map":
+                member = make_map({"tag": (literal, field(alias=alias)), "x": (inner, field(alias="x y"))}, name)
+            else:
+                member = make_dataclass(name, [("tag", literal), ("x", inner)])
+            values.append(st.builds(member, tag=st.just(tag), x=some))
+        members.append(member)
+    return Union[tuple(members)], st.one_of(values)
 
 
 @st.composite

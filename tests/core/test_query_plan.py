@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -212,8 +212,9 @@ def test_limit_to_last_turns_everything_round() -> None:
         plan(query.offset(1))
 
 
-def test_read_time_is_utc() -> None:
-    assert plan(Query(City).at(datetime(2026, 1, 1))).read_time == datetime(2026, 1, 1, tzinfo=timezone.utc)
+def test_read_time_is_an_aware_moment() -> None:
+    moment = datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=2)))
+    assert plan(Query(City).at(moment)).read_time == datetime(2025, 12, 31, 22, tzinfo=timezone.utc)
 
 
 @pytest.mark.parametrize(

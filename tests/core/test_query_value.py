@@ -73,7 +73,7 @@ QUERIES = [
     (Query(Area, parent=Ref(City, "SF")), "Query(Area, parent=Ref.from_path('cities/SF'))"),
     (Query(Area, group=True), "Query(Area, group=True)"),
     (
-        Query(City, read_time=datetime(2026, 1, 1)),
+        Query(City, read_time=datetime(2026, 1, 1, tzinfo=timezone.utc)),
         "Query(City, read_time=datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))",
     ),
     (AsyncQuery(City, City.state == "CA"), "AsyncQuery(City, City.state == 'CA')"),
@@ -244,6 +244,12 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
     (lambda: Query(City, offset=-1), ValueError, "offset takes 0 or more, not -1."),
     (lambda: Query(City, offset="1"), TypeError, "offset takes an int, not '1'."),  # type: ignore[arg-type]
     (lambda: Query(City).at("now"), TypeError, "A read time is a datetime, not 'now'."),  # type: ignore[arg-type]
+    (
+        lambda: Query(City).at(datetime(2026, 1, 1)),
+        InvalidRequestError,
+        "A read time is an aware datetime, and datetime.datetime(2026, 1, 1, 0, 0) is naive; add a time zone",
+    ),
+    (lambda: Query(City, read_time=datetime(2026, 1, 1)), InvalidRequestError, "is naive"),
     (
         lambda: Query(City, start_at={"id": "a"}, start_after={"id": "b"}),
         CendryError,

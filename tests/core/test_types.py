@@ -279,7 +279,7 @@ class Deeper:
             "str | Decimal is ambiguous: two of its members are stored as str; "
             "use one Map with a field that tells them apart, or register_type()",
         ),
-        (Union[Mayor, Box], "two of its members are stored as map"),
+        (Union[Mayor, dict[str, int]], "two of its members are stored as map"),
         (Union[date, datetime], "two of its members are stored as timestamp"),
         (Union[Mixed, None], "two of its members are stored as null"),
         (Union[int, Any], "is ambiguous: one of its members can be stored as anything"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -51,6 +52,19 @@ def test_snapshots_of_a_query(ctx: Cendry, backend: RecordingBackend) -> None:
     backend.put("cities/e", {"displayName": "E", "population": 3})
     assert len(seen) == 4
     assert isinstance(backend.plans("listen")[0], QueryPlan)
+
+
+def test_the_past_has_no_listeners(ctx: Cendry, backend: RecordingBackend) -> None:
+    moment = datetime(2024, 1, 1, tzinfo=timezone.utc)
+    past = ctx.at(moment)
+    for listen in (
+        lambda: ctx.select(City).at(moment).on_snapshot(print),
+        lambda: past.select(City).on_snapshot(print),
+        lambda: past.on_snapshot(City, "a", print),
+    ):
+        with pytest.raises(CendryError, match="has no listeners"):
+            listen()
+    assert not backend.calls
 
 
 def test_values_of_snapshots_are_frozen() -> None:

@@ -21,8 +21,5 @@ UNSAYABLE: Final[dict[str, str]] = {
 """No call of Cendry means this."""
 
 
-DISAGREES: Final[dict[str, str]] = {
-    "listen-target-add-wrong-id": "The number of an added target isn't checked: a stream has one target.",
-    "listen-target-remove": "A target that the server removes without a cause is added again.",
-}
+DISAGREES: Final[dict[str, str]] = {}
 """Cendry refuses what Google's clients send, sends what they refuse, or sends or shows something else."""

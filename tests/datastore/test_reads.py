@@ -13,6 +13,7 @@ from cendry import (
     CendryError,
     Field,
     InvalidPageTokenError,
+    InvalidRequestError,
     Map,
     Model,
     UnsupportedByBackendError,
@@ -228,6 +229,33 @@ def test_reads_of_an_earlier_moment(ctx: Cendry, emulator: str) -> None:
     found = [user.n for user in ctx.select(User).at(moment)]
     # The older emulator knows the present only, and says nothing.
     assert ([1] if emulator == "mode" else [2, 3]) == found
+    past = ctx.at(moment)
+    query = past.select(User)
+    ran = [user.n for user in query], past.get(User, "a").n, past.exists(User, "b"), query.count()
+    assert (([1], 1, False, 1) if emulator == "mode" else ([2, 3], 2, True, 2)) == ran
+    with pytest.raises(CendryError, match="no writes"):
+        past.save(User(id="a", n=3))
+
+
+def test_moments_that_cant_be_read_at(ctx: Cendry, emulator: str) -> None:
+    future = datetime.now(timezone.utc) + timedelta(minutes=6)
+    plan = QueryPlan("User", read_time=future)
+    for read in (
+        lambda: ctx.at(future),
+        ctx.select(User).at(future).to_list,
+        ctx.select(User).at(future).count,
+        lambda: ctx._sender.get(GetPlan(("User/a",), read_time=future)),
+        lambda: ctx._sender.aggregate(AggregationPlan(plan, (Aggregation("sum", N),))),
+    ):
+        with pytest.raises(InvalidRequestError, match="lies in the future"):
+            read()
+    past = ctx.at(datetime(2001, 1, 1, tzinfo=timezone.utc))
+    for ask in (lambda: past.find(User, "a"), past.select(User).to_list, past.select(User).count):
+        if emulator == "mode":
+            with pytest.raises(InvalidRequestError, match="too old"):
+                ask()
+        else:
+            assert not ask()
 
 
 # --- calls ---

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from cendry import Field, Model, _fork, default_registry
 from cendry._interop import grpc
-from cendry.backend import SnapshotResult
+from cendry.backend import ListenResult
 from cendry.codec import codec_for
 from cendry.errors import UsedBeforeForkError
 from cendry.plan import GetPlan, QueryPlan, Set
@@ -343,7 +343,7 @@ def test_what_a_backend_does_in_a_child(backend: FirestoreBackend, refused: Call
     backend.commit([Set(f"items/{number}", {"n": number}) for number in range(3)])
     rows, later = backend.run(QueryPlan("items")), backend.get(GetPlan(("items/0",)))
     next(rows)
-    kept: list[SnapshotResult] = []
+    kept: list[ListenResult] = []
     listener = backend.listen(QueryPlan("items"), kept.append, print)
     while not kept:
         time.sleep(0.01)

@@ -8,13 +8,13 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 import pytest
-from cendry.backend import SnapshotResult
+from cendry.backend import ListenResult
 from cendry.errors import MissingIndexError
-from cendry.paths import DOCUMENT_ID, FieldPath
+from cendry.paths import FieldPath
 from cendry.plan import Condition, Delete, GetPlan, Order, QueryPlan, Set
 from cendry.reference import Ref
 from cendry_firestore import FirestoreBackend, _sdk
-from cendry_firestore._listen import ListenState, LostTrackError
+from cendry_firestore._listen import ListenState, LostTrackError, TargetEndedError
 from cendry_memory.testing import Database
 from cendry_memory.testing.driver import Ear
 from firestore.faulty import Fault, FaultyServer
@@ -90,12 +90,12 @@ def test_after_close_the_thread_has_ended(backend: FirestoreBackend, has_heard: 
 
 
 def test_close_from_the_callback(backend: FirestoreBackend) -> None:
-    heard: list[SnapshotResult] = []
+    heard: list[ListenResult] = []
     ready = threading.Event()
 
-    def once(snapshot: SnapshotResult) -> None:
+    def once(result: ListenResult) -> None:
         ready.wait(WAIT)
-        heard.append(snapshot)
+        heard.append(result)
         handle.close()
 
     handle = backend.listen(BY_N, once, unheard)
@@ -108,7 +108,7 @@ def test_close_from_the_callback(backend: FirestoreBackend) -> None:
 def test_close_does_not_wait_for_a_callback_that_waits_for_the_closer(backend: FirestoreBackend) -> None:
     lock, entered = threading.Lock(), threading.Event()
 
-    def needs_the_lock(snapshot: SnapshotResult) -> None:
+    def needs_the_lock(result: ListenResult) -> None:
         entered.set()
         with lock:
             pass
@@ -133,7 +133,7 @@ def test_closing_the_backend_closes_its_listeners(backend: FirestoreBackend) -> 
 def test_a_callback_that_fails_ends_the_listener_and_is_told(backend: FirestoreBackend) -> None:
     errors: queue.Queue[BaseException] = queue.Queue()
 
-    def fail(snapshot: SnapshotResult) -> None:
+    def fail(result: ListenResult) -> None:
         raise LookupError("mine")
 
     handle = backend.listen(BY_N, fail, errors.put)
@@ -275,43 +275,59 @@ SNAPSHOT = target(KIND.NO_CHANGE, read_time={"seconds": 100}, resume_token=b"tok
 
 @pytest.fixture
 def state() -> ListenState:
-    state = ListenState(QueryPlan("c", orders=(Order(F("n")),)), DATABASE)
+    return made(QueryPlan("c", orders=(Order(F("n")),)))
+
+
+def made(plan: QueryPlan) -> ListenState:
+    state = ListenState(plan, DATABASE, len(f"{DATABASE}/documents/"))
     state.request()
     return state
 
 
-def take(state: ListenState, *responses: types.ListenResponse) -> list[list[str]]:
-    snapshots = [state.take(types.ListenResponse.pb(response)) for response in responses]
-    return [[d.path.rpartition("/")[2] for d in snapshot.documents] for snapshot in snapshots if snapshot is not None]
+def take(state: ListenState, *responses: types.ListenResponse) -> list[str]:
+    """What has changed: `!` for a reset, `-` for what was removed."""
+    results = [state.take(types.ListenResponse.pb(response)) for response in responses]
+    return [
+        " ".join(
+            [
+                *"!" * result.is_reset,
+                *sorted(document.path[2:] for document in result.documents),
+                *(f"-{path[2:]}" for path in result.removed),
+            ]
+        )
+        for result in results
+        if result is not None
+    ]
 
 
 def test_changes_are_told_when_they_are_complete(state: ListenState) -> None:
     partial = target(KIND.NO_CHANGE, target_ids=[1], read_time={"seconds": 100})
     early = [target(KIND.ADD, target_ids=[1]), changed("b", 2), SNAPSHOT, changed("a", 1), CURRENT, partial]
     assert [] == take(state, *early)
-    assert [["a", "b"]] == take(state, SNAPSHOT)
+    assert ["! a b"] == take(state, SNAPSHOT)
     assert [] == take(state, SNAPSHOT, target(KIND.NO_CHANGE))
-    assert [["a"]] == take(state, gone("b"), gone("unknown"), SNAPSHOT)
-    assert [[]] == take(state, changed("a", 1, removed=True), SNAPSHOT)
-    assert [] == take(state, changed("z", 1, removed=True), types.ListenResponse(), SNAPSHOT)
+    assert ["-b"] == take(state, gone("b"), gone("unknown"), SNAPSHOT)
+    assert ["-a"] == take(state, changed("a", 1, removed=True), SNAPSHOT)
+    assert [""] == take(state, changed("z", 1, removed=True), types.ListenResponse(), SNAPSHOT)
+    assert ["c"] == take(state, changed("c", 1), changed("c", 2), SNAPSHOT)
 
 
 def test_a_change_of_another_target_is_passed_over(state: ListenState) -> None:
     other = types.ListenResponse(document_change=types.DocumentChange(document={"name": "x"}, target_ids=[9]))
-    assert [[]] == take(state, other, CURRENT, SNAPSHOT)
+    assert ["!"] == take(state, other, CURRENT, SNAPSHOT)
 
 
-def test_a_reset_starts_over_and_tells_only_what_differs(state: ListenState) -> None:
+def test_a_reset_starts_over(state: ListenState) -> None:
     take(state, changed("a", 1), CURRENT, SNAPSHOT)
-    assert [] == take(state, target(KIND.RESET), changed("a", 1), CURRENT, SNAPSHOT)
-    assert [["b"]] == take(state, target(KIND.RESET), changed("b", 1), CURRENT, SNAPSHOT)
+    assert [] == take(state, target(KIND.RESET), changed("b", 1), SNAPSHOT)
+    assert ["! b"] == take(state, CURRENT, SNAPSHOT)
 
 
 def test_going_on_starts_from_the_last_complete_state(state: ListenState) -> None:
     take(state, changed("a", 1), CURRENT, SNAPSHOT, changed("lost", 5))
     assert b"token" == state.request().add_target.resume_token
     assert [] == take(state, SNAPSHOT)
-    assert [["a", "b"]] == take(state, changed("b", 2), CURRENT, SNAPSHOT)
+    assert ["b"] == take(state, filter_of(1), changed("b", 2), filter_of(2), CURRENT, SNAPSHOT)
 
 
 def test_a_wrong_count_forgets_everything(state: ListenState) -> None:
@@ -320,44 +336,22 @@ def test_a_wrong_count_forgets_everything(state: ListenState) -> None:
     with pytest.raises(LostTrackError):
         take(state, filter_of(2))
     assert b"" == state.request().add_target.resume_token
-    assert [["b"]] == take(state, changed("b", 2), CURRENT, SNAPSHOT)
+    assert ["! b"] == take(state, changed("b", 2), CURRENT, SNAPSHOT)
+
+
+def test_the_count_follows_each_change(state: ListenState) -> None:
+    take(state, changed("a", 1), changed("a", 2), filter_of(1), changed("b", 1), filter_of(2), CURRENT, SNAPSHOT)
+    take(state, gone("a"), filter_of(1), gone("a"), filter_of(1), changed("a", 3), filter_of(2))
+    take(state, gone("b"), filter_of(1))
+    assert ["a -b"] == take(state, SNAPSHOT)
 
 
 def test_a_target_that_the_server_ends_is_an_error(state: ListenState) -> None:
     with pytest.raises(exceptions.InvalidArgument, match="odd"):
         take(state, target(KIND.REMOVE, cause={"code": 3, "message": "odd"}))
-    with pytest.raises(exceptions.InternalServerError):
+    with pytest.raises(exceptions.InternalServerError, match="odd"):
+        take(state, target(KIND.REMOVE, cause={"message": "odd"}))
+    with pytest.raises(TargetEndedError, match="without a reason"):
         take(state, target(KIND.REMOVE))
-
-
-@pytest.mark.parametrize("plan", [QueryPlan("c", orders=(Order(DOCUMENT_ID, True),)), QueryPlan("c")])
-def test_documents_are_sorted_by_their_ids_where_the_plan_says_no_more(plan: QueryPlan) -> None:
-    state = ListenState(plan, DATABASE)
-    state.request()
-    names = ["__id10__", "__id9__", "b", "a", "é", "z"]
-    [ids] = take(state, *(changed(name, 1) for name in names), CURRENT, SNAPSHOT)
-    expected = ["__id9__", "__id10__", "a", "b", "z", "é"]
-    assert (expected[::-1] if plan.orders else expected) == ids
-
-
-@pytest.mark.parametrize(
-    ("projection", "expected"),
-    [
-        ((F("tags"),), [{}, {"tags": 2}, {"tags": 1}]),
-        ((F("m", "y"), F("n")), [{"m": {"y": 9}, "n": 1}, {"n": 2}, {"n": 1}]),
-        ((F("m"),), [{"m": {"x": 3, "y": 9}}, {"m": {"x": 2}}, {"m": {"x": 1}}]),
-        ((), [{}, {}, {}]),
-    ],
-)
-def test_a_projection_does_not_change_the_order(backend: FirestoreBackend, projection: Any, expected: Any) -> None:
-    backend.commit(
-        [
-            Set("c/a", {"m": {"x": 1}, "n": 1, "tags": 1}),
-            Set("c/b", {"m": {"x": 3, "y": 9}, "n": 1}),
-            Set("c/c", {"m": {"x": 2}, "n": 2, "tags": 2}),
-        ]
-    )
-    plan = QueryPlan("c", orders=(Order(F("m", "x"), True),), projection=projection)
-    heard = listen(backend, plan).hear()
-    assert ["c/b", "c/c", "c/a"] == [document.path for document in heard.documents]
-    assert expected == [document.data for document in heard.documents]
+    with pytest.raises(TargetEndedError, match=r"added the targets \[2\], and not 1"):
+        take(state, target(KIND.ADD, target_ids=[2]))

@@ -10,7 +10,7 @@ from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import Order, QueryPlan, Set, full_orders
 from cendry.reference import Ref
 from cendry_firestore import FirestoreBackend, _sdk
-from cendry_firestore._listen import sort_key
+from cendry_firestore._order import sort_key
 from cendry_firestore._transport import GENERATED_VARIABLE
 from cendry_firestore._values import write_fields
 from cendry_memory.testing.values import IDS, ORDERED

@@ -228,7 +228,7 @@ def test_a_deadline_that_passes_leaves_the_outcome_unknown(lost: Lost, make_db: 
     db = make_db()
     lost.faulty.faults["Commit"] = [Fault(STATUS.UNAVAILABLE, "Socket closed", after=1), Fault(STATUS.OK, after=None)]
     with pytest.raises(OutcomeUnknownError, match="Socket closed"):
-        db.commit(Set("c/a", {"x": 1}), options=CallOptions(timeout=0.5))
+        db.commit(Set("c/a", {"x": 1}), options=CallOptions(timeout=2.0))
     assert {"x": 1} == db.data("c/a")
 
 

@@ -13,6 +13,7 @@ from cendry import (
     CendryError,
     Field,
     ForeignReferenceError,
+    Map,
     Model,
     Ref,
     field,
@@ -22,6 +23,7 @@ from cendry.plan import Set
 from cendry_firestore import AsyncFirestoreBackend
 from cendry_memory.testing import Database
 from cendry_memory.testing.driver import Driven
+from firestore.faulty import FaultyServer
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore as sdk
 
@@ -94,6 +96,10 @@ def test_references_of_the_sdk_filter_and_are_followed(ctx: Any, client: Any, ho
     assert ctx.exists(start)
     assert ["there", "other"] == [one.id for one in ctx.get_many([start, trip.stops[1].as_model(Trip)])]
     assert ["there"] == [one.id for one in ctx.get_many(Trip, [start])]
+    assert ["there", None] == [one and one.id for one in ctx.find_many([start, Ref(Trip, "nowhere")])]
+    # They are the keys as they stand in the instances, and as what is stored reads.
+    assert "there" == ctx.fetch_refs([trip], Trip.start)[start].id
+    assert [Ref(Trip, "there")] == list(ctx.fetch_refs([ctx.get(Trip, "t")], Trip.start))
     ctx.update(start, Trip.more.set(5))
     assert 5 == ctx.refresh(start).more
     ctx.delete(start, must_exist=True)
@@ -116,6 +122,8 @@ def test_references_of_the_sdk_filter_and_are_followed(ctx: Any, client: Any, ho
         lambda ctx, trip: ctx.find(trip.start),
         lambda ctx, trip: ctx.exists(trip.start),
         lambda ctx, trip: ctx.get_many([trip.start]),
+        lambda ctx, trip: ctx.find_many([trip.start]),
+        lambda ctx, trip: ctx.fetch_refs([trip], Trip.start),
         lambda ctx, trip: ctx.delete(trip.start),
     ],
 )
@@ -176,3 +184,48 @@ def test_pages_begin_at_references_of_the_sdk(ctx: Any, client: Any) -> None:
         first = query.page(1)
         second = query.page(1, after=first.next_token)
         assert ["a", "b"] == [first.items[0].id, second.items[0].id]
+
+
+class Home(Map):
+    town: Field[Ref[Town] | None] = field(default=None)
+
+
+class Town(Model, collection="towns"):
+    n: Field[int]
+
+
+class Player(Model, collection="players"):
+    home: Field[Home]
+    capital: Field[Ref[Town] | None] = field(default=None)
+    friends: Field[list[Ref[Player]]] = field(default_factory=list)
+
+
+def test_all_references_of_many_instances_are_one_call(faulty: FaultyServer, make_db: Callable[..., Database]) -> None:
+    db = make_db()
+    ctx = db.context()
+    ctx.save_many([Town(id=f"t{number}", n=number) for number in range(300)])
+    players = [
+        Player(
+            id=f"p{number}",
+            home=Home(town=Ref(Town, f"t{number % 290}")),
+            capital=None if number % 5 == 0 else Ref(Town, f"t{number % 7 + 290}"),
+            friends=[Ref(Player, f"p{friend}") for friend in range(number, number + 4)],
+        )
+        for number in range(500)
+    ]
+    ctx.save_many(players)
+    faulty.calls.clear()
+    found = ctx.fetch_refs(players, Player.home[Home.town], Player.capital, Player.friends)
+    assert ["BatchGetDocuments"] == faulty.calls
+    assert 297 + 500 == len(found)
+    for player in players:
+        assert found[player.home.town].n == int(player.home.town.id[1:])
+        assert all(found[friend].id == friend.id for friend in player.friends if friend.id < "p5")
+    faulty.calls.clear()
+
+    def inside(txn: Any) -> int:
+        towns = txn.fetch_refs(txn.get_many(Player, ["p0", "p1"]), Player.home[Home.town], Player.capital)
+        return len(towns)
+
+    assert 3 == ctx.transaction(inside)
+    assert 2 == faulty.calls.count("BatchGetDocuments")

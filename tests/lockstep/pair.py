@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from cendry.backend import CallOptions, CommitResult, DocumentResult, SnapshotResult
+from cendry._context.live import LiveDocuments
+from cendry.backend import CallOptions, CommitResult, DocumentResult, ListenResult, StoredDocument
 from cendry.errors import CendryError
 from cendry.plan import Aggregation, AggregationPlan, GetPlan, QueryPlan, Write
 from cendry.reference import Ref
@@ -176,16 +177,20 @@ class Watch:
     states: tuple[list[Any], list[Any]] = field(default_factory=lambda: ([], []))
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def hear(self, side: int) -> Callable[[SnapshotResult], None]:
+    def hear(self, side: int) -> Callable[[ListenResult], None]:
         """The callback of one side."""
+        documents = LiveDocuments[StoredDocument](self.plan, lambda result: result, backwards=False)
 
-        def on_snapshot(snapshot: SnapshotResult) -> None:
+        def on_change(result: ListenResult) -> None:
+            snapshot, _ = documents.take(result)
+            if snapshot is None:
+                return
             shown = [(document.path, seen(document.data)) for document in snapshot.documents]
             with self.changed:
                 self.states[side].append(shown)
                 self.changed.notify_all()
 
-        return on_snapshot
+        return on_change
 
     def fail(self, side: int) -> Callable[[BaseException], None]:
         """The error callback of one side."""
@@ -363,7 +368,8 @@ class Pair:
         )
 
     def listen(self, plan: QueryPlan | GetPlan) -> Watch:
-        """Listen on both sides."""
+        """Listen on both sides, to whole documents."""
+        plan = replace(plan, projection=None)
         watch = Watch(plan)
         for side, backend in enumerate((self.firestore, self.memory)):
             watch.handles.append(backend.listen(plan, watch.hear(side), watch.fail(side)))

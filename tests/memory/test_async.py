@@ -5,7 +5,7 @@ import inspect
 from typing import Any
 
 import pytest
-from cendry.backend import AsyncBackend, Backend, SnapshotResult
+from cendry.backend import AsyncBackend, Backend, ListenResult
 from cendry.errors import DocumentAlreadyExistsError, TransactionContentionError
 from cendry.plan import AggregationPlan, Create, GetPlan, QueryPlan, Set
 from cendry_memory import AsyncMemoryBackend, ManualClock, MemoryBackend, ServiceUnavailableError
@@ -94,8 +94,8 @@ class TestListening:
         backend = AsyncMemoryBackend()
         heard: list[tuple[int, asyncio.AbstractEventLoop]] = []
 
-        def hear(snapshot: SnapshotResult) -> None:
-            heard.append((len(snapshot.documents), asyncio.get_running_loop()))
+        def hear(result: ListenResult) -> None:
+            heard.append((len(result.documents), asyncio.get_running_loop()))
 
         handle = backend.listen(QueryPlan("c"), hear, unheard)
         await backend.commit([Set("c/a", {})])
@@ -140,7 +140,7 @@ class TestListening:
         asyncio.run(listen())
         backend.store.commit([Set("c/a", {})])
         assert backend.store.drain(10)
-        assert backend.store._dispatcher._listeners == []
+        assert backend.store._dispatcher._listeners == {}
 
 
 @pytest.mark.parametrize(("protocol", "kind"), [(Backend, MemoryBackend), (AsyncBackend, AsyncMemoryBackend)])

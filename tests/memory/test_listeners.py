@@ -5,11 +5,13 @@ import threading
 from typing import Any
 
 import pytest
-from cendry.backend import SnapshotResult
+from cendry import Snapshot
+from cendry._context.live import LiveDocuments
+from cendry.backend import ListenResult, StoredDocument
 from cendry.errors import InvalidRequestError
 from cendry.plan import Delete, GetPlan, QueryPlan, Set, Write
 from cendry_memory import AsyncMemoryBackend, MemoryBackend
-from memory.asking import after, by, fill, is_, path, ref, stored, update
+from memory.asking import after, by, fill, is_, ref, stored, update
 
 
 class Ear:
@@ -17,12 +19,18 @@ class Ear:
 
     def __init__(self, backend: Any, plan: QueryPlan | GetPlan) -> None:
         self.backend = backend
-        self.snapshots: list[SnapshotResult] = []
+        self.results: list[ListenResult] = []
+        self.snapshots: list[Snapshot[StoredDocument]] = []
         self.errors: list[BaseException] = []
         self.threads: set[str] = set()
+        self.documents = LiveDocuments[StoredDocument](plan, lambda result: result, backwards=False)
         self.handle = backend.listen(plan, self.hear, self.errors.append)
 
-    def hear(self, snapshot: SnapshotResult) -> None:
+    def hear(self, result: ListenResult) -> None:
+        self.results.append(result)
+        snapshot, _ = self.documents.take(result)
+        # Memory reports nothing that changes nothing.
+        assert snapshot is not None
         self.snapshots.append(snapshot)
         self.threads.add(threading.current_thread().name)
 
@@ -82,13 +90,13 @@ def test_a_listener_begins_with_what_is_there(backend: MemoryBackend) -> None:
     backend.close()
 
 
-def test_snapshots_have_times_projections_and_data_of_their_own(backend: MemoryBackend) -> None:
-    ear = Ear(backend, QueryPlan("c", projection=(path("m"),)))
+def test_snapshots_have_times_and_data_of_their_own(backend: MemoryBackend) -> None:
+    ear = Ear(backend, QueryPlan("c"))
     result = backend.commit([Set("c/a", {"v": 1, "m": {"x": 1}})])
     assert ear.heard() == ["", "a"]
     [document] = ear.snapshots[1].documents
     assert ear.snapshots[1].read_time == document.read_time == document.update_time == result.commit_time
-    assert document.data == {"m": {"x": 1}}
+    assert document.data == {"v": 1, "m": {"x": 1}}
     document.data["m"]["x"] = 2
     assert stored(backend, "c/a") == {"v": 1, "m": {"x": 1}}
     ear.handle.close()
@@ -96,15 +104,17 @@ def test_snapshots_have_times_projections_and_data_of_their_own(backend: MemoryB
 
 def test_callbacks_come_from_one_thread_that_holds_no_lock(backend: MemoryBackend) -> None:
     told: list[int] = []
+    paths: set[str] = set()
 
-    def write_more(snapshot: SnapshotResult) -> None:
-        told.append(len(snapshot.documents))
+    def write_more(result: ListenResult) -> None:
+        paths.update(each.path for each in result.documents)
+        told.append(len(paths))
         worker = threading.Thread(target=lambda: stored(backend, "c/a"))
         worker.start()
         worker.join(10)
         assert not worker.is_alive()
-        if len(snapshot.documents) < 3:
-            backend.commit([Set(f"c/{len(snapshot.documents)}", {})])
+        if len(paths) < 3:
+            backend.commit([Set(f"c/{len(paths)}", {})])
 
     handle = backend.listen(QueryPlan("c"), write_more, lambda error: told.append(-1))
     ear = Ear(backend, QueryPlan("c"))
@@ -137,10 +147,10 @@ def test_after_close_nothing_is_told_and_the_thread_ends(backend: MemoryBackend)
 
 def test_a_callback_may_close_its_own_listener(backend: MemoryBackend) -> None:
     ear = Ear(backend, QueryPlan("x"))
-    told: list[SnapshotResult] = []
+    told: list[ListenResult] = []
 
-    def once(snapshot: SnapshotResult) -> None:
-        told.append(snapshot)
+    def once(result: ListenResult) -> None:
+        told.append(result)
         if len(told) == 2:
             handle.close()
 
@@ -156,8 +166,8 @@ def test_what_was_still_to_be_told_at_close_is_not(backend: MemoryBackend) -> No
     held, going = threading.Event(), threading.Event()
     told: list[int] = []
 
-    def slow(snapshot: SnapshotResult) -> None:
-        told.append(len(snapshot.documents))
+    def slow(result: ListenResult) -> None:
+        told.append(len(result.documents))
         going.set()
         held.wait(10)
 
@@ -184,8 +194,8 @@ def test_a_query_that_is_refused_ends_the_listener_with_its_error(backend: Memor
 def test_a_callback_that_fails_ends_its_listener_and_no_other(backend: MemoryBackend) -> None:
     errors: list[BaseException] = []
 
-    def fail(snapshot: SnapshotResult) -> None:
-        raise ValueError(len(snapshot.documents))
+    def fail(result: ListenResult) -> None:
+        raise ValueError(len(result.documents))
 
     backend.listen(QueryPlan("c"), fail, errors.append)
     ear = Ear(backend, QueryPlan("c"))
@@ -218,7 +228,7 @@ def ignored(answer: object) -> None: ...
 def test_drain_waits_no_longer_than_it_is_told(backend: MemoryBackend) -> None:
     assert backend.drain()
     held = threading.Event()
-    handle = backend.listen(QueryPlan("c"), lambda snapshot: ignored(held.wait(10)), lambda error: None)
+    handle = backend.listen(QueryPlan("c"), lambda result: ignored(held.wait(10)), lambda error: None)
     assert not backend.drain(0.01)
     held.set()
     assert backend.drain(10)
@@ -227,7 +237,7 @@ def test_drain_waits_no_longer_than_it_is_told(backend: MemoryBackend) -> None:
 
 def test_drain_refuses_to_wait_for_itself(backend: MemoryBackend) -> None:
     errors: list[BaseException] = []
-    handle = backend.listen(QueryPlan("c"), lambda snapshot: ignored(backend.drain()), errors.append)
+    handle = backend.listen(QueryPlan("c"), lambda result: ignored(backend.drain()), errors.append)
     backend.drain()
     assert "wait for itself" in str(errors[0])
     handle.close()

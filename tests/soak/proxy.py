@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
-_W = TypeVar("_W")
+_W = TypeVar("_W", bound="Wound")
 
 HOST = "127.0.0.1"
 HEADER = 9
@@ -97,17 +97,22 @@ class CutInStream(Wound):
 
 
 class LoseAnswers(Wound):
-    """Passes on no answer any more, whereas requests still reach the server; a while later, cuts all connections."""
+    """Passes on no answer any more, whereas requests still reach the server; a while later, cuts all connections.
+
+    It begins with an answer that had not begun before: an earlier one may end when its receiver has gone on.
+    """
 
     def __init__(self, proxy: Proxy, seconds: float) -> None:
         super().__init__()
         self._proxy = proxy
         self._seconds = seconds
         self._deaf: set[Pair] = set()
+        self._begun = {end.pair: end.pair.begun for end in proxy.ends}
         self.lost: set[tuple[Pair, int]] = set()
 
     def harm(self, pair: Pair, data: bytes, frames: list[tuple[int, int, int, int]]) -> bytes:
-        answers = [(at, stream) for at, kind, stream, _ in frames if kind in (DATA, HEADERS)]
+        begun = 0 if pair in self._deaf else self._begun.get(pair, 0)
+        answers = [(at, stream) for at, kind, stream, _ in frames if kind in (DATA, HEADERS) and stream > begun]
         if answers and not self.lost:
             asyncio.get_running_loop().call_later(self._seconds, self._end)
         self.lost.update((pair, stream) for _, stream in answers)
@@ -132,6 +137,8 @@ class Pair:
         self.client: Any = None
         self.server: Any = None
         self.frames = Frames()
+        # The last stream that the server began to answer; a client numbers its streams upwards.
+        self.begun = 0
         self.is_silent = False
         # Before Python 3.11, pausing at once doesn't keep the first bytes away.
         self.early: list[bytes] = []
@@ -205,6 +212,7 @@ class End(asyncio.Protocol):
             wound = pair.proxy.wound
             if wound is not None:
                 data = wound.harm(pair, data, frames)
+            pair.begun = max([pair.begun, *(stream for _, kind, stream, _ in frames if kind in (DATA, HEADERS))])
         if self.other is None:
             pair.early.append(data)
         elif data and not self.other.is_closing():
@@ -301,20 +309,23 @@ class Proxy:
 
     def cut_in_stream(self, offset: int, silence: float = 0.0) -> CutInStream:
         """Cut the next answer that is longer than so many bytes after these, and so many seconds of silence."""
-        return self._wounded(CutInStream(self, offset, silence))
+        return self._wounded(lambda: CutInStream(self, offset, silence))
 
     def lose_answers(self, seconds: float) -> LoseAnswers:
         """Lose the next answer, and all that come within so many seconds from it, then cut all connections."""
-        return self._wounded(LoseAnswers(self, seconds))
+        return self._wounded(lambda: LoseAnswers(self, seconds))
 
     def heal(self, wound: Wound) -> None:
         """Do no more of what was to be done, if it is still that."""
         if self.wound is wound:
             self.wound = None
 
-    def _wounded(self, wound: _W) -> _W:
-        self._do(lambda: setattr(self, "wound", wound))
-        return wound
+    def _wounded(self, make: Callable[[], _W]) -> _W:
+        def harm() -> _W:
+            self.wound = wound = make()
+            return wound
+
+        return self._do(harm)
 
     def abort_all(self) -> int:
         pairs = {end.pair for end in self.ends}

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from typing_extensions import assert_type
@@ -89,6 +89,10 @@ assert_type(get_metadata(city).update_time, datetime)
 assert_type(ref_of(city), Ref[City])
 assert_type(Ref(City, "SF"), Ref[City])
 assert_type(Ref(Area, "m", parent=city), Ref[Area])
+assert_type(ctx.at(datetime(2026, 1, 1, tzinfo=timezone.utc)), Cendry)
+assert_type(actx.at(datetime(2026, 1, 1, tzinfo=timezone.utc)), AsyncCendry)
+ctx.at("yesterday")  # error: mypy pyright ty
+ctx.at()  # error: mypy pyright ty
 ctx.get("cities", "SF")  # error: mypy pyright ty
 ctx.get(City, 3)  # error: mypy pyright ty
 ctx.get(City)  # error: mypy pyright ty

@@ -12,14 +12,20 @@ instances or contexts. It raises Cendry's errors where the database's own have a
 - `MissingIndexError` from `run` and `aggregate`;
 - `UnsupportedByBackendError`, before anything is sent, for features that the database doesn't have.
 
-Three optional hooks are for backends that can be faster without dicts:
+Four optional hooks are for backends that can be faster without dicts:
 
 - results of a class of the backend's own, with the attributes of `StoredDocument` and a class method
   `reader(codec)`, which returns a function from such a result to an instance with its metadata (as
   `results.plain_reader` does);
 - a method `top_fields(names)` of such results, which returns the fields of `data` that have these names;
+- a class method `sort_key(orders)`, which returns a function from such a result to its place in a query with these
+  orders, as bytes that compare as the documents do; without it, listeners sort by `data`;
 - a method `encoder(codec)`, which returns a function from an instance to its stored fields, as a mutable mapping that
   the backend's own `commit` can send.
+
+A backend that can divide a query has a method `partition(plan, count, *, options)`, which returns up to `count - 1`
+paths at which parts begin, in any order (in the async twin, it is awaited). The plan is that of all documents of a
+collection group, maybe at an earlier moment. Without the method, and if it returns no path, the query is one part.
 
 A database whose queries continue from opaque cursors returns results with one more attribute, `cursor` (`bytes`); the
 plan of the next page has that of the last result as `resume`, and no bound by value. Its backend has an attribute
@@ -27,6 +33,9 @@ plan of the next page has that of the last result as `resume`, and no bound by v
 
 Results of a plan with `nearest` have one more attribute, `distance` (`float`); `NearResult` has it. A backend without
 search by vector refuses such a plan.
+
+A backend may have a method `check_read_time(moment)`, which raises an `InvalidRequestError` for a moment that can't be
+read at, such as one in the future; `ctx.at(moment)` calls it, before anything is read.
 
 References of the SDK name their database. A backend may have an attribute `database`, which is how they name its own:
 `projects/P/databases/D`. Contexts read it if they are given such a reference as a target, and not before.
@@ -131,16 +140,21 @@ class CommitResult(NamedTuple):
     commit_time: datetime | None = None
 
 
-class SnapshotResult(NamedTuple):
-    """The state of a query or document that is listened to, at one moment.
+class ListenResult(NamedTuple):
+    """What has changed in a query or document that is listened to.
 
     Attributes:
-        documents: All documents that match, in the order of the plan; for a document that doesn't exist, none.
-        read_time: The moment.
+        documents: The documents that match, and that are new or have another version than before; each once, in any
+            order. One that is repeated although it didn't change costs time, and nothing else.
+        removed: The paths of the documents that no longer match, or that the limit of the query no longer includes.
+        read_time: The moment of this state; `None` if the database doesn't report it.
+        is_reset: Whether `documents` are all that match, whatever was reported before; so it is at the first time.
     """
 
     documents: tuple[StoredDocument, ...]
+    removed: tuple[str, ...]
     read_time: datetime | None
+    is_reset: bool = False
 
 
 MAX_TIMEOUT: Final = 1_000_000_000
@@ -204,12 +218,28 @@ class CallOptions:
 DEFAULT_OPTIONS = CallOptions()
 
 
+class AsyncListenHandle(Protocol):
+    """A running listener."""
+
+    def close(self) -> None:
+        """Stop listening; no callback begins after this returns. May be called twice, and from a callback."""
+        ...
+
+    async def wait_closed(self) -> None:  # async-only
+        """Wait, after `close`, until nothing of it is left: no task and no call."""
+        ...
+
+
+# Generated from AsyncListenHandle by tools/twins.py; do not edit.
 class ListenHandle(Protocol):
     """A running listener."""
 
     def close(self) -> None:
         """Stop listening; no callback begins after this returns. May be called twice, and from a callback."""
         ...
+
+
+# End of what is generated.
 
 
 class AsyncBackend(Protocol):
@@ -263,17 +293,18 @@ class AsyncBackend(Protocol):
         """End a transaction without writing."""
         ...
 
-    # sync: def listen(
-    # sync:     self,
-    # sync:     plan: QueryPlan | GetPlan,
-    # sync:     on_snapshot: Callable[[SnapshotResult], None],
-    # sync:     on_error: Callable[[BaseException], None],
-    # sync: ) -> ListenHandle:
-    # sync:     """Call `on_snapshot` with the first state and every later one, from one of the backend's threads.
-    # sync:
-    # sync:     `on_error` is called once if the listener ends and can't reconnect. A `GetPlan` has one path here.
-    # sync:     """
-    # sync:     ...
+    def listen(
+        self,
+        plan: QueryPlan | GetPlan,
+        on_change: Callable[[ListenResult], None],
+        on_error: Callable[[BaseException], None],
+    ) -> AsyncListenHandle:
+        """Call `on_change` with the first state and every later change, in the event loop that runs now.
+
+        `on_error` is called once if the listener ends and can't reconnect. A `GetPlan` has one path here, and no plan
+        has a projection or a time. Core sorts the documents; the backend decides which of them a limit includes.
+        """
+        ...
 
     async def close(self) -> None:
         """Release what this backend opened, but nothing that was passed to it. May be called twice."""
@@ -333,12 +364,13 @@ class Backend(Protocol):
     def listen(
         self,
         plan: QueryPlan | GetPlan,
-        on_snapshot: Callable[[SnapshotResult], None],
+        on_change: Callable[[ListenResult], None],
         on_error: Callable[[BaseException], None],
     ) -> ListenHandle:
-        """Call `on_snapshot` with the first state and every later one, from one of the backend's threads.
+        """Call `on_change` with the first state and every later change, from one of the backend's threads.
 
-        `on_error` is called once if the listener ends and can't reconnect. A `GetPlan` has one path here.
+        `on_error` is called once if the listener ends and can't reconnect. A `GetPlan` has one path here, and no plan
+        has a projection or a time. Core sorts the documents; the backend decides which of them a limit includes.
         """
         ...
 

@@ -305,6 +305,7 @@ Code = Literal[
     "missing",
     "unknown",
     "value",
+    "tag",
     "gt",
     "ge",
     "lt",
@@ -351,9 +352,9 @@ class Problem:
             are cut at 80 characters.
         expected: What the model declares.
         found: What was found, cut at 80 characters.
-        code: Whether a required field is `missing`, a key `unknown`, or a `value` doesn't fit. For a value of the
-            declared type that breaks a constraint, its name: `gt`, `max_length`, `dimension`, `predicate`, ...; `rule`
-            for what a `__validate__` rejects.
+        code: Whether a required field is `missing`, a key `unknown`, a `value` doesn't fit, or a `tag` belongs to no
+            class of a union. For a value of the declared type that breaks a constraint, its name: `gt`, `max_length`,
+            `dimension`, `predicate`, ...; `rule` for what a `__validate__` rejects.
         nearest: For an unknown key, similar declared ones. They are determined for the first unknown keys only.
     """
 
@@ -405,9 +406,24 @@ class DecodeError(CendryError):
         field: The path of the first field that doesn't fit.
         expected: What the model declares there.
         found: What is stored there.
+        is_other_kind: Whether it is a document of another model of the same collection, by its tag; the `http_status`
+            is 404 then.
     """
 
-    def __init__(self, path: str | None, model: str, field: str, expected: str, found: str, *, more: int = 0) -> None:
+    def __init__(
+        self,
+        path: str | None,
+        model: str,
+        field: str,
+        expected: str,
+        found: str,
+        *,
+        more: int = 0,
+        is_other_kind: bool = False,
+    ) -> None:
+        self.is_other_kind = is_other_kind
+        if is_other_kind:
+            self.http_status = 404
         self.path = path
         self.model = model
         self.field = field
@@ -416,6 +432,14 @@ class DecodeError(CendryError):
         where = f"Document {path!r}" if path else "The data"
         rest = f" ({more} more problem{'s' * (more > 1)}; cendry.validate() lists them all)" if more else ""
         super().__init__(f"{where} doesn't fit {model}: {field}: expected {expected}, found {found}{rest}.")
+
+
+def untagged(model: str) -> CendryError:
+    """The error for storing an instance of a class whose subclasses have tags, and which has none itself."""
+    return CendryError(
+        f"{model} has no tag, so its own instances can't be stored, only those of its subclasses. Create one of a "
+        f"subclass, or give {model} a tag= (tag=None stores none)."
+    )
 
 
 def shown_parts(names: Iterable[str], advice: str) -> str:

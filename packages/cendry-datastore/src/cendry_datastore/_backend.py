@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from cendry import _fork
 from cendry._interop.commits import CommitAttempts
 from cendry._interop.grpc import Deadline, Method, check_process, pause_after
+from cendry._interop.protobuf import check_read_time
 from cendry._types.messages import MessageData
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
 from cendry.errors import InvalidRequestError, TransactionContentionError, UnsupportedByBackendError
@@ -33,7 +35,7 @@ from ._requests import (
     namespace_request,
     rollback_request,
 )
-from ._stream import Lookup, QueryPages
+from ._stream import Lookup, QueryPages, checked_moment
 from ._transactions import TransactionHandle, id_of
 from ._unsupported import NAME, unsupported
 
@@ -130,6 +132,10 @@ class DatastoreBackend:
 
     # --- reads ---
 
+    def check_read_time(self, moment: datetime) -> None:
+        """Check that a moment to read at is not in the future; a difference between clocks is allowed for."""
+        check_read_time(moment)
+
     def get(
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> Iterator[StoredDocument]:
@@ -167,7 +173,8 @@ class DatastoreBackend:
         has_others = any(one.path is not None for one in plan.aggregations)
         if has_others or not is_plain_count(plan):
             request = aggregation_request(plan, connection.partition, id_of(transaction))
-            response = connection.read(connection.aggregate, request, deadline, plan.query.collection)
+            moment = checked_moment(plan.query)
+            response = connection.read(connection.aggregate, request, deadline, plan.query.collection, moment)
             figures = aggregation_result(plan, response, connection.partition)
         keys = QueryPages(keys_plan(plan), connection.partition, id_of(transaction))
         count = 0
@@ -222,7 +229,7 @@ class DatastoreBackend:
     def listen(
         self,
         plan: QueryPlan | GetPlan,
-        on_snapshot: Callable[..., None],
+        on_change: Callable[..., None],
         on_error: Callable[[BaseException], None],
     ) -> NoReturn:
         """Refuse to listen: Datastore mode has no listeners.
@@ -283,7 +290,7 @@ def _look_up(connection: Connection, lookup: Lookup, deadline: Deadline) -> Iter
 def _response_to(read: Lookup | QueryPages, method: Method, connection: Connection, deadline: Deadline) -> Any:
     while True:
         try:
-            return connection.read(method, read.request(), deadline, read.collection)
+            return connection.read(method, read.request(), deadline, read.collection, read.moment)
         except ResourceExhausted as error:
             # More than one message of gRPC holds; Datastore itself pages before that.
             if "larger than max" not in str(error) or not read.halve():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -73,7 +74,14 @@ class Connection(ClientConnection):
         self.commit = Method(_start(api.commit), COMMIT)
         self.rollback = Method(_start(api.rollback), TRANSACT)
 
-    def read(self, method: Method, request: Any, deadline: Deadline, collection: str | None = None) -> Any:
+    def read(
+        self,
+        method: Method,
+        request: Any,
+        deadline: Deadline,
+        collection: str | None = None,
+        moment: datetime | None = None,
+    ) -> Any:
         """Send a request that reads.
 
         Args:
@@ -81,6 +89,7 @@ class Connection(ClientConnection):
             request: The request.
             deadline: The time that is left.
             collection: The collection id of a query.
+            moment: The past moment to read at, if there is one.
 
         Raises:
             CendryError: The error has a Cendry meaning, or the connection was closed meanwhile, or inherited.
@@ -88,7 +97,7 @@ class Connection(ClientConnection):
         if self.is_inherited:
             check_process(self.database_kind)
         try:
-            return call(method, request, deadline, collection=collection)
+            return call(method, request, deadline, collection=collection, moment=moment)
         except (exceptions.GoogleAPICallError, ValueError) as error:
             # gRPC refuses to call on a channel that was closed by a ValueError.
             self.check_open(error)
@@ -107,7 +116,14 @@ def _start(method: Callable[..., Any]) -> Start:
     return start
 
 
-def call(method: Method, request: Any, deadline: Deadline, *, collection: str | None = None) -> Any:
+def call(
+    method: Method,
+    request: Any,
+    deadline: Deadline,
+    *,
+    collection: str | None = None,
+    moment: datetime | None = None,
+) -> Any:
     """Send a request, for its response.
 
     Args:
@@ -115,6 +131,7 @@ def call(method: Method, request: Any, deadline: Deadline, *, collection: str | 
         request: The request.
         deadline: The time that is left.
         collection: The collection id of a query.
+        moment: The past moment to read at, if there is one.
 
     Raises:
         CendryError: The error has a Cendry meaning.
@@ -123,7 +140,7 @@ def call(method: Method, request: Any, deadline: Deadline, *, collection: str | 
     try:
         return send(partial(method.start, request), deadline, method.policy)
     except exceptions.GoogleAPICallError as error:
-        meaning = meaning_of(error, collection=collection)
+        meaning = meaning_of(error, collection=collection, moment=moment)
         if meaning is None:
             raise
         raise meaning from error

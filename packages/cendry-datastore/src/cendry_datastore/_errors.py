@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from cendry._interop import grpc
 from cendry.errors import CendryError, UnsupportedByBackendError
@@ -28,7 +29,11 @@ class NamespaceNotFoundError(CendryError):
 
 
 def meaning_of(
-    error: BaseException, *, collection: str | None = None, created: Sequence[str] = ()
+    error: BaseException,
+    *,
+    collection: str | None = None,
+    created: Sequence[str] = (),
+    moment: datetime | None = None,
 ) -> CendryError | None:
     """The Cendry error for a Google error, or `None` if there is no such one.
 
@@ -36,6 +41,7 @@ def meaning_of(
         error: What the SDK raised.
         collection: The collection id, if a query was run.
         created: The paths that must not exist yet, if writes were committed.
+        moment: The past moment that the call was to read at, if there was one.
     """
     if grpc.status_of(error) == "UNIMPLEMENTED":
         return UnsupportedByBackendError(
@@ -44,4 +50,4 @@ def meaning_of(
             "Datastore mode has them, and the classic Datastore emulator doesn't: use the Firestore emulator "
             "with --database-mode=datastore-mode.",
         )
-    return grpc.meaning_of(error, collection=collection, created=created)
+    return grpc.meaning_of(error, collection=collection, created=created, moment=moment)

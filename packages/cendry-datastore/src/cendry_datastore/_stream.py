@@ -6,8 +6,10 @@ The backend sends `request()` and hands each response to `results`, until nothin
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Final
 
+from cendry._interop.protobuf import check_read_time
 from cendry.backend import DocumentResult, StoredDocument
 from cendry.paths import exact_text
 from cendry.plan import GetPlan, QueryPlan
@@ -33,6 +35,17 @@ _GROWTH: Final = 4
 """How much larger the next page is if none of the entities of a page is in the collection."""
 
 
+def checked_moment(plan: GetPlan | QueryPlan) -> datetime | None:
+    """The past moment that a plan reads at, if there is one.
+
+    Raises:
+        InvalidRequestError: It is in the future.
+    """
+    if plan.read_time is not None:
+        check_read_time(plan.read_time)
+    return plan.read_time
+
+
 class Lookup:
     """Documents by path, over as many calls as it takes.
 
@@ -43,6 +56,7 @@ class Lookup:
 
     Attributes:
         collection: The collection id of a query; a lookup has none.
+        moment: The past moment to read at, if there is one.
 
     Raises:
         InvalidDocumentIdError: An id has the form of an escaped name, and no name is escaped so.
@@ -51,6 +65,7 @@ class Lookup:
     collection: str | None = None
 
     def __init__(self, plan: GetPlan, partition: Partition, transaction: bytes | None) -> None:
+        self.moment = checked_moment(plan)
         self._plan = plan
         self._partition = partition
         self._transaction = transaction
@@ -103,6 +118,7 @@ class QueryPages:
 
     Attributes:
         collection: The collection id.
+        moment: The past moment to read at, if there is one.
         is_complete: Whether nothing is left to ask for.
         left_out: How many entities were left out so far, since they are of the kind but not in the collection.
 
@@ -112,6 +128,7 @@ class QueryPages:
     """
 
     def __init__(self, plan: QueryPlan, partition: Partition, transaction: bytes | None) -> None:
+        self.moment = checked_moment(plan)
         self.collection = plan.collection
         self.left_out = 0
         self._plan = plan

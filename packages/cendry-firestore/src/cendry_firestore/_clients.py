@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cendry import _fork
 from cendry._interop.grpc import check_process
-from cendry.backend import SnapshotResult
+from cendry.backend import ListenResult
 from cendry.paths import exact_text
 from cendry.plan import GetPlan, QueryPlan
 from google.cloud.firestore_v1 import AsyncClient, Client
@@ -21,7 +21,8 @@ from ._single_threaded import single_threaded_channel
 if TYPE_CHECKING:
     from cendry.codec import Codec
 
-    from ._listen import FirestoreListener
+    from ._listener import FirestoreListener
+    from ._loop_listener import AsyncFirestoreListener
 
 
 class Clients:
@@ -81,14 +82,13 @@ class Clients:
     def listen(
         self,
         plan: QueryPlan | GetPlan,
-        on_snapshot: Callable[[SnapshotResult], None],
+        on_change: Callable[[ListenResult], None],
         on_error: Callable[[BaseException], None],
     ) -> FirestoreListener:
-        """Call `on_snapshot` with the first state and with every later one, from a thread of this listener's own."""
-        # Imported here, as the order of values would be a fifth of the import of this package.
-        from ._listen import FirestoreListener
+        """Call `on_change` with the first state and every later change, from a thread of this listener's own."""
+        from ._listener import FirestoreListener
 
-        listener = FirestoreListener(self._connection, plan, on_snapshot, on_error)
+        listener = FirestoreListener(self._connection, plan, on_change, on_error)
         self._listeners.add(listener)
         listener.start()
         return listener
@@ -117,11 +117,14 @@ class AsyncClients:
         self._lock = threading.Lock()
         # A gRPC channel belongs to the event loop that it was opened in, and holds it, so weak keys would keep all.
         self._opened: dict[asyncio.AbstractEventLoop, Connection] = {}
+        self._listeners: weakref.WeakSet[AsyncFirestoreListener] = weakref.WeakSet()
         _fork.register(self)
 
     def after_fork(self) -> None:
-        """Leave the connections to the parent of this process."""
+        """Leave the connections and the listeners to the parent of this process."""
         self._lock = threading.Lock()
+        for listener in list(self._listeners):
+            listener.after_fork()
         keep_client(self._given)
         opened, self._opened = self._opened, {}
         for connection in opened.values():
@@ -170,16 +173,35 @@ class AsyncClients:
             return codec.encode
         return connection.encoder(codec)
 
+    def listen(
+        self,
+        plan: QueryPlan | GetPlan,
+        on_change: Callable[[ListenResult], None],
+        on_error: Callable[[BaseException], None],
+    ) -> AsyncFirestoreListener:
+        """Call `on_change` with the first state and every later change, from a task in the event loop that runs now."""
+        from ._loop_listener import AsyncFirestoreListener
+
+        listener = AsyncFirestoreListener(self._connection, plan, on_change, on_error)
+        self._listeners.add(listener)
+        return listener
+
     async def close(self) -> None:
-        """Close the clients that this backend made, each in its own event loop.
+        """End the listeners, and close the clients that this backend made, each in its own event loop.
 
         The next use opens another, so that a backend may be shared by several contexts.
         """
+        running = asyncio.get_running_loop()
+        for listener in list(self._listeners):
+            if listener.loop is running:
+                listener.close()
+                await listener.wait_closed()
+            elif listener.loop.is_running():
+                listener.loop.call_soon_threadsafe(listener.close)
         with self._lock:
             opened, self._opened = self._opened, {}
         if self._given is not None:
             return
-        running = asyncio.get_running_loop()
         for loop, connection in opened.items():
             connection.is_closed = True
             if loop is running:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from cendry._interop import grpc
 from cendry.errors import CendryError, DocumentNotFoundError, StaleDocumentError
@@ -10,7 +11,11 @@ from cendry.plan import Create, Delete, Update, Write
 
 
 def meaning_of(
-    error: BaseException, *, collection: str | None = None, writes: Sequence[Write] = ()
+    error: BaseException,
+    *,
+    collection: str | None = None,
+    writes: Sequence[Write] = (),
+    moment: datetime | None = None,
 ) -> CendryError | None:
     """The Cendry error for a Google error, or `None` if there is no such one.
 
@@ -18,6 +23,7 @@ def meaning_of(
         error: What the SDK raised.
         collection: The collection id, if a query was run.
         writes: The writes, if they were committed.
+        moment: The past moment that the call was to read at, if there was one.
     """
     conditional = [write.path for write in writes if not isinstance(write, Create) and write.update_time is not None]
     match grpc.status_of(error):
@@ -33,7 +39,7 @@ def meaning_of(
             return StaleDocumentError(*conditional) if conditional else None
         case _:
             created = [write.path for write in writes if isinstance(write, Create)]
-            return grpc.meaning_of(error, collection=collection, created=created)
+            return grpc.meaning_of(error, collection=collection, created=created, moment=moment)
 
 
 def _requires_existence(write: Write) -> bool:

@@ -1,29 +1,24 @@
-"""Listeners: a state that follows the server's changes, and the thread that reads them and reconnects."""
+"""Listening, for both twins: a state that follows the server's changes, and what happens when a stream breaks."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import partial
+from datetime import datetime
 from typing import Any, Final, cast
 
-from cendry import _fork
 from cendry._interop import emulator as emulators
 from cendry._interop.grpc import explained, pause_after
 from cendry._interop.protobuf import to_datetime
-from cendry._order import AFTER_ALL, inverted, key_of, path_key
-from cendry.backend import SnapshotResult
-from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import GetPlan, Order, QueryPlan, full_orders, outermost, projected
+from cendry.backend import ListenResult
+from cendry.plan import GetPlan, QueryPlan
 from google.api_core import exceptions
 
 from . import _sdk
 from ._channel import Connection
+from ._documents import FoundDocument, new_found
 from ._errors import meaning_of
-from ._requests import document_result, fill_query, parent_name
-from ._values import decode_value, document_name, field_at
+from ._requests import fill_query, parent_name
+from ._values import document_name
 
 _TARGET: Final = 1
 _INTERNAL: Final = 13
@@ -42,39 +37,59 @@ _TRANSIENT: Final = (
 PATIENCE = 300.0
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 10.0
-_JOIN_SECONDS: Final = 5.0
+
+
+class LostTrackError(Exception):
+    """The documents at hand are not those that the server counts."""
+
+
+class TargetEndedError(Exception):
+    """The server ended the target, or answers another one, and listening again would not help.
+
+    Args:
+        error: The error for the user.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class ListenState:
-    """The documents of a target: takes responses, and gives a snapshot whenever one is complete.
+    """The names of a target's documents: takes responses, and gives what has changed whenever a state is complete.
 
     Args:
         plan: What is listened to.
-        database: `projects/P/databases/D`.
+        connection: The connection to the database.
 
     Attributes:
         is_current: Whether the server has sent everything that was there when listening began.
     """
 
-    def __init__(self, plan: QueryPlan | GetPlan, database: str) -> None:
+    def __init__(self, plan: QueryPlan | GetPlan, database: str, path_start: int) -> None:
         self._plan = plan
         self._database = database
-        self._orders = () if isinstance(plan, GetPlan) else full_orders(plan.where, plan.orders)
-        # Sorting is done here, so what it needs has to travel, whatever the projection says.
-        self._projection = None if isinstance(plan, GetPlan) else plan.projection
-        self._asked = plan if self._projection is None else _with_orders(plan, self._projection, self._orders)
-        # The documents at the resume token, to which the server's next changes apply.
-        self._documents: dict[str, Any] = {}
-        self._token = b""
-        # The documents with the changes since.
-        self._working: dict[str, Any] = {}
+        self._path_start = path_start
         self.is_current = False
-        self._versions: dict[str, Any] | None = None
+        self._is_first = True
+        self._forget()
+
+    def _forget(self) -> None:
+        # The names at the resume token, to which the server's next changes apply.
+        self._names: set[str] = set()
+        self._token = b""
+        self._is_reset = True
+        self._begin()
+
+    def _begin(self) -> None:
+        # What has changed since; `None` for what was removed.
+        self._changed: dict[str, Any] = {}
+        self._count = len(self._names)
+        self.is_current = False
 
     def request(self) -> Any:
         """The request that begins to listen, or goes on from the last complete state."""
-        self._working = dict(self._documents)
-        self.is_current = False
+        self._begin()
         request = _sdk.ListenRequest(database=self._database)
         target = request.add_target
         target.target_id = _TARGET
@@ -82,30 +97,30 @@ class ListenState:
         if isinstance(self._plan, GetPlan):
             target.documents.documents.append(document_name(self._database, self._plan.paths[0]))
         else:
-            asked = cast("QueryPlan", self._asked)
-            target.query.parent = parent_name(asked, self._database)
-            fill_query(target.query.structured_query, asked, self._database)
+            target.query.parent = parent_name(self._plan, self._database)
+            fill_query(target.query.structured_query, self._plan, self._database)
         return _sdk.wrapped(request)
 
-    def take(self, response: Any) -> SnapshotResult | None:
-        """Apply a response; give the new state if this completes one that differs from the last.
+    def take(self, response: Any) -> ListenResult | None:
+        """Apply a response; give what has changed if this completes a state that may differ from the last.
 
         Raises:
-            GoogleAPICallError: The server ended the target.
+            GoogleAPICallError: The server ended the target, with a reason.
+            TargetEndedError: It ended the target without a reason, or has added another one.
             LostTrackError: The state is not the server's any more; ask for all of it again.
         """
         match response.WhichOneof("response_type"):
             case "document_change":
                 change = response.document_change
                 if _TARGET in change.target_ids:
-                    self._working[change.document.name] = change.document
+                    self._put(change.document.name, change.document)
                 elif _TARGET in change.removed_target_ids:
-                    self._working.pop(change.document.name, None)
+                    self._put(change.document.name, None)
             case "document_delete":
-                self._working.pop(response.document_delete.document, None)
+                self._put(response.document_delete.document, None)
             case "document_remove":
-                self._working.pop(response.document_remove.document, None)
-            case "filter" if response.filter.count != len(self._working):
+                self._put(response.document_remove.document, None)
+            case "filter" if response.filter.count != self._count:
                 self._forget()
                 raise LostTrackError
             case "target_change":
@@ -114,197 +129,114 @@ class ListenState:
                 pass
         return None
 
-    def _take_target_change(self, change: Any) -> SnapshotResult | None:
+    def _put(self, name: str, document: Any) -> None:
+        was_there = self._changed[name] is not None if name in self._changed else name in self._names
+        self._changed[name] = document
+        self._count += (document is not None) - was_there
+
+    def _take_target_change(self, change: Any) -> ListenResult | None:
         kind = _sdk.TargetChangeType
         if change.target_change_type == kind.REMOVE:
-            raise _sdk.error_of_status(change.cause.code or _INTERNAL, change.cause.message)
-        if change.target_change_type == kind.RESET:
+            if change.HasField("cause"):
+                raise _sdk.error_of_status(change.cause.code or _INTERNAL, change.cause.message)
+            raise TargetEndedError(_sdk.error_of_status(_INTERNAL, "The server ended the target without a reason."))
+        if change.target_change_type == kind.ADD:
+            if list(change.target_ids) != [_TARGET]:
+                text = f"The server added the targets {list(change.target_ids)}, and not {_TARGET}."
+                raise TargetEndedError(_sdk.error_of_status(_INTERNAL, text))
+        elif change.target_change_type == kind.RESET:
             self._forget()
         elif change.target_change_type == kind.CURRENT:
             self.is_current = True
-        elif (
-            change.target_change_type == kind.NO_CHANGE
-            and self.is_current
-            and not change.target_ids
-            and change.HasField("read_time")
-        ):
+        elif self.is_current and not change.target_ids and change.HasField("read_time"):
             return self._complete(change)
         return None
 
-    def _complete(self, change: Any) -> SnapshotResult | None:
-        self._documents = dict(self._working)
+    def _complete(self, change: Any) -> ListenResult | None:
         self._token = change.resume_token
-        versions = {
-            name: (document.update_time.seconds, document.update_time.nanos)
-            for name, document in self._documents.items()
-        }
-        if versions == self._versions:
+        changed, names, self._changed = self._changed, self._names, {}
+        if not changed and not self._is_reset:
             return None
-        self._versions = versions
         read_time = to_datetime(change.read_time)
-        # Decoded anew each time, since a receiver owns what it is given.
-        documents = sorted(self._documents.values(), key=partial(sort_key, orders=self._orders))
-        found = [document_result(document, read_time, self._database) for document in documents]
-        if self._projection is not None:
-            projection = outermost(self._projection)
-            found = [one._replace(data=projected(one.data or {}, projection)) for one in found]
-        return SnapshotResult(tuple(found), read_time)
+        documents: list[FoundDocument] = []
+        removed: list[str] = []
+        for name, document in changed.items():
+            if document is not None:
+                names.add(name)
+                documents.append(self._found(document, read_time))
+            elif name in names:
+                names.remove(name)
+                removed.append(name[self._path_start :])
+        is_reset, self._is_reset = self._is_reset, False
+        return ListenResult(tuple(documents), tuple(removed), read_time, is_reset)
 
-    def _forget(self) -> None:
-        self._documents = {}
-        self._working = {}
-        self._token = b""
-        self.is_current = False
-
-
-def _with_orders(plan: Any, projection: tuple[FieldPath, ...], orders: tuple[Order, ...]) -> QueryPlan:
-    # What lies inside a field that travels anyway must not be asked for twice.
-    wanted = outermost({*projection, *(order.path for order in orders)} - {DOCUMENT_ID})
-    return replace(cast("QueryPlan", plan), projection=wanted)
+    def _found(self, document: Any, read_time: datetime) -> FoundDocument:
+        return new_found(FoundDocument, (document, read_time, self._database, self._path_start))
 
 
-def sort_key(document: Any, orders: tuple[Order, ...]) -> bytes:
-    """Where a `Document` message stands among the results of a query with these orders, the last one by name."""
-    keys = (_key_at(document, order.path) for order in orders)
-    return b"".join(inverted(key) if order.descending else key for key, order in zip(keys, orders, strict=True))
+class Attempts:
+    """The attempts of a listener to stay connected, in either twin.
 
+    Args:
+        connection: The connection to the database.
+        plan: What is listened to.
 
-def _key_at(document: Any, path: FieldPath) -> bytes:
-    if path == DOCUMENT_ID:
-        return path_key(document.name)
-    message = field_at(document.fields, path)
-    # Relative to no database, each reference has its own: this one sorts anywhere among others.
-    value = None if message is None else decode_value(message, "")
-    try:
-        return key_of(value)
-    except KeyError:
-        # A kind that is unknown here.
-        return AFTER_ALL + key_of(str(value))
+    Attributes:
+        state: The state of the target.
+    """
 
-
-class LostTrackError(Exception):
-    """The documents at hand are not those that the server counts."""
-
-
-class FirestoreListener:
-    """A running listener, as `FirestoreBackend.listen` gives it."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        plan: QueryPlan | GetPlan,
-        on_snapshot: Callable[[SnapshotResult], None],
-        on_error: Callable[[BaseException], None],
-    ) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, plan: QueryPlan | GetPlan) -> None:
+        self.state = ListenState(plan, connection.database, connection.path_start)
         self._collection = plan.collection if isinstance(plan, QueryPlan) else None
-        self._state = ListenState(plan, connection.database)
-        self._on_snapshot = on_snapshot
-        self._on_error = on_error
-        self._guard = threading.Lock()
-        self._closed = threading.Event()
-        self._calling_back = False
-        self._call: Any = None
+        self._emulator = connection.emulator
         self._failing_since: float | None = None
         self._failures = 0
-        self._thread = threading.Thread(target=self._run, name="cendry-listener", daemon=True)
 
-    def after_fork(self) -> None:
-        """End in a forked child, where the thread is not there; the call is the parent's."""
-        self._guard = threading.Lock()
-        self._closed = threading.Event()
-        self._closed.set()
-        _fork.keep(self._call)
-        self._call = None
+    def take(self, response: Any) -> ListenResult | None:
+        """Apply a response, as `ListenState.take` does."""
+        result = self.state.take(response)
+        if self.state.is_current:
+            self._failing_since = None
+            self._failures = 0
+        return result
 
-    def start(self) -> None:
-        """Begin to listen."""
-        self._thread.start()
+    def failed(self, raised: BaseException | None) -> tuple[float, bool]:
+        """Note that a stream broke.
 
-    def close(self) -> None:
-        """Stop listening; no callback begins after this returns. May be called twice, and from a callback."""
-        with self._guard:
-            self._closed.set()
-            call = self._call
-            # A callback that runs may be waiting for a lock that the caller holds.
-            waits = not self._calling_back and threading.current_thread() is not self._thread
-        if call is not None:
-            call.cancel()
-        if waits:
-            self._thread.join(_JOIN_SECONDS)
+        Args:
+            raised: What broke it; `None` if the server ended it in peace, which it may do, too.
 
-    def _run(self) -> None:
-        while not self._closed.is_set():
-            try:
-                self._listen()
-            except LostTrackError:
-                failure: Exception = _sdk.ServiceUnavailable("The documents at hand are not those the server counts.")
-            except _sdk.RpcError as error:
-                failure = _sdk.API.call_error(error)
-            except Exception as error:
-                failure = error
-            else:
-                # The server may end a stream in peace, too.
-                failure = _sdk.ServiceUnavailable("The server ended the stream.")
-            if self._closed.is_set():
-                return
-            now = time.monotonic()
-            # A quiet stream may have been silent for hours before it broke, so silence counts from the first failure.
-            self._failing_since = self._failing_since or now
-            failure = self._failure(failure, now - self._failing_since)
-            if not isinstance(failure, _TRANSIENT) or now - self._failing_since > PATIENCE:
-                self._end(failure)
-                return
-            self._failures += 1
-            self._closed.wait(pause_after(self._failures, _FIRST_PAUSE, _LONGEST_PAUSE))
+        Returns:
+            The seconds to wait before the next attempt, and whether to ask first if an emulator is there at all.
 
-    def _failure(self, failure: Exception, seconds: float) -> Exception:
-        """The failure, or that nothing listens where the emulator should be."""
-        emulator = self._connection.emulator
-        if emulator is None or seconds < emulators.PATIENCE or emulator.is_reached():
-            return failure
-        unreachable = emulator.unreachable()
-        unreachable.__cause__ = failure
-        return unreachable
+        Raises:
+            BaseException: The error that ends the listener, in the terms of Cendry where it has some.
+        """
+        if isinstance(raised, TargetEndedError):
+            raise raised.error
+        if raised is None:
+            failure: BaseException = _sdk.ServiceUnavailable("The server ended the stream.")
+        elif isinstance(raised, LostTrackError):
+            failure = _sdk.ServiceUnavailable("The documents at hand are not those the server counts.")
+        else:
+            failure = _sdk.API.call_error(raised) if isinstance(raised, _sdk.RpcError) else raised
+        now = time.monotonic()
+        # A quiet stream may have been silent for hours before it broke, so silence counts from the first failure.
+        self._failing_since = self._failing_since or now
+        seconds = now - self._failing_since
+        if not isinstance(failure, _TRANSIENT) or seconds > PATIENCE:
+            raise explained(cast("Any", failure), meaning_of(cast("Any", failure), collection=self._collection))
+        self._failures += 1
+        asks = self._emulator is not None and seconds >= emulators.PATIENCE
+        return pause_after(self._failures, _FIRST_PAUSE, _LONGEST_PAUSE), asks
 
-    def _listen(self) -> None:
-        ended = threading.Event()
-        call = self._connection.api.transport.listen(
-            _requests(self._state.request(), ended), metadata=self._connection.metadata
-        )
-        with self._guard:
-            self._call = call
-        try:
-            if self._closed.is_set():
-                return
-            for response in call:
-                snapshot = self._state.take(response._pb)
-                if self._state.is_current:
-                    self._failing_since = None
-                    self._failures = 0
-                if snapshot is not None:
-                    self._call_back(self._on_snapshot, snapshot)
-        finally:
-            # gRPC takes requests in a thread of its own, which ends with their iterator.
-            ended.set()
-            call.cancel()
+    def check_emulator(self, raised: BaseException | None) -> None:
+        """Check that an emulator is there; may take a second.
 
-    def _end(self, failure: Exception) -> None:
-        self._call_back(self._on_error, explained(failure, meaning_of(failure, collection=self._collection)))
-        self._closed.set()
-
-    def _call_back(self, callback: Callable[[Any], None], argument: Any) -> None:
-        with self._guard:
-            if self._closed.is_set():
-                return
-            self._calling_back = True
-        try:
-            callback(argument)
-        finally:
-            with self._guard:
-                self._calling_back = False
-
-
-def _requests(request: Any, ended: threading.Event) -> Iterator[Any]:
-    yield request
-    ended.wait()
+        Raises:
+            CendryError: Nothing listens where it should be.
+        """
+        emulator = self._emulator
+        if emulator is not None and not emulator.is_reached():
+            cause = _sdk.API.call_error(raised) if isinstance(raised, _sdk.RpcError) else raised
+            raise emulator.unreachable() from cause

@@ -8,10 +8,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from cendry._interop.protobuf import OPERATORS, aggregation_values, fill_aggregations, to_datetime, write_timestamp
+from cendry._immutable import replace
+from cendry._interop.protobuf import (
+    OPERATORS,
+    aggregation_values,
+    check_read_time,
+    fill_aggregations,
+    to_datetime,
+    write_timestamp,
+)
 from cendry.backend import DocumentResult, NearResult
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, Nearest, QueryPlan, Where, check_counts
+from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, Nearest, Order, QueryPlan, Where, check_counts
 
 from . import _sdk
 from ._values import decode_fields, decode_value, document_name, document_path, write_value
@@ -82,8 +90,25 @@ def aggregation_request(plan: AggregationPlan, database: str, transaction: bytes
     fill_query(query.structured_query, plan.query, database)
     fill_aggregations(query.aggregations, plan.aggregations, _write_path)
     if plan.query.read_time is not None:
+        check_read_time(plan.query.read_time)
         write_timestamp(request.read_time, plan.query.read_time)
     return request
+
+
+def partition_request(plan: QueryPlan, count: int, database: str) -> Any:
+    """The request for the places at which up to `count` parts of a query begin."""
+    request = _sdk.PartitionQueryRequest(parent=parent_name(plan, database), partition_count=count - 1)
+    # The only order that it takes, and one that has to be given.
+    fill_query(request.structured_query, replace(plan, orders=(Order(DOCUMENT_ID),)), database)
+    if plan.read_time is not None:
+        check_read_time(plan.read_time)
+        write_timestamp(request.read_time, plan.read_time)
+    return request
+
+
+def cuts_of(response: Any, database: str) -> list[str]:
+    """The paths of the documents at which parts begin."""
+    return [document_path(database, cursor.values[0].reference_value) for cursor in response.partitions]
 
 
 def _write_path(function: Any, path: FieldPath) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from cendry._interop import grpc
-from cendry._interop.protobuf import to_datetime
+from cendry._interop.protobuf import check_read_time, to_datetime
 from cendry.backend import CallOptions, DocumentResult, StoredDocument
 from cendry.paths import DOCUMENT_ID
 from cendry.plan import Bound, GetPlan, Nearest, Order, QueryPlan, full_orders
@@ -47,6 +47,7 @@ class _ReadStream:
         connection: Where it is sent.
         method: The method that is called.
         deadline: The time that is left.
+        moment: The past moment to read at, if there is one.
     """
 
     collection: str | None = None
@@ -56,8 +57,16 @@ class _ReadStream:
     """Whether the end of a complete stream can be left unread, as the SDK's own `get` leaves it: it costs a wait."""
 
     def __init__(
-        self, connection: Connection, method: grpc.Method, transaction: bytes | None, options: CallOptions
+        self,
+        connection: Connection,
+        method: grpc.Method,
+        transaction: bytes | None,
+        options: CallOptions,
+        moment: datetime | None,
     ) -> None:
+        if moment is not None:
+            check_read_time(moment)
+        self.moment = moment
         self.connection = connection
         self.method = method
         self.deadline = connection.deadline(options)
@@ -77,7 +86,7 @@ class _ReadStream:
             CendryError: The error has a Cendry meaning.
             GoogleAPICallError: The error itself, if going on is not possible or not worth it, or that time is up.
         """
-        meaning = meaning_of(error, collection=self.collection)
+        meaning = meaning_of(error, collection=self.collection, moment=self.moment)
         if meaning is not None:
             raise meaning from error
         fruitless = 0 if self._progress else self._fruitless + 1
@@ -111,7 +120,7 @@ class GetStream(_ReadStream):
     needs_no_end = True
 
     def __init__(self, plan: GetPlan, connection: Connection, transaction: bytes | None, options: CallOptions) -> None:
-        super().__init__(connection, connection.transport.get, transaction, options)
+        super().__init__(connection, connection.transport.get, transaction, options, plan.read_time)
         self._plan = plan
         self.is_single = len(plan.paths) == 1 and transaction is None
         self._shares = _shares(plan.paths, len(self._database) + len(DOCUMENTS))
@@ -178,7 +187,7 @@ class QueryStream(_ReadStream):
     def __init__(
         self, plan: QueryPlan, connection: Connection, transaction: bytes | None, options: CallOptions
     ) -> None:
-        super().__init__(connection, connection.transport.run, transaction, options)
+        super().__init__(connection, connection.transport.run, transaction, options, plan.read_time)
         self.collection = plan.collection
         self._plan = plan
         self._count = 0

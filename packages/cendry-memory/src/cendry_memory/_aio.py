@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio  # async-only
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
-from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, DocumentResult, ListenHandle, SnapshotResult
+from cendry.backend import DEFAULT_OPTIONS, AsyncListenHandle, CallOptions, CommitResult, DocumentResult, ListenResult
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 from ._clock import Clock
@@ -68,6 +69,10 @@ class AsyncMemoryBackend:
         """Failures of calls to come, to be ordered by tests."""
         return self._store.faults
 
+    def check_read_time(self, moment: datetime) -> None:
+        """Check that a moment can be read at: not in the future, and not further back than an hour or what is kept."""
+        self._store.check_read_time(moment)
+
     async def get(
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> AsyncIterator[DocumentResult]:
@@ -93,6 +98,17 @@ class AsyncMemoryBackend:
         await asyncio.sleep(0)  # async-only
         return self._store.aggregate(plan, transaction)
 
+    async def partition(
+        self,
+        plan: QueryPlan,
+        count: int,
+        *,
+        options: CallOptions = DEFAULT_OPTIONS,
+    ) -> list[str]:
+        """Find the paths at which up to `count` parts of a query begin."""
+        await asyncio.sleep(0)  # async-only
+        return self._store.partition(plan, count)
+
     async def commit(
         self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> CommitResult:
@@ -114,15 +130,15 @@ class AsyncMemoryBackend:
     def listen(
         self,
         plan: QueryPlan | GetPlan,
-        on_snapshot: Callable[[SnapshotResult], None],
+        on_change: Callable[[ListenResult], None],
         on_error: Callable[[BaseException], None],
-    ) -> ListenHandle:
-        """Call `on_snapshot` with the first state and with every later one, in the event loop that runs now.
+    ) -> AsyncListenHandle:
+        """Call `on_change` with the first state and with every later change, in the event loop that runs now.
 
-        Each commit that changes what is listened to gives one snapshot, in the order of the commits.
+        Each commit that changes what is listened to gives one call, in the order of the commits.
         """
-        return LoopListener(self._store, plan, on_snapshot, on_error, self)  # async-only
-        # sync: return self._store.listen(plan, on_snapshot, on_error, self)
+        return LoopListener(self._store, plan, on_change, on_error, self)  # async-only
+        # sync: return self._store.listen(plan, on_change, on_error, self)
 
     async def drain(self, timeout: float | None = None) -> bool:
         """Wait until listeners were notified of every earlier commit.

@@ -122,6 +122,26 @@ class SortedEntries:
         else:
             del self._blocks[number], self._documents[number], self._lasts[number]
 
+    def __bool__(self) -> bool:
+        return bool(self._blocks)
+
+    @property
+    def first_key(self) -> bytes:
+        """The first key; there must be one."""
+        return self._blocks[0][0]
+
+    @property
+    def last_key(self) -> bytes:
+        """The last key; there must be one."""
+        return self._lasts[-1]
+
+    def pop(self, key: bytes) -> Document:
+        """Take away the document under a key that is there, and return it."""
+        number, place = self._place(key)
+        document = self._documents[number][place]
+        self.remove(key)
+        return document
+
     def _place(self, key: bytes) -> tuple[int, int]:
         number = bisect_left(self._lasts, key)
         return (number, bisect_left(self._blocks[number], key)) if number < len(self._blocks) else (number, 0)

@@ -10,14 +10,133 @@ from datetime import datetime
 from functools import partial
 from typing import Any, cast
 
-from cendry._order import AFTER_ALL
-from cendry.backend import SnapshotResult
-from cendry.plan import GetPlan, QueryPlan, outermost
+from cendry.backend import ListenResult
+from cendry.plan import GetPlan, QueryPlan
 
 from ._indexes import Document, SortedEntries, Version, result_of
 from ._lock import Lock
 from ._query import Search
 from ._versions import Change
+
+
+class Shown:
+    """The documents of one listener, those that a limit leaves out included, and what changes in what is shown."""
+
+    def __init__(self, search: Search | None) -> None:
+        self._search = search
+        self._offset = 0 if search is None else search.plan.offset
+        self._limit = None if search is None else search.plan.limit
+        self._versions: dict[str, Version] = {}
+        # How the documents that the present commit touches were shown before it.
+        self._before: dict[str, Version | None] = {}
+        # Only where there is an offset or a limit, all that match: before what is shown, shown, and after it.
+        self._is_cut = self._offset > 0 or self._limit is not None
+        self._keys: dict[str, bytes] = {}
+        self._skipped, self._window, self._beyond = SortedEntries(), SortedEntries(), SortedEntries()
+        self._skipped_count = self._window_count = 0
+
+    def begin(self, documents: Iterable[Document]) -> list[tuple[str, Version]]:
+        """The documents that are shown at first."""
+        placed = [(key, one) for one in documents if (key := self._key(one)) is not None]
+        if self._is_cut:
+            placed.sort(key=lambda entry: entry[0])
+            self._keys = {document.path: key for key, document in placed}
+            start, stop = self._offset, None if self._limit is None else self._offset + self._limit
+            rest = [] if stop is None else placed[stop:]
+            self._skipped, self._beyond = SortedEntries(placed[:start]), SortedEntries(rest)
+            self._skipped_count = len(placed[:start])
+            placed = placed[start:stop]
+            self._window, self._window_count = SortedEntries(placed), len(placed)
+        self._versions = {document.path: document.version for _, document in placed}
+        return list(self._versions.items())
+
+    def follow(self, changes: Iterable[Change]) -> tuple[list[tuple[str, Version]], list[str]]:
+        """Take the changes of a commit; return what is shown anew or otherwise, and the paths of what no longer is."""
+        self._before = {}
+        for change in changes:
+            document = None if change.new is None else Document(change.path, change.new)
+            key = None if document is None else self._key(document)
+            if self._is_cut:
+                self._move(change.path, document, key)
+            elif document is None or key is None:
+                self._hide(change.path)
+            else:
+                self._show(document)
+        shown: list[tuple[str, Version]] = []
+        hidden: list[str] = []
+        for path, before in self._before.items():
+            now = self._versions.get(path)
+            if now is not None and now is not before:
+                shown.append((path, now))
+            elif now is None and before is not None:
+                hidden.append(path)
+        return shown, hidden
+
+    def _key(self, document: Document) -> bytes | None:
+        return b"" if self._search is None else self._search.place_of(document)
+
+    def _show(self, document: Document) -> None:
+        self._before.setdefault(document.path, self._versions.get(document.path))
+        self._versions[document.path] = document.version
+
+    def _hide(self, path: str) -> None:
+        version = self._versions.pop(path, None)
+        self._before.setdefault(path, version)
+
+    def _move(self, path: str, document: Document | None, key: bytes | None) -> None:
+        """Put a document to its new place, if it has one, and shift those at the ends of what is shown."""
+        old = self._keys.pop(path, None)
+        if old is not None:
+            if self._skipped and old <= self._skipped.last_key:
+                self._skipped.remove(old)
+                self._skipped_count -= 1
+            elif self._window and old <= self._window.last_key:
+                self._window.remove(old)
+                self._window_count -= 1
+                self._hide(path)
+            else:
+                self._beyond.remove(old)
+        if document is not None and key is not None:
+            self._keys[path] = key
+            if self._skipped and key < self._skipped.last_key:
+                self._skipped.add(key, document)
+                self._skipped_count += 1
+            elif self._beyond and key > self._beyond.first_key:
+                self._beyond.add(key, document)
+            else:
+                self._add_shown(key, document)
+        self._shift()
+
+    def _add_shown(self, key: bytes, document: Document) -> None:
+        self._window.add(key, document)
+        self._window_count += 1
+        self._show(document)
+
+    def _take_shown(self, key: bytes) -> Document:
+        document = self._window.pop(key)
+        self._window_count -= 1
+        self._hide(document.path)
+        return document
+
+    def _shift(self) -> None:
+        """Restore the numbers of documents before what is shown, and in it."""
+        while self._skipped_count > self._offset:
+            key = self._skipped.last_key
+            self._add_shown(key, self._skipped.pop(key))
+            self._skipped_count -= 1
+        while self._skipped_count < self._offset and self._window:
+            key = self._window.first_key
+            self._skipped.add(key, self._take_shown(key))
+            self._skipped_count += 1
+        if self._limit is None:
+            return
+        while self._window_count > self._limit:
+            key = self._window.last_key
+            self._beyond.add(key, self._take_shown(key))
+        # Only a window that is full has something beyond it, so what comes before it needs nothing from there.
+        while self._window_count < self._limit and self._beyond:
+            key = self._beyond.first_key
+            self._add_shown(key, self._beyond.pop(key))
 
 
 class Listener:
@@ -26,25 +145,24 @@ class Listener:
     Attributes:
         owner: The backend that it belongs to.
         search: The query, or `None` for one document.
+        scope: Where the documents are that concern it; see `scopes_of`.
     """
 
     def __init__(
         self,
         dispatcher: Dispatcher,
         plan: QueryPlan | GetPlan,
-        on_snapshot: Callable[[SnapshotResult], None],
+        on_change: Callable[[ListenResult], None],
         on_error: Callable[[BaseException], None],
         owner: object,
     ) -> None:
         self.owner = owner
         self.search: Search | None = None
+        self.scope = scope_of(plan)
         self._dispatcher = dispatcher
-        self._plan = plan
-        self._on_snapshot = on_snapshot
+        self._on_change = on_change
         self._on_error = on_error
-        self._places: dict[str, bytes] = {}
-        self._entries = SortedEntries()
-        self._shown: list[tuple[str, Version]] | None = None
+        self._shown: Shown | None = None
         self._is_closed = False
 
     def close(self) -> None:
@@ -55,21 +173,17 @@ class Listener:
     # --- from the dispatcher's thread ---
 
     def begin(self, documents: Iterable[Document], moment: datetime) -> None:
-        """Show the first state."""
-        for document in documents:
-            self._put(document.path, document)
-        self._show(moment)
+        """Report the first state."""
+        self._shown = Shown(self.search)
+        self._report(self._shown.begin(documents), [], moment, is_reset=True)
 
-    def follow(self, changes: Iterable[Change]) -> None:
-        """Take the changes of one commit, and show the new state if it is another one."""
-        touched = False
-        moment = None
-        for change in changes:
-            if self._concerns(change.path):
-                moment = change.time
-                touched |= self._put(change.path, None if change.new is None else Document(change.path, change.new))
-        if touched and moment is not None:
-            self._show(moment)
+    def follow(self, changes: list[Change]) -> None:
+        """Take the changes of one commit that are in the scope, and report those that show."""
+        # Changes before the first state are in it.
+        if self._shown is not None:
+            shown, hidden = self._shown.follow(changes)
+            if shown or hidden:
+                self._report(shown, hidden, changes[0].time)
 
     def fail(self, error: BaseException) -> None:
         """End, with a reason."""
@@ -77,37 +191,32 @@ class Listener:
             self.close()
             self._on_error(error)
 
-    def _concerns(self, path: str) -> bool:
-        if self.search is None:
-            return isinstance(self._plan, GetPlan) and path == self._plan.paths[0]
-        return self.search.covers(path)
-
-    def _put(self, path: str, document: Document | None) -> bool:
-        """Make a document's new state part of what is shown; whether that can have changed anything."""
-        old = self._places.pop(path, None)
-        if old is not None:
-            self._entries.remove(old)
-        new = None
-        if document is not None:
-            new = b"" if self.search is None else self.search.place_of(document)
-        if document is not None and new is not None:
-            self._places[path] = new
-            self._entries.add(new, document)
-        return old is not None or new is not None
-
-    def _show(self, moment: datetime) -> None:
-        documents = self._entries.forward(b"", AFTER_ALL)
-        cut = documents if self.search is None else self.search.cut(documents)
-        shown = [(document.path, document.version) for document in cut]
-        if shown == self._shown or self._is_closed:
+    def _report(
+        self, shown: list[tuple[str, Version]], hidden: list[str], moment: datetime, *, is_reset: bool = False
+    ) -> None:
+        if self._is_closed:
             return
-        self._shown = shown
-        projection = None if self._plan.projection is None else outermost(self._plan.projection)
-        results = tuple(result_of(path, version, projection, moment) for path, version in shown)
+        results = tuple([result_of(path, version, None, moment) for path, version in shown])
         try:
-            self._on_snapshot(SnapshotResult(results, moment))
+            self._on_change(ListenResult(results, tuple(hidden), moment, is_reset))
         except Exception as error:
             self.fail(error)
+
+
+def scope_of(plan: QueryPlan | GetPlan) -> str:
+    """Where the documents of a plan are: one of the `scopes_of` each of them."""
+    if isinstance(plan, GetPlan):
+        return plan.paths[0]
+    if plan.group:
+        return f"/{plan.collection}"
+    return f"{plan.parent}/{plan.collection}" if plan.parent else plan.collection
+
+
+def scopes_of(path: str) -> tuple[str, str, str]:
+    """The document itself, its collection, and the group of that."""
+    collection = path.rpartition("/")[0]
+    # No path begins with a slash.
+    return path, collection, f"/{collection.rpartition('/')[2]}"
 
 
 class Dispatcher:
@@ -118,7 +227,8 @@ class Dispatcher:
     """
 
     def __init__(self) -> None:
-        self._listeners: list[Listener] = []
+        # By scope.
+        self._listeners: dict[str, dict[Listener, None]] = {}
         self._reset()
 
     def _reset(self) -> None:
@@ -131,15 +241,19 @@ class Dispatcher:
 
     def after_fork(self) -> None:
         """End what was inherited: its thread is not there, and its notifications are for the parent."""
-        listeners, self._listeners = self._listeners, []
+        listeners = self._all()
+        self._listeners = {}
         self._reset()
         for listener in listeners:
             listener.close()
 
+    def _all(self) -> list[Listener]:
+        return [listener for listeners in self._listeners.values() for listener in listeners]
+
     def add(self, listener: Listener, documents: list[Document], moment: datetime) -> None:
         """Begin to call a listener back."""
         with self._lock:
-            self._listeners.append(listener)
+            self._listeners.setdefault(listener.scope, {})[listener] = None
             self._post(partial(listener.begin, documents, moment))
 
     def refuse(self, listener: Listener, error: BaseException) -> None:
@@ -148,18 +262,33 @@ class Dispatcher:
             self._post(partial(listener.fail, error))
 
     def announce(self, changes: list[Change]) -> None:
-        """Tell all listeners of a commit; being told of one twice changes nothing for them."""
+        """Report a commit to the listeners of its documents; repeating it changes nothing for them."""
         if not self._listeners:
             return
         with self._lock:
-            self._tasks.extend(partial(listener.follow, changes) for listener in self._listeners)
-            self._wake()
+            for change in changes:
+                if not self._listeners.keys().isdisjoint(scopes_of(change.path)):
+                    self._post(partial(self._follow, changes))
+                    return
+
+    def _follow(self, changes: list[Change]) -> None:
+        concerned: dict[Listener, list[Change]] = {}
+        with self._lock:
+            for change in changes:
+                for scope in scopes_of(change.path):
+                    for listener in self._listeners.get(scope, ()):
+                        concerned.setdefault(listener, []).append(change)
+            # Before the tasks that wait, and each on its own, so that none can end the others.
+            self._tasks.extendleft(partial(listener.follow, its) for listener, its in reversed(list(concerned.items())))
 
     def drop(self, listener: Listener) -> None:
         """Stop calling a listener back."""
         with self._lock:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
+            listeners = self._listeners.get(listener.scope)
+            if listeners is not None:
+                listeners.pop(listener, None)
+                if not listeners:
+                    del self._listeners[listener.scope]
             self._wakes.notify_all()
 
     def drain(self, timeout: float | None) -> bool:
@@ -182,7 +311,7 @@ class Dispatcher:
     def close(self, owner: object = None) -> None:
         """End the listeners of one owner, or all."""
         with self._lock:
-            listeners = [listener for listener in self._listeners if owner is None or listener.owner is owner]
+            listeners = [listener for listener in self._all() if owner is None or listener.owner is owner]
         for listener in listeners:
             listener.close()
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from cendry.backend import SnapshotResult
+from cendry.backend import ListenResult
 from cendry.plan import GetPlan, QueryPlan
 
 from ._store import MemoryStore
@@ -21,18 +21,21 @@ class LoopListener:
         self,
         store: MemoryStore,
         plan: QueryPlan | GetPlan,
-        on_snapshot: Callable[[SnapshotResult], None],
+        on_change: Callable[[ListenResult], None],
         on_error: Callable[[BaseException], None],
         owner: object,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._is_closed = False
-        self._inner = store.listen(plan, partial(self._post, on_snapshot), partial(self._post_error, on_error), owner)
+        self._inner = store.listen(plan, partial(self._post, on_change), partial(self._post_error, on_error), owner)
 
     def close(self) -> None:
         """Stop listening; no callback begins after this returns. May be called twice, and from a callback."""
         self._is_closed = True
         self._inner.close()
+
+    async def wait_closed(self) -> None:
+        """Wait for nothing: the listener has no task."""
 
     def _post(self, callback: Callable[[Any], None], argument: Any) -> None:
         # A loop that has ended raises, and so ends the listener.

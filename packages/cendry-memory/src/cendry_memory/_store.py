@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 from cendry import _fork
 from cendry._order import MICROSECOND
-from cendry.backend import CommitResult, DocumentResult, SnapshotResult, check_wait
+from cendry.backend import CommitResult, DocumentResult, ListenResult, check_wait
 from cendry.errors import (
     CendryError,
     InvalidRequestError,
@@ -168,6 +168,15 @@ class MemoryStore:
             raise
         return handle
 
+    def check_read_time(self, moment: datetime) -> None:
+        """Check that a moment can be read at now.
+
+        Raises:
+            InvalidRequestError: It lies in the future, or further back than is known.
+        """
+        with self._lock:
+            self._versions.check_past(moment, self._now())
+
     def get(self, plan: GetPlan, transaction: Any = None) -> list[DocumentResult]:
         """Read documents by path, in the order of the plan."""
         for projected in plan.projection or ():
@@ -208,6 +217,14 @@ class MemoryStore:
             search = self._search(plan.query, plan)
             hits, _ = self._hits(search, handle)
         return figures(plan, hits)
+
+    def partition(self, plan: QueryPlan, count: int) -> list[str]:
+        """The paths at which up to `count` parts of a query begin: equal ones, as far as that goes."""
+        with self._lock:
+            self._open("run", None)
+            hits, _ = self._hits(self._search(plan), None)
+        count = min(count, len(hits))
+        return [hits[len(hits) * number // count].path for number in range(1, count)]
 
     def _search(self, plan: QueryPlan, aggregation: AggregationPlan | None = None) -> Search:
         search = Search(plan, () if aggregation is None else required_fields(aggregation))
@@ -304,14 +321,14 @@ class MemoryStore:
     def listen(
         self,
         plan: QueryPlan | GetPlan,
-        on_snapshot: Callable[[SnapshotResult], None],
+        on_change: Callable[[ListenResult], None],
         on_error: Callable[[BaseException], None],
         owner: object = None,
     ) -> Listener:
         """Call back with the present state and every later one, from the dispatcher's thread."""
         with self._lock:
             self._open("listen", None)
-            listener = Listener(self._dispatcher, plan, on_snapshot, on_error, owner)
+            listener = Listener(self._dispatcher, plan, on_change, on_error, owner)
             try:
                 documents = self._listened(plan, listener)
             except CendryError as error:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
-from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, DocumentResult, ListenHandle, SnapshotResult
+from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, DocumentResult, ListenHandle, ListenResult
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 from ._clock import Clock
@@ -67,6 +68,10 @@ class MemoryBackend:
         """Failures of calls to come, to be ordered by tests."""
         return self._store.faults
 
+    def check_read_time(self, moment: datetime) -> None:
+        """Check that a moment can be read at: not in the future, and not further back than an hour or what is kept."""
+        self._store.check_read_time(moment)
+
     def get(
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> Iterator[DocumentResult]:
@@ -85,6 +90,16 @@ class MemoryBackend:
         """Compute figures over a query, one for each aggregation of the plan."""
         return self._store.aggregate(plan, transaction)
 
+    def partition(
+        self,
+        plan: QueryPlan,
+        count: int,
+        *,
+        options: CallOptions = DEFAULT_OPTIONS,
+    ) -> list[str]:
+        """Find the paths at which up to `count` parts of a query begin."""
+        return self._store.partition(plan, count)
+
     def commit(
         self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> CommitResult:
@@ -102,14 +117,14 @@ class MemoryBackend:
     def listen(
         self,
         plan: QueryPlan | GetPlan,
-        on_snapshot: Callable[[SnapshotResult], None],
+        on_change: Callable[[ListenResult], None],
         on_error: Callable[[BaseException], None],
     ) -> ListenHandle:
-        """Call `on_snapshot` with the first state and with every later one, from a thread of the store's own.
+        """Call `on_change` with the first state and with every later change, from one of the backend's threads.
 
-        Each commit that changes what is listened to gives one snapshot, in the order of the commits.
+        Each commit that changes what is listened to gives one call, in the order of the commits.
         """
-        return self._store.listen(plan, on_snapshot, on_error, self)
+        return self._store.listen(plan, on_change, on_error, self)
 
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until listeners were notified of every earlier commit.

@@ -153,11 +153,11 @@ class Versions:
 
     # --- the past ---
 
-    def past(self, moment: datetime, now: datetime) -> dict[str, Version | None]:
-        """How the documents that have changed since a moment were then.
+    def check_past(self, moment: datetime, now: datetime) -> None:
+        """Check that a moment can be read at.
 
         Raises:
-            InvalidRequestError: The moment lies in the future, or further back than is known.
+            InvalidRequestError: It lies in the future, or further back than is known.
         """
         if moment > now:
             raise InvalidRequestError(f"read_time lies in the future: {moment.isoformat()}.")
@@ -167,6 +167,14 @@ class Versions:
             raise InvalidRequestError(
                 f"read_time {moment.isoformat()} is too old; the store remembers back to {self._forgotten.isoformat()}."
             )
+
+    def past(self, moment: datetime, now: datetime) -> dict[str, Version | None]:
+        """How the documents that have changed since a moment were then.
+
+        Raises:
+            InvalidRequestError: The moment lies in the future, or further back than is known.
+        """
+        self.check_past(moment, now)
         past: dict[str, Version | None] = {}
         for change in reversed(self._changes):
             if change.time <= moment:

@@ -89,8 +89,13 @@ def masked(codec: Codec[Any], changes: Iterable[tuple[Any, Any]], what: str, kno
     model = codec.model
     fields: list[tuple[ResolvedField, str, Any]] = []
     named: dict[FieldPath, str] = {}
+    tag_field = None if codec.family is None else codec.family.field
     for key, value in changes:
+        if tag_field is not None and isinstance(key, str) and key == tag_field:
+            raise _tag_change(model, tag_field, what)
         into = resolve_key(codec, key, what)
+        if tag_field is not None and into.path.segments[0] == tag_field:
+            raise _tag_change(model, tag_field, what)
         text = into.text
         if into.path == DOCUMENT_ID:
             raise CendryError(
@@ -125,6 +130,13 @@ def masked(codec: Codec[Any], changes: Iterable[tuple[Any, Any]], what: str, kno
         else:
             _write(found, into, text, value)
     return found
+
+
+def _tag_change(model: type[Model], field: str, what: str) -> CendryError:
+    return CendryError(
+        f"The {what} of {model.__qualname__} names {field!r}, which holds the document's tag and can't be changed; "
+        "save() an instance of the other class instead."
+    )
 
 
 # As any classes, since a checker can't know their elements.

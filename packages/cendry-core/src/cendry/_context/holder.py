@@ -87,6 +87,39 @@ class BackendHolder(Generic[B]):
             return self._backend if self._owned else None
 
 
+class SharedHolder(BackendHolder[B]):
+    """Holds the backend that another holder owns: it is usable until either is closed, and closes nothing.
+
+    Args:
+        owner: The other holder.
+    """
+
+    __slots__ = ("_owner",)
+
+    def __init__(self, owner: BackendHolder[B]) -> None:
+        super().__init__(None, owner.backend)
+        self._owned = False
+        self._owner = owner
+
+    def backend(self) -> B:
+        """The backend.
+
+        Raises:
+            CendryError: This context is closed, or the one that owns the backend.
+        """
+        self.check_open()
+        return self._owner.backend()
+
+    def check_open(self) -> None:
+        """Check that both contexts are open.
+
+        Raises:
+            CendryError: One is closed.
+        """
+        super().check_open()
+        self._owner.check_open()
+
+
 def open_holder(
     client: Any, backend: Backend | None, project: str | None, database: str | None
 ) -> BackendHolder[Backend]:

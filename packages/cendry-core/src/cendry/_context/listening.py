@@ -13,7 +13,7 @@ from .._model.model import Model
 from .._query.results import Read, reader
 from .._query.snapshots import Listener, Snapshot
 from .._types.registry import TypeRegistry
-from ..backend import Backend, ListenHandle, SnapshotResult
+from ..backend import Backend, ListenHandle, ListenResult
 from ..codec import codec_for
 from ..errors import CendryError
 from ..plan import NOTHING, GetPlan, QueryPlan
@@ -32,11 +32,11 @@ class _Nothing:
     def listen(
         self,
         _plan: QueryPlan | GetPlan,
-        on_snapshot: Callable[[SnapshotResult], None],
+        on_change: Callable[[ListenResult], None],
         _on_error: Callable[[BaseException], None],
     ) -> ListenHandle:
         threading.Thread(
-            target=on_snapshot, args=(SnapshotResult((), None),), name="cendry listener", daemon=True
+            target=on_change, args=(ListenResult((), (), None, True),), name="cendry listener", daemon=True
         ).start()
         return self
 
@@ -59,6 +59,8 @@ class Listening:
         @property
         def registry(self) -> TypeRegistry: ...
 
+        def check_present(self, what: str) -> None: ...
+
     def __init__(self) -> None:
         self.listeners: set[Watch] = set()
 
@@ -73,13 +75,16 @@ class Listening:
         """Listen to a query or a document."""
         if self.transaction is not None:
             raise CendryError("A transaction has no listeners; call on_snapshot() on a query of the context.")
+        if isinstance(plan, QueryPlan) and plan.read_time is not None:
+            raise CendryError("A query at a past moment never changes, so it has no listeners; leave out at().")
+        self.check_present("listeners")
         check_callback(callback)
         if on_error is not None and not callable(on_error):
             raise TypeError(f"on_error= takes a function of one argument, the error, not {on_error!r}.")
-        watch = Watch(read, backwards, callback, on_error, self.listeners)
+        watch = Watch(plan, backwards, read, callback, on_error, self.listeners)
         backend = self.holder.backend()
         is_empty = isinstance(plan, QueryPlan) and plan.where is NOTHING
-        watch.start(_NOTHING if is_empty else backend, plan)
+        watch.start(_NOTHING if is_empty else backend)
         return Listener(watch)
 
     def close_listeners(self) -> None:

@@ -8,7 +8,12 @@ from typing import Any, TypeAlias, TypeVar, cast
 from .._model.metadata import check_instance, remembered
 from .._model.model import Model, is_frozen
 from .._query.fields import is_iterable
-from ..errors import CendryError, ForeignReferenceError
+from .._types.families import Family
+from ..backend import StoredDocument
+from ..codec import codec_for
+from ..codec.tagged import is_of
+from ..errors import CendryError, DecodeError, ForeignReferenceError
+from ..paths import FieldPath
 from ..reference import Ref, document_path, is_ref, located_path
 
 M = TypeVar("M", bound=Model)
@@ -74,6 +79,20 @@ def check_not_frozen(instance: object, method: str) -> None:
         raise CendryError(f"{name} is frozen, and {method}() would change this instance; {instead}.")
 
 
+def check_kind(instance: Model, fresh: Model, path: str) -> None:
+    """Check that a document is still one of the class of an instance, not of a subclass.
+
+    Raises:
+        DecodeError: It is of another class.
+    """
+    model, found = type(instance), type(fresh)
+    if found is not model:
+        codec = codec_for(model)
+        field = "" if codec.family is None else codec.family.field
+        expected, kind = f"the tag of {model.__qualname__}", f"that of {found.__qualname__}"
+        raise DecodeError(path, model.__qualname__, field, expected, kind, is_other_kind=True)
+
+
 def model_of(ref: Ref[Any]) -> type[Any]:
     """The class of a reference's document.
 
@@ -102,6 +121,17 @@ def existing_path(instance: Model, parent: object) -> str:
     return known.path if known is not None and known.path == path else path
 
 
+def names_only(model: type[Any]) -> tuple[FieldPath, ...]:
+    """The projection that shows whether a document of a class exists: its tag, if the class is one of several."""
+    family: Family | None = model.__cendry_family__
+    return () if family is None or family.root is model else (FieldPath(family.field),)
+
+
+def is_there(model: type[Any], result: StoredDocument) -> bool:
+    """Whether the result of a read with `names_only` is a document of the class."""
+    return result.exists and (not names_only(model) or is_of(model, result.data or {}))
+
+
 def several(values: object, what: str) -> list[Any]:
     """The values as a list; any iterable is accepted.
 
@@ -113,8 +143,17 @@ def several(values: object, what: str) -> list[Any]:
     return list(values)
 
 
-def wanted_documents(target: object, ids: object, parent: object, home: Home) -> list[tuple[type[Any], str]]:
-    """The arguments of `get_many` as models and paths.
+def wanted_documents(
+    method: str, target: object, ids: object, parent: object, home: Home
+) -> list[tuple[type[Any], str]]:
+    """The arguments of `get_many` or `find_many` as models and paths.
+
+    Args:
+        method: The name of the method, for errors.
+        target: The class, or an iterable of references.
+        ids: With a class, the ids.
+        parent: With a class, the parent document of the subcollection.
+        home: How references name the database of the context.
 
     Raises:
         TypeError: The arguments are of the wrong kind, or a reference is to a document of another collection.
@@ -123,18 +162,18 @@ def wanted_documents(target: object, ids: object, parent: object, home: Home) ->
         ForeignReferenceError: A reference points into another database.
     """
     if isinstance(target, type):
-        given = [at_home(one, home) for one in several(ids, "get_many() takes ids")]
+        given = [at_home(one, home) for one in several(ids, f"{method}() takes ids")]
         parent = at_home(parent, home)
         return [
             (target, located_path(_of_collection(target, one)) if is_ref(one) else document_path(target, one, parent))
             for one in given
         ]
     if ids is not None or parent is not None:
-        raise TypeError("get_many() takes a class and ids, or references alone.")
-    refs = [at_home(one, home) for one in several(target, "get_many() takes references")]
+        raise TypeError(f"{method}() takes a class and ids, or references alone.")
+    refs = [at_home(one, home) for one in several(target, f"{method}() takes references")]
     for one in refs:
         if not is_ref(one):
-            raise TypeError(f"get_many() takes a class and ids, or references alone, not {one!r}.")
+            raise TypeError(f"{method}() takes a class and ids, or references alone, not {one!r}.")
     return [(model_of(one), located_path(one)) for one in refs]
 
 

@@ -1,4 +1,4 @@
-"""Listening: the changes between two states of a query or a document, passed to the user's callback."""
+"""Listening by a callback: it is called with each new state of a query or a document."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from .._query.results import Read
-from .._query.snapshots import Change, Snapshot
-from ..backend import ListenHandle, SnapshotResult, StoredDocument
+from .._query.snapshots import Snapshot
+from ..backend import ListenHandle, ListenResult
 from ..plan import GetPlan, QueryPlan
-from .steps import same, sort_key, steps
+from .live import LiveDocuments
 
 
 class Listens(Protocol):
@@ -18,7 +18,7 @@ class Listens(Protocol):
     def listen(
         self,
         plan: QueryPlan | GetPlan,
-        on_snapshot: Callable[[SnapshotResult], None],
+        on_change: Callable[[ListenResult], None],
         on_error: Callable[[BaseException], None],
         /,
     ) -> ListenHandle:
@@ -27,29 +27,26 @@ class Listens(Protocol):
 
 
 class Watch:
-    """A running listener: it compares each snapshot with the previous one. Users have it wrapped in a `Listener`."""
+    """A running listener with a callback. Users have it wrapped in a `Listener`."""
 
-    __slots__ = (
-        *("_all", "_backwards", "_callback", "_closed", "_handle", "_key", "_known", "_on_error", "_read", "_unfit"),
-    )
+    __slots__ = ("_all", "_callback", "_closed", "_documents", "_handle", "_on_error", "_plan")
 
     def __init__(
         self,
-        read: Read[Any],
+        plan: QueryPlan | GetPlan,
         backwards: bool,
+        read: Read[Any],
         callback: Callable[[Snapshot[Any]], object],
         on_error: Callable[[BaseException], object] | None,
-        all_watches: set[Watch],
+        running: set[Any],
     ) -> None:
-        self._read = read
-        self._backwards = backwards
+        self._plan = plan
+        self._documents = LiveDocuments(plan, read, backwards=backwards)
         self._callback = callback
         self._on_error = on_error
-        self._all = all_watches
+        self._all = running
         self._handle: ListenHandle | None = None
         self._closed = False
-        self._known: dict[str, StoredDocument] = {}
-        self._unfit: dict[str, StoredDocument] = {}
 
     @property
     def closed(self) -> bool:
@@ -63,12 +60,11 @@ class Watch:
         if self._handle is not None:
             self._handle.close()
 
-    def start(self, backend: Listens, plan: QueryPlan | GetPlan) -> None:
+    def start(self, backend: Listens) -> None:
         """Start; called by contexts."""
         self._all.add(self)
-        self._key = sort_key(plan, backwards=self._backwards)
         try:
-            self._handle = backend.listen(plan, self._on_snapshot, self._on_end)
+            self._handle = backend.listen(self._plan, self._on_change, self._on_end)
         except BaseException:
             self._all.discard(self)
             raise
@@ -76,10 +72,14 @@ class Watch:
             # Closed by a callback before the handle was known.
             self._handle.close()
 
-    def _on_snapshot(self, result: SnapshotResult) -> None:
+    def _on_change(self, result: ListenResult) -> None:
         if self._closed:
             return
-        snapshot = self._snapshot(result)
+        snapshot, errors = self._documents.take(result)
+        for error in errors:
+            self._report(error)
+        if snapshot is None or self._closed:
+            return
         try:
             self._callback(snapshot)
         except Exception as error:
@@ -91,26 +91,6 @@ class Watch:
         self._closed = True
         self._all.discard(self)
         self._report(error)
-
-    def _snapshot(self, result: SnapshotResult) -> Snapshot[Any]:
-        found = result.documents[::-1] if self._backwards else result.documents
-        before, unfit = self._known, self._unfit
-        self._known, self._unfit = {}, {}
-        documents: dict[str, Any] = {}
-        for one in found:
-            try:
-                documents[one.path] = self._read(one)
-            except Exception as error:
-                self._unfit[one.path] = one
-                if not same(unfit.get(one.path), one):
-                    self._report(error)
-            else:
-                self._known[one.path] = one
-        changes = [
-            Change(kind, self._read(before[path]) if kind == "removed" else documents[path], old, new)
-            for kind, path, old, new in steps(before, self._known, self._key)
-        ]
-        return Snapshot(tuple(documents.values()), tuple(changes), result.read_time)
 
     def _report(self, error: BaseException) -> None:
         if self._on_error is not None:

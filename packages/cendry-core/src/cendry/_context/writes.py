@@ -19,12 +19,13 @@ from .._model.metadata import (
     time_of_etag,
 )
 from .._model.model import Model, fields_of, is_frozen
+from .._types.families import Family
 from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Shape, bare
 from ..backend import CommitResult
 from ..codec import Codec, codec_for
 from ..codec.change_writer import without_changes
-from ..errors import CendryError, InvalidValueError, OutcomeUnknownError, Problem, ValidationError
+from ..errors import CendryError, InvalidValueError, OutcomeUnknownError, Problem, ValidationError, untagged
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
 from ..reference import check_parent, located_path, parent_path
@@ -165,6 +166,8 @@ class Writer:
         codec = codec_for(model, self.registry)
         found = self._masked(codec, path, instance, changes_of(changes, "merge"), "merge")
         check_complete(codec, found)
+        if codec.family is not None:
+            _put_tag(codec, codec.family, instance, found)
         transforms = tuple(found.transforms.values())
         write = Set(path, found.data, tuple(found.paths), transforms, is_merge=True)
         return Pending(write, instance, False, found.values)
@@ -240,6 +243,26 @@ class Writer:
                     stored, value = _moment(codec, name, now)
                     found.put(path, name, stored)
                     found.values.append(((name,), value))
+
+
+def _put_tag(codec: Codec[Any], family: Family, instance: Model | None, found: Masked) -> None:
+    """Add the tag to a merge, which may create the document.
+
+    Raises:
+        CendryError: Which tag the document has, or is to have, is not known.
+    """
+    tag, model = codec.shape.tag, codec.model
+    if codec.is_untagged:
+        raise untagged(model.__qualname__)
+    if tag is None or tag.value is None:
+        return
+    if instance is None and len(family.tags_of(model)) > 1:
+        name = model.__qualname__
+        raise CendryError(
+            f"A merge writes the tag of {name}, and the document may be one of a subclass of {name}; name its own "
+            "class, merge an instance, or use update() if the document has to exist."
+        )
+    found.put(FieldPath(family.field), family.field, tag.stored)
 
 
 def _of_instance(error: InvalidValueError) -> ValidationError:

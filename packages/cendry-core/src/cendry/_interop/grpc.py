@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from .. import _fork
@@ -234,7 +235,11 @@ def text_of(error: BaseException) -> str:
 
 
 def meaning_of(
-    error: BaseException, *, collection: str | None = None, created: Sequence[str] = ()
+    error: BaseException,
+    *,
+    collection: str | None = None,
+    created: Sequence[str] = (),
+    moment: datetime | None = None,
 ) -> CendryError | None:
     """The Cendry error for a Google error, or `None` if it has no equivalent.
 
@@ -242,6 +247,7 @@ def meaning_of(
         error: The error that the SDK raised.
         collection: The collection id, if a query was run.
         created: The paths that must not exist yet, if writes were committed.
+        moment: The past moment that the call was to read at, if there was one.
     """
     text = text_of(error)
     match status_of(error):
@@ -251,6 +257,11 @@ def meaning_of(
             return InvalidRequestError(text)
         case "ALREADY_EXISTS" if created:
             return DocumentAlreadyExistsError(*created)
+        case "FAILED_PRECONDITION" if moment is not None and "too old" in text:
+            return InvalidRequestError(
+                f"{text} That was {moment.isoformat()}; a database can be read as it was within the last hour, and "
+                "with point-in-time recovery at whole minutes up to 7 days back."
+            )
         # A query fails with this status for other reasons too. The emulator has no indexes, but rejects what never
         # has one by default: names in descending order.
         case "FAILED_PRECONDITION" if collection is not None and "descending key scans" in text:

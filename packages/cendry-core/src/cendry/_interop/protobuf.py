@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
+from ..errors import InvalidRequestError
 from ..paths import FieldPath
 from ..plan import Aggregation
 from ..values import GeoPoint, Vector
@@ -30,6 +31,20 @@ def write_timestamp(target: Any, moment: datetime) -> None:
     target.nanos = since.microseconds * 1000
     # The epoch itself sets no field, but the message must still be present.
     target.SetInParent()
+
+
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far the clock of this computer may be behind the database's."""
+
+
+def check_read_time(moment: datetime) -> None:
+    """Check that a moment to read at is not in the future, as far as this computer's clock can tell.
+
+    Raises:
+        InvalidRequestError: It is.
+    """
+    if moment > datetime.now(timezone.utc) + CLOCK_SKEW:
+        raise InvalidRequestError.not_sent(f"The moment to read at lies in the future: {moment.isoformat()}")
 
 
 def decode_timestamp(value: Any) -> Any:

@@ -43,6 +43,7 @@ from .._types.shapes import (
     OneOf,
     Record,
     Shape,
+    Tagged,
     hides,
     holds_numbers,
     takes_none,
@@ -616,7 +617,7 @@ def _alternatives(shape: Shape) -> Iterator[Shape]:
     match shape:
         case Nullable(inner) | Constrained(inner):
             yield from _alternatives(inner)
-        case OneOf(members):
+        case OneOf(members) | Tagged(members):
             for member in members:
                 yield from _alternatives(member)
         case _:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, Final, Generic, TypeAlias, TypeGuard, TypeVar, Union, cast
 
 from typing_extensions import Self
@@ -88,7 +88,7 @@ class QueryBuilder(Generic[M_co]):
             end=end,
             parent=None if parent is None else _parent(model, parent, group),
             group=group,
-            read_time=None if read_time is None else _moment(read_time),
+            read_time=None if read_time is None else checked_moment(read_time),
         )
         self._source = None
         self._on_error = None
@@ -201,9 +201,14 @@ class QueryBuilder(Generic[M_co]):
         """Read the database as it was at an earlier time.
 
         Args:
-            read_time: A point in time within the last hour, to the microsecond; naive means UTC.
+            read_time: An aware `datetime` within the last hour, to the microsecond. Whole minutes up to seven days back
+                if the database has point-in-time recovery.
+
+        Raises:
+            InvalidRequestError: It is naive. Running the query raises it if the moment is in the future (nothing was
+                sent then), or too long ago for the database.
         """
-        return self._with(read_time=_moment(read_time))
+        return self._with(read_time=checked_moment(read_time))
 
     def on_error(self, handler: Callable[[DecodeError], object]) -> Self:
         """Report documents that don't fit the model to `handler`, and continue without them.
@@ -221,6 +226,8 @@ class QueryBuilder(Generic[M_co]):
     def _bound(self) -> Any:
         if self._source is None:
             raise CendryError("This query is not bound to a context, so it can't be run: use ctx.select(query).")
+        if self._spec.read_time is not None:
+            self._source.check_moment()
         return self._source
 
     def _with(self, **changes: Any) -> Self:
@@ -277,13 +284,22 @@ def rebuilt(kind: type[Any], query: QueryBuilder[Any]) -> Any:
 def bound(query: Q, source: Any, on_error: Callable[[DecodeError], object] | None) -> Q:
     """Bind a query that only the caller has, without a copy; without `on_error`, it keeps its own handler.
 
+    In a context at a past moment, a query without a moment gets that one.
+
     Raises:
         TypeError: `on_error` is not callable.
     """
     query._source = source
+    if source.moment is not None:
+        query._spec = moved(query._spec, source.moment)
     if on_error is not None:
         query._on_error = checked_handler(on_error)
     return query
+
+
+def moved(spec: QuerySpec, moment: datetime | None) -> QuerySpec:
+    """The same query at a moment, unless it has one of its own."""
+    return spec if moment is None or spec.read_time is not None else replace(spec, read_time=moment)
 
 
 # The spec as the arguments of a call
@@ -426,10 +442,20 @@ def counted(name: str, count: object, least: int = 1) -> int:
     return count
 
 
-def _moment(read_time: object) -> datetime:
-    if not isinstance(read_time, datetime):
-        raise TypeError(f"A read time is a datetime, not {read_time!r}.")
-    return read_time if read_time.tzinfo is not None else read_time.replace(tzinfo=timezone.utc)
+def checked_moment(moment: object) -> datetime:
+    """A moment to read at, checked.
+
+    Raises:
+        TypeError: It is not a `datetime`.
+        InvalidRequestError: It is naive.
+    """
+    if not isinstance(moment, datetime):
+        raise TypeError(f"A read time is a datetime, not {moment!r}.")
+    if moment.utcoffset() is None:
+        raise InvalidRequestError.not_sent(
+            f"A read time is an aware datetime, and {moment!r} is naive; add a time zone, such as tzinfo=timezone.utc."
+        )
+    return moment
 
 
 def _parent(model: type[Any], parent: object, group: bool) -> str | None:

@@ -40,7 +40,7 @@ def _settled(spec: QuerySpec, codec: Codec[Any], cursor: Cursor | None, orders: 
     if cursor is None or cursor.instance is None:
         return cursor
     values = _instance_values(spec, codec, cursor.instance, orders)
-    return Cursor(cursor.before, tuple([(descriptor_of(spec.model, field), value) for field, value in values]))
+    return Cursor(cursor.before, tuple([(descriptor_of(field), value) for field, value in values]))
 
 
 def compiled_orders(spec: QuerySpec, codec: Codec[Any]) -> tuple[Order, ...]:

@@ -189,6 +189,7 @@ class TokenPage(Generic[T]):
     """
 
     __slots__ = (
+        "_compiled",
         "_digest",
         "_from_last",
         "_keys",
@@ -217,6 +218,7 @@ class TokenPage(Generic[T]):
         if after is not None and before is not None:
             raise CendryError("page() takes after= or before=, not both.")
         query, self._read = output.compiled(spec, source.registry, complete=True)
+        self._compiled = query
         self._query = plan = turned(query.plan) if query.backwards else query.plan
         _check_shown(plan, query.codec)
         self._on_error = on_error
@@ -243,7 +245,8 @@ class TokenPage(Generic[T]):
 
     def _own_digest(self) -> bytes:
         if self._digest is None:
-            self._digest = digest_of(self._query, self._from_last)
+            compiled = self._compiled
+            self._digest = digest_of(compiled.without_tags(self._query), self._from_last, compiled.kind)
         return self._digest
 
     def _planned(self) -> QueryPlan | None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from .._model.metadata import DocumentMetadata, new_metadata
+from .._types.registry import TypeRegistry
 from ..backend import DocumentResult, NearResult, StoredDocument
-from ..codec import Codec
+from ..codec import Codec, codec_for
 from ..errors import DecodeError
 
 T = TypeVar("T")
@@ -32,6 +33,21 @@ def reader(codec: Codec[T]) -> Read[T]:
 
     codec.outputs[reader] = read
     return read
+
+
+def readers(models: Iterable[type[Any]], registry: TypeRegistry) -> dict[type[Any], Read[Any]]:
+    """The function from a result to an instance, for each of several models."""
+    return {model: reader(codec_for(model, registry)) for model in models}
+
+
+def or_none(read: Read[T], result: StoredDocument) -> T | None:
+    """An instance of a result; `None` for a document of another model of the same collection."""
+    try:
+        return read(result)
+    except DecodeError as error:
+        if error.is_other_kind:
+            return None
+        raise
 
 
 def plain_reader(codec: Codec[T]) -> Callable[[DocumentResult], T]:

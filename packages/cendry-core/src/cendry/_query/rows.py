@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Generic, TypeGuard, TypeVar, cast
 
 from ..errors import CendryError
-from .builders import QueryBuilder, checked_handler, shown_spec
+from .builders import QueryBuilder, checked_handler, moved, shown_spec
 from .cursors import settled
 from .output import Output
 from .results import ErrorHandler
@@ -33,6 +33,8 @@ class RowsValue(Generic[T_co]):
     def _bound(self) -> Any:
         if self._source is None:
             raise CendryError("These rows are not bound to a context, so they can't be read: use ctx.select(rows).")
+        if self._spec.read_time is not None:
+            self._source.check_moment()
         return self._source
 
     def __eq__(self, other: object) -> bool:
@@ -80,8 +82,10 @@ def is_rows(value: object) -> TypeGuard[RowsValue[Any]]:
 def bound_rows(kind: type[RowsValue[Any]], rows: RowsValue[Any], source: Any, on_error: ErrorHandler | None) -> Any:
     """The same rows of the twin `kind`, bound to a context; without `on_error`, they keep their own handler.
 
+    In a context at a past moment, those without a moment get that one.
+
     Raises:
         TypeError: `on_error` is not callable.
     """
     handler = rows._on_error if on_error is None else checked_handler(on_error)
-    return _revive(kind, rows._spec, rows._output, source, handler)
+    return _revive(kind, moved(rows._spec, source.moment), rows._output, source, handler)

@@ -28,6 +28,7 @@ from .shapes import (
     Scalar,
     SdkValue,
     Shape,
+    Tagged,
     describe,
     holds_vectors,
 )
@@ -65,6 +66,8 @@ def constrained(shape: Shape, rules: tuple[Rule, ...]) -> Shape:
             return replace(shape, rules=others + _fitted(inner, rules))
         case OneOf(members):
             return OneOf(_constrained_members(members, rules))
+        case Tagged(members):
+            return replace(shape, members=_constrained_members(members, rules))
         case _:
             return Constrained(shape, _fitted(shape, rules))
 

@@ -33,8 +33,9 @@ from .converted import CONVERSIONS
 from .foreign import declared_fields, dump, dumps_whole, extra_of, is_named_tuple, style_of, substitute, type_arguments
 from .kinds import INT64, ROW, ROWS, FirestoreValue, Kind
 from .registry import TYPE_ALIASES, KnownTypes, TypeRegistry, default_registry
-from .rules import fitted, rules_in, whole_rule
+from .rules import discriminator_in, fitted, rules_in, whole_rule
 from .shapes import (
+    UNTAGGED,
     Anything,
     Array,
     Constrained,
@@ -53,12 +54,15 @@ from .shapes import (
     SdkValue,
     Shape,
     Style,
+    Tag,
+    Tagged,
     kinds_of,
     module_advice,
     plain_value,
     takes_none,
     type_name,
 )
+from .unions import is_member, members_of, tagged
 
 
 def shape_of(
@@ -125,6 +129,8 @@ class _Survey:
         self.ruled = ruled
         self.aliases: list[Any] = []
         self.surveyed: set[Any] = set()
+        # The field that the annotation around a union names.
+        self.discriminator: str | None = None
 
     def shape(self, annotation: Any) -> Shape:
         registered = self.known.lookup(annotation, self.of_class)
@@ -148,7 +154,7 @@ class _Survey:
         if isinstance(annotation, TYPE_ALIASES) or isinstance(origin, TYPE_ALIASES):
             return self.alias(annotation, origin, arguments)
         if origin is Annotated:
-            found = self.shape(arguments[0])
+            found = self.annotated(arguments[0], arguments[1:])
             return constrained(found, tuple(rules_in(arguments[1:]))) if self.ruled else found
         if origin is Union or origin is types.UnionType:
             return self.union(annotation, arguments)
@@ -162,6 +168,12 @@ class _Survey:
         if not isinstance(python, type):
             raise self.unsupported(annotation)
         return self.class_(annotation, python, arguments)
+
+    def annotated(self, annotation: Any, metadata: tuple[Any, ...]) -> Shape:
+        before, self.discriminator = self.discriminator, discriminator_in(metadata)
+        found = self.shape(annotation)
+        self.discriminator = before
+        return found
 
     def class_(self, annotation: Any, python: type[Any], arguments: tuple[Any, ...]) -> Shape:
         if python in _ARRAYS:
@@ -301,6 +313,7 @@ class _Survey:
         return OneValue(values) if len(values) == len(arguments) else Nullable(OneValue(values))
 
     def union(self, annotation: Any, arguments: tuple[Any, ...]) -> Shape:
+        discriminator, self.discriminator = self.discriminator, None
         members: dict[Shape, None] = {}
         nullable = False
         for argument in arguments:
@@ -311,10 +324,32 @@ class _Survey:
                 nullable = True
             else:
                 members.update(dict.fromkeys(found.members if isinstance(found, OneOf) else (found,)))
-        shapes = _merge_literals(list(members))
+        shapes = self.merge_records(_merge_literals(list(members)), discriminator)
         self.check_clear(annotation, shapes, nullable)
         inner: Shape = shapes[0] if len(shapes) == 1 else OneOf(tuple(shapes))
         return Nullable(inner) if nullable and not isinstance(inner, Anything) else inner
+
+    def merge_records(self, shapes: list[Shape], discriminator: str | None) -> list[Shape]:
+        records = members_of(shape for shape in shapes if is_member(shape))
+        if len(records) < 2:
+            return shapes
+        return [tagged(records, self.literals, discriminator), *(shape for shape in shapes if not is_member(shape))]
+
+    def literals(self, annotation: Any) -> tuple[Any, ...] | None:
+        """The values of an annotation if it is a `Literal`, without `None`, in whatever form."""
+        origin = get_origin(annotation)
+        if isinstance(annotation, (NewType, *TYPE_ALIASES)) and self.known.lookup(annotation, self.of_class) is None:
+            inner: Any = annotation
+            return self.literals(inner.__supertype__ if isinstance(annotation, NewType) else inner.__value__)
+        if origin is Annotated:
+            return self.literals(annotation.__origin__)
+        if origin is Union or origin is types.UnionType:
+            parts = [self.literals(each) for each in get_args(annotation)]
+            return None if None in parts else tuple(value for part in parts for value in part or ())
+        if origin is not Literal:
+            return None
+        shape = self.literal(annotation, get_args(annotation))
+        return shape.values if isinstance(shape, OneValue) else None
 
     def check_clear(self, annotation: Any, shapes: list[Shape], nullable: bool) -> None:
         taken: dict[Kind, None] = {"null": None} if nullable else {}
@@ -422,7 +457,15 @@ def record_of(
         return tuple(found)
 
     validate = whole_rule(python) if style in ("model", "map") else None
-    return Record(python, style, tuple(parameters.items()), load, of_class, extra_of(python, style), validate)
+    tag = _tag_of(python) if style == "model" else None
+    return Record(python, style, tuple(parameters.items()), load, of_class, extra_of(python, style), validate, tag)
+
+
+def _tag_of(python: Any) -> Tag | None:
+    family = python.__cendry_family__
+    if family is None:
+        return None
+    return Tag(family.field, None if python.__cendry_tag__ is UNTAGGED else python.__cendry_tag__)
 
 
 def _has_own_rules(python: type[Any]) -> bool:
@@ -441,7 +484,7 @@ def _is_plain(shape: Shape, inside: set[Any]) -> bool:
             return python is list and _is_plain(item, inside)
         case Dict(inner) | Nullable(inner):
             return _is_plain(inner, inside)
-        case OneOf(members):
+        case OneOf(members) | Tagged(members):
             return all(_is_plain(each, inside) for each in members)
         case OneValue(values):
             return not any(isinstance(value, enum.Enum) for value in values)
@@ -467,7 +510,7 @@ def _is_unhashable(shape: Shape) -> bool:
             return True
         case Nullable(inner) | Constrained(inner):
             return _is_unhashable(inner)
-        case OneOf(members):
+        case OneOf(members) | Tagged(members):
             return any(map(_is_unhashable, members))
         case _:
             return False

@@ -107,6 +107,12 @@ def rules_in(metadata: Iterable[object]) -> Iterator[Rule]:
                     yield _rule(code, bound)
 
 
+def discriminator_in(metadata: Iterable[object]) -> str | None:
+    """The field that tells the classes of a union apart, where an annotation names it as pydantic does."""
+    found = (getattr(each, "discriminator", None) for each in metadata if not isinstance(each, type))
+    return next((each for each in found if isinstance(each, str)), None)
+
+
 def _class_in(value: Any, names: Iterable[str], module: str) -> str | None:
     """The name of the library's class of which a value is an instance, if it is one of these."""
     loaded = sys.modules.get(module)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import enum
 import types
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import field
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from dataclasses import MISSING, field
+from typing import Any, Final, Literal, TypeAlias, Union, cast, get_args, get_origin
 
 from .._immutable import dataclass
 from .._interop.google import class_of
@@ -172,6 +172,36 @@ class RecordField:
         return getattr(instance, self.name) if self.get is None else self.get(instance)
 
 
+TagValue: TypeAlias = "str | tuple[str, ...]"
+"""What tells the documents of a class from others in its collection: text, or an array of texts."""
+
+
+class _Untagged(enum.Enum):
+    UNTAGGED = "no tag"
+
+
+UNTAGGED: Final = _Untagged.UNTAGGED
+"""The tag of a class of a family that has none, so that its own instances can't be stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """How the documents of a class are told from others in its collection.
+
+    Attributes:
+        field: The stored name.
+        value: The tag; `None` if none is stored.
+    """
+
+    field: str
+    value: TagValue | None
+
+    @property
+    def stored(self) -> Any:
+        """The stored value, a new one on each access."""
+        return list(self.value) if isinstance(self.value, tuple) else self.value
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A map with declared fields.
@@ -184,6 +214,7 @@ class Record:
         types: The registry of the class whose field it is, for classes of other libraries, which have none.
         extra: What a class of another library does with undeclared keys, unless it ignores them.
         validate: The rule for the whole, which raises `ValueError`, if there is one.
+        tag: The tag of a class that shares its collection with others.
     """
 
     python: type[Any]
@@ -193,6 +224,7 @@ class Record:
     types: object = None
     extra: Literal["allow", "forbid"] | None = field(compare=False, repr=False, default=None)
     validate: Callable[[Any], None] | None = field(compare=False, repr=False, default=None)
+    tag: Tag | None = field(compare=False, repr=False, default=None)
 
     @property
     def fields(self) -> tuple[RecordField, ...]:
@@ -212,6 +244,70 @@ class OneOf:
     """A union whose members are stored as different kinds, so that stored values are unambiguous."""
 
     members: tuple[Shape, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """Maps of several classes, which one common field tells apart: a `Literal` that has other values in each.
+
+    Attributes:
+        members: The shapes of the classes: records, perhaps with rules.
+        name: The Python name of the field.
+        stored: Its stored name.
+        values: The values of the field in each class, in the order of `members`.
+    """
+
+    members: tuple[Shape, ...]
+    name: str
+    stored: str
+    values: tuple[tuple[Any, ...], ...] = field(compare=False, repr=False)
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The members without their rules."""
+        return tuple(cast("Record", bare(member)) for member in self.members)
+
+    @property
+    def options(self) -> str:
+        """The tags and the classes that they stand for, for messages."""
+        shown = [
+            f"{plain_value(value)!r} ({record.python.__qualname__})"
+            for record, values in zip(self.records, self.values, strict=True)
+            for value in values
+        ]
+        return " or ".join(shown) if len(shown) <= 8 else f"{', '.join(shown[:8])}, ..."
+
+    def of_tag(self, tag: object) -> Shape | None:
+        """The member with this tag, which may be given as it is stored."""
+        for member, values in zip(self.members, self.values, strict=True):
+            for value in values:
+                plain = plain_value(value)
+                # 1, 1.0 and True are equal.
+                is_kin = isinstance(plain, bool) == isinstance(tag, bool) and isinstance(tag, type(plain))
+                if value is tag or (is_kin and plain == tag):
+                    return member
+        return None
+
+    def of_instance(self, instance: Any) -> Shape | None:
+        """The member to which an instance belongs: by its class, and by its tag where several have that class."""
+        every = list(zip(self.members, self.records, strict=True))
+        python = class_of(instance)
+        found = [member for member, each in every if python is (dict if each.style == "typeddict" else each.python)]
+        if len(found) == 1 and python is not dict:
+            return found[0]
+        if found:
+            by_tag = self.of_tag(self.tag_of(instance))
+            if any(by_tag is each for each in found):
+                return by_tag
+        # A subclass, or an instance with the tag of another class: its class rejects it.
+        kin = (member for member, each in every if each.style != "typeddict" and isinstance(instance, each.python))
+        return next(kin, None)
+
+    def tag_of(self, instance: Any) -> Any:
+        """The tag in an instance, or `MISSING`."""
+        if isinstance(instance, dict):
+            return cast("dict[str, Any]", instance).get(self.name, MISSING)
+        return getattr(instance, self.name, MISSING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +355,7 @@ Shape = Union[
     Record,
     Nullable,
     OneOf,
+    Tagged,
     Anything,
     Handled,
     AsIs,
@@ -281,7 +378,7 @@ def kinds_of(shape: Shape) -> frozenset[Kind] | None:
             return _kinds(class_of(plain_value(value)) for value in values)
         case Array() | FixedArray():
             return frozenset[Kind](("array",))
-        case Dict() | Record():
+        case Dict() | Record() | Tagged():
             return frozenset[Kind](("map",))
         case Constrained(inner):
             return kinds_of(inner)
@@ -353,7 +450,7 @@ def children(shape: Shape) -> Iterator[Shape]:
     match shape:
         case Array(item) | Dict(item) | Nullable(item) | Constrained(item):
             yield item
-        case FixedArray(items) | OneOf(items):
+        case FixedArray(items) | OneOf(items) | Tagged(items):
             yield from items
         case Record():
             for each in shape.fields:
@@ -484,7 +581,7 @@ def describe(shape: Shape) -> str:
             return f"{describe(inner)}{comma} {' and '.join(texts)}"
         case Nullable(inner):
             return f"{describe(inner)} or None"
-        case OneOf(members):
+        case OneOf(members) | Tagged(members):
             return " or ".join(map(describe, members))
         case Anything():
             return "a value that Firestore can hold"

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sized
+from dataclasses import MISSING
 from typing import Any, Final, TypeVar, cast, final
 
 from .._types.kinds import Mismatch
-from .._types.shapes import MAX_DEPTH, Constrained, Record, RecordField, Shape, describe, hides
+from .._types.shapes import (
+    MAX_DEPTH,
+    Constrained,
+    Record,
+    RecordField,
+    Shape,
+    Tagged,
+    describe,
+    hides,
+)
 from ..errors import MAX_PROBLEMS, Code, Problem
 from ..paths import quote_segment
 from .leaves import MAX_SHOWN, any_leaf, brief, is_array, is_map, is_stored_leaf, show, shown_error, to_key
@@ -90,6 +100,13 @@ class Checker:
         """Record a value that doesn't fit, and why; returns `FAILED`."""
         found = HIDDEN if hidden or (not isinstance(shape, str) and hides(shape)) else show(value)
         return self.problem(path, shape, f"{found} ({reason})" if reason else found)
+
+    def wrong_tag(self, shape: Tagged, tag: Any, path: str) -> Any:
+        """Record that a tag is absent (`MISSING`) or belongs to no class of a union; returns `FAILED`."""
+        if tag is MISSING:
+            return self.problem(path, shape.options, "nothing", "missing")
+        is_hidden = any(field.hidden for each in shape.records for field in each.fields if field.name == shape.name)
+        return self.problem(path, shape.options, HIDDEN if is_hidden else show(tag), "tag")
 
     def broken(self, path: str, shape: Constrained, value: Any) -> Any:
         """The value, or `FAILED` after recording that it breaks a rule."""

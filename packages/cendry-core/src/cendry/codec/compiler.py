@@ -5,14 +5,16 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
+from .._types.families import Family
 from .._types.foreign import can_refuse, style_of
 from .._types.hints import record_of
 from .._types.kinds import Mismatch, refuse
 from .._types.registry import TypeRegistry, default_registry
 from .._types.shapes import (
     MAX_DEPTH,
+    UNTAGGED,
     Anything,
     Converted,
     DocumentId,
@@ -30,7 +32,7 @@ from .._types.shapes import (
     has_whole_rules,
     hides,
 )
-from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError
+from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError, untagged
 from ..paths import DOCUMENT_ID, FieldPath, LongPathError, exact_text, shortened
 from ..plan import MISSING, put_at, remove_at, value_at
 from .change_writer import NESTED, UNMERGED, ChangeWriter, removals
@@ -42,6 +44,7 @@ from .leaves import deeper_than
 from .reader import Compiled, Reader, refusal_of
 from .reading import STORED, Reading
 from .resolve import Mask, ResolvedField, element_of, guarded, hides_stored, step, text_of, unknown_field
+from .tagged import Dispatch, Mistagged, class_by_data
 from .writer import Names, Writer
 
 M = TypeVar("M")
@@ -88,6 +91,7 @@ class Codec(Generic[M]):
         version: The version of the registry that this was compiled with.
         registry: A weak reference to the registry.
         shape: The shape of the stored data.
+        family: The family of a class that shares its collection with others, or `None`.
         outputs: Objects derived from this codec, under keys of their owners: a backend keeps its compiled code here, so
             that it lives as long as the codec, and is compiled again with it.
     """
@@ -99,6 +103,7 @@ class Codec(Generic[M]):
         style = style_of(model)
         assert style is not None
         self.shape: Record = record_of(model, style, registry.known)
+        self.family: Family | None = cast("Any", model).__cendry_family__
         self._decoders: dict[Reading, Callable[..., M]] = {}
         self._resolved: dict[tuple[str, ...], ResolvedField] = {}
         self._converters: dict[tuple[Shape, bool], tuple[Callable[[Any], Any], Callable[[Any], Any], bool]] = {}
@@ -110,9 +115,35 @@ class Codec(Generic[M]):
     def decode(self) -> Callable[..., M]:
         """`decode(data, document_id=None, path=None)`: an instance from the stored fields of a document.
 
-        Raises `DecodeError`, with `path` in it, for the first field that doesn't fit.
+        With tags, it is one of the class or of a subclass. Raises `DecodeError`, with `path` in it, for the first field
+        that doesn't fit.
         """
+        return self.decode_own if self.family is None else self._decode_tagged(self.family)
+
+    @cached_property
+    def decode_own(self) -> Callable[..., M]:
+        """As `decode`, for the documents of the class itself: the tag is not looked at."""
         return self._compile_decode(STORED, self.explain_decode)
+
+    def _decode_tagged(self, family: Family) -> Callable[..., M]:
+        dispatch = Dispatch(family, self.model, lambda cls: self.of(cls).decode_own)
+        table, name, find = dispatch.table, family.field, dispatch.find
+
+        def decode(data: Any, document_id: str | None = None, path: str | None = None) -> M:
+            found = data.get(name, MISSING)
+            try:
+                key = tuple(found) if type(found) is list else found
+                known = table.get(key)
+            except TypeError:  # It can't be hashed, so it is not a tag.
+                key = known = None
+            read: Callable[..., M] | None = None if known is None else known()
+            return (read or find(found, path, key))(data, document_id, path)
+
+        return decode
+
+    def of(self, cls: type[Any]) -> Codec[Any]:
+        """The codec of another class, with the same registry."""
+        return self if cls is self.model else codec_for(cls, self.registry() or default_registry)
 
     @cached_property
     def encode(self) -> Callable[[M], dict[str, Any]]:
@@ -120,7 +151,20 @@ class Codec(Generic[M]):
 
         Raises `ValidationError` if fields don't fit, or if the instance breaks a rule of its class.
         """
-        return self._compile_encode("stored", ruled=True)
+        return self.refuse if self.is_untagged else self._compile_encode("stored", ruled=True)
+
+    @property
+    def is_untagged(self) -> bool:
+        """Whether only instances of subclasses can be stored."""
+        return self.family is not None and cast("Any", self.model).__cendry_tag__ is UNTAGGED
+
+    def refuse(self, instance: object) -> Any:
+        """Refuse to store an instance of an untagged class.
+
+        Raises:
+            CendryError: Always.
+        """
+        raise untagged(type(instance).__qualname__)
 
     @cached_property
     def encode_unruled(self) -> Callable[[M], dict[str, Any]]:
@@ -130,7 +174,7 @@ class Codec(Generic[M]):
     @cached_property
     def encode_by_name(self) -> Callable[[M], dict[str, Any]]:
         """As `encode_unruled`, with Python names for keys."""
-        return self._compile_encode("python", ruled=False)
+        return self.refuse if self.is_untagged else self._compile_encode("python", ruled=False)
 
     @cached_property
     def verify(self) -> Callable[[M], None] | None:
@@ -141,7 +185,7 @@ class Codec(Generic[M]):
         return self._verify if can_refuse(self.shape) else None
 
     def _verify(self, instance: Any) -> None:
-        self.decoder(STORED)(self.encode_unruled(instance), instance.id)
+        self._own_decoder(STORED)(self.encode_unruled(instance), instance.id)
 
     def verify_parts(self, data: Mapping[str, Any], marked: Mapping[str, Any]) -> None:
         """Check that the fields of an instance can be read back, but for those with transforms in them.
@@ -185,7 +229,7 @@ class Codec(Generic[M]):
                 remove_at(stored, path.segments)
             else:
                 put_at(stored, path.segments, value)
-        changed = self.decoder(STORED)(stored, instance.id)
+        changed = self._own_decoder(STORED)(stored, instance.id)
         if self._has_whole_rules:
             writer = Writer(whole=True)
             if writer.walk(writer.fields, self.shape, changed, "", 0) is FAILED:
@@ -207,16 +251,42 @@ class Codec(Generic[M]):
     def decoder(self, reading: Reading) -> Callable[[Mapping[str, Any], str | None], M]:
         """`decode(data, document_id)` for other decode options.
 
-        Raises `ValidationError` for data that doesn't fit, or that a user's constructor rejects.
+        With tags, the instance is one of the class or of a subclass. Raises `ValidationError` for data that doesn't
+        fit, or that a user's constructor rejects.
         """
+        return self._own_decoder(reading) if self.family is None else partial(self._decode_untrusted, reading)
+
+    def _own_decoder(self, reading: Reading) -> Callable[[Mapping[str, Any], str | None], M]:
         if reading not in self._decoders:
             self._decoders[reading] = self._compile_decode(reading, partial(self._reread, reading))
         return self._decoders[reading]
 
+    def _decode_untrusted(self, reading: Reading, data: Mapping[str, Any], document_id: str | None) -> M:
+        try:
+            codec = self._by_data(data, reading)
+        except Mistagged as error:
+            raise ValidationError(self.model.__qualname__, [error.problem()]) from None
+        return cast("M", codec._own_decoder(reading)(data, document_id))
+
+    def _by_data(self, data: Mapping[str, Any], reading: Reading) -> Codec[Any]:
+        """The codec for data from users: that of the class or of a subclass.
+
+        Raises:
+            Mistagged: The tag in the data is that of neither.
+        """
+        if self.family is None:
+            return self
+        found = data.get(self.family.field, MISSING)
+        return self.of(class_by_data(self.family, self.model, found, reading))
+
     def problems(self, data: Any, reading: Reading) -> list[Problem]:
         """The problems of the data of a document, at most 100; only for a class with rules, instances are created."""
-        reader = Reader(reading, building=self._has_rules, compiled=partial(self._compiled, reading))
-        reader.walk(reader.fields, self.shape, data, "", 0)
+        try:
+            codec = self._by_data(data, reading)
+        except Mistagged as error:
+            return [error.problem()]
+        reader = Reader(reading, building=codec._has_rules, compiled=partial(codec._compiled, reading))
+        reader.walk(reader.fields, codec.shape, data, "", 0)
         return reader.problems
 
     def encode_field(self, name: str, value: Any) -> Any:
@@ -291,7 +361,9 @@ class Codec(Generic[M]):
 
     def mask(self, data: Mapping[str, Any]) -> tuple[FieldPath, ...]:
         """The declared fields in encoded data, including those in embedded maps: the update mask for `extra="keep"`."""
-        return tuple(self._mask.of(data))
+        paths = self._mask.of(data)
+        tag = self.shape.tag
+        return tuple(paths) if tag is None or tag.value is None else (FieldPath(tag.field), *paths)
 
     @cached_property
     def _mask(self) -> Mask:
@@ -497,6 +569,7 @@ class Codec(Generic[M]):
             field,
             holders,
             hidden=hidden,
+            owner=self.model,
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from .._types import converted, kinds
 from .._types.kinds import Mismatch, refuse
-from .._types.shapes import Array, Dict, Record, Scalar, Shape, bare
+from .._types.shapes import Array, Dict, Record, Scalar, Shape, Tagged, bare
 from ..paths import exact_text
 
 _serial: Final = itertools.count(1)
@@ -99,7 +99,7 @@ class Emitter:
         self.nesting = 0
         self._fallback = fallback
         self._slow: dict[int, str] = {}
-        self._functions: dict[Record | int, str] = {}
+        self._functions: dict[Record | Tagged | int, str] = {}
         self._waiting: list[tuple[Shape, str]] = []
 
     def slow(self, shape: Shape, value: str) -> str:
@@ -117,7 +117,7 @@ class Emitter:
 
     def function_for(self, shape: Shape, hint: str = "part") -> str:
         """The name of the function for a shape; it is written later, since records can contain themselves."""
-        key = shape if isinstance(shape, Record) else id(shape)
+        key = shape if isinstance(shape, (Record, Tagged)) else id(shape)
         if key not in self._functions:
             self._functions[key] = name = self.module.fresh(hint)
             self._waiting.append((shape, name))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import MISSING
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .._interop.google import class_of
 from .._types.converted import CONVERSION_OF
@@ -30,9 +30,11 @@ from .._types.shapes import (
     Reference,
     Scalar,
     Shape,
+    Tagged,
     bare,
     can_exceed_depth,
     kinds_of,
+    plain_value,
 )
 from ..plan import parts_of
 from .emit import Emitter, Fallback, Module, assignment, indented, when
@@ -144,6 +146,7 @@ class ReadEmitter(Emitter):
         self.access = access
         self.reading = reading
         self.lenient = reading.python_values
+        self.tables: list[str] = []
         module.known("missing", MISSING)
         module.known("note_refusal", note_refusal)
 
@@ -201,6 +204,9 @@ class ReadEmitter(Emitter):
             case Record(python):
                 test, fields = access.map(value)
                 return when(test, f"{self.function_for(shape, python.__name__)}({fields}{self.passed})", slow)
+            case Tagged():
+                test, fields = access.map(value)
+                return when(test, f"{self.function_for(shape, 'tagged')}({fields}{self.passed})", slow)
             case OneOf():
                 return f"{self.function_for(shape, 'union')}({value}{self.passed})"
             case Anything() if self.lenient:
@@ -278,6 +284,8 @@ class ReadEmitter(Emitter):
                 self.module.function(f"{name}(v{self.passed})", self.fixed_array_body(shape))
             case OneOf():
                 self.module.function(f"{name}(v{self.passed})", self.one_of_body(shape))
+            case Tagged():
+                self.module.function(f"{name}(data{self.passed})", self.tagged_body(shape))
             case _:
                 self.module.function(f"{name}(v{self.passed})", [f"return {self.expression(shape, 'v')}"])
 
@@ -301,6 +309,49 @@ class ReadEmitter(Emitter):
                 body += [f"if {' or '.join(tests)}:", f"    return {self.expression(member, 'v')}"]
         return [*body, f"return {self.slow(shape, 'v')}"]
 
+    def tagged_body(self, shape: Tagged) -> list[str]:
+        """The lines of a function that makes an instance of the class that the tag in `data` belongs to."""
+        tables: dict[type[Any], dict[str, str]] = {}
+        for member, values in zip(shape.members, shape.values, strict=True):
+            function = self.member_function(member)
+            for value in values:
+                plain = plain_value(value)
+                tables.setdefault(class_of(plain), {})[repr(plain)] = function
+                if self.lenient and value is not plain:
+                    tables.setdefault(class_of(value), {})[self.module.bind("tag", value)] = function
+        body = [self.access.required(shape.stored if self.reading.names == "stored" else shape.name)]
+        for python, functions in tables.items():
+            if python in KIND_OF:
+                test, found = self.access.take(KIND_OF[python], "v", checked=False)
+            else:
+                test, found = self.module.is_exactly(python, "v"), "v"
+            table = self.table(functions)
+            body += [f"if {test}:", f"    return {table}[{found}](data{self.passed})"]
+        return [*body, "refuse()"]
+
+    def member_function(self, member: Shape) -> str:
+        """The name of the function that makes an instance of a class from its fields."""
+        record = cast("Record", bare(member))
+        function = self.function_for(record, record.python.__name__)
+        if not (self.lenient and isinstance(member, Constrained)):
+            return function
+        kept = f"{self.module.bind('kept', keeping(member))}({function}(data{self.passed}))"
+        wrapper = self.module.fresh("part")
+        self.module.function(f"{wrapper}(data{self.passed})", [f"return {kept}"])
+        return wrapper
+
+    def table(self, functions: Mapping[str, str]) -> str:
+        """The name of a dict of functions, which is made once all of them are written."""
+        name = self.module.fresh("by_tag")
+        items = ", ".join(f"{key}: {function}" for key, function in functions.items())
+        self.tables.append(f"{name} = {{{items}}}")
+        return name
+
+    def finish(self) -> None:
+        super().finish()
+        self.module.lines += self.tables
+        self.tables.clear()
+
     def record_body(self, record: Record, document_id: str = "None") -> list[str]:
         """The lines of a function that makes an instance of `data`."""
         body: list[str] = []
@@ -308,6 +359,8 @@ class ReadEmitter(Emitter):
             keys = {key for field in record.fields for key in self.reading.keys(field)}
             if record.style == "model" and self.reading.id_key:
                 keys.add("id")
+            if record.tag is not None:
+                keys.add(record.tag.field)
             body = self.access.refuse_others(self.module.bind("keys", frozenset(keys)))
         if record.style in ("model", "map"):
             return body + self.attributes(record, document_id)
@@ -337,7 +390,8 @@ class ReadEmitter(Emitter):
         if self.reading.parts:
             # Where absent fields are counted, it is known whether there are any undeclared ones.
             count = "len(data)" if all_required else "len(data) + absent"
-            some = "data" if self.access.missing else f"{count} > {len(record.fields)}"
+            is_stored = record.tag is not None and record.tag.value is not None
+            some = "data" if self.access.missing else f"{count} > {len(record.fields) + is_stored}"
             body += self.refuse_parts(record, some)
         if hasattr(python, "__post_init__"):
             body += self.constructed("o.__post_init__()", record, self.access.stored_fields("data"))

@@ -30,6 +30,8 @@ from .._types.shapes import (
     Reference,
     Scalar,
     Shape,
+    Tag,
+    Tagged,
     can_exceed_depth,
     plain_value,
 )
@@ -157,9 +159,10 @@ class Expressions:
         more = [f"found.update({extras})"] if extras else []
         self.module.function(f"{name}(o)", [*checks, *self.record(entries, inside, *more, *rule)])
 
-    def record(self, entries: list[Entry], inside: Inside[str], *checks: str) -> list[str]:
+    def record(self, entries: list[Entry], inside: Inside[str], *checks: str, tag: Tag | None = None) -> list[str]:
         """Lines that make a dict of the record `o`, check it, and return it."""
-        always = [f"    {key!r}: {inside(shape, 'v', '', got)}," for key, got, test, shape in entries if not test]
+        always = [] if tag is None or tag.value is None else [f"    {tag.field!r}: {tag.stored!r},"]
+        always += [f"    {key!r}: {inside(shape, 'v', '', got)}," for key, got, test, shape in entries if not test]
         more: list[str] = []
         for key, got, test, shape in entries:
             if test:
@@ -258,6 +261,12 @@ class WriteEmitter(Emitter, Generic[C]):
             case Record(python, style):
                 test = exactly(dict if style == "typeddict" else python, first)
                 made = access.call(self.function_for(shape, python.__name__), value, target)
+            case Tagged():
+                belongs = [self.belongs(shape, index, value) for index in range(len(shape.members))]
+                belongs[0] = self.belongs(shape, 0, value, first)
+                for member, test in zip(reversed(shape.members), reversed(belongs), strict=True):
+                    slow = access.either(test, self.member(member, value, target), slow)
+                return slow
             case OneOf(members):
                 tests = [[exactly(python, value) for python in python_types(member)] for member in members]
                 tests[0][0] = exactly(python_types(members[0])[0], first)
@@ -277,6 +286,24 @@ class WriteEmitter(Emitter, Generic[C]):
             assert self.by_value is not None
             return access.store_any(self.by_value.write(given, value, "", got), target)
         return access.either(test + rules, made, slow)
+
+    def member(self, member: Shape, value: str, target: str) -> C:
+        """The code for a value that is known to be of a member of a union."""
+        if isinstance(member, Record):
+            return self.access.call(self.function_for(member, member.python.__name__), value, target)
+        return self.write(member, value, target)
+
+    def belongs(self, shape: Tagged, index: int, value: str, first: str = "") -> str:
+        """The source of a test whether a value is of one member of a union: by its class, and by its tag if need be."""
+        python, *_ = python_types(shape.members[index])
+        test = self.module.is_exactly(python, first or value)
+        is_dict = python is dict
+        if not is_dict and sum(python in python_types(member) for member in shape.members) == 1:
+            return test
+        # Compared by type too: 1 is not True.
+        tags = self.module.bind("tags", frozenset((class_of(each), each) for each in shape.values[index]))
+        tag = f"{value}.get({shape.name!r})" if is_dict else attribute(value, shape.name)
+        return f"{test} and (type({tag}), {tag}) in {tags}"
 
     def rules(self, shape: Constrained, value: str) -> str:
         """The rest of a test: that a value keeps the rules."""
@@ -378,7 +405,8 @@ def emit_encode(module: Module, record: Record, names: Names, fallback: Fallback
     _, entries = emitter.record(record)
     is_measured = any(can_exceed_depth(field.shape) for field in record.fields)
     checks = [f"if deeper_than(found, {MAX_DEPTH + 1}):", "    refuse()"] if is_measured else []
-    emitter.document("encode", "o", access.record(entries, emitter.write, *checks, *emitter.rule(record)))
+    lines = access.record(entries, emitter.write, *checks, *emitter.rule(record), tag=record.tag)
+    emitter.document("encode", "o", lines)
 
 
 def emit_write_value(module: Module, shape: Shape, fallback: Fallback, ruled: bool) -> None:

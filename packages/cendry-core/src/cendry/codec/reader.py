@@ -34,6 +34,7 @@ from .._types.shapes import (
     Scalar,
     SdkValue,
     Shape,
+    Tagged,
     bare,
     describe,
     hides,
@@ -146,6 +147,8 @@ class Reader(Checker):
                 return self.dict(shape, value, path, depth)
             case OneOf():
                 return self.one_of(shape, value, path, depth)
+            case Tagged():
+                return self.tagged(shape, value, path, depth)
             case Anything():
                 return self.anything(value, path, depth) if self.reading.python_values else value
             case Handled():
@@ -279,6 +282,18 @@ class Reader(Checker):
                 return found
         return self.misfit(path, shape, value)
 
+    def tagged(self, shape: Tagged, value: Any, path: str, depth: int) -> Any:
+        if self.reading.python_values and (member := shape.of_instance(value)) is not None:
+            return self.read(member, value, path, depth)
+        if not is_map(value):
+            return self.misfit(path, shape, value)
+        key = shape.stored if self.reading.names == "stored" else shape.name
+        tag = value.get(key, MISSING)
+        member = shape.of_tag(tag)
+        if member is None:
+            return self.wrong_tag(shape, tag, inside(path, key if self.reading.python_values else shape.name))
+        return self.read(member, value, path, depth)
+
     def handled(self, shape: Handled, value: Any, path: str, depth: int) -> Any:
         python = shape.python
         is_python = self.reading.python_values and isinstance(python, type) and isinstance(value, python)
@@ -318,6 +333,8 @@ class Reader(Checker):
         """An instance from a mapping; `depth` is that of the map's values."""
         before = len(self.problems)
         known: set[Any] = {"id"} if record.style == "model" and self.reading.id_key else set()
+        if record.tag is not None:
+            known.add(record.tag.field)
         found: dict[str, Any] = {}
         declared = {key for field in record.fields for key in self.reading.keys(field)} if self.reading.parts else ()
         parts = parts_of(data, declared) if declared else {}

@@ -21,6 +21,7 @@ from .._types.shapes import (
     Record,
     RecordField,
     Shape,
+    Tagged,
     describe,
     hides,
 )
@@ -49,6 +50,7 @@ class ResolvedField:
         field: The declared field, or `None` for a dict key and the id.
         holders: The declared fields that contain it; `None` for dict keys.
         hidden: Whether its values are shown nowhere.
+        owner: The class on which it was looked up.
     """
 
     model: str
@@ -63,6 +65,7 @@ class ResolvedField:
     field: RecordField | None = None
     holders: tuple[RecordField | None, ...] = ()
     hidden: bool = False
+    owner: type[Any] | None = None
 
     @property
     def text(self) -> str:
@@ -179,8 +182,9 @@ def alternatives(shape: Shape) -> Iterator[Shape]:
     match shape:
         case Nullable(inner) | Constrained(inner):
             yield from alternatives(inner)
-        case OneOf(members):
-            yield from members
+        case OneOf(members) | Tagged(members):
+            for member in members:
+                yield from alternatives(member)
         case _:
             yield shape
 

@@ -27,6 +27,7 @@ from .._types.shapes import (
     Scalar,
     SdkValue,
     Shape,
+    Tagged,
 )
 from ..errors import MAX_PROBLEMS
 from ..reference import Ref
@@ -93,6 +94,8 @@ class Writer(Checker):
                 return self.dict(shape, value, path, depth)
             case OneOf():
                 return self.one_of(shape, value, path, depth)
+            case Tagged():
+                return self.tagged(shape, value, path, depth)
             case Anything():
                 return self.anything(value, path, depth)
             case Handled():
@@ -177,6 +180,14 @@ class Writer(Checker):
                 return found
         return self.misfit(path, shape, value)
 
+    def tagged(self, shape: Tagged, value: Any, path: str, depth: int) -> Any:
+        member = shape.of_instance(value)
+        if member is not None:
+            return self.write(member, value, path, depth)
+        if isinstance(value, dict) and any(record.style == "typeddict" for record in shape.records):
+            return self.wrong_tag(shape, shape.tag_of(value), inside(path, shape.name))
+        return self.misfit(path, shape, value)
+
     def handled(self, shape: Handled, value: Any, path: str, depth: int) -> Any:
         if isinstance(shape.python, type) and not isinstance(value, shape.python):
             return self.misfit(path, shape, value)
@@ -202,7 +213,8 @@ class Writer(Checker):
     def fields(self, record: Record, value: Any, path: str, depth: int) -> Any:
         """A map from an instance; `depth` is that of the map's values."""
         before = len(self.problems)
-        found: dict[str, Any] = {}
+        tag = record.tag
+        found: dict[str, Any] = {} if tag is None or tag.value is None else {tag.field: tag.stored}
         for field in record.fields:
             place = inside(path, field.name)
             key = field.stored if self.names == "stored" else field.name
@@ -261,6 +273,8 @@ def python_types(shape: Shape) -> tuple[type[Any], ...]:
             return tuple(dict.fromkeys(map(type, values)))
         case Record(python, style):
             return (dict,) if style == "typeddict" else (python,)
+        case Tagged(members):
+            return tuple(dict.fromkeys(python for member in members for python in python_types(member)))
         case Dict():
             return (dict,)
         case _:  # A reference; other shapes are in no union.

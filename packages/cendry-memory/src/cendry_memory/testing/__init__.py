@@ -8,15 +8,19 @@ from .declarations import DeclarationConformance
 from .driver import Database
 from .features import ALL_FEATURES, Feature, needs
 from .listening import ListenConformance
+from .moments import MomentConformance
 from .names import NameConformance
 from .nearest import NearestConformance
 from .queries import QueryConformance
+from .references import ReferenceConformance
 from .refusals import RefusalConformance
 from .rows import RowsConformance
 from .rules import ConstraintConformance, FrozenConformance, RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
+from .tagged import TaggedConformance
 from .transactions import TransactionConformance
+from .unions import UnionConformance
 from .values import ValueConformance
 from .writes import WriteConformance
 
@@ -31,6 +35,7 @@ class BackendConformance(
     ListenConformance,
     ContextConformance,
     DeclarationConformance,
+    UnionConformance,
     NameConformance,
     RuleConformance,
     ConstraintConformance,
@@ -38,6 +43,9 @@ class BackendConformance(
     AtomicityConformance,
     SelectConformance,
     RowsConformance,
+    TaggedConformance,
+    MomentConformance,
+    ReferenceConformance,
     NearestConformance,
     RefusalConformance,
 ):

@@ -9,10 +9,11 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
-from cendry import AsyncCendry, AsyncQuery, AsyncRows, Cendry
+from cendry import AsyncCendry, AsyncQuery, AsyncRows, Cendry, Snapshot
 from cendry._context.aio.batch import AsyncBatch
 from cendry._context.aio.transaction import AsyncScope, AsyncTransaction
-from cendry.backend import CommitResult, DocumentResult, ListenHandle, SnapshotResult
+from cendry._context.live import LiveDocuments
+from cendry.backend import CommitResult, DocumentResult, ListenHandle, ListenResult, StoredDocument
 from cendry.paths import FieldPath
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
@@ -57,14 +58,21 @@ class LoopThread:
 
 
 class Ear:
-    """A listener that keeps what it hears."""
+    """A listener that keeps what it hears, as the snapshots that a context would give of it."""
 
-    def __init__(self) -> None:
-        self.snapshots: queue.Queue[SnapshotResult] = queue.Queue()
+    def __init__(self, plan: QueryPlan | GetPlan) -> None:
+        self.snapshots: queue.Queue[Snapshot[StoredDocument]] = queue.Queue()
         self.errors: queue.Queue[BaseException] = queue.Queue()
         self.handle: ListenHandle
+        self._documents = LiveDocuments[StoredDocument](plan, lambda result: result, backwards=False)
 
-    def hear(self) -> SnapshotResult:
+    def take(self, result: ListenResult) -> None:
+        """Keep the state after a change, if it is another one."""
+        snapshot, _ = self._documents.take(result)
+        if snapshot is not None:
+            self.snapshots.put(snapshot)
+
+    def hear(self) -> Snapshot[StoredDocument]:
         """The next snapshot."""
         return self.snapshots.get(timeout=HEARING_SECONDS)
 
@@ -143,8 +151,8 @@ class Database:
 
     def listen(self, plan: QueryPlan | GetPlan) -> Ear:
         """Begin to listen; it ends with the test."""
-        ear = Ear()
-        arguments = plan, ear.snapshots.put, ear.errors.put
+        ear = Ear(plan)
+        arguments = plan, ear.take, ear.errors.put
         listen: Callable[..., ListenHandle] = self.backend.listen
         ear.handle = self._loop.call(listen, *arguments) if self._loop else listen(*arguments)
         self._ears.append(ear)
@@ -241,6 +249,8 @@ class Driven:
     def _shown(self, value: Any) -> Any:
         if inspect.isawaitable(value):
             value = self._loop.wait_for(value)
+        if isinstance(value, list) and any(isinstance(one, _ASYNC) for one in value):
+            return [self._shown(one) for one in value]
         return Driven(value, self._loop) if isinstance(value, _ASYNC) or hasattr(value, "__anext__") else value
 
     def _plain(self, value: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar, final, overload
 from ..._changes import FieldChange
 from ..._model.metadata import ref_of, remembered
 from ..._model.model import Model
+from ..._query.builders import checked_moment
 from ..._query.fields import FieldKey
 from ..._query.results import reader
 from ..._types.registry import TypeRegistry
@@ -22,15 +23,16 @@ from ...plan import GetPlan
 from ...reference import Located, Ref
 from ..batch import update_own
 from ..changes import Changes, ChangesArgument, built, items_of
-from ..holder import async_open_holder
+from ..holder import SharedHolder, async_open_holder
 from ..misuse import AsyncOnly
 from ..settings import settings
-from ..targets import check_not_frozen, deleted, locate, several
+from ..targets import check_kind, check_not_frozen, deleted, locate, several
 
 # sync: from ..listening import Snapshots
 from ..writes import Pending, check_number, discard
 from .batch import AsyncBatch
-from .reads import AsyncReads
+from .past import AsyncPastSender
+from .reads import AsyncReads, find_any
 from .sender import AsyncSender
 from .transaction import AsyncScope, AsyncTransaction, run
 
@@ -93,7 +95,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         return self._sender.holder.backend().client
 
     async def close(self) -> None:
-        """Close what this context opened; it can't be used any more. May be called twice."""
+        """Close what this context opened, and its listeners; it can't be used any more. May be called twice."""
         await self._sender.close()
 
     async def __aenter__(self) -> AsyncCendry:
@@ -104,6 +106,26 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._sender.leave()
+
+    def at(self, moment: datetime) -> AsyncCendry:
+        """Return a context whose reads are all at a past moment, as one consistent view of the database.
+
+        Queries that it selects have that moment, as if by their own `at`; a query that has one already keeps it.
+        Writes, batches, transactions and listeners are refused. It shares the backend: closing it closes nothing else,
+        and it ends with this context.
+
+        Args:
+            moment: An aware `datetime`, to the microsecond. Firestore reads back one hour; whole minutes up to seven
+                days back if point-in-time recovery is enabled.
+
+        Raises:
+            InvalidRequestError: The moment is naive or in the future; nothing was sent. Reads raise it if the moment is
+                too long ago for the database.
+        """
+        sender = self._sender
+        past = object.__new__(AsyncCendry)
+        past._sender = AsyncPastSender(SharedHolder(sender.holder), sender.settings, checked_moment(moment))
+        return past
 
     def ref_of(self, instance: M, /) -> Ref[M]:
         """Return a reference to the document of an instance.
@@ -366,6 +388,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         fresh: Model = reader(codec_for(model, self._sender.registry))(result)
         if instance is None:
             return fresh
+        check_kind(instance, fresh, path)
         vars(instance).update(vars(fresh))
         object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
         return None
@@ -394,9 +417,10 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
             UnknownFieldError: A name is not declared.
             InvalidValueError: A value doesn't fit its field; nothing was written.
         """
+        self._sender.check_present("writes")
         values = items_of(defaults, "defaults= takes values")
         for attempt in range(1, CREATE_ATTEMPTS + 1):
-            found = await self.find(model, document_id, parent=parent)
+            found: M | None = await find_any(self._sender, model, document_id, parent)
             if found is not None:
                 return found, False
             instance = built(model, document_id, values, "defaults")
@@ -440,7 +464,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         values = None if create_defaults is None else items_of(create_defaults, "create_defaults= takes values")
 
         async def put(txn: AsyncTransaction) -> tuple[M, bool]:
-            found = await txn.find(model, document_id, parent=parent)
+            found: M | None = await find_any(txn._sender, model, document_id, parent)
             if found is not None:
                 if changes:
                     update_own(txn, found, changes)
@@ -523,6 +547,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         Returns:
             The batch; in an `async with`, it commits at the end of the block, and discards everything if that raises.
         """
+        self._sender.check_present("batches")
         return AsyncBatch(self._sender)
 
     @overload
@@ -555,6 +580,7 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
             TransactionContentionError: All attempts were aborted; nothing was written.
             CendryError: A transaction is already running here.
         """
+        self._sender.check_present("transactions")
         if function is None:
             return AsyncScope(self._sender, read_only)
         return run(self._sender, function, max_attempts, read_only)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
+from datetime import datetime
 from sys import modules  # async-only
 from typing import Any, Final
 
 from ..._types.registry import TypeRegistry
 from ...backend import AsyncBackend, StoredDocument
-from ...errors import TransactionContentionError
+from ...errors import CendryError, TransactionContentionError
 from ...plan import NOTHING, AggregationPlan, GetPlan, QueryPlan
 from ..holder import BackendHolder, log_close
 from ..settings import Settings
@@ -30,9 +31,14 @@ async def _nothing() -> AsyncIterator[StoredDocument]:
 
 
 class AsyncSender:  # sync: class Sender(Listening):
-    """Sends plans and writes; with a transaction, reads inside it."""
+    """Sends plans and writes; with a transaction, reads inside it.
+
+    Attributes:
+        moment: The past moment of all reads; `None` for the present.
+    """
 
     __slots__ = ("_reading", "holder", "settings", "transaction")
+    moment: datetime | None = None
 
     def __init__(
         self, holder: BackendHolder[AsyncBackend], settings: Settings, transaction: TransactionState | None = None
@@ -58,6 +64,30 @@ class AsyncSender:  # sync: class Sender(Listening):
         """The name of the backend, if queries continue from opaque cursors of its own; else `None`."""
         backend = self.holder.backend()
         return backend.name if getattr(backend, "has_cursors", False) else None
+
+    def check_present(self, what: str) -> None:
+        """Check that this is not a context at a past moment, which has no writes, transactions or listeners.
+
+        Args:
+            what: What it would have, in the plural.
+
+        Raises:
+            CendryError: It is.
+        """
+        if self.moment is not None:
+            raise CendryError(
+                f"This context reads at {self.moment.isoformat()} and does nothing else, so it has no {what}; use the "
+                "context that at() was called on."
+            )
+
+    def check_moment(self) -> None:
+        """Check that a query can have a moment of its own.
+
+        Raises:
+            CendryError: It is in a transaction, which has one already.
+        """
+        if self.transaction is not None:
+            raise CendryError("A transaction reads at one moment for all; run a query with at() outside of it.")
 
     async def get(self, plan: GetPlan) -> list[StoredDocument]:
         """Documents by path, in any order."""
@@ -120,6 +150,16 @@ class AsyncSender:  # sync: class Sender(Listening):
             if plan.query.where is NOTHING:
                 return tuple([None if one.function == "avg" else 0 for one in plan.aggregations])
             return await backend.aggregate(plan, options=self.settings.options, transaction=handle)
+
+    async def partition(self, plan: QueryPlan, count: int) -> list[str]:
+        """The paths at which up to `count` parts of a query begin, in any order; none if it can't be divided."""
+        if "trio" in modules:  # async-only
+            require_asyncio()
+        partition = getattr(self.holder.backend(), "partition", None)
+        if partition is None or self.transaction is not None:
+            return []
+        paths: list[str] = await partition(plan, count, options=self.settings.options)
+        return paths
 
     async def commit(self, pending: list[Pending], transaction: Any = None) -> None:
         """Send writes and update their instances.

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar, final, overload
 from ..._changes import FieldChange
 from ..._model.metadata import ref_of, remembered
 from ..._model.model import Model
+from ..._query.builders import checked_moment
 from ..._query.fields import FieldKey
 from ..._query.results import reader
 from ..._types.registry import TypeRegistry
@@ -23,14 +24,15 @@ from ...plan import GetPlan
 from ...reference import Located, Ref
 from ..batch import update_own
 from ..changes import Changes, ChangesArgument, built, items_of
-from ..holder import open_holder
+from ..holder import SharedHolder, open_holder
 from ..listening import Snapshots
 from ..misuse import SyncOnly
 from ..settings import settings
-from ..targets import check_not_frozen, deleted, locate, several
+from ..targets import check_kind, check_not_frozen, deleted, locate, several
 from ..writes import Pending, check_number, discard
 from .batch import Batch
-from .reads import Reads
+from .past import PastSender
+from .reads import Reads, find_any
 from .sender import Sender
 from .transaction import Scope, Transaction, run
 
@@ -104,6 +106,26 @@ class Cendry(Reads, Snapshots, SyncOnly):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._sender.leave()
+
+    def at(self, moment: datetime) -> Cendry:
+        """Return a context whose reads are all at a past moment, as one consistent view of the database.
+
+        Queries that it selects have that moment, as if by their own `at`; a query that has one already keeps it.
+        Writes, batches, transactions and listeners are refused. It shares the backend: closing it closes nothing else,
+        and it ends with this context.
+
+        Args:
+            moment: An aware `datetime`, to the microsecond. Firestore reads back one hour; whole minutes up to seven
+                days back if point-in-time recovery is enabled.
+
+        Raises:
+            InvalidRequestError: The moment is naive or in the future; nothing was sent. Reads raise it if the moment is
+                too long ago for the database.
+        """
+        sender = self._sender
+        past = object.__new__(Cendry)
+        past._sender = PastSender(SharedHolder(sender.holder), sender.settings, checked_moment(moment))
+        return past
 
     def ref_of(self, instance: M, /) -> Ref[M]:
         """Return a reference to the document of an instance.
@@ -366,6 +388,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         fresh: Model = reader(codec_for(model, self._sender.registry))(result)
         if instance is None:
             return fresh
+        check_kind(instance, fresh, path)
         vars(instance).update(vars(fresh))
         object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
         return None
@@ -394,9 +417,10 @@ class Cendry(Reads, Snapshots, SyncOnly):
             UnknownFieldError: A name is not declared.
             InvalidValueError: A value doesn't fit its field; nothing was written.
         """
+        self._sender.check_present("writes")
         values = items_of(defaults, "defaults= takes values")
         for attempt in range(1, CREATE_ATTEMPTS + 1):
-            found = self.find(model, document_id, parent=parent)
+            found: M | None = find_any(self._sender, model, document_id, parent)
             if found is not None:
                 return found, False
             instance = built(model, document_id, values, "defaults")
@@ -440,7 +464,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         values = None if create_defaults is None else items_of(create_defaults, "create_defaults= takes values")
 
         def put(txn: Transaction) -> tuple[M, bool]:
-            found = txn.find(model, document_id, parent=parent)
+            found: M | None = find_any(txn._sender, model, document_id, parent)
             if found is not None:
                 if changes:
                     update_own(txn, found, changes)
@@ -523,6 +547,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
         Returns:
             The batch; in a `with`, it commits at the end of the block, and discards everything if that raises.
         """
+        self._sender.check_present("batches")
         return Batch(self._sender)
 
     @overload
@@ -555,6 +580,7 @@ class Cendry(Reads, Snapshots, SyncOnly):
             TransactionContentionError: All attempts were aborted; nothing was written.
             CendryError: A transaction is already running here.
         """
+        self._sender.check_present("transactions")
         if function is None:
             return Scope(self._sender, read_only)
         return run(self._sender, function, max_attempts, read_only)

@@ -8,19 +8,36 @@ from typing import Any, TypeVar, cast, overload
 
 from ..._model.model import Model
 from ..._query.builders import FilterArgument, OrderArgument, QueryBuilder, bound, is_query, rebuilt
-from ..._query.results import reader
+from ..._query.results import or_none, reader, readers
 from ..._query.rows import RowsValue, bound_rows, is_rows
 from ..._query.sync.query import Query
 from ..._query.sync.rows import Rows
+from ...backend import StoredDocument
 from ...codec import codec_for
 from ...errors import DecodeError, DocumentNotFoundError
 from ...plan import GetPlan
 from ...reference import Located, Ref
-from ..targets import at_home, locate, wanted_documents
+from ..references import RefField, wanted_references
+from ..targets import at_home, is_there, locate, names_only, wanted_documents
 from .sender import Sender
 
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
+A = TypeVar("A", bound=Model)
+B = TypeVar("B", bound=Model)
+C = TypeVar("C", bound=Model)
+D = TypeVar("D", bound=Model)
+
+
+def find_any(sender: Sender, model: type[M], document_id: str, parent: Located | None) -> M | None:
+    """As `find`, but a document of another model of the same collection is an error.
+
+    Raises:
+        DecodeError: It is of another model, or doesn't fit the class.
+    """
+    model, path, _ = locate(model, document_id, parent, sender.holder.home)
+    [result] = sender.get(GetPlan((path,)))
+    return reader(codec_for(model, sender.registry))(result) if result.exists else None
 
 
 class Reads:
@@ -67,13 +84,15 @@ class Reads:
             document_id: The id.
             parent: The parent document of the subcollection.
 
+        A document of another model, where several share the collection, is `None` too.
+
         Raises:
             DecodeError: It doesn't fit the class.
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         model, path, _ = locate(target, document_id, parent, self._sender.holder.home)
         [result] = self._sender.get(GetPlan((path,)))
-        return reader(codec_for(model, self._sender.registry))(result) if result.exists else None
+        return or_none(reader(codec_for(model, self._sender.registry)), result) if result.exists else None
 
     @overload
     def get_many(self, refs: Iterable[Ref[M]], /) -> list[M]: ...
@@ -96,17 +115,90 @@ class Reads:
             InvalidDocumentIdError: An id is not valid; nothing was sent.
             CendryError: A reference alone doesn't know its model; nothing was sent.
         """
-        wanted = wanted_documents(target, ids, parent, self._sender.holder.home)
-        if not wanted:
-            return []
-        asked = tuple(dict.fromkeys(path for _, path in wanted))
-        found = {result.path: result for result in self._sender.get(GetPlan(asked)) if result.exists}
-        missing = [path for path in asked if path not in found]
+        wanted = wanted_documents("get_many", target, ids, parent, self._sender.holder.home)
+        found = self._existing([path for _, path in wanted])
+        missing = list(dict.fromkeys([path for _, path in wanted if path not in found]))
         if missing:
             raise DocumentNotFoundError.all_missing(missing)
-        registry = self._sender.registry
-        read = {model: reader(codec_for(model, registry)) for model in {model for model, _ in wanted}}
+        read = readers({model for model, _ in wanted}, self._sender.registry)
         return [read[model](found[path]) for model, path in wanted]
+
+    @overload
+    def find_many(self, refs: Iterable[Ref[M]], /) -> list[M | None]: ...
+    @overload
+    def find_many(
+        self, model: type[M], ids: Iterable[str | Ref[M]], /, *, parent: Located | None = None
+    ) -> list[M | None]: ...
+    def find_many(self, target: Any, ids: Any = None, /, *, parent: Located | None = None) -> list[Any]:
+        """Return documents by id, in one request, with `None` in the place of those that don't exist.
+
+        Args:
+            target: The class; or an iterable of references alone, to documents of any classes.
+            ids: With a class, an iterable of ids or references. One that occurs twice yields two instances.
+            parent: With a class, the parent document of the subcollection.
+
+        Returns:
+            The instances and `None`, in the order of the ids. Without ids, nothing is sent.
+
+        Raises:
+            DecodeError: One doesn't fit the class.
+            InvalidDocumentIdError: An id is not valid; nothing was sent.
+            CendryError: A reference alone doesn't know its model; nothing was sent.
+        """
+        wanted = wanted_documents("find_many", target, ids, parent, self._sender.holder.home)
+        found = self._existing([path for _, path in wanted])
+        read = readers({model for model, _ in wanted}, self._sender.registry)
+        return [or_none(read[model], found[path]) if path in found else None for model, path in wanted]
+
+    @overload
+    def fetch_refs(self, instances: Iterable[Model], a: RefField[A], /) -> dict[Ref[A], A]: ...
+    @overload
+    def fetch_refs(self, instances: Iterable[Model], a: RefField[A], b: RefField[B], /) -> dict[Ref[A | B], A | B]: ...
+    @overload
+    def fetch_refs(
+        self, instances: Iterable[Model], a: RefField[A], b: RefField[B], c: RefField[C], /
+    ) -> dict[Ref[A | B | C], A | B | C]: ...
+    @overload
+    def fetch_refs(
+        self, instances: Iterable[Model], a: RefField[A], b: RefField[B], c: RefField[C], d: RefField[D], /
+    ) -> dict[Ref[A | B | C | D], A | B | C | D]: ...
+    @overload
+    def fetch_refs(
+        self, instances: Iterable[Model], field: RefField[A], /, *fields: RefField[A]
+    ) -> dict[Ref[A], A]: ...
+    def fetch_refs(self, instances: Iterable[Model], /, *fields: RefField[Any]) -> dict[Ref[Any], Any]:
+        """Return the documents to which fields of instances refer, in one request.
+
+        Args:
+            instances: Instances that have the fields. Without any, nothing is sent.
+            fields: Fields that hold references, as descriptors: a reference, or a list, set, tuple or dict of them;
+                inside maps too. What is `None` is skipped.
+
+        Returns:
+            The instances by reference: `found[city.capital]`; without documents that don't exist. References to the
+            same document share one instance. The types of up to 4 fields are known to type checkers.
+
+        Raises:
+            DecodeError: A document doesn't fit the model of its reference.
+            CendryError: A reference doesn't know its model, or two give the same document unrelated models; or an
+                instance lacks an attribute; nothing was sent.
+            ForeignReferenceError: A reference points into another database; nothing was sent.
+            InvalidValueError: A value is not a reference; nothing was sent.
+            TypeError: A field holds no references, or is one of another model; nothing was sent.
+        """
+        registry = self._sender.registry
+        wanted = wanted_references(instances, fields, registry, self._sender.holder.home)
+        found = self._existing(wanted.models)
+        read = readers(set(wanted.models.values()), registry)
+        documents = {path: or_none(read[wanted.models[path]], result) for path, result in found.items()}
+        return {ref: documents[path] for ref, path in wanted.paths.items() if documents.get(path) is not None}
+
+    def _existing(self, paths: Iterable[str]) -> dict[str, StoredDocument]:
+        """The documents that exist, by path, from one request; of none, nothing is sent."""
+        asked = tuple(dict.fromkeys(paths))
+        if not asked:
+            return {}
+        return {result.path: result for result in self._sender.get(GetPlan(asked)) if result.exists}
 
     @overload
     def exists(self, ref: Ref[Any], /) -> bool: ...
@@ -123,9 +215,9 @@ class Reads:
         Raises:
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
-        _, path, _ = locate(target, document_id, parent, self._sender.holder.home)
-        [result] = self._sender.get(GetPlan((path,), projection=()))
-        return result.exists
+        model, path, _ = locate(target, document_id, parent, self._sender.holder.home)
+        [result] = self._sender.get(GetPlan((path,), projection=names_only(model)))
+        return is_there(model, result)
 
     @overload
     def select(self, rows: RowsValue[T], /, *, on_error: Callable[[DecodeError], object] | None = None) -> Rows[T]: ...

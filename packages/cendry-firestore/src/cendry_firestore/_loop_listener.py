@@ -1,0 +1,91 @@
+"""Listeners of the async twin: each has a task, which reads its stream and reconnects."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from cendry import _fork
+from cendry.backend import ListenResult
+from cendry.plan import GetPlan, QueryPlan
+
+from . import _sdk
+from ._channel import Connection
+from ._listen import Attempts
+
+
+class AsyncFirestoreListener:
+    """A running listener, as `AsyncFirestoreBackend.listen` gives it; used in the event loop that it was made in."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        plan: QueryPlan | GetPlan,
+        on_change: Callable[[ListenResult], None],
+        on_error: Callable[[BaseException], None],
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._connection = connection
+        self._attempts = Attempts(connection, plan)
+        self._on_change = on_change
+        self._on_error = on_error
+        self._is_closed = False
+        self._call: Any = None
+        self._task = self.loop.create_task(self._run(), name="cendry-listener")
+
+    def after_fork(self) -> None:
+        """End in a forked child, where the loop does not run; the call is the parent's."""
+        self._is_closed = True
+        _fork.keep((self._call, self._task))
+
+    def close(self) -> None:
+        """Stop listening; no callback begins after this returns. May be called twice, and from a callback."""
+        if not self._is_closed:
+            self._is_closed = True
+            # From a callback, the task ends when that returns.
+            if asyncio.current_task(self.loop) is not self._task:
+                self._task.cancel()
+
+    async def wait_closed(self) -> None:
+        """Wait, after `close`, until neither the task nor its call is left."""
+        if asyncio.current_task() is not self._task:
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        while True:
+            raised: Exception | None = None
+            try:
+                await self._listen()
+            except Exception as error:
+                raised = error
+            if self._is_closed:
+                return
+            try:
+                pause, asks = self._attempts.failed(raised)
+                if asks:
+                    await asyncio.to_thread(self._attempts.check_emulator, raised)
+            except Exception as error:
+                if not self._is_closed:
+                    self._is_closed = True
+                    self._on_error(error)
+                return
+            await asyncio.sleep(pause)
+
+    async def _listen(self) -> None:
+        request = self._attempts.state.request()
+        call = self._call = self._connection.api.transport.listen(metadata=self._connection.metadata)
+        try:
+            await call.write(request)
+            while (response := await call.read()) is not _sdk.EOF:
+                result = self._attempts.take(response._pb)
+                if result is not None and not self._is_closed:
+                    self._on_change(result)
+        except asyncio.CancelledError as error:
+            # gRPC cancels the task that waits if its channel is closed.
+            if self._connection.is_closed and not self._is_closed:
+                raise _sdk.Cancelled("The connection to Firestore was closed.") from error
+            raise
+        finally:
+            self._call = None
+            call.cancel()
