@@ -21,6 +21,7 @@ DATASTORE = ALL_FEATURES - {
     Feature.MERGES,
     Feature.TRANSFORMS,
     Feature.PRECONDITIONS,
+    Feature.BULK,
     Feature.LISTENERS,
     Feature.VECTORS,
     Feature.NEAREST,
@@ -78,6 +79,11 @@ class TestClassicDatastore(BackendConformance):
     def test_pages_with_tokens_in_transactions(self, ctx: Any, cities: Any) -> None:
         with pytest.raises(InvalidRequestError, match="ancestor"):
             ctx.transaction(lambda txn: txn.select(cities).page(2))
+
+    def test_queries_begin_at_tokens_in_transactions(self, ctx: Any, cities: Any) -> None:
+        after = cities.start_after(cities.page(2).next_token)
+        with pytest.raises(InvalidRequestError, match="ancestor"):
+            ctx.transaction(lambda txn: txn.select(after).to_list())
 
     def test_a_read_only_transaction(self, ctx: Any) -> None:
         ctx.save(City(id="a", name="A"))
