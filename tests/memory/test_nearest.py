@@ -91,6 +91,7 @@ def test_a_transaction_is_aborted_if_it_would_find_others(
 def test_a_read_only_transaction_sees_its_moment(backend: MemoryBackend) -> None:
     put(backend, a=1, b=2)
     transaction = backend.begin(read_only=True)
+    assert found(backend, near(0, limit=1), transaction=transaction) == ["c/a"]
     backend.commit([Delete("c/a")])
     assert found(backend, near(0, limit=1), transaction=transaction) == ["c/a"]
     assert found(backend, near(0, limit=1)) == ["c/b"]
