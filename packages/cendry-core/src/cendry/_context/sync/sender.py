@@ -64,6 +64,11 @@ class Sender(Listening):
         backend = self.holder.backend()
         return backend.name if getattr(backend, "has_cursors", False) else None
 
+    @property
+    def database(self) -> str | None:
+        """How references name the database; `None` if its backend doesn't say."""
+        return self.holder.home()
+
     def check_present(self, what: str) -> None:
         """Check that this is not a context at a past moment, which has no writes, transactions or listeners.
 
@@ -213,10 +218,9 @@ class Sender(Listening):
         return Bulk(self.holder, self.settings, options)
 
     def begin(self, read_only: bool, retry_of: Any) -> TransactionState:
-        """Begin a transaction."""
+        """A new transaction; nothing is sent."""
         backend = self.holder.backend()
-        handle = backend.begin(read_only=read_only, retry_of=retry_of, options=self.settings.options)
-        return TransactionState(backend, handle, read_only)
+        return TransactionState(backend, backend.begin(read_only=read_only, retry_of=retry_of), read_only)
 
     def rollback(self, transaction: Any) -> None:
         """End a transaction without writing, even while the caller is being cancelled."""

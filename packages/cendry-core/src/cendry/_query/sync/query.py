@@ -25,8 +25,8 @@ from ..builders import counted
 from ..compile import compiled
 from ..fields import Changes, FieldKey
 from ..listening import ListenableQuery
+from ..opening import opened
 from ..output import DOCUMENTS
-from ..partitions import divided, is_divisible
 from ..projections import columns
 from ..rows import rows_of
 from .results import Results
@@ -54,7 +54,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
         limit: The maximum number of documents, from the first.
         limit_to_last: The maximum number of documents, from the last; not together with `limit`.
         offset: How many documents to skip; Firestore reads and bills them all the same.
-        start_at: Where to begin: a dict of field values, or an instance.
+        start_at: Where to begin: a dict of field values, an instance, or a page token.
         start_after: Where to begin, exclusive.
         end_at: Where to end.
         end_before: Where to end, exclusive.
@@ -74,7 +74,8 @@ class Query(ListenableQuery[M_co], Results[M_co]):
     def exists(self) -> bool:
         """Return whether any document matches; no fields are transferred."""
         source: Source = self._bound()
-        return bool(source.run(replace(compiled(self._spec, source.registry).limited(1), projection=())))
+        query = compiled(opened(self._spec, source), source.registry)
+        return bool(source.run(replace(query.limited(1), projection=())))
 
     def ids(self) -> list[str]:
         """Return the ids of all documents, in the order of the query; no fields are transferred.
@@ -84,7 +85,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
             on `City.id` accept either.
         """
         source: Source = self._bound()
-        query = compiled(self._spec, source.registry)
+        query = compiled(opened(self._spec, source), source.registry)
         paths = [result.path for result in source.run(replace(query.plan, projection=()))]
         if not self._spec.group:
             paths = [path[path.rfind("/") + 1 :] for path in paths]
@@ -102,8 +103,8 @@ class Query(ListenableQuery[M_co], Results[M_co]):
         """
         source: Source = self._bound()
         stop = None if up_to is None else count(up_to).up_to
-        plan = AggregationPlan(compiled(self._spec, source.registry).plan, (Aggregation("count", up_to=stop),))
-        [number] = source.aggregate(plan)
+        query = compiled(opened(self._spec, source), source.registry)
+        [number] = source.aggregate(AggregationPlan(query.plan, (Aggregation("count", up_to=stop),)))
         return cast("int", number)
 
     @overload
@@ -197,7 +198,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
             UnsupportedByBackendError: The backend has no bulk writes.
         """
         source: Source = self._bound()
-        plan = replace(compiled(self._spec, source.registry).plan, projection=())
+        plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
         options = BulkOptions(max_rate, on_progress, on_error)
         return source.update_found(self._spec.model, plan, given, options)
 
@@ -227,7 +228,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
             UnsupportedByBackendError: The backend has no bulk writes.
         """
         source: Source = self._bound()
-        plan = replace(compiled(self._spec, source.registry).plan, projection=())
+        plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
         return source.delete_found(plan, BulkOptions(max_rate, on_progress, on_error))
 
     @overload
@@ -267,7 +268,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
 
     def _figures(self, aggregates: tuple[Aggregate[Any], ...]) -> tuple[Any, ...]:
         source: Source = self._bound()
-        plan, read = aggregation(self._spec, source.registry, aggregates)
+        plan, read = aggregation(opened(self._spec, source), source.registry, aggregates)
         return read(source.aggregate(plan))
 
     def partitions(self, count: int, /) -> list[Self]:
@@ -291,7 +292,9 @@ class Query(ListenableQuery[M_co], Results[M_co]):
         """
         source: Source = self._bound()
         counted("partitions", count)
-        plan = compiled(self._spec, source.registry).plan
+        plan = compiled(opened(self._spec, source), source.registry).plan
+        from ..partitions import divided, is_divisible
+
         if count == 1 or not is_divisible(plan):
             return [self]
         return divided(self, source.partition(plan, count), count)
