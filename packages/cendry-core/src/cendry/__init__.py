@@ -66,6 +66,7 @@ __all__ = [
     "MissingIndexError",
     "Model",
     "MultipleResultsError",
+    "Neighbor",
     "Or",
     "OutcomeUnknownError",
     "Page",
@@ -123,6 +124,7 @@ if TYPE_CHECKING:
     from ._query.aggregates import AggregateResult
     from ._query.aio.query import AsyncQuery
     from ._query.aio.rows import AsyncRows
+    from ._query.nearest import Neighbor
     from ._query.pages import Page
     from ._query.snapshots import Change, Listener, Snapshot
     from ._query.sync.query import Query
@@ -202,6 +204,7 @@ else:
             "_query.aggregates": "AggregateResult",
             "_query.aio.query": "AsyncQuery",
             "_query.aio.rows": "AsyncRows",
+            "_query.nearest": "Neighbor",
             "_query.pages": "Page",
             "_query.snapshots": "Change Listener Snapshot",
             "_query.sync.query": "Query",
