@@ -10,7 +10,7 @@ from ..._immutable import replace
 from ...errors import DocumentNotFoundError, InvalidRequestError, MultipleResultsError
 from ..opening import opened
 from ..output import Output
-from ..results import ErrorHandler, read_all
+from ..results import ErrorHandler
 from ..spec import QuerySpec
 from .documents import Documents, Pages
 from .source import Source, in_order
@@ -54,8 +54,8 @@ class Results(Generic[T_co]):
         """
         source: Source = self._bound()
         query, read = self._output.compiled(opened(self._spec, source), source.registry)
-        results = source.run(query.plan)
-        return read_all(results[::-1] if query.backwards else results, read, self._on_error)
+        found = source.run_each(query.plan, read, self._on_error)
+        return found[::-1] if query.backwards else found
 
     def first(self) -> T_co | None:
         """Return the first result, or `None` if there is none."""
