@@ -28,9 +28,10 @@ from ..misuse import AsyncOnly
 from ..settings import settings
 from ..targets import check_not_frozen, deleted, locate, several
 
-# sync: from ..listening import Snapshots
+# sync: from ..listening import DocumentCallbacks
 from ..writes import Pending, check_number, discard
 from .batch import AsyncBatch
+from .listening import AsyncDocumentListening
 from .past import AsyncPastSender
 from .reads import AsyncReads
 from .sender import AsyncSender
@@ -44,7 +45,8 @@ CREATE_ATTEMPTS: Final = 5
 
 
 @final
-class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots, SyncOnly):
+# sync: class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
+class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
     """A connection to a database: reads, writes, queries, batches and transactions.
 
     Without `client` and `backend`, a Firestore client with default credentials is opened at first use. Safe to share

@@ -25,12 +25,13 @@ from ...reference import Located, Ref
 from ..batch import update_own
 from ..changes import Changes, ChangesArgument, built, items_of
 from ..holder import SharedHolder, open_holder
-from ..listening import Snapshots
+from ..listening import DocumentCallbacks
 from ..misuse import SyncOnly
 from ..settings import settings
 from ..targets import check_not_frozen, deleted, locate, several
 from ..writes import Pending, check_number, discard
 from .batch import Batch
+from .listening import DocumentListening
 from .past import PastSender
 from .reads import Reads
 from .sender import Sender
@@ -44,7 +45,7 @@ CREATE_ATTEMPTS: Final = 5
 
 
 @final
-class Cendry(Reads, Snapshots, SyncOnly):
+class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
     """A connection to a database: reads, writes, queries, batches and transactions.
 
     Without `client` and `backend`, a Firestore client with default credentials is opened at first use. Safe to share

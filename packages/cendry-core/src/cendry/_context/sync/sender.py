@@ -13,10 +13,11 @@ from ...backend import Backend, StoredDocument
 from ...errors import CendryError, TransactionContentionError
 from ...plan import NOTHING, AggregationPlan, GetPlan, QueryPlan
 from ..holder import BackendHolder, log_close
-from ..listening import Listening
+from ..listening import CallbackListening
 from ..settings import Settings
 from ..transaction import TransactionState, running, running_on
 from ..writes import Pending, check_number, discard, is_refusal, settle
+from .listening import Listening
 
 _OUTSIDE: Final = nullcontext()
 
@@ -26,7 +27,7 @@ def _nothing() -> Iterator[StoredDocument]:
     yield from none
 
 
-class Sender(Listening):
+class Sender(Listening, CallbackListening):
     """Sends plans and writes; with a transaction, reads inside it.
 
     Attributes:
@@ -181,7 +182,8 @@ class Sender(Listening):
 
     def close(self) -> None:
         """Close everything that the context opened."""
-        self.close_listeners()
+        if self.listeners:
+            self.close_listeners()
         backend = self.holder.release()
         if backend is not None:
             backend.close()
