@@ -355,3 +355,69 @@ def test_a_projection_of_what_is_absent_in_a_map_has_no_map(ctx: Cendry, stored:
     stored.put(legacy=False, home=stored.Address(street="Main"))
     [row] = ctx.select(Shop).project("home.zip", "home.plain.city")
     assert {"id": "a", "home.zip": None, "home.plain.city": None} == row
+
+
+class Animal(Model, collection="NdbAnimal", tag_field="class", tag=("NdbAnimal",)):
+    name: Field[str | None] = field(default=None)
+
+
+class Cat(Animal, tag=("NdbAnimal", "NdbCat")):
+    lives: Field[int | None] = field(default=None)
+
+
+class Siamese(Cat, tag=("NdbAnimal", "NdbCat", "NdbSiamese")):
+    pass
+
+
+class Dog(Animal, tag=("NdbAnimal", "NdbDog")):
+    pass
+
+
+@pytest.mark.usefixtures("stored")
+def test_what_a_polymodel_stores_is_read_as_its_class_and_the_other_way_round(
+    ctx: Cendry, project: str, sdk: Any
+) -> None:
+    class NdbAnimal(ndb.PolyModel):  # type: ignore[misc]
+        name = ndb.StringProperty()
+
+    class NdbCat(NdbAnimal):
+        lives = ndb.IntegerProperty()
+
+    class NdbSiamese(NdbCat):
+        pass
+
+    class NdbDog(NdbAnimal):
+        pass
+
+    client = ndb.Client(project=project)
+    with client.context(cache_policy=False):
+        for number, kind in enumerate((NdbAnimal, NdbCat, NdbSiamese, NdbDog)):
+            kind(id="abcd"[number], name=f"by ndb {number}").put()
+        NdbCat(id="e", name="nine", lives=9).put()
+    animals = [
+        Animal(id="a", name="by ndb 0"),
+        Cat(id="b", name="by ndb 1"),
+        Siamese(id="c", name="by ndb 2"),
+        Dog(id="d", name="by ndb 3"),
+        Cat(id="e", name="nine", lives=9),
+    ]
+    assert animals == ctx.get_many(Animal, list("abcde")) == sorted(ctx.select(Animal), key=lambda one: str(one.id))
+    assert ["b", "c", "e"] == sorted(ctx.select(Cat).ids())
+    assert (["c"], ["d"]) == (ctx.select(Siamese).ids(), ctx.select(Dog).ids())
+    assert [animals[4]] == ctx.select(Cat, Cat.name == "nine").to_list()
+    assert (None, False, True) == (ctx.find(Dog, "b"), ctx.exists(Dog, "b"), ctx.exists(Cat, "c"))
+
+    before = {name: dict(sdk.get(sdk.key("NdbAnimal", name))) for name in "bc"}
+    for animal in animals[1:3]:
+        ctx.save(animal)
+    assert before == {name: dict(sdk.get(sdk.key("NdbAnimal", name))) for name in "bc"}
+    ctx.save(Siamese(id="f", name="by Cendry", lives=7))
+    ctx.update(Animal, "d", {Animal.name: "changed"})
+    with client.context(cache_policy=False):
+        found = NdbAnimal.get_by_id("f")
+        assert (NdbSiamese, "by Cendry", 7) == (type(found), found.name, found.lives)
+        assert ["NdbAnimal", "NdbCat", "NdbSiamese"] == found.class_
+        assert (NdbDog, "changed") == (type(NdbAnimal.get_by_id("d")), NdbAnimal.get_by_id("d").name)
+        assert ["b", "c", "e", "f"] == sorted(one.key.id() for one in NdbCat.query())
+        assert ["c", "f"] == sorted(one.key.id() for one in NdbSiamese.query())
+        assert ["b", "c", "e", "f"] == sorted(one.key.id() for one in NdbAnimal.query(NdbAnimal.class_ == "NdbCat"))

@@ -77,7 +77,7 @@ ERRORS = [exceptions.from_grpc_status(code, "text") for code in grpc.StatusCode 
         ("batch_get_documents", "get"),
         ("run_query", "run"),
         ("run_aggregation_query", "aggregate"),
-        ("begin_transaction", "begin"),
+        ("partition_query", "partition"),
         ("commit", "commit"),
         ("rollback", "rollback"),
     ],

@@ -18,10 +18,12 @@ from cendry import (
     Map,
     Maximum,
     Model,
+    Query,
     Ref,
     Txn,
     count,
     field,
+    get_metadata,
     ref_of,
 )
 
@@ -182,6 +184,28 @@ def _last(ctx: Cendry, n: list[int]) -> Any:
     ]
 
 
+def _partitions(ctx: Cendry, n: list[int]) -> Any:
+    for number in range(1 + n[1] % 4):
+        ctx.save(Street(id=f"s{number}", name=f"street {n[2]}"), parent=Ref(City, IDS[(n[0] + number) % 4]))
+    # The emulator gives one part, and memory several: what they are together has to be the same.
+    parts = ctx.select_group(Street).partitions(1 + n[3])
+    return [[(ref_of(street).path, street.name) for part in parts for street in part], sum(map(Query.count, parts))]
+
+
+def _past(ctx: Cendry, n: list[int]) -> Any:
+    city = _city(n)
+    ctx.save(city)
+    past = ctx.at(get_metadata(city).update_time)
+    if n[1] % 2:
+        ctx.delete(_ref(n))
+    else:
+        ctx.save(City(id=IDS[n[0] % 4], name="later", state="NV"))
+    ctx.save(City(id=IDS[n[2] % 4], name="later", state="CA"))
+    query = past.select(City, order_by=[City.state, City.population])
+    seen = [list(map(_shown, query)), query.count(), query.exists(), query.values(City.name, City.id).to_list()]
+    return [*seen, _shown(past.find(City, IDS[n[3] % 4])), [past.exists(City, id) for id in IDS], len(query.page(2))]
+
+
 def _pages(ctx: Cendry, n: list[int]) -> Any:
     query = ctx.select(City, order_by=City.population.asc())
     pages = [[city.id for city in page] for page in query.paginate(1 + n[0] % 3)]
@@ -248,6 +272,31 @@ def _many(ctx: Cendry, n: list[int]) -> Any:
     return [_shown(city) for city in ctx.get_many(City, ids)]
 
 
+def _tokens(ctx: Cendry, n: list[int]) -> Any:
+    orders: list[Any] = [City.population, City.population.desc(), [City.state, City.population], City.name]
+    query = ctx.select(City, order_by=orders[n[0] % 4])
+    if n[0] % 4 < 2 and n[1] % 3 == 0:
+        query = query.start_at({City.population: n[2] * 10})
+    page = query.page(1 + n[1] % 2)
+    if page.next_token is None:
+        return [[city.id for city in page]]
+    if n[4] % 2:
+        ctx.save(_city(n))
+    after, before = query.start_after(page.next_token), query.end_before(page.next_token)
+    rest = after.page(1 + n[2] % 2)
+    both = [] if rest.next_token is None else query.start_after(page.next_token).limit(1 + n[5] % 2).ids()
+    ends = [after.count(), before.count(), [city.id for city in before.limit_to_last(1 + n[3] % 2)], both]
+    return [after.ids(), [city.id for city in before], [city.id for city in rest], _shown(after.last()), *ends]
+
+
+def _references(ctx: Cendry, n: list[int]) -> Any:
+    ids = [IDS[each % 4] for each in n[:3]]
+    cities = ctx.find_many(City, ids)
+    found = ctx.fetch_refs([city for city in cities if city is not None], City.nearest)
+    streets = ctx.find_many([Ref(Street, f"s{n[3] % 3}", parent=_ref(n)), _ref(n)])
+    return [*map(_shown, cities), {ref.path: _shown(city) for ref, city in found.items()}, repr(streets[0])]
+
+
 ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "save": _save,
     "create": _create,
@@ -261,10 +310,14 @@ ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "rows": _rows,
     "figures": _figures,
     "pages": _pages,
+    "partitions": _partitions,
+    "past": _past,
     "batch": _batch,
     "transaction": _transaction,
     "get or create": _get_or_create,
     "many": _many,
+    "tokens": _tokens,
+    "references": _references,
 }
 """What can be done, by name; each takes a context and six numbers from 0 to 7."""
 

@@ -99,11 +99,19 @@ assert_type(big.end_at({City.population: 3}), Query[City])
 assert_type(big.end_before(city), Query[City])
 assert_type(ctx.select(Area).under(city), Query[Area])
 assert_type(big.at(datetime(2026, 1, 1, tzinfo=timezone.utc)), Query[City])
+assert_type(big.partitions(3), list[Query[City]])
+big.partitions()  # error: mypy pyright ty
+big.partitions("3")  # error: mypy pyright ty
 big.filter("x")  # error: mypy pyright ty
 big.filter(True)  # error: mypy pyright ty
 big.order_by(3)  # error: mypy pyright ty
 big.limit("3")  # error: mypy pyright ty
-big.start_after("token")  # error: mypy pyright ty
+assert_type(big.start_after("token").end_before("token"), Query[City])
+assert_type(ctx.select(City, start_after="token", end_at="token"), Query[City])
+Query(City, start_at="token")
+big.start_after(5)  # error: mypy pyright ty
+big.start_after(None)  # error: mypy pyright ty
+big.start_after(big.page(5).next_token)  # error: mypy pyright ty
 big.under("SF")  # error: mypy pyright ty
 
 
@@ -170,6 +178,7 @@ async def twin() -> None:
     assert_type(await actx.select(City).exists(), bool)
     assert_type(await actx.select(City).count(), int)
     assert_type(await actx.select(City).ids(), list[str])
+    assert_type(await actx.select_group(Area).partitions(4), list[AsyncQuery[Area]])
     async for page in actx.select(City).paginate(100):
         assert_type(page, list[City])
     assert_type(await actx.select(City).page(10, after=None), Page[City])

@@ -21,6 +21,7 @@ __all__ = [
     "Asc",
     "AsyncBackend",
     "AsyncBatch",
+    "AsyncBulk",
     "AsyncCendry",
     "AsyncQuery",
     "AsyncRows",
@@ -30,6 +31,11 @@ __all__ = [
     "Backend",
     "BaseTypeHandler",
     "Batch",
+    "Bulk",
+    "BulkError",
+    "BulkFailure",
+    "BulkProgress",
+    "BulkResult",
     "CallOptions",
     "Cendry",
     "CendryError",
@@ -85,6 +91,7 @@ __all__ = [
     "field",
     "from_dict",
     "get_metadata",
+    "json_schema",
     "ref_of",
     "register_type",
     "resolve",
@@ -103,10 +110,12 @@ if TYPE_CHECKING:
     from ._aggregates import Aggregate, count
     from ._changes import FieldChange
     from ._context.aio.batch import AsyncBatch
+    from ._context.aio.bulk import AsyncBulk
     from ._context.aio.context import AsyncCendry
     from ._context.aio.transaction import AsyncTransaction
     from ._context.aio.transaction import AsyncTransaction as AsyncTxn
     from ._context.sync.batch import Batch
+    from ._context.sync.bulk import Bulk
     from ._context.sync.context import Cendry
     from ._context.sync.transaction import Transaction
     from ._context.sync.transaction import Transaction as Txn
@@ -125,8 +134,10 @@ if TYPE_CHECKING:
     from ._types.kinds import FirestoreValue
     from ._types.registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
     from .backend import AsyncBackend, Backend, CallOptions
-    from .convert import from_dict, to_dict, validate
+    from .convert import from_dict, json_schema, to_dict, validate
     from .errors import (
+        BulkError,
+        BulkFailure,
         CendryError,
         DecodeError,
         DocumentAlreadyExistsError,
@@ -149,6 +160,7 @@ if TYPE_CHECKING:
         ValidationError,
     )
     from .filters import And, Asc, Comparison, Desc, Filter, Or
+    from .jobs.results import BulkProgress, BulkResult
     from .paths import FieldPath
     from .reference import Ref
     from .values import (
@@ -169,19 +181,23 @@ else:
             "backend": "AsyncBackend Backend CallOptions",
             "_changes": "FieldChange",
             "_context.aio.batch": "AsyncBatch",
+            "_context.aio.bulk": "AsyncBulk",
             "_context.aio.context": "AsyncCendry",
             "_context.aio.transaction": "AsyncTransaction AsyncTxn=AsyncTransaction",
             "_context.sync.batch": "Batch",
+            "_context.sync.bulk": "Bulk",
             "_context.sync.context": "Cendry",
             "_context.sync.transaction": "Transaction Txn=Transaction",
-            "convert": "from_dict to_dict validate",
+            "convert": "from_dict json_schema to_dict validate",
             "errors": (
+                "BulkError BulkFailure "
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
                 "InvalidDocumentIdError InvalidEtagError InvalidPageTokenError InvalidRequestError "
                 "InvalidValueError MissingIndexError MultipleResultsError OutcomeUnknownError StaleDocumentError "
                 "TransactionContentionError UnknownFieldError UnsupportedByBackendError UsedBeforeForkError "
                 "ValidationError Problem"
             ),
+            "jobs.results": "BulkProgress BulkResult",
             "_model.fields": "Field FieldDescriptor field",
             "filters": "And Asc Comparison Desc Filter Or",
             "_model.metadata": "DocumentMetadata get_metadata ref_of",

@@ -193,6 +193,46 @@ class OutcomeUnknownError(_DocumentError):
         return self.candidates
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class BulkFailure:
+    """A write of a bulk that was not done, or of which that is not known.
+
+    Attributes:
+        path: The path of the document.
+        error: Why; an `OutcomeUnknownError` if it may have been done all the same.
+        attempts: How often it was sent.
+    """
+
+    path: str
+    error: Exception
+    attempts: int
+
+
+class BulkError(CendryError):
+    """Some writes of a bulk were not done; all others were.
+
+    The error of the first one is the `__cause__`.
+
+    Args:
+        failed: The failures, at least one.
+        written: How many writes were done.
+
+    Attributes:
+        failed: The failures, in the order in which they occurred.
+        written: How many writes were done.
+    """
+
+    def __init__(self, failed: Sequence[BulkFailure], written: int = 0) -> None:
+        self.failed: tuple[BulkFailure, ...] = tuple(failed)
+        self.written = written
+        shown = " ".join(f"{one.path!r}: {one.error}" for one in self.failed[:_SHOWN_PROBLEMS])
+        hidden = len(self.failed) - _SHOWN_PROBLEMS
+        more = f" And {hidden} more (see .failed)." if hidden > 0 else ""
+        total = len(self.failed) + written
+        super().__init__(f"{len(self.failed)} of {total} writes of this bulk failed. {shown}{more}")
+
+
 class MissingIndexError(CendryError):
     """A query needs a composite index that the database does not have.
 
@@ -405,9 +445,24 @@ class DecodeError(CendryError):
         field: The path of the first field that doesn't fit.
         expected: What the model declares there.
         found: What is stored there.
+        is_other_kind: Whether it is a document of another model of the same collection, by its tag; the `http_status`
+            is 404 then.
     """
 
-    def __init__(self, path: str | None, model: str, field: str, expected: str, found: str, *, more: int = 0) -> None:
+    def __init__(
+        self,
+        path: str | None,
+        model: str,
+        field: str,
+        expected: str,
+        found: str,
+        *,
+        more: int = 0,
+        is_other_kind: bool = False,
+    ) -> None:
+        self.is_other_kind = is_other_kind
+        if is_other_kind:
+            self.http_status = 404
         self.path = path
         self.model = model
         self.field = field
@@ -416,6 +471,14 @@ class DecodeError(CendryError):
         where = f"Document {path!r}" if path else "The data"
         rest = f" ({more} more problem{'s' * (more > 1)}; cendry.validate() lists them all)" if more else ""
         super().__init__(f"{where} doesn't fit {model}: {field}: expected {expected}, found {found}{rest}.")
+
+
+def untagged(model: str) -> CendryError:
+    """The error for storing an instance of a class whose subclasses have tags, and which has none itself."""
+    return CendryError(
+        f"{model} has no tag, so its own instances can't be stored, only those of its subclasses. Create one of a "
+        f"subclass, or give {model} a tag= (tag=None stores none)."
+    )
 
 
 def shown_parts(names: Iterable[str], advice: str) -> str:

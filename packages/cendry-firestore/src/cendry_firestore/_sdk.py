@@ -23,6 +23,7 @@ encode_sdk_value: Any = import_module("google.cloud.firestore_v1._helpers").enco
 error_of_status: Any = cast("Any", exceptions).from_grpc_status
 AnonymousCredentials: Any = cast("Any", import_module("google.auth.credentials")).AnonymousCredentials
 Cancelled: Any = exceptions.Cancelled
+MethodNotImplemented: Any = exceptions.MethodNotImplemented
 ServiceUnavailable: Any = exceptions.ServiceUnavailable
 
 API: Final = ApiCore(exceptions, RpcError, Retry, AsyncRetry)
@@ -38,8 +39,8 @@ Document: Any = _types.Document.pb()
 WriteMessage: Any = _types.Write.pb()
 CommitRequest: Any = _types.CommitRequest.pb()
 CommitResponse: Any = _types.CommitResponse.pb()
-BeginTransactionRequest: Any = _types.BeginTransactionRequest.pb()
-BeginTransactionResponse: Any = _types.BeginTransactionResponse.pb()
+BatchWriteRequest: Any = _types.BatchWriteRequest.pb()
+BatchWriteResponse: Any = _types.BatchWriteResponse.pb()
 RollbackRequest: Any = _types.RollbackRequest.pb()
 Empty: Any = cast("Any", import_module("google.protobuf.empty_pb2")).Empty
 BatchGetDocumentsRequest: Any = _types.BatchGetDocumentsRequest.pb()
@@ -48,6 +49,8 @@ RunQueryRequest: Any = _types.RunQueryRequest.pb()
 RunQueryResponse: Any = _types.RunQueryResponse.pb()
 RunAggregationQueryRequest: Any = _types.RunAggregationQueryRequest.pb()
 RunAggregationQueryResponse: Any = _types.RunAggregationQueryResponse.pb()
+PartitionQueryRequest: Any = _types.PartitionQueryRequest.pb()
+PartitionQueryResponse: Any = _types.PartitionQueryResponse.pb()
 ListenRequest: Any = _types.ListenRequest.pb()
 TargetChangeType: Any = _types.TargetChange.TargetChangeType
 

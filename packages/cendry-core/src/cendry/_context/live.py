@@ -17,6 +17,7 @@ from .._order import AFTER_ALL, inverted, key_of, path_key
 from .._query.results import Read
 from .._query.snapshots import Change, Snapshot
 from ..backend import ListenResult, StoredDocument
+from ..errors import DecodeError
 from ..paths import DOCUMENT_ID
 from ..plan import MISSING, GetPlan, Order, QueryPlan, full_orders, value_at
 
@@ -92,7 +93,9 @@ class LiveDocuments(Generic[T]):
             try:
                 document = read(one)
             except Exception as error:
-                errors.append(error)
+                # A document of another model, of which only its id was asked for, is not there.
+                if not (isinstance(error, DecodeError) and error.is_other_kind):
+                    errors.append(error)
                 unfit[path] = version
                 left.add(path)
             else:

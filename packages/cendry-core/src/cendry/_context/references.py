@@ -83,7 +83,8 @@ def wanted_references(
         if model not in known:
             if not isinstance(instance, Model):
                 raise TypeError(f"fetch_refs() takes model instances, not {instance!r}.")
-            known[model] = [_resolved(model, field, registry) for field in descriptors]
+            own = [field for field in descriptors if not _is_of_other_kind(model, field)]
+            known[model] = [_resolved(model, field, registry) for field in own]
         for field in known[model]:
             value = _value(instance, field)
             if value is not None:
@@ -93,6 +94,13 @@ def wanted_references(
         for descriptor in descriptors:
             _resolved(descriptor._cendry_owner, descriptor, registry)
     return wanted
+
+
+def _is_of_other_kind(model: type[Any], field: ModelField) -> bool:
+    """Whether a field is one of another model of the same collection, which this one's instances don't have."""
+    owner = field._cendry_owner
+    family = owner.__cendry_family__
+    return family is not None and family is model.__cendry_family__ and not issubclass(model, owner)
 
 
 def _descriptor(field: object) -> ModelField:
@@ -123,6 +131,8 @@ def _value(instance: Model, field: ResolvedField) -> Any:
         CendryError: An attribute is not set.
     """
     value: Any = instance
+    if field.chosen(instance) is None:
+        return None
     for name in field.names:
         if isinstance(value, Mapping):
             value = cast("Mapping[str, Any]", value).get(name)

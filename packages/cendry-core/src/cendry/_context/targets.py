@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias, TypeVar, cast
 
 from .._model.metadata import check_instance, remembered
 from .._model.model import Model, is_frozen
 from .._query.fields import is_iterable
-from ..errors import CendryError, ForeignReferenceError
+from .._types.families import Family
+from ..backend import StoredDocument
+from ..codec import codec_for
+from ..codec.tagged import is_of
+from ..errors import CendryError, DecodeError, ForeignReferenceError
+from ..paths import FieldPath
 from ..reference import Ref, document_path, is_ref, located_path
 
 M = TypeVar("M", bound=Model)
@@ -74,6 +79,20 @@ def check_not_frozen(instance: object, method: str) -> None:
         raise CendryError(f"{name} is frozen, and {method}() would change this instance; {instead}.")
 
 
+def check_kind(instance: Model, fresh: Model, path: str) -> None:
+    """Check that a document is still one of the class of an instance, not of a subclass.
+
+    Raises:
+        DecodeError: It is of another class.
+    """
+    model, found = type(instance), type(fresh)
+    if found is not model:
+        codec = codec_for(model)
+        field = "" if codec.family is None else codec.family.field
+        expected, kind = f"the tag of {model.__qualname__}", f"that of {found.__qualname__}"
+        raise DecodeError(path, model.__qualname__, field, expected, kind, is_other_kind=True)
+
+
 def model_of(ref: Ref[Any]) -> type[Any]:
     """The class of a reference's document.
 
@@ -102,15 +121,35 @@ def existing_path(instance: Model, parent: object) -> str:
     return known.path if known is not None and known.path == path else path
 
 
+def names_only(model: type[Any]) -> tuple[FieldPath, ...]:
+    """The projection that shows whether a document of a class exists: its tag, if the class is one of several."""
+    family: Family | None = model.__cendry_family__
+    return () if family is None or family.root is model else (FieldPath(family.field),)
+
+
+def is_there(model: type[Any], result: StoredDocument) -> bool:
+    """Whether the result of a read with `names_only` is a document of the class."""
+    return result.exists and (not names_only(model) or is_of(model, result.data or {}))
+
+
 def several(values: object, what: str) -> list[Any]:
     """The values as a list; any iterable is accepted.
 
     Raises:
         TypeError: It is a `str` or not iterable.
     """
+    return list(each(values, what))
+
+
+def each(values: object, what: str) -> Iterator[Any]:
+    """The values one by one; any iterable is accepted.
+
+    Raises:
+        TypeError: It is a `str` or not iterable.
+    """
     if isinstance(values, (str, bytes, Model)) or not is_iterable(values):
         raise TypeError(f"{what} as a list, not {values!r}.")
-    return list(values)
+    return iter(values)
 
 
 def wanted_documents(
@@ -147,20 +186,20 @@ def wanted_documents(
     return [(model_of(one), located_path(one)) for one in refs]
 
 
-def deleted(target: object, ids: object) -> list[tuple[Any, Any]]:
+def deletions(target: object, ids: object) -> Iterator[tuple[Any, Any]]:
     """The arguments of `delete_many` as targets with their ids.
 
     Raises:
         TypeError: The arguments are of the wrong kind, or a reference is to a document of another collection.
     """
     if isinstance(target, type):
-        return [
+        return (
             (_of_collection(target, one).as_model(target), None) if is_ref(one) else (target, one)
-            for one in several(ids, "delete_many() takes ids")
-        ]
+            for one in each(ids, "delete_many() takes ids")
+        )
     if ids is not None:
         raise TypeError("delete_many() takes instances, or a class and ids.")
-    return [(one, None) for one in several(target, "delete_many() takes instances")]
+    return ((one, None) for one in each(target, "delete_many() takes instances"))
 
 
 def _of_collection(model: type[Any], ref: Ref[Any]) -> Ref[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from random import SystemRandom
@@ -19,12 +19,13 @@ from .._model.metadata import (
     time_of_etag,
 )
 from .._model.model import Model, fields_of, is_frozen
+from .._types.families import Family
 from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Shape, bare
-from ..backend import CommitResult
+from ..backend import MAX_BULK_WRITES, CommitResult
 from ..codec import Codec, codec_for
 from ..codec.change_writer import without_changes
-from ..errors import CendryError, InvalidValueError, OutcomeUnknownError, Problem, ValidationError
+from ..errors import CendryError, InvalidValueError, OutcomeUnknownError, Problem, ValidationError, untagged
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
 from ..reference import check_parent, located_path, parent_path
@@ -156,6 +157,23 @@ class Writer:
         write = Update(path, found.data, tuple(found.paths), tuple(found.transforms.values()), update_time)
         return Pending(write, instance, False, found.values)
 
+    def update_of_all(self, model: type[Any], given: tuple[Any, ...]) -> Callable[[str], Pending]:
+        """The same changes of any documents of a class that must exist: a function from the path of one."""
+        named = changes_of(given, "update")
+        if not named:
+            raise CendryError("This update names no fields, so there is nothing to write; name at least one.")
+        found = self._masked(codec_for(model, self.registry), model.__collection__, None, named, "update")
+        data, paths, transforms = found.data, tuple(found.paths), tuple(found.transforms.values())
+        return lambda path: Pending(Update(path, data, paths, transforms))
+
+    def updates_of(self, paths: Iterable[str], model: type[Any], given: tuple[Any, ...]) -> Iterator[Pending]:
+        """The same changes of some documents of a class."""
+        for number, path in enumerate(paths):
+            if number % MAX_BULK_WRITES == 0:
+                # Some time has passed, which `auto_now` fields show.
+                update = self.update_of_all(model, given)
+            yield update(path)
+
     def merge(self, target: object, given: tuple[Any, ...], parent: object) -> Pending:
         """A write of some fields of a document, whether it exists or not."""
         document_id, changes = _arguments(target, given)
@@ -165,6 +183,8 @@ class Writer:
         codec = codec_for(model, self.registry)
         found = self._masked(codec, path, instance, changes_of(changes, "merge"), "merge")
         check_complete(codec, found)
+        if codec.family is not None:
+            _put_tag(codec, codec.family, instance, found)
         transforms = tuple(found.transforms.values())
         write = Set(path, found.data, tuple(found.paths), transforms, is_merge=True)
         return Pending(write, instance, False, found.values)
@@ -240,6 +260,26 @@ class Writer:
                     stored, value = _moment(codec, name, now)
                     found.put(path, name, stored)
                     found.values.append(((name,), value))
+
+
+def _put_tag(codec: Codec[Any], family: Family, instance: Model | None, found: Masked) -> None:
+    """Add the tag to a merge, which may create the document.
+
+    Raises:
+        CendryError: Which tag the document has, or is to have, is not known.
+    """
+    tag, model = codec.shape.tag, codec.model
+    if codec.is_untagged:
+        raise untagged(model.__qualname__)
+    if tag is None or tag.value is None:
+        return
+    if instance is None and len(family.tags_of(model)) > 1:
+        name = model.__qualname__
+        raise CendryError(
+            f"A merge writes the tag of {name}, and the document may be one of a subclass of {name}; name its own "
+            "class, merge an instance, or use update() if the document has to exist."
+        )
+    found.put(FieldPath(family.field), family.field, tag.stored)
 
 
 def _of_instance(error: InvalidValueError) -> ValidationError:

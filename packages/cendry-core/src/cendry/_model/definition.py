@@ -17,11 +17,12 @@ from typing_extensions import get_original_bases
 
 from .._frozen import class_name
 from .._immutable import dataclass
+from .._types.families import Family
 from .._types.foreign import style_of, substitute
 from .._types.hints import shape_of
 from .._types.registry import TypeRegistry
 from .._types.rules import rules_in
-from .._types.shapes import Converted, Record, Scalar, Shape, bare, children, type_name
+from .._types.shapes import UNTAGGED, Converted, Record, Scalar, Shape, TagValue, bare, children, type_name
 from ..errors import InvalidDocumentIdError, near_names
 from ..paths import check_collection_id, check_field_name, exact_text
 from .annotations import (
@@ -44,6 +45,9 @@ DATACLASS_OPTIONS: Final[Mapping[str, bool]] = types.MappingProxyType(
 
 _EXTRA: Final = ("ignore", "forbid", "keep")
 _ENUM_BY: Final = ("value", "name")
+_MAX_TAG_BYTES: Final = 1500
+"""Longer text is not indexed as a whole (https://firebase.google.com/docs/firestore/quotas#indexes)."""
+
 _AUTOMATIC_TYPES: Final = (Scalar("timestamp"), Converted("timestamp", date), Converted("timestamp", time))
 
 _pending: Final[weakref.WeakSet[type[Any]]] = weakref.WeakSet()
@@ -59,6 +63,8 @@ class Keywords:
     abstract: bool
     type_registry: object
     omit_none: bool | None
+    tag_field: str | None
+    tag: Any
     dataclass_options: Mapping[str, bool | None]
 
 
@@ -113,6 +119,9 @@ def define(cls: Any, keywords: Keywords) -> None:
     infos = {**_inherited_fields(cls), **own}
     cls._cendry_own = frozenset((*own, "id") if cls.__cendry_kind__ == "model" else own)
     _check_names(cls, infos)
+    family: Family | None = cls.__cendry_family__
+    if family is not None:
+        _check_beside_tag(cls, infos, family.field)
     if inspect.iscoroutinefunction(cls.__dict__.get("__validate__")):
         raise _fault(cls, None, "__validate__ is not awaited; define it without async")
     _build_dataclass(cls, own, keywords)
@@ -143,6 +152,11 @@ def define(cls: Any, keywords: Keywords) -> None:
     for info in infos.values():
         if not isinstance(info.annotation, Unresolved) and not _is_checked(cls, info):
             _check_type(cls, info)
+    if family is not None and isinstance(cls.__cendry_tag__, (str, tuple)):
+        try:
+            family.add(cls, cls.__cendry_tag__)
+        except ValueError as error:
+            raise _fault(cls, None, error) from None
     remember_class(cls)
 
 
@@ -246,12 +260,17 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
     if cls.__cendry_kind__ == "map":
         if collection is not None or parent is not None or keywords.abstract:
             raise _fault(cls, None, "a Map is stored inside documents: it takes no collection=, parent= or abstract=")
+        if keywords.tag_field is not None or keywords.tag is not UNTAGGED:
+            raise _fault(cls, None, "a Map is stored inside documents: tag_field= and tag= are for Models")
         return
+    family = _family_above(cls, keywords)
     if keywords.abstract and collection is not None:
         raise _fault(
             cls, None, f"an abstract Model has no collection: leave out abstract=True or collection={collection!r}"
         )
-    if not keywords.abstract:
+    if family is not None and not keywords.abstract:
+        collection = cast("Any", family.root).__collection__
+    elif not keywords.abstract:
         if collection is None:
             raise _fault(
                 cls,
@@ -269,6 +288,67 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
                 cls, None, f"parent= takes the Model of the parent documents, with a collection, not {parent!r}"
             )
         cls.__parent__ = parent
+    _read_tag(cls, keywords, family)
+
+
+def _family_above(cls: Any, keywords: Keywords) -> Family | None:
+    """The family of the bases; a class that belongs to one takes its collection from there."""
+    families = {base.__dict__.get("__cendry_family__"): base for base in cls.__mro__[1:]}
+    families.pop(None, None)
+    if len(families) > 1:
+        names = " and ".join(sorted(class_name(cast("Any", each).root) for each in families))
+        raise _fault(cls, None, f"its bases belong to two collections, those of {names}")
+    if not families:
+        return None
+    family: Family = families.popitem()[0]
+    root = cast("Any", family.root)
+    for name in ("collection", "parent", "tag_field"):
+        if getattr(keywords, name) is not None:
+            where = f"it is a subclass of {class_name(root)}, and its documents are in {root.__collection__!r} too"
+            raise _fault(cls, None, f"{where}; leave out {name}=")
+    return family
+
+
+def _read_tag(cls: Any, keywords: Keywords, family: Family | None) -> None:
+    field, tag = keywords.tag_field, keywords.tag
+    if family is None and field is None:
+        if tag is not UNTAGGED:
+            advice = f'write tag_field="type" on the base, or here: class {class_name(cls)}(..., tag_field="type")'
+            raise _fault(cls, None, f"tag={tag!r} needs the name under which tags are stored; {advice}")
+        return
+    if keywords.abstract and (field is not None or tag is not UNTAGGED):
+        given = "tag_field=" if field is not None else "tag="
+        raise _fault(cls, None, f"an abstract Model has no documents to tell apart; leave out abstract=True or {given}")
+    if field is not None:
+        cls.__cendry_family__ = Family(cls, _checked_tag_field(cls, field))
+    elif tag is None:
+        root = class_name(cast("Family", family).root)
+        raise _fault(cls, None, f"tag=None is for {root}, the class with tag_field=; here, leave out tag=")
+    cls.__cendry_tag__ = tag if tag is UNTAGGED or tag is None else _checked_tag(cls, tag)
+
+
+def _checked_tag_field(cls: Any, given: Any) -> str:
+    field = exact_text(given)
+    reason = check_field_name(field)
+    if reason is None and field.startswith("_cendry"):
+        reason = "names that start with _cendry are reserved"
+    if reason is None and field == "id":
+        reason = "that is the document's id; store tags under another name"
+    if reason is not None:
+        raise _fault(cls, None, f"tag_field={given!r} is not valid: {reason}")
+    return cast("str", field)
+
+
+def _checked_tag(cls: Any, given: Any) -> TagValue:
+    tag = tuple(map(exact_text, given)) if isinstance(given, tuple) else exact_text(given)
+    for part in tag if isinstance(tag, tuple) else (tag,):
+        if type(part) is not str:
+            raise _fault(cls, None, f"tag= takes a str or a tuple of str, not {given!r}")
+        if not part or part != part.encode(errors="replace").decode() or len(part.encode()) > _MAX_TAG_BYTES:
+            raise _fault(cls, None, f"tag= takes text of 1 to {_MAX_TAG_BYTES} bytes, not {given!r:.100}")
+    if not tag:
+        raise _fault(cls, None, "tag= takes a str or a tuple of str, and this tuple is empty")
+    return tag
 
 
 _FIXED: Final = ("init", "kw_only", "match_args", "weakref_slot")
@@ -459,6 +539,14 @@ def _check_names(cls: Any, infos: Mapping[str, FieldInfo]) -> None:
         if alias in infos and not _is_swapped(name, infos):
             raise _fault(cls, name, f"the alias {alias!r} shadows the field of that name")
         by_alias[alias] = name
+
+
+def _check_beside_tag(cls: Any, infos: Mapping[str, FieldInfo], field: str) -> None:
+    for name, info in infos.items():
+        if field in (info.alias, name):
+            root = class_name(cast("Any", cls).__cendry_family__.root)
+            what = "stored name" if info.alias == field else "name"
+            raise _fault(cls, name, f"{root} stores tags as {field!r}, so no field can have that {what}")
 
 
 def _is_swapped(name: str, infos: Mapping[str, FieldInfo]) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
 from typing_extensions import Never, Protocol, dataclass_transform
 
+from .._types.families import Family
 from .._types.registry import TypeRegistry
+from .._types.shapes import UNTAGGED
 from ..errors import CendryError, near_names
 from ..paths import join_path, split_path
 from ..reference import check_parent
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
             abstract: bool = False,
             type_registry: TypeRegistry | None = None,
             omit_none: bool | None = None,
+            tag_field: str | None = None,
+            tag: str | tuple[str, ...] | None = None,
             frozen: bool | None = None,
             eq: bool | None = None,
             order: bool | None = None,
@@ -69,12 +73,16 @@ else:
             return sorted({*super().__dir__(), *cls._cendry_descriptors})
 
 
+_NOT_GIVEN: Final = cast("Any", UNTAGGED)
+
+
 class _Record:
     __cendry_kind__: ClassVar[Literal["model", "map"]]
     __cendry_fields__: ClassVar[Mapping[str, FieldInfo]]
     __cendry_extra__: ClassVar[Literal["ignore", "forbid", "keep"]] = "ignore"
     __cendry_omit_none__: ClassVar[bool] = False
     __cendry_registry__: ClassVar[TypeRegistry | None] = None
+    __cendry_family__: ClassVar[Family | None] = None
     _cendry_options: ClassVar[Mapping[str, bool]] = DATACLASS_OPTIONS
     _cendry_descriptors: ClassVar[Mapping[str, FieldDescriptor[Any]]] = {}
 
@@ -87,6 +95,8 @@ class _Record:
         abstract: bool = False,
         type_registry: TypeRegistry | None = None,
         omit_none: bool | None = None,
+        tag_field: str | None = None,
+        tag: str | tuple[str, ...] | None = _NOT_GIVEN,
         frozen: bool | None = None,
         eq: bool | None = None,
         order: bool | None = None,
@@ -103,7 +113,7 @@ class _Record:
         if _Record in cls.__bases__:
             return
         options = {"frozen": frozen, "eq": eq, "order": order, "unsafe_hash": unsafe_hash, "repr": repr}
-        define(cls, Keywords(collection, parent, extra, abstract, type_registry, omit_none, options))
+        define(cls, Keywords(collection, parent, extra, abstract, type_registry, omit_none, tag_field, tag, options))
 
 
 class Map(_Record, metaclass=ModelMeta):
@@ -144,6 +154,11 @@ class Model(_Record, metaclass=ModelMeta):
             class declares, wherever it is embedded, and by default for those of subclasses; the registry of a context
             takes precedence.
         omit_none: Whether `None` in its fields is stored as absence; an absent field is then read as `None`.
+        tag_field: The name under which the collection stores which of several models a document is: this class or
+            a subclass of it, each with a `tag`. Subclasses have the collection of this class.
+        tag: The value by which documents of this class are recognised: a `str`, or a tuple of `str`, which is stored
+            as an array. Without it, only subclasses can be stored; `None`, on the class with `tag_field`, stores none,
+            and reads documents with an unknown tag as this class.
         frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; by default, those of the base.
     """
 
@@ -151,6 +166,7 @@ class Model(_Record, metaclass=ModelMeta):
     __cendry_fields__ = {}  # noqa: RUF012
     __collection__: ClassVar[str | None] = None
     __parent__: ClassVar[type[Any] | None] = None
+    __cendry_tag__: ClassVar[Any] = UNTAGGED
 
     if TYPE_CHECKING:
         id: IdField = field()

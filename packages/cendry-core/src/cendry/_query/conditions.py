@@ -10,10 +10,11 @@ from typing import Any, Final, cast
 
 from .._frozen import ATOMS
 from .._interop.google import from_sdk, sdk_kind
+from .._types.families import Family
 from ..codec import Codec, ResolvedField
-from ..errors import CendryError, InvalidValueError, omitted_none
+from ..errors import CendryError, InvalidRequestError, InvalidValueError, omitted_none
 from ..filters import And, Comparison, Filter, Or
-from ..paths import DOCUMENT_ID, check_document_path, exact_text, join_path
+from ..paths import DOCUMENT_ID, FieldPath, check_document_path, exact_text, join_path
 from ..plan import Composite, Condition, Where
 from ..reference import Located, Ref, check_parent, is_ref, located_path
 from .fields import resolved
@@ -24,6 +25,32 @@ _MOST_VALUES: Final = {"in": 30, "not-in": 10, "array-contains-any": 30}
 
 _PLAIN: Final = frozenset({"==", "!=", "<", "<=", ">", ">="})
 """Operators that compare with one value of the field's type."""
+
+
+def tag_condition(model: type[Any]) -> Condition | None:
+    """The condition by which documents of a class are told from others in its collection; `None` if all of them fit.
+
+    Subclasses are looked up each time, since some may have been defined meanwhile.
+
+    Raises:
+        InvalidRequestError: The class and its subclasses have more tags than a filter can.
+    """
+    family: Family | None = cast("Any", model).__cendry_family__
+    if family is None or model is family.root:
+        return None
+    path, tags = FieldPath(family.field), family.tags_of(model)
+    arrays = [tag for tag in family.outermost_tags_of(model) if isinstance(tag, tuple)]
+    # An array contains the names of all classes above, so those of subclasses need not be named.
+    found: list[Any] = [tag[-1] for tag in arrays] or tags
+    limit = _MOST_VALUES["in"]
+    if len(found) > limit:
+        raise InvalidRequestError.not_sent(
+            f"{model.__qualname__} and its subclasses have {len(found)} tags, and a filter takes at most {limit} "
+            f"values: query a class that has fewer, or {family.root.__qualname__}, which needs no filter."
+        )
+    if len(found) == 1:
+        return Condition(path, "array-contains" if arrays else "==", found[0])
+    return Condition(path, "array-contains-any" if arrays else "in", found)
 
 
 def compiled_filters(spec: QuerySpec, codec: Codec[Any]) -> Where:

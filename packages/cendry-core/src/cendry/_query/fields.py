@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias, TypeGuard, Union, cast
+from typing import Any, Protocol, TypeAlias, TypeGuard, Union, cast
 
 from .._frozen import redefined
 from ..codec import Codec, ResolvedField, codec_for
@@ -18,6 +18,13 @@ FieldKey: TypeAlias = Union[str, ModelField, FieldPath]
 
 FieldRef: TypeAlias = Union[ModelField, FieldPath]
 """A field as queries hold it: a descriptor, or a stored path that is used as it is."""
+
+
+class Changes(Protocol):
+    """Fields and their new values: a dict whose keys are declared names, descriptors or stored paths."""
+
+    def items(self) -> Iterable[tuple[FieldKey, Any]]: ...
+
 
 _ID = ("id",)
 
@@ -34,11 +41,11 @@ def named_field(model: type[Any], key: object, what: str) -> FieldRef:
         UnknownFieldError: A name is not declared.
         TypeError: It is not a field, or one of another model.
     """
-    if isinstance(key, ModelField) and key._cendry_owner is model:
+    if isinstance(key, ModelField) and (key._cendry_owner is model or is_of_subclass(model, key)):
         return key
     if isinstance(key, FieldPath) and key != DOCUMENT_ID:
         return key
-    return descriptor_of(model, resolve_key(codec_for(model), key, what))
+    return descriptor_of(resolve_key(codec_for(model), key, what))
 
 
 def resolve_key(codec: Codec[Any], key: object, what: str) -> ResolvedField:
@@ -66,17 +73,19 @@ def resolve_key(codec: Codec[Any], key: object, what: str) -> ResolvedField:
 def resolved(codec: Codec[Any], field: FieldRef | str) -> ResolvedField:
     """Where a field is stored, and how its values are converted; with a stored path they are not."""
     if isinstance(field, ModelField):
+        if field._cendry_owner is not codec.model and is_of_subclass(codec.model, field):
+            codec = codec.of(field._cendry_owner)
         return codec.resolve(field._cendry_names)
     # Names become descriptors when a query is built.
     assert isinstance(field, FieldPath)
     return codec.resolve(_ID) if field == DOCUMENT_ID else codec.resolve_stored(field)
 
 
-def descriptor_of(model: type[Any], field: ResolvedField) -> ModelField:
+def descriptor_of(field: ResolvedField) -> ModelField:
     """The descriptor of a resolved field that has Python names."""
-    found: Any = getattr(model, field.names[0])
-    for name in field.names[1:]:
-        found = found[name]
+    found: Any = getattr(field.owner, str(field.key[0]))
+    for name in field.key[1:]:
+        found = found[name] if isinstance(name, str) else found._cendry_member(name)
     return cast("ModelField", found)
 
 
@@ -87,7 +96,7 @@ def check_owner(model: type[Any], field: ModelField) -> None:
         TypeError: The field belongs to another class.
     """
     owner = field._cendry_owner
-    if owner is model or issubclass(model, owner):
+    if owner is model or issubclass(model, owner) or is_of_subclass(model, field):
         return
     hint = ""
     again = redefined(owner, model)
@@ -96,6 +105,12 @@ def check_owner(model: type[Any], field: ModelField) -> None:
     elif owner.__cendry_kind__ == "map":
         hint = f" For an embedded map, write {model.__qualname__}.<field>[{field!r}]."
     raise TypeError(f"{field!r} is a field of {owner.__qualname__}, not of {model.__qualname__}.{hint}")
+
+
+def is_of_subclass(model: type[Any], field: ModelField) -> bool:
+    """Whether a field is one of a subclass whose documents are in the collection of `model`, told apart by tags."""
+    owner = field._cendry_owner
+    return owner.__cendry_family__ is not None and owner is not model and issubclass(owner, model)
 
 
 def is_iterable(value: object) -> TypeGuard[Iterable[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import MISSING as MISSING_DEFAULT
 from typing import Any, Final, Literal
 
 from .._immutable import dataclass, replace
@@ -53,8 +54,8 @@ class Columns:
     ) -> tuple[CompiledQuery, Read[Any]]:
         """The query that fetches only these fields, and the function from a result to a row."""
         query = compiled(spec, registry, complete=complete)
-        fields = [resolved(query.codec, field) for field in self.fields]
-        paths = [field.path for field in fields]
+        fields = [_optional(resolved(query.codec, field), spec.model) for field in self.fields]
+        paths = [path for field in fields for path in (field.path, *field.tags)]
         if complete:
             # The next page begins after the last row, by the values of the fields that the query sorts by.
             paths += [order.path for order in query.plan.orders]
@@ -62,6 +63,14 @@ class Columns:
         projection = outermost(path for path in paths if path != DOCUMENT_ID)
         query = replace(query, plan=replace(query.plan, projection=projection, parts=_parts(fields)))
         return query, _READERS[self.form](fields)
+
+
+def _optional(field: ResolvedField, model: type[Any]) -> ResolvedField:
+    """A field of a subclass, which documents of other kinds in the collection don't have, with the default `None`."""
+    if field.owner is model or not field.names or field.field is None:
+        return field
+    declared = replace(field.field, required=False, default=None, factory=MISSING_DEFAULT)
+    return replace(field, field=declared, holders=(None,) * len(field.holders))
 
 
 def columns(model: type[Any], form: Literal["tuple", "dict"], keys: tuple[FieldKey, ...], *, flat: Any) -> Columns:

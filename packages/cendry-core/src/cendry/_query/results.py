@@ -39,6 +39,16 @@ def readers(models: Iterable[type[Any]], registry: TypeRegistry) -> dict[type[An
     return {model: reader(codec_for(model, registry)) for model in models}
 
 
+def or_none(read: Read[T], result: StoredDocument) -> T | None:
+    """An instance of a result; `None` for a document of another model of the same collection."""
+    try:
+        return read(result)
+    except DecodeError as error:
+        if error.is_other_kind:
+            return None
+        raise
+
+
 def plain_reader(codec: Codec[T]) -> Callable[[DocumentResult], T]:
     """The function from a `DocumentResult` to an instance."""
     decode, put = codec.decode, object.__setattr__

@@ -66,7 +66,7 @@ class Position:
 # --- the query ---
 
 
-def digest_of(plan: QueryPlan, from_last: bool) -> bytes:
+def digest_of(plan: QueryPlan, from_last: bool, kind: str = "") -> bytes:
     """What a token and its query have in common: the same in every process, for equal queries.
 
     The limit, the offset and the projection may change between pages.
@@ -74,6 +74,8 @@ def digest_of(plan: QueryPlan, from_last: bool) -> bytes:
     Args:
         plan: The plan of the query, with complete orders.
         from_last: Whether the limit counts from the last document.
+        kind: What the query asks for, where several models share the collection. The filter by their tags is not part
+            of the plan then: a model may get another subclass between two pages.
     """
     parts = [
         b"cendry page token",
@@ -87,6 +89,10 @@ def digest_of(plan: QueryPlan, from_last: bool) -> bytes:
         _bound_bytes(plan.end),
         b"" if plan.read_time is None else b"%d" % ((plan.read_time - EPOCH) // MICROSECOND),
     ]
+    if plan.resume is not None:
+        parts.append(b"after" + plan.resume)
+    if kind:
+        parts.append(kind.encode())
     found: bytes = _hashlib_and_hmac()[0].sha256(_framed(parts)).digest()
     return found[:_DIGEST_BYTES]
 

@@ -35,6 +35,7 @@ from .kinds import INT64, ROW, ROWS, FirestoreValue, Kind
 from .registry import TYPE_ALIASES, KnownTypes, TypeRegistry, default_registry
 from .rules import discriminator_in, fitted, rules_in, whole_rule
 from .shapes import (
+    UNTAGGED,
     Anything,
     Array,
     Constrained,
@@ -53,6 +54,7 @@ from .shapes import (
     SdkValue,
     Shape,
     Style,
+    Tag,
     Tagged,
     kinds_of,
     module_advice,
@@ -455,7 +457,15 @@ def record_of(
         return tuple(found)
 
     validate = whole_rule(python) if style in ("model", "map") else None
-    return Record(python, style, tuple(parameters.items()), load, of_class, extra_of(python, style), validate)
+    tag = _tag_of(python) if style == "model" else None
+    return Record(python, style, tuple(parameters.items()), load, of_class, extra_of(python, style), validate, tag)
+
+
+def _tag_of(python: Any) -> Tag | None:
+    family = python.__cendry_family__
+    if family is None:
+        return None
+    return Tag(family.field, None if python.__cendry_tag__ is UNTAGGED else python.__cendry_tag__)
 
 
 def _has_own_rules(python: type[Any]) -> bool:

@@ -9,7 +9,7 @@ import enum
 import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, field
-from typing import Any, Final, Literal, Union, cast, get_args, get_origin
+from typing import Any, Final, Literal, TypeAlias, Union, cast, get_args, get_origin
 
 from .._immutable import dataclass
 from .._interop.google import class_of
@@ -172,6 +172,36 @@ class RecordField:
         return getattr(instance, self.name) if self.get is None else self.get(instance)
 
 
+TagValue: TypeAlias = "str | tuple[str, ...]"
+"""What tells the documents of a class from others in its collection: text, or an array of texts."""
+
+
+class _Untagged(enum.Enum):
+    UNTAGGED = "no tag"
+
+
+UNTAGGED: Final = _Untagged.UNTAGGED
+"""The tag of a class of a family that has none, so that its own instances can't be stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """How the documents of a class are told from others in its collection.
+
+    Attributes:
+        field: The stored name.
+        value: The tag; `None` if none is stored.
+    """
+
+    field: str
+    value: TagValue | None
+
+    @property
+    def stored(self) -> Any:
+        """The stored value, a new one on each access."""
+        return list(self.value) if isinstance(self.value, tuple) else self.value
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A map with declared fields.
@@ -184,6 +214,7 @@ class Record:
         types: The registry of the class whose field it is, for classes of other libraries, which have none.
         extra: What a class of another library does with undeclared keys, unless it ignores them.
         validate: The rule for the whole, which raises `ValueError`, if there is one.
+        tag: The tag of a class that shares its collection with others.
     """
 
     python: type[Any]
@@ -193,6 +224,7 @@ class Record:
     types: object = None
     extra: Literal["allow", "forbid"] | None = field(compare=False, repr=False, default=None)
     validate: Callable[[Any], None] | None = field(compare=False, repr=False, default=None)
+    tag: Tag | None = field(compare=False, repr=False, default=None)
 
     @property
     def fields(self) -> tuple[RecordField, ...]:
@@ -245,6 +277,11 @@ class Tagged:
         ]
         return " or ".join(shown) if len(shown) <= 8 else f"{', '.join(shown[:8])}, ..."
 
+    @property
+    def is_hidden(self) -> bool:
+        """Whether values of the field are shown nowhere."""
+        return any(each.hidden for record in self.records for each in record.fields if each.name == self.name)
+
     def of_tag(self, tag: object) -> Shape | None:
         """The member with this tag, which may be given as it is stored."""
         for member, values in zip(self.members, self.values, strict=True):
@@ -276,6 +313,33 @@ class Tagged:
         if isinstance(instance, dict):
             return cast("dict[str, Any]", instance).get(self.name, MISSING)
         return getattr(instance, self.name, MISSING)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberName:
+    """The name of a field that only some classes of a union declare, or that they declare differently.
+
+    Attributes:
+        name: The Python name.
+        owner: The class that declares it, or a base of several.
+    """
+
+    name: str
+    owner: type[Any] | Record
+
+    def covers(self, record: Record) -> bool:
+        """Whether the field is one of this class."""
+        return self.owner == record if isinstance(self.owner, Record) else issubclass(record.python, self.owner)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def union_of(shape: Shape) -> Tagged | None:
+    """The union of classes that a shape is, or that is a member of it."""
+    shape = bare(shape)
+    members = shape.members if isinstance(shape, OneOf) else (shape,)
+    return next((each for each in members if isinstance(each, Tagged)), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property, partial
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
+from .._immutable import replace
+from .._types.families import Family
 from .._types.foreign import can_refuse, style_of
 from .._types.hints import record_of
 from .._types.kinds import Mismatch, refuse
 from .._types.registry import TypeRegistry, default_registry
 from .._types.shapes import (
     MAX_DEPTH,
+    UNTAGGED,
     Anything,
     Converted,
     DocumentId,
     EnumMember,
+    MemberName,
     OneValue,
     Record,
     RecordField,
@@ -24,13 +29,15 @@ from .._types.shapes import (
     Scalar,
     SdkValue,
     Shape,
+    Tagged,
     bare,
     can_exceed_depth,
     has_rules,
     has_whole_rules,
     hides,
+    union_of,
 )
-from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError
+from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError, untagged
 from ..paths import DOCUMENT_ID, FieldPath, LongPathError, exact_text, shortened
 from ..plan import MISSING, put_at, remove_at, value_at
 from .change_writer import NESTED, UNMERGED, ChangeWriter, removals
@@ -41,7 +48,8 @@ from .emit_write import emit_encode, emit_write_value
 from .leaves import deeper_than
 from .reader import Compiled, Reader, refusal_of
 from .reading import STORED, Reading
-from .resolve import Mask, ResolvedField, element_of, guarded, hides_stored, step, text_of, unknown_field
+from .resolve import Mask, ResolvedField, element_of, guarded, hides_stored, joined, step, text_of, unknown_field
+from .tagged import Dispatch, Mistagged, class_by_data
 from .writer import Names, Writer
 
 M = TypeVar("M")
@@ -88,6 +96,7 @@ class Codec(Generic[M]):
         version: The version of the registry that this was compiled with.
         registry: A weak reference to the registry.
         shape: The shape of the stored data.
+        family: The family of a class that shares its collection with others, or `None`.
         outputs: Objects derived from this codec, under keys of their owners: a backend keeps its compiled code here, so
             that it lives as long as the codec, and is compiled again with it.
     """
@@ -99,8 +108,9 @@ class Codec(Generic[M]):
         style = style_of(model)
         assert style is not None
         self.shape: Record = record_of(model, style, registry.known)
+        self.family: Family | None = cast("Any", model).__cendry_family__
         self._decoders: dict[Reading, Callable[..., M]] = {}
-        self._resolved: dict[tuple[str, ...], ResolvedField] = {}
+        self._resolved: dict[tuple[str | MemberName, ...], ResolvedField] = {}
         self._converters: dict[tuple[Shape, bool], tuple[Callable[[Any], Any], Callable[[Any], Any], bool]] = {}
         self._readers: dict[tuple[Reading, Shape], Compiled] = {}
         self._sources: list[str] = []
@@ -110,9 +120,35 @@ class Codec(Generic[M]):
     def decode(self) -> Callable[..., M]:
         """`decode(data, document_id=None, path=None)`: an instance from the stored fields of a document.
 
-        Raises `DecodeError`, with `path` in it, for the first field that doesn't fit.
+        With tags, it is one of the class or of a subclass. Raises `DecodeError`, with `path` in it, for the first field
+        that doesn't fit.
         """
+        return self.decode_own if self.family is None else self._decode_tagged(self.family)
+
+    @cached_property
+    def decode_own(self) -> Callable[..., M]:
+        """As `decode`, for the documents of the class itself: the tag is not looked at."""
         return self._compile_decode(STORED, self.explain_decode)
+
+    def _decode_tagged(self, family: Family) -> Callable[..., M]:
+        dispatch = Dispatch(family, self.model, lambda cls: self.of(cls).decode_own)
+        table, name, find = dispatch.table, family.field, dispatch.find
+
+        def decode(data: Any, document_id: str | None = None, path: str | None = None) -> M:
+            found = data.get(name, MISSING)
+            try:
+                key = tuple(found) if type(found) is list else found
+                known = table.get(key)
+            except TypeError:  # It can't be hashed, so it is not a tag.
+                key = known = None
+            read: Callable[..., M] | None = None if known is None else known()
+            return (read or find(found, path, key))(data, document_id, path)
+
+        return decode
+
+    def of(self, cls: type[Any]) -> Codec[Any]:
+        """The codec of another class, with the same registry."""
+        return self if cls is self.model else codec_for(cls, self.registry() or default_registry)
 
     @cached_property
     def encode(self) -> Callable[[M], dict[str, Any]]:
@@ -120,7 +156,20 @@ class Codec(Generic[M]):
 
         Raises `ValidationError` if fields don't fit, or if the instance breaks a rule of its class.
         """
-        return self._compile_encode("stored", ruled=True)
+        return self.refuse if self.is_untagged else self._compile_encode("stored", ruled=True)
+
+    @property
+    def is_untagged(self) -> bool:
+        """Whether only instances of subclasses can be stored."""
+        return self.family is not None and cast("Any", self.model).__cendry_tag__ is UNTAGGED
+
+    def refuse(self, instance: object) -> Any:
+        """Refuse to store an instance of an untagged class.
+
+        Raises:
+            CendryError: Always.
+        """
+        raise untagged(type(instance).__qualname__)
 
     @cached_property
     def encode_unruled(self) -> Callable[[M], dict[str, Any]]:
@@ -130,7 +179,7 @@ class Codec(Generic[M]):
     @cached_property
     def encode_by_name(self) -> Callable[[M], dict[str, Any]]:
         """As `encode_unruled`, with Python names for keys."""
-        return self._compile_encode("python", ruled=False)
+        return self.refuse if self.is_untagged else self._compile_encode("python", ruled=False)
 
     @cached_property
     def verify(self) -> Callable[[M], None] | None:
@@ -141,7 +190,7 @@ class Codec(Generic[M]):
         return self._verify if can_refuse(self.shape) else None
 
     def _verify(self, instance: Any) -> None:
-        self.decoder(STORED)(self.encode_unruled(instance), instance.id)
+        self._own_decoder(STORED)(self.encode_unruled(instance), instance.id)
 
     def verify_parts(self, data: Mapping[str, Any], marked: Mapping[str, Any]) -> None:
         """Check that the fields of an instance can be read back, but for those with transforms in them.
@@ -185,7 +234,7 @@ class Codec(Generic[M]):
                 remove_at(stored, path.segments)
             else:
                 put_at(stored, path.segments, value)
-        changed = self.decoder(STORED)(stored, instance.id)
+        changed = self._own_decoder(STORED)(stored, instance.id)
         if self._has_whole_rules:
             writer = Writer(whole=True)
             if writer.walk(writer.fields, self.shape, changed, "", 0) is FAILED:
@@ -207,16 +256,42 @@ class Codec(Generic[M]):
     def decoder(self, reading: Reading) -> Callable[[Mapping[str, Any], str | None], M]:
         """`decode(data, document_id)` for other decode options.
 
-        Raises `ValidationError` for data that doesn't fit, or that a user's constructor rejects.
+        With tags, the instance is one of the class or of a subclass. Raises `ValidationError` for data that doesn't
+        fit, or that a user's constructor rejects.
         """
+        return self._own_decoder(reading) if self.family is None else partial(self._decode_untrusted, reading)
+
+    def _own_decoder(self, reading: Reading) -> Callable[[Mapping[str, Any], str | None], M]:
         if reading not in self._decoders:
             self._decoders[reading] = self._compile_decode(reading, partial(self._reread, reading))
         return self._decoders[reading]
 
+    def _decode_untrusted(self, reading: Reading, data: Mapping[str, Any], document_id: str | None) -> M:
+        try:
+            codec = self._by_data(data, reading)
+        except Mistagged as error:
+            raise ValidationError(self.model.__qualname__, [error.problem()]) from None
+        return cast("M", codec._own_decoder(reading)(data, document_id))
+
+    def _by_data(self, data: Mapping[str, Any], reading: Reading) -> Codec[Any]:
+        """The codec for data from users: that of the class or of a subclass.
+
+        Raises:
+            Mistagged: The tag in the data is that of neither.
+        """
+        if self.family is None:
+            return self
+        found = data.get(self.family.field, MISSING)
+        return self.of(class_by_data(self.family, self.model, found, reading))
+
     def problems(self, data: Any, reading: Reading) -> list[Problem]:
         """The problems of the data of a document, at most 100; only for a class with rules, instances are created."""
-        reader = Reader(reading, building=self._has_rules, compiled=partial(self._compiled, reading))
-        reader.walk(reader.fields, self.shape, data, "", 0)
+        try:
+            codec = self._by_data(data, reading)
+        except Mistagged as error:
+            return [error.problem()]
+        reader = Reader(reading, building=codec._has_rules, compiled=partial(codec._compiled, reading))
+        reader.walk(reader.fields, codec.shape, data, "", 0)
         return reader.problems
 
     def encode_field(self, name: str, value: Any) -> Any:
@@ -227,36 +302,70 @@ class Codec(Generic[M]):
         """
         return self.resolve((name,)).encode_new(value)
 
-    def resolve(self, names: tuple[str, ...]) -> ResolvedField:
+    def resolve(self, names: tuple[str | MemberName, ...]) -> ResolvedField:
         """A field reference by Python names, from the document down; dict keys are used as they are.
 
         Raises:
             UnknownFieldError: A name isn't declared; the error has the nearest ones.
+            InvalidRequestError: Classes of a union store fields of this name under different ones.
         """
         found = self._resolved.get(names)
         if found is not None:
             return found
         if names == ("id",) and self.shape.style == "model":
-            found = self._resolved[names] = self._place(names, DOCUMENT_ID, DocumentId(), None)
+            found = self._resolved[names] = self._place(("id",), DOCUMENT_ID, DocumentId(), None)
             return found
         shape: Shape = self.shape
         segments: list[str] = []
         fields: list[RecordField | None] = []
+        guard: type[Any] | None = None
+        is_tag = False
         for index, name in enumerate(names):
-            known = step(shape, name)
+            holder, union = shape, union_of(shape)
+            if isinstance(name, MemberName) and isinstance(name.owner, Record):
+                holder = name.owner
+            elif union is not None:
+                found = self._below(union, tuple(segments), names, index)
+                if found is None:
+                    raise unknown_field(self.shape, shape, tuple(map(str, names)), index)
+                own_key = names if any(isinstance(each, MemberName) for each in names) else ()
+                found = replace(found, own_key=own_key)
+                fields += [*found.holders[index:], found.field]
+                break
+            is_tag = union is not None and str(name) == union.name
+            known = step(holder, str(name))
             if known is None:
-                raise unknown_field(self.shape, shape, names, index)
-            shape, stored, field = known
+                raise unknown_field(self.shape, holder, tuple(map(str, names)), index)
+            shape, stored, field, guard = (*known[:3], guard or known[3])
             segments.append(stored)
             fields.append(field)
-        try:
-            path = FieldPath(*segments)
-        except ValueError as error:
-            raise InvalidValueError(self.model.__qualname__, text_of(names), "a valid key", str(error)) from None
-        found = self._place(names, path, shape, fields[-1], tuple(fields[:-1]))
+        else:
+            plain = tuple(map(str, names))
+            path = self._path(plain, segments)
+            found = self._place(plain, path, shape, fields[-1], tuple(fields[:-1]), guard=guard, is_tag=is_tag)
         if None not in fields:  # Dict keys are user data: their number is unlimited.
             self._resolved[names] = found
         return found
+
+    def _path(self, names: tuple[str, ...], segments: list[str]) -> FieldPath:
+        try:
+            return FieldPath(*segments)
+        except ValueError as error:
+            raise InvalidValueError(self.model.__qualname__, text_of(names), "a valid key", str(error)) from None
+
+    def _below(
+        self, union: Tagged, segments: tuple[str, ...], names: tuple[str | MemberName, ...], index: int
+    ) -> ResolvedField | None:
+        """The field in the classes of a union that have it; `None` if there are none."""
+        name, (before, after) = names[index], (names[:index], names[index + 1 :])
+        variants: dict[Record, ResolvedField] = {}
+        for record in union.records:
+            if isinstance(name, str) or name.covers(record):
+                with suppress(UnknownFieldError):
+                    variants[record] = self.resolve((*before, MemberName(str(name), record), *after))
+        if not variants:
+            return None
+        return joined(self.model, union, FieldPath(*segments, union.stored), variants)
 
     def resolve_text(self, text: str) -> ResolvedField:
         """A field reference by its string form: Python names joined by dots, in backticks where needed.
@@ -278,20 +387,20 @@ class Codec(Generic[M]):
 
     def resolve_stored(self, path: FieldPath) -> ResolvedField:
         """A field reference by stored path, which is used as it is and has no names; values are stored as given."""
-        return self._place((), path, Anything(), None, hidden=self.hides and hides_stored(self.shape, path.segments))
+        guard = guarded(self.shape, path.segments) if len(path) > 1 else None
+        hidden = self.hides and hides_stored(self.shape, path.segments)
+        return self._place((), path, Anything(), None, hidden=hidden, guard=guard)
 
     @cached_property
     def hides(self) -> bool:
         """Whether values of some fields are shown nowhere."""
         return hides(self.shape)
 
-    def guarded(self, path: FieldPath) -> type[Any] | None:
-        """The class that validates its values as a whole, if a stored path leads inside one of them."""
-        return guarded(self.shape, path) if len(path) > 1 else None
-
     def mask(self, data: Mapping[str, Any]) -> tuple[FieldPath, ...]:
         """The declared fields in encoded data, including those in embedded maps: the update mask for `extra="keep"`."""
-        return tuple(self._mask.of(data))
+        paths = self._mask.of(data)
+        tag = self.shape.tag
+        return tuple(paths) if tag is None or tag.value is None else (FieldPath(tag.field), *paths)
 
     @cached_property
     def _mask(self) -> Mask:
@@ -423,6 +532,8 @@ class Codec(Generic[M]):
         holders: tuple[RecordField | None, ...] = (),
         *,
         hidden: bool = False,
+        guard: type[Any] | None = None,
+        is_tag: bool = False,
     ) -> ResolvedField:
         model = self.model.__qualname__
         element = element_of(shape)
@@ -497,6 +608,9 @@ class Codec(Generic[M]):
             field,
             holders,
             hidden=hidden,
+            guard=guard,
+            is_tag=is_tag,
+            owner=self.model,
         )
 
 

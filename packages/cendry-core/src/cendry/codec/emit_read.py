@@ -359,6 +359,8 @@ class ReadEmitter(Emitter):
             keys = {key for field in record.fields for key in self.reading.keys(field)}
             if record.style == "model" and self.reading.id_key:
                 keys.add("id")
+            if record.tag is not None:
+                keys.add(record.tag.field)
             body = self.access.refuse_others(self.module.bind("keys", frozenset(keys)))
         if record.style in ("model", "map"):
             return body + self.attributes(record, document_id)
@@ -388,7 +390,8 @@ class ReadEmitter(Emitter):
         if self.reading.parts:
             # Where absent fields are counted, it is known whether there are any undeclared ones.
             count = "len(data)" if all_required else "len(data) + absent"
-            some = "data" if self.access.missing else f"{count} > {len(record.fields)}"
+            is_stored = record.tag is not None and record.tag.value is not None
+            some = "data" if self.access.missing else f"{count} > {len(record.fields) + is_stored}"
             body += self.refuse_parts(record, some)
         if hasattr(python, "__post_init__"):
             body += self.constructed("o.__post_init__()", record, self.access.stored_fields("data"))

@@ -30,6 +30,7 @@ from .._types.shapes import (
     Reference,
     Scalar,
     Shape,
+    Tag,
     Tagged,
     can_exceed_depth,
     plain_value,
@@ -158,9 +159,10 @@ class Expressions:
         more = [f"found.update({extras})"] if extras else []
         self.module.function(f"{name}(o)", [*checks, *self.record(entries, inside, *more, *rule)])
 
-    def record(self, entries: list[Entry], inside: Inside[str], *checks: str) -> list[str]:
+    def record(self, entries: list[Entry], inside: Inside[str], *checks: str, tag: Tag | None = None) -> list[str]:
         """Lines that make a dict of the record `o`, check it, and return it."""
-        always = [f"    {key!r}: {inside(shape, 'v', '', got)}," for key, got, test, shape in entries if not test]
+        always = [] if tag is None or tag.value is None else [f"    {tag.field!r}: {tag.stored!r},"]
+        always += [f"    {key!r}: {inside(shape, 'v', '', got)}," for key, got, test, shape in entries if not test]
         more: list[str] = []
         for key, got, test, shape in entries:
             if test:
@@ -403,7 +405,8 @@ def emit_encode(module: Module, record: Record, names: Names, fallback: Fallback
     _, entries = emitter.record(record)
     is_measured = any(can_exceed_depth(field.shape) for field in record.fields)
     checks = [f"if deeper_than(found, {MAX_DEPTH + 1}):", "    refuse()"] if is_measured else []
-    emitter.document("encode", "o", access.record(entries, emitter.write, *checks, *emitter.rule(record)))
+    lines = access.record(entries, emitter.write, *checks, *emitter.rule(record), tag=record.tag)
+    emitter.document("encode", "o", lines)
 
 
 def emit_write_value(module: Module, shape: Shape, fallback: Fallback, ruled: bool) -> None:

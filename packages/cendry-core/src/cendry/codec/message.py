@@ -6,14 +6,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from .._types.families import Family
 from .._types.messages import MessageData
 from .._types.shapes import Shape
+from ..plan import MISSING
 from .checker import converted
 from .dialect import Dialect
 from .emit import Module
 from .message_read import emit_message_decode
 from .message_write import emit_message_encode
 from .reader import Reader
+from .tagged import Dispatch
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -25,8 +28,13 @@ M = TypeVar("M")
 def decoder(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, str, Any], M]:
     """`decode(fields, document_id, path, base)`: an instance from the fields of a message; compiled once per codec.
 
-    It raises `DecodeError` for the first field that doesn't fit, as `codec.decode` does.
+    With tags, it is one of the class or of a subclass. It raises `DecodeError` for the first field that doesn't fit,
+    as `codec.decode` does.
     """
+    return _own_decoder(codec, dialect) if codec.family is None else _tagged_decoder(codec, dialect, codec.family)
+
+
+def _own_decoder(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, str, Any], M]:
     key = "decoder", dialect.name
     compiled = cast("Callable[[Any, str, str, Any], M] | None", codec.outputs.get(key))
     if compiled is None:
@@ -34,11 +42,38 @@ def decoder(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, str, Any],
     return compiled
 
 
+def _tagged_decoder(codec: Codec[M], dialect: Dialect, family: Family) -> Callable[[Any, str, str, Any], M]:
+    key = "tagged decoder", dialect.name
+    known = cast("Callable[[Any, str, str, Any], M] | None", codec.outputs.get(key))
+    if known is not None:
+        return known
+    dispatch = Dispatch(family, codec.model, lambda cls: _own_decoder(codec.of(cls), dialect))
+    table, name, find, decode_value = dispatch.table, family.field, dispatch.find, dialect.values.decode_value
+
+    def decode(fields: Any, document_id: str, path: str, base: Any) -> M:
+        tag: Any = MISSING
+        # Looking up a missing key in a protobuf map would add it.
+        if name in fields:
+            value = fields[name]
+            # No tag is empty, as the text of a value of another kind is; the bytes of an array tell it from others.
+            tag = value.string_value or value.SerializeToString()
+        known = table.get(tag)
+        read: Callable[..., M] | None = None if known is None else known()
+        if read is None:
+            read = find(MISSING if tag is MISSING else decode_value(fields[name], base), path, tag)
+        return read(fields, document_id, path, base)
+
+    codec.outputs[key] = decode
+    return decode
+
+
 def encoder(codec: Codec[M], dialect: Dialect, base: Any) -> Callable[[M], MessageData]:
     """`encode(instance)`: the stored fields, in a message; compiled once per codec.
 
     It raises `InvalidValueError` for the first field that doesn't fit, as `codec.encode` does.
     """
+    if codec.is_untagged:
+        return codec.refuse
     key = "encoder", dialect.name
     compiled: Callable[[M, Any, Any], Any] | None = codec.outputs.get(key)
     if compiled is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._types.kinds import ROW, Kind
-from .._types.shapes import MAX_DEPTH, Array, FixedArray, Record, Shape, can_exceed_depth
+from .._types.shapes import MAX_DEPTH, Array, FixedArray, Record, Shape, Tag, can_exceed_depth
 from .dialect import Dialect
 from .emit import Fallback, Module, attribute, indented
 from .emit_write import Expressions, WriteEmitter
@@ -87,6 +87,16 @@ class Statements:
     def call(self, function: str, value: str, target: str) -> Lines:
         return [f"{function}({target}, {value}, base)"]
 
+    def tag(self, tag: Tag) -> Lines:
+        """Lines that store the tag of a class, if there is one, among the fields `f`."""
+        target = f"f[{tag.field!r}]"
+        if tag.value is None:
+            return []
+        if isinstance(tag.value, str):
+            return self.store("str", repr(tag.value), target)
+        lines, add = self.opened_array(target)
+        return [*lines, *[line for part in tag.value for line in self.store("str", repr(part), f"{add}()")]]
+
     def function(self, name: str, code: Lines) -> None:
         self.module.function(f"{name}(t, v, base)", code)
 
@@ -112,6 +122,8 @@ def emit_message_encode(module: Module, record: Record, dialect: Dialect, fallba
     access = Statements(module, dialect)
     emitter = WriteEmitter(module, access, "stored", fallback, by_value, constraints=True, whole=True)
     body = [f"f = message.{dialect.values.inner}"]
+    if record.tag is not None:
+        body += access.tag(record.tag)
     for field in record.fields:
         body.append(f"v = {attribute('o', field.name)}")
         if can_exceed_depth(field.shape):

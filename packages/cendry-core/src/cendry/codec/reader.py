@@ -43,8 +43,8 @@ from .._types.shapes import (
 from ..errors import MAX_PROBLEMS, near_names, shown_parts
 from ..plan import parts_of
 from ..reference import Ref
-from .checker import FAILED, HIDDEN, Checker, inside
-from .leaves import brief, enum_from_stored, is_array, is_map, is_plain, is_set, literal_from_stored
+from .checker import FAILED, Checker, inside
+from .leaves import HIDDEN, brief, enum_from_stored, is_array, is_map, is_plain, is_set, literal_from_stored
 from .reading import STORED as STORED
 from .reading import Reading as Reading
 from .writer import Writer
@@ -333,6 +333,8 @@ class Reader(Checker):
         """An instance from a mapping; `depth` is that of the map's values."""
         before = len(self.problems)
         known: set[Any] = {"id"} if record.style == "model" and self.reading.id_key else set()
+        if record.tag is not None:
+            known.add(record.tag.field)
         found: dict[str, Any] = {}
         declared = {key for field in record.fields for key in self.reading.keys(field)} if self.reading.parts else ()
         parts = parts_of(data, declared) if declared else {}

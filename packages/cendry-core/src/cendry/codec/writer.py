@@ -213,7 +213,8 @@ class Writer(Checker):
     def fields(self, record: Record, value: Any, path: str, depth: int) -> Any:
         """A map from an instance; `depth` is that of the map's values."""
         before = len(self.problems)
-        found: dict[str, Any] = {}
+        tag = record.tag
+        found: dict[str, Any] = {} if tag is None or tag.value is None else {tag.field: tag.stored}
         for field in record.fields:
             place = inside(path, field.name)
             key = field.stored if self.names == "stored" else field.name

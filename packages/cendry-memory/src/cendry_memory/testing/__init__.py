@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .atomicity import AtomicityConformance
+from .bulk import BulkConformance
 from .contexts import ContextConformance
 from .declarations import DeclarationConformance
 from .driver import Database
@@ -17,6 +18,7 @@ from .rows import RowsConformance
 from .rules import ConstraintConformance, FrozenConformance, RuleConformance
 from .selections import SelectConformance
 from .suite import Suite
+from .tagged import TaggedConformance
 from .transactions import TransactionConformance
 from .unions import UnionConformance
 from .values import ValueConformance
@@ -39,8 +41,10 @@ class BackendConformance(
     ConstraintConformance,
     FrozenConformance,
     AtomicityConformance,
+    BulkConformance,
     SelectConformance,
     RowsConformance,
+    TaggedConformance,
     MomentConformance,
     ReferenceConformance,
     RefusalConformance,

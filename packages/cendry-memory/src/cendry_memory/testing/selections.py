@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from typing import Any, cast
 
 import pytest
@@ -13,6 +14,7 @@ from cendry import (
     DocumentNotFoundError,
     FieldPath,
     InvalidPageTokenError,
+    InvalidRequestError,
     InvalidValueError,
     MissingIndexError,
     MultipleResultsError,
@@ -257,6 +259,72 @@ class SelectConformance(Suite):
                 met[:0] = ids(page)
             assert expected == met
 
+    @needs(Feature.QUERIES, Feature.PAGES)
+    def test_a_query_begins_at_a_token(self, ctx: Any, cities: Any) -> None:
+        token = cities.page(2).next_token
+        for query in (cities.start_after(token), cities.start_at(token), ctx.select(cities).start_after(token)):
+            assert ["c", "d", "e"] == ids(query) == query.ids()
+            assert ["c", "d"] == ids(query.limit(2))
+            assert [["c", "d"], ["e"]] == [ids(page) for page in query.paginate(2)]
+            first = query.page(1)
+            second = query.page(1, after=first.next_token)
+            assert (["c"], ["d"]) == (ids(first), ids(second))
+            assert ["e"] == ids(query.page(2, after=second.next_token))
+            assert ("c", True) == (query.first().id, query.exists())
+        for other in (cities.filter(City.state == "NY"), cities.order_by(City.name)):
+            with pytest.raises(InvalidPageTokenError, match="another query"):
+                other.start_after(token).to_list()
+        for wrong in ("", "x", token[:-1], token + "A", "é"):
+            for run in (lambda query: query.first(), list, lambda query: query.ids(), lambda query: query.page(2)):
+                with pytest.raises(InvalidPageTokenError):
+                    run(cities.start_after(wrong))
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.COUNTS)
+    def test_what_is_after_a_token_is_counted(self, cities: Any) -> None:
+        after = cities.start_after(cities.page(2).next_token)
+        assert (3, 2) == (after.count(), after.count(up_to=2))
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.PROJECTIONS)
+    def test_rows_begin_at_a_token(self, cities: Any) -> None:
+        rows = cities.start_after(cities.page(2).next_token).values(City.name, flat=True)
+        assert (["C", "D", "E"], "C") == (rows.to_list(), rows.first())
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.TRANSACTIONS)
+    def test_queries_begin_at_tokens_in_transactions(self, ctx: Any, cities: Any) -> None:
+        after = cities.start_after(cities.page(3).next_token)
+        assert ["d", "e"] == in_transaction(ctx, lambda txn: ids(txn.select(after)))
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.CURSORS, Feature.ID_FILTERS)
+    def test_a_query_begins_and_ends_at_tokens(self, cities: Any) -> None:
+        for query in (
+            cities,
+            cities.filter(City.population < 9).order_by(City.state),
+            cities.filter(City.status == Status.OPEN).order_by(City.state),
+            cities.start_at({"population": 1}).end_at({"population": 3}),
+            cities.limit_to_last(3),
+        ):
+            whole = query.limit(None)
+            everything = ids(whole)
+            first = query.page(2)
+            second = query.page(1, after=first.next_token)
+            start, end = first.next_token, second.previous_token
+            place = everything.index(ids(first)[-1]) + 1
+            assert everything[place:] == ids(whole.start_after(start)) == ids(whole.start_at(end))
+            assert everything[:place] == ids(whole.end_before(start)) == ids(whole.end_at(end))
+            assert everything[:place][-1:] == ids(whole.end_at(end).limit_to_last(1))
+            assert everything[place:][-1:] == ids(whole.start_after(start).limit_to_last(1))
+            assert everything[place - 1] == whole.end_before(start).last().id
+            assert [] == ids(whole.start_after(start).end_before(end))
+            if second.next_token is not None:
+                middle = whole.start_after(start).end_before(second.next_token)
+                assert ids(second) == ids(middle) == middle.ids()
+                assert ids(second) == ids(middle.page(5))
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.GROUPS)
+    def test_collection_groups_begin_at_tokens(self, areas: Any) -> None:
+        query = areas.select_group(Area, order_by=Area.name.desc())
+        assert ["LA"] == [area.name for area in query.start_after(query.page(2).next_token)]
+
     @needs(Feature.QUERIES, Feature.PAGES, Feature.CURSORS, Feature.ID_FILTERS)
     @pytest.mark.usefixtures("cities")
     def test_pages_by_id_go_forwards_only(self, ctx: Any) -> None:
@@ -354,3 +422,55 @@ class SelectConformance(Suite):
 
         assert ["a", "b"] == ctx.transaction(close_all)
         assert ["a", "b"] == ids(ctx.select(City, City.status == Status.CLOSED))
+
+    # --- partitions ---
+
+    @needs(Feature.QUERIES, Feature.GROUPS)
+    @pytest.mark.parametrize("count", [1, 2, 3, 7, 100])
+    def test_partitions_are_the_whole_without_overlap(self, db: Database, ctx: Any, count: int) -> None:
+        homes = ["cities/a", "cities/a/areas/x/more/y", "cities/b", "cities/__id7__", "cities/é"]
+        paths = {f"{home}/areas/{name}" for home in homes for name in ("p", "q", "__id12__", "__id9__")}
+        db.commit(*(Set(path, {"name": path}) for path in paths))
+        group = ctx.select_group(Area)
+        parts = group.partitions(count)
+        assert 1 <= len(parts) <= count
+        assert group.ids() == [path for part in parts for path in part.ids()]
+        assert paths == set(group.ids())
+        # What another worker does, in either twin.
+        sent = pickle.loads(pickle.dumps([getattr(part, "_target", part) for part in parts]))  # noqa: S301
+        assert group.ids() == [path for part in sent for path in ctx.select(part).ids()]
+        assert sum(part.count() for part in parts) == len(paths) == len({area.name for part in parts for area in part})
+        assert sorted(paths) == sorted(name for part in parts for name in part.values(Area.name, flat=True))
+
+    @needs(Feature.QUERIES, Feature.GROUPS)
+    def test_what_cant_be_divided_is_one_part(self, ctx: Any) -> None:
+        parent = Ref(City, "a")
+        ctx.save_many([Area(id=name, name=name) for name in "pqrs"], parent=parent)
+        group = ctx.select_group(Area)
+        queries = [
+            ctx.select(Area, parent=parent),
+            group.under(parent),
+            group.filter(Area.name >= "p"),
+            group.order_by(Area.name),
+            group.limit(9),
+            group.offset(1),
+            group.start_at({"id": "cities/a/areas/p"}),
+            group.end_at({"id": "cities/a/areas/s"}),
+        ]
+        for query in queries:
+            [part] = query.partitions(3)
+            assert repr(query) == repr(part)
+            assert query.ids() == part.ids() != []
+        [none] = group.filter(Area.name.is_in([])).partitions(3)
+        assert [] == none.ids()
+        assert sorted(group.ids()) == [path for part in group.order_by(Area.id).partitions(3) for path in part.ids()]
+        assert [[]] == [part.ids() for part in ctx.select_group(City, parent=parent).partitions(3)]
+
+    @needs(Feature.QUERIES, Feature.GROUPS)
+    def test_bad_numbers_of_partitions(self, ctx: Any) -> None:
+        for query in (ctx.select(City), ctx.select_group(City)):
+            for count in (0, -1, True, 2.0, None):
+                with pytest.raises((TypeError, ValueError), match="partitions takes"):
+                    query.partitions(count)
+            with pytest.raises(InvalidRequestError, match="partitions takes at most 2147483647"):
+                query.partitions(2**31)

@@ -9,7 +9,7 @@ from ..._model.model import Model
 from ..._query.aio.query import AsyncQuery
 from ..._query.aio.rows import AsyncRows
 from ..._query.builders import FilterArgument, OrderArgument, QueryBuilder, bound, is_query, rebuilt
-from ..._query.results import reader, readers
+from ..._query.results import or_none, reader, readers
 from ..._query.rows import RowsValue, bound_rows, is_rows
 from ...backend import StoredDocument
 from ...codec import codec_for
@@ -17,7 +17,7 @@ from ...errors import DecodeError, DocumentNotFoundError
 from ...plan import GetPlan
 from ...reference import Located, Ref
 from ..references import RefField, wanted_references
-from ..targets import at_home, locate, wanted_documents
+from ..targets import at_home, is_there, locate, names_only, wanted_documents
 from .sender import AsyncSender
 
 M = TypeVar("M", bound=Model)
@@ -26,6 +26,17 @@ A = TypeVar("A", bound=Model)
 B = TypeVar("B", bound=Model)
 C = TypeVar("C", bound=Model)
 D = TypeVar("D", bound=Model)
+
+
+async def find_any(sender: AsyncSender, model: type[M], document_id: str, parent: Located | None) -> M | None:
+    """As `find`, but a document of another model of the same collection is an error.
+
+    Raises:
+        DecodeError: It is of another model, or doesn't fit the class.
+    """
+    model, path, _ = locate(model, document_id, parent, sender.holder.home)
+    [result] = await sender.get(GetPlan((path,)))
+    return reader(codec_for(model, sender.registry))(result) if result.exists else None
 
 
 class AsyncReads:
@@ -72,13 +83,15 @@ class AsyncReads:
             document_id: The id.
             parent: The parent document of the subcollection.
 
+        A document of another model, where several share the collection, is `None` too.
+
         Raises:
             DecodeError: It doesn't fit the class.
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         model, path, _ = locate(target, document_id, parent, self._sender.holder.home)
         [result] = await self._sender.get(GetPlan((path,)))
-        return reader(codec_for(model, self._sender.registry))(result) if result.exists else None
+        return or_none(reader(codec_for(model, self._sender.registry)), result) if result.exists else None
 
     @overload
     async def get_many(self, refs: Iterable[Ref[M]], /) -> list[M]: ...
@@ -136,7 +149,7 @@ class AsyncReads:
         wanted = wanted_documents("find_many", target, ids, parent, self._sender.holder.home)
         found = await self._existing([path for _, path in wanted])
         read = readers({model for model, _ in wanted}, self._sender.registry)
-        return [read[model](found[path]) if path in found else None for model, path in wanted]
+        return [or_none(read[model], found[path]) if path in found else None for model, path in wanted]
 
     @overload
     async def fetch_refs(self, instances: Iterable[Model], a: RefField[A], /) -> dict[Ref[A], A]: ...
@@ -180,8 +193,8 @@ class AsyncReads:
         wanted = wanted_references(instances, fields, registry, self._sender.holder.home)
         found = await self._existing(wanted.models)
         read = readers(set(wanted.models.values()), registry)
-        documents = {path: read[wanted.models[path]](result) for path, result in found.items()}
-        return {ref: documents[path] for ref, path in wanted.paths.items() if path in documents}
+        documents = {path: or_none(read[wanted.models[path]], result) for path, result in found.items()}
+        return {ref: documents[path] for ref, path in wanted.paths.items() if documents.get(path) is not None}
 
     async def _existing(self, paths: Iterable[str]) -> dict[str, StoredDocument]:
         """The documents that exist, by path, from one request; of none, nothing is sent."""
@@ -205,9 +218,9 @@ class AsyncReads:
         Raises:
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
-        _, path, _ = locate(target, document_id, parent, self._sender.holder.home)
-        [result] = await self._sender.get(GetPlan((path,), projection=()))
-        return result.exists
+        model, path, _ = locate(target, document_id, parent, self._sender.holder.home)
+        [result] = await self._sender.get(GetPlan((path,), projection=names_only(model)))
+        return is_there(model, result)
 
     @overload
     def select(
@@ -226,10 +239,10 @@ class AsyncReads:
         order_by: OrderArgument | Iterable[OrderArgument] | None = None,
         limit: int | None = None,
         offset: int | None = 0,
-        start_at: Mapping[Any, Any] | M | None = None,
-        start_after: Mapping[Any, Any] | M | None = None,
-        end_at: Mapping[Any, Any] | M | None = None,
-        end_before: Mapping[Any, Any] | M | None = None,
+        start_at: Mapping[Any, Any] | M | str | None = None,
+        start_after: Mapping[Any, Any] | M | str | None = None,
+        end_at: Mapping[Any, Any] | M | str | None = None,
+        end_before: Mapping[Any, Any] | M | str | None = None,
         parent: Located | None = None,
         on_error: Callable[[DecodeError], object] | None = None,
     ) -> AsyncQuery[M]: ...
@@ -268,10 +281,10 @@ class AsyncReads:
         order_by: OrderArgument | Iterable[OrderArgument] | None = None,
         limit: int | None = None,
         offset: int | None = 0,
-        start_at: Mapping[Any, Any] | M | None = None,
-        start_after: Mapping[Any, Any] | M | None = None,
-        end_at: Mapping[Any, Any] | M | None = None,
-        end_before: Mapping[Any, Any] | M | None = None,
+        start_at: Mapping[Any, Any] | M | str | None = None,
+        start_after: Mapping[Any, Any] | M | str | None = None,
+        end_at: Mapping[Any, Any] | M | str | None = None,
+        end_before: Mapping[Any, Any] | M | str | None = None,
         parent: Located | None = None,
         on_error: Callable[[DecodeError], object] | None = None,
     ) -> AsyncQuery[M]:

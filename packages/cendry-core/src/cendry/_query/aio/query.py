@@ -5,19 +5,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, TypeVar, cast, overload
 
+from typing_extensions import Self
+
 from ..._aggregates import Aggregate, count
+from ..._changes import FieldChange
 from ..._immutable import replace
 from ..._model.fields import FieldDescriptor
 from ..._model.model import Model
+from ...errors import BulkFailure
+from ...jobs.results import BulkOptions, BulkProgress, BulkResult
 from ...paths import FieldPath
 from ...plan import Aggregation, AggregationPlan
 from ..aggregates import AggregateResult, aggregation, of_field, wanted_aggregates
+from ..builders import counted
 from ..compile import compiled
-from ..fields import FieldKey
+from ..fields import Changes, FieldKey
 
 # sync: from ..listening import ListenableQuery
+from ..opening import opened
 from ..output import DOCUMENTS
 from ..projections import columns
 from ..rows import rows_of
@@ -48,7 +56,7 @@ class AsyncQuery(AsyncLiveQuery[M_co], AsyncResults[M_co]):  # sync:
         limit: The maximum number of documents, from the first.
         limit_to_last: The maximum number of documents, from the last; not together with `limit`.
         offset: How many documents to skip; Firestore reads and bills them all the same.
-        start_at: Where to begin: a dict of field values, or an instance.
+        start_at: Where to begin: a dict of field values, an instance, or a page token.
         start_after: Where to begin, exclusive.
         end_at: Where to end.
         end_before: Where to end, exclusive.
@@ -68,7 +76,8 @@ class AsyncQuery(AsyncLiveQuery[M_co], AsyncResults[M_co]):  # sync:
     async def exists(self) -> bool:
         """Return whether any document matches; no fields are transferred."""
         source: AsyncSource = self._bound()
-        return bool(await source.run(replace(compiled(self._spec, source.registry).limited(1), projection=())))
+        query = compiled(opened(self._spec, source), source.registry)
+        return bool(await source.run(replace(query.limited(1), projection=())))
 
     async def ids(self) -> list[str]:
         """Return the ids of all documents, in the order of the query; no fields are transferred.
@@ -78,7 +87,7 @@ class AsyncQuery(AsyncLiveQuery[M_co], AsyncResults[M_co]):  # sync:
             on `City.id` accept either.
         """
         source: AsyncSource = self._bound()
-        query = compiled(self._spec, source.registry)
+        query = compiled(opened(self._spec, source), source.registry)
         paths = [result.path for result in await source.run(replace(query.plan, projection=()))]
         if not self._spec.group:
             paths = [path[path.rfind("/") + 1 :] for path in paths]
@@ -96,8 +105,8 @@ class AsyncQuery(AsyncLiveQuery[M_co], AsyncResults[M_co]):  # sync:
         """
         source: AsyncSource = self._bound()
         stop = None if up_to is None else count(up_to).up_to
-        plan = AggregationPlan(compiled(self._spec, source.registry).plan, (Aggregation("count", up_to=stop),))
-        [number] = await source.aggregate(plan)
+        query = compiled(opened(self._spec, source), source.registry)
+        [number] = await source.aggregate(AggregationPlan(query.plan, (Aggregation("count", up_to=stop),)))
         return cast("int", number)
 
     @overload
@@ -141,6 +150,90 @@ class AsyncQuery(AsyncLiveQuery[M_co], AsyncResults[M_co]):  # sync:
         return cast("float | None", average)
 
     @overload
+    async def update(
+        self,
+        changes: Changes,
+        /,
+        *,
+        max_rate: float | None = None,
+        on_progress: Callable[[BulkProgress], object] | None = None,
+        on_error: Callable[[BulkFailure], object] | None = None,
+    ) -> BulkResult: ...
+    @overload
+    async def update(
+        self,
+        change: FieldChange,
+        /,
+        *changes: FieldChange,
+        max_rate: float | None = None,
+        on_progress: Callable[[BulkProgress], object] | None = None,
+        on_error: Callable[[BulkFailure], object] | None = None,
+    ) -> BulkResult: ...
+    async def update(
+        self,
+        /,
+        *given: Any,
+        max_rate: float | None = None,
+        on_progress: Callable[[BulkProgress], object] | None = None,
+        on_error: Callable[[BulkFailure], object] | None = None,
+    ) -> BulkResult:
+        """Make the same changes of all matching documents, each by itself: not atomic, and throttled as in `ctx.bulk`.
+
+        The names of the documents are read at one point in time, and each is written once, whatever the changes do to
+        the query. One that is deleted meanwhile is a failure. The names are held in memory.
+
+        Args:
+            given: The changes: a dict of new values, transforms or `DELETE_FIELD` by field, or typed changes
+                (`City.name.set("x")`).
+            max_rate: As in `ctx.bulk`, like the others.
+            on_progress: Called with a `BulkProgress` after each request.
+            on_error: Called with each `BulkFailure`; without it, failures raise in the end.
+
+        Returns:
+            How many documents were written, and the failures.
+
+        Raises:
+            BulkError: Some documents were not written, and there is no `on_error`.
+            UnknownFieldError: A name is not declared; nothing was read or written, as with the other errors.
+            InvalidValueError: A value doesn't fit its field.
+            CendryError: Two changes overlap, or there are none; or the query is part of a transaction.
+            UnsupportedByBackendError: The backend has no bulk writes.
+        """
+        source: AsyncSource = self._bound()
+        plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
+        options = BulkOptions(max_rate, on_progress, on_error)
+        return await source.update_found(self._spec.model, plan, given, options)
+
+    async def delete(
+        self,
+        *,
+        max_rate: float | None = None,
+        on_progress: Callable[[BulkProgress], object] | None = None,
+        on_error: Callable[[BulkFailure], object] | None = None,
+    ) -> BulkResult:
+        """Delete all matching documents, each by itself: not atomic, and throttled as in `ctx.bulk`.
+
+        The names of the documents are read at one point in time, and held in memory. Their subcollections are kept
+        (see `ctx.delete_recursive`). Documents that others delete meanwhile count as deleted.
+
+        Args:
+            max_rate: As in `ctx.bulk`, like the others.
+            on_progress: Called with a `BulkProgress` after each request.
+            on_error: Called with each `BulkFailure`; without it, failures raise in the end.
+
+        Returns:
+            How many documents were deleted, and the failures.
+
+        Raises:
+            BulkError: Some documents were not deleted, and there is no `on_error`.
+            CendryError: The query is part of a transaction.
+            UnsupportedByBackendError: The backend has no bulk writes.
+        """
+        source: AsyncSource = self._bound()
+        plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
+        return await source.delete_found(plan, BulkOptions(max_rate, on_progress, on_error))
+
+    @overload
     async def aggregate(self, a: Aggregate[A], /) -> tuple[A]: ...
     @overload
     async def aggregate(self, a: Aggregate[A], b: Aggregate[B], /) -> tuple[A, B]: ...
@@ -179,8 +272,36 @@ class AsyncQuery(AsyncLiveQuery[M_co], AsyncResults[M_co]):  # sync:
 
     async def _figures(self, aggregates: tuple[Aggregate[Any], ...]) -> tuple[Any, ...]:
         source: AsyncSource = self._bound()
-        plan, read = aggregation(self._spec, source.registry, aggregates)
+        plan, read = aggregation(opened(self._spec, source), source.registry, aggregates)
         return read(await source.aggregate(plan))
+
+    async def partitions(self, count: int, /) -> list[Self]:
+        """Divide a query on a whole collection group into parts, to be run by several workers.
+
+        Firestore chooses where to divide, at its own discretion, and parts may be of very different sizes.
+
+        Args:
+            count: The most parts, 1 or more.
+
+        Returns:
+            Up to `count` queries, in the order of the ids, bound to this context; as values they can be pickled and run
+            elsewhere. Each document of the query is in exactly one. Where it can't be divided, the query itself: if it
+            isn't on a collection group, has filters, orders, cursors, a limit, an offset or a parent, is in a
+            transaction, or if the server doesn't do it, such as the emulator.
+
+        Raises:
+            TypeError: `count` is not an int.
+            ValueError: It is less than 1.
+            InvalidRequestError: It is over 2147483647.
+        """
+        source: AsyncSource = self._bound()
+        counted("partitions", count)
+        plan = compiled(opened(self._spec, source), source.registry).plan
+        from ..partitions import divided, is_divisible
+
+        if count == 1 or not is_divisible(plan):
+            return [self]
+        return divided(self, await source.partition(plan, count), count)
 
     @overload
     def values(self, a: FieldDescriptor[A], /, *, flat: Literal[True]) -> AsyncRows[A]: ...
