@@ -184,7 +184,6 @@ def test_a_whole_schema() -> None:
             {"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 1},
         ),
     ],
-    ids=str,
 )
 def test_the_schema_of_a_type(annotation: Any, expected: dict[str, Any]) -> None:
     found = only(annotation)
@@ -216,7 +215,6 @@ def test_a_geo_point() -> None:
         (list[int], {"default_factory": list}, []),
         (dict[str, int], {"default_factory": dict}, {}),
     ],
-    ids=str,
 )
 def test_defaults(annotation: Any, options: dict[str, Any], expected: Any) -> None:
     assert expected == only(annotation, **options)["default"]
@@ -230,7 +228,6 @@ def test_defaults(annotation: Any, options: dict[str, Any], expected: Any) -> No
         (list[int], {"default_factory": lambda: [1]}),
         (str, {"default": "x", "repr": False}),
     ],
-    ids=str,
 )
 def test_a_default_that_has_no_simple_form_is_left_out(annotation: Any, options: dict[str, Any]) -> None:
     schema = json_schema(one_field(annotation, **options))

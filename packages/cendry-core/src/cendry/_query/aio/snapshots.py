@@ -7,13 +7,14 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar, final
 
 from ..._model.model import Model
-from ..._types.registry import TypeRegistry
 from ...errors import DecodeError
 from ...plan import QueryPlan
 from ..builders import QueryBuilder, checked_handler
 from ..compile import compiled
+from ..opening import opened
 from ..results import ErrorHandler, Read, reader
 from ..snapshots import Change, Snapshot, changes_of, whole
+from ..source import TokenSource
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 T = TypeVar("T")
@@ -89,13 +90,8 @@ class AsyncSnapshots(AsyncIterator[T_co], Generic[T_co]):
         self._items.drop()
 
 
-class AsyncListenSource(Protocol):
+class AsyncListenSource(TokenSource, Protocol):
     """The part of a context that listening to a query needs."""
-
-    @property
-    def registry(self) -> TypeRegistry:
-        """The registry of the context."""
-        ...
 
     def snapshots(
         self,
@@ -151,6 +147,6 @@ class AsyncLiveQuery(QueryBuilder[M_co]):
         self, items: Callable[[Snapshot[M_co]], Iterable[T]], on_error: ErrorHandler | None
     ) -> AsyncSnapshots[T]:
         source: AsyncListenSource = self._bound()
-        query = compiled(self._spec, source.registry)
+        query = compiled(opened(self._spec, source), source.registry)
         handler = self._on_error if on_error is None else checked_handler(on_error)
         return source.snapshots(query.plan, query.backwards, reader(query.codec), items, handler)

@@ -8,13 +8,14 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar, final
 
 from ..._model.model import Model
-from ..._types.registry import TypeRegistry
 from ...errors import DecodeError
 from ...plan import QueryPlan
 from ..builders import QueryBuilder, checked_handler
 from ..compile import compiled
+from ..opening import opened
 from ..results import ErrorHandler, Read, reader
 from ..snapshots import Change, Snapshot, changes_of, whole
+from ..source import TokenSource
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 T = TypeVar("T")
@@ -90,13 +91,8 @@ class Snapshots(Iterator[T_co], Generic[T_co]):
         self._items.drop()
 
 
-class ListenSource(Protocol):
+class ListenSource(TokenSource, Protocol):
     """The part of a context that listening to a query needs."""
-
-    @property
-    def registry(self) -> TypeRegistry:
-        """The registry of the context."""
-        ...
 
     def snapshots(
         self,
@@ -150,6 +146,6 @@ class LiveQuery(QueryBuilder[M_co]):
 
     def _listened(self, items: Callable[[Snapshot[M_co]], Iterable[T]], on_error: ErrorHandler | None) -> Snapshots[T]:
         source: ListenSource = self._bound()
-        query = compiled(self._spec, source.registry)
+        query = compiled(opened(self._spec, source), source.registry)
         handler = self._on_error if on_error is None else checked_handler(on_error)
         return source.snapshots(query.plan, query.backwards, reader(query.codec), items, handler)
