@@ -42,6 +42,14 @@ def test_the_moment_is_in_every_plan(ctx: Any, past: Any, backend: Any) -> None:
         ctx.select(City).at(MOMENT).to_list()
 
 
+def test_a_backend_that_cant_divide_queries_leaves_them_whole(ctx: Any, backend: Any) -> None:
+    backend.put("cities/a", {"displayName": "A"})
+    backend.put("cities/b", {"displayName": "B"})
+    assert [["cities/a"], ["cities/b"]] == [part.ids() for part in ctx.select_group(City).partitions(2)]
+    backend.partition = None
+    assert [["cities/a", "cities/b"]] == [part.ids() for part in ctx.select_group(City).partitions(2)]
+
+
 def test_the_value_of_a_query_has_the_moment(ctx: Any, past: Any) -> None:
     assert repr(ctx.select(City).at(MOMENT)) == repr(past.select(City))
     assert repr(past.select(City).values(City.name)) == repr(past.select(ctx.select(City).values(City.name)))

@@ -29,6 +29,7 @@ CALLS: list[Callable[[AsyncCendry], Coroutine[Any, Any, Any]]] = [
     lambda ctx: ctx.get(City, "x"),
     lambda ctx: ctx.select(City).to_list(),
     lambda ctx: ctx.select(City).count(),
+    lambda ctx: ctx.select_group(City).partitions(2),
     first_of,
     lambda ctx: ctx.transaction(no_op),
 ]

@@ -39,6 +39,7 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
         requests: The methods and requests of those that don't stream requests.
         metadata: The methods, and what was sent along.
         answers: Messages to give instead of the emulator's, by method.
+        next_answers: The same for the next calls alone, one after the other.
     """
 
     emulator: str
@@ -48,6 +49,7 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
     requests: list[tuple[str, bytes]] = field(default_factory=list)
     metadata: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     answers: dict[str, Sequence[bytes]] = field(default_factory=dict)
+    next_answers: dict[str, list[Sequence[bytes]]] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def service(self, details: Any) -> Any:
@@ -85,6 +87,9 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def _forward(self, details: Any, request: Any, context: Any) -> Iterator[bytes]:
         method = details.method.rpartition("/")[2]
+        if self.next_answers.get(method):
+            yield from self.next_answers[method].pop(0)
+            return
         if method in self.answers:
             yield from self.answers[method]
             return

@@ -77,6 +77,7 @@ ERRORS = [exceptions.from_grpc_status(code, "text") for code in grpc.StatusCode 
         ("batch_get_documents", "get"),
         ("run_query", "run"),
         ("run_aggregation_query", "aggregate"),
+        ("partition_query", "partition"),
         ("begin_transaction", "begin"),
         ("commit", "commit"),
         ("rollback", "rollback"),

@@ -18,10 +18,12 @@ from cendry import (
     Map,
     Maximum,
     Model,
+    Query,
     Ref,
     Txn,
     count,
     field,
+    get_metadata,
     ref_of,
 )
 
@@ -215,6 +217,28 @@ def _last(ctx: Cendry, n: list[int]) -> Any:
     ]
 
 
+def _partitions(ctx: Cendry, n: list[int]) -> Any:
+    for number in range(1 + n[1] % 4):
+        ctx.save(Street(id=f"s{number}", name=f"street {n[2]}"), parent=Ref(City, IDS[(n[0] + number) % 4]))
+    # The emulator gives one part, and memory several: what they are together has to be the same.
+    parts = ctx.select_group(Street).partitions(1 + n[3])
+    return [[(ref_of(street).path, street.name) for part in parts for street in part], sum(map(Query.count, parts))]
+
+
+def _past(ctx: Cendry, n: list[int]) -> Any:
+    city = _city(n)
+    ctx.save(city)
+    past = ctx.at(get_metadata(city).update_time)
+    if n[1] % 2:
+        ctx.delete(_ref(n))
+    else:
+        ctx.save(City(id=IDS[n[0] % 4], name="later", state="NV"))
+    ctx.save(City(id=IDS[n[2] % 4], name="later", state="CA"))
+    query = past.select(City, order_by=[City.state, City.population])
+    seen = [list(map(_shown, query)), query.count(), query.exists(), query.values(City.name, City.id).to_list()]
+    return [*seen, _shown(past.find(City, IDS[n[3] % 4])), [past.exists(City, id) for id in IDS], len(query.page(2))]
+
+
 def _pages(ctx: Cendry, n: list[int]) -> Any:
     query = ctx.select(City, order_by=City.population.asc())
     pages = [[city.id for city in page] for page in query.paginate(1 + n[0] % 3)]
@@ -358,6 +382,8 @@ ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "rows": _rows,
     "figures": _figures,
     "pages": _pages,
+    "partitions": _partitions,
+    "past": _past,
     "batch": _batch,
     "transaction": _transaction,
     "get or create": _get_or_create,

@@ -99,6 +99,9 @@ assert_type(big.end_at({City.population: 3}), Query[City])
 assert_type(big.end_before(city), Query[City])
 assert_type(ctx.select(Area).under(city), Query[Area])
 assert_type(big.at(datetime(2026, 1, 1, tzinfo=timezone.utc)), Query[City])
+assert_type(big.partitions(3), list[Query[City]])
+big.partitions()  # error: mypy pyright ty
+big.partitions("3")  # error: mypy pyright ty
 big.filter("x")  # error: mypy pyright ty
 big.filter(True)  # error: mypy pyright ty
 big.order_by(3)  # error: mypy pyright ty
@@ -170,6 +173,7 @@ async def twin() -> None:
     assert_type(await actx.select(City).exists(), bool)
     assert_type(await actx.select(City).count(), int)
     assert_type(await actx.select(City).ids(), list[str])
+    assert_type(await actx.select_group(Area).partitions(4), list[AsyncQuery[Area]])
     async for page in actx.select(City).paginate(100):
         assert_type(page, list[City])
     assert_type(await actx.select(City).page(10, after=None), Page[City])

@@ -23,6 +23,10 @@ Four optional hooks are for backends that can be faster without dicts:
 - a method `encoder(codec)`, which returns a function from an instance to its stored fields, as a mutable mapping that
   the backend's own `commit` can send.
 
+A backend that can divide a query has a method `partition(plan, count, *, options)`, which returns up to `count - 1`
+paths at which parts begin, in any order (in the async twin, it is awaited). The plan is that of all documents of a
+collection group, maybe at an earlier moment. Without the method, and if it returns no path, the query is one part.
+
 A database whose queries continue from opaque cursors returns results with one more attribute, `cursor` (`bytes`); the
 plan of the next page has that of the last result as `resume`, and no bound by value. Its backend has an attribute
 `has_cursors` that is true.

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from cendry._interop.grpc import Method, check_process
+from cendry._interop.grpc import Deadline, Method, check_process
 from cendry._interop.grpc_aio import send
 from cendry._interop.protobuf import check_read_time
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
@@ -19,7 +19,14 @@ from ._channel import Connection
 from ._clients import AsyncClients
 from ._commit import CommitAttempts, commit_result
 from ._errors import meaning_of
-from ._requests import aggregation_request, aggregation_result, begin_request, rollback_request
+from ._requests import (
+    aggregation_request,
+    aggregation_result,
+    begin_request,
+    cuts_of,
+    partition_request,
+    rollback_request,
+)
 from ._stream import GetStream, QueryStream
 
 
@@ -69,6 +76,23 @@ class AsyncFirestoreBackend(AsyncClients):
         response = await _call(connection, connection.transport.aggregate, request, options, meaning)
         return aggregation_result(plan, response, connection.database)
 
+    async def partition(self, plan: QueryPlan, count: int, *, options: CallOptions = DEFAULT_OPTIONS) -> list[str]:
+        """Find the paths at which up to `count` parts of a query begin; none if the server can't, as the emulator."""
+        connection = self._connection
+        request = partition_request(plan, count, connection.database)
+        meaning = partial(meaning_of, collection=plan.collection, moment=plan.read_time)
+        deadline = connection.deadline(options)
+        paths: list[str] = []
+        while True:
+            try:
+                response = await _call_within(connection, connection.transport.partition, request, deadline, meaning)
+            except _sdk.MethodNotImplemented:
+                return []
+            paths += cuts_of(response, connection.database)
+            if not response.next_page_token:
+                return paths
+            request.page_token = response.next_page_token
+
     async def commit(
         self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> CommitResult:
@@ -104,7 +128,18 @@ async def _call(
     may_repeat: Callable[[Any], bool] | None = None,
 ) -> Any:
     """Send a request that has one response."""
-    deadline = connection.deadline(options)
+    return await _call_within(connection, method, request, connection.deadline(options), meaning_of, may_repeat)
+
+
+async def _call_within(
+    connection: Connection,
+    method: Method,
+    request: Any,
+    deadline: Deadline,
+    meaning_of: Callable[[Any], BaseException | None],
+    may_repeat: Callable[[Any], bool] | None = None,
+) -> Any:
+    """Send a request that has one response, as one of several within a deadline."""
     try:
         return await send(partial(method.start, request), deadline, method.policy, may_repeat)
     except _sdk.CALL_ERRORS as error:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from cendry._immutable import replace
 from cendry._interop.protobuf import (
     OPERATORS,
     aggregation_values,
@@ -17,7 +18,7 @@ from cendry._interop.protobuf import (
 )
 from cendry.backend import DocumentResult
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, QueryPlan, Where, check_counts
+from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, Order, QueryPlan, Where, check_counts
 
 from . import _sdk
 from ._values import decode_fields, decode_value, document_name, document_path, write_value
@@ -86,6 +87,22 @@ def aggregation_request(plan: AggregationPlan, database: str, transaction: bytes
         check_read_time(plan.query.read_time)
         write_timestamp(request.read_time, plan.query.read_time)
     return request
+
+
+def partition_request(plan: QueryPlan, count: int, database: str) -> Any:
+    """The request for the places at which up to `count` parts of a query begin."""
+    request = _sdk.PartitionQueryRequest(parent=parent_name(plan, database), partition_count=count - 1)
+    # The only order that it takes, and one that has to be given.
+    fill_query(request.structured_query, replace(plan, orders=(Order(DOCUMENT_ID),)), database)
+    if plan.read_time is not None:
+        check_read_time(plan.read_time)
+        write_timestamp(request.read_time, plan.read_time)
+    return request
+
+
+def cuts_of(response: Any, database: str) -> list[str]:
+    """The paths of the documents at which parts begin."""
+    return [document_path(database, cursor.values[0].reference_value) for cursor in response.partitions]
 
 
 def _write_path(function: Any, path: FieldPath) -> None:

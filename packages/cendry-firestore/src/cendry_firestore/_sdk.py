@@ -23,6 +23,7 @@ encode_sdk_value: Any = import_module("google.cloud.firestore_v1._helpers").enco
 error_of_status: Any = cast("Any", exceptions).from_grpc_status
 AnonymousCredentials: Any = cast("Any", import_module("google.auth.credentials")).AnonymousCredentials
 Cancelled: Any = exceptions.Cancelled
+MethodNotImplemented: Any = exceptions.MethodNotImplemented
 ServiceUnavailable: Any = exceptions.ServiceUnavailable
 
 API: Final = ApiCore(exceptions, RpcError, Retry, AsyncRetry)
@@ -48,6 +49,8 @@ RunQueryRequest: Any = _types.RunQueryRequest.pb()
 RunQueryResponse: Any = _types.RunQueryResponse.pb()
 RunAggregationQueryRequest: Any = _types.RunAggregationQueryRequest.pb()
 RunAggregationQueryResponse: Any = _types.RunAggregationQueryResponse.pb()
+PartitionQueryRequest: Any = _types.PartitionQueryRequest.pb()
+PartitionQueryResponse: Any = _types.PartitionQueryResponse.pb()
 ListenRequest: Any = _types.ListenRequest.pb()
 TargetChangeType: Any = _types.TargetChange.TargetChangeType
 

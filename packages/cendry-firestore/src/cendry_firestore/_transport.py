@@ -42,7 +42,7 @@ TRANSACT: Final = RetryPolicy(
 )
 COMMIT: Final = RetryPolicy(_sdk.API, 60.0, _COMMIT_RETRIED, _COMMIT_RETRIED)
 
-_BY_PARENT: Final = frozenset(("RunQuery", "RunAggregationQuery"))
+_BY_PARENT: Final = frozenset(("RunQuery", "RunAggregationQuery", "PartitionQuery"))
 """Methods that are routed by the parent of a collection; all others by the database."""
 
 Metadata = tuple[tuple[str, str], ...]
@@ -59,7 +59,18 @@ class Transport:
             cut short at `SINGLE_READ_SECONDS`. `None` if there is no such call.
     """
 
-    __slots__ = ("aggregate", "begin", "commit", "get", "get_single", "is_direct", "release", "rollback", "run")
+    __slots__ = (
+        "aggregate",
+        "begin",
+        "commit",
+        "get",
+        "get_single",
+        "is_direct",
+        "partition",
+        "release",
+        "rollback",
+        "run",
+    )
 
     def __init__(
         self, start: Callable[[str, bool], Start], release: Callable[[Any], None], *, is_direct: bool, is_async: bool
@@ -71,6 +82,7 @@ class Transport:
         self.run = Method(start("RunQuery", True), READ)
         aggregate = start("RunAggregationQuery", True)
         self.aggregate = Method(_only_result_async(aggregate) if is_async else _only_result(aggregate, release), READ)
+        self.partition = Method(start("PartitionQuery", False), READ)
         self.begin = Method(start("BeginTransaction", False), TRANSACT)
         self.commit = Method(start("Commit", False), COMMIT)
         self.rollback = Method(start("Rollback", False), TRANSACT)
@@ -173,6 +185,7 @@ _MESSAGES: Final[dict[str, tuple[Any, Any]]] = {
     "BatchGetDocuments": (_sdk.BatchGetDocumentsRequest, _sdk.BatchGetDocumentsResponse),
     "RunQuery": (_sdk.RunQueryRequest, _sdk.RunQueryResponse),
     "RunAggregationQuery": (_sdk.RunAggregationQueryRequest, _sdk.RunAggregationQueryResponse),
+    "PartitionQuery": (_sdk.PartitionQueryRequest, _sdk.PartitionQueryResponse),
     "BeginTransaction": (_sdk.BeginTransactionRequest, _sdk.BeginTransactionResponse),
     "Commit": (bytes, _sdk.CommitResponse),
     "Rollback": (_sdk.RollbackRequest, _sdk.Empty),
@@ -235,6 +248,7 @@ def _generated(api: Any, metadata: Metadata, is_async: bool) -> Callable[[str, b
         "BatchGetDocuments": "batch_get_documents",
         "RunQuery": "run_query",
         "RunAggregationQuery": "run_aggregation_query",
+        "PartitionQuery": "partition_query",
         "BeginTransaction": "begin_transaction",
         "Commit": "commit",
         "Rollback": "rollback",

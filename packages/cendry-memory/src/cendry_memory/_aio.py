@@ -98,6 +98,17 @@ class AsyncMemoryBackend:
         await asyncio.sleep(0)  # async-only
         return self._store.aggregate(plan, transaction)
 
+    async def partition(
+        self,
+        plan: QueryPlan,
+        count: int,
+        *,
+        options: CallOptions = DEFAULT_OPTIONS,
+    ) -> list[str]:
+        """Find the paths at which up to `count` parts of a query begin."""
+        await asyncio.sleep(0)  # async-only
+        return self._store.partition(plan, count)
+
     async def commit(
         self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> CommitResult:

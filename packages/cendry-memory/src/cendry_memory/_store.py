@@ -214,6 +214,14 @@ class MemoryStore:
             hits, _ = self._hits(search, handle)
         return figures(plan, hits)
 
+    def partition(self, plan: QueryPlan, count: int) -> list[str]:
+        """The paths at which up to `count` parts of a query begin: equal ones, as far as that goes."""
+        with self._lock:
+            self._open("run", None)
+            hits, _ = self._hits(self._search(plan), None)
+        count = min(count, len(hits))
+        return [hits[len(hits) * number // count].path for number in range(1, count)]
+
     def _search(self, plan: QueryPlan, aggregation: AggregationPlan | None = None) -> Search:
         search = Search(plan, () if aggregation is None else required_fields(aggregation))
         if self._rules is not None:

@@ -90,6 +90,16 @@ class MemoryBackend:
         """Compute figures over a query, one for each aggregation of the plan."""
         return self._store.aggregate(plan, transaction)
 
+    def partition(
+        self,
+        plan: QueryPlan,
+        count: int,
+        *,
+        options: CallOptions = DEFAULT_OPTIONS,
+    ) -> list[str]:
+        """Find the paths at which up to `count` parts of a query begin."""
+        return self._store.partition(plan, count)
+
     def commit(
         self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> CommitResult:

@@ -105,8 +105,10 @@ class MomentConformance(Suite):
 
     @needs(Feature.READ_TIMES, Feature.TIMES, Feature.QUERIES, Feature.GROUPS)
     def test_collection_groups_see_the_moment(self, ctx: Any, moment: datetime) -> None:
-        assert ["cities/a/areas/x"] == ctx.at(moment).select_group(Area).ids()
+        group = ctx.at(moment).select_group(Area)
+        assert ["cities/a/areas/x"] == group.ids()
         assert [] == ctx.select_group(Area).ids()
+        assert [["cities/a/areas/x"]] == [part.ids() for part in group.partitions(3)]
 
     @needs(Feature.READ_TIMES, Feature.TIMES, Feature.QUERIES, Feature.PAGES)
     def test_pages_of_a_moment_have_tokens_of_their_own(self, ctx: Any, moment: datetime) -> None:

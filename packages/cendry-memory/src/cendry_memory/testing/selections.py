@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from typing import Any, cast
 
 import pytest
@@ -13,6 +14,7 @@ from cendry import (
     DocumentNotFoundError,
     FieldPath,
     InvalidPageTokenError,
+    InvalidRequestError,
     InvalidValueError,
     MissingIndexError,
     MultipleResultsError,
@@ -354,3 +356,55 @@ class SelectConformance(Suite):
 
         assert ["a", "b"] == ctx.transaction(close_all)
         assert ["a", "b"] == ids(ctx.select(City, City.status == Status.CLOSED))
+
+    # --- partitions ---
+
+    @needs(Feature.QUERIES, Feature.GROUPS)
+    @pytest.mark.parametrize("count", [1, 2, 3, 7, 100])
+    def test_partitions_are_the_whole_without_overlap(self, db: Database, ctx: Any, count: int) -> None:
+        homes = ["cities/a", "cities/a/areas/x/more/y", "cities/b", "cities/__id7__", "cities/é"]
+        paths = {f"{home}/areas/{name}" for home in homes for name in ("p", "q", "__id12__", "__id9__")}
+        db.commit(*(Set(path, {"name": path}) for path in paths))
+        group = ctx.select_group(Area)
+        parts = group.partitions(count)
+        assert 1 <= len(parts) <= count
+        assert group.ids() == [path for part in parts for path in part.ids()]
+        assert paths == set(group.ids())
+        # What another worker does, in either twin.
+        sent = pickle.loads(pickle.dumps([getattr(part, "_target", part) for part in parts]))  # noqa: S301
+        assert group.ids() == [path for part in sent for path in ctx.select(part).ids()]
+        assert sum(part.count() for part in parts) == len(paths) == len({area.name for part in parts for area in part})
+        assert sorted(paths) == sorted(name for part in parts for name in part.values(Area.name, flat=True))
+
+    @needs(Feature.QUERIES, Feature.GROUPS)
+    def test_what_cant_be_divided_is_one_part(self, ctx: Any) -> None:
+        parent = Ref(City, "a")
+        ctx.save_many([Area(id=name, name=name) for name in "pqrs"], parent=parent)
+        group = ctx.select_group(Area)
+        queries = [
+            ctx.select(Area, parent=parent),
+            group.under(parent),
+            group.filter(Area.name >= "p"),
+            group.order_by(Area.name),
+            group.limit(9),
+            group.offset(1),
+            group.start_at({"id": "cities/a/areas/p"}),
+            group.end_at({"id": "cities/a/areas/s"}),
+        ]
+        for query in queries:
+            [part] = query.partitions(3)
+            assert repr(query) == repr(part)
+            assert query.ids() == part.ids() != []
+        [none] = group.filter(Area.name.is_in([])).partitions(3)
+        assert [] == none.ids()
+        assert sorted(group.ids()) == [path for part in group.order_by(Area.id).partitions(3) for path in part.ids()]
+        assert [[]] == [part.ids() for part in ctx.select_group(City, parent=parent).partitions(3)]
+
+    @needs(Feature.QUERIES, Feature.GROUPS)
+    def test_bad_numbers_of_partitions(self, ctx: Any) -> None:
+        for query in (ctx.select(City), ctx.select_group(City)):
+            for count in (0, -1, True, 2.0, None):
+                with pytest.raises((TypeError, ValueError), match="partitions takes"):
+                    query.partitions(count)
+            with pytest.raises(InvalidRequestError, match="partitions takes at most 2147483647"):
+                query.partitions(2**31)

@@ -151,6 +151,16 @@ class AsyncSender:  # sync: class Sender(Listening):
                 return tuple([None if one.function == "avg" else 0 for one in plan.aggregations])
             return await backend.aggregate(plan, options=self.settings.options, transaction=handle)
 
+    async def partition(self, plan: QueryPlan, count: int) -> list[str]:
+        """The paths at which up to `count` parts of a query begin, in any order; none if it can't be divided."""
+        if "trio" in modules:  # async-only
+            require_asyncio()
+        partition = getattr(self.holder.backend(), "partition", None)
+        if partition is None or self.transaction is not None:
+            return []
+        paths: list[str] = await partition(plan, count, options=self.settings.options)
+        return paths
+
     async def commit(self, pending: list[Pending], transaction: Any = None) -> None:
         """Send writes and update their instances.
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeVar, cast, overload
 
+from typing_extensions import Self
+
 from ..._aggregates import Aggregate, count
 from ..._immutable import replace
 from ..._model.fields import FieldDescriptor
@@ -15,10 +17,12 @@ from ..._model.model import Model
 from ...paths import FieldPath
 from ...plan import Aggregation, AggregationPlan
 from ..aggregates import AggregateResult, aggregation, of_field, wanted_aggregates
+from ..builders import counted
 from ..compile import compiled
 from ..fields import FieldKey
 from ..listening import ListenableQuery
 from ..output import DOCUMENTS
+from ..partitions import divided, is_divisible
 from ..projections import columns
 from ..rows import rows_of
 from .results import Results
@@ -177,6 +181,32 @@ class Query(ListenableQuery[M_co], Results[M_co]):
         source: Source = self._bound()
         plan, read = aggregation(self._spec, source.registry, aggregates)
         return read(source.aggregate(plan))
+
+    def partitions(self, count: int, /) -> list[Self]:
+        """Divide a query on a whole collection group into parts, to be run by several workers.
+
+        Firestore chooses where to divide, at its own discretion, and parts may be of very different sizes.
+
+        Args:
+            count: The most parts, 1 or more.
+
+        Returns:
+            Up to `count` queries, in the order of the ids, bound to this context; as values they can be pickled and run
+            elsewhere. Each document of the query is in exactly one. Where it can't be divided, the query itself: if it
+            isn't on a collection group, has filters, orders, cursors, a limit, an offset or a parent, is in a
+            transaction, or if the server doesn't do it, such as the emulator.
+
+        Raises:
+            TypeError: `count` is not an int.
+            ValueError: It is less than 1.
+            InvalidRequestError: It is over 2147483647.
+        """
+        source: Source = self._bound()
+        counted("partitions", count)
+        plan = compiled(self._spec, source.registry).plan
+        if count == 1 or not is_divisible(plan):
+            return [self]
+        return divided(self, source.partition(plan, count), count)
 
     @overload
     def values(self, a: FieldDescriptor[A], /, *, flat: Literal[True]) -> Rows[A]: ...

@@ -41,6 +41,10 @@ class Source(Protocol):
         """The results of the plan's aggregations over a query."""
         ...
 
+    def partition(self, plan: QueryPlan, count: int) -> list[str]:
+        """The paths at which up to `count` parts of a query begin, in any order; none if it can't be divided."""
+        ...
+
 
 def in_order(source: Source, plan: QueryPlan, backwards: bool) -> Iterator[StoredDocument]:
     """The results of a query as they arrive; if the plan runs backwards, reversed."""
