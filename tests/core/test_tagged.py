@@ -684,6 +684,7 @@ def test_a_page_goes_on_when_a_class_got_a_subclass(notebook: ModuleType) -> Non
             later = walk.page(2, after=page.next_token)
             assert ids[:4] == [one.id for one in (*page, *later)]
             assert page.items == walk.page(2, before=later.previous_token).items
+            assert ids[2:] == walk.start_after(page.next_token).ids()
         for other in (ctx.select(event), ctx.select(notebook.Other), ctx.select(notebook.Wheel)):
             with pytest.raises(InvalidPageTokenError, match="another query"):
                 other.page(2, after=pages[0].next_token)

@@ -21,6 +21,7 @@ __all__ = [
     "Asc",
     "AsyncBackend",
     "AsyncBatch",
+    "AsyncBulk",
     "AsyncCendry",
     "AsyncQuery",
     "AsyncRows",
@@ -29,6 +30,11 @@ __all__ = [
     "Backend",
     "BaseTypeHandler",
     "Batch",
+    "Bulk",
+    "BulkError",
+    "BulkFailure",
+    "BulkProgress",
+    "BulkResult",
     "CallOptions",
     "Cendry",
     "CendryError",
@@ -60,6 +66,7 @@ __all__ = [
     "MissingIndexError",
     "Model",
     "MultipleResultsError",
+    "Neighbor",
     "Or",
     "OutcomeUnknownError",
     "Page",
@@ -83,6 +90,7 @@ __all__ = [
     "field",
     "from_dict",
     "get_metadata",
+    "json_schema",
     "ref_of",
     "register_type",
     "resolve",
@@ -101,10 +109,12 @@ if TYPE_CHECKING:
     from ._aggregates import Aggregate, count
     from ._changes import FieldChange
     from ._context.aio.batch import AsyncBatch
+    from ._context.aio.bulk import AsyncBulk
     from ._context.aio.context import AsyncCendry
     from ._context.aio.transaction import AsyncTransaction
     from ._context.aio.transaction import AsyncTransaction as AsyncTxn
     from ._context.sync.batch import Batch
+    from ._context.sync.bulk import Bulk
     from ._context.sync.context import Cendry
     from ._context.sync.transaction import Transaction
     from ._context.sync.transaction import Transaction as Txn
@@ -114,6 +124,7 @@ if TYPE_CHECKING:
     from ._query.aggregates import AggregateResult
     from ._query.aio.query import AsyncQuery
     from ._query.aio.rows import AsyncRows
+    from ._query.nearest import Neighbor
     from ._query.pages import Page
     from ._query.snapshots import Change, Listener, Snapshot
     from ._query.sync.query import Query
@@ -121,8 +132,10 @@ if TYPE_CHECKING:
     from ._types.kinds import FirestoreValue
     from ._types.registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
     from .backend import AsyncBackend, Backend, CallOptions
-    from .convert import from_dict, to_dict, validate
+    from .convert import from_dict, json_schema, to_dict, validate
     from .errors import (
+        BulkError,
+        BulkFailure,
         CendryError,
         DecodeError,
         DocumentAlreadyExistsError,
@@ -145,6 +158,7 @@ if TYPE_CHECKING:
         ValidationError,
     )
     from .filters import And, Asc, Comparison, Desc, Filter, Or
+    from .jobs.results import BulkProgress, BulkResult
     from .paths import FieldPath
     from .reference import Ref
     from .values import (
@@ -165,19 +179,23 @@ else:
             "backend": "AsyncBackend Backend CallOptions",
             "_changes": "FieldChange",
             "_context.aio.batch": "AsyncBatch",
+            "_context.aio.bulk": "AsyncBulk",
             "_context.aio.context": "AsyncCendry",
             "_context.aio.transaction": "AsyncTransaction AsyncTxn=AsyncTransaction",
             "_context.sync.batch": "Batch",
+            "_context.sync.bulk": "Bulk",
             "_context.sync.context": "Cendry",
             "_context.sync.transaction": "Transaction Txn=Transaction",
-            "convert": "from_dict to_dict validate",
+            "convert": "from_dict json_schema to_dict validate",
             "errors": (
+                "BulkError BulkFailure "
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
                 "InvalidDocumentIdError InvalidEtagError InvalidPageTokenError InvalidRequestError "
                 "InvalidValueError MissingIndexError MultipleResultsError OutcomeUnknownError StaleDocumentError "
                 "TransactionContentionError UnknownFieldError UnsupportedByBackendError UsedBeforeForkError "
                 "ValidationError Problem"
             ),
+            "jobs.results": "BulkProgress BulkResult",
             "_model.fields": "Field FieldDescriptor field",
             "filters": "And Asc Comparison Desc Filter Or",
             "_model.metadata": "DocumentMetadata get_metadata ref_of",
@@ -186,6 +204,7 @@ else:
             "_query.aggregates": "AggregateResult",
             "_query.aio.query": "AsyncQuery",
             "_query.aio.rows": "AsyncRows",
+            "_query.nearest": "Neighbor",
             "_query.pages": "Page",
             "_query.snapshots": "Change Listener Snapshot",
             "_query.sync.query": "Query",

@@ -12,6 +12,11 @@ instances or contexts. It raises Cendry's errors where the database's own have a
 - `MissingIndexError` from `run` and `aggregate`;
 - `UnsupportedByBackendError`, before anything is sent, for features that the database doesn't have.
 
+An optional method, `write_many`, makes bulk writes, which are not atomic (`WritesMany`, `AsyncWritesMany`). A backend
+that has it also answers queries with `group` and an empty `collection`: all documents below `parent`, by name. It may
+have an attribute `initial_rate`, the documents per second that it takes at the beginning; without it, any number.
+Contexts refuse bulk writes on a backend that lacks the method, with `UnsupportedByBackendError`.
+
 Four optional hooks are for backends that can be faster without dicts:
 
 - results of a class of the backend's own, with the attributes of `StoredDocument` and a class method
@@ -30,6 +35,9 @@ collection group, maybe at an earlier moment. Without the method, and if it retu
 A database whose queries continue from opaque cursors returns results with one more attribute, `cursor` (`bytes`); the
 plan of the next page has that of the last result as `resume`, and no bound by value. Its backend has an attribute
 `has_cursors` that is true.
+
+Results of a plan with `nearest` have one more attribute, `distance` (`float`); `NearResult` has it. A backend without
+search by vector refuses such a plan.
 
 A backend may have a method `check_read_time(moment)`, which raises an `InvalidRequestError` for a moment that can't be
 read at, such as one in the future; `ctx.at(moment)` calls it, before anything is read.
@@ -114,6 +122,16 @@ class DocumentResult(NamedTuple):
         return f"DocumentResult({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
 
+class NearResult(DocumentResult):
+    """A document that a search by vector found.
+
+    Attributes:
+        distance: How far its vector is from the one that was searched for.
+    """
+
+    distance: float
+
+
 class CommitResult(NamedTuple):
     """The result of a commit.
 
@@ -125,6 +143,23 @@ class CommitResult(NamedTuple):
 
     update_times: tuple[datetime | None, ...]
     commit_time: datetime | None = None
+
+
+class WriteResult(NamedTuple):
+    """What became of one write of `write_many`.
+
+    Attributes:
+        update_time: The time of the version that it made; `None` for deletes, failures, and where the database has no
+            such times.
+        error: Why it was not done, or may not have been; `None` if it was done.
+        is_lost: Whether it may have been done in spite of the error.
+        is_transient: Whether another attempt may succeed, by the retry policy of the call.
+    """
+
+    update_time: datetime | None = None
+    error: Exception | None = None
+    is_lost: bool = False
+    is_transient: bool = False
 
 
 class ListenResult(NamedTuple):
@@ -228,12 +263,57 @@ class ListenHandle(Protocol):
 
 # End of what is generated.
 
+MAX_BULK_WRITES: Final = 100
+"""Writes in one call of `write_many`, at most.
+
+Firestore takes 500 (https://firebase.google.com/docs/firestore/reference/rpc/google.firestore.v1#batchwriterequest),
+but the writes of a call wait for each other, so fewer are better where one of them waits for a lock.
+"""
+
+
+class AsyncWritesMany(Protocol):
+    """The part of a backend of the async twin that makes bulk writes, if it has one."""
+
+    async def write_many(
+        self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS
+    ) -> Sequence[WriteResult]:
+        """Apply writes to different documents, each by itself, in one attempt: one result for each, in their order.
+
+        Args:
+            writes: At most `MAX_BULK_WRITES`; none to the same document as another.
+            options: The timeout is that of the attempt; the policy only decides whether errors are transient.
+
+        Raises:
+            Exception: An error for which no write is to blame, and which ends the bulk; nothing was sent.
+        """
+        ...
+
+
+# Generated from AsyncWritesMany by tools/twins.py; do not edit.
+class WritesMany(Protocol):
+    """The part of a backend of the sync twin that makes bulk writes, if it has one."""
+
+    def write_many(self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS) -> Sequence[WriteResult]:
+        """Apply writes to different documents, each by itself, in one attempt: one result for each, in their order.
+
+        Args:
+            writes: At most `MAX_BULK_WRITES`; none to the same document as another.
+            options: The timeout is that of the attempt; the policy only decides whether errors are transient.
+
+        Raises:
+            Exception: An error for which no write is to blame, and which ends the bulk; nothing was sent.
+        """
+        ...
+
+
+# End of what is generated.
+
 
 class AsyncBackend(Protocol):
     """A database, for the async twin. All methods may be called from several tasks and event loops at once.
 
     A `transaction` is a handle returned by `begin`, opaque to core. Reads and the commit that receive it are part of
-    that transaction.
+    that transaction; core ends each by `commit` if it writes, else by `rollback`.
     """
 
     @property
@@ -267,17 +347,25 @@ class AsyncBackend(Protocol):
     async def commit(
         self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> CommitResult:
-        """Apply all writes, in order, or none. With a transaction, this ends it."""
+        """Apply all writes, in order, or none. With a transaction, this ends it.
+
+        With one that has read nothing, it is a commit like any other.
+        """
         ...
 
-    async def begin(
-        self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
-    ) -> Any:
-        """Begin a transaction and return its handle. `retry_of` is the handle of the attempt that was aborted."""
+    def begin(self, *, read_only: bool = False, retry_of: Any = None) -> Any:
+        """Return the handle of a new transaction. Nothing is sent: the first read with the handle begins it.
+
+        Reads with a handle may run at the same time; the first one begins the transaction for all.
+
+        Args:
+            read_only: Whether it takes no writes: all its reads see the moment of the first one.
+            retry_of: The handle of the attempt that was aborted.
+        """
         ...
 
     async def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
-        """End a transaction without writing."""
+        """End a transaction without writing; if it has read nothing, nothing is sent."""
         ...
 
     def listen(
@@ -303,7 +391,7 @@ class Backend(Protocol):
     """A database, for the sync twin. All methods may be called from several threads at once.
 
     A `transaction` is a handle returned by `begin`, opaque to core. Reads and the commit that receive it are part of
-    that transaction.
+    that transaction; core ends each by `commit` if it writes, else by `rollback`.
     """
 
     @property
@@ -337,15 +425,25 @@ class Backend(Protocol):
     def commit(
         self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> CommitResult:
-        """Apply all writes, in order, or none. With a transaction, this ends it."""
+        """Apply all writes, in order, or none. With a transaction, this ends it.
+
+        With one that has read nothing, it is a commit like any other.
+        """
         ...
 
-    def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
-        """Begin a transaction and return its handle. `retry_of` is the handle of the attempt that was aborted."""
+    def begin(self, *, read_only: bool = False, retry_of: Any = None) -> Any:
+        """Return the handle of a new transaction. Nothing is sent: the first read with the handle begins it.
+
+        Reads with a handle may run at the same time; the first one begins the transaction for all.
+
+        Args:
+            read_only: Whether it takes no writes: all its reads see the moment of the first one.
+            retry_of: The handle of the attempt that was aborted.
+        """
         ...
 
     def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
-        """End a transaction without writing."""
+        """End a transaction without writing; if it has read nothing, nothing is sent."""
         ...
 
     def listen(

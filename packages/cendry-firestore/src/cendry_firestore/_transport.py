@@ -41,6 +41,9 @@ TRANSACT: Final = RetryPolicy(
     _sdk.API, 60.0, (exceptions.DeadlineExceeded, exceptions.ResourceExhausted, *_UNAVAILABLE), _UNAVAILABLE
 )
 COMMIT: Final = RetryPolicy(_sdk.API, 60.0, _COMMIT_RETRIED, _COMMIT_RETRIED)
+BATCH_WRITE: Final = RetryPolicy(
+    _sdk.API, 60.0, (exceptions.Aborted, *_COMMIT_RETRIED), (exceptions.Aborted, *_COMMIT_RETRIED)
+)
 
 _BY_PARENT: Final = frozenset(("RunQuery", "RunAggregationQuery", "PartitionQuery"))
 """Methods that are routed by the parent of a collection; all others by the database."""
@@ -61,7 +64,7 @@ class Transport:
 
     __slots__ = (
         "aggregate",
-        "begin",
+        "batch_write",
         "commit",
         "get",
         "get_single",
@@ -83,8 +86,8 @@ class Transport:
         aggregate = start("RunAggregationQuery", True)
         self.aggregate = Method(_only_result_async(aggregate) if is_async else _only_result(aggregate, release), READ)
         self.partition = Method(start("PartitionQuery", False), READ)
-        self.begin = Method(start("BeginTransaction", False), TRANSACT)
         self.commit = Method(start("Commit", False), COMMIT)
+        self.batch_write = Method(start("BatchWrite", False), BATCH_WRITE)
         self.rollback = Method(start("Rollback", False), TRANSACT)
 
     def stream_instead(self, request: Any, error: Any, seconds: float, deadline: Deadline) -> float:
@@ -131,12 +134,19 @@ def _only_result(start: Start, release: Callable[[Any], None]) -> Start:
     def begin(request: Any, seconds: float) -> Any:
         stream = start(request, seconds)
         try:
-            [found] = [message for message in stream if message.HasField("result")]
+            return _with_result(list(stream))
         finally:
             release(stream)
-        return found
 
     return begin
+
+
+def _with_result(messages: list[Any]) -> Any:
+    """The message with the result, and with the id of the transaction that the first message may have begun."""
+    [found] = [message for message in messages if message.HasField("result")]
+    if messages[0].transaction:
+        found.transaction = messages[0].transaction
+    return found
 
 
 def _only_result_async(start: Start) -> Start:
@@ -144,12 +154,10 @@ def _only_result_async(start: Start) -> Start:
 
     async def begin(request: Any, seconds: float) -> Any:
         stream = await start(request, seconds)
-        found: list[Any] = []
+        messages: list[Any] = []
         while (message := await stream.read()) is not _sdk.EOF:
-            if message.HasField("result"):
-                found.append(message)
-        [only] = found
-        return only
+            messages.append(message)
+        return _with_result(messages)
 
     return begin
 
@@ -186,11 +194,14 @@ _MESSAGES: Final[dict[str, tuple[Any, Any]]] = {
     "RunQuery": (_sdk.RunQueryRequest, _sdk.RunQueryResponse),
     "RunAggregationQuery": (_sdk.RunAggregationQueryRequest, _sdk.RunAggregationQueryResponse),
     "PartitionQuery": (_sdk.PartitionQueryRequest, _sdk.PartitionQueryResponse),
-    "BeginTransaction": (_sdk.BeginTransactionRequest, _sdk.BeginTransactionResponse),
     "Commit": (bytes, _sdk.CommitResponse),
+    "BatchWrite": (bytes, _sdk.BatchWriteResponse),
     "Rollback": (_sdk.RollbackRequest, _sdk.Empty),
 }
-"""Requests and responses. A commit is given as bytes: its parts are serialized as they are made."""
+"""Requests and responses. Writes are given as bytes: their parts are serialized as they are made."""
+
+_SERIALIZED: Final[dict[str, Any]] = {"Commit": _sdk.CommitRequest, "BatchWrite": _sdk.BatchWriteRequest}
+"""The requests that are given as bytes."""
 
 
 @lru_cache(maxsize=256)
@@ -249,8 +260,8 @@ def _generated(api: Any, metadata: Metadata, is_async: bool) -> Callable[[str, b
         "RunQuery": "run_query",
         "RunAggregationQuery": "run_aggregation_query",
         "PartitionQuery": "partition_query",
-        "BeginTransaction": "begin_transaction",
         "Commit": "commit",
+        "BatchWrite": "batch_write",
         "Rollback": "rollback",
     }
 
@@ -259,7 +270,7 @@ def _generated(api: Any, metadata: Metadata, is_async: bool) -> Callable[[str, b
 
         def begin(request: Any, seconds: float) -> Any:
             if isinstance(request, bytes):
-                request = _sdk.CommitRequest.FromString(request)
+                request = _SERIALIZED[name].FromString(request)
             # The SDK's own deadline keeper starts over when less than a second is left, so it gets no policy.
             return method(request=_sdk.wrapped(request), metadata=metadata, retry=None, timeout=seconds)
 

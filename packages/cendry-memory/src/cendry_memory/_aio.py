@@ -8,7 +8,15 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from cendry.backend import DEFAULT_OPTIONS, AsyncListenHandle, CallOptions, CommitResult, DocumentResult, ListenResult
+from cendry.backend import (
+    DEFAULT_OPTIONS,
+    AsyncListenHandle,
+    CallOptions,
+    CommitResult,
+    DocumentResult,
+    ListenResult,
+    WriteResult,
+)
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 from ._clock import Clock
@@ -116,11 +124,13 @@ class AsyncMemoryBackend:
         await asyncio.sleep(0)  # async-only
         return self._store.commit(writes, transaction)
 
-    async def begin(
-        self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
-    ) -> Any:
-        """Begin a transaction and give its handle."""
+    async def write_many(self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS) -> list[WriteResult]:
+        """Apply writes to different documents, each by itself: one result for each."""
         await asyncio.sleep(0)  # async-only
+        return self._store.write_many(writes)
+
+    def begin(self, *, read_only: bool = False, retry_of: Any = None) -> Any:
+        """Return the handle of a new transaction, which its first read begins."""
         return self._store.begin(read_only)
 
     async def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:

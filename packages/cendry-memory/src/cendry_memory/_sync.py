@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, DocumentResult, ListenHandle, ListenResult
+from cendry.backend import (
+    DEFAULT_OPTIONS,
+    CallOptions,
+    CommitResult,
+    DocumentResult,
+    ListenHandle,
+    ListenResult,
+    WriteResult,
+)
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 from ._clock import Clock
@@ -106,8 +114,12 @@ class MemoryBackend:
         """Apply all writes, in order, or none. With a transaction, this ends it."""
         return self._store.commit(writes, transaction)
 
-    def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
-        """Begin a transaction and give its handle."""
+    def write_many(self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS) -> list[WriteResult]:
+        """Apply writes to different documents, each by itself: one result for each."""
+        return self._store.write_many(writes)
+
+    def begin(self, *, read_only: bool = False, retry_of: Any = None) -> Any:
+        """Return the handle of a new transaction, which its first read begins."""
         return self._store.begin(read_only)
 
     def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .atomicity import AtomicityConformance
+from .bulk import BulkConformance
 from .contexts import ContextConformance
 from .declarations import DeclarationConformance
 from .driver import Database
@@ -10,6 +11,7 @@ from .features import ALL_FEATURES, Feature, needs
 from .listening import ListenConformance
 from .moments import MomentConformance
 from .names import NameConformance
+from .nearest import NearestConformance
 from .queries import QueryConformance
 from .references import ReferenceConformance
 from .refusals import RefusalConformance
@@ -40,11 +42,13 @@ class BackendConformance(
     ConstraintConformance,
     FrozenConformance,
     AtomicityConformance,
+    BulkConformance,
     SelectConformance,
     RowsConformance,
     TaggedConformance,
     MomentConformance,
     ReferenceConformance,
+    NearestConformance,
     RefusalConformance,
 ):
     """What every backend has to do, sync or async.

@@ -8,17 +8,20 @@ from datetime import datetime
 from sys import modules  # async-only
 from typing import Any, Final
 
+from ..._model.model import Model
 from ..._types.registry import TypeRegistry
 from ...backend import AsyncBackend, StoredDocument
 from ...errors import CendryError, TransactionContentionError
-from ...plan import NOTHING, AggregationPlan, GetPlan, QueryPlan
+from ...jobs.results import BulkOptions, BulkResult
+from ...plan import NOTHING, AggregationPlan, Delete, GetPlan, QueryPlan
 from ..holder import BackendHolder, log_close
 from ..settings import Settings
-from ..transaction import TransactionState, running, running_on
+from ..transaction import TransactionState, inside_transaction, running, running_on
 from ..waiting import require_asyncio, to_the_end
 
 # sync: from ..listening import Listening
 from ..writes import Pending, check_number, discard, is_refusal, settle
+from .bulk import AsyncBulk, write_all, write_all_then
 
 _OUTSIDE: Final = nullcontext()
 
@@ -64,6 +67,11 @@ class AsyncSender:  # sync: class Sender(Listening):
         """The name of the backend, if queries continue from opaque cursors of its own; else `None`."""
         backend = self.holder.backend()
         return backend.name if getattr(backend, "has_cursors", False) else None
+
+    @property
+    def database(self) -> str | None:
+        """How references name the database; `None` if its backend doesn't say."""
+        return self.holder.home()
 
     def check_present(self, what: str) -> None:
         """Check that this is not a context at a past moment, which has no writes, transactions or listeners.
@@ -189,13 +197,48 @@ class AsyncSender:  # sync: class Sender(Listening):
         if around is not None:
             around.outside = writes[0]
 
-    async def begin(self, read_only: bool, retry_of: Any) -> TransactionState:
-        """Begin a transaction."""
+    async def update_found(
+        self, model: type[Any], plan: QueryPlan, given: tuple[Any, ...], options: BulkOptions
+    ) -> BulkResult:
+        """Make the same changes of all documents of a query."""
+        bulk, writer = self.bulk(options), self.settings.writer
+        writer.update_of_all(model, given)  # Nothing is read if they are wrong.
+        return await write_all(bulk, writer.updates_of(await self._names(plan), model, given))
+
+    async def delete_found(self, plan: QueryPlan, options: BulkOptions) -> BulkResult:
+        """Delete all documents of a query."""
+        bulk = self.bulk(options)
+        return await write_all(bulk, (Pending(Delete(path)) for path in await self._names(plan)))
+
+    async def delete_below(self, path: str, instance: Model | None, options: BulkOptions) -> BulkResult:
+        """Delete a document with all that is below it: itself at the end, so that it is found until nothing is left."""
+        bulk = self.bulk(options)
+        names = await self._names(QueryPlan("", path, group=True, projection=()))
+        return await write_all_then(bulk, (Pending(Delete(name)) for name in names), Pending(Delete(path), instance))
+
+    async def _names(self, plan: QueryPlan) -> list[str]:
+        """The paths of the documents of a query, without the results, which are much larger."""
+        return [result.path async for result in self.stream(plan)]
+
+    def bulk(self, options: BulkOptions) -> AsyncBulk:
+        """A new bulk.
+
+        Raises:
+            CendryError: This is the sender of a transaction, or one runs here; or its reads are at a past moment.
+            UnsupportedByBackendError: The backend has no bulk writes.
+        """
+        self.check_present("bulk writes")
+        if self.transaction is not None:
+            self.transaction.check_open()
+            raise inside_transaction()
+        return AsyncBulk(self.holder, self.settings, options)
+
+    def begin(self, read_only: bool, retry_of: Any) -> TransactionState:
+        """A new transaction; nothing is sent."""
         if "trio" in modules:  # async-only
             require_asyncio()
         backend = self.holder.backend()
-        handle = await backend.begin(read_only=read_only, retry_of=retry_of, options=self.settings.options)
-        return TransactionState(backend, handle, read_only)
+        return TransactionState(backend, backend.begin(read_only=read_only, retry_of=retry_of), read_only)
 
     async def rollback(self, transaction: Any) -> None:
         """End a transaction without writing, even while the caller is being cancelled."""

@@ -5,22 +5,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar, cast, overload
 
 from typing_extensions import Self
 
 from ..._aggregates import Aggregate, count
+from ..._changes import FieldChange
 from ..._immutable import replace
 from ..._model.fields import FieldDescriptor
 from ..._model.model import Model
+from ...errors import BulkFailure
+from ...jobs.results import BulkOptions, BulkProgress, BulkResult
 from ...paths import FieldPath
-from ...plan import Aggregation, AggregationPlan
+from ...plan import Aggregation, AggregationPlan, Distance
+from ...values import Vector
 from ..aggregates import AggregateResult, aggregation, of_field, wanted_aggregates
 from ..builders import QueryBuilder, counted
 from ..compile import compiled
-from ..fields import FieldKey
+from ..fields import Changes, FieldKey
 
 # sync: from ..listening import ListenableQuery
+from ..nearest import Neighbor, neighbors
+from ..opening import opened
 from ..output import DOCUMENTS
 from ..projections import columns
 from ..rows import rows_of
@@ -49,7 +56,7 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
         limit: The maximum number of documents, from the first.
         limit_to_last: The maximum number of documents, from the last; not together with `limit`.
         offset: How many documents to skip; Firestore reads and bills them all the same.
-        start_at: Where to begin: a dict of field values, or an instance.
+        start_at: Where to begin: a dict of field values, an instance, or a page token.
         start_after: Where to begin, exclusive.
         end_at: Where to end.
         end_before: Where to end, exclusive.
@@ -69,7 +76,8 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
     async def exists(self) -> bool:
         """Return whether any document matches; no fields are transferred."""
         source: AsyncSource = self._bound()
-        return bool(await source.run(replace(compiled(self._spec, source.registry).limited(1), projection=())))
+        query = compiled(opened(self._spec, source), source.registry)
+        return bool(await source.run(replace(query.limited(1), projection=())))
 
     async def ids(self) -> list[str]:
         """Return the ids of all documents, in the order of the query; no fields are transferred.
@@ -79,7 +87,7 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
             on `City.id` accept either.
         """
         source: AsyncSource = self._bound()
-        query = compiled(self._spec, source.registry)
+        query = compiled(opened(self._spec, source), source.registry)
         paths = [result.path for result in await source.run(replace(query.plan, projection=()))]
         if not self._spec.group:
             paths = [path[path.rfind("/") + 1 :] for path in paths]
@@ -97,8 +105,8 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
         """
         source: AsyncSource = self._bound()
         stop = None if up_to is None else count(up_to).up_to
-        plan = AggregationPlan(compiled(self._spec, source.registry).plan, (Aggregation("count", up_to=stop),))
-        [number] = await source.aggregate(plan)
+        query = compiled(opened(self._spec, source), source.registry)
+        [number] = await source.aggregate(AggregationPlan(query.plan, (Aggregation("count", up_to=stop),)))
         return cast("int", number)
 
     @overload
@@ -142,6 +150,90 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
         return cast("float | None", average)
 
     @overload
+    async def update(
+        self,
+        changes: Changes,
+        /,
+        *,
+        max_rate: float | None = None,
+        on_progress: Callable[[BulkProgress], object] | None = None,
+        on_error: Callable[[BulkFailure], object] | None = None,
+    ) -> BulkResult: ...
+    @overload
+    async def update(
+        self,
+        change: FieldChange,
+        /,
+        *changes: FieldChange,
+        max_rate: float | None = None,
+        on_progress: Callable[[BulkProgress], object] | None = None,
+        on_error: Callable[[BulkFailure], object] | None = None,
+    ) -> BulkResult: ...
+    async def update(
+        self,
+        /,
+        *given: Any,
+        max_rate: float | None = None,
+        on_progress: Callable[[BulkProgress], object] | None = None,
+        on_error: Callable[[BulkFailure], object] | None = None,
+    ) -> BulkResult:
+        """Make the same changes of all matching documents, each by itself: not atomic, and throttled as in `ctx.bulk`.
+
+        The names of the documents are read at one point in time, and each is written once, whatever the changes do to
+        the query. One that is deleted meanwhile is a failure. The names are held in memory.
+
+        Args:
+            given: The changes: a dict of new values, transforms or `DELETE_FIELD` by field, or typed changes
+                (`City.name.set("x")`).
+            max_rate: As in `ctx.bulk`, like the others.
+            on_progress: Called with a `BulkProgress` after each request.
+            on_error: Called with each `BulkFailure`; without it, failures raise in the end.
+
+        Returns:
+            How many documents were written, and the failures.
+
+        Raises:
+            BulkError: Some documents were not written, and there is no `on_error`.
+            UnknownFieldError: A name is not declared; nothing was read or written, as with the other errors.
+            InvalidValueError: A value doesn't fit its field.
+            CendryError: Two changes overlap, or there are none; or the query is part of a transaction.
+            UnsupportedByBackendError: The backend has no bulk writes.
+        """
+        source: AsyncSource = self._bound()
+        plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
+        options = BulkOptions(max_rate, on_progress, on_error)
+        return await source.update_found(self._spec.model, plan, given, options)
+
+    async def delete(
+        self,
+        *,
+        max_rate: float | None = None,
+        on_progress: Callable[[BulkProgress], object] | None = None,
+        on_error: Callable[[BulkFailure], object] | None = None,
+    ) -> BulkResult:
+        """Delete all matching documents, each by itself: not atomic, and throttled as in `ctx.bulk`.
+
+        The names of the documents are read at one point in time, and held in memory. Their subcollections are kept
+        (see `ctx.delete_recursive`). Documents that others delete meanwhile count as deleted.
+
+        Args:
+            max_rate: As in `ctx.bulk`, like the others.
+            on_progress: Called with a `BulkProgress` after each request.
+            on_error: Called with each `BulkFailure`; without it, failures raise in the end.
+
+        Returns:
+            How many documents were deleted, and the failures.
+
+        Raises:
+            BulkError: Some documents were not deleted, and there is no `on_error`.
+            CendryError: The query is part of a transaction.
+            UnsupportedByBackendError: The backend has no bulk writes.
+        """
+        source: AsyncSource = self._bound()
+        plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
+        return await source.delete_found(plan, BulkOptions(max_rate, on_progress, on_error))
+
+    @overload
     async def aggregate(self, a: Aggregate[A], /) -> tuple[A]: ...
     @overload
     async def aggregate(self, a: Aggregate[A], b: Aggregate[B], /) -> tuple[A, B]: ...
@@ -180,7 +272,7 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
 
     async def _figures(self, aggregates: tuple[Aggregate[Any], ...]) -> tuple[Any, ...]:
         source: AsyncSource = self._bound()
-        plan, read = aggregation(self._spec, source.registry, aggregates)
+        plan, read = aggregation(opened(self._spec, source), source.registry, aggregates)
         return read(await source.aggregate(plan))
 
     async def partitions(self, count: int, /) -> list[Self]:
@@ -204,7 +296,7 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
         """
         source: AsyncSource = self._bound()
         counted("partitions", count)
-        plan = compiled(self._spec, source.registry).plan
+        plan = compiled(opened(self._spec, source), source.registry).plan
         from ..partitions import divided, is_divisible
 
         if count == 1 or not is_divisible(plan):
@@ -327,4 +419,41 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
             UnknownFieldError: A name is not declared.
         """
         rows: AsyncRows[Any] = rows_of(AsyncRows, self, columns(self._spec.model, "dict", fields, flat=False))
+        return rows
+
+    def find_nearest(
+        self,
+        field: FieldDescriptor[Vector | None] | str | FieldPath,
+        vector: Vector | Sequence[float],
+        *,
+        limit: int,
+        distance: Distance = "cosine",
+        threshold: float | None = None,
+    ) -> AsyncRows[Neighbor[M_co]]:
+        """Return the matching documents whose vectors are nearest to another one, the nearest first.
+
+        Documents without a vector of the same dimension in the field are not found. The query's filters, parent and
+        collection group say among which documents; its orders decide between equal distances, and then the ids.
+
+        Args:
+            field: A field of vectors, as a descriptor, a declared name or a stored path.
+            vector: The vector to search for, of 1 to 2,048 finite numbers, as many as the field declares.
+            limit: The maximum number of documents, from 1 to 1,000.
+            distance: `"cosine"` (1 minus the cosine of the angle, 0 to 2), `"euclidean"`, or `"dot_product"`, which is
+                larger for nearer vectors.
+            threshold: The largest distance, inclusive; for `"dot_product"`, the smallest.
+
+        Returns:
+            Rows that run as this query does. They have no `last`, `page` and `paginate`.
+
+        Raises:
+            InvalidRequestError: The query has a limit, an offset or a cursor; or `limit`, `distance` or `threshold` is
+                not valid. Nothing was sent, as with the others.
+            InvalidValueError: The field doesn't hold vectors, or the vector doesn't fit it.
+            TypeError: An argument is of the wrong kind.
+            UnknownFieldError: A name is not declared.
+        """
+        rows: AsyncRows[Neighbor[M_co]] = rows_of(
+            AsyncRows, self, neighbors(self._spec, field, vector, limit, distance, threshold)
+        )
         return rows
