@@ -39,6 +39,8 @@ __all__ = [
     "DocumentAlreadyExistsError",
     "DocumentMetadata",
     "DocumentNotFoundError",
+    "ExecutionStats",
+    "Explanation",
     "Field",
     "FieldChange",
     "FieldDescriptor",
@@ -63,6 +65,7 @@ __all__ = [
     "Or",
     "OutcomeUnknownError",
     "Page",
+    "PlanSummary",
     "Problem",
     "Query",
     "Ref",
@@ -114,13 +117,14 @@ if TYPE_CHECKING:
     from ._query.aggregates import AggregateResult
     from ._query.aio.query import AsyncQuery
     from ._query.aio.rows import AsyncRows
+    from ._query.explain import Explanation
     from ._query.pages import Page
     from ._query.snapshots import Change, Listener, Snapshot
     from ._query.sync.query import Query
     from ._query.sync.rows import Rows
     from ._types.kinds import FirestoreValue
     from ._types.registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
-    from .backend import AsyncBackend, Backend, CallOptions
+    from .backend import AsyncBackend, Backend, CallOptions, ExecutionStats, PlanSummary
     from .convert import from_dict, to_dict, validate
     from .errors import (
         CendryError,
@@ -162,7 +166,7 @@ else:
     _OWN = _lazy.origins(
         {
             "_aggregates": "Aggregate count",
-            "backend": "AsyncBackend Backend CallOptions",
+            "backend": "AsyncBackend Backend CallOptions ExecutionStats PlanSummary",
             "_changes": "FieldChange",
             "_context.aio.batch": "AsyncBatch",
             "_context.aio.context": "AsyncCendry",
@@ -186,6 +190,7 @@ else:
             "_query.aggregates": "AggregateResult",
             "_query.aio.query": "AsyncQuery",
             "_query.aio.rows": "AsyncRows",
+            "_query.explain": "Explanation",
             "_query.pages": "Page",
             "_query.snapshots": "Change Listener Snapshot",
             "_query.sync.query": "Query",

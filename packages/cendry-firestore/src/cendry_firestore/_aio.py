@@ -11,7 +11,7 @@ from typing import Any
 from cendry._interop.grpc import Deadline, Method, check_process
 from cendry._interop.grpc_aio import send
 from cendry._interop.protobuf import check_read_time
-from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
+from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, ExplainResult, StoredDocument
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 from . import _sdk
@@ -19,6 +19,7 @@ from ._channel import Connection
 from ._clients import AsyncClients
 from ._commit import CommitAttempts, commit_result
 from ._errors import meaning_of
+from ._explain import ExplainedAggregation, ExplainedQuery
 from ._requests import (
     aggregation_request,
     aggregation_result,
@@ -75,6 +76,27 @@ class AsyncFirestoreBackend(AsyncClients):
         meaning = partial(meaning_of, collection=plan.query.collection, moment=plan.query.read_time)
         response = await _call(connection, connection.transport.aggregate, request, options, meaning)
         return aggregation_result(plan, response, connection.database)
+
+    async def explain(
+        self,
+        plan: QueryPlan | AggregationPlan,
+        *,
+        analyze: bool,
+        options: CallOptions = DEFAULT_OPTIONS,
+        transaction: Any = None,
+    ) -> ExplainResult:
+        """Explain how a query is run, and with `analyze` run it.
+
+        Raises:
+            UnsupportedByBackendError: The server runs it without an explanation, as the emulator does.
+        """
+        connection = self._connection
+        stream: ExplainedQuery | ExplainedAggregation
+        if isinstance(plan, AggregationPlan):
+            stream = ExplainedAggregation(plan, connection, transaction, options, analyze)
+        else:
+            stream = ExplainedQuery(plan, connection, transaction, options, analyze)
+        return stream.explanation([document async for document in _documents(stream)])
 
     async def partition(self, plan: QueryPlan, count: int, *, options: CallOptions = DEFAULT_OPTIONS) -> list[str]:
         """Find the paths at which up to `count` parts of a query begin; none if the server can't, as the emulator."""
@@ -147,7 +169,7 @@ async def _call_within(
         raise
 
 
-async def _open(stream: GetStream | QueryStream) -> tuple[Any, Any]:
+async def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple[Any, Any]:
     """A call and its first response, or `EOF` if it has none: only with that it has proved to work.
 
     A single response comes without a stream.
@@ -174,7 +196,7 @@ async def _open(stream: GetStream | QueryStream) -> tuple[Any, Any]:
     return await send(attempt, stream.deadline, stream.method.policy)
 
 
-async def _documents(stream: GetStream | QueryStream) -> AsyncIterator[StoredDocument]:
+async def _documents(stream: GetStream | QueryStream | ExplainedAggregation) -> AsyncIterator[StoredDocument]:
     """What a stream gives, over as many calls as it takes."""
     connection = stream.connection
     while True:

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from ..._types.registry import TypeRegistry
-from ...backend import Backend, StoredDocument
-from ...errors import CendryError, TransactionContentionError
-from ...plan import NOTHING, AggregationPlan, GetPlan, QueryPlan
+from ...backend import Backend, ExplainResult, StoredDocument
+from ...errors import CendryError, TransactionContentionError, UnsupportedByBackendError
+from ...plan import NOTHING, AggregationPlan, GetPlan, QueryPlan, figures_of_nothing
 from ..holder import BackendHolder, log_close
 from ..listening import Listening
 from ..settings import Settings
@@ -136,8 +136,26 @@ class Sender(Listening):
         backend = self.holder.backend()
         with self._reading as handle:
             if plan.query.where is NOTHING:
-                return tuple([None if one.function == "avg" else 0 for one in plan.aggregations])
+                return figures_of_nothing(plan)
             return backend.aggregate(plan, options=self.settings.options, transaction=handle)
+
+    def explain(self, plan: QueryPlan | AggregationPlan, analyze: bool) -> ExplainResult:
+        """How the database runs a query, and with `analyze` what comes of it.
+
+        Raises:
+            UnsupportedByBackendError: The backend can't explain queries.
+        """
+        backend = self.holder.backend()
+        explain = getattr(backend, "explain", None)
+        if explain is None:
+            raise UnsupportedByBackendError("explain()", backend.name, "Firestore does, in production alone.")
+        with self._reading as handle:
+            if (plan.query if isinstance(plan, AggregationPlan) else plan).where is NOTHING:
+                from ..._query.explain import nothing_explained
+
+                return nothing_explained(plan, analyze)
+            explained: ExplainResult = explain(plan, analyze=analyze, options=self.settings.options, transaction=handle)
+            return explained
 
     def partition(self, plan: QueryPlan, count: int) -> list[str]:
         """The paths at which up to `count` parts of a query begin, in any order; none if it can't be divided."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from ..._types.registry import TypeRegistry
-from ...backend import StoredDocument
+from ...backend import ExplainResult, StoredDocument
 from ...plan import AggregationPlan, QueryPlan
 
 
@@ -38,6 +38,10 @@ class AsyncSource(Protocol):
 
     async def aggregate(self, plan: AggregationPlan) -> tuple[int | float | None, ...]:
         """The results of the plan's aggregations over a query."""
+        ...
+
+    async def explain(self, plan: QueryPlan | AggregationPlan, analyze: bool) -> ExplainResult:
+        """How the database runs a query, and with `analyze` what comes of it."""
         ...
 
     async def partition(self, plan: QueryPlan, count: int) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from ..._types.registry import TypeRegistry
-from ...backend import StoredDocument
+from ...backend import ExplainResult, StoredDocument
 from ...plan import AggregationPlan, QueryPlan
 
 
@@ -39,6 +39,10 @@ class Source(Protocol):
 
     def aggregate(self, plan: AggregationPlan) -> tuple[int | float | None, ...]:
         """The results of the plan's aggregations over a query."""
+        ...
+
+    def explain(self, plan: QueryPlan | AggregationPlan, analyze: bool) -> ExplainResult:
+        """How the database runs a query, and with `analyze` what comes of it."""
         ...
 
     def partition(self, plan: QueryPlan, count: int) -> list[str]:
