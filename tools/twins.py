@@ -88,6 +88,7 @@ SENTENCES: Final = {
     "from several tasks and event loops at once.": "from several threads at once.",
     " of the database for the running event loop,": " of the database,",
     "\n    Reads are awaited; writes are queued without.": "",
+    " Its methods are awaited: they wait while too": " Its methods wait while too",
     " use in each event loop,": " use,",
     # cendry_memory
     (

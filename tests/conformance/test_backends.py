@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cendry_firestore import AsyncFirestoreBackend, FirestoreBackend
 from cendry_memory import AsyncMemoryBackend, MemoryBackend
-from cendry_memory.testing import ALL_FEATURES, BackendConformance, Feature
+from cendry_memory.testing import BackendConformance
 
 
 class TestMemory(BackendConformance):
@@ -43,9 +43,6 @@ class TestFirestore(BackendConformance):
 
 
 class TestAsyncFirestore(BackendConformance):
-    # Google's async client has no listeners.
-    features = ALL_FEATURES - {Feature.LISTENERS}
-
     @pytest.fixture
     def backend(self, firestore_emulator: str, project: str) -> AsyncFirestoreBackend:
         return AsyncFirestoreBackend(project=project)

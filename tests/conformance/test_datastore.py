@@ -21,6 +21,7 @@ DATASTORE = ALL_FEATURES - {
     Feature.MERGES,
     Feature.TRANSFORMS,
     Feature.PRECONDITIONS,
+    Feature.BULK,
     Feature.LISTENERS,
     Feature.VECTORS,
     Feature.TIMES,

@@ -24,6 +24,10 @@ async def no_op(_: Any) -> None:
     pass
 
 
+async def bulk(ctx: AsyncCendry) -> None:
+    ctx.bulk()
+
+
 CALLS: list[Callable[[AsyncCendry], Coroutine[Any, Any, Any]]] = [
     lambda ctx: ctx.save(City(name="x")),
     lambda ctx: ctx.get(City, "x"),
@@ -32,6 +36,7 @@ CALLS: list[Callable[[AsyncCendry], Coroutine[Any, Any, Any]]] = [
     lambda ctx: ctx.select_group(City).partitions(2),
     first_of,
     lambda ctx: ctx.transaction(no_op),
+    bulk,
 ]
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "Asc",
     "AsyncBackend",
     "AsyncBatch",
+    "AsyncBulk",
     "AsyncCendry",
     "AsyncQuery",
     "AsyncRows",
@@ -29,6 +30,11 @@ __all__ = [
     "Backend",
     "BaseTypeHandler",
     "Batch",
+    "Bulk",
+    "BulkError",
+    "BulkFailure",
+    "BulkProgress",
+    "BulkResult",
     "CallOptions",
     "Cendry",
     "CendryError",
@@ -104,10 +110,12 @@ if TYPE_CHECKING:
     from ._aggregates import Aggregate, count
     from ._changes import FieldChange
     from ._context.aio.batch import AsyncBatch
+    from ._context.aio.bulk import AsyncBulk
     from ._context.aio.context import AsyncCendry
     from ._context.aio.transaction import AsyncTransaction
     from ._context.aio.transaction import AsyncTransaction as AsyncTxn
     from ._context.sync.batch import Batch
+    from ._context.sync.bulk import Bulk
     from ._context.sync.context import Cendry
     from ._context.sync.transaction import Transaction
     from ._context.sync.transaction import Transaction as Txn
@@ -127,6 +135,8 @@ if TYPE_CHECKING:
     from .backend import AsyncBackend, Backend, CallOptions, ExecutionStats, PlanSummary
     from .convert import from_dict, to_dict, validate
     from .errors import (
+        BulkError,
+        BulkFailure,
         CendryError,
         DecodeError,
         DocumentAlreadyExistsError,
@@ -149,6 +159,7 @@ if TYPE_CHECKING:
         ValidationError,
     )
     from .filters import And, Asc, Comparison, Desc, Filter, Or
+    from .jobs.results import BulkProgress, BulkResult
     from .paths import FieldPath
     from .reference import Ref
     from .values import (
@@ -169,19 +180,23 @@ else:
             "backend": "AsyncBackend Backend CallOptions ExecutionStats PlanSummary",
             "_changes": "FieldChange",
             "_context.aio.batch": "AsyncBatch",
+            "_context.aio.bulk": "AsyncBulk",
             "_context.aio.context": "AsyncCendry",
             "_context.aio.transaction": "AsyncTransaction AsyncTxn=AsyncTransaction",
             "_context.sync.batch": "Batch",
+            "_context.sync.bulk": "Bulk",
             "_context.sync.context": "Cendry",
             "_context.sync.transaction": "Transaction Txn=Transaction",
             "convert": "from_dict to_dict validate",
             "errors": (
+                "BulkError BulkFailure "
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
                 "InvalidDocumentIdError InvalidEtagError InvalidPageTokenError InvalidRequestError "
                 "InvalidValueError MissingIndexError MultipleResultsError OutcomeUnknownError StaleDocumentError "
                 "TransactionContentionError UnknownFieldError UnsupportedByBackendError UsedBeforeForkError "
                 "ValidationError Problem"
             ),
+            "jobs.results": "BulkProgress BulkResult",
             "_model.fields": "Field FieldDescriptor field",
             "filters": "And Asc Comparison Desc Filter Or",
             "_model.metadata": "DocumentMetadata get_metadata ref_of",

@@ -12,6 +12,11 @@ instances or contexts. It raises Cendry's errors where the database's own have a
 - `MissingIndexError` from `run` and `aggregate`;
 - `UnsupportedByBackendError`, before anything is sent, for features that the database doesn't have.
 
+An optional method, `write_many`, makes bulk writes, which are not atomic (`WritesMany`, `AsyncWritesMany`). A backend
+that has it also answers queries with `group` and an empty `collection`: all documents below `parent`, by name. It may
+have an attribute `initial_rate`, the documents per second that it takes at the beginning; without it, any number.
+Contexts refuse bulk writes on a backend that lacks the method, with `UnsupportedByBackendError`.
+
 Four optional hooks are for backends that can be faster without dicts:
 
 - results of a class of the backend's own, with the attributes of `StoredDocument` and a class method
@@ -128,6 +133,23 @@ class CommitResult(NamedTuple):
 
     update_times: tuple[datetime | None, ...]
     commit_time: datetime | None = None
+
+
+class WriteResult(NamedTuple):
+    """What became of one write of `write_many`.
+
+    Attributes:
+        update_time: The time of the version that it made; `None` for deletes, failures, and where the database has no
+            such times.
+        error: Why it was not done, or may not have been; `None` if it was done.
+        is_lost: Whether it may have been done in spite of the error.
+        is_transient: Whether another attempt may succeed, by the retry policy of the call.
+    """
+
+    update_time: datetime | None = None
+    error: Exception | None = None
+    is_lost: bool = False
+    is_transient: bool = False
 
 
 class ListenResult(NamedTuple):
@@ -269,6 +291,51 @@ class ListenHandle(Protocol):
 
     def close(self) -> None:
         """Stop listening; no callback begins after this returns. May be called twice, and from a callback."""
+        ...
+
+
+# End of what is generated.
+
+MAX_BULK_WRITES: Final = 100
+"""Writes in one call of `write_many`, at most.
+
+Firestore takes 500 (https://firebase.google.com/docs/firestore/reference/rpc/google.firestore.v1#batchwriterequest),
+but the writes of a call wait for each other, so fewer are better where one of them waits for a lock.
+"""
+
+
+class AsyncWritesMany(Protocol):
+    """The part of a backend of the async twin that makes bulk writes, if it has one."""
+
+    async def write_many(
+        self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS
+    ) -> Sequence[WriteResult]:
+        """Apply writes to different documents, each by itself, in one attempt: one result for each, in their order.
+
+        Args:
+            writes: At most `MAX_BULK_WRITES`; none to the same document as another.
+            options: The timeout is that of the attempt; the policy only decides whether errors are transient.
+
+        Raises:
+            Exception: An error for which no write is to blame, and which ends the bulk; nothing was sent.
+        """
+        ...
+
+
+# Generated from AsyncWritesMany by tools/twins.py; do not edit.
+class WritesMany(Protocol):
+    """The part of a backend of the sync twin that makes bulk writes, if it has one."""
+
+    def write_many(self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS) -> Sequence[WriteResult]:
+        """Apply writes to different documents, each by itself, in one attempt: one result for each, in their order.
+
+        Args:
+            writes: At most `MAX_BULK_WRITES`; none to the same document as another.
+            options: The timeout is that of the attempt; the policy only decides whether errors are transient.
+
+        Raises:
+            Exception: An error for which no write is to blame, and which ends the bulk; nothing was sent.
+        """
         ...
 
 

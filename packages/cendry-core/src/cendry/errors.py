@@ -193,6 +193,46 @@ class OutcomeUnknownError(_DocumentError):
         return self.candidates
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class BulkFailure:
+    """A write of a bulk that was not done, or of which that is not known.
+
+    Attributes:
+        path: The path of the document.
+        error: Why; an `OutcomeUnknownError` if it may have been done all the same.
+        attempts: How often it was sent.
+    """
+
+    path: str
+    error: Exception
+    attempts: int
+
+
+class BulkError(CendryError):
+    """Some writes of a bulk were not done; all others were.
+
+    The error of the first one is the `__cause__`.
+
+    Args:
+        failed: The failures, at least one.
+        written: How many writes were done.
+
+    Attributes:
+        failed: The failures, in the order in which they occurred.
+        written: How many writes were done.
+    """
+
+    def __init__(self, failed: Sequence[BulkFailure], written: int = 0) -> None:
+        self.failed: tuple[BulkFailure, ...] = tuple(failed)
+        self.written = written
+        shown = " ".join(f"{one.path!r}: {one.error}" for one in self.failed[:_SHOWN_PROBLEMS])
+        hidden = len(self.failed) - _SHOWN_PROBLEMS
+        more = f" And {hidden} more (see .failed)." if hidden > 0 else ""
+        total = len(self.failed) + written
+        super().__init__(f"{len(self.failed)} of {total} writes of this bulk failed. {shown}{more}")
+
+
 class MissingIndexError(CendryError):
     """A query needs a composite index that the database does not have.
 

@@ -11,10 +11,11 @@ from typing import Any
 from cendry._interop.grpc import Deadline, Method, check_process
 from cendry._interop.grpc_aio import send
 from cendry._interop.protobuf import check_read_time
-from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, ExplainResult, StoredDocument
+from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, ExplainResult, StoredDocument, WriteResult
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 from . import _sdk
+from ._bulk import INITIAL_RATE, bulk_requests
 from ._channel import Connection
 from ._clients import AsyncClients
 from ._commit import CommitAttempts, commit_result
@@ -47,6 +48,7 @@ class AsyncFirestoreBackend(AsyncClients):
     """
 
     name = "Firestore"
+    initial_rate = INITIAL_RATE
 
     def __init__(self, client: Any = None, *, project: str | None = None, database: str | None = None) -> None:
         super().__init__(client, project, database)
@@ -124,6 +126,30 @@ class AsyncFirestoreBackend(AsyncClients):
         method, meaning = connection.transport.commit, attempts.meaning_of
         response = await _call(connection, method, attempts.request, options, meaning, attempts.may_repeat)
         return commit_result(response, writes)
+
+    async def write_many(self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS) -> list[WriteResult]:
+        """Apply writes to different documents, each by itself, in one attempt: one result for each."""
+        connection = self._connection
+        method, deadline = connection.transport.batch_write, connection.deadline(options)
+        waiting = bulk_requests(writes, connection.database)
+        results: list[WriteResult] = []
+        while waiting:
+            bulk = waiting.pop(0)
+            try:
+                start = partial(method.start, bulk.request)
+                response = await send(start, deadline, method.policy, connection.is_unreached)
+            except _sdk.CALL_ERRORS as raised:
+                error = connection.call_error(raised)
+                # Results are kept, and would keep the request by the traceback.
+                error.__traceback__ = raised.__traceback__ = None
+                # One write that is malformed is the end of all that are sent with it.
+                parts = bulk.split(error)
+                if not parts:
+                    results += bulk.failures(error, deadline)
+                waiting[:0] = parts
+            else:
+                results += bulk.results(response, deadline)
+        return results
 
     async def begin(
         self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS

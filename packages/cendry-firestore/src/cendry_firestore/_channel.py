@@ -98,12 +98,16 @@ class Connection(ClientConnection):
         Raises:
             BaseException: The meaning.
         """
-        error = self._call_error(raised)
+        error = self.call_error(raised)
         meaning = meaning_of(error)
         if meaning is not None:
             raise meaning from meaning.__cause__ or error
         if error is not raised:
             raise error
+
+    def is_unreached(self, _error: object = None) -> bool:
+        """Whether this is an emulator that no call has reached yet."""
+        return self.emulator is not None and not self.emulator.is_reached()
 
     def stream_error(self, raised: BaseException) -> Any:
         """The `GoogleAPICallError` that broke a stream.
@@ -115,13 +119,13 @@ class Connection(ClientConnection):
             CendryError: The connection was closed in the middle of the read.
             BaseException: The error itself, if it is not one of a call.
         """
-        error = self._call_error(raised)
+        error = self.call_error(raised)
         self.check_open(error)
         if not isinstance(error, GoogleAPICallError):
             raise error
         return error
 
-    def _call_error(self, raised: BaseException) -> Any:
+    def call_error(self, raised: BaseException) -> Any:
         """An error of gRPC's as the SDK's; gRPC cancels the task that waits if the channel is closed.
 
         Raises:

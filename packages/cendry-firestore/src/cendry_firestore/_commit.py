@@ -27,12 +27,12 @@ EMULATOR_REQUEST_BYTES: Final = 4 * 1024 * 1024
 _TOO_LARGE: Final = ("exceeds maximum", "larger than max")
 
 
-def _tag(message: Any, field: str) -> bytes:
+def tag(message: Any, field: str) -> bytes:
     """The tag of a field that holds bytes or a message, in protobuf's wire format."""
-    return _varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | 2)
+    return varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | 2)
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
     """A number in protobuf's wire format: seven bits in a byte, the lowest first."""
     if number < 0x80:
         return bytes((number,))
@@ -44,9 +44,9 @@ def _varint(number: int) -> bytes:
     return bytes(found)
 
 
-_WRITE: Final = _tag(_sdk.CommitRequest, "writes")
-_UPDATE: Final = _tag(_sdk.WriteMessage, "update")
-_NAME: Final = _tag(_sdk.Document, "name")
+_WRITE: Final = tag(_sdk.CommitRequest, "writes")
+_UPDATE: Final = tag(_sdk.WriteMessage, "update")
+_NAME: Final = tag(_sdk.Document, "name")
 
 
 def commit_request(writes: Sequence[Write], database: str, transaction: bytes | None) -> bytes:
@@ -57,8 +57,8 @@ def commit_request(writes: Sequence[Write], database: str, transaction: bytes | 
     """
     parts = [_sdk.CommitRequest(database=database).SerializeToString()]
     for write in writes:
-        message = _serialized(write, database)
-        parts += (_WRITE, _varint(len(message)), message)
+        message = serialized(write, database)
+        parts += (_WRITE, varint(len(message)), message)
     if transaction is not None:
         parts.append(_sdk.CommitRequest(transaction=transaction).SerializeToString())
     request = b"".join(parts)
@@ -69,11 +69,12 @@ def commit_request(writes: Sequence[Write], database: str, transaction: bytes | 
 
 def too_large(request: bytes, writes: Sequence[Write], database: str, who: str, limit: int) -> InvalidRequestError:
     """The error of a commit that is too large; it can't be split, since it is all or nothing."""
-    size, path = max((len(_serialized(write, database)), write.path) for write in writes)
+    size, path = max((len(serialized(write, database)), write.path) for write in writes)
     return request_too_large(len(writes), len(request), path, size, who=who, limit=limit)
 
 
-def _serialized(write: Write, database: str) -> bytes:
+def serialized(write: Write, database: str) -> bytes:
+    """A write, serialized."""
     name = document_name(database, write.path)
     data = None if isinstance(write, Delete) else write.data
     if not isinstance(data, DocumentData) or data.base != database:
@@ -81,8 +82,8 @@ def _serialized(write: Write, database: str) -> bytes:
         return whole
     # The fields are in a message already, which is serialized where it is: copying it into another costs more.
     encoded = name.encode()
-    document = b"".join((_NAME, _varint(len(encoded)), encoded, data.message.SerializeToString()))
-    parts = [_UPDATE, _varint(len(document)), document]
+    document = b"".join((_NAME, varint(len(encoded)), encoded, data.message.SerializeToString()))
+    parts = [_UPDATE, varint(len(document)), document]
     if not _is_plain(write):
         message = _sdk.WriteMessage()
         _fill_conditions(message, write, database)

@@ -238,4 +238,5 @@ class Attempts:
         """
         emulator = self._emulator
         if emulator is not None and not emulator.is_reached():
-            raise emulator.unreachable() from raised
+            cause = _sdk.API.call_error(raised) if isinstance(raised, _sdk.RpcError) else raised
+            raise emulator.unreachable() from cause

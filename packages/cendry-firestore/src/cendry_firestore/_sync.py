@@ -12,10 +12,11 @@ from typing import Any
 from cendry._interop.grpc import Deadline, Method, check_process
 from cendry._interop.grpc_sync import send
 from cendry._interop.protobuf import check_read_time
-from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, ExplainResult, StoredDocument
+from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, ExplainResult, StoredDocument, WriteResult
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 from . import _sdk
+from ._bulk import INITIAL_RATE, bulk_requests
 from ._channel import Connection
 from ._clients import Clients
 from ._commit import CommitAttempts, commit_result
@@ -48,6 +49,7 @@ class FirestoreBackend(Clients):
     """
 
     name = "Firestore"
+    initial_rate = INITIAL_RATE
 
     def __init__(self, client: Any = None, *, project: str | None = None, database: str | None = None) -> None:
         super().__init__(client, project, database)
@@ -125,6 +127,30 @@ class FirestoreBackend(Clients):
         method, meaning = connection.transport.commit, attempts.meaning_of
         response = _call(connection, method, attempts.request, options, meaning, attempts.may_repeat)
         return commit_result(response, writes)
+
+    def write_many(self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS) -> list[WriteResult]:
+        """Apply writes to different documents, each by itself, in one attempt: one result for each."""
+        connection = self._connection
+        method, deadline = connection.transport.batch_write, connection.deadline(options)
+        waiting = bulk_requests(writes, connection.database)
+        results: list[WriteResult] = []
+        while waiting:
+            bulk = waiting.pop(0)
+            try:
+                start = partial(method.start, bulk.request)
+                response = send(start, deadline, method.policy, connection.is_unreached)
+            except _sdk.CALL_ERRORS as raised:
+                error = connection.call_error(raised)
+                # Results are kept, and would keep the request by the traceback.
+                error.__traceback__ = raised.__traceback__ = None
+                # One write that is malformed is the end of all that are sent with it.
+                parts = bulk.split(error)
+                if not parts:
+                    results += bulk.failures(error, deadline)
+                waiting[:0] = parts
+            else:
+                results += bulk.results(response, deadline)
+        return results
 
     def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
         """Begin a transaction and give its handle, which is Firestore's id of it."""

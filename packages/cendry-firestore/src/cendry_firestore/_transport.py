@@ -41,6 +41,9 @@ TRANSACT: Final = RetryPolicy(
     _sdk.API, 60.0, (exceptions.DeadlineExceeded, exceptions.ResourceExhausted, *_UNAVAILABLE), _UNAVAILABLE
 )
 COMMIT: Final = RetryPolicy(_sdk.API, 60.0, _COMMIT_RETRIED, _COMMIT_RETRIED)
+BATCH_WRITE: Final = RetryPolicy(
+    _sdk.API, 60.0, (exceptions.Aborted, *_COMMIT_RETRIED), (exceptions.Aborted, *_COMMIT_RETRIED)
+)
 
 _BY_PARENT: Final = frozenset(("RunQuery", "RunAggregationQuery", "PartitionQuery"))
 """Methods that are routed by the parent of a collection; all others by the database."""
@@ -61,6 +64,7 @@ class Transport:
 
     __slots__ = (
         "aggregate",
+        "batch_write",
         "begin",
         "commit",
         "explain_aggregate",
@@ -87,6 +91,7 @@ class Transport:
         self.partition = Method(start("PartitionQuery", False), READ)
         self.begin = Method(start("BeginTransaction", False), TRANSACT)
         self.commit = Method(start("Commit", False), COMMIT)
+        self.batch_write = Method(start("BatchWrite", False), BATCH_WRITE)
         self.rollback = Method(start("Rollback", False), TRANSACT)
 
     def stream_instead(self, request: Any, error: Any, seconds: float, deadline: Deadline) -> float:
@@ -190,9 +195,13 @@ _MESSAGES: Final[dict[str, tuple[Any, Any]]] = {
     "PartitionQuery": (_sdk.PartitionQueryRequest, _sdk.PartitionQueryResponse),
     "BeginTransaction": (_sdk.BeginTransactionRequest, _sdk.BeginTransactionResponse),
     "Commit": (bytes, _sdk.CommitResponse),
+    "BatchWrite": (bytes, _sdk.BatchWriteResponse),
     "Rollback": (_sdk.RollbackRequest, _sdk.Empty),
 }
-"""Requests and responses. A commit is given as bytes: its parts are serialized as they are made."""
+"""Requests and responses. Writes are given as bytes: their parts are serialized as they are made."""
+
+_SERIALIZED: Final[dict[str, Any]] = {"Commit": _sdk.CommitRequest, "BatchWrite": _sdk.BatchWriteRequest}
+"""The requests that are given as bytes."""
 
 
 @lru_cache(maxsize=256)
@@ -253,6 +262,7 @@ def _generated(api: Any, metadata: Metadata, is_async: bool) -> Callable[[str, b
         "PartitionQuery": "partition_query",
         "BeginTransaction": "begin_transaction",
         "Commit": "commit",
+        "BatchWrite": "batch_write",
         "Rollback": "rollback",
     }
 
@@ -261,7 +271,7 @@ def _generated(api: Any, metadata: Metadata, is_async: bool) -> Callable[[str, b
 
         def begin(request: Any, seconds: float) -> Any:
             if isinstance(request, bytes):
-                request = _sdk.CommitRequest.FromString(request)
+                request = _SERIALIZED[name].FromString(request)
             # The SDK's own deadline keeper starts over when less than a second is left, so it gets no policy.
             return method(request=_sdk.wrapped(request), metadata=metadata, retry=None, timeout=seconds)
 

@@ -8,7 +8,15 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from cendry.backend import DEFAULT_OPTIONS, AsyncListenHandle, CallOptions, CommitResult, DocumentResult, ListenResult
+from cendry.backend import (
+    DEFAULT_OPTIONS,
+    AsyncListenHandle,
+    CallOptions,
+    CommitResult,
+    DocumentResult,
+    ListenResult,
+    WriteResult,
+)
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 from ._clock import Clock
@@ -115,6 +123,11 @@ class AsyncMemoryBackend:
         """Apply all writes, in order, or none. With a transaction, this ends it."""
         await asyncio.sleep(0)  # async-only
         return self._store.commit(writes, transaction)
+
+    async def write_many(self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS) -> list[WriteResult]:
+        """Apply writes to different documents, each by itself: one result for each."""
+        await asyncio.sleep(0)  # async-only
+        return self._store.write_many(writes)
 
     async def begin(
         self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS

@@ -294,3 +294,18 @@ class Group(Scope):
     def documents(self) -> Iterable[Document]:
         """All documents, in no order."""
         return (document for collection in self.collections for document in collection.documents())
+
+
+class Descendants(Scope):
+    """Several collections of any ids, for one query: its indexes don't follow changes."""
+
+    def __init__(self, collections: list[Collection]) -> None:
+        super().__init__()
+        self._collections = collections
+
+    def __len__(self) -> int:
+        return sum(map(len, self._collections))
+
+    def documents(self) -> Iterable[Document]:
+        """All documents, in no order."""
+        return (document for collection in self._collections for document in collection.documents())

@@ -154,7 +154,8 @@ class Search:
         """Whether a document lies in the collection, or the group, that is searched."""
         plan = self.plan
         parent, collection, _ = split_path(path)
-        if collection != plan.collection:
+        # Without a collection id, a group is all documents.
+        if collection != plan.collection and (plan.collection or not plan.group):
             return False
         return self._prefix is None or path.startswith(self._prefix) if plan.group else parent == plan.parent
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from weakref import WeakSet
 
 from cendry import _fork
 from cendry._order import MICROSECOND
-from cendry.backend import CommitResult, DocumentResult, ListenResult, check_wait
+from cendry.backend import CommitResult, DocumentResult, ListenResult, WriteResult, check_wait
 from cendry.errors import (
     CendryError,
     InvalidRequestError,
@@ -20,7 +20,7 @@ from cendry.plan import AggregationPlan, Delete, GetPlan, QueryPlan, Write, oute
 
 from ._aggregate import figures, required_fields
 from ._clock import Clock, system_clock
-from ._faults import Call, Faults
+from ._faults import Call, Faults, ServiceUnavailableError
 from ._filters import checked_field
 from ._index_rules import IndexRules
 from ._indexes import Document, Version, result_of
@@ -30,7 +30,7 @@ from ._lock import Lock
 from ._query import Hit, Search
 from ._transactions import Transaction, check_transaction, transaction_of
 from ._versions import Change, Versions
-from ._writes import applied, prepared
+from ._writes import Outcome, applied, prepared
 
 
 class MemoryStore:
@@ -261,22 +261,62 @@ class MemoryStore:
                     return CommitResult((), None)
                 now = self._commit_time()
                 outcomes = applied(items, self._versions.present, now)
-                changes: list[Change] = []
-                for path, outcome in outcomes.items():
-                    if outcome.is_change:
-                        number = self._versions.number + len(changes) + 1
-                        changes.append(Change(number, now, path, outcome.old, outcome.new))
-                if changes:
-                    self._unfinished = changes
-                    if self._journal is not None:
-                        self._journal.write([(change.path, change.new) for change in changes], now)
-                    self._versions.apply(changes)
-                    self._dispatcher.announce(changes)
-                    self._unfinished = None
-                self._last_moment = now
+                self._change(outcomes, now)
                 if lost:
                     raise self.faults.lost(writes)
         return CommitResult(tuple([_update_time(write, outcomes[write.path].new) for write in writes]), now)
+
+    def _change(self, outcomes: Mapping[str, Outcome], now: datetime) -> None:
+        """Make the changes of a commit, to the file first."""
+        changes: list[Change] = []
+        for path, outcome in outcomes.items():
+            if outcome.is_change:
+                number = self._versions.number + len(changes) + 1
+                changes.append(Change(number, now, path, outcome.old, outcome.new))
+        if changes:
+            self._unfinished = changes
+            if self._journal is not None:
+                self._journal.write([(change.path, change.new) for change in changes], now)
+            self._versions.apply(changes)
+            self._dispatcher.announce(changes)
+            self._unfinished = None
+        self._last_moment = now
+
+    def write_many(self, writes: Sequence[Write]) -> list[WriteResult]:
+        """Apply writes to different documents, each by itself: one that fails changes nothing for the others.
+
+        What succeeds is committed together, since it takes the file no longer than one write.
+
+        Raises:
+            InvalidRequestError: A document is written twice.
+        """
+        if len({write.path for write in writes}) < len(writes):
+            raise InvalidRequestError("the same document cannot be written more than once in a single request.")
+        with self._lock:
+            if self._unfinished is not None or self._journal is not None or self._changing.is_held():
+                self._settle()
+            with self._changing:
+                now = self._commit_time()
+                outcomes: dict[str, Outcome] = {}
+                results = [self._attempt(write, now, outcomes) for write in writes]
+                self._change(outcomes, now)
+        return results
+
+    def _attempt(self, write: Write, now: datetime, outcomes: dict[str, Outcome]) -> WriteResult:
+        """Add what a write makes of its document to the outcomes, and say what its caller learns."""
+        try:
+            self._open("commit", None, is_settled=True)
+            lost = self.faults.ambiguity()
+            if lost is not False:
+                outcomes |= applied(prepared((write,)), self._versions.present, now)
+            if lost is not None:
+                return WriteResult(error=self.faults.lost(()), is_lost=True, is_transient=True)
+        except (TransactionContentionError, ServiceUnavailableError) as error:
+            return WriteResult(error=error.with_traceback(None), is_transient=True)
+        except (CendryError, TypeError) as error:
+            # Results are kept, and would keep all that a traceback knows.
+            return WriteResult(error=error.with_traceback(None))
+        return WriteResult(_update_time(write, outcomes[write.path].new))
 
     def _settle(self) -> None:
         """Make all changes of a commit that was interrupted, or none if they are not in the file.

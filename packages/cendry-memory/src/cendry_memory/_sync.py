@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, DocumentResult, ListenHandle, ListenResult
+from cendry.backend import (
+    DEFAULT_OPTIONS,
+    CallOptions,
+    CommitResult,
+    DocumentResult,
+    ListenHandle,
+    ListenResult,
+    WriteResult,
+)
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 from ._clock import Clock
@@ -105,6 +113,10 @@ class MemoryBackend:
     ) -> CommitResult:
         """Apply all writes, in order, or none. With a transaction, this ends it."""
         return self._store.commit(writes, transaction)
+
+    def write_many(self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS) -> list[WriteResult]:
+        """Apply writes to different documents, each by itself: one result for each."""
+        return self._store.write_many(writes)
 
     def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
         """Begin a transaction and give its handle."""

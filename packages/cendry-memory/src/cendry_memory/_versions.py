@@ -13,7 +13,7 @@ from cendry.errors import InvalidDocumentIdError, InvalidRequestError
 from cendry.paths import check_collection_id, exact_text
 from cendry.plan import QueryPlan
 
-from ._indexes import Collection, Document, Group, Scope, Version
+from ._indexes import Collection, Descendants, Document, Group, Scope, Version
 from ._query import Hit, Search
 from ._values import checked_path
 
@@ -74,8 +74,12 @@ class Versions:
         Raises:
             InvalidRequestError: Its name is not legal.
         """
+        scope: Scope | None
+        if plan.group and not plan.collection:
+            above = "" if plan.parent is None else f"{checked_path(plan.parent)}/"
+            return Descendants([one for name, one in self._collections.items() if name.startswith(above)])
         if plan.group:
-            scope: Scope | None = self._groups.get(plan.collection)
+            scope = self._groups.get(plan.collection)
         else:
             collection = exact_text(plan.collection)
             scope = self._collections.get(f"{exact_text(plan.parent)}/{collection}" if plan.parent else collection)

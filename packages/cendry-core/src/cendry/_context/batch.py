@@ -8,10 +8,9 @@ from typing import Any, overload
 
 from .._changes import FieldChange
 from .._model.model import Model
-from .._query.fields import FieldKey
+from .._query.fields import Changes, FieldKey
 from ..errors import CendryError
 from ..reference import Located, Ref
-from .changes import Changes
 from .writes import Pending, Writer, check_number, discard
 
 

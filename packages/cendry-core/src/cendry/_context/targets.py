@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias, TypeVar, cast
 
 from .._model.metadata import check_instance, remembered
@@ -138,9 +138,18 @@ def several(values: object, what: str) -> list[Any]:
     Raises:
         TypeError: It is a `str` or not iterable.
     """
+    return list(each(values, what))
+
+
+def each(values: object, what: str) -> Iterator[Any]:
+    """The values one by one; any iterable is accepted.
+
+    Raises:
+        TypeError: It is a `str` or not iterable.
+    """
     if isinstance(values, (str, bytes, Model)) or not is_iterable(values):
         raise TypeError(f"{what} as a list, not {values!r}.")
-    return list(values)
+    return iter(values)
 
 
 def wanted_documents(
@@ -177,20 +186,20 @@ def wanted_documents(
     return [(model_of(one), located_path(one)) for one in refs]
 
 
-def deleted(target: object, ids: object) -> list[tuple[Any, Any]]:
+def deletions(target: object, ids: object) -> Iterator[tuple[Any, Any]]:
     """The arguments of `delete_many` as targets with their ids.
 
     Raises:
         TypeError: The arguments are of the wrong kind, or a reference is to a document of another collection.
     """
     if isinstance(target, type):
-        return [
+        return (
             (_of_collection(target, one).as_model(target), None) if is_ref(one) else (target, one)
-            for one in several(ids, "delete_many() takes ids")
-        ]
+            for one in each(ids, "delete_many() takes ids")
+        )
     if ids is not None:
         raise TypeError("delete_many() takes instances, or a class and ids.")
-    return [(one, None) for one in several(target, "delete_many() takes instances")]
+    return ((one, None) for one in each(target, "delete_many() takes instances"))
 
 
 def _of_collection(model: type[Any], ref: Ref[Any]) -> Ref[Any]:

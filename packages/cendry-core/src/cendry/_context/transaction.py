@@ -144,6 +144,24 @@ def check_none_runs(backend: object) -> None:
         )
 
 
+def check_outside(backend: object) -> None:
+    """Check that bulk writes don't begin inside a transaction.
+
+    Raises:
+        CendryError: One is running on this backend, in this thread or task.
+    """
+    if running_on(backend) is not None:
+        raise inside_transaction()
+
+
+def inside_transaction() -> CendryError:
+    """The error for bulk writes inside a transaction."""
+    return CendryError(
+        "Bulk writes can't be part of the transaction that runs here, and could wait for it forever. "
+        "Make them after it has ended, or write inside it: a transaction takes up to 500 writes."
+    )
+
+
 class TransactionQueue(WriteQueue):
     """The writes of a transaction, until its commit."""
 

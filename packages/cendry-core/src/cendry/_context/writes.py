@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from random import SystemRandom
@@ -22,7 +22,7 @@ from .._model.model import Model, fields_of, is_frozen
 from .._types.families import Family
 from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Shape, bare
-from ..backend import CommitResult
+from ..backend import MAX_BULK_WRITES, CommitResult
 from ..codec import Codec, codec_for
 from ..codec.change_writer import without_changes
 from ..errors import CendryError, InvalidValueError, OutcomeUnknownError, Problem, ValidationError, untagged
@@ -156,6 +156,23 @@ class Writer:
         update_time = None if if_unchanged is None else precondition(instance, path, if_unchanged)
         write = Update(path, found.data, tuple(found.paths), tuple(found.transforms.values()), update_time)
         return Pending(write, instance, False, found.values)
+
+    def update_of_all(self, model: type[Any], given: tuple[Any, ...]) -> Callable[[str], Pending]:
+        """The same changes of any documents of a class that must exist: a function from the path of one."""
+        named = changes_of(given, "update")
+        if not named:
+            raise CendryError("This update names no fields, so there is nothing to write; name at least one.")
+        found = self._masked(codec_for(model, self.registry), model.__collection__, None, named, "update")
+        data, paths, transforms = found.data, tuple(found.paths), tuple(found.transforms.values())
+        return lambda path: Pending(Update(path, data, paths, transforms))
+
+    def updates_of(self, paths: Iterable[str], model: type[Any], given: tuple[Any, ...]) -> Iterator[Pending]:
+        """The same changes of some documents of a class."""
+        for number, path in enumerate(paths):
+            if number % MAX_BULK_WRITES == 0:
+                # Some time has passed, which `auto_now` fields show.
+                update = self.update_of_all(model, given)
+            yield update(path)
 
     def merge(self, target: object, given: tuple[Any, ...], parent: object) -> Pending:
         """A write of some fields of a document, whether it exists or not."""

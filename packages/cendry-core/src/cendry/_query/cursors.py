@@ -150,14 +150,18 @@ def value_at(instance: Model, field: ResolvedField) -> Any:
             f"use a declared field of {type(instance).__qualname__}."
         )
     value: Any = instance
+    if field.chosen(instance) is None:
+        raise _valueless(instance, field)
     for name in field.names:
         try:
             value = cast("Any", value)[name] if isinstance(value, Mapping) else getattr(value, name)
         except (KeyError, AttributeError):
-            raise CendryError(
-                f"This {type(instance).__qualname__} (id {instance.id!r}) has no value for {field.text!r}."
-            ) from None
+            raise _valueless(instance, field) from None
     return value
+
+
+def _valueless(instance: Model, field: ResolvedField) -> CendryError:
+    return CendryError(f"This {type(instance).__qualname__} (id {instance.id!r}) has no value for {field.text!r}.")
 
 
 def _id_of(spec: QuerySpec, instance: Model) -> str:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias, TypeGuard, Union, cast
+from typing import Any, Protocol, TypeAlias, TypeGuard, Union, cast
 
 from .._frozen import redefined
 from ..codec import Codec, ResolvedField, codec_for
@@ -18,6 +18,13 @@ FieldKey: TypeAlias = Union[str, ModelField, FieldPath]
 
 FieldRef: TypeAlias = Union[ModelField, FieldPath]
 """A field as queries hold it: a descriptor, or a stored path that is used as it is."""
+
+
+class Changes(Protocol):
+    """Fields and their new values: a dict whose keys are declared names, descriptors or stored paths."""
+
+    def items(self) -> Iterable[tuple[FieldKey, Any]]: ...
+
 
 _ID = ("id",)
 
@@ -76,9 +83,9 @@ def resolved(codec: Codec[Any], field: FieldRef | str) -> ResolvedField:
 
 def descriptor_of(field: ResolvedField) -> ModelField:
     """The descriptor of a resolved field that has Python names."""
-    found: Any = getattr(field.owner, field.names[0])
-    for name in field.names[1:]:
-        found = found[name]
+    found: Any = getattr(field.owner, str(field.key[0]))
+    for name in field.key[1:]:
+        found = found[name] if isinstance(name, str) else found._cendry_member(name)
     return cast("ModelField", found)
 
 

@@ -19,7 +19,7 @@ from .._types.shapes import (
 )
 from ..errors import MAX_PROBLEMS, Code, Problem
 from ..paths import quote_segment
-from .leaves import MAX_SHOWN, any_leaf, brief, is_array, is_map, is_stored_leaf, show, shown_error, to_key
+from .leaves import HIDDEN, MAX_SHOWN, any_leaf, brief, is_array, is_map, is_stored_leaf, show, shown_error, to_key
 
 
 @final
@@ -30,10 +30,6 @@ class _Failed:
 
 FAILED: Final = _Failed()
 """Stands for a value that can't be returned because of a problem."""
-
-
-HIDDEN: Final = "a value that is not shown"
-"""Stands in messages for the value of a field with `repr=False`."""
 
 
 class Enough(Exception):
@@ -105,8 +101,7 @@ class Checker:
         """Record that a tag is absent (`MISSING`) or belongs to no class of a union; returns `FAILED`."""
         if tag is MISSING:
             return self.problem(path, shape.options, "nothing", "missing")
-        is_hidden = any(field.hidden for each in shape.records for field in each.fields if field.name == shape.name)
-        return self.problem(path, shape.options, HIDDEN if is_hidden else show(tag), "tag")
+        return self.problem(path, shape.options, HIDDEN if shape.is_hidden else show(tag), "tag")
 
     def broken(self, path: str, shape: Constrained, value: Any) -> Any:
         """The value, or `FAILED` after recording that it breaks a rule."""

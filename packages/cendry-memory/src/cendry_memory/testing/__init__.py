@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .atomicity import AtomicityConformance
+from .bulk import BulkConformance
 from .contexts import ContextConformance
 from .declarations import DeclarationConformance
 from .driver import Database
@@ -40,6 +41,7 @@ class BackendConformance(
     ConstraintConformance,
     FrozenConformance,
     AtomicityConformance,
+    BulkConformance,
     SelectConformance,
     RowsConformance,
     TaggedConformance,

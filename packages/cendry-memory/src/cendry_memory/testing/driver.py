@@ -6,19 +6,20 @@ import asyncio
 import inspect
 import queue
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
 
 from cendry import AsyncCendry, AsyncQuery, AsyncRows, Cendry, Snapshot
 from cendry._context.aio.batch import AsyncBatch
+from cendry._context.aio.bulk import AsyncBulk
 from cendry._context.aio.transaction import AsyncScope, AsyncTransaction
 from cendry._context.live import LiveDocuments
-from cendry.backend import CommitResult, DocumentResult, ListenHandle, ListenResult, StoredDocument
+from cendry.backend import CommitResult, DocumentResult, ListenHandle, ListenResult, StoredDocument, WriteResult
 from cendry.paths import FieldPath
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 _T = TypeVar("_T")
-_ASYNC = (AsyncCendry, AsyncQuery, AsyncRows, AsyncBatch, AsyncTransaction, AsyncScope)
+_ASYNC = (AsyncCendry, AsyncQuery, AsyncRows, AsyncBatch, AsyncBulk, AsyncTransaction, AsyncScope)
 
 HEARING_SECONDS = 15.0
 """How long a listener is waited for."""
@@ -140,6 +141,12 @@ class Database:
         """What `commit` gives."""
         result: CommitResult = self._settle(self.backend.commit, writes, **options)
         return result
+
+    def write_many(self, *writes: Write, **options: Any) -> list[WriteResult]:
+        """What `write_many` gives."""
+        results: Sequence[WriteResult] = self._settle(self.backend.write_many, writes, **options)
+        assert len(writes) == len(results)
+        return list(results)
 
     def begin(self, **options: Any) -> Any:
         """The handle of a new transaction."""

@@ -45,6 +45,8 @@ class Feature(Enum):
     PRECONDITIONS = "writes that depend on an update time"
     TRANSACTIONS = "transactions"
     READ_ONLY = "read-only transactions"
+    BULK = "bulk writes"
+    """`write_many`, and queries for all documents below one."""
     LISTENERS = "listeners"
     VECTORS = "vectors"
     TIMES = "create, update and read times in results"

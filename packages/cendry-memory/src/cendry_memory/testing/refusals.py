@@ -26,6 +26,7 @@ from cendry.plan import (
 )
 from cendry.values import Increment, Vector
 
+from .documents import City
 from .driver import Database
 from .features import Feature
 from .suite import Suite
@@ -77,6 +78,14 @@ _REQUESTS: Final[dict[Feature, tuple[Callable[[Database], object], ...]]] = {
     ),
     Feature.TRANSACTIONS: (lambda db: db.begin(),),
     Feature.READ_ONLY: (lambda db: db.begin(read_only=True),),
+    Feature.BULK: (
+        lambda db: db.context().bulk(),
+        lambda db: db.context().save_many([City(id="other", name="x")], atomic=False),
+        lambda db: db.context().delete_many(City, ["other"], atomic=False),
+        lambda db: db.context().select(City).update({City.name: "x"}),
+        lambda db: db.context().select(City).delete(),
+        lambda db: db.context().delete_recursive(City, "other"),
+    ),
     Feature.LISTENERS: (lambda db: db.listen(GetPlan(("kept/one",))),),
     Feature.VECTORS: (_commit(Set("kept/one", {"v": Vector([1.0])})),),
 }

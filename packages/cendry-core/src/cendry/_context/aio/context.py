@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from random import Random
@@ -13,24 +13,26 @@ from ..._changes import FieldChange
 from ..._model.metadata import ref_of, remembered
 from ..._model.model import Model
 from ..._query.builders import checked_moment
-from ..._query.fields import FieldKey
+from ..._query.fields import Changes, FieldKey
 from ..._query.results import reader
 from ..._types.registry import TypeRegistry
 from ...backend import DEFAULT_RETRY, AsyncBackend
 from ...codec import codec_for
-from ...errors import DocumentAlreadyExistsError, DocumentNotFoundError
+from ...errors import BulkFailure, DocumentAlreadyExistsError, DocumentNotFoundError
+from ...jobs.results import BulkOptions, BulkProgress, BulkResult
 from ...plan import GetPlan
 from ...reference import Located, Ref
 from ..batch import update_own
-from ..changes import Changes, ChangesArgument, built, items_of
+from ..changes import ChangesArgument, built, items_of
 from ..holder import SharedHolder, async_open_holder
 from ..misuse import AsyncOnly
 from ..settings import settings
-from ..targets import check_kind, check_not_frozen, deleted, locate, several
+from ..targets import check_kind, check_not_frozen, deletions, each, locate, several
 
 # sync: from ..listening import Snapshots
 from ..writes import Pending, check_number, discard
 from .batch import AsyncBatch
+from .bulk import AsyncBulk, write_all
 from .past import AsyncPastSender
 from .reads import AsyncReads, find_any
 from .sender import AsyncSender
@@ -479,22 +481,36 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         return await self.transaction(put)
 
     async def save_many(
-        self, instances: Iterable[Model], /, *, parent: Located | None = None, merge: bool = False
+        self,
+        instances: Iterable[Model],
+        /,
+        *,
+        parent: Located | None = None,
+        merge: bool = False,
+        atomic: bool = True,
     ) -> list[str]:
-        """Save instances, all or none; at most 500.
+        """Save instances, all or none; at most 500, unless `atomic=False`.
 
         Args:
             instances: An iterable of instances, of any models. Without any, nothing is sent.
             parent: The parent document of the subcollection.
             merge: As in `save`.
+            atomic: With `False`, any number of instances, each by itself, as `bulk()` does: some may be saved and
+                others not.
 
         Returns:
             The ids.
 
         Raises:
             CendryError: There are more than 500; nothing was sent.
-            InvalidValueError: A value doesn't fit its field; nothing was sent.
+            InvalidValueError: A value doesn't fit its field; nothing was sent. With `atomic=False`, instances before
+                it may be saved.
+            BulkError: With `atomic=False`, some were not saved; all others were.
         """
+        if not atomic:
+            ids: list[str] = []
+            await write_all(self._sender.bulk(BulkOptions()), self._saves(instances, parent, merge, ids))
+            return ids
         given = several(instances, "save_many() takes instances")
         check_number(len(given))
         writer = self._sender.settings.writer
@@ -507,9 +523,22 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         await self._sender.commit(pending)
         return [one.write.path.rpartition("/")[2] for one in pending]
 
+    def _saves(self, instances: object, parent: Located | None, merge: bool, ids: list[str]) -> Iterator[Pending]:
+        save = self._sender.settings.writer.save
+        for one in each(instances, "save_many() takes instances"):
+            pending = save(one, parent, merge, False)
+            ids.append(pending.write.path.rpartition("/")[2])
+            yield pending
+
     @overload
     async def delete_many(
-        self, instances: Iterable[Model | Ref[Any]], /, *, parent: Located | None = None, must_exist: bool = False
+        self,
+        instances: Iterable[Model | Ref[Any]],
+        /,
+        *,
+        parent: Located | None = None,
+        must_exist: bool = False,
+        atomic: bool = True,
     ) -> None: ...
     @overload
     async def delete_many(
@@ -520,26 +549,130 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         *,
         parent: Located | None = None,
         must_exist: bool = False,
+        atomic: bool = True,
     ) -> None: ...
     async def delete_many(
-        self, target: Any, ids: Any = None, /, *, parent: Located | None = None, must_exist: bool = False
+        self,
+        target: Any,
+        ids: Any = None,
+        /,
+        *,
+        parent: Located | None = None,
+        must_exist: bool = False,
+        atomic: bool = True,
     ) -> None:
-        """Delete instances, or documents of a class by id, all or none; at most 500. Their subcollections stay.
+        """Delete instances, or documents of a class by id, all or none. Their subcollections stay.
+
+        At most 500, unless `atomic=False`.
 
         Args:
             target: An iterable of instances and references, or a class. Without any, nothing is sent.
             ids: With a class, the ids.
             parent: The parent document of the subcollection.
             must_exist: Whether to raise, and delete none, if one doesn't exist.
+            atomic: With `False`, any number of documents, each by itself, as `bulk()` does: some may be deleted and
+                others not.
 
         Raises:
             DocumentNotFoundError: `must_exist` was set, and one doesn't exist; nothing was deleted.
             CendryError: There are more than 500, or an instance has no id; nothing was sent.
+            BulkError: With `atomic=False`, some were not deleted; all others were.
         """
-        given = deleted(target, ids)
-        check_number(len(given))
         delete = self._sender.settings.writer.delete
+        if not atomic:
+            pairs = deletions(target, ids)
+            pending = (delete(one, document_id, parent, must_exist, None) for one, document_id in pairs)
+            await write_all(self._sender.bulk(BulkOptions()), pending)
+            return
+        given = list(deletions(target, ids))
+        check_number(len(given))
         await self._sender.commit([delete(one, document_id, parent, must_exist, None) for one, document_id in given])
+
+    @overload
+    async def delete_recursive(
+        self,
+        target: Model | Ref[Any],
+        /,
+        *,
+        parent: Located | None = None,
+        max_rate: float | None = None,
+        on_progress: Callable[[BulkProgress], object] | None = None,
+        on_error: Callable[[BulkFailure], object] | None = None,
+    ) -> BulkResult: ...
+    @overload
+    async def delete_recursive(
+        self,
+        model: type[Model],
+        document_id: str,
+        /,
+        *,
+        parent: Located | None = None,
+        max_rate: float | None = None,
+        on_progress: Callable[[BulkProgress], object] | None = None,
+        on_error: Callable[[BulkFailure], object] | None = None,
+    ) -> BulkResult: ...
+    async def delete_recursive(
+        self,
+        target: Any,
+        document_id: str | None = None,
+        /,
+        *,
+        parent: Located | None = None,
+        max_rate: float | None = None,
+        on_progress: Callable[[BulkProgress], object] | None = None,
+        on_error: Callable[[BulkFailure], object] | None = None,
+    ) -> BulkResult:
+        """Delete a document with all documents of its subcollections, at any depth, each by itself: not atomic.
+
+        The names of the documents are read at one point in time, and held in memory; those that others create meanwhile
+        stay. The document itself is deleted at the end, and only if no other one has failed, so that the call can be
+        repeated until nothing is left. It need not exist.
+
+        Args:
+            target: An instance, a `Ref`, or a class.
+            document_id: With a class, the id.
+            parent: The parent document of the subcollection.
+            max_rate: As in `bulk`, like the others.
+            on_progress: Called with a `BulkProgress` after each request.
+            on_error: Called with each `BulkFailure`; without it, failures raise in the end.
+
+        Returns:
+            How many documents were deleted, and the failures.
+
+        Raises:
+            BulkError: Some documents were not deleted, and there is no `on_error`.
+            CendryError: The instance has no id; nothing was sent.
+            UnsupportedByBackendError: The backend has no bulk writes; nothing was sent.
+        """
+        options = BulkOptions(max_rate, on_progress, on_error)
+        _, path, instance = locate(target, document_id, parent, self._sender.holder.home)
+        return await self._sender.delete_below(path, instance, options)
+
+    def bulk(
+        self,
+        *,
+        max_rate: float | None = None,
+        on_progress: Callable[[BulkProgress], object] | None = None,
+        on_error: Callable[[BulkFailure], object] | None = None,
+    ) -> AsyncBulk:
+        """Create a bulk: any number of writes, each by itself, not atomic, for use in an `async with`.
+
+        The rate begins at 500 documents per second and grows by half every 5 minutes, as Google recommends. Writes that
+        failed for a passing reason are sent again where that can't count twice. Memory stays bounded.
+        If the block raises, what was not sent is discarded. The result is `bulk.result`.
+
+        Args:
+            max_rate: The most documents per second.
+            on_progress: Called with a `BulkProgress` after each request.
+            on_error: Called with each `BulkFailure`; without it, failures raise a `BulkError` at the end of the block.
+
+        Raises:
+            TypeError: A handler is not a plain function.
+            ValueError: The rate is not a positive number.
+            CendryError: A transaction is running here.
+            UnsupportedByBackendError: The backend has no bulk writes.
+        """
+        return self._sender.bulk(BulkOptions(max_rate, on_progress, on_error))
 
     def batch(self) -> AsyncBatch:
         """Create a batch: up to 500 writes that are committed together, all or none.

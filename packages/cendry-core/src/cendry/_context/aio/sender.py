@@ -8,17 +8,20 @@ from datetime import datetime
 from sys import modules  # async-only
 from typing import Any, Final
 
+from ..._model.model import Model
 from ..._types.registry import TypeRegistry
 from ...backend import AsyncBackend, ExplainResult, StoredDocument
 from ...errors import CendryError, TransactionContentionError, UnsupportedByBackendError
-from ...plan import NOTHING, AggregationPlan, GetPlan, QueryPlan, figures_of_nothing
+from ...jobs.results import BulkOptions, BulkResult
+from ...plan import NOTHING, AggregationPlan, Delete, GetPlan, QueryPlan, figures_of_nothing
 from ..holder import BackendHolder, log_close
 from ..settings import Settings
-from ..transaction import TransactionState, running, running_on
+from ..transaction import TransactionState, inside_transaction, running, running_on
 from ..waiting import require_asyncio, to_the_end
 
 # sync: from ..listening import Listening
 from ..writes import Pending, check_number, discard, is_refusal, settle
+from .bulk import AsyncBulk, write_all, write_all_then
 
 _OUTSIDE: Final = nullcontext()
 
@@ -210,6 +213,42 @@ class AsyncSender:  # sync: class Sender(Listening):
         settle(pending, result)
         if around is not None:
             around.outside = writes[0]
+
+    async def update_found(
+        self, model: type[Any], plan: QueryPlan, given: tuple[Any, ...], options: BulkOptions
+    ) -> BulkResult:
+        """Make the same changes of all documents of a query."""
+        bulk, writer = self.bulk(options), self.settings.writer
+        writer.update_of_all(model, given)  # Nothing is read if they are wrong.
+        return await write_all(bulk, writer.updates_of(await self._names(plan), model, given))
+
+    async def delete_found(self, plan: QueryPlan, options: BulkOptions) -> BulkResult:
+        """Delete all documents of a query."""
+        bulk = self.bulk(options)
+        return await write_all(bulk, (Pending(Delete(path)) for path in await self._names(plan)))
+
+    async def delete_below(self, path: str, instance: Model | None, options: BulkOptions) -> BulkResult:
+        """Delete a document with all that is below it: itself at the end, so that it is found until nothing is left."""
+        bulk = self.bulk(options)
+        names = await self._names(QueryPlan("", path, group=True, projection=()))
+        return await write_all_then(bulk, (Pending(Delete(name)) for name in names), Pending(Delete(path), instance))
+
+    async def _names(self, plan: QueryPlan) -> list[str]:
+        """The paths of the documents of a query, without the results, which are much larger."""
+        return [result.path async for result in self.stream(plan)]
+
+    def bulk(self, options: BulkOptions) -> AsyncBulk:
+        """A new bulk.
+
+        Raises:
+            CendryError: This is the sender of a transaction, or one runs here; or its reads are at a past moment.
+            UnsupportedByBackendError: The backend has no bulk writes.
+        """
+        self.check_present("bulk writes")
+        if self.transaction is not None:
+            self.transaction.check_open()
+            raise inside_transaction()
+        return AsyncBulk(self.holder, self.settings, options)
 
     async def begin(self, read_only: bool, retry_of: Any) -> TransactionState:
         """Begin a transaction."""

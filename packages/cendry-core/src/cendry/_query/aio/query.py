@@ -5,20 +5,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from typing_extensions import Self
 
 from ..._aggregates import Aggregate, count
+from ..._changes import FieldChange
 from ..._immutable import replace
 from ..._model.fields import FieldDescriptor
 from ..._model.model import Model
+from ...errors import BulkFailure
+from ...jobs.results import BulkOptions, BulkProgress, BulkResult
 from ...paths import FieldPath
 from ...plan import Aggregation, AggregationPlan
 from ..aggregates import AggregateResult, aggregation, of_field, wanted_aggregates
 from ..builders import QueryBuilder, counted
 from ..compile import compiled
-from ..fields import FieldKey
+from ..fields import Changes, FieldKey
 
 # sync: from ..listening import ListenableQuery
 from ..output import DOCUMENTS
@@ -143,6 +147,90 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
         """
         [average] = await self._figures((of_field(self._spec.model, "avg", field),))
         return cast("float | None", average)
+
+    @overload
+    async def update(
+        self,
+        changes: Changes,
+        /,
+        *,
+        max_rate: float | None = None,
+        on_progress: Callable[[BulkProgress], object] | None = None,
+        on_error: Callable[[BulkFailure], object] | None = None,
+    ) -> BulkResult: ...
+    @overload
+    async def update(
+        self,
+        change: FieldChange,
+        /,
+        *changes: FieldChange,
+        max_rate: float | None = None,
+        on_progress: Callable[[BulkProgress], object] | None = None,
+        on_error: Callable[[BulkFailure], object] | None = None,
+    ) -> BulkResult: ...
+    async def update(
+        self,
+        /,
+        *given: Any,
+        max_rate: float | None = None,
+        on_progress: Callable[[BulkProgress], object] | None = None,
+        on_error: Callable[[BulkFailure], object] | None = None,
+    ) -> BulkResult:
+        """Make the same changes of all matching documents, each by itself: not atomic, and throttled as in `ctx.bulk`.
+
+        The names of the documents are read at one point in time, and each is written once, whatever the changes do to
+        the query. One that is deleted meanwhile is a failure. The names are held in memory.
+
+        Args:
+            given: The changes: a dict of new values, transforms or `DELETE_FIELD` by field, or typed changes
+                (`City.name.set("x")`).
+            max_rate: As in `ctx.bulk`, like the others.
+            on_progress: Called with a `BulkProgress` after each request.
+            on_error: Called with each `BulkFailure`; without it, failures raise in the end.
+
+        Returns:
+            How many documents were written, and the failures.
+
+        Raises:
+            BulkError: Some documents were not written, and there is no `on_error`.
+            UnknownFieldError: A name is not declared; nothing was read or written, as with the other errors.
+            InvalidValueError: A value doesn't fit its field.
+            CendryError: Two changes overlap, or there are none; or the query is part of a transaction.
+            UnsupportedByBackendError: The backend has no bulk writes.
+        """
+        source: AsyncSource = self._bound()
+        plan = replace(compiled(self._spec, source.registry).plan, projection=())
+        options = BulkOptions(max_rate, on_progress, on_error)
+        return await source.update_found(self._spec.model, plan, given, options)
+
+    async def delete(
+        self,
+        *,
+        max_rate: float | None = None,
+        on_progress: Callable[[BulkProgress], object] | None = None,
+        on_error: Callable[[BulkFailure], object] | None = None,
+    ) -> BulkResult:
+        """Delete all matching documents, each by itself: not atomic, and throttled as in `ctx.bulk`.
+
+        The names of the documents are read at one point in time, and held in memory. Their subcollections are kept
+        (see `ctx.delete_recursive`). Documents that others delete meanwhile count as deleted.
+
+        Args:
+            max_rate: As in `ctx.bulk`, like the others.
+            on_progress: Called with a `BulkProgress` after each request.
+            on_error: Called with each `BulkFailure`; without it, failures raise in the end.
+
+        Returns:
+            How many documents were deleted, and the failures.
+
+        Raises:
+            BulkError: Some documents were not deleted, and there is no `on_error`.
+            CendryError: The query is part of a transaction.
+            UnsupportedByBackendError: The backend has no bulk writes.
+        """
+        source: AsyncSource = self._bound()
+        plan = replace(compiled(self._spec, source.registry).plan, projection=())
+        return await source.delete_found(plan, BulkOptions(max_rate, on_progress, on_error))
 
     @overload
     async def aggregate(self, a: Aggregate[A], /) -> tuple[A]: ...

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..._types.registry import TypeRegistry
 from ...backend import ExplainResult, StoredDocument
+from ...jobs.results import BulkOptions, BulkResult
 from ...plan import AggregationPlan, QueryPlan
 
 
@@ -42,6 +43,16 @@ class AsyncSource(Protocol):
 
     async def explain(self, plan: QueryPlan | AggregationPlan, analyze: bool) -> ExplainResult:
         """How the database runs a query, and with `analyze` what comes of it."""
+        ...
+
+    async def update_found(
+        self, model: type[Any], plan: QueryPlan, given: tuple[Any, ...], options: BulkOptions
+    ) -> BulkResult:
+        """Make the same changes of all documents of a query."""
+        ...
+
+    async def delete_found(self, plan: QueryPlan, options: BulkOptions) -> BulkResult:
+        """Delete all documents of a query."""
         ...
 
     async def partition(self, plan: QueryPlan, count: int) -> list[str]:

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..._types.registry import TypeRegistry
 from ...backend import ExplainResult, StoredDocument
+from ...jobs.results import BulkOptions, BulkResult
 from ...plan import AggregationPlan, QueryPlan
 
 
@@ -43,6 +44,16 @@ class Source(Protocol):
 
     def explain(self, plan: QueryPlan | AggregationPlan, analyze: bool) -> ExplainResult:
         """How the database runs a query, and with `analyze` what comes of it."""
+        ...
+
+    def update_found(
+        self, model: type[Any], plan: QueryPlan, given: tuple[Any, ...], options: BulkOptions
+    ) -> BulkResult:
+        """Make the same changes of all documents of a query."""
+        ...
+
+    def delete_found(self, plan: QueryPlan, options: BulkOptions) -> BulkResult:
+        """Delete all documents of a query."""
         ...
 
     def partition(self, plan: QueryPlan, count: int) -> list[str]:

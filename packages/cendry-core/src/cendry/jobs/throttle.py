@@ -1,0 +1,82 @@
+"""The rate at which many documents are written: it begins low and grows, so that the database can keep up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+INITIAL_RATE: Final = 500.0
+"""Documents per second at the beginning (https://firebase.google.com/docs/firestore/best-practices#ramping_up_traffic)."""
+
+GROWTH: Final = 1.5
+"""The rate is multiplied by this after each period."""
+
+PERIOD: Final = 300.0
+"""Seconds after which the rate grows."""
+
+
+class Throttle:
+    """Limits a rate by the rule 500/50/5: 500 documents per second, and 50 % more every 5 minutes.
+
+    What was not used of the rate of one second can be used later at once, and no more.
+
+    Args:
+        initial: Documents per second at the beginning; `None` for no limit but `max_rate`.
+        max_rate: The maximum of documents per second, or `None`.
+        clock: Returns a time in seconds that never runs back.
+    """
+
+    __slots__ = ("_available", "_clock", "_initial", "_max_rate", "_started", "_updated")
+
+    def __init__(
+        self,
+        initial: float | None = INITIAL_RATE,
+        *,
+        max_rate: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._initial = initial
+        self._max_rate = max_rate
+        self._clock = clock
+        self._started = self._updated = clock()
+        self._available = self.burst
+
+    @property
+    def rate(self) -> float | None:
+        """Documents per second at present; `None` if they are not limited."""
+        return self._rate_at(self._updated)
+
+    def _rate_at(self, moment: float) -> float | None:
+        if self._initial is None:
+            return self._max_rate
+        # A float has room for the growth of days.
+        grown = self._initial * GROWTH ** int((moment - self._started) / PERIOD)
+        return grown if self._max_rate is None else min(grown, self._max_rate)
+
+    @property
+    def burst(self) -> float:
+        """The most documents that can be written at once: those of a second, at least one."""
+        rate = self.rate
+        return float("inf") if rate is None else max(rate, 1.0)
+
+    def wait_for(self, count: int) -> float:
+        """Return how many seconds to wait until some documents may be written; 0 if now.
+
+        Args:
+            count: How many, at most `burst`.
+        """
+        now = self._clock()
+        rate = self._rate_at(now)
+        if rate is None:
+            return 0.0
+        earned = (now - self._updated) * rate
+        self._updated = now
+        self._available = min(self._available + earned, self.burst)
+        missing = count - self._available
+        # What is missing by rounding alone would be waited for in vain.
+        return missing / rate if missing > 1e-6 else 0.0
+
+    def take(self, count: int) -> None:
+        """Record that some documents are written now."""
+        self._available -= count
