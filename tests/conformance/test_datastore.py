@@ -79,6 +79,11 @@ class TestClassicDatastore(BackendConformance):
         with pytest.raises(InvalidRequestError, match="ancestor"):
             ctx.transaction(lambda txn: txn.select(cities).page(2))
 
+    def test_queries_begin_at_tokens_in_transactions(self, ctx: Any, cities: Any) -> None:
+        after = cities.start_after(cities.page(2).next_token)
+        with pytest.raises(InvalidRequestError, match="ancestor"):
+            ctx.transaction(lambda txn: txn.select(after).to_list())
+
     def test_a_read_only_transaction(self, ctx: Any) -> None:
         ctx.save(City(id="a", name="A"))
         assert "A" == ctx.transaction(lambda txn: txn.get(City, "a").name, read_only=True)

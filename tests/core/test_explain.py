@@ -69,6 +69,13 @@ def test_queries_rows_and_aggregates_are_explained(explaining: Any) -> None:
     assert Explanation(PLAN, None, []) == query.explain(count())
 
 
+def test_a_query_after_a_page_is_explained(explaining: Any) -> None:
+    query = explaining.select(City, order_by=City.population)
+    rest = query.start_after(query.page(1).next_token)
+    assert ["b", "c"] == [city.id for city in rest.explain(analyze=True).documents]
+    assert [(2,)] == rest.explain(count(), analyze=True).documents
+
+
 def test_nothing_is_asked_where_nothing_matches(explaining: Any) -> None:
     query = explaining.select(City, City.name.is_in([]))
     none, nothing = PlanSummary(()), ExecutionStats(0, timedelta(), 0, {})

@@ -100,6 +100,7 @@ def aggregation_request(plan: AggregationPlan, partition: Partition, transaction
     _fill_read_options(request.read_options, plan.query.read_time, transaction)
     query = request.aggregation_query.nested_query
     fill_query(query, plan.query, partition)
+    query.start_cursor = plan.query.resume or b""
     query.offset = plan.query.offset
     if plan.query.limit is not None:
         query.limit.value = plan.query.limit

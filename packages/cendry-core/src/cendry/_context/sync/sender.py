@@ -64,6 +64,11 @@ class Sender(Listening):
         backend = self.holder.backend()
         return backend.name if getattr(backend, "has_cursors", False) else None
 
+    @property
+    def database(self) -> str | None:
+        """How references name the database; `None` if its backend doesn't say."""
+        return self.holder.home()
+
     def check_present(self, what: str) -> None:
         """Check that this is not a context at a past moment, which has no writes, transactions or listeners.
 

@@ -25,6 +25,7 @@ from ..builders import counted
 from ..compile import compiled
 from ..fields import Changes, FieldKey
 from ..listening import ListenableQuery
+from ..opening import opened
 from ..output import DOCUMENTS
 from ..projections import columns
 from ..rows import rows_of
@@ -56,7 +57,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
         limit: The maximum number of documents, from the first.
         limit_to_last: The maximum number of documents, from the last; not together with `limit`.
         offset: How many documents to skip; Firestore reads and bills them all the same.
-        start_at: Where to begin: a dict of field values, or an instance.
+        start_at: Where to begin: a dict of field values, an instance, or a page token.
         start_after: Where to begin, exclusive.
         end_at: Where to end.
         end_before: Where to end, exclusive.
@@ -76,7 +77,8 @@ class Query(ListenableQuery[M_co], Results[M_co]):
     def exists(self) -> bool:
         """Return whether any document matches; no fields are transferred."""
         source: Source = self._bound()
-        return bool(source.run(replace(compiled(self._spec, source.registry).limited(1), projection=())))
+        query = compiled(opened(self._spec, source), source.registry)
+        return bool(source.run(replace(query.limited(1), projection=())))
 
     def ids(self) -> list[str]:
         """Return the ids of all documents, in the order of the query; no fields are transferred.
@@ -86,7 +88,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
             on `City.id` accept either.
         """
         source: Source = self._bound()
-        query = compiled(self._spec, source.registry)
+        query = compiled(opened(self._spec, source), source.registry)
         paths = [result.path for result in source.run(replace(query.plan, projection=()))]
         if not self._spec.group:
             paths = [path[path.rfind("/") + 1 :] for path in paths]
@@ -104,8 +106,8 @@ class Query(ListenableQuery[M_co], Results[M_co]):
         """
         source: Source = self._bound()
         stop = None if up_to is None else count(up_to).up_to
-        plan = AggregationPlan(compiled(self._spec, source.registry).plan, (Aggregation("count", up_to=stop),))
-        [number] = source.aggregate(plan)
+        query = compiled(opened(self._spec, source), source.registry)
+        [number] = source.aggregate(AggregationPlan(query.plan, (Aggregation("count", up_to=stop),)))
         return cast("int", number)
 
     @overload
@@ -199,7 +201,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
             UnsupportedByBackendError: The backend has no bulk writes.
         """
         source: Source = self._bound()
-        plan = replace(compiled(self._spec, source.registry).plan, projection=())
+        plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
         options = BulkOptions(max_rate, on_progress, on_error)
         return source.update_found(self._spec.model, plan, given, options)
 
@@ -229,7 +231,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
             UnsupportedByBackendError: The backend has no bulk writes.
         """
         source: Source = self._bound()
-        plan = replace(compiled(self._spec, source.registry).plan, projection=())
+        plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
         return source.delete_found(plan, BulkOptions(max_rate, on_progress, on_error))
 
     @overload
@@ -269,7 +271,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
 
     def _figures(self, aggregates: tuple[Aggregate[Any], ...]) -> tuple[Any, ...]:
         source: Source = self._bound()
-        plan, read = aggregation(self._spec, source.registry, aggregates)
+        plan, read = aggregation(opened(self._spec, source), source.registry, aggregates)
         return read(source.aggregate(plan))
 
     @overload
@@ -320,7 +322,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
         from ..explain import check_analyze, explanation
 
         check_analyze(analyze)
-        plan, read = aggregation(self._spec, source.registry, wanted_aggregates(aggregates, {}))
+        plan, read = aggregation(opened(self._spec, source), source.registry, wanted_aggregates(aggregates, {}))
         explained = source.explain(plan, analyze)
         return explanation(explained, lambda results: [read(figures) for figures in results])
 
@@ -345,7 +347,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
         """
         source: Source = self._bound()
         counted("partitions", count)
-        plan = compiled(self._spec, source.registry).plan
+        plan = compiled(opened(self._spec, source), source.registry).plan
         from ..partitions import divided, is_divisible
 
         if count == 1 or not is_divisible(plan):
