@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cendry.errors import InvalidRequestError
 from cendry.plan import AggregationPlan, Condition, Order, QueryPlan, Set
-from cendry_datastore import DatastoreBackend
+from cendry_datastore import DatastoreBackend, _channel
 from cendry_memory.testing import ALL_FEATURES, BackendConformance, Database, Feature
 from cendry_memory.testing.documents import City
 from cendry_memory.testing.driver import path_of
@@ -63,6 +63,8 @@ class TestClassicDatastore(BackendConformance):
         self, cendry_classic_datastore_host: str, project: str, monkeypatch: pytest.MonkeyPatch
     ) -> DatastoreBackend:
         monkeypatch.setenv("DATASTORE_EMULATOR_HOST", cendry_classic_datastore_host)
+        # As in production.
+        monkeypatch.setattr(_channel, "READS_BEGIN_ON_EMULATORS", True)
         return DatastoreBackend(project=project)
 
     # What the backend lacks it refuses; what only this emulator lacks, the emulator refuses.

@@ -158,9 +158,14 @@ def test_moments_and_transactions(ctx: Any, faulty: FaultyServer) -> None:
     with pytest.raises(InvalidRequestError, match="too old"):
         ctx.select(Item).at(moment).explain()
     faulty.requests.clear()
-    with ctx.transaction(read_only=True) as txn:
+    with ctx.transaction() as txn:
+        assert txn.find(Item, "a") is None
         assert PLAN == txn.select(Item).explain().plan
         assert sent(faulty).transaction
+    with ctx.transaction(read_only=True) as txn:
+        assert txn.find(Item, "a") is None
+        assert PLAN == txn.select(Item).explain().plan
+        assert sent(faulty).read_time
 
 
 def test_a_stream_that_breaks(ctx: Any, faulty: FaultyServer, project: str) -> None:

@@ -92,6 +92,7 @@ __all__ = [
     "field",
     "from_dict",
     "get_metadata",
+    "json_schema",
     "ref_of",
     "register_type",
     "resolve",
@@ -133,7 +134,7 @@ if TYPE_CHECKING:
     from ._types.kinds import FirestoreValue
     from ._types.registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
     from .backend import AsyncBackend, Backend, CallOptions, ExecutionStats, PlanSummary
-    from .convert import from_dict, to_dict, validate
+    from .convert import from_dict, json_schema, to_dict, validate
     from .errors import (
         BulkError,
         BulkFailure,
@@ -187,7 +188,7 @@ else:
             "_context.sync.bulk": "Bulk",
             "_context.sync.context": "Cendry",
             "_context.sync.transaction": "Transaction Txn=Transaction",
-            "convert": "from_dict to_dict validate",
+            "convert": "from_dict json_schema to_dict validate",
             "errors": (
                 "BulkError BulkFailure "
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "

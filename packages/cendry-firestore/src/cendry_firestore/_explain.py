@@ -12,6 +12,7 @@ from . import _sdk
 from ._channel import Connection
 from ._requests import aggregation_request, aggregation_result
 from ._stream import QueryStream, ReadStream
+from ._transactions import TransactionHandle
 
 _EMULATOR: Final = "Its emulator runs queries without explaining them; a database in production explains them."
 
@@ -31,7 +32,7 @@ class ExplainedQuery(QueryStream):
         self,
         plan: QueryPlan,
         connection: Connection,
-        transaction: bytes | None,
+        transaction: TransactionHandle | None,
         options: CallOptions,
         analyze: bool,
     ) -> None:
@@ -80,7 +81,7 @@ class ExplainedAggregation(ReadStream):
         self,
         plan: AggregationPlan,
         connection: Connection,
-        transaction: bytes | None,
+        transaction: TransactionHandle | None,
         options: CallOptions,
         analyze: bool,
     ) -> None:
@@ -97,7 +98,7 @@ class ExplainedAggregation(ReadStream):
     def request(self) -> Any:
         """The next request."""
         self._figures.clear()
-        return self._explained.asked(aggregation_request(self._plan, self._database, self._transaction))
+        return self._explained.asked(aggregation_request(self._plan, self._database, self.transaction))
 
     def result(self, response: Any) -> StoredDocument | None:
         """Keep the figures in a response, if there are any; documents there are none."""

@@ -21,6 +21,7 @@ from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, Order, QueryPlan, Where, check_counts
 
 from . import _sdk
+from ._transactions import TransactionHandle
 from ._values import decode_fields, decode_value, document_name, document_path, write_value
 
 ASCENDING: Final = 1
@@ -38,16 +39,6 @@ _UNARY_OPERATORS: Final = {
 # --- transactions ---
 
 
-def begin_request(database: str, *, read_only: bool, retry_of: bytes | None) -> Any:
-    """The request that begins a transaction."""
-    request = _sdk.BeginTransactionRequest(database=database)
-    if read_only:
-        request.options.read_only.SetInParent()
-    elif retry_of is not None:
-        request.options.read_write.retry_transaction = retry_of
-    return request
-
-
 def rollback_request(database: str, transaction: bytes) -> Any:
     """The request that ends a transaction without writing."""
     return _sdk.RollbackRequest(database=database, transaction=transaction)
@@ -56,47 +47,53 @@ def rollback_request(database: str, transaction: bytes) -> Any:
 # --- reads ---
 
 
-def get_request(plan: GetPlan, paths: Sequence[str], database: str, transaction: bytes | None) -> Any:
+def get_request(plan: GetPlan, paths: Sequence[str], database: str, transaction: TransactionHandle | None) -> Any:
     """The request for those documents of the plan that are still to come."""
     request = _sdk.BatchGetDocumentsRequest(
-        database=database, documents=[document_name(database, path) for path in paths], transaction=transaction
+        database=database, documents=[document_name(database, path) for path in paths]
     )
     if plan.projection is not None:
         request.mask.field_paths.extend(map(str, plan.projection or (DOCUMENT_ID,)))
-    if plan.read_time is not None:
-        write_timestamp(request.read_time, plan.read_time)
+    _fill_moment(request, plan.read_time, transaction)
     return request
 
 
-def query_request(plan: QueryPlan, database: str, transaction: bytes | None) -> Any:
+def query_request(plan: QueryPlan, database: str, transaction: TransactionHandle | None) -> Any:
     """The request that runs a query."""
-    request = _sdk.RunQueryRequest(parent=parent_name(plan, database), transaction=transaction)
+    request = _sdk.RunQueryRequest(parent=parent_name(plan, database))
     fill_query(request.structured_query, plan, database)
-    if plan.read_time is not None:
-        write_timestamp(request.read_time, plan.read_time)
+    _fill_moment(request, plan.read_time, transaction)
     return request
 
 
-def aggregation_request(plan: AggregationPlan, database: str, transaction: bytes | None) -> Any:
+def aggregation_request(plan: AggregationPlan, database: str, transaction: TransactionHandle | None) -> Any:
     """The request for figures over a query."""
-    request = _sdk.RunAggregationQueryRequest(parent=parent_name(plan.query, database), transaction=transaction)
+    if plan.query.read_time is not None:
+        check_read_time(plan.query.read_time)
+    request = _sdk.RunAggregationQueryRequest(parent=parent_name(plan.query, database))
     query = request.structured_aggregation_query
     fill_query(query.structured_query, plan.query, database)
     fill_aggregations(query.aggregations, plan.aggregations, _write_path)
-    if plan.query.read_time is not None:
-        check_read_time(plan.query.read_time)
-        write_timestamp(request.read_time, plan.query.read_time)
+    _fill_moment(request, plan.query.read_time, transaction)
     return request
+
+
+def _fill_moment(request: Any, read_time: datetime | None, transaction: TransactionHandle | None) -> None:
+    # A read with a moment of its own is not part of a transaction.
+    if read_time is not None:
+        write_timestamp(request.read_time, read_time)
+    elif transaction is not None:
+        transaction.fill(request)
 
 
 def partition_request(plan: QueryPlan, count: int, database: str) -> Any:
     """The request for the places at which up to `count` parts of a query begin."""
+    if plan.read_time is not None:
+        check_read_time(plan.read_time)
     request = _sdk.PartitionQueryRequest(parent=parent_name(plan, database), partition_count=count - 1)
     # The only order that it takes, and one that has to be given.
     fill_query(request.structured_query, replace(plan, orders=(Order(DOCUMENT_ID),)), database)
-    if plan.read_time is not None:
-        check_read_time(plan.read_time)
-        write_timestamp(request.read_time, plan.read_time)
+    _fill_moment(request, plan.read_time, None)
     return request
 
 

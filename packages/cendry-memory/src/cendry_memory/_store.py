@@ -165,6 +165,8 @@ class MemoryStore:
             if handle is not None:
                 handle.end()
             raise
+        if handle is not None and handle.is_read_only and handle.read_time is None:
+            handle.read_time = self._now()
         return handle
 
     def check_read_time(self, moment: datetime) -> None:
@@ -340,16 +342,15 @@ class MemoryStore:
             self._unfinished = None
 
     def begin(self, read_only: bool) -> Transaction:
-        """Begin a transaction; a read-only one sees the state of this moment."""
-        with self._lock:
-            self._open("begin", None)
-            return Transaction(self._versions, self._now() if read_only else None)
+        """The handle of a new transaction."""
+        return Transaction(self._versions, read_only)
 
     def rollback(self, transaction: Any) -> None:
         """End a transaction without writing; one that has ended may be rolled back as well."""
         with self._lock:
             check_transaction(self._versions, transaction)
-            self._open("rollback", None)
+            if transaction.holds_locks:
+                self._open("rollback", None)
             transaction.end()
 
     # --- listeners ---

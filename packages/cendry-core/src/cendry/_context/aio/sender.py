@@ -255,13 +255,12 @@ class AsyncSender:  # sync: class Sender(Listening):
             raise inside_transaction()
         return AsyncBulk(self.holder, self.settings, options)
 
-    async def begin(self, read_only: bool, retry_of: Any) -> TransactionState:
-        """Begin a transaction."""
+    def begin(self, read_only: bool, retry_of: Any) -> TransactionState:
+        """A new transaction; nothing is sent."""
         if "trio" in modules:  # async-only
             require_asyncio()
         backend = self.holder.backend()
-        handle = await backend.begin(read_only=read_only, retry_of=retry_of, options=self.settings.options)
-        return TransactionState(backend, handle, read_only)
+        return TransactionState(backend, backend.begin(read_only=read_only, retry_of=retry_of), read_only)
 
     async def rollback(self, transaction: Any) -> None:
         """End a transaction without writing, even while the caller is being cancelled."""

@@ -48,7 +48,7 @@ class AsyncScope(AsyncOnly):
         self._read_only = read_only
 
     async def __aenter__(self) -> AsyncTransaction:
-        self._transaction = await _begin(self._sender, self._read_only)
+        self._transaction = _begin(self._sender, self._read_only)
         return self._transaction
 
     async def __aexit__(
@@ -72,7 +72,7 @@ async def run(
     state: TransactionState | None = None
     for attempt in range(1, max_attempts + 1):
         try:
-            transaction = await _begin(sender, read_only, None if state is None else state.handle)
+            transaction = _begin(sender, read_only, None if state is None else state.handle)
             state = transaction._state
             return await _attempt(sender, transaction, function)
         except TransactionContentionError as error:
@@ -96,9 +96,9 @@ async def _attempt(
     return found
 
 
-async def _begin(sender: AsyncSender, read_only: bool, retry_of: Any = None) -> AsyncTransaction:
+def _begin(sender: AsyncSender, read_only: bool, retry_of: Any = None) -> AsyncTransaction:
     check_none_runs(sender.holder.backend())
-    state = await sender.begin(read_only, retry_of)
+    state = sender.begin(read_only, retry_of)
     state.start()
     return AsyncTransaction(sender, state)
 
@@ -110,6 +110,10 @@ async def _finish(sender: AsyncSender, transaction: AsyncTransaction) -> None:
         await _abandon(sender, transaction)
         raise contention(1, state.outside)
     state.end()
+    if not transaction._pending:
+        # What it has read is right, whether or not this releases its locks.
+        await _rollback(sender, state)
+        return
     try:
         await sender.commit(transaction._pending, state.handle)
     except TransactionContentionError as error:

@@ -236,10 +236,9 @@ class Sender(Listening):
         return Bulk(self.holder, self.settings, options)
 
     def begin(self, read_only: bool, retry_of: Any) -> TransactionState:
-        """Begin a transaction."""
+        """A new transaction; nothing is sent."""
         backend = self.holder.backend()
-        handle = backend.begin(read_only=read_only, retry_of=retry_of, options=self.settings.options)
-        return TransactionState(backend, handle, read_only)
+        return TransactionState(backend, backend.begin(read_only=read_only, retry_of=retry_of), read_only)
 
     def rollback(self, transaction: Any) -> None:
         """End a transaction without writing, even while the caller is being cancelled."""

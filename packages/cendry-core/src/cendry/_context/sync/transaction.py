@@ -106,6 +106,10 @@ def _finish(sender: Sender, transaction: Transaction) -> None:
         _abandon(sender, transaction)
         raise contention(1, state.outside)
     state.end()
+    if not transaction._pending:
+        # What it has read is right, whether or not this releases its locks.
+        _rollback(sender, state)
+        return
     try:
         sender.commit(transaction._pending, state.handle)
     except TransactionContentionError as error:
