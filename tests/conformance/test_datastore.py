@@ -24,6 +24,7 @@ DATASTORE = ALL_FEATURES - {
     Feature.BULK,
     Feature.LISTENERS,
     Feature.VECTORS,
+    Feature.NEAREST,
     Feature.TIMES,
     # Datastore has an order and limits of its own.
     Feature.KINDS,

@@ -197,6 +197,11 @@ def transfer(txn: Transaction) -> int:
     assert_type(found, City)
     assert_type(txn.find(City, "LA"), City | None)
     assert_type(txn.get_many(City, ["SF"]), list[City])
+    assert_type(txn.refresh(found), None)
+    assert_type(txn.refresh(Ref(City, "SF")), City)
+    assert_type(txn.get_or_create(City, "SF", {City.name: "x"}), tuple[City, bool])
+    assert_type(txn.update_or_create(City, "SF", {City.population: 1}, create_defaults={}), tuple[City, bool])
+    txn.get_or_create("SF")  # error: mypy pyright ty
     assert_type(txn.select(City, City.population > 3).to_list(), list[City])
     txn.save(found)
     txn.update(found, {City.population: 3})
@@ -303,6 +308,9 @@ async def twin() -> None:
 async def transfer_async(txn: AsyncTransaction) -> int:
     found = await txn.get(City, "SF")
     assert_type(found, City)
+    assert_type(await txn.refresh(found), None)
+    assert_type(await txn.get_or_create(City, "SF", {City.name: "x"}), tuple[City, bool])
+    assert_type(await txn.update_or_create(City, "SF", {City.population: 1}), tuple[City, bool])
     assert_type(await txn.select(City).to_list(), list[City])
     txn.save(found)
     return found.population

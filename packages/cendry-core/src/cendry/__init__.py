@@ -68,6 +68,7 @@ __all__ = [
     "MissingIndexError",
     "Model",
     "MultipleResultsError",
+    "Neighbor",
     "Or",
     "OutcomeUnknownError",
     "Page",
@@ -127,6 +128,7 @@ if TYPE_CHECKING:
     from ._query.aio.query import AsyncQuery
     from ._query.aio.rows import AsyncRows
     from ._query.explain import Explanation
+    from ._query.nearest import Neighbor
     from ._query.pages import Page
     from ._query.snapshots import Change, Listener, Snapshot
     from ._query.sync.query import Query
@@ -207,6 +209,7 @@ else:
             "_query.aio.query": "AsyncQuery",
             "_query.aio.rows": "AsyncRows",
             "_query.explain": "Explanation",
+            "_query.nearest": "Neighbor",
             "_query.pages": "Page",
             "_query.snapshots": "Change Listener Snapshot",
             "_query.sync.query": "Query",

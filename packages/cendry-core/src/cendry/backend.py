@@ -39,6 +39,9 @@ A database whose queries continue from opaque cursors returns results with one m
 plan of the next page has that of the last result as `resume`, and no bound by value. Its backend has an attribute
 `has_cursors` that is true.
 
+Results of a plan with `nearest` have one more attribute, `distance` (`float`); `NearResult` has it. A backend without
+search by vector refuses such a plan.
+
 A backend may have a method `check_read_time(moment)`, which raises an `InvalidRequestError` for a moment that can't be
 read at, such as one in the future; `ctx.at(moment)` calls it, before anything is read.
 
@@ -120,6 +123,16 @@ class DocumentResult(NamedTuple):
         # Without the values, since a model may hide them.
         shown = ("path", "create_time", "update_time", "read_time")
         return f"DocumentResult({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
+
+class NearResult(DocumentResult):
+    """A document that a search by vector found.
+
+    Attributes:
+        distance: How far its vector is from the one that was searched for.
+    """
+
+    distance: float
 
 
 class CommitResult(NamedTuple):

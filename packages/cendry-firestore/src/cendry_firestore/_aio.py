@@ -25,7 +25,7 @@ from ._commit import CommitAttempts, commit_result
 from ._errors import meaning_of
 from ._explain import ExplainedAggregation, ExplainedQuery
 from ._requests import aggregation_request, aggregation_result, cuts_of, partition_request, rollback_request
-from ._stream import GetStream, QueryStream
+from ._stream import GetStream, QueryStream, query_stream
 from ._transactions import PATIENCE, TransactionHandle
 
 
@@ -64,7 +64,7 @@ class AsyncFirestoreBackend(AsyncClients):
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> AsyncIterator[StoredDocument]:
         """Stream the documents of a query, in its order, over as many calls as it takes."""
-        return _documents(QueryStream(plan, self._connection, transaction, options))
+        return _documents(query_stream(plan, self._connection, transaction, options))
 
     async def aggregate(
         self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -16,9 +17,9 @@ from cendry._interop.protobuf import (
     to_datetime,
     write_timestamp,
 )
-from cendry.backend import DocumentResult
+from cendry.backend import DocumentResult, NearResult
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, Order, QueryPlan, Where, check_counts
+from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, Nearest, Order, QueryPlan, Where, check_counts
 
 from . import _sdk
 from ._transactions import TransactionHandle
@@ -27,6 +28,11 @@ from ._values import decode_fields, decode_value, document_name, document_path, 
 ASCENDING: Final = 1
 DESCENDING: Final = 2
 
+DISTANCE_FIELD: Final = f"cendry_distance_{os.urandom(16).hex()}"
+"""The field of a result that holds its distance. The server overwrites a stored field of that name, so nobody knows it
+in advance, and it is taken out of the document again."""
+
+_DISTANCE_MEASURES: Final = {"euclidean": "EUCLIDEAN", "cosine": "COSINE", "dot_product": "DOT_PRODUCT"}
 _OPERATORS: Final = {**OPERATORS, "array-contains": "ARRAY_CONTAINS", "array-contains-any": "ARRAY_CONTAINS_ANY"}
 _UNARY_OPERATORS: Final = {
     "is-null": "IS_NULL",
@@ -134,6 +140,28 @@ def fill_query(query: Any, plan: QueryPlan, database: str) -> None:
     if plan.limit is not None:
         query.limit.value = plan.limit
         query.limit.SetInParent()
+    if plan.nearest is not None:
+        _fill_nearest(query.find_nearest, plan.nearest, database)
+
+
+def _fill_nearest(message: Any, nearest: Nearest, database: str) -> None:
+    message.vector_field.field_path = str(nearest.path)
+    write_value(message.query_vector, nearest.vector, database)
+    message.distance_measure = _DISTANCE_MEASURES[nearest.distance]
+    message.limit.value = nearest.limit
+    message.limit.SetInParent()
+    message.distance_result_field = DISTANCE_FIELD
+    if nearest.threshold is not None:
+        message.distance_threshold.value = nearest.threshold
+        message.distance_threshold.SetInParent()
+
+
+def distance_in(document: Any) -> float:
+    """The distance in a `Document` message that a search by vector found; it is taken out of it."""
+    fields = document.fields
+    distance: float = fields[DISTANCE_FIELD].double_value
+    del fields[DISTANCE_FIELD]
+    return distance
 
 
 def _fill_cursor(query: Any, name: str, bound: Bound | None, database: str) -> None:
@@ -188,3 +216,10 @@ def document_result(document: Any, read_time: datetime | None, database: str) ->
         to_datetime(document.update_time),
         read_time,
     )
+
+
+def near_result(document: Any, read_time: datetime | None, database: str, distance: float) -> NearResult:
+    """A `Document` message that a search by vector found, as a result."""
+    result = NearResult(*document_result(document, read_time, database))
+    result.distance = distance
+    return result

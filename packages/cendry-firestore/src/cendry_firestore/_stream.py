@@ -16,14 +16,14 @@ from cendry._interop import grpc
 from cendry._interop.protobuf import check_read_time, to_datetime
 from cendry.backend import CallOptions, DocumentResult, StoredDocument
 from cendry.paths import DOCUMENT_ID
-from cendry.plan import Bound, GetPlan, Order, QueryPlan, full_orders
+from cendry.plan import Bound, GetPlan, Nearest, Order, QueryPlan, full_orders
 from google.api_core import exceptions
 
 from . import _sdk
 from ._channel import Connection
-from ._documents import FoundDocument, new_found
+from ._documents import FoundDocument, NearDocument, new_found
 from ._errors import meaning_of
-from ._requests import document_result, get_request, query_request
+from ._requests import distance_in, document_result, get_request, near_result, query_request
 from ._transactions import TransactionHandle
 from ._values import DOCUMENTS, document_path, field_at
 
@@ -272,3 +272,57 @@ class QueryStream(ReadStream):
         if order.path == DOCUMENT_ID:
             return _sdk.Value(reference_value=self._last.document.name)
         return field_at(self._last.document.fields, order.path)
+
+
+class NearestStream(QueryStream):
+    """The documents that a search by vector finds; after a break, those that did not come yet.
+
+    A search has no cursors, so it is repeated, at the moment of the first attempt.
+    """
+
+    def __init__(
+        self,
+        plan: QueryPlan,
+        nearest: Nearest,
+        connection: Connection,
+        transaction: TransactionHandle | None,
+        options: CallOptions,
+    ) -> None:
+        super().__init__(plan, connection, transaction, options)
+        self._limit = nearest.limit
+        self._names: set[str] = set()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to ask for."""
+        return self._count == self._limit
+
+    def result(self, response: Any) -> StoredDocument | None:
+        """The document in a response; `None` if there is none, or if it came before."""
+        name = response.document.name if response.HasField("document") else None
+        if name is None or name in self._names:
+            return None
+        result = super().result(response)
+        if result is not None:
+            self._names.add(name)
+        return result
+
+    def _found(self, document: Any, read_time: datetime | None) -> StoredDocument:
+        distance = distance_in(document)
+        if not self._is_direct:
+            return near_result(document, read_time, self._database, distance)
+        found = NearDocument((document, read_time, self._database, self._path_start))
+        found.distance = distance
+        return found
+
+    def _remaining(self) -> QueryPlan:
+        return replace(self._plan, read_time=self._pinned(self._plan.read_time))
+
+
+def query_stream(
+    plan: QueryPlan, connection: Connection, transaction: TransactionHandle | None, options: CallOptions
+) -> QueryStream:
+    """The read of a query."""
+    if plan.nearest is None:
+        return QueryStream(plan, connection, transaction, options)
+    return NearestStream(plan, plan.nearest, connection, transaction, options)

@@ -27,6 +27,7 @@ from ._indexes import Document, Version, result_of
 from ._journal import ClosedJournal, Journal
 from ._listen import Dispatcher, Listener
 from ._lock import Lock
+from ._nearest import measure_of, near_result
 from ._query import Hit, Search
 from ._transactions import Transaction, check_transaction, transaction_of
 from ._versions import Change, Versions
@@ -205,6 +206,9 @@ class MemoryStore:
             handle = self._open("run", transaction)
             search = self._search(plan)
             hits, read_time = self._hits(search, handle)
+        if plan.nearest is not None:
+            measure = measure_of(plan.nearest)
+            return (near_result(path, version, measure, read_time) for path, version in hits)
         projection = None if plan.projection is None else outermost(plan.projection)
         return (result_of(path, version, projection, read_time) for path, version in hits)
 

@@ -26,7 +26,7 @@ class ReadQuery:
     def __init__(self, search: Search, found: list[Hit]) -> None:
         self._search = search
         # Without a limit every change that concerns the query is another result; with one, results decide.
-        self._found = found if search.plan.limit is not None or search.plan.offset else None
+        self._found = found if search.has_limit else None
 
     def is_disturbed(self, change: Change, versions: Versions) -> bool:
         """Whether the query would find something else now."""

@@ -52,8 +52,10 @@ class CompiledQuery:
 
     def limited(self, limit: int) -> QueryPlan:
         """The plan with at most this many results."""
-        known = self.plan.limit
-        return replace(self.plan, limit=limit if known is None else min(known, limit))
+        plan = self.plan
+        if plan.nearest is not None:
+            return replace(plan, nearest=replace(plan.nearest, limit=min(plan.nearest.limit, limit)))
+        return replace(plan, limit=limit if plan.limit is None else min(plan.limit, limit))
 
 
 def compiled(spec: QuerySpec, registry: TypeRegistry, *, complete: bool = False) -> CompiledQuery:

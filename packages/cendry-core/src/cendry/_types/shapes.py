@@ -439,6 +439,32 @@ def holds_numbers(shape: Shape) -> bool:
             return isinstance(shape, (Anything, Handled, AsIs))
 
 
+def holds_vectors(shape: Shape) -> bool:
+    """Whether values of this shape can be vectors in the database; true if unknown."""
+    match shape:
+        case Nullable(inner) | Constrained(inner):
+            return holds_vectors(inner)
+        case OneOf(members):
+            return any(map(holds_vectors, members))
+        case Scalar(kind) | SdkValue(kind):
+            return kind == "vector"
+        case _:
+            return isinstance(shape, (Anything, Handled, AsIs))
+
+
+def dimension_of(shape: Shape) -> int | None:
+    """The dimension that is declared for vectors of this shape, or `None`."""
+    match shape:
+        case Nullable(inner):
+            return dimension_of(inner)
+        case Constrained(_, rules):
+            return next((rule.bound for rule in rules if rule.code == "dimension"), None)
+        case OneOf(members):
+            return next(filter(None, map(dimension_of, members)), None)
+        case _:
+            return None
+
+
 _NUMBERS: Final = frozenset[Kind](("int", "float"))
 
 

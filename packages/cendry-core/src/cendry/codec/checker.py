@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import MISSING
 from typing import Any, Final, TypeVar, cast, final
 
@@ -109,7 +109,9 @@ class Checker:
         if rule is None:
             return value
         found = next(each for each in value if rule.breaks(each)) if rule.of_keys else value
-        return self.problem(path, shape, HIDDEN if hides(shape) else show(found), rule.code)
+        # The components of a vector say nothing to a reader.
+        shown = f"one of {len(found)}" if rule.code == "dimension" and isinstance(found, Sized) else show(found)
+        return self.problem(path, shape, HIDDEN if hides(shape) else shown, rule.code)
 
     def validated(self, path: str, record: Record, instance: Any) -> Any:
         """The instance, or `FAILED` after recording that it breaks the rule of its class for the whole."""

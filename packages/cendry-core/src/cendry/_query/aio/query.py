@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from typing_extensions import Self
@@ -18,13 +18,15 @@ from ..._model.model import Model
 from ...errors import BulkFailure
 from ...jobs.results import BulkOptions, BulkProgress, BulkResult
 from ...paths import FieldPath
-from ...plan import Aggregation, AggregationPlan
+from ...plan import Aggregation, AggregationPlan, Distance
+from ...values import Vector
 from ..aggregates import AggregateResult, aggregation, of_field, wanted_aggregates
 from ..builders import QueryBuilder, counted
 from ..compile import compiled
 from ..fields import Changes, FieldKey
 
 # sync: from ..listening import ListenableQuery
+from ..nearest import Neighbor, neighbors
 from ..opening import opened
 from ..output import DOCUMENTS
 from ..projections import columns
@@ -474,4 +476,41 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
             UnknownFieldError: A name is not declared.
         """
         rows: AsyncRows[Any] = rows_of(AsyncRows, self, columns(self._spec.model, "dict", fields, flat=False))
+        return rows
+
+    def find_nearest(
+        self,
+        field: FieldDescriptor[Vector | None] | str | FieldPath,
+        vector: Vector | Sequence[float],
+        *,
+        limit: int,
+        distance: Distance = "cosine",
+        threshold: float | None = None,
+    ) -> AsyncRows[Neighbor[M_co]]:
+        """Return the matching documents whose vectors are nearest to another one, the nearest first.
+
+        Documents without a vector of the same dimension in the field are not found. The query's filters, parent and
+        collection group say among which documents; its orders decide between equal distances, and then the ids.
+
+        Args:
+            field: A field of vectors, as a descriptor, a declared name or a stored path.
+            vector: The vector to search for, of 1 to 2,048 finite numbers, as many as the field declares.
+            limit: The maximum number of documents, from 1 to 1,000.
+            distance: `"cosine"` (1 minus the cosine of the angle, 0 to 2), `"euclidean"`, or `"dot_product"`, which is
+                larger for nearer vectors.
+            threshold: The largest distance, inclusive; for `"dot_product"`, the smallest.
+
+        Returns:
+            Rows that run as this query does. They have no `last`, `page` and `paginate`.
+
+        Raises:
+            InvalidRequestError: The query has a limit, an offset or a cursor; or `limit`, `distance` or `threshold` is
+                not valid. Nothing was sent, as with the others.
+            InvalidValueError: The field doesn't hold vectors, or the vector doesn't fit it.
+            TypeError: An argument is of the wrong kind.
+            UnknownFieldError: A name is not declared.
+        """
+        rows: AsyncRows[Neighbor[M_co]] = rows_of(
+            AsyncRows, self, neighbors(self._spec, field, vector, limit, distance, threshold)
+        )
         return rows
