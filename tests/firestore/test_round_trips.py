@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cendry import Cendry, Field, Model, Query, Ref, Rows, Transaction, count, field
+from cendry import Cendry, Field, Model, Query, Ref, Rows, Transaction, Vector, count, field
 from cendry._context.sync.batch import Batch
 from cendry_memory.testing import Database
 from firestore.faulty import FaultyServer
@@ -18,6 +18,7 @@ BULK = "BatchWrite"
 class City(Model, collection="cities"):
     n: Field[int] = field(default=0)
     twin: Field[Ref[City] | None] = field(default=None)
+    place: Field[Vector | None] = field(default=None)
 
 
 def a(ctx: Any) -> City:
@@ -127,6 +128,10 @@ QUERY: Calls = {
         (lambda query: query.filter(City.n > 99).update({City.n: 7}), [RUN]),
     ],
     "delete": [(lambda query: query.delete(), [RUN, BULK])],
+    "find_nearest": [
+        (lambda query: query.find_nearest(City.place, [1.0, 2.0], limit=3), []),
+        (lambda query: query.find_nearest(City.place, [1.0, 2.0], limit=3).to_list(), [RUN]),
+    ],
     # Anything but a collection group is one part.
     "partitions": [(lambda query: query.partitions(3), [])],
     "project": [(lambda query: query.project(City.n), [])],
@@ -168,6 +173,12 @@ TRANSACTION: Calls = {
         (lambda txn: txn.select(City).count(), [FIGURES, ROLLBACK]),
     ],
     "select_group": [(lambda txn: txn.select_group(City).first(), [RUN, ROLLBACK])],
+    "refresh": [(lambda txn: txn.refresh(City(id="a")), [GET, ROLLBACK])],
+    "get_or_create": [
+        (lambda txn: txn.get_or_create(City, "a"), [GET, ROLLBACK]),
+        (lambda txn: txn.get_or_create(City, "new"), [GET, COMMIT]),
+    ],
+    "update_or_create": [(lambda txn: txn.update_or_create(City, "a", {City.n: 3}), [GET, COMMIT])],
     "save": [(lambda txn: txn.save(City(id="a")), [COMMIT])],
     "create": [(lambda txn: txn.create(City(id="new")), [COMMIT])],
     "update": [(lambda txn: txn.update(City, "a", {City.n: 3}), [COMMIT])],

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import copy
 from dataclasses import MISSING
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
 from .._changes import FieldChange
 from .._interop.google import class_of, from_sdk_change
@@ -327,6 +327,25 @@ def items_of(changes: object, what: str) -> Pairs:
         if all(isinstance(each, FieldChange) for each in several):
             return Pairs((each.field, each.value) for each in several)
     raise TypeError(f"{what} as a dict ({{City.name: 'x'}}) or typed (City.name.set('x')), not {_kind(changes)}.")
+
+
+class New(NamedTuple):
+    """The values of a new document, and the argument that has them."""
+
+    values: Pairs
+    argument: str
+
+
+def put_items(defaults: object, create_defaults: object) -> tuple[Pairs, New]:
+    """The changes of `update_or_create`, and the values of a new document.
+
+    Raises:
+        TypeError: One is neither a mapping nor a sequence of typed changes.
+    """
+    changes = items_of(defaults, "defaults= takes values")
+    if create_defaults is None:
+        return changes, New(changes, "defaults")
+    return changes, New(items_of(create_defaults, "create_defaults= takes values"), "create_defaults")
 
 
 def changes_of(given: tuple[Any, ...], what: str) -> Pairs:

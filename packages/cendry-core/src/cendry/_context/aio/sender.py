@@ -19,9 +19,10 @@ from ..settings import Settings
 from ..transaction import TransactionState, inside_transaction, running, running_on
 from ..waiting import require_asyncio, to_the_end
 
-# sync: from ..listening import Listening
+# sync: from ..listening import CallbackListening
 from ..writes import Pending, check_number, discard, is_refusal, settle
 from .bulk import AsyncBulk, write_all, write_all_then
+from .listening import AsyncListening
 
 _OUTSIDE: Final = nullcontext()
 
@@ -33,7 +34,7 @@ async def _nothing() -> AsyncIterator[StoredDocument]:
         yield result  # pragma: no cover - there is none; it makes this a generator
 
 
-class AsyncSender:  # sync: class Sender(Listening):
+class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackListening):
     """Sends plans and writes; with a transaction, reads inside it.
 
     Attributes:
@@ -46,7 +47,7 @@ class AsyncSender:  # sync: class Sender(Listening):
     def __init__(
         self, holder: BackendHolder[AsyncBackend], settings: Settings, transaction: TransactionState | None = None
     ) -> None:
-        # sync: super().__init__()
+        super().__init__()
         self.holder = holder
         self.settings = settings
         self.transaction = transaction
@@ -250,7 +251,8 @@ class AsyncSender:  # sync: class Sender(Listening):
 
     async def close(self) -> None:
         """Close everything that the context opened."""
-        # sync: self.close_listeners()
+        if self.listeners:
+            await to_the_end(self.close_listeners())
         backend = self.holder.release()
         if backend is not None:
             await to_the_end(backend.close())

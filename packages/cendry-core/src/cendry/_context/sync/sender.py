@@ -15,11 +15,12 @@ from ...errors import CendryError, TransactionContentionError
 from ...jobs.results import BulkOptions, BulkResult
 from ...plan import NOTHING, AggregationPlan, Delete, GetPlan, QueryPlan
 from ..holder import BackendHolder, log_close
-from ..listening import Listening
+from ..listening import CallbackListening
 from ..settings import Settings
 from ..transaction import TransactionState, inside_transaction, running, running_on
 from ..writes import Pending, check_number, discard, is_refusal, settle
 from .bulk import Bulk, write_all, write_all_then
+from .listening import Listening
 
 _OUTSIDE: Final = nullcontext()
 
@@ -29,7 +30,7 @@ def _nothing() -> Iterator[StoredDocument]:
     yield from none
 
 
-class Sender(Listening):
+class Sender(Listening, CallbackListening):
     """Sends plans and writes; with a transaction, reads inside it.
 
     Attributes:
@@ -232,7 +233,8 @@ class Sender(Listening):
 
     def close(self) -> None:
         """Close everything that the context opened."""
-        self.close_listeners()
+        if self.listeners:
+            self.close_listeners()
         backend = self.holder.release()
         if backend is not None:
             backend.close()

@@ -21,7 +21,7 @@ from ...paths import FieldPath
 from ...plan import Aggregation, AggregationPlan, Distance
 from ...values import Vector
 from ..aggregates import AggregateResult, aggregation, of_field, wanted_aggregates
-from ..builders import QueryBuilder, counted
+from ..builders import counted
 from ..compile import compiled
 from ..fields import Changes, FieldKey
 
@@ -33,6 +33,7 @@ from ..projections import columns
 from ..rows import rows_of
 from .results import AsyncResults
 from .rows import AsyncRows
+from .snapshots import AsyncLiveQuery
 from .source import AsyncSource
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
@@ -46,7 +47,8 @@ G = TypeVar("G")
 H = TypeVar("H")
 
 
-class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(ListenableQuery[M_co], Results[M_co]):
+# sync: class Query(LiveQuery[M_co], ListenableQuery[M_co], Results[M_co]):
+class AsyncQuery(AsyncLiveQuery[M_co], AsyncResults[M_co]):  # sync:
     """A query on one collection: an immutable value, run by an `AsyncCendry`.
 
     Args:

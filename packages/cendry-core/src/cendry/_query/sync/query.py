@@ -33,6 +33,7 @@ from ..projections import columns
 from ..rows import rows_of
 from .results import Results
 from .rows import Rows
+from .snapshots import LiveQuery
 from .source import Source
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
@@ -46,7 +47,7 @@ G = TypeVar("G")
 H = TypeVar("H")
 
 
-class Query(ListenableQuery[M_co], Results[M_co]):
+class Query(LiveQuery[M_co], ListenableQuery[M_co], Results[M_co]):
     """A query on one collection: an immutable value, run by a `Cendry`.
 
     Args:
