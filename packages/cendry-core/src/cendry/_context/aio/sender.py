@@ -98,6 +98,15 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         if self.transaction is not None:
             raise CendryError("A transaction reads at one moment for all; run a query with at() outside of it.")
 
+    def check_read(self) -> None:
+        """Check that a transaction can still read, where there is nothing to ask the database for.
+
+        Raises:
+            CendryError: It has ended, or a write is queued.
+        """
+        if self.transaction is not None:
+            self.transaction.check_read()
+
     async def get(self, plan: GetPlan) -> list[StoredDocument]:
         """Documents by path, in any order."""
         if "trio" in modules:  # async-only

@@ -94,6 +94,15 @@ class Sender(Listening, CallbackListening):
         if self.transaction is not None:
             raise CendryError("A transaction reads at one moment for all; run a query with at() outside of it.")
 
+    def check_read(self) -> None:
+        """Check that a transaction can still read, where there is nothing to ask the database for.
+
+        Raises:
+            CendryError: It has ended, or a write is queued.
+        """
+        if self.transaction is not None:
+            self.transaction.check_read()
+
     def get(self, plan: GetPlan) -> list[StoredDocument]:
         """Documents by path, in any order."""
         backend = self.holder.backend()
