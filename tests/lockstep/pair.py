@@ -303,9 +303,7 @@ class Pair:
         )
         return None if answers is None else self._documents(plan, answers, in_order=True)
 
-    def search(
-        self, plan: QueryPlan, transaction: Both = NOBODY, moment: Both | None = None
-    ) -> list[Any] | None:
+    def search(self, plan: QueryPlan, transaction: Both = NOBODY, moment: Both | None = None) -> list[Any] | None:
         """Search by vector on both sides; `None` if both refused.
 
         Distances may differ by the margin. Documents at one distance stand in one order, unless one side sees a
