@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cendry.errors import InvalidRequestError
 from cendry.plan import AggregationPlan, Condition, Order, QueryPlan, Set
-from cendry_datastore import DatastoreBackend
+from cendry_datastore import DatastoreBackend, _channel
 from cendry_memory.testing import ALL_FEATURES, BackendConformance, Database, Feature
 from cendry_memory.testing.documents import City
 from cendry_memory.testing.driver import path_of
@@ -24,6 +24,7 @@ DATASTORE = ALL_FEATURES - {
     Feature.BULK,
     Feature.LISTENERS,
     Feature.VECTORS,
+    Feature.NEAREST,
     Feature.TIMES,
     # Datastore has an order and limits of its own.
     Feature.KINDS,
@@ -63,6 +64,8 @@ class TestClassicDatastore(BackendConformance):
         self, cendry_classic_datastore_host: str, project: str, monkeypatch: pytest.MonkeyPatch
     ) -> DatastoreBackend:
         monkeypatch.setenv("DATASTORE_EMULATOR_HOST", cendry_classic_datastore_host)
+        # As in production.
+        monkeypatch.setattr(_channel, "READS_BEGIN_ON_EMULATORS", True)
         return DatastoreBackend(project=project)
 
     # What the backend lacks it refuses; what only this emulator lacks, the emulator refuses.
@@ -78,6 +81,11 @@ class TestClassicDatastore(BackendConformance):
     def test_pages_with_tokens_in_transactions(self, ctx: Any, cities: Any) -> None:
         with pytest.raises(InvalidRequestError, match="ancestor"):
             ctx.transaction(lambda txn: txn.select(cities).page(2))
+
+    def test_queries_begin_at_tokens_in_transactions(self, ctx: Any, cities: Any) -> None:
+        after = cities.start_after(cities.page(2).next_token)
+        with pytest.raises(InvalidRequestError, match="ancestor"):
+            ctx.transaction(lambda txn: txn.select(after).to_list())
 
     def test_a_read_only_transaction(self, ctx: Any) -> None:
         ctx.save(City(id="a", name="A"))

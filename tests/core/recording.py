@@ -169,11 +169,9 @@ class AsyncRecordingBackend(Record, AsyncMemoryBackend):
         self.record("commit", tuple(writes), options)
         return self.committed(await super().commit(writes, transaction=transaction))
 
-    async def begin(
-        self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
-    ) -> Any:
-        self.record("begin", read_only, options)
-        self.transactions.append((await super().begin(read_only=read_only), retry_of))
+    def begin(self, *, read_only: bool = False, retry_of: Any = None) -> Any:
+        self.record("begin", read_only)
+        self.transactions.append((super().begin(read_only=read_only), retry_of))
         return self.transactions[-1][0]
 
     async def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
@@ -227,8 +225,8 @@ class RecordingBackend(Record, MemoryBackend):
         self.record("commit", tuple(writes), options)
         return self.committed(super().commit(writes, transaction=transaction))
 
-    def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
-        self.record("begin", read_only, options)
+    def begin(self, *, read_only: bool = False, retry_of: Any = None) -> Any:
+        self.record("begin", read_only)
         self.transactions.append((super().begin(read_only=read_only), retry_of))
         return self.transactions[-1][0]
 

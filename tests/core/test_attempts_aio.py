@@ -14,7 +14,8 @@ from core.documents import NOW, City
 from core.recording import AsyncRecordingBackend
 
 
-async def nothing(txn: AsyncTransaction) -> None: ...
+async def clear(txn: AsyncTransaction) -> None:
+    txn.delete(City, "LA")
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ class SamePauses(Random):
 async def test_the_pause_that_was_drawn_passes(store: AsyncRecordingBackend) -> None:
     store.fail("commit", TransactionContentionError(), times=2)
     begun = time.monotonic()
-    await AsyncCendry(backend=store, random=SamePauses()).transaction(nothing)
+    await AsyncCendry(backend=store, random=SamePauses()).transaction(clear)
     assert time.monotonic() - begun >= 0.1
 
 
@@ -47,14 +48,14 @@ async def test_exhausted_attempts_tell_their_number_and_cause(ctx: AsyncCendry, 
     contention.__cause__ = aborted
     store.fail("commit", contention, times=9)
     with pytest.raises(TransactionContentionError) as caught:
-        await ctx.transaction(nothing, max_attempts=3)
+        await ctx.transaction(clear, max_attempts=3)
     assert (caught.value.attempts, caught.value.__cause__) == (3, aborted)
     assert "after 3 attempts; nothing was written" in str(caught.value)
     assert [name for name, _ in store.calls] == ["begin", "commit", "rollback"] * 3
     another = TransactionContentionError()
     store.failures[:] = [("commit", another)] * 5
     with pytest.raises(TransactionContentionError) as caught:
-        await ctx.transaction(nothing)
+        await ctx.transaction(clear)
     assert (caught.value.attempts, caught.value.__cause__) == (5, another)
 
 

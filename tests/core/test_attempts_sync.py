@@ -15,7 +15,8 @@ from core.documents import NOW, City
 from core.recording import RecordingBackend
 
 
-def nothing(txn: Transaction) -> None: ...
+def clear(txn: Transaction) -> None:
+    txn.delete(City, "LA")
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ class SamePauses(Random):
 def test_the_pause_that_was_drawn_passes(store: RecordingBackend) -> None:
     store.fail("commit", TransactionContentionError(), times=2)
     begun = time.monotonic()
-    Cendry(backend=store, random=SamePauses()).transaction(nothing)
+    Cendry(backend=store, random=SamePauses()).transaction(clear)
     assert time.monotonic() - begun >= 0.1
 
 
@@ -48,14 +49,14 @@ def test_exhausted_attempts_tell_their_number_and_cause(ctx: Cendry, store: Reco
     contention.__cause__ = aborted
     store.fail("commit", contention, times=9)
     with pytest.raises(TransactionContentionError) as caught:
-        ctx.transaction(nothing, max_attempts=3)
+        ctx.transaction(clear, max_attempts=3)
     assert (caught.value.attempts, caught.value.__cause__) == (3, aborted)
     assert "after 3 attempts; nothing was written" in str(caught.value)
     assert [name for name, _ in store.calls] == ["begin", "commit", "rollback"] * 3
     another = TransactionContentionError()
     store.failures[:] = [("commit", another)] * 5
     with pytest.raises(TransactionContentionError) as caught:
-        ctx.transaction(nothing)
+        ctx.transaction(clear)
     assert (caught.value.attempts, caught.value.__cause__) == (5, another)
 
 

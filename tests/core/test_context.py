@@ -23,6 +23,7 @@ from cendry import (
     Increment,
     InvalidDocumentIdError,
     InvalidValueError,
+    Query,
     Ref,
     TypeRegistry,
     UnknownFieldError,
@@ -32,7 +33,7 @@ from cendry import (
 )
 from cendry.backend import CallOptions
 from cendry.plan import GetPlan
-from core.documents import NOW, Area, City, Mayor, Stamped
+from core.documents import NOW, Area, City, Mayor, Spot, Stamped
 from core.recording import AsyncRecordingBackend, RecordingBackend
 
 
@@ -496,6 +497,19 @@ TO_A_REFERENCE: list[Any] = [
     lambda ctx, ref: ctx.save(Area(name="x"), parent=ref) or True,
     lambda ctx, ref: ctx.select(Area, parent=ref).one(),
     lambda ctx, ref: ctx.select_group(Area, parent=ref).one(),
+    lambda ctx, ref: ctx.find_many([ref])[0],
+    lambda ctx, ref: ctx.find_many(City, [ref])[0],
+    lambda ctx, ref: ctx.fetch_refs([City(name="x", twin=ref)], City.twin)[ref],
+    lambda ctx, ref: ctx.select(Area).under(ref).one(),
+    lambda ctx, ref: ctx.select_group(Area).under(ref).one(),
+    lambda ctx, ref: ctx.select(Query(Area, parent=ref)).one(),
+    lambda ctx, ref: ctx.select(Query(Area, parent=ref)).page(1).items,
+    lambda ctx, ref: ctx.select(Query(Area).under(ref)).values(Area.name).one(),
+    lambda ctx, ref: ctx.select(Area).under(ref).count(),
+    lambda ctx, ref: ctx.select(Area).under(ref).sum(Area.rank) + 1,
+    lambda ctx, ref: next(iter(ctx.select(Area).under(ref).paginate(2))),
+    lambda ctx, ref: ctx.get(Ref(Area, "a", parent=ref)),
+    lambda ctx, ref: ctx.save(Spot(name="x"), parent=Ref(Area, "a", parent=ref)),
     lambda ctx, ref: ctx.transaction(lambda txn: txn.get(City, "SF")) and ctx.get(ref),
 ]
 
@@ -514,7 +528,9 @@ def test_a_reference_that_names_another_database_is_not_followed(ctx: Any, store
         stored.database = home
         with pytest.raises(ForeignReferenceError) as caught:
             call(ctx, foreign)
-        assert (foreign, home) == (caught.value.reference, caught.value.database)
+        found: Any = caught.value.reference
+        assert (foreign.database, home) == (found.database, caught.value.database)
+        assert found.path in ("cities/SF", "cities/SF/areas/a")
     # A backend need not say what its database is called.
     stored.database = None
     with pytest.raises(CendryError, match="points into another database"):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import math
+import pickle
 import random
 import subprocess
 import sys
@@ -626,13 +627,158 @@ def test_mutated_tokens_give_a_page_of_the_query_or_are_refused(ctx: Any) -> Non
             assert legal.issuperset(one.id for one in page)
 
 
-def test_a_bound_may_name_the_database_that_results_do_not_name() -> None:
+@pytest.mark.parametrize("around", [lambda ref: ref, lambda ref: [1, ref], lambda ref: {"x": [ref]}])
+def test_a_bound_may_name_the_database_that_results_do_not_name(around: Any) -> None:
     def bound(database: str | None) -> QueryPlan:
         order = Order(FieldPath("home"))
-        values = (Ref.from_path("a/b", database=database),)
+        values = (around(Ref.from_path("a/b", database=database)),)
         return QueryPlan("c", orders=(order, Order(DOCUMENT_ID)), start=Bound(values, before=True))
 
     for path, inside in (("a/a", False), ("a/b", True), ("a/c", True)):
-        values = (Ref.from_path(path), Ref.from_path("c/d"))
+        values = (around(Ref.from_path(path)), Ref.from_path("c/d"))
         for database in (None, "projects/p/databases/d"):
             assert inside is _is_inside(bound(database), values)
+
+
+# Tokens as cursors
+
+
+def test_a_token_is_part_of_the_value_of_a_query() -> None:
+    one = by_rank.start_after("t")
+    assert one == by_rank.start_at("t")
+    assert (hash(one), one) == (hash(by_rank.start_at("t")), pickle.loads(pickle.dumps(one)))
+    assert len({by_rank, one, by_rank.start_after("u"), by_rank.end_at("t"), by_rank.start_after({"rank": 1})}) == 5
+    assert one == Query(Place, order_by=Place.rank, start_after="t")
+    assert one.start_after("u") == by_rank.start_after("u")
+    assert "Query(Place, order_by=Place.rank.asc(), start_after='t')" == repr(one)
+    both = Query(Place, order_by=Place.rank, start_at={"rank": 1}, end_before={"rank": 9}).start_after("t").end_at("u")
+    shown = "Query(Place, order_by=Place.rank.asc(), start_at={'rank': 1}, end_before={'rank': 9})"
+    assert f"{shown}.start_after('t').end_at('u')" == repr(both)
+    assert both == eval(repr(both))
+    assert both != Query(Place, order_by=Place.rank, start_after="t", end_at="u")
+    # A token of another page continues in the same query; a place by value replaces both.
+    assert both.start_after("v").start_after("t") == both
+    assert both.start_after({"rank": 3}).end_at({"rank": 4}) == by_rank.start_after({"rank": 3}).end_at({"rank": 4})
+    with pytest.raises(CendryError, match="start_at= or start_after="):
+        Query(Place, start_at="t", start_after={"rank": 1})
+    of_an_instance = Query(Place, order_by=Place.rank, start_at=Place(id="a", rank=1)).start_after("t")
+    assert "start_at={'rank': 1, 'id': 'a'}).start_after('t')" in repr(of_an_instance)
+    assert of_an_instance == eval(repr(of_an_instance))
+
+
+def test_tokens_continue_in_queries_that_begin_at_values_or_instances(ctx: Any) -> None:
+    for start in ({"rank": 1}, Place(id="c", rank=1)):
+        for base in (ctx.select(Place, start_at=start), ctx.select(by_rank.start_at(start))):
+            first = base.page(2)
+            assert ("cd", "efg") == (ids(first), ids(base.start_after(first.next_token)))
+            assert "cd" == ids(base.end_at(first.next_token))
+            assert ids(base.page(9, after=first.next_token)) == ids(base.start_after(first.next_token))
+            with pytest.raises(InvalidPageTokenError, match="another query"):
+                ctx.select(by_rank).start_after(first.next_token).first()
+
+
+def test_tokens_as_cursors_are_checked_as_those_of_pages(ctx: Any) -> None:
+    query = ctx.select(by_rank.start_at({"rank": 1}))
+    outside = made(place(0), by_rank.start_at({"rank": 1}))
+    for token in ("SF", "", OF_0_6[:-1], OF_0_6, outside, made(Position(1, cursor=b"x"))):
+        for placed in (query.start_after(token), query.start_at(token), query.end_at(token), query.end_before(token)):
+            for run in (
+                lambda query: query.to_list(),
+                lambda query: list(query),
+                lambda query: query.first(),
+                lambda query: query.last(),
+                lambda query: query.one_or_none(),
+                lambda query: query.exists(),
+                lambda query: query.ids(),
+                lambda query: query.count(),
+                lambda query: query.sum(Place.rank),
+                lambda query: query.aggregate(Place.rank.avg()),
+                lambda query: query.paginate(2),
+                lambda query: query.page(2),
+                lambda query: query.values(Place.rank).to_list(),
+                lambda query: query.on_snapshot(print),
+            ):
+                with pytest.raises(InvalidPageTokenError):
+                    run(placed)
+    with pytest.raises(TypeError, match=r"or a page token, not b'x'\.$"):
+        query.start_after(b"x")
+    with pytest.raises(TypeError, match=r"or a page token, not None\.$"):
+        query.start_after(None)
+
+
+def test_tokens_as_cursors_are_signed(ctx: Any) -> None:
+    backend = MemoryBackend()
+    with Cendry(backend=backend, token_key=["new", "old"]) as signing, Cendry(backend=backend, token_key="old") as old:
+        signing.save_many([Place(id=name, rank=1) for name in "abc"])
+        query = signing.select(by_rank)
+        assert "c" == ids(query.start_after(query.page(2).next_token))
+        assert "c" == ids(query.start_after(old.select(by_rank).page(2).next_token or ""))
+        with pytest.raises(InvalidPageTokenError, match="signed with another key"):
+            old.select(by_rank.start_after(query.page(2).next_token or "")).first()
+        with pytest.raises(InvalidPageTokenError, match="not signed"):
+            query.start_after(made(place(1))).first()
+
+
+def test_tokens_as_cursors_of_queries_that_sort_by_hidden_fields_are_refused(ctx: Any) -> None:
+    by_secret = Query(Place, order_by=Place.secret)
+    token = made(Position(1, Bound(("m", Ref(Place, "b")), before=True)), by_secret)
+    with pytest.raises(CendryError, match="repr=False"):
+        ctx.select(by_secret).start_at(token).exists()
+
+
+def test_pages_and_tokens_of_a_query_that_begins_at_a_token(ctx: Any) -> None:
+    query = ctx.select(by_rank)
+    after = query.start_after(query.page(2).next_token)
+    first = after.page(2)
+    second = after.page(2, after=first.next_token)
+    assert ("cd", "ef", "cd") == (ids(first), ids(second), ids(after.page(2, before=second.previous_token)))
+    assert None is after.page(9).previous_token
+    for other in (query, query.start_after(query.page(3).next_token)):
+        with pytest.raises(InvalidPageTokenError, match="another query"):
+            other.page(2, after=first.next_token)
+    assert ["cd", "ef", "g"] == [ids(page) for page in after.paginate(2)]
+    # A token begins a query that is turned around as well.
+    assert ["fg", "g"] == [ids(after.limit_to_last(2)), ids([after.last()])]
+    assert "de" == ids(after.offset(1).limit(2))
+
+
+def test_databases_with_cursors_of_their_own_begin_at_tokens() -> None:
+    with Cendry(backend=Resuming()) as other:
+        other.save_many([Place(id=name, rank=1) for name in "abcde"])
+        query = other.select(by_rank)
+        token = query.page(2).next_token
+        after = query.start_after(token)
+        assert ("cde", "c", ["cd", "e"]) == (ids(after), ids(after.limit(1)), [ids(page) for page in after.paginate(2)])
+        first = after.page(2)
+        assert ("cd", "e") == (ids(first), ids(after.page(2, after=first.next_token)))
+        with pytest.raises(InvalidPageTokenError, match="another query"):
+            query.page(2, after=first.next_token)
+        for ended in (query.end_at(token), query.end_before(token), after.end_at(token)):
+            with pytest.raises(UnsupportedByBackendError, match="page tokens as the end of a query"):
+                ended.to_list()
+        for turned_around in (lambda: after.last(), lambda: after.limit_to_last(2).to_list()):
+            with pytest.raises(UnsupportedByBackendError, match="after a page token"):
+                turned_around()
+        assert "e" == after.limit(3).last().id
+        with pytest.raises(InvalidPageTokenError):
+            query.start_after(made(place(1))).first()
+
+
+def test_a_query_keeps_the_database_that_its_parent_names() -> None:
+    class Room(Model, collection="rooms", parent=Place):
+        rank: Field[int]
+
+    above: Ref[Place] = Ref.from_path("places/a", model=Place, database="projects/p/databases/d")
+    query = Query(Room, parent=above)
+    shown = "Query(Room, parent=Ref.from_path('places/a', database='projects/p/databases/d'))"
+    assert (shown, query) == (repr(query), eval(shown))
+    assert query == Query(Room).under(above)
+    assert query != Query(Room, parent=Ref(Place, "a"))
+    assert query.under(Ref(Place, "a")) == Query(Room, parent=Ref(Place, "a"))
+    below = Ref(Room, "r", parent=above)
+    assert ("places/a/rooms/r", above.database) == (below.path, below.database)
+    assert below.parent == above
+    with pytest.raises(CendryError, match="points into a database other than"):
+        Cendry(backend=MemoryBackend()).select(query).first()
+    with pytest.raises(CendryError, match="is not a document of that collection"):
+        Query(Room, parent=Ref.from_path("towns/a", database="projects/p/databases/d"))

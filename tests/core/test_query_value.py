@@ -263,12 +263,12 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
     (
         lambda: Query(City, start_at=5),  # type: ignore[arg-type]
         TypeError,
-        "start_at takes a dict of field values or an instance of City, not 5.",
+        "start_at takes a dict of field values, an instance of City, or a page token, not 5.",
     ),
     (
         lambda: Query(City).end_at(Area(name="a")),
         TypeError,
-        "end_at takes a dict of field values or an instance of City",
+        "end_at takes a dict of field values, an instance of City, or a page token",
     ),
     (lambda: Query(City, start_at={}), TypeError, "start_at takes at least one value; the dict is empty."),
     (lambda: Query(City, start_at={"nmae": 1}), UnknownFieldError, "City has no field 'nmae'. Did you mean 'name'?"),

@@ -112,9 +112,19 @@ def test_an_unknown_outcome_keeps_automatic_ids(ctx: Any, sf: Any) -> None:
 def test_a_transaction_that_only_reads_ends_too(ctx: Any, sf: Any) -> None:
     with ctx.transaction(read_only=True) as txn:
         assert txn.get(City, "SF").name == "x"
-    assert sf.calls[0] == ("begin", True)
-    assert sf.calls[-1] == ("commit", ())
+    assert names(sf) == ["begin", "get", "rollback"]
     assert not sf.transactions[-1][0].is_open
+
+
+def test_a_transaction_that_wrote_nothing_ends_with_a_rollback(ctx: Any, sf: Any) -> None:
+    sf.fail("rollback", ConnectionError())
+    with ctx.transaction() as txn:
+        assert txn.get(City, "SF").name == "x"
+    assert names(sf) == ["begin", "get", "rollback"]
+    sf.calls.clear()
+    with ctx.transaction():
+        pass
+    assert names(sf) == ["begin", "rollback"]
 
 
 def test_read_after_write(ctx: Any, sf: Any) -> None:
@@ -291,6 +301,59 @@ def test_subcollections(ctx: Any, sf: Any) -> None:
     assert sf.data(f"cities/SF/areas/{area.id}")["rank"] == 3
 
 
+def test_get_or_create_inside(ctx: Any, sf: Any) -> None:
+    with ctx.transaction() as txn:
+        found, created = txn.get_or_create(City, "SF", {City.name: "other"})
+        assert (found.name, created) == ("x", False)
+        new, created = txn.get_or_create(City, "LA", [City.name.set("l")])
+        assert (new.id, new.name, created) == ("LA", "l", True)
+        with pytest.raises(CendryError, match="all reads come before the first write"):
+            txn.get_or_create(City, "NY", {City.name: "n"})
+        assert "cities/LA" not in sf.documents
+    assert sf.data("cities/LA")["displayName"] == "l"
+    assert get_metadata(new).path == "cities/LA"
+
+
+def test_update_or_create_inside(ctx: Any, sf: Any) -> None:
+    with ctx.transaction() as txn:
+        found, created = txn.update_or_create(City, "SF", {City.population: Increment(4)})
+        assert (found.id, created) == ("SF", False)
+    assert sf.data("cities/SF")["population"] == 5
+    with ctx.transaction() as txn:
+        new, created = txn.update_or_create(City, "LA", {City.population: 2}, create_defaults={City.name: "l"})
+        assert (new.name, created) == ("l", True)
+    assert sf.data("cities/LA")["displayName"] == "l"
+    with ctx.transaction() as txn:
+        assert txn.update_or_create(City, "LA")[1] is False
+        area, _ = txn.update_or_create(Area, "a", {Area.name: "a"}, parent=new)
+    assert sf.data("cities/LA/areas/a")["name"] == area.name
+
+
+def test_what_creates_is_refused_before_it_reads(ctx: Any, sf: Any) -> None:
+    with ctx.transaction(read_only=True) as txn:
+        for method in (txn.get_or_create, txn.update_or_create):
+            with pytest.raises(CendryError, match="read-only"):
+                method(City, "LA", {City.name: "l"})
+    with pytest.raises(CendryError, match="has ended"):
+        txn.get_or_create(City, "LA", {City.name: "l"})
+    assert "get" not in names(sf)
+
+
+def test_refresh_inside(ctx: Any, sf: Any) -> None:
+    city = ctx.get(City, "SF")
+    sf.put("cities/SF", {"displayName": "y", "population": 7})
+    with ctx.transaction() as txn:
+        txn.refresh(city)
+        assert (city.name, city.population) == ("y", 7)
+        assert txn.refresh(Ref(City, "SF")) == city
+        with pytest.raises(DocumentNotFoundError):
+            txn.refresh(City(id="none", name="n"))
+        txn.delete(city)
+        with pytest.raises(CendryError, match="all reads come before the first write"):
+            txn.refresh(city)
+    assert "cities/SF" not in sf.documents
+
+
 # With a function: the sync twin
 
 
@@ -341,7 +404,7 @@ def test_contention_is_tried_again_wherever_it_strikes(
 
 def test_pauses_grow_to_a_longest(plain: Cendry, store: RecordingBackend, pauses: Any) -> None:
     store.fail("commit", TransactionContentionError(), times=9)
-    plain.transaction(lambda txn: None, max_attempts=10)
+    plain.transaction(lambda txn: txn.delete(City, "LA"), max_attempts=10)
     assert pauses.asked[-3:] == [LONGEST_PAUSE] * 3
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry import Cendry
-from cendry_datastore import DatastoreBackend
+from cendry_datastore import DatastoreBackend, _channel
 from cendry_memory.testing import Database
 from firestore.faulty import FaultyServer
 
@@ -27,6 +27,8 @@ def datastore_host(emulator: str, request: pytest.FixtureRequest, monkeypatch: p
     fixture = "cendry_datastore_mode_host" if emulator == "mode" else "cendry_classic_datastore_host"
     host: str = request.getfixturevalue(fixture)
     monkeypatch.setenv("DATASTORE_EMULATOR_HOST", host)
+    # As in production; the emulator of Datastore mode can't.
+    monkeypatch.setattr(_channel, "READS_BEGIN_ON_EMULATORS", emulator == "classic")
     return host
 
 
@@ -67,4 +69,5 @@ def faulty(datastore_host: str, project: str, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("DATASTORE_EMULATOR_HOST", handler.host)
     yield handler
     handler.stopping.set()
+    handler.release.set()
     server.stop(0).wait()

@@ -194,7 +194,15 @@ def test_sums_over_entities_of_deeper_collections_are_refused(
 # --- transactions ---
 
 
-def test_a_transaction_does_not_look_up_again_what_it_has_read(server: Counting, behind: Cendry) -> None:
+@pytest.fixture
+def beginning(emulator: str) -> list[str]:
+    """What begins a transaction: its first read, but not on the emulator of Datastore mode."""
+    return [] if emulator == "classic" else ["BeginTransaction"]
+
+
+def test_a_transaction_does_not_look_up_again_what_it_has_read(
+    server: Counting, behind: Cendry, beginning: list[str]
+) -> None:
     for name in "abcd":
         behind.save(City(id=name, n=1))
     server.calls.clear()
@@ -206,7 +214,7 @@ def test_a_transaction_does_not_look_up_again_what_it_has_read(server: Counting,
         txn.update(City, "a", {City.n: city.n + 2})
 
     behind.transaction(by_get)
-    assert ["BeginTransaction", "Lookup", "Lookup", "Commit"] == server.calls
+    assert [*beginning, "Lookup", "Lookup", "Commit"] == server.calls
     assert 3 == behind.get(City, "a").n
     server.calls.clear()
 
@@ -217,7 +225,7 @@ def test_a_transaction_does_not_look_up_again_what_it_has_read(server: Counting,
             txn.update(city, {City.n: city.n + 1})
 
     behind.transaction(some_of_them)
-    assert ["BeginTransaction", "Lookup", "Lookup", "Commit"] == server.calls
+    assert [*beginning, "Lookup", "Lookup", "Commit"] == server.calls
     assert [4, 2, 7, 1] == [city.n for city in behind.get_many(City, list("abcd"))]
 
 
@@ -235,11 +243,13 @@ def test_what_a_query_has_read_in_a_transaction_is_not_looked_up_either(
     assert [10, 11, 12] == sorted(area.n for area in behind.select(Area, parent=City(id="a")))
 
 
-def test_a_document_that_a_transaction_found_absent_is_absent_to_its_update(server: Counting, behind: Cendry) -> None:
+def test_a_document_that_a_transaction_found_absent_is_absent_to_its_update(
+    server: Counting, behind: Cendry, beginning: list[str]
+) -> None:
     def work(txn: Any) -> None:
         assert txn.find(City, "x") is None
         txn.update(City, "x", {City.n: 1})
 
     with pytest.raises(DocumentNotFoundError):
         behind.transaction(work)
-    assert ["BeginTransaction", "Lookup", "Rollback"] == server.calls
+    assert [*beginning, "Lookup", "Rollback"] == server.calls

@@ -17,6 +17,7 @@ pytestmark = forks
 
 PRELUDE = """
 from cendry import DatastoreBackend
+from cendry.plan import GetPlan
 from google.cloud.datastore import Client, Entity
 
 [project] = arguments
@@ -45,13 +46,15 @@ def test_a_backend_that_was_used_is_refused(datastore_host: str, project: str, e
         use(ctx)
         rows = iter(ctx.select(Item))
         transaction = backend.begin()
+        list(backend.get(GetPlan(("items/a",)), transaction=transaction))
 
         def work():
             refused(use, ctx)
             refused(use, other)
             refused(ctx.get, Item, "a")
             refused(next, rows)
-            refused(ctx.transaction, print)
+            refused(ctx.transaction, lambda txn: txn.find(Item, "a"))
+            refused(ctx.transaction, lambda txn: txn.delete(Item, "a"))
             refused(backend.commit, [Set("items/a", {{}})], transaction=transaction)
             refused(lambda: use(Cendry(project=project)))
             backend.close()

@@ -148,7 +148,6 @@ def test_contention_is_not_retried_without_retries(faulty: FaultyServer, db: Dat
     [
         ("Lookup", lambda db, **options: db.get("c/a", **options)),
         ("RunQuery", lambda db, **options: db.run(QueryPlan("c"), **options)),
-        ("BeginTransaction", lambda db, **options: db.begin(**options)),
     ],
 )
 def test_without_retries_every_call_is_sent_once(

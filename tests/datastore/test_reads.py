@@ -17,6 +17,7 @@ from cendry import (
     Map,
     Model,
     UnsupportedByBackendError,
+    count,
     default_registry,
     field,
 )
@@ -125,6 +126,27 @@ def test_pages_are_halved_down_to_one() -> None:
     assert (1000, 500, 1) == (sizes[0], sizes[1], sizes[-1])
     lookup = _stream.Lookup(GetPlan(("User/a", "User/b", "User/c")), partition, None)
     assert (True, 1, False) == (lookup.halve(), len(lookup.request().keys), lookup.halve())
+
+
+def test_queries_begin_at_tokens_and_end_at_none(ctx: Cendry, emulator: str) -> None:
+    save_users(ctx, 7)
+    query = ctx.select(User, User.n >= 1, order_by=User.n)
+    token = query.page(2).next_token
+    assert token is not None
+    after = query.start_after(token)
+    assert ["u03", "u04", "u05", "u06"] == after.ids() == query.start_at(token).ids()
+    assert ["u04", "u05"] == after.offset(1).limit(2).ids()
+    assert [["u03", "u04", "u05"], ["u06"]] == [[user.id for user in page] for page in after.paginate(3)]
+    assert (4, 3, 2) == (after.count(), after.count(up_to=3), after.limit(2).count())
+    if emulator == "mode":
+        assert (18, 4.5) == (after.sum(User.n), after.avg(User.n))
+        assert (7, 2) == after.limit(2).aggregate(User.n.sum(), count())
+    for ended in (query.end_at(token), query.end_before(token)):
+        with pytest.raises(UnsupportedByBackendError, match="page tokens as the end of a query"):
+            ended.to_list()
+    for turned_around in (after.last, after.limit_to_last(2).to_list):
+        with pytest.raises(UnsupportedByBackendError, match="after a page token"):
+            turned_around()
 
 
 def test_results_by_the_protocol(db: Database) -> None:

@@ -63,4 +63,5 @@ def faulty(firestore_emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", handler.host)
     yield handler
     handler.stopping.set()
+    handler.release.set()
     server.stop(0).wait()

@@ -39,6 +39,8 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
         requests: The methods and requests of those that don't stream requests.
         metadata: The methods, and what was sent along.
         answers: Messages to give instead of the emulator's, by method.
+        hold: Methods of which calls wait, before they are passed on, until `release` is set.
+        held: Set when one waits.
         next_answers: The same for the next calls alone, one after the other.
     """
 
@@ -49,6 +51,9 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
     requests: list[tuple[str, bytes]] = field(default_factory=list)
     metadata: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     answers: dict[str, Sequence[bytes]] = field(default_factory=dict)
+    hold: set[str] = field(default_factory=set)
+    held: threading.Event = field(default_factory=threading.Event)
+    release: threading.Event = field(default_factory=threading.Event)
     next_answers: dict[str, list[Sequence[bytes]]] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -66,6 +71,9 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
         self.metadata.append((method, {one.key: one.value for one in context.invocation_metadata()}))
         if isinstance(request, bytes):
             self.requests.append((method, request))
+        if method in self.hold:
+            self.held.set()
+            self.release.wait(30)
         pending = self.faults.get(method)
         fault = pending.pop(0) if pending else None
         count = 0

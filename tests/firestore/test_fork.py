@@ -71,6 +71,8 @@ def test_a_context_that_was_used_is_refused(firestore_emulator: str, project: st
         client = ctx.client
         use(ctx)
         transaction = ctx._sender.begin(False, None)
+        from cendry.plan import GetPlan
+        ctx._sender.inside(transaction).get(GetPlan(("c/a",)))
 
         def work():
             refused(use, ctx)
@@ -78,7 +80,8 @@ def test_a_context_that_was_used_is_refused(firestore_emulator: str, project: st
             refused(ctx.select(Item).to_list)
             refused(lambda: iter(ctx.select(Item)))
             refused(ctx.delete, Item, "a")
-            refused(ctx.transaction, print)
+            refused(ctx.transaction, lambda txn: txn.find(Item, "a"))
+            refused(ctx.transaction, lambda txn: txn.delete(Item, "a"))
             refused(ctx._sender.rollback, transaction.handle)
             refused(ctx.select(Item).on_snapshot, print)
             refused(lambda: ctx.client)

@@ -191,6 +191,7 @@ def test_the_answer_to_a_repetition_in_a_transaction_may_be_any_error(
     db = make_db()
     db.commit(Set("c/a", {"x": 1}))
     transaction = db.begin()
+    db.get("c/a", transaction=transaction)
     lost.answer(STATUS.UNAVAILABLE, Fault(STATUS.INTERNAL, "Can't swap from CLOSED to ACTIVE"))
     with pytest.raises(OutcomeUnknownError, match="CLOSED to ACTIVE"):
         db.commit(transform(Increment(1)), transaction=transaction)
@@ -199,12 +200,29 @@ def test_the_answer_to_a_repetition_in_a_transaction_may_be_any_error(
 
 def test_a_transaction_without_writes_has_no_outcome(lost: Lost, make_db: Callable[..., Database]) -> None:
     db = make_db()
+    for status, error in (
+        (STATUS.UNAVAILABLE, exceptions.ServiceUnavailable),
+        (STATUS.INTERNAL, exceptions.InternalServerError),
+    ):
+        transaction = db.begin()
+        db.get("c/a", transaction=transaction)
+        lost.answer(status)
+        with pytest.raises(error, match="Socket closed"):
+            db.commit(transaction=transaction)
+
+
+def test_a_transaction_that_has_read_nothing_is_a_commit_like_any_other(
+    lost: Lost, make_db: Callable[..., Database]
+) -> None:
+    db = make_db()
+    db.commit(Set("c/a", {"x": 1}))
     lost.answer()
-    with pytest.raises(exceptions.ServiceUnavailable, match="Socket closed"):
-        db.commit(transaction=db.begin())
-    lost.answer(STATUS.INTERNAL)
-    with pytest.raises(exceptions.InternalServerError, match="Socket closed"):
-        db.commit(transaction=db.begin())
+    with pytest.raises(OutcomeUnknownError, match="Socket closed"):
+        db.commit(transform(Increment(1)), transaction=db.begin())
+    assert (1, {"x": 2}) == (lost.commits, db.data("c/a"))
+    lost.answer()
+    db.commit(Set("c/a", {"x": 7}), transaction=db.begin())
+    assert (2, {"x": 7}) == (lost.commits, db.data("c/a"))
 
 
 def test_a_policy_that_gives_up_leaves_the_outcome_unknown(lost: Lost, make_db: Callable[..., Database]) -> None:
@@ -414,13 +432,20 @@ def test_a_client_that_is_closed_during_a_commit(faulty: FaultyServer, project: 
 
 COUNT = AggregationPlan(QueryPlan("c"))
 
+
+def begun(db: Database) -> Any:
+    """A transaction that the server doesn't know."""
+    transaction = db.begin()
+    transaction.id = b"none"
+    return transaction
+
+
 CALLS: dict[str, tuple[str, Callable[..., Any]]] = {
     "get": ("BatchGetDocuments", lambda db, **options: db.get("c/a", **options)),
     "get two": ("BatchGetDocuments", lambda db, **options: db.get("c/a", "c/b", **options)),
     "run": ("RunQuery", lambda db, **options: db.run(QueryPlan("c"), **options)),
     "aggregate": ("RunAggregationQuery", lambda db, **options: db.aggregate(COUNT, **options)),
-    "begin": ("BeginTransaction", lambda db, **options: db.begin(**options)),
-    "rollback": ("Rollback", lambda db, **options: db.rollback(b"none", **options)),
+    "rollback": ("Rollback", lambda db, **options: db.rollback(begun(db), **options)),
 }
 
 

@@ -15,6 +15,7 @@ from cendry import (
     ForeignReferenceError,
     Map,
     Model,
+    Query,
     Ref,
     field,
     from_dict,
@@ -176,14 +177,39 @@ def test_nothing_is_opened_for_references_that_name_no_database(firestore_emulat
 def test_pages_begin_at_references_of_the_sdk(ctx: Any, client: Any) -> None:
     start: Any = event(client).start
     a: Any = client.document("trips/a")
-    ctx.save_many([Trip(id=name, start=start) for name in "ab"])
+    stops = {"x": [start]}
+    ctx.save_many([Trip(id=name, start=start, stops=[start], more=stops) for name in "ab"])
     for query in (
+        ctx.select(Trip, order_by=Trip.stops, start_at={Trip.stops: [start]}, end_at={Trip.stops: [start]}),
+        ctx.select(Trip, order_by=Trip.more, start_at={Trip.more: stops}, end_at={Trip.more: stops}),
         ctx.select(Trip, order_by=Trip.start, start_at={Trip.start: start}, end_at={Trip.start: start}),
         ctx.select(Trip, order_by=Trip.id, start_at={Trip.id: a}),
     ):
         first = query.page(1)
         second = query.page(1, after=first.next_token)
         assert ["a", "b"] == [first.items[0].id, second.items[0].id]
+        assert ["b"] == query.start_after(first.next_token).ids()
+
+
+class Leg(Model, collection="legs", parent=Trip):
+    n: Field[int]
+
+
+def test_queries_below_references_of_the_sdk(ctx: Any, client: Any, project: str) -> None:
+    start: Any = event(client).start
+    ctx.save(Leg(id="a", n=1), parent=Ref(Trip, "there"))
+    for query in (ctx.select(Leg).under(start), ctx.select_group(Leg).under(start), Query(Leg, parent=start)):
+        assert ["a"] == [leg.id for leg in ctx.select(query)]
+    assert 1 == ctx.get(Ref(Leg, "a", parent=start)).n
+    below = Ref(Leg, "b", parent=start)
+    ctx.merge(below, Leg.n.set(2))
+    assert [1, 2] == ctx.select(Leg).under(Ref(Trip, "there")).values(Leg.n, flat=True).to_list()
+    other: Any = event(sdk.Client(project="other", credentials=AnonymousCredentials())).start
+    for query in (Query(Leg, parent=other), Query(Leg).under(other)):
+        with pytest.raises(ForeignReferenceError, match="points into a database other than"):
+            ctx.select(query).to_list()
+    with pytest.raises(ForeignReferenceError):
+        ctx.get(Ref(Leg, "a", parent=other))
 
 
 class Home(Map):

@@ -13,8 +13,9 @@ import pytest
 from cendry.backend import CallOptions
 from cendry.errors import InvalidRequestError, MissingIndexError, TransactionContentionError
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import AggregationPlan, Bound, Composite, Condition, GetPlan, Order, QueryPlan, Set
+from cendry.plan import AggregationPlan, Bound, Composite, Condition, GetPlan, Nearest, Order, QueryPlan, Set
 from cendry.reference import Ref
+from cendry.values import Vector
 from cendry_firestore import FirestoreBackend
 from cendry_memory.testing import Database
 from cendry_memory.testing.documents import NAMES_BY_SEGMENT
@@ -38,7 +39,7 @@ def filled(faulty: FaultyServer, make_db: Callable[..., Database]) -> Database:
     """Twelve documents; `n` has four values, three times each."""
     db = make_db()
     db.commit(
-        *(Set(f"c/d{i:02}", {"n": i % 4, "m": {"x": i}, "s": str(i)}) for i in range(COUNT)),
+        *(Set(f"c/d{i:02}", {"n": i % 4, "m": {"x": i}, "s": str(i), "v": Vector([i % 5, 1])}) for i in range(COUNT)),
         Set("p/q/c/deep", {"n": 9, "m": {"x": 9}, "s": "9"}),
     )
     faulty.calls.clear()
@@ -64,6 +65,10 @@ PLANS = {
     "a group": QueryPlan("c", group=True),
     "a projection": QueryPlan("c", orders=(Order(F("n")),), projection=(F("s"),), offset=1, limit=9),
     "a projection with the order": QueryPlan("c", orders=(Order(F("m", "x")),), projection=(F("m", "x"),)),
+    "search by vector": QueryPlan("c", nearest=Nearest(F("v"), Vector([1, 2]), 11, "euclidean")),
+    "search by vector among some": QueryPlan(
+        "c", where=Condition(F("n"), ">", 0), nearest=Nearest(F("v"), Vector([2, 2]), 20, "dot_product")
+    ),
     "names only": QueryPlan("c", orders=(Order(F("n")),), projection=()),
 }
 

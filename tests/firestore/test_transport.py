@@ -78,7 +78,6 @@ ERRORS = [exceptions.from_grpc_status(code, "text") for code in grpc.StatusCode 
         ("run_query", "run"),
         ("run_aggregation_query", "aggregate"),
         ("partition_query", "partition"),
-        ("begin_transaction", "begin"),
         ("commit", "commit"),
         ("rollback", "rollback"),
     ],

@@ -314,6 +314,31 @@ def _many(ctx: Cendry, n: list[int]) -> Any:
     return [_shown(city) for city in ctx.get_many(City, ids)]
 
 
+def _tokens(ctx: Cendry, n: list[int]) -> Any:
+    orders: list[Any] = [City.population, City.population.desc(), [City.state, City.population], City.name]
+    query = ctx.select(City, order_by=orders[n[0] % 4])
+    if n[0] % 4 < 2 and n[1] % 3 == 0:
+        query = query.start_at({City.population: n[2] * 10})
+    page = query.page(1 + n[1] % 2)
+    if page.next_token is None:
+        return [[city.id for city in page]]
+    if n[4] % 2:
+        ctx.save(_city(n))
+    after, before = query.start_after(page.next_token), query.end_before(page.next_token)
+    rest = after.page(1 + n[2] % 2)
+    both = [] if rest.next_token is None else query.start_after(page.next_token).limit(1 + n[5] % 2).ids()
+    ends = [after.count(), before.count(), [city.id for city in before.limit_to_last(1 + n[3] % 2)], both]
+    return [after.ids(), [city.id for city in before], [city.id for city in rest], _shown(after.last()), *ends]
+
+
+def _references(ctx: Cendry, n: list[int]) -> Any:
+    ids = [IDS[each % 4] for each in n[:3]]
+    cities = ctx.find_many(City, ids)
+    found = ctx.fetch_refs([city for city in cities if city is not None], City.nearest)
+    streets = ctx.find_many([Ref(Street, f"s{n[3] % 3}", parent=_ref(n)), _ref(n)])
+    return [*map(_shown, cities), {ref.path: _shown(city) for ref, city in found.items()}, repr(streets[0])]
+
+
 ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "save": _save,
     "create": _create,
@@ -337,6 +362,8 @@ ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "transaction": _transaction,
     "get or create": _get_or_create,
     "many": _many,
+    "tokens": _tokens,
+    "references": _references,
 }
 """What can be done, by name; each takes a context and six numbers from 0 to 7."""
 

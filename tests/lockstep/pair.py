@@ -381,7 +381,7 @@ class Pair:
 
     def begin(self, *, read_only: bool) -> Both:
         """Begin a transaction on both sides."""
-        return Both(self.firestore.begin(read_only=read_only, options=_OPTIONS), self.memory.begin(read_only=read_only))
+        return Both(self.firestore.begin(read_only=read_only), self.memory.begin(read_only=read_only))
 
     def rollback(self, transaction: Both) -> None:
         """End a transaction on both sides, or see both refuse."""

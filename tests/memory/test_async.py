@@ -31,7 +31,7 @@ async def test_every_call_has_its_async_form() -> None:
     found = [each.path async for each in backend.run(QueryPlan("c", where=is_("x", ">", 1)))]
     assert found == ["c/b"]
     assert await backend.aggregate(AggregationPlan(QueryPlan("c"))) == (2,)
-    txn = await backend.begin()
+    txn = backend.begin()
     assert await read(backend, "c/a", transaction=txn) == {"x": 1}
     await backend.rollback(txn)
     with pytest.raises(DocumentAlreadyExistsError):
@@ -77,7 +77,7 @@ async def test_transactions_of_tasks_lose_nothing() -> None:
 
     async def add() -> None:
         while True:
-            txn = await backend.begin()
+            txn = backend.begin()
             try:
                 value = (await read(backend, "c/a", transaction=txn))["n"]
                 await backend.commit([Set("c/a", {"n": value + 1})], transaction=txn)

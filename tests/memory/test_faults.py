@@ -45,13 +45,12 @@ def test_only_reads_of_transactions_are_aborted(backend: MemoryBackend) -> None:
 
 
 def test_the_next_calls_of_any_kind_fail(backend: MemoryBackend) -> None:
-    backend.faults.unavailable_next(5)
+    backend.faults.unavailable_next(4)
     for call in (
         lambda: save(backend),
         lambda: stored(backend, "c/a"),
         lambda: ask(backend),
         lambda: backend.aggregate(AggregationPlan(QueryPlan("c"))),
-        lambda: backend.begin(),
     ):
         with pytest.raises(ServiceUnavailableError, match="scheduled"):
             call()
@@ -60,11 +59,16 @@ def test_the_next_calls_of_any_kind_fail(backend: MemoryBackend) -> None:
 
 
 def test_calls_of_one_kind_fail(backend: MemoryBackend) -> None:
-    backend.faults.unavailable_next(1, "run", "rollback")
+    backend.faults.unavailable_next(2, "run", "rollback")
     txn = backend.begin()
+    backend.rollback(txn)
     save(backend)
     with pytest.raises(ServiceUnavailableError):
         ask(backend)
+    txn = backend.begin()
+    stored(backend, "c/a", transaction=txn)
+    with pytest.raises(ServiceUnavailableError):
+        backend.rollback(txn)
     backend.faults.unavailable_next(1, "listen")
     with pytest.raises(ServiceUnavailableError):
         backend.listen(GetPlan(("c/a",)), lambda snapshot: None, lambda error: None)

@@ -46,6 +46,7 @@ def test_a_file_stays_with_the_parent(file: Path, ending: str) -> None:
         backend = MemoryBackend(path)
         ctx = Cendry(backend=backend)
         transaction = backend.begin()
+        list(backend.get(GetPlan(("c/a",)), transaction=transaction))
         backend.commit([Set("c/first", {{"n": 0}})])
         found = backend.run(QueryPlan("c"))
 

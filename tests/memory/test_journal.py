@@ -106,7 +106,7 @@ class TestKeeping:
         for call in (
             lambda: stored(backend, "c/a"),
             lambda: backend.commit([Set("c/a", {"x": 1})]),
-            lambda: backend.begin(),
+            lambda: stored(backend, "c/a", transaction=backend.begin()),
             lambda: backend.listen(GetPlan(("c/a",)), print, print),
         ):
             with pytest.raises(StoreFileError, match="was closed"):

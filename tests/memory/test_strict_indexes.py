@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from cendry.errors import MissingIndexError
 from cendry.paths import FieldPath
-from cendry.plan import Aggregation, AggregationPlan, QueryPlan
+from cendry.plan import Aggregation, AggregationPlan, Nearest, QueryPlan
+from cendry.values import Vector
 from cendry_memory import AsyncMemoryBackend, MemoryBackend
 from memory.asking import after, at, both, by, either, is_, ref
 
@@ -197,10 +198,71 @@ def test_what_is_uncertain_passes(plan: QueryPlan) -> None:
     assert missing(plan) is None
 
 
+def vectors(fields: str = "", *, field: str = "v", dimension: Any = 3, group: bool = False) -> dict[str, Any]:
+    """As `index`, with vectors last."""
+    definition = index(fields, group=group)
+    definition["fields"].append({"fieldPath": field, "vectorConfig": {"dimension": dimension, "flat": {}}})
+    return definition
+
+
+def near(where: Any = None, *orders: str, components: int = 3, **options: Any) -> QueryPlan:
+    nearest = Nearest(FieldPath("v"), Vector([1.0] * components), 5, "cosine")
+    return query(where, *orders, nearest=nearest, **options)
+
+
 def test_vector_indexes_serve_no_other_query() -> None:
-    vector = index("a b")
-    vector["fields"].append({"fieldPath": "v", "vectorConfig": {"dimension": 3, "flat": {}}})
-    assert missing(query(eq("a"), "b"), vector) == index("a b __name__")
+    assert missing(query(eq("a"), "b"), vectors("a b")) == index("a b __name__")
+
+
+@pytest.mark.parametrize(
+    ("plan", "asked", "others"),
+    [
+        (near(), vectors(), [vectors("a"), vectors(field="w"), vectors(dimension=2), index("v")]),
+        (near(components=1), vectors(dimension=1), [vectors(dimension=10)]),
+        (near(group=True), vectors(group=True), [vectors()]),
+        (near(eq("a")), vectors("a"), [vectors(), vectors("a b"), vectors("a", group=True), index("a")]),
+        (near(both(eq("b"), eq("a"))), vectors("a b"), [vectors("a")]),
+        (near(is_("a", "in", [1, 2])), vectors("a"), [vectors()]),
+        (near(TAGS), vectors("tags*"), [vectors("tags"), vectors()]),
+        (near(is_("c", ">", 1)), vectors("c"), [vectors(), vectors("c d")]),
+        (near(both(eq("a"), is_("c", ">", 1))), vectors("a c"), [vectors("c a"), vectors("c")]),
+        (near(None, "-b"), vectors("b↓"), [vectors(), vectors("b c")]),
+        (near(either(eq("a"), eq("b"))), vectors("b"), [vectors("a")]),
+        (near(is_("__name__", "==", ref("c/x"))), vectors(), [vectors("a")]),
+    ],
+    ids=str,
+)
+def test_searches_by_vector_need_an_index_that_ends_with_the_vectors(plan: Any, asked: Any, others: list[Any]) -> None:
+    served = [vectors("a")] if asked == vectors("b") else []
+    assert missing(plan, *others, *served) == asked
+    assert missing(plan, *others, *served, asked) is None
+
+
+def test_other_spellings_of_vector_indexes_are_taken() -> None:
+    # The Firebase CLI writes the name before the vectors, and other tools the dimension as text.
+    assert missing(near(eq("a")), vectors("a __name__", dimension="3")) is None
+    # In which direction the fields before the vectors run plays no part.
+    assert missing(near(is_("c", ">", 1)), vectors("c↓")) is None
+    # Whether Firestore merges them is uncertain.
+    assert missing(near(both(eq("a"), eq("b"))), vectors("a"), vectors("b")) is None
+
+
+@pytest.mark.parametrize("config", [{}, {"dimension": "many"}, {"dimension": None}, None])
+def test_vector_indexes_that_are_malformed(config: Any) -> None:
+    definition = index("a")
+    definition["fields"].append({"fieldPath": "v", "vectorConfig": config})
+    with pytest.raises(ValueError, match="Index 0 of the declared indexes"):
+        MemoryBackend(strict_indexes=declared(definition))
+
+
+def test_the_message_names_the_definition() -> None:
+    with pytest.raises(MissingIndexError) as caught:
+        list(MemoryBackend(strict_indexes=None).run(near()))
+    definition = json.dumps(vectors())
+    assert (
+        f"needs an index that does not exist: one of vectors. Add to indexes in firestore.indexes.json: {definition}"
+        in str(caught.value)
+    )
 
 
 def test_listeners_obey_the_same_rules() -> None:

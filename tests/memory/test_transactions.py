@@ -51,8 +51,10 @@ class TestWhatIsSeen:
         with pytest.raises(InvalidRequestError, match="has ended"):
             stored(filled, "c/b", transaction=txn)
 
-    def test_a_read_only_transaction_sees_the_state_of_its_beginning(self, filled: MemoryBackend) -> None:
+    def test_a_read_only_transaction_sees_the_state_at_its_first_read(self, filled: MemoryBackend) -> None:
         txn = filled.begin(read_only=True)
+        filled.commit([Set("c/b", {"v": 2, "seen": True})])
+        assert stored(filled, "c/b", transaction=txn) == {"v": 2, "seen": True}
         write(filled)
         filled.commit([Delete("c/b"), Set("c/x", {"v": 0})])
         assert stored(filled, "c/a", transaction=txn) == {"v": 1}

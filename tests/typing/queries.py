@@ -106,7 +106,12 @@ big.filter("x")  # error: mypy pyright ty
 big.filter(True)  # error: mypy pyright ty
 big.order_by(3)  # error: mypy pyright ty
 big.limit("3")  # error: mypy pyright ty
-big.start_after("token")  # error: mypy pyright ty
+assert_type(big.start_after("token").end_before("token"), Query[City])
+assert_type(ctx.select(City, start_after="token", end_at="token"), Query[City])
+Query(City, start_at="token")
+big.start_after(5)  # error: mypy pyright ty
+big.start_after(None)  # error: mypy pyright ty
+big.start_after(big.page(5).next_token)  # error: mypy pyright ty
 big.under("SF")  # error: mypy pyright ty
 
 

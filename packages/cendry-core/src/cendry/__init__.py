@@ -25,6 +25,7 @@ __all__ = [
     "AsyncCendry",
     "AsyncQuery",
     "AsyncRows",
+    "AsyncSnapshots",
     "AsyncTransaction",
     "AsyncTxn",
     "Backend",
@@ -66,6 +67,7 @@ __all__ = [
     "MissingIndexError",
     "Model",
     "MultipleResultsError",
+    "Neighbor",
     "Or",
     "OutcomeUnknownError",
     "Page",
@@ -74,6 +76,7 @@ __all__ = [
     "Ref",
     "Rows",
     "Snapshot",
+    "Snapshots",
     "StaleDocumentError",
     "Transaction",
     "TransactionContentionError",
@@ -89,6 +92,7 @@ __all__ = [
     "field",
     "from_dict",
     "get_metadata",
+    "json_schema",
     "ref_of",
     "register_type",
     "resolve",
@@ -122,14 +126,17 @@ if TYPE_CHECKING:
     from ._query.aggregates import AggregateResult
     from ._query.aio.query import AsyncQuery
     from ._query.aio.rows import AsyncRows
+    from ._query.aio.snapshots import AsyncSnapshots
+    from ._query.nearest import Neighbor
     from ._query.pages import Page
     from ._query.snapshots import Change, Listener, Snapshot
     from ._query.sync.query import Query
     from ._query.sync.rows import Rows
+    from ._query.sync.snapshots import Snapshots
     from ._types.kinds import FirestoreValue
     from ._types.registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
     from .backend import AsyncBackend, Backend, CallOptions
-    from .convert import from_dict, to_dict, validate
+    from .convert import from_dict, json_schema, to_dict, validate
     from .errors import (
         BulkError,
         BulkFailure,
@@ -183,7 +190,7 @@ else:
             "_context.sync.bulk": "Bulk",
             "_context.sync.context": "Cendry",
             "_context.sync.transaction": "Transaction Txn=Transaction",
-            "convert": "from_dict to_dict validate",
+            "convert": "from_dict json_schema to_dict validate",
             "errors": (
                 "BulkError BulkFailure "
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
@@ -201,10 +208,13 @@ else:
             "_query.aggregates": "AggregateResult",
             "_query.aio.query": "AsyncQuery",
             "_query.aio.rows": "AsyncRows",
+            "_query.aio.snapshots": "AsyncSnapshots",
+            "_query.nearest": "Neighbor",
             "_query.pages": "Page",
             "_query.snapshots": "Change Listener Snapshot",
             "_query.sync.query": "Query",
             "_query.sync.rows": "Rows",
+            "_query.sync.snapshots": "Snapshots",
             "reference": "Ref",
             "_types.kinds": "FirestoreValue",
             "_types.registry": "BaseTypeHandler TypeRegistry default_registry register_type",

@@ -36,6 +36,9 @@ A database whose queries continue from opaque cursors returns results with one m
 plan of the next page has that of the last result as `resume`, and no bound by value. Its backend has an attribute
 `has_cursors` that is true.
 
+Results of a plan with `nearest` have one more attribute, `distance` (`float`); `NearResult` has it. A backend without
+search by vector refuses such a plan.
+
 A backend may have a method `check_read_time(moment)`, which raises an `InvalidRequestError` for a moment that can't be
 read at, such as one in the future; `ctx.at(moment)` calls it, before anything is read.
 
@@ -117,6 +120,16 @@ class DocumentResult(NamedTuple):
         # Without the values, since a model may hide them.
         shown = ("path", "create_time", "update_time", "read_time")
         return f"DocumentResult({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
+
+class NearResult(DocumentResult):
+    """A document that a search by vector found.
+
+    Attributes:
+        distance: How far its vector is from the one that was searched for.
+    """
+
+    distance: float
 
 
 class CommitResult(NamedTuple):
@@ -300,7 +313,7 @@ class AsyncBackend(Protocol):
     """A database, for the async twin. All methods may be called from several tasks and event loops at once.
 
     A `transaction` is a handle returned by `begin`, opaque to core. Reads and the commit that receive it are part of
-    that transaction.
+    that transaction; core ends each by `commit` if it writes, else by `rollback`.
     """
 
     @property
@@ -334,17 +347,25 @@ class AsyncBackend(Protocol):
     async def commit(
         self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> CommitResult:
-        """Apply all writes, in order, or none. With a transaction, this ends it."""
+        """Apply all writes, in order, or none. With a transaction, this ends it.
+
+        With one that has read nothing, it is a commit like any other.
+        """
         ...
 
-    async def begin(
-        self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
-    ) -> Any:
-        """Begin a transaction and return its handle. `retry_of` is the handle of the attempt that was aborted."""
+    def begin(self, *, read_only: bool = False, retry_of: Any = None) -> Any:
+        """Return the handle of a new transaction. Nothing is sent: the first read with the handle begins it.
+
+        Reads with a handle may run at the same time; the first one begins the transaction for all.
+
+        Args:
+            read_only: Whether it takes no writes: all its reads see the moment of the first one.
+            retry_of: The handle of the attempt that was aborted.
+        """
         ...
 
     async def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
-        """End a transaction without writing."""
+        """End a transaction without writing; if it has read nothing, nothing is sent."""
         ...
 
     def listen(
@@ -370,7 +391,7 @@ class Backend(Protocol):
     """A database, for the sync twin. All methods may be called from several threads at once.
 
     A `transaction` is a handle returned by `begin`, opaque to core. Reads and the commit that receive it are part of
-    that transaction.
+    that transaction; core ends each by `commit` if it writes, else by `rollback`.
     """
 
     @property
@@ -404,15 +425,25 @@ class Backend(Protocol):
     def commit(
         self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> CommitResult:
-        """Apply all writes, in order, or none. With a transaction, this ends it."""
+        """Apply all writes, in order, or none. With a transaction, this ends it.
+
+        With one that has read nothing, it is a commit like any other.
+        """
         ...
 
-    def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
-        """Begin a transaction and return its handle. `retry_of` is the handle of the attempt that was aborted."""
+    def begin(self, *, read_only: bool = False, retry_of: Any = None) -> Any:
+        """Return the handle of a new transaction. Nothing is sent: the first read with the handle begins it.
+
+        Reads with a handle may run at the same time; the first one begins the transaction for all.
+
+        Args:
+            read_only: Whether it takes no writes: all its reads see the moment of the first one.
+            retry_of: The handle of the attempt that was aborted.
+        """
         ...
 
     def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
-        """End a transaction without writing."""
+        """End a transaction without writing; if it has read nothing, nothing is sent."""
         ...
 
     def listen(

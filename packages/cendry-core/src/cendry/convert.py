@@ -1,4 +1,4 @@
-"""Models to dicts and back, for everything but databases: APIs, files, tests. Nothing is sent anywhere."""
+"""Models to dicts and back, and as JSON Schema, for everything but databases: APIs, files, tests. Nothing is sent."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar, Union, cast
 
 from ._model.model import Map, Model
+from ._types.json_schema import schema_of
 from ._types.registry import TypeRegistry, default_registry
 from .codec import Codec, codec_for
 from .codec.leaves import show
@@ -14,7 +15,7 @@ from .codec.reading import Extra, Reading
 from .errors import MAX_PROBLEMS, InvalidDocumentIdError, Problem, ValidationError
 from .paths import check_document_id
 
-__all__ = ["Problem", "from_dict", "to_dict", "validate"]
+__all__ = ["Problem", "from_dict", "json_schema", "to_dict", "validate"]
 
 M = TypeVar("M", bound=Union[Model, Map])
 
@@ -121,6 +122,29 @@ def validate(
         except InvalidDocumentIdError as error:
             problems = [_invalid_id(error), *problems][:MAX_PROBLEMS]
     return problems
+
+
+def json_schema(model: type[Model | Map], *, include_id: bool = True) -> dict[str, Any]:
+    """Return a JSON Schema (draft 2020-12) of a class: what its instances look like in JSON, under Python names.
+
+    Maps and enums are definitions under `$defs`. Constraints, defaults and `title`, `description`, `examples` and
+    `deprecated` in the `metadata=` of a field are part of it; predicates and `__validate__` are not. A union by a
+    `Literal`, or a base of tagged models, is a `oneOf` with a `discriminator`, as OpenAPI has it. Types with
+    registered handlers accept anything.
+
+    Args:
+        model: A `Model` or a `Map`.
+        include_id: Whether a `Model` has its `id`.
+
+    Raises:
+        TypeError: The class is neither, or a name in its annotations is not defined yet.
+    """
+    codec = codec_for(model)
+    family = codec.family
+    tags = [] if family is None else family.tags_of(model)
+    classes = [cast("type[Any]", cast("Any", family).class_of(tag)) for tag in tags]
+    others = [codec.of(each).shape for each in classes if each is not model]
+    return schema_of(codec.shape, others, include_id=include_id)
 
 
 def _no_dict(model: type[Any], data: object) -> Problem:

@@ -353,6 +353,7 @@ Code = Literal[
     "multiple_of",
     "min_length",
     "max_length",
+    "dimension",
     "pattern",
     "predicate",
     "rule",
@@ -393,7 +394,7 @@ class Problem:
         found: What was found, cut at 80 characters.
         code: Whether a required field is `missing`, a key `unknown`, a `value` doesn't fit, or a `tag` belongs to no
             class of a union. For a value of the declared type that breaks a constraint, its name: `gt`, `max_length`,
-            `pattern`, `predicate`, ...; `rule` for what a `__validate__` rejects.
+            `dimension`, `predicate`, ...; `rule` for what a `__validate__` rejects.
         nearest: For an unknown key, similar declared ones. They are determined for the first unknown keys only.
     """
 

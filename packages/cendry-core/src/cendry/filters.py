@@ -52,7 +52,8 @@ class ModelField:
 
     __slots__ = ("_cendry_hidden", "_cendry_names", "_cendry_owner")
     _cendry_owner: type[Any]
-    _cendry_names: tuple[str, ...]
+    # Besides text, names that say whose they are; they are text when written.
+    _cendry_names: tuple[Any, ...]
     _cendry_hidden: bool
 
     def _cendry_source(self, value: Any) -> str:
@@ -248,7 +249,7 @@ def _checked(field: object, op: Operator, value: Any) -> tuple[Operator, Any]:
 
 def _unordered(field: ModelField | FieldPath, op: str, value: Any) -> InvalidValueError:
     if isinstance(field, ModelField):
-        model, names = field._cendry_owner.__qualname__, field._cendry_names
+        model, names = field._cendry_owner.__qualname__, tuple(map(str, field._cendry_names))
     else:
         model, names = "The document", field.segments
     expected = f"a value for {op!r} that others can be less or greater than"

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, Union, cast
 from ._immutable import dataclass
 from .errors import InvalidRequestError
 from .paths import DOCUMENT_ID, FieldPath
-from .values import SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, Transform
+from .values import SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, Transform, Vector
 
 Operator = Literal[
     "==",
@@ -241,6 +241,35 @@ class Bound:
     before: bool
 
 
+Distance = Literal["cosine", "euclidean", "dot_product"]
+"""How far two vectors are from each other."""
+
+MAX_NEIGHBORS: Final = 1000
+"""Documents of one search by vector (https://firebase.google.com/docs/firestore/vector-search#limitations)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The search for the documents whose vectors are nearest to another one.
+
+    A document without a vector of that dimension in the field is not found. Distances are sorted ascending, with NaN
+    last; dot products descending, with NaN first. Documents at one distance stand in the order of the query.
+
+    Attributes:
+        path: The field of the vectors.
+        vector: The vector.
+        limit: The maximum number of documents, from 1 to `MAX_NEIGHBORS`.
+        distance: `euclidean`, `cosine` (1 minus the cosine of the angle), or `dot_product`.
+        threshold: The largest distance, or the smallest dot product; NaN doesn't meet it. `None` for any.
+    """
+
+    path: FieldPath
+    vector: Vector = field(repr=False)
+    limit: int
+    distance: Distance
+    threshold: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
     """A query in Firestore's own terms.
@@ -263,6 +292,8 @@ class QueryPlan:
             backends whose results carry such cursors.
         parts: The fields declared in the maps of the projection, for databases that may store a map as several fields;
             `None` if they can't be listed.
+        nearest: The search by vector among the documents of the query, or `None`. The results are then in its order,
+            and each has a further attribute `distance`, a `float`; the plan has no bounds, limit, offset or projection.
     """
 
     collection: str
@@ -279,6 +310,7 @@ class QueryPlan:
     implied: int = 0
     resume: bytes | None = None
     parts: tuple[FieldPath, ...] | None = ()
+    nearest: Nearest | None = None
 
 
 MAX_COUNT: Final = 2**31 - 1

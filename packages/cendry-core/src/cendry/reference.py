@@ -33,7 +33,8 @@ class Ref(Generic[M_co]):
     Args:
         model: The class of the document.
         id: The document id.
-        parent: The parent document (an instance or a `Ref`), for documents of subcollections.
+        parent: The parent document (an instance or a `Ref`), for documents of subcollections. If it names its database,
+            so does the new reference.
 
     Raises:
         InvalidDocumentIdError: The id is not valid.
@@ -46,7 +47,9 @@ class Ref(Generic[M_co]):
     database: str | None
 
     def __init__(self, model: type[M_co], id: str, *, parent: Located | None = None) -> None:
-        _init(self, model, document_path(model, id, parent), None)
+        collection = collection_of(model)
+        above, database = parent_place(parent)
+        _init(self, model, join_path(check_parent(model, above), collection, id), database)
 
     @classmethod
     def from_path(cls, path: str, *, model: type[M_co] | None = None, database: str | None = None) -> Ref[M_co]:
@@ -155,6 +158,18 @@ def parent_path(parent: object) -> str | None:
     return located_path(parent)
 
 
+def parent_place(parent: object) -> tuple[str | None, str | None]:
+    """The path of the `parent=` argument, and the database that it names, if it is a `Ref` that does.
+
+    Raises:
+        TypeError: It is neither an instance nor a `Ref`.
+        CendryError: It is an instance without an id.
+    """
+    if is_ref(parent) and parent.database is not None:
+        return check_document_path(parent.path), parent.database
+    return parent_path(parent), None
+
+
 def check_parent(model: type[Any], path: str | None) -> str | None:
     """Check a parent's path against the `parent=` that the model declares.
 
@@ -184,7 +199,17 @@ def document_path(model: type[Any], document_id: object, parent: object = None) 
         InvalidDocumentIdError: The id is not valid.
         CendryError: The parent doesn't match the model's declaration.
     """
-    collection = getattr(model, "__collection__", None)
+    collection = collection_of(model)
+    return join_path(check_parent(model, parent_path(parent)), collection, document_id)
+
+
+def collection_of(model: type[Any]) -> str:
+    """The collection of a model.
+
+    Raises:
+        TypeError: It has none.
+    """
+    collection: str | None = getattr(model, "__collection__", None)
     if collection is None:
         raise TypeError(f"{model!r} has no collection: it is not a Model, or it is abstract.")
-    return join_path(check_parent(model, parent_path(parent)), collection, document_id)
+    return collection

@@ -35,6 +35,10 @@ def _check_degrees(name: str, value: object, limit: int) -> None:
         raise ValueError(f"GeoPoint {name} must be a number from -{limit} to {limit}, not {value!r}.")
 
 
+MAX_DIMENSIONS: Final = 2048
+"""Components of a vector (https://firebase.google.com/docs/firestore/vector-search#limitations)."""
+
+
 @final
 class Vector:
     """An embedding: an immutable sequence of 64-bit floats, at most 2,048 of them for an index.

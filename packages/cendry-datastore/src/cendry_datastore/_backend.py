@@ -36,7 +36,7 @@ from ._requests import (
     rollback_request,
 )
 from ._stream import Lookup, QueryPages, checked_moment
-from ._transactions import TransactionHandle, id_of
+from ._transactions import TransactionHandle
 from ._unsupported import NAME, unsupported
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class DatastoreBackend:
     ) -> Iterator[StoredDocument]:
         """Read documents by path: one result for each path, absent ones included, in any order."""
         connection = self._connection
-        lookup = Lookup(plan, connection.partition, id_of(transaction))
+        lookup = Lookup(plan, connection.partition, transaction)
         return _remembered(_look_up(connection, lookup, connection.deadline(options)), plan, transaction)
 
     def run(
@@ -153,7 +153,7 @@ class DatastoreBackend:
             NamespaceNotFoundError: There is nothing, because the namespace of this backend doesn't exist.
         """
         connection = self._connection
-        pages = QueryPages(plan, connection.partition, id_of(transaction))
+        pages = QueryPages(plan, connection.partition, transaction)
         return _remembered(_run(connection, pages, connection.deadline(options)), plan, transaction)
 
     def aggregate(
@@ -172,11 +172,13 @@ class DatastoreBackend:
         figures: tuple[int | float | None, ...] = ()
         has_others = any(one.path is not None for one in plan.aggregations)
         if has_others or not is_plain_count(plan):
-            request = aggregation_request(plan, connection.partition, id_of(transaction))
+            if transaction is not None:
+                _begin_first(connection, transaction, deadline)
+            request = aggregation_request(plan, connection.partition, transaction)
             moment = checked_moment(plan.query)
             response = connection.read(connection.aggregate, request, deadline, plan.query.collection, moment)
             figures = aggregation_result(plan, response, connection.partition)
-        keys = QueryPages(keys_plan(plan), connection.partition, id_of(transaction))
+        keys = QueryPages(keys_plan(plan), connection.partition, transaction)
         count = 0
         while not keys.is_complete:
             count += sum(1 for _ in keys.results(_response_to(keys, connection.run, connection, deadline)))
@@ -214,15 +216,17 @@ class DatastoreBackend:
 
     # --- transactions ---
 
-    def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
-        """Begin a transaction and give its handle."""
-        connection = self._connection
-        return _begin(connection, connection.deadline(options), read_only=read_only, retry_of=retry_of)
+    def begin(self, *, read_only: bool = False, retry_of: Any = None) -> Any:
+        """Return the handle of a new transaction, which its first read begins."""
+        return TransactionHandle(read_only, None if retry_of is None else retry_of.id or retry_of.previous)
 
     def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
-        """End a transaction without writing."""
-        connection = self._connection
-        _roll_back(connection, transaction, connection.deadline(options))
+        """End a transaction without writing; if it has read nothing or is read-only, nothing is sent."""
+        transaction.settle()
+        transaction.has_ended = True
+        if transaction.id is not None and not transaction.is_read_only:
+            connection = self._connection
+            _roll_back(connection, transaction, connection.deadline(options))
 
     # --- what Datastore mode lacks ---
 
@@ -288,6 +292,23 @@ def _look_up(connection: Connection, lookup: Lookup, deadline: Deadline) -> Iter
 
 
 def _response_to(read: Lookup | QueryPages, method: Method, connection: Connection, deadline: Deadline) -> Any:
+    transaction = read.transaction
+    if transaction is not None and transaction.id is None:
+        if not connection.begins_by_reading:
+            _begin_first(connection, transaction, deadline)
+        else:
+            with transaction.gate:
+                # Another thread may have begun it meanwhile.
+                if transaction.id is None:
+                    transaction.check_open()
+                    response = _next_response(read, method, connection, deadline)
+                    transaction.begin_by(response)
+                    _check_wanted(connection, transaction, deadline)
+                    return response
+    return _next_response(read, method, connection, deadline)
+
+
+def _next_response(read: Lookup | QueryPages, method: Method, connection: Connection, deadline: Deadline) -> Any:
     while True:
         try:
             return connection.read(method, read.request(), deadline, read.collection, read.moment)
@@ -320,16 +341,25 @@ def _check_namespace(connection: Connection, deadline: Deadline) -> None:
 # --- transactions ---
 
 
-def _begin(
-    connection: Connection, deadline: Deadline, *, read_only: bool = False, retry_of: TransactionHandle | None = None
-) -> TransactionHandle:
-    request = begin_request(connection.partition, read_only=read_only, retry_of=retry_of)
-    response = call(connection.begin, request, deadline)
-    return TransactionHandle(response.transaction, read_only)
+def _begin_first(connection: Connection, transaction: TransactionHandle, deadline: Deadline) -> None:
+    """Begin a transaction by a request of its own, unless it has begun."""
+    if transaction.id is not None:
+        return
+    with transaction.gate:
+        if transaction.id is None:
+            transaction.check_open()
+            transaction.begin_by(call(connection.begin, begin_request(connection.partition, transaction), deadline))
+            _check_wanted(connection, transaction, deadline)
+
+
+def _check_wanted(connection: Connection, transaction: TransactionHandle, deadline: Deadline) -> None:
+    """End a transaction that began too late: its context has ended it, and nobody else would."""
+    if transaction.has_ended:
+        _roll_back(connection, transaction, deadline)
+        transaction.check_open()
 
 
 def _roll_back(connection: Connection, transaction: TransactionHandle, deadline: Deadline) -> None:
-    transaction.has_ended = True
     call(connection.rollback, rollback_request(connection.partition, transaction), deadline)
 
 
@@ -340,11 +370,13 @@ def _end_by_commit(
     connection: Connection, changes: list[EntityWrites], transaction: TransactionHandle, deadline: Deadline
 ) -> None:
     """Commit in a transaction of the caller's, which this ends."""
+    transaction.settle()
     transaction.check(writes=bool(changes))
-    if transaction.is_read_only:
-        _roll_back(connection, transaction, deadline)
-        return
-    _commit(connection, changes, transaction, deadline)
+    if transaction.id is None and not any(change.needs_stored for change in changes):
+        if changes:
+            _commit(connection, changes, None, deadline)
+    elif not transaction.is_read_only:
+        _commit(connection, changes, transaction, deadline)
     transaction.has_ended = True
 
 
@@ -369,12 +401,13 @@ def _commit_alone(connection: Connection, changes: list[EntityWrites], deadline:
     if not any(change.needs_stored for change in changes):
         _commit(connection, changes, None, deadline)
         return
-    transaction = _begin(connection, deadline)
+    transaction = TransactionHandle()
     try:
         _commit(connection, changes, transaction, deadline)
     except BaseException:
         try:
-            _roll_back(connection, transaction, deadline)
+            if transaction.id is not None:
+                _roll_back(connection, transaction, deadline)
         except Exception:  # noqa: S110
             # The reason is on its way to the caller, and Datastore ends idle transactions by itself.
             pass
@@ -388,14 +421,15 @@ def _commit(
     stored = {} if transaction is None else transaction.read_of(needed)
     paths = tuple(path for path in needed if path not in stored)
     if paths:
-        lookup = Lookup(GetPlan(paths), connection.partition, id_of(transaction))
+        lookup = Lookup(GetPlan(paths), connection.partition, transaction)
         results = _look_up(connection, lookup, deadline)
         stored.update((result.path, result.entity) for result in results if isinstance(result, FoundEntity))
-    request, created = commit_request(changes, stored, connection.partition, id_of(transaction)), created_paths(changes)
+    begun = None if transaction is None else transaction.id
+    request, created = commit_request(changes, stored, connection.partition, begun), created_paths(changes)
     writes = [write for change in changes for write in change.writes]
 
     def send(request: Any) -> None:
-        attempts = CommitAttempts(writes, in_transaction=transaction is not None)
+        attempts = CommitAttempts(writes, in_transaction=begun is not None)
         send_commit(connection.commit, request, deadline, attempts, created)
 
     try:

@@ -36,6 +36,10 @@ TRANSACT: Final = RetryPolicy(_sdk.API, 60.0, (), _UNAVAILABLE)
 # The SDK repeats no commit; Cendry repeats those that can't take effect twice (`cendry.plan.is_repeatable`).
 COMMIT: Final = RetryPolicy(_sdk.API, 60.0, _UNAVAILABLE, _UNAVAILABLE)
 
+READS_BEGIN_ON_EMULATORS = False
+"""Whether first reads begin transactions on emulators too: on that of Datastore mode, the locks of a lookup that begins
+one are never released, not even for its own commit. The classic one can do it, but they can't be told apart."""
+
 
 class Connection(ClientConnection):
     """A client, opened.
@@ -43,6 +47,7 @@ class Connection(ClientConnection):
     Attributes:
         partition: Where the documents live.
         knows_namespace: Whether its namespace is known to exist, or can't be asked for.
+        begins_by_reading: Whether the first read of a transaction begins it, and not a request of its own.
 
     Args:
         client: The client; its channel is opened, if it is not open yet.
@@ -52,7 +57,17 @@ class Connection(ClientConnection):
             that is not `host:port`.
     """
 
-    __slots__ = ("aggregate", "begin", "commit", "knows_namespace", "lookup", "partition", "rollback", "run")
+    __slots__ = (
+        "aggregate",
+        "begin",
+        "begins_by_reading",
+        "commit",
+        "knows_namespace",
+        "lookup",
+        "partition",
+        "rollback",
+        "run",
+    )
     database_kind = "Datastore"
 
     def __init__(self, client: Any) -> None:
@@ -67,6 +82,7 @@ class Connection(ClientConnection):
         super().__init__(client, api, emulator, _sdk.API.retry)
         self.partition = Partition(client.project, client.database or "", client.namespace or "")
         self.knows_namespace = not self.partition.namespace
+        self.begins_by_reading = emulator is None or READS_BEGIN_ON_EMULATORS
         self.lookup = Method(_start(api.lookup), READ)
         self.run = Method(_start(api.run_query), READ)
         self.aggregate = Method(_start(api.run_aggregation_query), READ)

@@ -47,6 +47,8 @@ def check_query(plan: QueryPlan) -> None:
         raise unsupported("collection groups")
     if plan.start is not None or plan.end is not None:
         raise unsupported("cursors by value")
+    if plan.nearest is not None:
+        raise unsupported("search by vector")
 
 
 def fill_query(query: Any, plan: QueryPlan, partition: Partition) -> None:

@@ -22,13 +22,10 @@ _MOST_GAPS: Final = 3
 # --- transactions ---
 
 
-def begin_request(partition: Partition, *, read_only: bool, retry_of: TransactionHandle | None) -> Any:
+def begin_request(partition: Partition, transaction: TransactionHandle) -> Any:
     """The request that begins a transaction."""
     request = _sdk.BeginTransactionRequest(project_id=partition.project, database_id=partition.database)
-    if read_only:
-        request.transaction_options.read_only.SetInParent()
-    elif retry_of is not None:
-        request.transaction_options.read_write.previous_transaction = retry_of.id
+    transaction.fill_new(request.transaction_options)
     return request
 
 
@@ -42,7 +39,7 @@ def rollback_request(partition: Partition, transaction: TransactionHandle) -> An
 # --- reads ---
 
 
-def lookup_request(plan: GetPlan, keys: list[Any], partition: Partition, transaction: bytes | None) -> Any:
+def lookup_request(plan: GetPlan, keys: list[Any], partition: Partition, transaction: TransactionHandle | None) -> Any:
     """The request for the entities with these keys."""
     request = _sdk.LookupRequest(project_id=partition.project, database_id=partition.database, keys=keys)
     _fill_read_options(request.read_options, plan.read_time, transaction)
@@ -50,7 +47,7 @@ def lookup_request(plan: GetPlan, keys: list[Any], partition: Partition, transac
     return request
 
 
-def query_request(plan: QueryPlan, partition: Partition, transaction: bytes | None) -> Any:
+def query_request(plan: QueryPlan, partition: Partition, transaction: TransactionHandle | None) -> Any:
     """The request that begins a query; limit and offset are left out.
 
     Raises:
@@ -93,13 +90,14 @@ def counts_of(plan: AggregationPlan, count: int) -> tuple[int, ...]:
     return tuple(count if one.up_to is None else min(count, one.up_to) for one in plan.aggregations)
 
 
-def aggregation_request(plan: AggregationPlan, partition: Partition, transaction: bytes | None) -> Any:
+def aggregation_request(plan: AggregationPlan, partition: Partition, transaction: TransactionHandle | None) -> Any:
     """The request for figures over a query."""
     request = _sdk.RunAggregationQueryRequest(project_id=partition.project, database_id=partition.database)
     partition.fill(request.partition_id)
     _fill_read_options(request.read_options, plan.query.read_time, transaction)
     query = request.aggregation_query.nested_query
     fill_query(query, plan.query, partition)
+    query.start_cursor = plan.query.resume or b""
     query.offset = plan.query.offset
     if plan.query.limit is not None:
         query.limit.value = plan.query.limit
@@ -137,9 +135,9 @@ def namespace_request(partition: Partition) -> Any:
     return request
 
 
-def _fill_read_options(options: Any, read_time: datetime | None, transaction: bytes | None) -> None:
+def _fill_read_options(options: Any, read_time: datetime | None, transaction: TransactionHandle | None) -> None:
     if transaction is not None:
-        options.transaction = transaction
+        transaction.fill(options)
     elif read_time is not None:
         write_timestamp(options.read_time, read_time)
 

@@ -19,6 +19,7 @@ from ._entities import FoundEntity, ProjectedEntity, new_found
 from ._keys import Partition, fill_key, key_path, shown_id
 from ._marks import UNMARKED, kinds_of_marks
 from ._requests import lookup_request, query_request
+from ._transactions import TransactionHandle
 from ._values import decode_projected
 
 _NOT_FINISHED: Final = 1
@@ -56,6 +57,7 @@ class Lookup:
 
     Attributes:
         collection: The collection id of a query; a lookup has none.
+        transaction: The transaction that reads, or `None`.
         moment: The past moment to read at, if there is one.
 
     Raises:
@@ -64,11 +66,11 @@ class Lookup:
 
     collection: str | None = None
 
-    def __init__(self, plan: GetPlan, partition: Partition, transaction: bytes | None) -> None:
+    def __init__(self, plan: GetPlan, partition: Partition, transaction: TransactionHandle | None) -> None:
         self.moment = checked_moment(plan)
         self._plan = plan
         self._partition = partition
-        self._transaction = transaction
+        self.transaction = transaction
         self._page = MOST_KEYS
         self._left: list[Any] = []
         for path in plan.paths:
@@ -83,7 +85,7 @@ class Lookup:
 
     def request(self) -> Any:
         """The next request."""
-        return lookup_request(self._plan, self._left[: self._page], self._partition, self._transaction)
+        return lookup_request(self._plan, self._left[: self._page], self._partition, self.transaction)
 
     def halve(self) -> bool:
         """Ask for fewer documents at once from now on; returns whether that is possible."""
@@ -118,6 +120,7 @@ class QueryPages:
 
     Attributes:
         collection: The collection id.
+        transaction: The transaction that reads, or `None`.
         moment: The past moment to read at, if there is one.
         is_complete: Whether nothing is left to ask for.
         left_out: How many entities were left out so far, since they are of the kind but not in the collection.
@@ -127,9 +130,10 @@ class QueryPages:
         InvalidRequestError: A value is too long for an index.
     """
 
-    def __init__(self, plan: QueryPlan, partition: Partition, transaction: bytes | None) -> None:
+    def __init__(self, plan: QueryPlan, partition: Partition, transaction: TransactionHandle | None) -> None:
         self.moment = checked_moment(plan)
         self.collection = plan.collection
+        self.transaction = transaction
         self.left_out = 0
         self._plan = plan
         self._partition = partition
@@ -149,6 +153,8 @@ class QueryPages:
         """The next request."""
         wanted = self._page if self._limit is None else max(self._limit + self._offset, self._least)
         self._request.query.limit.value = min(self._page, wanted)
+        if self.transaction is not None:
+            self.transaction.fill(self._request.read_options)
         return self._request
 
     def halve(self) -> bool:

@@ -25,6 +25,7 @@ _DETAILS: Final = {
     "merge": "merge() writes some fields, whether or not the document exists",
     "if_unchanged": "writes that depend on the update time of a document",
     "vectors": "",
+    "search by vector": "find_nearest() finds the documents with the nearest vectors",
     "cursors by value": "start_at, start_after, end_at and end_before; paginate() works on Datastore as well",
     "filters by whole arrays and maps": "comparisons with a whole array or map",
     "sums and averages over a kind that is in deeper collections as well": "collections of one name are separate",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from asyncio import sleep  # sync: from time import sleep
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio  # async-only
+from asyncio import Lock, sleep  # sync: from threading import Lock
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
+
+# sync: from time import sleep
 from typing import Any
 
 from cendry._interop.grpc import Deadline, Method, check_process
@@ -20,15 +23,9 @@ from ._channel import Connection
 from ._clients import AsyncClients
 from ._commit import CommitAttempts, commit_result
 from ._errors import meaning_of
-from ._requests import (
-    aggregation_request,
-    aggregation_result,
-    begin_request,
-    cuts_of,
-    partition_request,
-    rollback_request,
-)
-from ._stream import GetStream, QueryStream
+from ._requests import aggregation_request, aggregation_result, cuts_of, partition_request, rollback_request
+from ._stream import GetStream, QueryStream, query_stream
+from ._transactions import PATIENCE, TransactionHandle
 
 
 class AsyncFirestoreBackend(AsyncClients):
@@ -66,16 +63,22 @@ class AsyncFirestoreBackend(AsyncClients):
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> AsyncIterator[StoredDocument]:
         """Stream the documents of a query, in its order, over as many calls as it takes."""
-        return _documents(QueryStream(plan, self._connection, transaction, options))
+        return _documents(query_stream(plan, self._connection, transaction, options))
 
     async def aggregate(
         self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> tuple[int | float | None, ...]:
         """Compute figures over a query, one for each aggregation of the plan."""
         connection = self._connection
-        request = aggregation_request(plan, connection.database, transaction)
+        method = connection.transport.aggregate
         meaning = partial(meaning_of, collection=plan.query.collection, moment=plan.query.read_time)
-        response = await _call(connection, connection.transport.aggregate, request, options, meaning)
+
+        async def read() -> tuple[None, Any]:
+            request = aggregation_request(plan, connection.database, transaction)
+            return None, await _call(connection, method, request, options, meaning)
+
+        is_inside = transaction is not None and plan.query.read_time is None
+        _, response = await (_inside(transaction, read, connection) if is_inside else read())
         return aggregation_result(plan, response, connection.database)
 
     async def partition(self, plan: QueryPlan, count: int, *, options: CallOptions = DEFAULT_OPTIONS) -> list[str]:
@@ -100,10 +103,21 @@ class AsyncFirestoreBackend(AsyncClients):
     ) -> CommitResult:
         """Apply all writes, in order, or none. With a transaction, this ends it."""
         connection = self._connection
-        attempts = CommitAttempts(writes, connection.database, transaction)
-        method, meaning = connection.transport.commit, attempts.meaning_of
-        response = await _call(connection, method, attempts.request, options, meaning, attempts.may_repeat)
-        return commit_result(response, writes)
+        begun: bytes | None = None
+        if transaction is not None:
+            await _settle(transaction)
+            transaction.check_commit(writes)
+            begun = transaction.id
+        if transaction is None or writes or begun:
+            attempts = CommitAttempts(writes, connection.database, begun)
+            method, meaning = connection.transport.commit, attempts.meaning_of
+            response = await _call(connection, method, attempts.request, options, meaning, attempts.may_repeat)
+            result = commit_result(response, writes)
+        else:
+            result = CommitResult(())
+        if transaction is not None:
+            transaction.has_ended = True
+        return result
 
     async def write_many(self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS) -> list[WriteResult]:
         """Apply writes to different documents, each by itself, in one attempt: one result for each."""
@@ -129,20 +143,16 @@ class AsyncFirestoreBackend(AsyncClients):
                 results += bulk.results(response, deadline)
         return results
 
-    async def begin(
-        self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
-    ) -> Any:
-        """Begin a transaction and give its handle, which is Firestore's id of it."""
-        connection = self._connection
-        request = begin_request(connection.database, read_only=read_only, retry_of=retry_of)
-        response = await _call(connection, connection.transport.begin, request, options)
-        return response.transaction
+    def begin(self, *, read_only: bool = False, retry_of: Any = None) -> Any:
+        """Return the handle of a new transaction, which its first read begins."""
+        return TransactionHandle(Lock(), read_only, retry_of)
 
     async def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
-        """End a transaction without writing."""
-        connection = self._connection
-        request = rollback_request(connection.database, transaction)
-        await _call(connection, connection.transport.rollback, request, options)
+        """End a transaction without writing; if it has read nothing or is read-only, nothing is sent."""
+        await _settle(transaction)
+        transaction.has_ended = True
+        if transaction.id is not None:
+            await _roll_back(self._connection, transaction.id, options)
 
 
 async def _call(
@@ -171,6 +181,90 @@ async def _call_within(
     except _sdk.CALL_ERRORS as error:
         connection.raise_meaning(error, meaning_of)
         raise
+
+
+async def _roll_back(connection: Connection, transaction: bytes, options: CallOptions) -> None:
+    request = rollback_request(connection.database, transaction)
+    await _call(connection, connection.transport.rollback, request, options)
+
+
+async def _inside(
+    transaction: TransactionHandle, read: Callable[[], Awaitable[tuple[Any, Any]]], connection: Connection
+) -> tuple[Any, Any]:
+    """Send a read of a transaction. The first one begins it; others wait for that.
+
+    Args:
+        transaction: The transaction.
+        read: Sends the read; returns its call, if that goes on, and its first response.
+        connection: Where it is sent.
+    """
+    transaction.check_open()
+    if not transaction.is_begun:
+        first = await _kept(transaction, read, connection)  # sync: first = _first(transaction, read, connection)
+        if first is not None:
+            return first
+    return await read()
+
+
+async def _first(
+    transaction: TransactionHandle, read: Callable[[], Awaitable[tuple[Any, Any]]], connection: Connection
+) -> tuple[Any, Any] | None:
+    """Send the first read of a transaction, unless it was begun meanwhile."""
+    async with transaction.gate:
+        if transaction.is_begun:
+            return None
+        transaction.check_open()
+        call, response = await read()
+        try:
+            transaction.begin_by(response)
+            if transaction.has_ended and transaction.id is not None:
+                # Nobody else ends it any more.
+                await _roll_back(connection, transaction.id, DEFAULT_OPTIONS)
+            transaction.check_open()
+        except BaseException:
+            if call is not None:
+                connection.transport.release(call)
+            raise
+        return call, response
+
+
+async def _kept(  # async-only
+    transaction: TransactionHandle, read: Callable[[], Awaitable[tuple[Any, Any]]], connection: Connection
+) -> tuple[Any, Any] | None:
+    """Send the first read of a transaction, and keep it if the caller is cancelled.
+
+    Then it goes on until the id of the transaction is known, which it may have begun, and which holds locks.
+    """
+    first = _first(transaction, read, connection)
+    if transaction.is_read_only:
+        return await first
+    reading = asyncio.ensure_future(first)
+    try:
+        return await asyncio.shield(reading)
+    except asyncio.CancelledError:
+        if not reading.done():
+            transaction.reading = reading
+            reading.add_done_callback(partial(_release_kept, connection))
+        raise
+
+
+def _release_kept(connection: Connection, reading: asyncio.Future[Any]) -> None:  # async-only
+    if not reading.cancelled() and reading.exception() is None and (found := reading.result()) is not None:
+        connection.transport.release(found[0])
+
+
+async def _settle(transaction: TransactionHandle) -> None:
+    """Wait for a first read that is under way, so that the transaction which it begins can be ended."""
+    if not transaction.gate.locked():
+        return
+    # sync: if transaction.gate.acquire(timeout=PATIENCE):
+    # sync:     transaction.gate.release()
+    try:  # async-only
+        await asyncio.wait_for(transaction.gate.acquire(), PATIENCE)
+        transaction.gate.release()
+    except asyncio.TimeoutError:
+        if transaction.reading is not None:
+            transaction.reading.cancel()
 
 
 async def _open(stream: GetStream | QueryStream) -> tuple[Any, Any]:
@@ -208,7 +302,10 @@ async def _documents(stream: GetStream | QueryStream) -> AsyncIterator[StoredDoc
             check_process(connection.database_kind)
         call: Any = None
         try:
-            call, response = await _open(stream)
+            if stream.transaction is None:
+                call, response = await _open(stream)
+            else:
+                call, response = await _inside(stream.transaction, partial(_open, stream), connection)
             while response is not _sdk.EOF:
                 result = stream.result(response)
                 if result is not None:
@@ -217,6 +314,8 @@ async def _documents(stream: GetStream | QueryStream) -> AsyncIterator[StoredDoc
                         check_process(connection.database_kind)
                     if stream.needs_no_end and stream.is_complete:
                         break
+                elif stream.has_drifted:
+                    break
                 if call is None:
                     break
                 response = await call.read()  # sync: response = next(call, _sdk.EOF)

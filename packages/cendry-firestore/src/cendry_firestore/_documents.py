@@ -116,6 +116,16 @@ class FoundDocument(tuple[Any, "datetime | None", str, int]):
         return read
 
 
+class NearDocument(FoundDocument):
+    """A document that a search by vector found.
+
+    Attributes:
+        distance: How far its vector is from the one that was searched for.
+    """
+
+    distance: float
+
+
 new_found = cast(
     "Callable[[type[FoundDocument], tuple[Any, datetime | None, str, int]], FoundDocument]", cast("Any", tuple).__new__
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -16,16 +17,22 @@ from cendry._interop.protobuf import (
     to_datetime,
     write_timestamp,
 )
-from cendry.backend import DocumentResult
+from cendry.backend import DocumentResult, NearResult
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, Order, QueryPlan, Where, check_counts
+from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, Nearest, Order, QueryPlan, Where, check_counts
 
 from . import _sdk
+from ._transactions import TransactionHandle
 from ._values import decode_fields, decode_value, document_name, document_path, write_value
 
 ASCENDING: Final = 1
 DESCENDING: Final = 2
 
+DISTANCE_FIELD: Final = f"cendry_distance_{os.urandom(16).hex()}"
+"""The field of a result that holds its distance. The server overwrites a stored field of that name, so nobody knows it
+in advance, and it is taken out of the document again."""
+
+_DISTANCE_MEASURES: Final = {"euclidean": "EUCLIDEAN", "cosine": "COSINE", "dot_product": "DOT_PRODUCT"}
 _OPERATORS: Final = {**OPERATORS, "array-contains": "ARRAY_CONTAINS", "array-contains-any": "ARRAY_CONTAINS_ANY"}
 _UNARY_OPERATORS: Final = {
     "is-null": "IS_NULL",
@@ -38,16 +45,6 @@ _UNARY_OPERATORS: Final = {
 # --- transactions ---
 
 
-def begin_request(database: str, *, read_only: bool, retry_of: bytes | None) -> Any:
-    """The request that begins a transaction."""
-    request = _sdk.BeginTransactionRequest(database=database)
-    if read_only:
-        request.options.read_only.SetInParent()
-    elif retry_of is not None:
-        request.options.read_write.retry_transaction = retry_of
-    return request
-
-
 def rollback_request(database: str, transaction: bytes) -> Any:
     """The request that ends a transaction without writing."""
     return _sdk.RollbackRequest(database=database, transaction=transaction)
@@ -56,37 +53,42 @@ def rollback_request(database: str, transaction: bytes) -> Any:
 # --- reads ---
 
 
-def get_request(plan: GetPlan, paths: Sequence[str], database: str, transaction: bytes | None) -> Any:
+def get_request(plan: GetPlan, paths: Sequence[str], database: str, transaction: TransactionHandle | None) -> Any:
     """The request for those documents of the plan that are still to come."""
     request = _sdk.BatchGetDocumentsRequest(
-        database=database, documents=[document_name(database, path) for path in paths], transaction=transaction
+        database=database, documents=[document_name(database, path) for path in paths]
     )
     if plan.projection is not None:
         request.mask.field_paths.extend(map(str, plan.projection or (DOCUMENT_ID,)))
-    if plan.read_time is not None:
-        write_timestamp(request.read_time, plan.read_time)
+    _fill_moment(request, plan.read_time, transaction)
     return request
 
 
-def query_request(plan: QueryPlan, database: str, transaction: bytes | None) -> Any:
+def query_request(plan: QueryPlan, database: str, transaction: TransactionHandle | None) -> Any:
     """The request that runs a query."""
-    request = _sdk.RunQueryRequest(parent=parent_name(plan, database), transaction=transaction)
+    request = _sdk.RunQueryRequest(parent=parent_name(plan, database))
     fill_query(request.structured_query, plan, database)
-    if plan.read_time is not None:
-        write_timestamp(request.read_time, plan.read_time)
+    _fill_moment(request, plan.read_time, transaction)
     return request
 
 
-def aggregation_request(plan: AggregationPlan, database: str, transaction: bytes | None) -> Any:
+def aggregation_request(plan: AggregationPlan, database: str, transaction: TransactionHandle | None) -> Any:
     """The request for figures over a query."""
-    request = _sdk.RunAggregationQueryRequest(parent=parent_name(plan.query, database), transaction=transaction)
+    request = _sdk.RunAggregationQueryRequest(parent=parent_name(plan.query, database))
     query = request.structured_aggregation_query
     fill_query(query.structured_query, plan.query, database)
     fill_aggregations(query.aggregations, plan.aggregations, _write_path)
-    if plan.query.read_time is not None:
-        check_read_time(plan.query.read_time)
-        write_timestamp(request.read_time, plan.query.read_time)
+    _fill_moment(request, plan.query.read_time, transaction)
     return request
+
+
+def _fill_moment(request: Any, read_time: datetime | None, transaction: TransactionHandle | None) -> None:
+    # A read with a moment of its own is not part of a transaction.
+    if read_time is not None:
+        check_read_time(read_time)
+        write_timestamp(request.read_time, read_time)
+    elif transaction is not None:
+        transaction.fill(request)
 
 
 def partition_request(plan: QueryPlan, count: int, database: str) -> Any:
@@ -94,9 +96,7 @@ def partition_request(plan: QueryPlan, count: int, database: str) -> Any:
     request = _sdk.PartitionQueryRequest(parent=parent_name(plan, database), partition_count=count - 1)
     # The only order that it takes, and one that has to be given.
     fill_query(request.structured_query, replace(plan, orders=(Order(DOCUMENT_ID),)), database)
-    if plan.read_time is not None:
-        check_read_time(plan.read_time)
-        write_timestamp(request.read_time, plan.read_time)
+    _fill_moment(request, plan.read_time, None)
     return request
 
 
@@ -137,6 +137,28 @@ def fill_query(query: Any, plan: QueryPlan, database: str) -> None:
     if plan.limit is not None:
         query.limit.value = plan.limit
         query.limit.SetInParent()
+    if plan.nearest is not None:
+        _fill_nearest(query.find_nearest, plan.nearest, database)
+
+
+def _fill_nearest(message: Any, nearest: Nearest, database: str) -> None:
+    message.vector_field.field_path = str(nearest.path)
+    write_value(message.query_vector, nearest.vector, database)
+    message.distance_measure = _DISTANCE_MEASURES[nearest.distance]
+    message.limit.value = nearest.limit
+    message.limit.SetInParent()
+    message.distance_result_field = DISTANCE_FIELD
+    if nearest.threshold is not None:
+        message.distance_threshold.value = nearest.threshold
+        message.distance_threshold.SetInParent()
+
+
+def distance_in(document: Any) -> float:
+    """The distance in a `Document` message that a search by vector found; it is taken out of it."""
+    fields = document.fields
+    distance: float = fields[DISTANCE_FIELD].double_value
+    del fields[DISTANCE_FIELD]
+    return distance
 
 
 def _fill_cursor(query: Any, name: str, bound: Bound | None, database: str) -> None:
@@ -191,3 +213,10 @@ def document_result(document: Any, read_time: datetime | None, database: str) ->
         to_datetime(document.update_time),
         read_time,
     )
+
+
+def near_result(document: Any, read_time: datetime | None, database: str, distance: float) -> NearResult:
+    """A `Document` message that a search by vector found, as a result."""
+    result = NearResult(*document_result(document, read_time, database))
+    result.distance = distance
+    return result

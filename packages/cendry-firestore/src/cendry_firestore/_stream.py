@@ -16,14 +16,15 @@ from cendry._interop import grpc
 from cendry._interop.protobuf import check_read_time, to_datetime
 from cendry.backend import CallOptions, DocumentResult, StoredDocument
 from cendry.paths import DOCUMENT_ID
-from cendry.plan import Bound, GetPlan, Order, QueryPlan, full_orders
+from cendry.plan import Bound, GetPlan, Nearest, Order, QueryPlan, full_orders
 from google.api_core import exceptions
 
 from . import _sdk
 from ._channel import Connection
-from ._documents import FoundDocument, new_found
+from ._documents import FoundDocument, NearDocument, new_found
 from ._errors import meaning_of
-from ._requests import document_result, get_request, query_request
+from ._requests import distance_in, document_result, get_request, near_result, query_request
+from ._transactions import TransactionHandle
 from ._values import DOCUMENTS, document_path, field_at
 
 # A stream goes on for as long as it gives documents; this counts attempts that gave none.
@@ -47,12 +48,14 @@ class _ReadStream:
         connection: Where it is sent.
         method: The method that is called.
         deadline: The time that is left.
+        transaction: The transaction that it is part of, if any.
+        has_drifted: Whether the last response was of another moment than the transaction, and so is to be read again.
         moment: The past moment to read at, if there is one.
     """
 
     collection: str | None = None
     is_single = False
-    """Whether a call that doesn't stream can do it; in a transaction, waiting for locks may take its time."""
+    """Whether a call that doesn't stream can do it; in a transaction, the answer may be several messages."""
     needs_no_end = False
     """Whether the end of a complete stream can be left unread, as the SDK's own `get` leaves it: it costs a wait."""
 
@@ -60,7 +63,7 @@ class _ReadStream:
         self,
         connection: Connection,
         method: grpc.Method,
-        transaction: bytes | None,
+        transaction: TransactionHandle | None,
         options: CallOptions,
         moment: datetime | None,
     ) -> None:
@@ -73,7 +76,10 @@ class _ReadStream:
         self._database = connection.database
         self._path_start = connection.path_start
         self._is_direct = connection.transport.is_direct
-        self._transaction = transaction
+        # A read with a moment of its own is not part of a transaction.
+        self.transaction = transaction if moment is None else None
+        self.has_drifted = False
+        self._observer: TransactionHandle | None = None
         self._read_time: datetime | None = None
         self._started = time.monotonic()
         self._fruitless = 0
@@ -91,8 +97,9 @@ class _ReadStream:
             raise meaning from error
         fruitless = 0 if self._progress else self._fruitless + 1
         policy = self.method.policy
-        # A transaction that lost a stream has lost its snapshot.
-        if self._transaction is not None or not self.deadline.retries(error, policy) or fruitless > _FRUITLESS_ATTEMPTS:
+        # A transaction that may write has lost its snapshot with the stream.
+        is_lost = self.transaction is not None and not self.transaction.is_read_only
+        if is_lost or not self.deadline.retries(error, policy) or fruitless > _FRUITLESS_ATTEMPTS:
             raise error
         pause = grpc.pause_after(fruitless, _FIRST_PAUSE, _LONGEST_PAUSE)
         if self.deadline.is_bounded and pause >= self.deadline.seconds_left:
@@ -106,9 +113,19 @@ class _ReadStream:
             return new_found(FoundDocument, (document, read_time, self._database, self._path_start))
         return document_result(document, read_time, self._database)
 
+    def _observe(self) -> None:
+        """Prepare for the responses to another request."""
+        transaction = self.transaction
+        observes = transaction is not None and transaction.is_read_only and not transaction.is_begun
+        self._observer = transaction if observes else None
+
+    def _drifted(self) -> bool:
+        drifted, self.has_drifted = self.has_drifted, False
+        return drifted
+
     def _pinned(self, read_time: datetime | None) -> datetime | None:
         """The moment to go on reading at: that of the documents before the break, so that none comes twice."""
-        if self._transaction is not None:
+        if self.transaction is not None:
             return None
         recent = time.monotonic() - self._started < _PINNED_SECONDS
         return read_time or (self._read_time if recent else None)
@@ -117,12 +134,12 @@ class _ReadStream:
 class GetStream(_ReadStream):
     """Documents by path, in as many requests as their names take; after a break, those that did not come yet."""
 
-    needs_no_end = True
-
-    def __init__(self, plan: GetPlan, connection: Connection, transaction: bytes | None, options: CallOptions) -> None:
+    def __init__(
+        self, plan: GetPlan, connection: Connection, transaction: TransactionHandle | None, options: CallOptions
+    ) -> None:
         super().__init__(connection, connection.transport.get, transaction, options, plan.read_time)
         self._plan = plan
-        self.is_single = len(plan.paths) == 1 and transaction is None
+        self.is_single = len(plan.paths) == 1 and (self.transaction is None or self.transaction.is_read_only)
         self._shares = _shares(plan.paths, len(self._database) + len(DOCUMENTS))
         self._missing = dict.fromkeys(next(self._shares))
 
@@ -133,6 +150,8 @@ class GetStream(_ReadStream):
 
     def goes_on(self) -> bool:
         """Whether there is more to ask for, in a request of its own."""
+        if self._drifted():
+            return True
         share = next(self._shares, None)
         if share is None:
             return False
@@ -141,10 +160,13 @@ class GetStream(_ReadStream):
 
     def request(self) -> Any:
         """The next request."""
+        self._observe()
+        # The stream that begins a transaction is not cancelled.
+        self.needs_no_end = self.transaction is None or not self.transaction.must_begin
         plan, read_time = self._plan, self._pinned(self._plan.read_time)
         if read_time is not plan.read_time:
             plan = replace(plan, read_time=read_time)
-        return get_request(plan, tuple(self._missing), self._database, self._transaction)
+        return get_request(plan, tuple(self._missing), self._database, self.transaction)
 
     def result(self, response: Any) -> StoredDocument | None:
         """The document in a response, or that it is absent; `None` if there is neither."""
@@ -152,6 +174,9 @@ class GetStream(_ReadStream):
         if kind is None:
             return None
         read_time = to_datetime(response.read_time) if response.HasField("read_time") else None
+        if read_time is not None and self._observer is not None and not self._observer.agrees(read_time):
+            self.has_drifted = True
+            return None
         result: StoredDocument
         if kind == "found":
             result = self._found(response.found, read_time)
@@ -185,7 +210,7 @@ class QueryStream(_ReadStream):
     """The documents of a query; after a break, those after the last one that came."""
 
     def __init__(
-        self, plan: QueryPlan, connection: Connection, transaction: bytes | None, options: CallOptions
+        self, plan: QueryPlan, connection: Connection, transaction: TransactionHandle | None, options: CallOptions
     ) -> None:
         super().__init__(connection, connection.transport.run, transaction, options, plan.read_time)
         self.collection = plan.collection
@@ -201,25 +226,29 @@ class QueryStream(_ReadStream):
 
     def goes_on(self) -> bool:
         """Whether there is more to ask for: a query is one request."""
-        return False
+        return self._drifted()
 
     def request(self) -> Any:
         """The next request."""
-        return query_request(self._remaining(), self._database, self._transaction)
+        self._observe()
+        return query_request(self._remaining(), self._database, self.transaction)
 
     def result(self, response: Any) -> StoredDocument | None:
         """The document in a response; `None` if it only reports progress."""
         if not response.HasField("document"):
             return None
-        self._last = response
-        self._count += 1
-        self._progress = True
         stamp = response.read_time
         moment = stamp.seconds, stamp.nanos
         # Mostly all documents of a stream are of one moment.
         if moment != self._moment:
-            self._moment = moment
-            self._read_time = to_datetime(stamp)
+            read_time = to_datetime(stamp)
+            if self._observer is not None and not self._observer.agrees(read_time):
+                self.has_drifted = True
+                return None
+            self._moment, self._read_time = moment, read_time
+        self._last = response
+        self._count += 1
+        self._progress = True
         return self._found(response.document, self._read_time)
 
     def _remaining(self) -> QueryPlan:
@@ -243,3 +272,57 @@ class QueryStream(_ReadStream):
         if order.path == DOCUMENT_ID:
             return _sdk.Value(reference_value=self._last.document.name)
         return field_at(self._last.document.fields, order.path)
+
+
+class NearestStream(QueryStream):
+    """The documents that a search by vector finds; after a break, those that did not come yet.
+
+    A search has no cursors, so it is repeated, at the moment of the first attempt.
+    """
+
+    def __init__(
+        self,
+        plan: QueryPlan,
+        nearest: Nearest,
+        connection: Connection,
+        transaction: TransactionHandle | None,
+        options: CallOptions,
+    ) -> None:
+        super().__init__(plan, connection, transaction, options)
+        self._limit = nearest.limit
+        self._names: set[str] = set()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to ask for."""
+        return self._count == self._limit
+
+    def result(self, response: Any) -> StoredDocument | None:
+        """The document in a response; `None` if there is none, or if it came before."""
+        name = response.document.name if response.HasField("document") else None
+        if name is None or name in self._names:
+            return None
+        result = super().result(response)
+        if result is not None:
+            self._names.add(name)
+        return result
+
+    def _found(self, document: Any, read_time: datetime | None) -> StoredDocument:
+        distance = distance_in(document)
+        if not self._is_direct:
+            return near_result(document, read_time, self._database, distance)
+        found = NearDocument((document, read_time, self._database, self._path_start))
+        found.distance = distance
+        return found
+
+    def _remaining(self) -> QueryPlan:
+        return replace(self._plan, read_time=self._pinned(self._plan.read_time))
+
+
+def query_stream(
+    plan: QueryPlan, connection: Connection, transaction: TransactionHandle | None, options: CallOptions
+) -> QueryStream:
+    """The read of a query."""
+    if plan.nearest is None:
+        return QueryStream(plan, connection, transaction, options)
+    return NearestStream(plan, plan.nearest, connection, transaction, options)

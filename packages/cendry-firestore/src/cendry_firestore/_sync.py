@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from threading import Lock
 from time import sleep
 from typing import Any
 
@@ -21,15 +22,9 @@ from ._channel import Connection
 from ._clients import Clients
 from ._commit import CommitAttempts, commit_result
 from ._errors import meaning_of
-from ._requests import (
-    aggregation_request,
-    aggregation_result,
-    begin_request,
-    cuts_of,
-    partition_request,
-    rollback_request,
-)
-from ._stream import GetStream, QueryStream
+from ._requests import aggregation_request, aggregation_result, cuts_of, partition_request, rollback_request
+from ._stream import GetStream, QueryStream, query_stream
+from ._transactions import PATIENCE, TransactionHandle
 
 
 class FirestoreBackend(Clients):
@@ -67,16 +62,22 @@ class FirestoreBackend(Clients):
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> Iterator[StoredDocument]:
         """Stream the documents of a query, in its order, over as many calls as it takes."""
-        return _documents(QueryStream(plan, self._connection, transaction, options))
+        return _documents(query_stream(plan, self._connection, transaction, options))
 
     def aggregate(
         self, plan: AggregationPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> tuple[int | float | None, ...]:
         """Compute figures over a query, one for each aggregation of the plan."""
         connection = self._connection
-        request = aggregation_request(plan, connection.database, transaction)
+        method = connection.transport.aggregate
         meaning = partial(meaning_of, collection=plan.query.collection, moment=plan.query.read_time)
-        response = _call(connection, connection.transport.aggregate, request, options, meaning)
+
+        def read() -> tuple[None, Any]:
+            request = aggregation_request(plan, connection.database, transaction)
+            return None, _call(connection, method, request, options, meaning)
+
+        is_inside = transaction is not None and plan.query.read_time is None
+        _, response = _inside(transaction, read, connection) if is_inside else read()
         return aggregation_result(plan, response, connection.database)
 
     def partition(self, plan: QueryPlan, count: int, *, options: CallOptions = DEFAULT_OPTIONS) -> list[str]:
@@ -101,10 +102,21 @@ class FirestoreBackend(Clients):
     ) -> CommitResult:
         """Apply all writes, in order, or none. With a transaction, this ends it."""
         connection = self._connection
-        attempts = CommitAttempts(writes, connection.database, transaction)
-        method, meaning = connection.transport.commit, attempts.meaning_of
-        response = _call(connection, method, attempts.request, options, meaning, attempts.may_repeat)
-        return commit_result(response, writes)
+        begun: bytes | None = None
+        if transaction is not None:
+            _settle(transaction)
+            transaction.check_commit(writes)
+            begun = transaction.id
+        if transaction is None or writes or begun:
+            attempts = CommitAttempts(writes, connection.database, begun)
+            method, meaning = connection.transport.commit, attempts.meaning_of
+            response = _call(connection, method, attempts.request, options, meaning, attempts.may_repeat)
+            result = commit_result(response, writes)
+        else:
+            result = CommitResult(())
+        if transaction is not None:
+            transaction.has_ended = True
+        return result
 
     def write_many(self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS) -> list[WriteResult]:
         """Apply writes to different documents, each by itself, in one attempt: one result for each."""
@@ -130,18 +142,16 @@ class FirestoreBackend(Clients):
                 results += bulk.results(response, deadline)
         return results
 
-    def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
-        """Begin a transaction and give its handle, which is Firestore's id of it."""
-        connection = self._connection
-        request = begin_request(connection.database, read_only=read_only, retry_of=retry_of)
-        response = _call(connection, connection.transport.begin, request, options)
-        return response.transaction
+    def begin(self, *, read_only: bool = False, retry_of: Any = None) -> Any:
+        """Return the handle of a new transaction, which its first read begins."""
+        return TransactionHandle(Lock(), read_only, retry_of)
 
     def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:
-        """End a transaction without writing."""
-        connection = self._connection
-        request = rollback_request(connection.database, transaction)
-        _call(connection, connection.transport.rollback, request, options)
+        """End a transaction without writing; if it has read nothing or is read-only, nothing is sent."""
+        _settle(transaction)
+        transaction.has_ended = True
+        if transaction.id is not None:
+            _roll_back(self._connection, transaction.id, options)
 
 
 def _call(
@@ -170,6 +180,59 @@ def _call_within(
     except _sdk.CALL_ERRORS as error:
         connection.raise_meaning(error, meaning_of)
         raise
+
+
+def _roll_back(connection: Connection, transaction: bytes, options: CallOptions) -> None:
+    request = rollback_request(connection.database, transaction)
+    _call(connection, connection.transport.rollback, request, options)
+
+
+def _inside(
+    transaction: TransactionHandle, read: Callable[[], tuple[Any, Any]], connection: Connection
+) -> tuple[Any, Any]:
+    """Send a read of a transaction. The first one begins it; others wait for that.
+
+    Args:
+        transaction: The transaction.
+        read: Sends the read; returns its call, if that goes on, and its first response.
+        connection: Where it is sent.
+    """
+    transaction.check_open()
+    if not transaction.is_begun:
+        first = _first(transaction, read, connection)
+        if first is not None:
+            return first
+    return read()
+
+
+def _first(
+    transaction: TransactionHandle, read: Callable[[], tuple[Any, Any]], connection: Connection
+) -> tuple[Any, Any] | None:
+    """Send the first read of a transaction, unless it was begun meanwhile."""
+    with transaction.gate:
+        if transaction.is_begun:
+            return None
+        transaction.check_open()
+        call, response = read()
+        try:
+            transaction.begin_by(response)
+            if transaction.has_ended and transaction.id is not None:
+                # Nobody else ends it any more.
+                _roll_back(connection, transaction.id, DEFAULT_OPTIONS)
+            transaction.check_open()
+        except BaseException:
+            if call is not None:
+                connection.transport.release(call)
+            raise
+        return call, response
+
+
+def _settle(transaction: TransactionHandle) -> None:
+    """Wait for a first read that is under way, so that the transaction which it begins can be ended."""
+    if not transaction.gate.locked():
+        return
+    if transaction.gate.acquire(timeout=PATIENCE):
+        transaction.gate.release()
 
 
 def _open(stream: GetStream | QueryStream) -> tuple[Any, Any]:
@@ -207,7 +270,10 @@ def _documents(stream: GetStream | QueryStream) -> Iterator[StoredDocument]:
             check_process(connection.database_kind)
         call: Any = None
         try:
-            call, response = _open(stream)
+            if stream.transaction is None:
+                call, response = _open(stream)
+            else:
+                call, response = _inside(stream.transaction, partial(_open, stream), connection)
             while response is not _sdk.EOF:
                 result = stream.result(response)
                 if result is not None:
@@ -216,6 +282,8 @@ def _documents(stream: GetStream | QueryStream) -> Iterator[StoredDocument]:
                         check_process(connection.database_kind)
                     if stream.needs_no_end and stream.is_complete:
                         break
+                elif stream.has_drifted:
+                    break
                 if call is None:
                     break
                 response = next(call, _sdk.EOF)

@@ -65,7 +65,6 @@ class Transport:
     __slots__ = (
         "aggregate",
         "batch_write",
-        "begin",
         "commit",
         "get",
         "get_single",
@@ -87,7 +86,6 @@ class Transport:
         aggregate = start("RunAggregationQuery", True)
         self.aggregate = Method(_only_result_async(aggregate) if is_async else _only_result(aggregate, release), READ)
         self.partition = Method(start("PartitionQuery", False), READ)
-        self.begin = Method(start("BeginTransaction", False), TRANSACT)
         self.commit = Method(start("Commit", False), COMMIT)
         self.batch_write = Method(start("BatchWrite", False), BATCH_WRITE)
         self.rollback = Method(start("Rollback", False), TRANSACT)
@@ -136,12 +134,19 @@ def _only_result(start: Start, release: Callable[[Any], None]) -> Start:
     def begin(request: Any, seconds: float) -> Any:
         stream = start(request, seconds)
         try:
-            [found] = [message for message in stream if message.HasField("result")]
+            return _with_result(list(stream))
         finally:
             release(stream)
-        return found
 
     return begin
+
+
+def _with_result(messages: list[Any]) -> Any:
+    """The message with the result, and with the id of the transaction that the first message may have begun."""
+    [found] = [message for message in messages if message.HasField("result")]
+    if messages[0].transaction:
+        found.transaction = messages[0].transaction
+    return found
 
 
 def _only_result_async(start: Start) -> Start:
@@ -149,12 +154,10 @@ def _only_result_async(start: Start) -> Start:
 
     async def begin(request: Any, seconds: float) -> Any:
         stream = await start(request, seconds)
-        found: list[Any] = []
+        messages: list[Any] = []
         while (message := await stream.read()) is not _sdk.EOF:
-            if message.HasField("result"):
-                found.append(message)
-        [only] = found
-        return only
+            messages.append(message)
+        return _with_result(messages)
 
     return begin
 
@@ -191,7 +194,6 @@ _MESSAGES: Final[dict[str, tuple[Any, Any]]] = {
     "RunQuery": (_sdk.RunQueryRequest, _sdk.RunQueryResponse),
     "RunAggregationQuery": (_sdk.RunAggregationQueryRequest, _sdk.RunAggregationQueryResponse),
     "PartitionQuery": (_sdk.PartitionQueryRequest, _sdk.PartitionQueryResponse),
-    "BeginTransaction": (_sdk.BeginTransactionRequest, _sdk.BeginTransactionResponse),
     "Commit": (bytes, _sdk.CommitResponse),
     "BatchWrite": (bytes, _sdk.BatchWriteResponse),
     "Rollback": (_sdk.RollbackRequest, _sdk.Empty),
@@ -258,7 +260,6 @@ def _generated(api: Any, metadata: Metadata, is_async: bool) -> Callable[[str, b
         "RunQuery": "run_query",
         "RunAggregationQuery": "run_aggregation_query",
         "PartitionQuery": "partition_query",
-        "BeginTransaction": "begin_transaction",
         "Commit": "commit",
         "BatchWrite": "batch_write",
         "Rollback": "rollback",

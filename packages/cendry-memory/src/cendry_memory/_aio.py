@@ -129,11 +129,8 @@ class AsyncMemoryBackend:
         await asyncio.sleep(0)  # async-only
         return self._store.write_many(writes)
 
-    async def begin(
-        self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS
-    ) -> Any:
-        """Begin a transaction and give its handle."""
-        await asyncio.sleep(0)  # async-only
+    def begin(self, *, read_only: bool = False, retry_of: Any = None) -> Any:
+        """Return the handle of a new transaction, which its first read begins."""
         return self._store.begin(read_only)
 
     async def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:

@@ -11,7 +11,7 @@ from cendry.plan import Write
 
 from ._lock import Lock
 
-Call = Literal["get", "run", "aggregate", "begin", "commit", "rollback", "listen"]
+Call = Literal["get", "run", "aggregate", "commit", "rollback", "listen"]
 
 _READS: Final = frozenset({"get", "run", "aggregate"})
 

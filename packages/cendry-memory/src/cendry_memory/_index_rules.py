@@ -22,6 +22,8 @@ from ._query import Search
 Mode = Literal["ASCENDING", "DESCENDING", "CONTAINS"]
 Part = tuple[FieldPath, Mode]
 """One field of an index."""
+VectorPart = tuple[FieldPath, int]
+"""The vectors of an index, and their dimension."""
 QueryScope = Literal["COLLECTION", "COLLECTION_GROUP"]
 
 _EVERY_FIELD: Final = "*"
@@ -48,6 +50,11 @@ class Need:
     loose: frozenset[FieldPath]
 
     @property
+    def wanted(self) -> frozenset[FieldPath]:
+        """The fields that the heads of indexes have to cover."""
+        return self.equal if self.contains is None else self.equal | {self.contains}
+
+    @property
     def is_free(self) -> bool:
         """Whether no index is needed at all."""
         return not self.equal and self.contains is None and self.tail == ((DOCUMENT_ID, "ASCENDING"),)
@@ -65,12 +72,23 @@ class Need:
         equal: list[Part] = [(path, "ASCENDING") for path in sorted(self.equal)]
         return (*head, *equal, *self.tail)
 
+    def vector_head_of(self, index: tuple[Part, ...]) -> frozenset[FieldPath] | None:
+        """As `head_of`, for what an index has before its vector."""
+        # Without a name, and whichever way it runs: what is sorted by distance isn't read in its order.
+        tail = [path for path, _ in self.tail[:-1]]
+        length = len(index) - len(tail)
+        if length < 0 or [path for path, _ in index[length:]] != tail:
+            return None
+        return self._head(index[:length])
+
     def head_of(self, index: tuple[Part, ...]) -> frozenset[FieldPath] | None:
         """The fields of its head that an index serves, or `None` if it doesn't help."""
         length = len(index) - len(self.tail)
         if length < 0 or not all(map(self._fits, index[length:], self.tail)):
             return None
-        head = index[:length]
+        return self._head(index[:length])
+
+    def _head(self, head: tuple[Part, ...]) -> frozenset[FieldPath] | None:
         for path, mode in head:
             if path != self.contains if mode == "CONTAINS" else path not in self.equal:
                 return None
@@ -94,6 +112,7 @@ class IndexRules:
     def __init__(self, definitions: str | os.PathLike[str] | Mapping[str, Any] | None) -> None:
         content = _read(definitions)
         self._composites: dict[tuple[str, QueryScope], list[tuple[Part, ...]]] = {}
+        self._vectors: dict[tuple[str, QueryScope, VectorPart], list[tuple[Part, ...]]] = {}
         self._overrides: dict[tuple[str, tuple[str, ...]], frozenset[tuple[QueryScope, Mode]]] = {}
         for number, definition in enumerate(_list_in(content, "indexes", required=True)):
             try:
@@ -115,15 +134,19 @@ class IndexRules:
 
     def _declare(self, definition: Mapping[str, Any]) -> None:
         scope = _scope(definition["queryScope"])
+        collection = definition["collectionGroup"]
         parts: list[Part] = []
         for field in definition["fields"]:
             if "vectorConfig" in field:
-                # Serves vector queries alone.
+                vector = _path(field["fieldPath"]), int(field["vectorConfig"]["dimension"])
+                # The Firebase CLI writes the name before the vector, or leaves it out.
+                before = tuple(part for part in parts if part[0] != DOCUMENT_ID)
+                self._vectors.setdefault((collection, scope, vector), []).append(before)
                 return
             parts.append((_path(field["fieldPath"]), _mode(field)))
         if parts[-1][0] != DOCUMENT_ID:
             parts.append(_name_after(parts[-1][1]))
-        self._composites.setdefault((definition["collectionGroup"], scope), []).append(tuple(parts))
+        self._composites.setdefault((collection, scope), []).append(tuple(parts))
 
     def _override(self, definition: Mapping[str, Any]) -> None:
         if "indexes" not in definition:
@@ -149,21 +172,22 @@ class IndexRules:
             return
         for leaves in disjuncts:
             need = _need(search.orders, leaves, aggregation)
-            if not self._serves(plan.collection, scope, need):
+            if plan.nearest is not None:
+                vector = plan.nearest.path, len(plan.nearest.vector)
+                if not self._serves_vectors(plan.collection, scope, need, vector):
+                    raise MissingIndexError(plan.collection, _missing_vectors(plan.collection, scope, need, vector))
+            elif not self._serves(plan.collection, scope, need):
                 raise MissingIndexError(plan.collection, self._missing(plan.collection, scope, need))
 
     def _serves(self, collection: str, scope: QueryScope, need: Need) -> bool:
         if need.is_free or need.is_uncertain:
             return True
-        wanted = need.equal if need.contains is None else need.equal | {need.contains}
-        served: set[FieldPath] = set()
-        helps = False
-        for index in self._indexes(collection, scope, wanted | {path for path, _ in need.tail}):
-            head = need.head_of(index)
-            if head is not None:
-                helps = True
-                served |= head
-        return helps and served >= wanted
+        indexes = self._indexes(collection, scope, need.wanted | {path for path, _ in need.tail})
+        return _covers(map(need.head_of, indexes), need.wanted)
+
+    def _serves_vectors(self, collection: str, scope: QueryScope, need: Need, vector: VectorPart) -> bool:
+        # Whether several indexes are merged is uncertain, and so taken.
+        return _covers(map(need.vector_head_of, self._vectors.get((collection, scope, vector), ())), need.wanted)
 
     def _indexes(self, collection: str, scope: QueryScope, fields: Iterable[FieldPath]) -> Iterable[tuple[Part, ...]]:
         yield from self._composites.get((collection, scope), ())
@@ -226,6 +250,20 @@ def _direction(mode: Mode) -> dict[str, str]:
 
 def _declared(mode: Mode, scope: QueryScope) -> dict[str, str]:
     return {**_direction(mode), "queryScope": scope}
+
+
+def _covers(heads: Iterable[frozenset[FieldPath] | None], wanted: frozenset[FieldPath]) -> bool:
+    """Whether there are indexes that help, and their heads together have all fields."""
+    helping = [head for head in heads if head is not None]
+    return bool(helping) and frozenset().union(*helping) >= wanted
+
+
+def _missing_vectors(collection: str, scope: QueryScope, need: Need, vector: VectorPart) -> str:
+    path, dimension = vector
+    fields: list[dict[str, Any]] = [{"fieldPath": str(part), **_direction(mode)} for part, mode in need.index[:-1]]
+    fields.append({"fieldPath": str(path), "vectorConfig": {"dimension": dimension, "flat": {}}})
+    definition = {"collectionGroup": collection, "queryScope": scope, "fields": fields}
+    return f"one of vectors. Add to indexes in firestore.indexes.json: {json.dumps(definition, ensure_ascii=False)}"
 
 
 # --- what a query needs ---

@@ -14,6 +14,7 @@ from cendry.reference import Ref
 
 from ._filters import Leaf, Node, Range, check_size, checked_field, conjuncts, leaves_of, tree_of
 from ._indexes import NAME, Document, Scope, Segments, SortedEntries, Version
+from ._nearest import Neighborhood
 from ._values import kind_of, referred_path, taken_as_operand
 
 # Below this, looking at every document costs less than keeping an index.
@@ -60,6 +61,7 @@ class Search:
         "_end",
         "_first",
         "_last",
+        "_nearest",
         "_parts",
         "_prefix",
         "_start",
@@ -93,6 +95,7 @@ class Search:
                 )
         check_size(leaves, len(plan.orders), plan.parent is not None)
         check_counts(plan.limit, plan.offset)
+        self._nearest = None if plan.nearest is None else Neighborhood(plan, plan.nearest)
         if plan.limit is not None and plan.limit < 0:
             raise InvalidRequestError(f"limit is negative: {plan.limit}.")
         if plan.offset < 0:
@@ -113,6 +116,12 @@ class Search:
         keys = [_bound_key(value, sorting) for value, sorting in zip(bound.values, sortings, strict=True)]
         whole = [inverted(key) if by.descending else key for key, by in zip(keys, sortings, strict=True)]
         return b"".join(whole), keys[0]
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether which documents it finds depends on the others."""
+        plan = self.plan
+        return plan.limit is not None or plan.offset > 0 or plan.nearest is not None
 
     # --- one document ---
 
@@ -171,15 +180,19 @@ class Search:
     def among(self, documents: Iterable[Document]) -> list[Document]:
         """The results out of these documents, by looking at every one."""
         found = self._sorted(document for document in documents if self._passes(document, self._parts))
-        return list(self.cut(found))
+        return list(self._results(found))
 
     def run(self, scope: Scope) -> list[Hit]:
         """The results out of a scope."""
         if len(scope) <= _FEW:
             documents: Iterable[Document] = self.among(scope.documents())
         else:
-            documents = self.cut(self._indexed(scope))
+            documents = self._results(self._indexed(scope))
         return [_new_hit(Hit, (document.path, document.version)) for document in documents]
+
+    def _results(self, documents: Iterable[Document]) -> Iterable[Document]:
+        """What is left of sorted documents in the end."""
+        return self.cut(documents) if self._nearest is None else self._nearest.among(documents)
 
     def cut(self, documents: Iterable[Document]) -> Iterator[Document]:
         """What offset and limit leave of sorted documents."""

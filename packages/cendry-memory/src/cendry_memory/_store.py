@@ -27,6 +27,7 @@ from ._indexes import Document, Version, result_of
 from ._journal import ClosedJournal, Journal
 from ._listen import Dispatcher, Listener
 from ._lock import Lock
+from ._nearest import measure_of, near_result
 from ._query import Hit, Search
 from ._transactions import Transaction, check_transaction, transaction_of
 from ._versions import Change, Versions
@@ -165,6 +166,8 @@ class MemoryStore:
             if handle is not None:
                 handle.end()
             raise
+        if handle is not None and handle.is_read_only and handle.read_time is None:
+            handle.read_time = self._now()
         return handle
 
     def check_read_time(self, moment: datetime) -> None:
@@ -203,6 +206,9 @@ class MemoryStore:
             handle = self._open("run", transaction)
             search = self._search(plan)
             hits, read_time = self._hits(search, handle)
+        if plan.nearest is not None:
+            measure = measure_of(plan.nearest)
+            return (near_result(path, version, measure, read_time) for path, version in hits)
         projection = None if plan.projection is None else outermost(plan.projection)
         return (result_of(path, version, projection, read_time) for path, version in hits)
 
@@ -350,16 +356,15 @@ class MemoryStore:
             self._unfinished = None
 
     def begin(self, read_only: bool) -> Transaction:
-        """Begin a transaction; a read-only one sees the state of this moment."""
-        with self._lock:
-            self._open("begin", None)
-            return Transaction(self._versions, self._now() if read_only else None)
+        """The handle of a new transaction."""
+        return Transaction(self._versions, read_only)
 
     def rollback(self, transaction: Any) -> None:
         """End a transaction without writing; one that has ended may be rolled back as well."""
         with self._lock:
             check_transaction(self._versions, transaction)
-            self._open("rollback", None)
+            if transaction.holds_locks:
+                self._open("rollback", None)
             transaction.end()
 
     # --- listeners ---

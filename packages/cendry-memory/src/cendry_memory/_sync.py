@@ -118,8 +118,8 @@ class MemoryBackend:
         """Apply writes to different documents, each by itself: one result for each."""
         return self._store.write_many(writes)
 
-    def begin(self, *, read_only: bool = False, retry_of: Any = None, options: CallOptions = DEFAULT_OPTIONS) -> Any:
-        """Begin a transaction and give its handle."""
+    def begin(self, *, read_only: bool = False, retry_of: Any = None) -> Any:
+        """Return the handle of a new transaction, which its first read begins."""
         return self._store.begin(read_only)
 
     def rollback(self, transaction: Any, *, options: CallOptions = DEFAULT_OPTIONS) -> None:

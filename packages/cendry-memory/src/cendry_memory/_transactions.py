@@ -26,7 +26,7 @@ class ReadQuery:
     def __init__(self, search: Search, found: list[Hit]) -> None:
         self._search = search
         # Without a limit every change that concerns the query is another result; with one, results decide.
-        self._found = found if search.plan.limit is not None or search.plan.offset else None
+        self._found = found if search.has_limit else None
 
     def is_disturbed(self, change: Change, versions: Versions) -> bool:
         """Whether the query would find something else now."""
@@ -43,21 +43,24 @@ class Transaction:
     """A transaction's handle; contexts pass it around, and only the store looks inside.
 
     Attributes:
-        read_time: In a read-only transaction, the moment whose state it sees.
+        is_read_only: Whether it may not write.
+        read_time: In a read-only transaction, the moment whose state it sees: that of its first read.
+        is_open: Whether it has not ended.
     """
 
-    def __init__(self, versions: Versions, read_time: datetime | None) -> None:
+    def __init__(self, versions: Versions, is_read_only: bool) -> None:
         self.versions: Final = versions
-        self.read_time: Final = read_time
+        self.is_read_only: Final = is_read_only
+        self.read_time: datetime | None = None
         self.is_open = True
         self._number = versions.number
         self._paths: set[str] = set()
         self._queries: list[ReadQuery] = []
 
     @property
-    def is_read_only(self) -> bool:
-        """Whether it may not write."""
-        return self.read_time is not None
+    def holds_locks(self) -> bool:
+        """Whether one on Firestore would hold locks, and so be ended by a call."""
+        return bool(self._paths or self._queries)
 
     def check_open(self) -> None:
         """Refuse a transaction that has ended.

@@ -12,7 +12,7 @@ from cendry._types.kinds import ROWS
 from cendry.errors import ForeignReferenceError, InvalidDocumentIdError, InvalidRequestError
 from cendry.paths import check_document_path
 from cendry.reference import Ref
-from cendry.values import GeoPoint, Vector
+from cendry.values import MAX_DIMENSIONS, GeoPoint, Vector
 
 MAX_DOCUMENT_BYTES: Final = 1_048_576
 """Bytes of a document, as Firestore counts them (https://firebase.google.com/docs/firestore/storage-size)."""
@@ -23,7 +23,6 @@ MAX_VALUE_BYTES: Final = 1_048_487
 MAX_DEPTH: Final = 20
 """Maps and arrays within each other, in one field (https://firebase.google.com/docs/firestore/quotas)."""
 
-MAX_VECTOR_DIMENSIONS: Final = 2048
 _MAX_KEY_BYTES: Final = 1500
 MAX_PATH_BYTES: Final = 1500
 """Bytes of the names from a document's field down to one in a nested map, joined by dots."""
@@ -289,8 +288,8 @@ def _take_geo_point(value: GeoPoint, _depth: int, _in_array: bool) -> tuple[Any,
 
 
 def _take_vector(value: Vector, depth: int, in_array: bool) -> tuple[Any, int]:
-    if not 1 <= len(value) <= MAX_VECTOR_DIMENSIONS:
-        raise InvalidRequestError(f"a vector has 1 to {MAX_VECTOR_DIMENSIONS} dimensions, not {len(value)}.")
+    if not 1 <= len(value) <= MAX_DIMENSIONS:
+        raise InvalidRequestError(f"a vector has 1 to {MAX_DIMENSIONS} dimensions, not {len(value)}.")
     if depth >= 0 and any(map(math.isnan, value)):
         raise InvalidRequestError("a vector can't hold NaN.")
     return _take_single(value, depth, in_array)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import copy
 from dataclasses import MISSING
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
 from .._changes import FieldChange
 from .._interop.google import class_of, from_sdk_change
@@ -15,7 +15,7 @@ from .._model.model import Model, is_frozen
 from .._query.cursors import value_at
 from .._query.fields import Changes, FieldKey, is_iterable, resolve_key
 from .._types.foreign import can_refuse
-from .._types.shapes import Anything, AsIs, Dict, Handled, Record, Shape, describe
+from .._types.shapes import Anything, AsIs, Dict, Handled, Record, Shape, describe, union_of
 from ..codec import Codec, ResolvedField, codec_for
 from ..codec.change_writer import without_changes
 from ..codec.compiler import unreadable
@@ -95,17 +95,22 @@ def masked(codec: Codec[Any], changes: Iterable[tuple[Any, Any]], what: str, kno
             raise CendryError(
                 f"The id of a document can't be updated; save() this {model.__qualname__} under another id."
             )
-        owner = codec.guarded(into.path) if len(into.path.segments) > 1 else None
-        if owner is not None:
-            name = owner.__qualname__
+        if into.is_tag:
+            around = text_of(into.names[:-1])
+            raise CendryError(
+                f"{text!r} tells which class {around!r} holds in this {model.__qualname__}, so it can't be written "
+                f"alone; set {around!r} as a whole."
+            )
+        if known is not None and len(into.names) > 1:
+            into = _chosen(codec, known, into)
+        if into.guard is not None:
+            name = into.guard.__qualname__
             raise InvalidValueError(
                 model.__qualname__, text, f"a whole {name}, which validates its own values", "a part of it"
             )
         if into.path in named:
             raise CendryError(f"The {what} of {model.__qualname__} names {text!r} twice.")
         named[into.path] = text
-        if known is not None and len(into.names) > 1:
-            _check_maps(codec, known, into)
         fields.append((into, text, from_sdk_change(value)))
     if len(named) > 1:
         _refuse_overlaps(model, named, what)
@@ -176,13 +181,15 @@ def check_complete(codec: Codec[Any], found: Masked) -> None:
 def _missing(shape: Shape, tree: Mapping[str, Any], outer: Names) -> list[Names]:
     """The required fields that are not among those that are written, by Python names."""
     found: list[list[Names]] = []
+    union = union_of(shape)
     for each in alternatives(shape):
         missing: list[Names] = []
         if isinstance(each, Record):
             for declared in each.fields:
                 names = (*outer, declared.name)
                 if declared.stored not in tree:
-                    if declared.required:
+                    # A tag has to be there, and is never written alone.
+                    if declared.required or (union is not None and declared.name == union.name):
                         missing.append(names)
                 elif tree[declared.stored] is not None:
                     missing += _missing(declared.shape, tree[declared.stored], names)
@@ -267,12 +274,31 @@ def _check_maps(codec: Codec[Any], instance: Model, into: ResolvedField) -> None
     for depth, name in enumerate(into.names[:-1], 1):
         value = _inner(value, name)
         if value is None:
-            around = codec.resolve(into.names[:depth])
+            around = codec.resolve(into.key[:depth])
             if any(isinstance(shape, Record) for shape in alternatives(around.shape)):
                 raise CendryError(
                     f"{around.text!r} is None in this {type(instance).__qualname__} (id {instance.id!r}): writing "
                     f"{into.text!r} alone would leave a map without its other fields; set the whole map."
                 )
+
+
+def _chosen(codec: Codec[Any], instance: Model, into: ResolvedField) -> ResolvedField:
+    """The field of an update in the classes that the instance has in unions around it.
+
+    Raises:
+        CendryError: These classes lack the field; or a map around it is `None` or absent.
+    """
+    found = into.chosen(instance)
+    if found is None:
+        names, owners, held = into.lacking(instance)
+        around = text_of(names)
+        if held is not None:
+            raise CendryError(
+                f"{into.text!r} is a field of {owners}, and {around!r} of this {type(instance).__qualname__} (id "
+                f"{instance.id!r}) holds a {class_of(held).__qualname__}; set {around!r} as a whole."
+            )
+    _check_maps(codec, instance, into)
+    return into if found is None else found
 
 
 class Pairs(list["tuple[Any, Any]"]):
@@ -301,6 +327,25 @@ def items_of(changes: object, what: str) -> Pairs:
         if all(isinstance(each, FieldChange) for each in several):
             return Pairs((each.field, each.value) for each in several)
     raise TypeError(f"{what} as a dict ({{City.name: 'x'}}) or typed (City.name.set('x')), not {_kind(changes)}.")
+
+
+class New(NamedTuple):
+    """The values of a new document, and the argument that has them."""
+
+    values: Pairs
+    argument: str
+
+
+def put_items(defaults: object, create_defaults: object) -> tuple[Pairs, New]:
+    """The changes of `update_or_create`, and the values of a new document.
+
+    Raises:
+        TypeError: One is neither a mapping nor a sequence of typed changes.
+    """
+    changes = items_of(defaults, "defaults= takes values")
+    if create_defaults is None:
+        return changes, New(changes, "defaults")
+    return changes, New(items_of(create_defaults, "create_defaults= takes values"), "create_defaults")
 
 
 def changes_of(given: tuple[Any, ...], what: str) -> Pairs:

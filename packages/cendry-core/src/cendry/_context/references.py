@@ -131,6 +131,8 @@ def _value(instance: Model, field: ResolvedField) -> Any:
         CendryError: An attribute is not set.
     """
     value: Any = instance
+    if field.chosen(instance) is None:
+        return None
     for name in field.names:
         if isinstance(value, Mapping):
             value = cast("Mapping[str, Any]", value).get(name)

@@ -21,10 +21,11 @@ from .._types.families import Family
 from .._types.foreign import style_of, substitute
 from .._types.hints import shape_of
 from .._types.registry import TypeRegistry
-from .._types.rules import rules_in
+from .._types.rules import Dimension, rules_in
 from .._types.shapes import UNTAGGED, Converted, Record, Scalar, Shape, TagValue, bare, children, type_name
 from ..errors import InvalidDocumentIdError, near_names
 from ..paths import check_collection_id, check_field_name, exact_text
+from ..values import MAX_DIMENSIONS
 from .annotations import (
     NOT_YET,
     Declaration,
@@ -429,6 +430,9 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
         default = None
     if options.metadata is not None and not isinstance(cast("object", options.metadata), Mapping):
         raise _fault(cls, name, f"metadata= takes a mapping, not {options.metadata!r}")
+    dimension: object = options.dimension
+    if dimension is not None and (type(dimension) is not int or not 1 <= dimension <= MAX_DIMENSIONS):
+        raise _fault(cls, name, f"dimension= takes an int from 1 to {MAX_DIMENSIONS}, not {dimension!r}")
     required = default is MISSING and factory is MISSING
     alias = name if options.alias is None else exact_text(options.alias)
     enum_by: EnumBy = exact_text(options.enum_by) or "value"
@@ -436,7 +440,7 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
     return FieldInfo(
         name,
         alias,
-        _with_rules(cls, name, declaration),
+        _with_rules(cls, name, declaration, options.dimension),
         default,
         factory,
         enum_by,
@@ -447,12 +451,15 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
         compare=options.compare,
         hash=options.hash,
         metadata=types.MappingProxyType(dict(options.metadata or {})),
+        dimension=options.dimension,
     )
 
 
-def _with_rules(cls: Any, name: str, declaration: Declaration) -> Any:
+def _with_rules(cls: Any, name: str, declaration: Declaration, dimension: int | None) -> Any:
     """The type with the constraints that stand around `Field[...]`, as in `Annotated[Field[int], Gt(0)]`."""
     metadata = tuple(extra for extra in declaration.extras if not isinstance(extra, FieldOptions))
+    if dimension is not None:
+        metadata += (Dimension(dimension),)
     try:
         if not any(True for _ in rules_in(metadata)):
             return declaration.annotation

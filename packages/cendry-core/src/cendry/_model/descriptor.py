@@ -39,9 +39,11 @@ from .._types.shapes import (
     Dict,
     FixedArray,
     Handled,
+    MemberName,
     Nullable,
     OneOf,
     Record,
+    RecordField,
     Shape,
     Tagged,
     hides,
@@ -49,6 +51,7 @@ from .._types.shapes import (
     takes_none,
 )
 from .._types.shapes import describe as describe_shape
+from .._types.unions import combined
 from ..errors import CendryError, UnknownFieldError, near_names, omitted_none
 from ..filters import And, Asc, Comparison, Desc, Filter, ModelField
 from ..paths import MAX_FIELD_SEGMENTS, check_field_name, exact_text, quote_segment
@@ -117,7 +120,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
     def __init__(
         self,
         owner: type[Any],
-        name: str,
+        name: str | MemberName,
         alias: str,
         parent: FieldDescriptor[Any] | None = None,
         shape: Shape | None = None,
@@ -398,7 +401,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         return aggregate
 
     def _own_name(self) -> str:
-        names = self._cendry_names
+        names = tuple(map(str, self._cendry_names))
         return names[0] if self._cendry_parent is None else ".".join(map(quote_segment, names))
 
     def _advice(self, name: str) -> str:
@@ -437,15 +440,44 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         known = self._children.get(name)
         if known is not None:
             return known
-        for record in self._records():
-            for each in record.fields:
-                if each.name == name:
-                    is_map = record.style == "map"
-                    text = f"{self!r}[{class_name(record.python)}.{name}]" if is_map else f"{self!r}[{name!r}]"
-                    options = {"hidden": each.hidden, "omits_none": each.omits_none}
-                    nested = self._nested(name, each.stored, each.shape, text, **options)
-                    return self._children.setdefault(name, nested)
-        return None
+        found = self._declared(name)
+        return None if not found else self._children.setdefault(name, self._part(name, found))
+
+    def _declared(self, name: str) -> list[tuple[Record, RecordField]]:
+        """The fields of a name inside this one; several only in a union."""
+        return [(record, each) for record in self._records() for each in record.fields if each.name == name]
+
+    def _part(self, name: str | MemberName, found: list[tuple[Record, RecordField]]) -> FieldDescriptor[Any]:
+        """The descriptor of a field inside this one, which some classes declare."""
+        owner, first = found[0]
+        for other, each in found:
+            if each.stored != first.stored:
+                classes = class_name(owner.python), class_name(other.python)
+                advice = f"{self!r}[{classes[0]}.{name}]" if owner.style == "map" else "FieldPath(...)"
+                raise TypeError(
+                    f"{self!r}[{str(name)!r}] is stored as {first.stored!r} in {classes[0]} and as {each.stored!r} in "
+                    f"{classes[1]}: name the class, as in {advice}."
+                )
+        if isinstance(name, MemberName):
+            text = f"{self!r}[{class_name(cast('type[Any]', name.owner))}.{name}]"
+        elif len(found) == 1 and owner.style == "map":
+            text = f"{self!r}[{class_name(owner.python)}.{name}]"
+        else:
+            text = f"{self!r}[{name!r}]"
+        hidden, omits = any(each.hidden for _, each in found), all(each.omits_none for _, each in found)
+        shape = combined(each.shape for _, each in found)
+        return self._nested(name, first.stored, shape, text, hidden=hidden, omits_none=omits)
+
+    def _cendry_member(self, name: MemberName) -> FieldDescriptor[Any]:
+        """The field inside this one that the classes declare that a name is of."""
+        known = self._children.get(name)
+        if known is not None:
+            return known
+        declared = self._declared(name.name)
+        found = [(record, each) for record, each in declared if name.covers(record)]
+        if len(found) == len(declared):
+            return self[name.name]
+        return self._children.setdefault(name, self._part(name, found))
 
     def _key(self, key: str) -> FieldDescriptor[Any] | None:
         for shape in _alternatives(self._own_shape()):
@@ -462,9 +494,11 @@ class FieldDescriptor(ModelField, Generic[T_co]):
                     return keys.setdefault(key, self._nested(key, key, inside, f"{self!r}[{key!r}]"))
         return None
 
-    def _nested(self, name: str, stored: str, shape: Shape, text: str, **options: bool) -> FieldDescriptor[Any]:
+    def _nested(
+        self, name: str | MemberName, stored: str, shape: Shape, text: str, **options: bool
+    ) -> FieldDescriptor[Any]:
         if len(self._cendry_names) == MAX_FIELD_SEGMENTS:
-            raise ValueError(f"{self!r}[{name!r}]: a field path has at most {MAX_FIELD_SEGMENTS} segments.")
+            raise ValueError(f"{self!r}[{str(name)!r}]: a field path has at most {MAX_FIELD_SEGMENTS} segments.")
         above = quote_segment(self._cendry_alias) if self._cendry_parent is None else self._cendry_alias
         path = f"{above}.{quote_segment(stored)}"
         is_map = any(isinstance(each, Record) for each in _alternatives(shape))
@@ -497,10 +531,11 @@ class FieldDescriptor(ModelField, Generic[T_co]):
             if maps:
                 again = "".join(redefined(python, key._cendry_owner) for python in maps)
                 raise TypeError(f"{about} holds {' or '.join(map(class_name, maps))}{again and f'; {again}'}.")
-            raise TypeError(f"{about} is not an embedded map. {self._advice(key._cendry_names[-1])}")
-        found: Any = self
-        for name in key._cendry_names:
-            found = found[name]
+            raise TypeError(f"{about} is not an embedded map. {self._advice(str(key._cendry_names[-1]))}")
+        first, *inner = key._cendry_names
+        found: Any = self._cendry_member(MemberName(str(first), key._cendry_owner))
+        for name in inner:
+            found = found[name] if isinstance(name, str) else found._cendry_member(name)
         if key._cendry_parent is None:
             self._children[key] = found
         return cast("FieldDescriptor[Any]", found)
@@ -606,10 +641,10 @@ def new_descriptor(
     return kind(owner, name, alias, hidden=hidden, omits_none=omits_none)
 
 
-def _restore(owner: type[Any], names: tuple[str, ...]) -> FieldDescriptor[Any]:
+def _restore(owner: type[Any], names: tuple[Any, ...]) -> FieldDescriptor[Any]:
     found: FieldDescriptor[Any] = getattr(owner, names[0])
     for name in names[1:]:
-        found = found[name]
+        found = found[name] if isinstance(name, str) else found._cendry_member(name)
     return found
 
 

@@ -71,6 +71,7 @@ class FieldOptions:
     compare: bool = True
     hash: bool | None = None
     metadata: Mapping[Any, Any] | None = None
+    dimension: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class FieldInfo:
         compare: As in `dataclasses.field`.
         hash: As in `dataclasses.field`.
         metadata: What `field(metadata=...)` was given.
+        dimension: The length of its vectors, or `None` if none is declared.
     """
 
     name: str
@@ -108,6 +110,7 @@ class FieldInfo:
     compare: bool = True
     hash: bool | None = None
     metadata: Mapping[Any, Any] = dataclass_field(default_factory=_no_metadata)
+    dimension: int | None = None
 
 
 @overload
@@ -120,6 +123,7 @@ def field(
     compare: bool = True,
     hash: bool | None = None,
     metadata: Mapping[Any, Any] | None = None,
+    dimension: int | None = None,
 ) -> Field[T]: ...
 @overload
 def field(
@@ -131,6 +135,7 @@ def field(
     compare: bool = True,
     hash: bool | None = None,
     metadata: Mapping[Any, Any] | None = None,
+    dimension: int | None = None,
 ) -> Field[T]: ...
 @overload
 def field(
@@ -143,6 +148,7 @@ def field(
     compare: bool = True,
     hash: bool | None = None,
     metadata: Mapping[Any, Any] | None = None,
+    dimension: int | None = None,
 ) -> Any: ...
 def field(
     *,
@@ -156,6 +162,7 @@ def field(
     compare: bool = True,
     hash: bool | None = None,  # noqa: A002
     metadata: Mapping[Any, Any] | None = None,
+    dimension: int | None = None,
 ) -> Any:
     """Set options of a field beyond its type.
 
@@ -177,8 +184,12 @@ def field(
         compare: Whether `==` and the order of instances compare it, as in `dataclasses.field`.
         hash: Whether it is part of the hash; by default, if it is compared.
         metadata: A mapping for your own use, as in `dataclasses.field`; also `FieldInfo.metadata`.
+        dimension: The length of the vectors of a `Vector` field, from 1 to 2,048. Vectors of another length are refused
+            in writes, by `from_dict` and `validate`, and by `find_nearest`; stored ones are read.
 
     Returns:
         The right-hand side of the declaration. The options are checked when the class is built.
     """
-    return FieldOptions(default, default_factory, alias, enum_by, auto_now, auto_now_add, repr, compare, hash, metadata)
+    return FieldOptions(
+        default, default_factory, alias, enum_by, auto_now, auto_now_add, repr, compare, hash, metadata, dimension
+    )

@@ -20,9 +20,9 @@ from .._types.shapes import hides
 from ..codec import Codec, ResolvedField, codec_for
 from ..errors import CendryError, DecodeError, InvalidRequestError
 from ..filters import And, Asc, Comparison, Desc, Filter, FilterLike, ModelField, Or, as_filters, as_order
-from ..paths import FieldPath
+from ..paths import FieldPath, exact_text
 from ..plan import MAX_COUNT, shown_int
-from ..reference import Located, Ref, check_parent, parent_path
+from ..reference import Located, Ref, check_parent, parent_place
 from .cursors import settled
 from .fields import FieldKey, check_owner, is_iterable, named_field, resolved
 from .spec import Cursor, QuerySpec, comparisons
@@ -35,6 +35,10 @@ FilterArgument: TypeAlias = Union[FilterLike, Iterable[FilterLike]]
 
 OrderArgument: TypeAlias = Union[FieldKey, Asc, Desc]
 """One order; a bare field means ascending."""
+
+
+CursorArgument: TypeAlias = Union[Mapping[Any, Any], Model, str]
+"""Where results begin or end: values by field, an instance, or a page token."""
 
 
 class QueryBuilder(Generic[M_co]):
@@ -56,10 +60,10 @@ class QueryBuilder(Generic[M_co]):
         limit: int | None = None,
         limit_to_last: int | None = None,
         offset: int | None = 0,
-        start_at: Mapping[Any, Any] | Model | None = None,
-        start_after: Mapping[Any, Any] | Model | None = None,
-        end_at: Mapping[Any, Any] | Model | None = None,
-        end_before: Mapping[Any, Any] | Model | None = None,
+        start_at: CursorArgument | None = None,
+        start_after: CursorArgument | None = None,
+        end_at: CursorArgument | None = None,
+        end_before: CursorArgument | None = None,
         parent: Located | None = None,
         group: bool = False,
         read_time: datetime | None = None,
@@ -77,6 +81,7 @@ class QueryBuilder(Generic[M_co]):
             start = _one_cursor(model, "start_at", start_at, "start_after", start_after)
         if end_at is not None or end_before is not None:
             end = _one_cursor(model, "end_before", end_before, "end_at", end_at)
+        above, database = (None, None) if parent is None else _parent(model, parent, group)
         self._spec = QuerySpec(
             model=model,
             filters=_filters(model, filters),
@@ -86,7 +91,8 @@ class QueryBuilder(Generic[M_co]):
             offset=0 if offset is None else counted("offset", offset, least=0),
             start=start,
             end=end,
-            parent=None if parent is None else _parent(model, parent, group),
+            parent=above,
+            database=database,
             group=group,
             read_time=None if read_time is None else checked_moment(read_time),
         )
@@ -153,49 +159,52 @@ class QueryBuilder(Generic[M_co]):
         """
         return self._with(offset=0 if count is None else counted("offset", count, least=0))
 
-    def start_at(self, cursor: Mapping[Any, Any] | Model) -> Self:
+    def start_at(self, cursor: CursorArgument) -> Self:
         """Begin with the documents at the cursor.
 
         Args:
-            cursor: Values for the first orders of the query by field (`{"population": 100}`), or an instance.
-                Without `order_by`, the query sorts by the fields of the cursor.
+            cursor: Values for the first orders of the query by field (`{"population": 100}`), an instance, or a token
+                of a page of this query. Without `order_by`, the query sorts by the fields of the cursor. A token is a
+                place between two results, so that `start_at` and `start_after` mean the same; it is checked when the
+                query runs, as in `page`.
         """
-        return self._with(start=_cursor(self._spec.model, "start_at", cursor))
+        return self._with(start=_cursor(self._spec.model, "start_at", cursor, self._spec.start))
 
-    def start_after(self, cursor: Mapping[Any, Any] | Model) -> Self:
+    def start_after(self, cursor: CursorArgument) -> Self:
         """Begin after the documents at the cursor.
 
         Args:
             cursor: As in `start_at`. With an instance, other documents with equal values are not skipped.
         """
-        return self._with(start=_cursor(self._spec.model, "start_after", cursor))
+        return self._with(start=_cursor(self._spec.model, "start_after", cursor, self._spec.start))
 
-    def end_at(self, cursor: Mapping[Any, Any] | Model) -> Self:
+    def end_at(self, cursor: CursorArgument) -> Self:
         """End with the documents at the cursor.
 
         Args:
             cursor: As in `start_at`.
         """
-        return self._with(end=_cursor(self._spec.model, "end_at", cursor))
+        return self._with(end=_cursor(self._spec.model, "end_at", cursor, self._spec.end))
 
-    def end_before(self, cursor: Mapping[Any, Any] | Model) -> Self:
+    def end_before(self, cursor: CursorArgument) -> Self:
         """End before the documents at the cursor.
 
         Args:
             cursor: As in `start_at`.
         """
-        return self._with(end=_cursor(self._spec.model, "end_before", cursor))
+        return self._with(end=_cursor(self._spec.model, "end_before", cursor, self._spec.end))
 
     def under(self, parent: Located) -> Self:
         """Query the subcollection of this document; for a collection group, all collections below it.
 
         Args:
-            parent: An instance or a `Ref`.
+            parent: An instance or a `Ref`. If it names its database, the query runs in a context on that database only.
 
         Raises:
             CendryError: The model declares another parent.
         """
-        return self._with(parent=_parent(self._spec.model, parent, self._spec.group))
+        above, database = _parent(self._spec.model, parent, self._spec.group)
+        return self._with(parent=above, database=database)
 
     def at(self, read_time: datetime) -> Self:
         """Read the database as it was at an earlier time.
@@ -266,7 +275,14 @@ def spec_of(query: QueryBuilder[Any]) -> QuerySpec:
 
 def shown_spec(name: str, spec: QuerySpec) -> str:
     """The source of a call of `name` that creates this query."""
-    return f"{name}({', '.join(_arguments(settled(spec)))})"
+    spec = settled(spec)
+    # A token beside another cursor can't be an argument.
+    calls = [
+        f".{names[cursor.before]}({cursor.token!r})"
+        for names, cursor in ((_STARTS, spec.start), (_ENDS, spec.end))
+        if cursor is not None and cursor.within is not None
+    ]
+    return f"{name}({', '.join(_arguments(spec))}){''.join(calls)}"
 
 
 def is_query(value: object) -> TypeGuard[QueryBuilder[Any]]:
@@ -321,7 +337,12 @@ def _shown_orders(spec: QuerySpec) -> str:
     return f"order_by={orders[0] if len(orders) == 1 else '[' + ', '.join(orders) + ']'}"
 
 
-def _shown_cursor(spec: QuerySpec, name: str, cursor: Cursor) -> str:
+def _shown_cursor(spec: QuerySpec, names: tuple[str, str], cursor: Cursor) -> str:
+    if cursor.within is not None:
+        cursor = cursor.within
+    name = names[cursor.before]
+    if cursor.token is not None:
+        return f"{name}={cursor.token!r}"
     codec = codec_for(spec.model)
     values = (
         f"{(field if isinstance(field, FieldPath) else resolved(codec, field).text)!r}: "
@@ -353,6 +374,9 @@ def _shown_filter(codec: Codec[Any], one: Filter) -> str:
     return f"Comparison({one.field!r}, {one.op!r}, ...)"
 
 
+_STARTS: Final = ("start_after", "start_at")
+_ENDS: Final = ("end_at", "end_before")
+
 _SHOWN: Final[dict[str, Callable[[Any], str]]] = {
     "model": lambda spec: class_name(spec.model),
     "filters": _shown_filters,
@@ -360,9 +384,11 @@ _SHOWN: Final[dict[str, Callable[[Any], str]]] = {
     "limit": lambda spec: f"limit{'_to_last' if spec.from_last else ''}={spec.limit}",
     # Shown with the limit.
     "from_last": lambda _: "",
-    "start": lambda spec: _shown_cursor(spec, "start_at" if spec.start.before else "start_after", spec.start),
-    "end": lambda spec: _shown_cursor(spec, "end_before" if spec.end.before else "end_at", spec.end),
-    "parent": lambda spec: f"parent={Ref.from_path(spec.parent)!r}",
+    "start": lambda spec: _shown_cursor(spec, _STARTS, spec.start),
+    "end": lambda spec: _shown_cursor(spec, _ENDS, spec.end),
+    "parent": lambda spec: f"parent={Ref.from_path(spec.parent, database=spec.database)!r}",
+    # Shown with the parent.
+    "database": lambda _: "",
 }
 """How to show the fields whose name or value differs in the call."""
 
@@ -458,11 +484,11 @@ def checked_moment(moment: object) -> datetime:
     return moment
 
 
-def _parent(model: type[Any], parent: object, group: bool) -> str | None:
-    path = parent_path(parent)
+def _parent(model: type[Any], parent: object, group: bool) -> tuple[str | None, str | None]:
+    path, database = parent_place(parent)
     if path is not None and not group:
         check_parent(model, path)
-    return path
+    return path, database
 
 
 def _one_cursor(model: type[Any], before: str, at: object, after: str, past: object) -> Cursor:
@@ -471,8 +497,11 @@ def _one_cursor(model: type[Any], before: str, at: object, after: str, past: obj
     return _cursor(model, after, past) if at is None else _cursor(model, before, at)
 
 
-def _cursor(model: type[Any], name: str, given: object) -> Cursor:
+def _cursor(model: type[Any], name: str, given: object, known: Cursor | None = None) -> Cursor:
     before = name in ("start_at", "end_before")
+    if isinstance(given, str):
+        within = known if known is None or known.token is None else known.within
+        return Cursor(before, token=exact_text(given), within=within)
     if isinstance(given, Mapping):
         values = [(named_field(model, key, name), own_copy(value)) for key, value in cast("Any", given).items()]
         if not values:
@@ -480,4 +509,6 @@ def _cursor(model: type[Any], name: str, given: object) -> Cursor:
         return Cursor(before, tuple(values))
     if isinstance(given, model):
         return Cursor(before, instance=copy.deepcopy(cast("Model", given)))
-    raise TypeError(f"{name} takes a dict of field values or an instance of {model.__qualname__}, not {given!r}.")
+    raise TypeError(
+        f"{name} takes a dict of field values, an instance of {model.__qualname__}, or a page token, not {given!r}."
+    )

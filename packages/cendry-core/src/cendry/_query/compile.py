@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from .._immutable import dataclass, replace
 from .._types.registry import TypeRegistry
 from ..codec import Codec, codec_for
-from ..errors import CendryError
+from ..errors import CendryError, UnsupportedByBackendError
 from ..plan import NOTHING, Bound, Composite, Condition, Order, QueryPlan, Where, reduced
 from ..reference import check_parent
 from .conditions import compiled_filters, tag_condition
 from .cursors import compiled_bounds, compiled_orders
-from .spec import QuerySpec
+from .spec import OwnCursor, QuerySpec
+
+NATIVE: Final = "Firestore in Native mode does."
+"""Who supports what a backend with cursors of its own doesn't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,10 @@ class CompiledQuery:
 
     def limited(self, limit: int) -> QueryPlan:
         """The plan with at most this many results."""
-        known = self.plan.limit
-        return replace(self.plan, limit=limit if known is None else min(known, limit))
+        plan = self.plan
+        if plan.nearest is not None:
+            return replace(plan, nearest=replace(plan.nearest, limit=min(plan.nearest.limit, limit)))
+        return replace(plan, limit=limit if plan.limit is None else min(plan.limit, limit))
 
 
 def compiled(spec: QuerySpec, registry: TypeRegistry, *, complete: bool = False) -> CompiledQuery:
@@ -65,6 +70,7 @@ def compiled(spec: QuerySpec, registry: TypeRegistry, *, complete: bool = False)
         CendryError: The query contradicts itself, or lacks the parent that its model declares.
         InvalidValueError: A value doesn't fit its field.
     """
+    assert spec.database is None, "the database of a parent is checked before a query is compiled"
     model = spec.model
     codec = codec_for(model, registry)
     backwards = spec.from_last
@@ -92,6 +98,11 @@ def compiled(spec: QuerySpec, registry: TypeRegistry, *, complete: bool = False)
     if backwards or complete or spec.start is not None or spec.end is not None:
         orders, implied, start, end = compiled_bounds(spec, codec, given, orders, complete=backwards or complete)
         plan = replace(plan, orders=orders, start=start, end=end, implied=implied if complete and not backwards else 0)
+        place = None if spec.start is None else spec.start.place
+        if isinstance(place, OwnCursor):
+            if backwards:
+                raise UnsupportedByBackendError("limit_to_last() and last() after a page token", place.backend, NATIVE)
+            plan = replace(plan, resume=place.data)
         if backwards:
             plan = turned(plan)
     return CompiledQuery(plan, backwards, codec, tags)

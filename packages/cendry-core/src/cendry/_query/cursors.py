@@ -25,7 +25,7 @@ def settled(spec: QuerySpec) -> QuerySpec:
     Raises:
         CendryError: The instance has no value for a field that the query sorts by.
     """
-    if (spec.start is None or spec.start.instance is None) and (spec.end is None or spec.end.instance is None):
+    if not _has_instance(spec.start) and not _has_instance(spec.end):
         return spec
     codec = codec_for(spec.model)
     # The values are not converted: the default registry may not accept them, and the orders hardly depend on them.
@@ -36,8 +36,16 @@ def settled(spec: QuerySpec) -> QuerySpec:
     return replace(spec, start=_settled(spec, codec, spec.start, orders), end=_settled(spec, codec, spec.end, orders))
 
 
+def _has_instance(cursor: Cursor | None) -> bool:
+    return cursor is not None and (cursor.instance is not None or _has_instance(cursor.within))
+
+
 def _settled(spec: QuerySpec, codec: Codec[Any], cursor: Cursor | None, orders: tuple[Order, ...]) -> Cursor | None:
-    if cursor is None or cursor.instance is None:
+    if cursor is None:
+        return None
+    if cursor.within is not None:
+        return replace(cursor, within=_settled(spec, codec, cursor.within, orders))
+    if cursor.instance is None:
         return cursor
     values = _instance_values(spec, codec, cursor.instance, orders)
     return Cursor(cursor.before, tuple([(descriptor_of(field), value) for field, value in values]))
@@ -69,14 +77,20 @@ def compiled_bounds(
     """
     start, end = _given(codec, spec.start), _given(codec, spec.end)
     explicit, orders = _sort_orders(where, named, start, end)
-    if not complete and not any(one is not None and one.instance is not None for one in (spec.start, spec.end)):
+    if not complete and not any(map(_needs_all_orders, (spec.start, spec.end))):
         # If a cursor has values for implied orders, exactly these become explicit.
         orders = orders[: max(len(explicit), len(start), len(end))]
     implied = len(orders) - len(explicit)
     return orders, implied, _bound(spec, codec, spec.start, start, orders), _bound(spec, codec, spec.end, end, orders)
 
 
+def _needs_all_orders(cursor: Cursor | None) -> bool:
+    return cursor is not None and (cursor.instance is not None or cursor.token is not None)
+
+
 def _given(codec: Codec[Any], cursor: Cursor | None) -> Values:
+    if cursor is not None and cursor.token is not None:
+        cursor = cursor.within
     return [] if cursor is None else [(resolved(codec, field), value) for field, value in cursor.values]
 
 
@@ -98,6 +112,9 @@ def _bound(
 ) -> Bound | None:
     if cursor is None:
         return None
+    if cursor.token is not None:
+        assert cursor.place is not None, "tokens are checked before a query is compiled"
+        return cursor.place if isinstance(cursor.place, Bound) else None
     if cursor.instance is not None:
         values = _instance_values(spec, codec, cursor.instance, orders)
     given = {field.path: (field, value) for field, value in values}
@@ -133,7 +150,9 @@ def _instance_values(spec: QuerySpec, codec: Codec[Any], instance: Model, orders
 def _fields(spec: QuerySpec, codec: Codec[Any]) -> dict[FieldPath, ResolvedField]:
     """All fields that the query may sort by, by stored path."""
     refs: list[Any] = [one.field for one in (*comparisons(spec.filters), *spec.orders)]
-    refs += [field for one in (spec.start, spec.end) if one is not None for field, _ in one.values]
+    for one in (spec.start, spec.end):
+        if one is not None:
+            refs += [field for field, _ in (one if one.within is None else one.within).values]
     refs.append(DOCUMENT_ID)
     return {field.path: field for field in (resolved(codec, ref) for ref in refs)}
 
@@ -150,14 +169,18 @@ def value_at(instance: Model, field: ResolvedField) -> Any:
             f"use a declared field of {type(instance).__qualname__}."
         )
     value: Any = instance
+    if field.chosen(instance) is None:
+        raise _valueless(instance, field)
     for name in field.names:
         try:
             value = cast("Any", value)[name] if isinstance(value, Mapping) else getattr(value, name)
         except (KeyError, AttributeError):
-            raise CendryError(
-                f"This {type(instance).__qualname__} (id {instance.id!r}) has no value for {field.text!r}."
-            ) from None
+            raise _valueless(instance, field) from None
     return value
+
+
+def _valueless(instance: Model, field: ResolvedField) -> CendryError:
+    return CendryError(f"This {type(instance).__qualname__} (id {instance.id!r}) has no value for {field.text!r}.")
 
 
 def _id_of(spec: QuerySpec, instance: Model) -> str:

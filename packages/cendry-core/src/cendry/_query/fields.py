@@ -83,9 +83,9 @@ def resolved(codec: Codec[Any], field: FieldRef | str) -> ResolvedField:
 
 def descriptor_of(field: ResolvedField) -> ModelField:
     """The descriptor of a resolved field that has Python names."""
-    found: Any = getattr(field.owner, field.names[0])
-    for name in field.names[1:]:
-        found = found[name]
+    found: Any = getattr(field.owner, str(field.key[0]))
+    for name in field.key[1:]:
+        found = found[name] if isinstance(name, str) else found._cendry_member(name)
     return cast("ModelField", found)
 
 

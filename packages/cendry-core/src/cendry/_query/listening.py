@@ -6,23 +6,19 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from .._model.model import Model
-from .._types.registry import TypeRegistry
 from ..plan import QueryPlan
 from .builders import QueryBuilder
 from .compile import compiled
+from .opening import opened
 from .results import Read, reader
 from .snapshots import Listener, Snapshot
+from .source import TokenSource
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 
 
-class ListenSource(Protocol):
+class ListenSource(TokenSource, Protocol):
     """The part of a context that listening to a query needs."""
-
-    @property
-    def registry(self) -> TypeRegistry:
-        """The registry of the context."""
-        ...
 
     def listen(
         self,
@@ -59,5 +55,5 @@ class ListenableQuery(QueryBuilder[M_co]):
             A handle; `close()` it, or use it in a `with`.
         """
         source: ListenSource = self._bound()
-        query = compiled(self._spec, source.registry)
+        query = compiled(opened(self._spec, source), source.registry)
         return source.listen(query.plan, query.backwards, reader(query.codec), callback, on_error)

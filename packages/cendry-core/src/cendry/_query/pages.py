@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, Generic, Protocol, TypeVar, final
+from typing import Any, Final, Generic, TypeVar, cast, final
 
 from .._immutable import dataclass, replace
 from .._order import inverted, key_of
@@ -20,12 +20,13 @@ from ..errors import (
 )
 from ..paths import DOCUMENT_ID, split_path
 from ..plan import Bound, Condition, Order, QueryPlan, Where, shown_int, value_at
-from ..reference import Ref
+from ..reference import Ref, is_ref
 from .builders import counted
-from .compile import turned
+from .compile import NATIVE, compiled, turned
 from .output import Output
 from .results import ErrorHandler, read_all
-from .spec import QuerySpec
+from .source import TokenSource
+from .spec import Cursor, OwnCursor, QuerySpec
 from .tokens import Position, digest_of, position_of, token_of
 
 T = TypeVar("T")
@@ -148,25 +149,6 @@ class Page(Generic[T_co]):
         return len(self.items)
 
 
-class TokenSource(Protocol):
-    """What pages with tokens need to know of a context."""
-
-    @property
-    def registry(self) -> TypeRegistry:
-        """The registry of the context."""
-        ...
-
-    @property
-    def token_keys(self) -> tuple[bytes, ...]:
-        """The keys of page tokens: the first one signs, all of them verify."""
-        ...
-
-    @property
-    def cursor_backend(self) -> str | None:
-        """The name of the backend, if queries continue from opaque cursors of its own; else `None`."""
-        ...
-
-
 class TokenPage(Generic[T]):
     """The read of one page: the plan that fetches it, and the page that its results make.
 
@@ -231,7 +213,7 @@ class TokenPage(Generic[T]):
         cursors = source.cursor_backend
         if cursors is not None and (before is not None or query.backwards):
             feature = "page(before=)" if before is not None else "page() of limit_to_last()"
-            raise UnsupportedByBackendError(feature, cursors, "Firestore in Native mode does.")
+            raise UnsupportedByBackendError(feature, cursors, NATIVE)
         self._reversible = cursors is None and not _is_by_id(plan)
         if before is not None and not self._reversible:
             raise MissingIndexError.by_descending_id(plan.collection)
@@ -331,10 +313,66 @@ class TokenPage(Generic[T]):
         """A position that was checked to be inside the query, since a client may have made it up."""
         if self._from_last and position.origin is None:
             raise InvalidPageTokenError("it doesn't say where the last documents begin")
-        for values in (None if position.cut is None else position.cut.values, position.origin):
-            if values is not None and not _is_inside(self._query, values):
-                raise InvalidPageTokenError("it names a place outside of the results of the query")
+        _check_inside(self._query, position)
         return position
+
+
+def placed(spec: QuerySpec, source: TokenSource) -> QuerySpec:
+    """The same query with the places of the page tokens that are its cursors.
+
+    Args:
+        spec: The query.
+        source: The context.
+
+    Raises:
+        CendryError: The query sorts by a hidden field.
+        InvalidPageTokenError: A token is not one of this query.
+        UnsupportedByBackendError: The database has cursors of its own, which only tell where results begin.
+    """
+    start, end = spec.start, spec.end
+    query = compiled(replace(spec, start=_around(start), end=_around(end)), source.registry, complete=True)
+    plan = turned(query.plan) if query.backwards else query.plan
+    _check_shown(plan, query.codec)
+    backend = source.cursor_backend
+    if backend is not None and end is not None and end.token is not None:
+        raise UnsupportedByBackendError("page tokens as the end of a query", backend, NATIVE)
+    bare = query.without_tags(plan)
+    digests = [digest_of(bare, from_last, query.kind) for from_last in (query.backwards, not query.backwards)]
+
+    def found(cursor: Cursor | None) -> Cursor | None:
+        if cursor is None or cursor.token is None:
+            return cursor
+        position = _position_in(plan, cursor.token, digests, source)
+        if position.cursor is not None:
+            assert backend is not None
+            return replace(cursor, place=OwnCursor(position.cursor, backend))
+        return replace(cursor, place=position.cut)
+
+    return replace(spec, start=found(start), end=found(end))
+
+
+def _around(cursor: Cursor | None) -> Cursor | None:
+    return cursor if cursor is None or cursor.token is None else cursor.within
+
+
+def _position_in(plan: QueryPlan, token: str, digests: Sequence[bytes], source: TokenSource) -> Position:
+    """The position of a token among the results of a query, whose limit may count from either end."""
+    keys, orders, cursors = source.token_keys, len(plan.orders), source.cursor_backend is not None
+    try:
+        position = position_of(token, digests[0], keys, orders, cursors=cursors)
+    except InvalidPageTokenError as error:
+        try:
+            position = position_of(token, digests[1], keys, orders, cursors=cursors)
+        except InvalidPageTokenError:
+            raise error from None
+    _check_inside(plan, position)
+    return position
+
+
+def _check_inside(plan: QueryPlan, position: Position) -> None:
+    for values in (None if position.cut is None else position.cut.values, position.origin):
+        if values is not None and not _is_inside(plan, values):
+            raise InvalidPageTokenError("it names a place outside of the results of the query")
 
 
 def _checked_size(size: Any) -> int:
@@ -404,5 +442,18 @@ def _key(orders: Sequence[Order], values: Sequence[Any]) -> bytes:
 
 
 def _key_of(value: Any) -> bytes:
-    # A reference in a bound of the query may name the context's own database; the backend refuses all others.
-    return key_of(Ref.from_path(value.path) if type(value) is Ref and value.database is not None else value)
+    return key_of(_at_home(value) if type(value) in (Ref, list, dict) else value)
+
+
+def _at_home(value: Any) -> Any:
+    """A stored value whose references don't name a database.
+
+    One in a bound of the query may name the context's own; the backend refuses all others.
+    """
+    if is_ref(value):
+        return value if value.database is None else Ref.from_path(value.path)
+    if isinstance(value, list):
+        return [_at_home(one) for one in cast("Any", value)]
+    if isinstance(value, dict):
+        return {key: _at_home(one) for key, one in cast("dict[str, Any]", value).items()}
+    return value

@@ -55,7 +55,7 @@ class Columns:
         """The query that fetches only these fields, and the function from a result to a row."""
         query = compiled(spec, registry, complete=complete)
         fields = [_optional(resolved(query.codec, field), spec.model) for field in self.fields]
-        paths = [field.path for field in fields]
+        paths = [path for field in fields for path in (field.path, *field.tags)]
         if complete:
             # The next page begins after the last row, by the values of the fields that the query sorts by.
             paths += [order.path for order in query.plan.orders]

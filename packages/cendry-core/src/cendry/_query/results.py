@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from .._model.metadata import DocumentMetadata, new_metadata
 from .._types.registry import TypeRegistry
-from ..backend import DocumentResult, StoredDocument
+from ..backend import DocumentResult, NearResult, StoredDocument
 from ..codec import Codec, codec_for
 from ..errors import DecodeError
 
@@ -21,7 +21,8 @@ def reader(codec: Codec[T]) -> Read[T]:
     known: Read[T] | None = codec.outputs.get(reader)
     if known is not None:
         return known
-    readers: dict[type[Any], Callable[[Any], T]] = {DocumentResult: plain_reader(codec)}
+    plain = plain_reader(codec)
+    readers: dict[type[Any], Callable[[Any], T]] = {DocumentResult: plain, NearResult: plain}
 
     def read(result: StoredDocument) -> T:
         kind = type(result)

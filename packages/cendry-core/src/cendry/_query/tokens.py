@@ -89,6 +89,8 @@ def digest_of(plan: QueryPlan, from_last: bool, kind: str = "") -> bytes:
         _bound_bytes(plan.end),
         b"" if plan.read_time is None else b"%d" % ((plan.read_time - EPOCH) // MICROSECOND),
     ]
+    if plan.resume is not None:
+        parts.append(b"after" + plan.resume)
     if kind:
         parts.append(kind.encode())
     found: bytes = _hashlib_and_hmac()[0].sha256(_framed(parts)).digest()

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+from ..values import Vector
 from .rules import Rule, fitted
 from .shapes import (
     Anything,
@@ -25,9 +26,11 @@ from .shapes import (
     OneValue,
     Record,
     Scalar,
+    SdkValue,
     Shape,
     Tagged,
     describe,
+    holds_vectors,
 )
 
 _SAMPLES: Final[dict[Any, Any]] = {
@@ -37,6 +40,7 @@ _SAMPLES: Final[dict[Any, Any]] = {
     "str": "",
     "bytes": b"",
     "timestamp": datetime(2000, 1, 1, tzinfo=timezone.utc),
+    "vector": Vector([0.0]),
     Decimal: Decimal(1),
     date: date(2000, 1, 1),
     time: time(),
@@ -44,6 +48,7 @@ _SAMPLES: Final[dict[Any, Any]] = {
     UUID: UUID(int=1),
 }
 _OPERATORS: Final = {"gt": "__gt__", "ge": "__ge__", "lt": "__lt__", "le": "__le__", "multiple_of": "__mod__"}
+_SIZES: Final = frozenset({"min_length", "max_length", "dimension"})
 
 
 def constrained(shape: Shape, rules: tuple[Rule, ...]) -> Shape:
@@ -86,6 +91,8 @@ def _constrained_members(members: tuple[Shape, ...], rules: tuple[Rule, ...]) ->
 def _fitted(shape: Shape, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     samples, described = list(_samples(shape)), describe(shape)
     for rule in rules:
+        if rule.code == "dimension" and not holds_vectors(shape):
+            raise TypeError(f"dimension={rule.bound} is for vectors, not for {described}")
         if not samples and not _may_have(shape, rule):
             raise TypeError(f"{rule.code}={rule.bound!r} can't be applied to {described}")
     return tuple(fitted(rule, samples, described) for rule in rules)
@@ -93,7 +100,7 @@ def _fitted(shape: Shape, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
 
 def _samples(shape: Shape) -> Iterator[Any]:
     match shape:
-        case Scalar(kind) if kind in _SAMPLES:
+        case Scalar(kind) | SdkValue(kind) if kind in _SAMPLES:
             yield _SAMPLES[kind]
         case Converted(_, python):
             yield _SAMPLES[python]
@@ -120,6 +127,6 @@ def _may_have(shape: Shape, rule: Rule) -> bool:
             if rule.code in _OPERATORS:
                 name = _OPERATORS[rule.code]
                 return getattr(python, name, None) is not getattr(object, name, None)
-            return rule.code == "predicate" or (rule.code.endswith("_length") and hasattr(python, "__len__"))
+            return rule.code == "predicate" or (rule.code in _SIZES and hasattr(python, "__len__"))
         case _:
             return rule.code == "predicate" or isinstance(shape, (Handled, AsIs))

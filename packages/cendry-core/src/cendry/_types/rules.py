@@ -21,6 +21,13 @@ _MAX_SHOWN: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
+class Dimension:
+    """The dimension of a vector field, as metadata of its annotation."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One constraint on values.
 
@@ -91,6 +98,8 @@ def rules_in(metadata: Iterable[object]) -> Iterator[Rule]:
             yield from rules_in(cast("Iterable[object]", each))
         elif isinstance(inner := getattr(each, "metadata", None), list):
             yield from rules_in(cast("list[object]", inner))
+        elif isinstance(each, Dimension):
+            yield _dimension(each.count)
         else:
             for code in _NAMES:
                 bound = getattr(each, code, None)
@@ -137,6 +146,11 @@ def _rule(code: Code, bound: Any) -> Rule:
         raise TypeError(f"{bound!r} is not a regular expression: {error}") from None
     text = f"matching {_short(repr(getattr(bound, 'pattern', bound)))}"
     return Rule(code, bound, text, "{b}({v})", search, search)
+
+
+def _dimension(count: int) -> Rule:
+    text = f"of {count} dimension{'s' * (count > 1)}"
+    return Rule("dimension", count, text, "len({v}) == {b}", count, lambda value: len(value) == count)
 
 
 def _with(test: Callable[[Any, Any], Any], bound: Any) -> Callable[[Any], Any]:

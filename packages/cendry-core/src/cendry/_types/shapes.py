@@ -277,6 +277,11 @@ class Tagged:
         ]
         return " or ".join(shown) if len(shown) <= 8 else f"{', '.join(shown[:8])}, ..."
 
+    @property
+    def is_hidden(self) -> bool:
+        """Whether values of the field are shown nowhere."""
+        return any(each.hidden for record in self.records for each in record.fields if each.name == self.name)
+
     def of_tag(self, tag: object) -> Shape | None:
         """The member with this tag, which may be given as it is stored."""
         for member, values in zip(self.members, self.values, strict=True):
@@ -308,6 +313,33 @@ class Tagged:
         if isinstance(instance, dict):
             return cast("dict[str, Any]", instance).get(self.name, MISSING)
         return getattr(instance, self.name, MISSING)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberName:
+    """The name of a field that only some classes of a union declare, or that they declare differently.
+
+    Attributes:
+        name: The Python name.
+        owner: The class that declares it, or a base of several.
+    """
+
+    name: str
+    owner: type[Any] | Record
+
+    def covers(self, record: Record) -> bool:
+        """Whether the field is one of this class."""
+        return self.owner == record if isinstance(self.owner, Record) else issubclass(record.python, self.owner)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def union_of(shape: Shape) -> Tagged | None:
+    """The union of classes that a shape is, or that is a member of it."""
+    shape = bare(shape)
+    members = shape.members if isinstance(shape, OneOf) else (shape,)
+    return next((each for each in members if isinstance(each, Tagged)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,6 +437,32 @@ def holds_numbers(shape: Shape) -> bool:
             return not _NUMBERS.isdisjoint(kinds_of(shape) or ())
         case _:
             return isinstance(shape, (Anything, Handled, AsIs))
+
+
+def holds_vectors(shape: Shape) -> bool:
+    """Whether values of this shape can be vectors in the database; true if unknown."""
+    match shape:
+        case Nullable(inner) | Constrained(inner):
+            return holds_vectors(inner)
+        case OneOf(members):
+            return any(map(holds_vectors, members))
+        case Scalar(kind) | SdkValue(kind):
+            return kind == "vector"
+        case _:
+            return isinstance(shape, (Anything, Handled, AsIs))
+
+
+def dimension_of(shape: Shape) -> int | None:
+    """The dimension that is declared for vectors of this shape, or `None`."""
+    match shape:
+        case Nullable(inner):
+            return dimension_of(inner)
+        case Constrained(_, rules):
+            return next((rule.bound for rule in rules if rule.code == "dimension"), None)
+        case OneOf(members):
+            return next(filter(None, map(dimension_of, members)), None)
+        case _:
+            return None
 
 
 _NUMBERS: Final = frozenset[Kind](("int", "float"))

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from .._interop.google import class_of
 from .foreign import declared_fields, substitute
-from .shapes import Record, Shape, Tagged, bare, plain_value
+from .shapes import Nullable, OneOf, Record, Shape, Tagged, bare, plain_value
 
 Literals = Callable[[Any], "tuple[Any, ...] | None"]
 """Returns the values of an annotation if it is a `Literal`."""
@@ -120,3 +120,11 @@ def _fields(record: Record, literals: Literals) -> dict[str, _TagField]:
         info.name: (info.alias, literals(substitute(info.annotation, known)))
         for info in getattr(infos, "infos", infos).values()
     }
+
+
+def combined(shapes: Iterable[Shape]) -> Shape:
+    """A shape that describes values of any of these; it is not compiled."""
+    found = list(shapes)
+    inner = tuple(dict.fromkeys(each.inner if isinstance(each, Nullable) else each for each in found))
+    one = inner[0] if len(inner) == 1 else OneOf(inner)
+    return Nullable(one) if any(isinstance(each, Nullable) for each in found) else one

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import MISSING
 from typing import Any, Final, TypeVar, cast, final
 
@@ -19,7 +19,7 @@ from .._types.shapes import (
 )
 from ..errors import MAX_PROBLEMS, Code, Problem
 from ..paths import quote_segment
-from .leaves import MAX_SHOWN, any_leaf, brief, is_array, is_map, is_stored_leaf, show, shown_error, to_key
+from .leaves import HIDDEN, MAX_SHOWN, any_leaf, brief, is_array, is_map, is_stored_leaf, show, shown_error, to_key
 
 
 @final
@@ -30,10 +30,6 @@ class _Failed:
 
 FAILED: Final = _Failed()
 """Stands for a value that can't be returned because of a problem."""
-
-
-HIDDEN: Final = "a value that is not shown"
-"""Stands in messages for the value of a field with `repr=False`."""
 
 
 class Enough(Exception):
@@ -105,8 +101,7 @@ class Checker:
         """Record that a tag is absent (`MISSING`) or belongs to no class of a union; returns `FAILED`."""
         if tag is MISSING:
             return self.problem(path, shape.options, "nothing", "missing")
-        is_hidden = any(field.hidden for each in shape.records for field in each.fields if field.name == shape.name)
-        return self.problem(path, shape.options, HIDDEN if is_hidden else show(tag), "tag")
+        return self.problem(path, shape.options, HIDDEN if shape.is_hidden else show(tag), "tag")
 
     def broken(self, path: str, shape: Constrained, value: Any) -> Any:
         """The value, or `FAILED` after recording that it breaks a rule."""
@@ -114,7 +109,9 @@ class Checker:
         if rule is None:
             return value
         found = next(each for each in value if rule.breaks(each)) if rule.of_keys else value
-        return self.problem(path, shape, HIDDEN if hides(shape) else show(found), rule.code)
+        # The components of a vector say nothing to a reader.
+        shown = f"one of {len(found)}" if rule.code == "dimension" and isinstance(found, Sized) else show(found)
+        return self.problem(path, shape, HIDDEN if hides(shape) else shown, rule.code)
 
     def validated(self, path: str, record: Record, instance: Any) -> Any:
         """The instance, or `FAILED` after recording that it breaks the rule of its class for the whole."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, Final, Generic, TypeVar, cast
 
+from .._immutable import replace
 from .._types.families import Family
 from .._types.foreign import can_refuse, style_of
 from .._types.hints import record_of
@@ -19,6 +21,7 @@ from .._types.shapes import (
     Converted,
     DocumentId,
     EnumMember,
+    MemberName,
     OneValue,
     Record,
     RecordField,
@@ -26,11 +29,13 @@ from .._types.shapes import (
     Scalar,
     SdkValue,
     Shape,
+    Tagged,
     bare,
     can_exceed_depth,
     has_rules,
     has_whole_rules,
     hides,
+    union_of,
 )
 from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError, untagged
 from ..paths import DOCUMENT_ID, FieldPath, LongPathError, exact_text, shortened
@@ -43,7 +48,7 @@ from .emit_write import emit_encode, emit_write_value
 from .leaves import deeper_than
 from .reader import Compiled, Reader, refusal_of
 from .reading import STORED, Reading
-from .resolve import Mask, ResolvedField, element_of, guarded, hides_stored, step, text_of, unknown_field
+from .resolve import Mask, ResolvedField, element_of, guarded, hides_stored, joined, step, text_of, unknown_field
 from .tagged import Dispatch, Mistagged, class_by_data
 from .writer import Names, Writer
 
@@ -105,7 +110,7 @@ class Codec(Generic[M]):
         self.shape: Record = record_of(model, style, registry.known)
         self.family: Family | None = cast("Any", model).__cendry_family__
         self._decoders: dict[Reading, Callable[..., M]] = {}
-        self._resolved: dict[tuple[str, ...], ResolvedField] = {}
+        self._resolved: dict[tuple[str | MemberName, ...], ResolvedField] = {}
         self._converters: dict[tuple[Shape, bool], tuple[Callable[[Any], Any], Callable[[Any], Any], bool]] = {}
         self._readers: dict[tuple[Reading, Shape], Compiled] = {}
         self._sources: list[str] = []
@@ -297,36 +302,70 @@ class Codec(Generic[M]):
         """
         return self.resolve((name,)).encode_new(value)
 
-    def resolve(self, names: tuple[str, ...]) -> ResolvedField:
+    def resolve(self, names: tuple[str | MemberName, ...]) -> ResolvedField:
         """A field reference by Python names, from the document down; dict keys are used as they are.
 
         Raises:
             UnknownFieldError: A name isn't declared; the error has the nearest ones.
+            InvalidRequestError: Classes of a union store fields of this name under different ones.
         """
         found = self._resolved.get(names)
         if found is not None:
             return found
         if names == ("id",) and self.shape.style == "model":
-            found = self._resolved[names] = self._place(names, DOCUMENT_ID, DocumentId(), None)
+            found = self._resolved[names] = self._place(("id",), DOCUMENT_ID, DocumentId(), None)
             return found
         shape: Shape = self.shape
         segments: list[str] = []
         fields: list[RecordField | None] = []
+        guard: type[Any] | None = None
+        is_tag = False
         for index, name in enumerate(names):
-            known = step(shape, name)
+            holder, union = shape, union_of(shape)
+            if isinstance(name, MemberName) and isinstance(name.owner, Record):
+                holder = name.owner
+            elif union is not None:
+                found = self._below(union, tuple(segments), names, index)
+                if found is None:
+                    raise unknown_field(self.shape, shape, tuple(map(str, names)), index)
+                own_key = names if any(isinstance(each, MemberName) for each in names) else ()
+                found = replace(found, own_key=own_key)
+                fields += [*found.holders[index:], found.field]
+                break
+            is_tag = union is not None and str(name) == union.name
+            known = step(holder, str(name))
             if known is None:
-                raise unknown_field(self.shape, shape, names, index)
-            shape, stored, field = known
+                raise unknown_field(self.shape, holder, tuple(map(str, names)), index)
+            shape, stored, field, guard = (*known[:3], guard or known[3])
             segments.append(stored)
             fields.append(field)
-        try:
-            path = FieldPath(*segments)
-        except ValueError as error:
-            raise InvalidValueError(self.model.__qualname__, text_of(names), "a valid key", str(error)) from None
-        found = self._place(names, path, shape, fields[-1], tuple(fields[:-1]))
+        else:
+            plain = tuple(map(str, names))
+            path = self._path(plain, segments)
+            found = self._place(plain, path, shape, fields[-1], tuple(fields[:-1]), guard=guard, is_tag=is_tag)
         if None not in fields:  # Dict keys are user data: their number is unlimited.
             self._resolved[names] = found
         return found
+
+    def _path(self, names: tuple[str, ...], segments: list[str]) -> FieldPath:
+        try:
+            return FieldPath(*segments)
+        except ValueError as error:
+            raise InvalidValueError(self.model.__qualname__, text_of(names), "a valid key", str(error)) from None
+
+    def _below(
+        self, union: Tagged, segments: tuple[str, ...], names: tuple[str | MemberName, ...], index: int
+    ) -> ResolvedField | None:
+        """The field in the classes of a union that have it; `None` if there are none."""
+        name, (before, after) = names[index], (names[:index], names[index + 1 :])
+        variants: dict[Record, ResolvedField] = {}
+        for record in union.records:
+            if isinstance(name, str) or name.covers(record):
+                with suppress(UnknownFieldError):
+                    variants[record] = self.resolve((*before, MemberName(str(name), record), *after))
+        if not variants:
+            return None
+        return joined(self.model, union, FieldPath(*segments, union.stored), variants)
 
     def resolve_text(self, text: str) -> ResolvedField:
         """A field reference by its string form: Python names joined by dots, in backticks where needed.
@@ -348,16 +387,14 @@ class Codec(Generic[M]):
 
     def resolve_stored(self, path: FieldPath) -> ResolvedField:
         """A field reference by stored path, which is used as it is and has no names; values are stored as given."""
-        return self._place((), path, Anything(), None, hidden=self.hides and hides_stored(self.shape, path.segments))
+        guard = guarded(self.shape, path.segments) if len(path) > 1 else None
+        hidden = self.hides and hides_stored(self.shape, path.segments)
+        return self._place((), path, Anything(), None, hidden=hidden, guard=guard)
 
     @cached_property
     def hides(self) -> bool:
         """Whether values of some fields are shown nowhere."""
         return hides(self.shape)
-
-    def guarded(self, path: FieldPath) -> type[Any] | None:
-        """The class that validates its values as a whole, if a stored path leads inside one of them."""
-        return guarded(self.shape, path) if len(path) > 1 else None
 
     def mask(self, data: Mapping[str, Any]) -> tuple[FieldPath, ...]:
         """The declared fields in encoded data, including those in embedded maps: the update mask for `extra="keep"`."""
@@ -495,6 +532,8 @@ class Codec(Generic[M]):
         holders: tuple[RecordField | None, ...] = (),
         *,
         hidden: bool = False,
+        guard: type[Any] | None = None,
+        is_tag: bool = False,
     ) -> ResolvedField:
         model = self.model.__qualname__
         element = element_of(shape)
@@ -569,6 +608,8 @@ class Codec(Generic[M]):
             field,
             holders,
             hidden=hidden,
+            guard=guard,
+            is_tag=is_tag,
             owner=self.model,
         )
 

@@ -17,6 +17,9 @@ from ..values import DELETE_FIELD, is_transform
 MAX_SHOWN: Final = 80
 """Characters of a key or value in messages."""
 
+HIDDEN: Final = "a value that is not shown"
+"""Stands in messages for the value of a field with `repr=False`."""
+
 _MAX_ERROR: Final = 400
 
 

@@ -43,8 +43,8 @@ from .._types.shapes import (
 from ..errors import MAX_PROBLEMS, near_names, shown_parts
 from ..plan import parts_of
 from ..reference import Ref
-from .checker import FAILED, HIDDEN, Checker, inside
-from .leaves import brief, enum_from_stored, is_array, is_map, is_plain, is_set, literal_from_stored
+from .checker import FAILED, Checker, inside
+from .leaves import HIDDEN, brief, enum_from_stored, is_array, is_map, is_plain, is_set, literal_from_stored
 from .reading import STORED as STORED
 from .reading import Reading as Reading
 from .writer import Writer

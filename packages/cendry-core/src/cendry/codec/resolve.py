@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING
 from typing import Any, cast
 
-from .._immutable import dataclass
+from .._immutable import dataclass, replace
 from .._types.shapes import (
     FOREIGN_STYLES,
     Anything,
@@ -16,18 +16,30 @@ from .._types.shapes import (
     Dict,
     FixedArray,
     Handled,
+    MemberName,
     Nullable,
     OneOf,
     Record,
     RecordField,
     Shape,
     Tagged,
+    bare,
     describe,
     hides,
+    union_of,
 )
-from ..errors import DecodeError, UnknownFieldError, near_names, shown_parts
+from .._types.unions import combined
+from ..errors import (
+    DecodeError,
+    InvalidRequestError,
+    InvalidValueError,
+    UnknownFieldError,
+    near_names,
+    shown_parts,
+)
 from ..paths import MAX_FIELD_SEGMENTS, FieldPath, quote_segment
 from ..plan import parts_of
+from .leaves import HIDDEN, show
 from .reading import STORED, Reading
 
 
@@ -50,6 +62,10 @@ class ResolvedField:
         field: The declared field, or `None` for a dict key and the id.
         holders: The declared fields that contain it; `None` for dict keys.
         hidden: Whether its values are shown nowhere.
+        guard: The class that validates its own values, if the field is inside one of them.
+        choice: The forms of the field in the classes of a union around it, if they are not all the same.
+        is_tag: Whether the field tells the classes of a union apart.
+        own_key: The names, if some of them say which classes of a union they are of.
         owner: The class on which it was looked up.
     """
 
@@ -65,7 +81,16 @@ class ResolvedField:
     field: RecordField | None = None
     holders: tuple[RecordField | None, ...] = ()
     hidden: bool = False
+    guard: type[Any] | None = None
+    choice: Choice | None = None
+    is_tag: bool = False
+    own_key: tuple[str | MemberName, ...] = ()
     owner: type[Any] | None = None
+
+    @property
+    def key(self) -> tuple[str | MemberName, ...]:
+        """The names by which the field was resolved."""
+        return self.own_key or self.names
 
     @property
     def text(self) -> str:
@@ -85,7 +110,8 @@ class ResolvedField:
         Raises:
             DecodeError: A required field is absent, or the value doesn't fit.
         """
-        *outer, last = self.path.segments
+        choice, whole = self.choice, data
+        *outer, last = (self.path if choice is None else choice.tag).segments
         for index, segment in enumerate(outer):
             self._refuse_parts(data, segment, document, reading)
             data = data.get(segment, MISSING)
@@ -96,9 +122,36 @@ class ResolvedField:
             if not isinstance(data, dict):
                 raise DecodeError(document, self.model, self.text, "a map on the way to it", f"{type(data).__name__}")
             data = cast("dict[str, Any]", data)
+        if choice is not None:
+            return choice.read(self, whole, data, document, reading)
         self._refuse_parts(data, last, document, reading)
         value = data.get(last, MISSING)
         return self.absent(document) if value is MISSING else self.decode(value, document, reading)
+
+    def chosen(self, instance: Any) -> ResolvedField | None:
+        """The field in the classes that an instance holds; `None` if there is none in them."""
+        found: ResolvedField | None = self
+        while found is not None and found.choice is not None:
+            found = found.choice.of_instance(found, instance)
+        return found
+
+    def lacking(self, instance: Any) -> tuple[tuple[str, ...], str, Any]:
+        """Where an instance holds none of the classes of this field, which these are, and what it holds there."""
+        found: ResolvedField = self
+        choice = cast("Choice", found.choice)
+        while (inner := choice.of_instance(found, instance)) is not None:
+            found, choice = inner, cast("Choice", inner.choice)
+        owners = " or ".join(dict.fromkeys(record.python.__qualname__ for record in choice.variants))
+        around = found.names[: choice.depth]
+        return around, owners, _inside(instance, around)
+
+    @property
+    def tags(self) -> Iterator[FieldPath]:
+        """The paths of the fields that have to be read to know whether a document has this field."""
+        if self.choice is not None:
+            yield self.choice.tag
+            for each in self.choice.variants.values():
+                yield from each.tags
 
     def _refuse_parts(self, data: Mapping[str, Any], name: str, document: str | None, reading: Reading) -> None:
         if reading.parts and data.get(name) is None and (parts := parts_of(data, (name,)).get(name)):
@@ -122,16 +175,83 @@ class ResolvedField:
 
         A projection leaves out the map as well when only the field is absent in it, and when it is null.
         """
-        holders = self.holders[index:]
+        choice = self.choice
+        holders = self.holders[index:] if choice is None else self.holders[index : choice.depth]
         if not holders or any(holder is None or isinstance(holder.shape, Nullable) for holder in holders):
             return None
         holder = holders[0]
+        if choice is not None and holder is not None and not holder.required:
+            return choice.in_default(self, default_of(holder), index)
+        if choice is not None:
+            raise DecodeError(document, self.model, self.text, describe(self.shape), "nothing")
         if self.field is None or not self.field.required or holder is None or holder.required:
             return self.absent(document)
         value = default_of(holder)
         for name in self.names[index + 1 :]:
             value = cast("Any", value)[name] if isinstance(value, Mapping) else getattr(value, name)
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A field below a union of classes that do not all declare it, or not alike.
+
+    Attributes:
+        union: The union.
+        depth: The number of names that lead to it.
+        tag: The stored path of the field that tells the classes apart.
+        variants: The field in each class that has it.
+    """
+
+    union: Tagged
+    depth: int
+    tag: FieldPath
+    variants: Mapping[Record, ResolvedField]
+
+    def of(self, member: Shape | None) -> ResolvedField | None:
+        """The field in a member of the union."""
+        return None if member is None else self.variants.get(cast("Record", bare(member)))
+
+    def of_instance(self, field: ResolvedField, instance: Any) -> ResolvedField | None:
+        """The field in the class that an instance of the model holds."""
+        return self.of(self.union.of_instance(_inside(instance, field.names[: self.depth])))
+
+    def read(
+        self, field: ResolvedField, whole: Any, data: Mapping[str, Any], document: str | None, reading: Reading
+    ) -> Any:
+        """The value from the stored data of a document; `None` if its class in the union lacks the field.
+
+        Args:
+            field: The field.
+            whole: The data.
+            data: The data of the map that the union is.
+            document: The path of the document, for the error.
+            reading: The decode options of its database.
+
+        Raises:
+            DecodeError: The tag belongs to no class, or the value doesn't fit.
+        """
+        tag = data.get(self.union.stored, MISSING)
+        member = self.union.of_tag(tag)
+        if member is None:
+            text = text_of((*field.names[: self.depth], self.union.name))
+            found = "nothing" if tag is MISSING else HIDDEN if self.union.is_hidden else show(tag)
+            raise DecodeError(document, field.model, text, self.union.options, found)
+        variant = self.of(member)
+        return None if variant is None else variant.read(whole, document, reading)
+
+    def in_default(self, field: ResolvedField, default: Any, index: int) -> Any:
+        """The value in the default of the field with this index that contains it."""
+        held = _inside(default, field.names[index + 1 : self.depth])
+        variant = self.of(self.union.of_instance(held))
+        return None if variant is None else _inside(held, field.names[self.depth :])
+
+
+def _inside(value: Any, names: Iterable[str]) -> Any:
+    """A part of an instance; `None` if there is none."""
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+    return value
 
 
 def default_of(field: RecordField) -> Any:
@@ -146,21 +266,104 @@ def text_of(names: tuple[str, ...]) -> str:
     return ".".join(map(quote_segment, names))
 
 
-def step(shape: Shape, name: str) -> tuple[Shape, str, RecordField | None] | None:
-    """Resolve a name inside a shape: its shape, stored name and declaration; `None` if there is no such name."""
+def step(shape: Shape, name: str) -> tuple[Shape, str, RecordField | None, type[Any] | None] | None:
+    """Resolve a name inside a shape: its shape, stored name, declaration and guard (see `guard_of`).
+
+    It is `None` if there is no such name.
+    """
     for each in alternatives(shape):
         match each:
             case Record():
                 for field in each.fields:
                     if field.name == name:
-                        return field.shape, field.stored, field
+                        return field.shape, field.stored, field, guard_of(each)
             case Dict(value):
-                return value, name, None
+                return value, name, None, None
             case Anything() | Handled() | AsIs():
-                return Anything(), name, None
+                return Anything(), name, None, guard_of(each)
             case _:
                 pass
     return None
+
+
+def joined(model: type[Any], union: Tagged, tag: FieldPath, variants: Mapping[Record, ResolvedField]) -> ResolvedField:
+    """A field of several classes of a union.
+
+    Args:
+        model: The model.
+        union: The union.
+        tag: The stored path of the field that tells its classes apart.
+        variants: The field in each class that has it.
+
+    Raises:
+        InvalidRequestError: It is stored under several names.
+    """
+    first, *others = fields = list(variants.values())
+    for record, other in zip(list(variants)[1:], others, strict=True):
+        if other.path != first.path:
+            owner = next(iter(variants)).python.__qualname__
+            raise InvalidRequestError.not_sent(
+                f"{model.__qualname__} stores {first.text!r} as {str(first.path)!r} in {owner} and as "
+                f"{str(other.path)!r} in {record.python.__qualname__}; name the class, as in "
+                f"{model.__qualname__}.{text_of(first.names[: len(tag) - 1])}[{owner}.{first.names[len(tag) - 1]}]"
+            )
+    if len(fields) == len(union.records) and all(_is_alike(first, other) for other in others):
+        return first
+    elements = [each.encode_element for each in fields if each.encode_element is not None]
+    declared = None if first.field is None else _joined_declaration(fields)
+    return replace(
+        first,
+        shape=combined(each.shape for each in fields),
+        encode=_any_of([each.encode for each in fields]),
+        encode_new=_any_of([each.encode_new for each in fields]),
+        decode=_any_of([each.decode for each in fields]),
+        encode_changes=_any_of([each.encode_changes for each in fields]),
+        encode_element=_any_of(elements) if elements else None,
+        field=declared,
+        hidden=any(each.hidden for each in fields),
+        guard=next((each.guard for each in fields if each.guard is not None), None),
+        choice=Choice(union, len(tag) - 1, tag, variants),
+    )
+
+
+def _is_alike(one: ResolvedField, other: ResolvedField) -> bool:
+    if one.choice is not None or other.choice is not None or one.shape != other.shape or one.guard is not other.guard:
+        return False
+    first, second = one.field, other.field
+    if first is None or second is None:
+        return first is second
+    names = ("required", "default", "factory", "hidden", "omits_none")
+    return all(getattr(first, name) is getattr(second, name) for name in names)
+
+
+def _joined_declaration(fields: list[ResolvedField]) -> RecordField:
+    declared = [cast("RecordField", each.field) for each in fields]
+    return replace(
+        declared[0],
+        shape=combined(each.shape for each in declared),
+        required=any(each.required for each in declared),
+        omits_none=all(each.omits_none for each in declared),
+        hidden=any(each.hidden for each in declared),
+    )
+
+
+def _any_of(functions: list[Callable[..., Any]]) -> Callable[..., Any]:
+    """The first of several conversions that takes a value."""
+
+    def convert(*arguments: Any) -> Any:
+        errors: list[InvalidValueError | DecodeError] = []
+        for function in functions:
+            try:
+                return function(*arguments)
+            except (InvalidValueError, DecodeError) as error:
+                errors.append(error)
+        first = errors[0]
+        if isinstance(first, DecodeError) or any(error.field != first.field for error in errors):
+            raise first
+        expected = " or ".join(dict.fromkeys(error.expected for error in errors))
+        raise InvalidValueError(first.model, first.field, expected, first.found, code=first.code)
+
+    return convert
 
 
 def hides_stored(shape: Shape, segments: tuple[str, ...]) -> bool:
@@ -189,36 +392,41 @@ def alternatives(shape: Shape) -> Iterator[Shape]:
             yield shape
 
 
-def guarded(shape: Shape, path: FieldPath) -> type[Any] | None:
-    """The class that validates its own values, if a stored path leads to a part of one of them."""
-    for segment in path.segments[:-1]:
-        inner = _stored_step(shape, segment)
-        if inner is None:
+def guard_of(shape: Shape) -> type[Any] | None:
+    """The class that validates its own values, if a part of a value of this shape is a part of such a value."""
+    match shape:
+        case Record(python, style) if style in FOREIGN_STYLES:
+            return python
+        case Handled(python) if hasattr(python, "__pydantic_validator__"):
+            return cast("type[Any]", python)
+        case _:
             return None
-        shape = inner
-        for each in alternatives(shape):
-            match each:
-                case Record(python, style) if style in FOREIGN_STYLES:
-                    return python
-                case Handled(python) if hasattr(python, "__pydantic_validator__"):
-                    return cast("type[Any]", python)
-                case _:
-                    pass
-    return None
 
 
-def _stored_step(shape: Shape, segment: str) -> Shape | None:
+def guarded(shape: Shape, segments: tuple[str, ...]) -> type[Any] | None:
+    """The class that validates its own values, if a stored path leads to a part of one of them."""
+    if not segments:
+        return None
+    stored, *inner = segments
     for each in alternatives(shape):
-        match each:
-            case Record():
-                for field in each.fields:
-                    if field.stored == segment:
-                        return field.shape
-            case Dict(value):
-                return value
-            case _:
-                pass
+        guard = guard_of(each)
+        if guard is not None:
+            return guard
+        for below in _stored_below(each, stored):
+            guard = guarded(below, tuple(inner))
+            if guard is not None:
+                return guard
     return None
+
+
+def _stored_below(shape: Shape, stored: str) -> Iterator[Shape]:
+    match shape:
+        case Record():
+            yield from (field.shape for field in shape.fields if field.stored == stored)
+        case Dict(value):
+            yield value
+        case _:
+            pass
 
 
 def unknown_field(record: Record, shape: Shape, names: tuple[str, ...], at: int) -> UnknownFieldError:
@@ -278,31 +486,56 @@ def element_of(shape: Shape) -> Shape | None:
 
 
 class Mask:
-    """The declared fields of a record's stored data, as a tree that is built only as far as data needs it."""
+    """The declared fields of a record's stored data, as a tree that is built only as far as data needs it.
 
-    __slots__ = ("_inner", "_leaves", "_record")
+    Args:
+        record: The record.
+        outer: Its stored path.
+        others: The other classes of the union that it is in. Their fields are part of the mask, so that nothing of an
+            instance of another class is left behind.
+    """
 
-    def __init__(self, record: Record, *outer: str) -> None:
-        self._record = record
+    __slots__ = ("_inner", "_leaves")
+
+    def __init__(self, record: Record, *outer: str, others: tuple[Record, ...] = ()) -> None:
+        own = {field.stored: field.shape for field in record.fields}
+        foreign = {field.stored: field.shape for other in others for field in other.fields}
         self._leaves = [
-            (field.stored, FieldPath(*outer, field.stored), _map_record(field.shape)) for field in record.fields
+            (stored, FieldPath(*outer, stored), _maps_in(shape) if foreign.get(stored, shape) == shape else None)
+            for stored, shape in own.items()
         ]
-        self._inner: dict[str, Mask] = {}
+        self._leaves += [(stored, FieldPath(*outer, stored), None) for stored in foreign if stored not in own]
+        self._inner: dict[tuple[str, Record], Mask] = {}
 
     def of(self, data: Mapping[str, Any]) -> Iterator[FieldPath]:
         """The paths to write: maps with declared fields are descended into, all else is written whole."""
-        for stored, path, record in self._leaves:
-            value = None if record is None else data.get(stored)
-            is_deepest = len(path) == MAX_FIELD_SEGMENTS
-            if record is None or is_deepest or not isinstance(value, dict) or not record.fields:
+        for stored, path, maps in self._leaves:
+            value = None if maps is None else data.get(stored)
+            if maps is None or len(path) == MAX_FIELD_SEGMENTS or not isinstance(value, dict):
                 yield path
                 continue
-            if stored not in self._inner:
-                self._inner[stored] = Mask(record, *path.segments)
-            yield from self._inner[stored].of(cast("dict[str, Any]", value))
+            inside = cast("dict[str, Any]", value)
+            record, others = _record_of(maps, inside)
+            if not record.fields:
+                yield path
+                continue
+            if (stored, record) not in self._inner:
+                self._inner[stored, record] = Mask(record, *path.segments, others=others)
+            yield from self._inner[stored, record].of(inside)
 
 
-def _map_record(shape: Shape) -> Record | None:
+def _maps_in(shape: Shape) -> Record | Tagged | None:
+    """The maps with declared fields that values of a shape are, if there are some."""
     # What a class keeps without declaring it can only be written with the whole.
-    records = (each for each in alternatives(shape) if isinstance(each, Record) and each.extra != "allow")
-    return next(records, None)
+    records = [each for each in alternatives(shape) if isinstance(each, Record)]
+    if any(each.extra == "allow" for each in records):
+        return None
+    return union_of(shape) or next(iter(records), None)
+
+
+def _record_of(maps: Record | Tagged, data: Mapping[str, Any]) -> tuple[Record, tuple[Record, ...]]:
+    """The record of stored data, and the others of its union."""
+    if isinstance(maps, Record):
+        return maps, ()
+    record = cast("Record", bare(cast("Shape", maps.of_tag(data[maps.stored]))))
+    return record, tuple(each for each in maps.records if each is not record)

@@ -11,6 +11,7 @@ from .features import ALL_FEATURES, Feature, needs
 from .listening import ListenConformance
 from .moments import MomentConformance
 from .names import NameConformance
+from .nearest import NearestConformance
 from .queries import QueryConformance
 from .references import ReferenceConformance
 from .refusals import RefusalConformance
@@ -47,6 +48,7 @@ class BackendConformance(
     TaggedConformance,
     MomentConformance,
     ReferenceConformance,
+    NearestConformance,
     RefusalConformance,
 ):
     """What every backend has to do, sync or async.

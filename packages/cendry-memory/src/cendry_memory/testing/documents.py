@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from cendry import Field, GeoPoint, Map, Model, Ref, field
+from cendry import Field, GeoPoint, Map, Model, Ref, Vector, field
 
 
 class Status(enum.Enum):
@@ -52,6 +52,16 @@ class Spot(Model, collection="spots", parent=Area):
     """A document two levels down."""
 
     name: Field[str]
+
+
+class Note(Model, collection="notes", extra="forbid"):
+    """A document with an embedding, under a name that no path can hold unquoted, and fields called like a distance."""
+
+    topic: Field[str] = field(default="")
+    rank: Field[int] = field(default=0)
+    embedding: Field[Vector | None] = field(default=None, alias="em bedding", dimension=2)
+    distance: Field[float | None] = field(default=None)
+    own_distance: Field[str | None] = field(default=None, alias="cendry_distance")
 
 
 class Stamped(Model, collection="stamped"):

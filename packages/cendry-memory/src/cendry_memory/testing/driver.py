@@ -150,7 +150,7 @@ class Database:
 
     def begin(self, **options: Any) -> Any:
         """The handle of a new transaction."""
-        return self._settle(self.backend.begin, **options)
+        return self.backend.begin(**options)
 
     def rollback(self, transaction: Any, **options: Any) -> None:
         """End a transaction without writing."""

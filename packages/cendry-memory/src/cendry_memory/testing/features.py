@@ -49,6 +49,7 @@ class Feature(Enum):
     """`write_many`, and queries for all documents below one."""
     LISTENERS = "listeners"
     VECTORS = "vectors"
+    NEAREST = "search by vector"
     TIMES = "create, update and read times in results"
     """A backend that lacks it gives `None` for them, and refuses nothing."""
     KINDS = "Firestore's order and comparison of values of different kinds"

@@ -18,6 +18,7 @@ from cendry.plan import (
     Delete,
     FieldTransform,
     GetPlan,
+    Nearest,
     Order,
     QueryPlan,
     Set,
@@ -87,6 +88,7 @@ _REQUESTS: Final[dict[Feature, tuple[Callable[[Database], object], ...]]] = {
         lambda db: db.context().delete_recursive(City, "other"),
     ),
     Feature.LISTENERS: (lambda db: db.listen(GetPlan(("kept/one",))),),
+    Feature.NEAREST: (_query(nearest=Nearest(N, Vector([1.0]), 1, "cosine")),),
     Feature.VECTORS: (_commit(Set("kept/one", {"v": Vector([1.0])})),),
 }
 """For each feature that can be refused, requests that need it."""

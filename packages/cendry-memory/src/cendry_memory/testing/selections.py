@@ -259,6 +259,72 @@ class SelectConformance(Suite):
                 met[:0] = ids(page)
             assert expected == met
 
+    @needs(Feature.QUERIES, Feature.PAGES)
+    def test_a_query_begins_at_a_token(self, ctx: Any, cities: Any) -> None:
+        token = cities.page(2).next_token
+        for query in (cities.start_after(token), cities.start_at(token), ctx.select(cities).start_after(token)):
+            assert ["c", "d", "e"] == ids(query) == query.ids()
+            assert ["c", "d"] == ids(query.limit(2))
+            assert [["c", "d"], ["e"]] == [ids(page) for page in query.paginate(2)]
+            first = query.page(1)
+            second = query.page(1, after=first.next_token)
+            assert (["c"], ["d"]) == (ids(first), ids(second))
+            assert ["e"] == ids(query.page(2, after=second.next_token))
+            assert ("c", True) == (query.first().id, query.exists())
+        for other in (cities.filter(City.state == "NY"), cities.order_by(City.name)):
+            with pytest.raises(InvalidPageTokenError, match="another query"):
+                other.start_after(token).to_list()
+        for wrong in ("", "x", token[:-1], token + "A", "é"):
+            for run in (lambda query: query.first(), list, lambda query: query.ids(), lambda query: query.page(2)):
+                with pytest.raises(InvalidPageTokenError):
+                    run(cities.start_after(wrong))
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.COUNTS)
+    def test_what_is_after_a_token_is_counted(self, cities: Any) -> None:
+        after = cities.start_after(cities.page(2).next_token)
+        assert (3, 2) == (after.count(), after.count(up_to=2))
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.PROJECTIONS)
+    def test_rows_begin_at_a_token(self, cities: Any) -> None:
+        rows = cities.start_after(cities.page(2).next_token).values(City.name, flat=True)
+        assert (["C", "D", "E"], "C") == (rows.to_list(), rows.first())
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.TRANSACTIONS)
+    def test_queries_begin_at_tokens_in_transactions(self, ctx: Any, cities: Any) -> None:
+        after = cities.start_after(cities.page(3).next_token)
+        assert ["d", "e"] == in_transaction(ctx, lambda txn: ids(txn.select(after)))
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.CURSORS, Feature.ID_FILTERS)
+    def test_a_query_begins_and_ends_at_tokens(self, cities: Any) -> None:
+        for query in (
+            cities,
+            cities.filter(City.population < 9).order_by(City.state),
+            cities.filter(City.status == Status.OPEN).order_by(City.state),
+            cities.start_at({"population": 1}).end_at({"population": 3}),
+            cities.limit_to_last(3),
+        ):
+            whole = query.limit(None)
+            everything = ids(whole)
+            first = query.page(2)
+            second = query.page(1, after=first.next_token)
+            start, end = first.next_token, second.previous_token
+            place = everything.index(ids(first)[-1]) + 1
+            assert everything[place:] == ids(whole.start_after(start)) == ids(whole.start_at(end))
+            assert everything[:place] == ids(whole.end_before(start)) == ids(whole.end_at(end))
+            assert everything[:place][-1:] == ids(whole.end_at(end).limit_to_last(1))
+            assert everything[place:][-1:] == ids(whole.start_after(start).limit_to_last(1))
+            assert everything[place - 1] == whole.end_before(start).last().id
+            assert [] == ids(whole.start_after(start).end_before(end))
+            if second.next_token is not None:
+                middle = whole.start_after(start).end_before(second.next_token)
+                assert ids(second) == ids(middle) == middle.ids()
+                assert ids(second) == ids(middle.page(5))
+
+    @needs(Feature.QUERIES, Feature.PAGES, Feature.GROUPS)
+    def test_collection_groups_begin_at_tokens(self, areas: Any) -> None:
+        query = areas.select_group(Area, order_by=Area.name.desc())
+        assert ["LA"] == [area.name for area in query.start_after(query.page(2).next_token)]
+
     @needs(Feature.QUERIES, Feature.PAGES, Feature.CURSORS, Feature.ID_FILTERS)
     @pytest.mark.usefixtures("cities")
     def test_pages_by_id_go_forwards_only(self, ctx: Any) -> None:

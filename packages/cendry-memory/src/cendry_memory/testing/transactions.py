@@ -72,6 +72,34 @@ class TransactionConformance(Suite):
     def test_a_transaction_may_do_nothing(self, db: Database) -> None:
         assert () == db.commit(transaction=db.begin()).update_times
 
+    @needs(Feature.TRANSACTIONS)
+    def test_a_transaction_that_has_read_nothing_commits_or_ends_like_any_other(self, db: Database) -> None:
+        transaction = db.begin()
+        assert 1 == len(db.commit(Set("c/a", {"x": 1}), transaction=transaction).update_times)
+        with pytest.raises(CendryError):
+            db.commit(Set("c/b", {}), transaction=transaction)
+        other = db.begin()
+        db.rollback(other)
+        with pytest.raises(CendryError):
+            db.get("c/a", transaction=other)
+        assert [{"x": 1}, None] == [db.data("c/a"), db.data("c/b")]
+
+    @needs(Feature.TRANSACTIONS)
+    def test_first_reads_may_run_at_the_same_time(self, db: Database) -> None:
+        db.commit(Set("c/a", {"n": 1}))
+        transaction = db.begin()
+        together(*[lambda: db.get("c/a", "c/b", transaction=transaction)] * 3)
+        db.commit(Set("c/a", {"n": 2}), transaction=transaction)
+        assert {"n": 2} == db.data("c/a")
+
+    @needs(Feature.TRANSACTIONS, Feature.READ_ONLY)
+    def test_a_transaction_begins_with_its_first_read(self, db: Database) -> None:
+        for read_only in (False, True):
+            transaction = db.begin(read_only=read_only)
+            db.commit(Set("c/a", {"x": read_only}))
+            assert {"x": read_only} == db.data("c/a", transaction=transaction)
+            db.rollback(transaction)
+
     @needs(Feature.TRANSACTIONS, Feature.READ_ONLY, Feature.QUERIES, Feature.COUNTS)
     def test_all_reads_see_one_moment(self, db: Database) -> None:
         db.commit(Set("c/a", {"x": 1}), Set("c/b", {"x": 1}))

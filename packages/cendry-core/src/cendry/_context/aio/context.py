@@ -10,33 +10,30 @@ from types import TracebackType
 from typing import Any, Final, TypeVar, final, overload
 
 from ..._changes import FieldChange
-from ..._model.metadata import ref_of, remembered
+from ..._model.metadata import ref_of
 from ..._model.model import Model
 from ..._query.builders import checked_moment
 from ..._query.fields import Changes, FieldKey
-from ..._query.results import reader
 from ..._types.registry import TypeRegistry
 from ...backend import DEFAULT_RETRY, AsyncBackend
-from ...codec import codec_for
-from ...errors import BulkFailure, DocumentAlreadyExistsError, DocumentNotFoundError
+from ...errors import BulkFailure, DocumentAlreadyExistsError
 from ...jobs.results import BulkOptions, BulkProgress, BulkResult
-from ...plan import GetPlan
 from ...reference import Located, Ref
-from ..batch import update_own
-from ..changes import ChangesArgument, built, items_of
+from ..changes import ChangesArgument, built, items_of, put_items
 from ..holder import SharedHolder, async_open_holder
 from ..misuse import AsyncOnly
 from ..settings import settings
-from ..targets import check_kind, check_not_frozen, deletions, each, locate, several
+from ..targets import deletions, each, locate, several
 
-# sync: from ..listening import Snapshots
+# sync: from ..listening import DocumentCallbacks
 from ..writes import Pending, check_number, discard
 from .batch import AsyncBatch
 from .bulk import AsyncBulk, write_all
+from .listening import AsyncDocumentListening
 from .past import AsyncPastSender
 from .reads import AsyncReads, find_any
 from .sender import AsyncSender
-from .transaction import AsyncScope, AsyncTransaction, run
+from .transaction import AsyncScope, AsyncTransaction, put, run
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R")
@@ -46,7 +43,8 @@ CREATE_ATTEMPTS: Final = 5
 
 
 @final
-class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots, SyncOnly):
+# sync: class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
+class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
     """A connection to a database: reads, writes, queries, batches and transactions.
 
     Without `client` and `backend`, a Firestore client with default credentials is opened at first use. Safe to share
@@ -362,39 +360,6 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
         writer = self._sender.settings.writer
         await self._sender.commit([writer.delete(target, document_id, parent, must_exist, if_unchanged)])
 
-    @overload
-    async def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None: ...
-    @overload
-    async def refresh(self, ref: Ref[M], /) -> M: ...
-    async def refresh(self, target: Any, /, *, parent: Located | None = None) -> Any:
-        """Read the document of an instance again, into the instance.
-
-        Args:
-            target: The instance, which is left unchanged on any error; or a `Ref`, as in `get`.
-            parent: The parent document of the subcollection.
-
-        Returns:
-            Of a `Ref`, a new instance; `None` otherwise.
-
-        Raises:
-            DocumentNotFoundError: The document doesn't exist any more.
-            DecodeError: It doesn't fit the model.
-            CendryError: The instance has no id, or its class is frozen; nothing was sent.
-        """
-        model, path, instance = locate(target, None, parent, self._sender.holder.home)
-        if instance is not None:
-            check_not_frozen(instance, "refresh")
-        [result] = await self._sender.get(GetPlan((path,)))
-        if not result.exists:
-            raise DocumentNotFoundError(path)
-        fresh: Model = reader(codec_for(model, self._sender.registry))(result)
-        if instance is None:
-            return fresh
-        check_kind(instance, fresh, path)
-        vars(instance).update(vars(fresh))
-        object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
-        return None
-
     async def get_or_create(
         self,
         model: type[M],
@@ -462,23 +427,12 @@ class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots
             InvalidValueError: A value doesn't fit its field; nothing was written.
             TransactionContentionError: Other clients kept changing the document; nothing was written.
         """
-        changes = items_of(defaults, "defaults= takes values")
-        values = None if create_defaults is None else items_of(create_defaults, "create_defaults= takes values")
+        changes, new = put_items(defaults, create_defaults)
 
-        async def put(txn: AsyncTransaction) -> tuple[M, bool]:
-            found: M | None = await find_any(txn._sender, model, document_id, parent)
-            if found is not None:
-                if changes:
-                    update_own(txn, found, changes)
-                return found, False
-            if values is None:
-                instance = built(model, document_id, changes, "defaults")
-            else:
-                instance = built(model, document_id, values, "create_defaults")
-            txn.create(instance, parent=parent)
-            return instance, True
+        async def work(txn: AsyncTransaction) -> tuple[M, bool]:
+            return await put(txn, model, document_id, changes, new, parent)
 
-        return await self.transaction(put)
+        return await self.transaction(work)
 
     async def save_many(
         self,

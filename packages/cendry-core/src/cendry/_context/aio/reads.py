@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast, overload
 
+from ..._model.metadata import remembered
 from ..._model.model import Model
 from ..._query.aio.query import AsyncQuery
 from ..._query.aio.rows import AsyncRows
@@ -17,7 +18,7 @@ from ...errors import DecodeError, DocumentNotFoundError
 from ...plan import GetPlan
 from ...reference import Located, Ref
 from ..references import RefField, wanted_references
-from ..targets import at_home, is_there, locate, names_only, wanted_documents
+from ..targets import at_home, check_kind, check_not_frozen, is_there, locate, names_only, wanted_documents
 from .sender import AsyncSender
 
 M = TypeVar("M", bound=Model)
@@ -223,6 +224,40 @@ class AsyncReads:
         return is_there(model, result)
 
     @overload
+    async def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None: ...
+    @overload
+    async def refresh(self, ref: Ref[M], /) -> M: ...
+    async def refresh(self, target: Any, /, *, parent: Located | None = None) -> Any:
+        """Read the document of an instance again, into the instance.
+
+        Args:
+            target: The instance, which is left unchanged on any error; or a `Ref`, as in `get`. Read in a transaction,
+                it keeps what was read if the transaction is rolled back.
+            parent: The parent document of the subcollection.
+
+        Returns:
+            Of a `Ref`, a new instance; `None` otherwise.
+
+        Raises:
+            DocumentNotFoundError: The document doesn't exist any more.
+            DecodeError: It doesn't fit the model.
+            CendryError: The instance has no id, or its class is frozen; nothing was sent.
+        """
+        model, path, instance = locate(target, None, parent, self._sender.holder.home)
+        if instance is not None:
+            check_not_frozen(instance, "refresh")
+        [result] = await self._sender.get(GetPlan((path,)))
+        if not result.exists:
+            raise DocumentNotFoundError(path)
+        fresh: Model = reader(codec_for(model, self._sender.registry))(result)
+        if instance is None:
+            return fresh
+        check_kind(instance, fresh, path)
+        vars(instance).update(vars(fresh))
+        object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
+        return None
+
+    @overload
     def select(
         self, rows: RowsValue[T], /, *, on_error: Callable[[DecodeError], object] | None = None
     ) -> AsyncRows[T]: ...
@@ -239,10 +274,10 @@ class AsyncReads:
         order_by: OrderArgument | Iterable[OrderArgument] | None = None,
         limit: int | None = None,
         offset: int | None = 0,
-        start_at: Mapping[Any, Any] | M | None = None,
-        start_after: Mapping[Any, Any] | M | None = None,
-        end_at: Mapping[Any, Any] | M | None = None,
-        end_before: Mapping[Any, Any] | M | None = None,
+        start_at: Mapping[Any, Any] | M | str | None = None,
+        start_after: Mapping[Any, Any] | M | str | None = None,
+        end_at: Mapping[Any, Any] | M | str | None = None,
+        end_before: Mapping[Any, Any] | M | str | None = None,
         parent: Located | None = None,
         on_error: Callable[[DecodeError], object] | None = None,
     ) -> AsyncQuery[M]: ...
@@ -281,10 +316,10 @@ class AsyncReads:
         order_by: OrderArgument | Iterable[OrderArgument] | None = None,
         limit: int | None = None,
         offset: int | None = 0,
-        start_at: Mapping[Any, Any] | M | None = None,
-        start_after: Mapping[Any, Any] | M | None = None,
-        end_at: Mapping[Any, Any] | M | None = None,
-        end_before: Mapping[Any, Any] | M | None = None,
+        start_at: Mapping[Any, Any] | M | str | None = None,
+        start_after: Mapping[Any, Any] | M | str | None = None,
+        end_at: Mapping[Any, Any] | M | str | None = None,
+        end_before: Mapping[Any, Any] | M | str | None = None,
         parent: Located | None = None,
         on_error: Callable[[DecodeError], object] | None = None,
     ) -> AsyncQuery[M]:

@@ -19,9 +19,10 @@ from ..settings import Settings
 from ..transaction import TransactionState, inside_transaction, running, running_on
 from ..waiting import require_asyncio, to_the_end
 
-# sync: from ..listening import Listening
+# sync: from ..listening import CallbackListening
 from ..writes import Pending, check_number, discard, is_refusal, settle
 from .bulk import AsyncBulk, write_all, write_all_then
+from .listening import AsyncListening
 
 _OUTSIDE: Final = nullcontext()
 
@@ -33,7 +34,7 @@ async def _nothing() -> AsyncIterator[StoredDocument]:
         yield result  # pragma: no cover - there is none; it makes this a generator
 
 
-class AsyncSender:  # sync: class Sender(Listening):
+class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackListening):
     """Sends plans and writes; with a transaction, reads inside it.
 
     Attributes:
@@ -46,7 +47,7 @@ class AsyncSender:  # sync: class Sender(Listening):
     def __init__(
         self, holder: BackendHolder[AsyncBackend], settings: Settings, transaction: TransactionState | None = None
     ) -> None:
-        # sync: super().__init__()
+        super().__init__()
         self.holder = holder
         self.settings = settings
         self.transaction = transaction
@@ -67,6 +68,11 @@ class AsyncSender:  # sync: class Sender(Listening):
         """The name of the backend, if queries continue from opaque cursors of its own; else `None`."""
         backend = self.holder.backend()
         return backend.name if getattr(backend, "has_cursors", False) else None
+
+    @property
+    def database(self) -> str | None:
+        """How references name the database; `None` if its backend doesn't say."""
+        return self.holder.home()
 
     def check_present(self, what: str) -> None:
         """Check that this is not a context at a past moment, which has no writes, transactions or listeners.
@@ -228,13 +234,12 @@ class AsyncSender:  # sync: class Sender(Listening):
             raise inside_transaction()
         return AsyncBulk(self.holder, self.settings, options)
 
-    async def begin(self, read_only: bool, retry_of: Any) -> TransactionState:
-        """Begin a transaction."""
+    def begin(self, read_only: bool, retry_of: Any) -> TransactionState:
+        """A new transaction; nothing is sent."""
         if "trio" in modules:  # async-only
             require_asyncio()
         backend = self.holder.backend()
-        handle = await backend.begin(read_only=read_only, retry_of=retry_of, options=self.settings.options)
-        return TransactionState(backend, handle, read_only)
+        return TransactionState(backend, backend.begin(read_only=read_only, retry_of=retry_of), read_only)
 
     async def rollback(self, transaction: Any) -> None:
         """End a transaction without writing, even while the caller is being cancelled."""
@@ -246,7 +251,8 @@ class AsyncSender:  # sync: class Sender(Listening):
 
     async def close(self) -> None:
         """Close everything that the context opened."""
-        # sync: self.close_listeners()
+        if self.listeners:
+            await to_the_end(self.close_listeners())
         backend = self.holder.release()
         if backend is not None:
             await to_the_end(backend.close())

@@ -9,14 +9,19 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, TypeVar, final
 
+from ..._model.model import Model
 from ...errors import TransactionContentionError
+from ...reference import Located
+from ..batch import update_own
+from ..changes import ChangesArgument, New, Pairs, built, items_of, put_items
 from ..misuse import AsyncOnly, check_awaitable  # sync: from ..misuse import SyncOnly, check_plain
 from ..transaction import TransactionQueue, TransactionState, check_attempts, check_none_runs, contention, pause_after
 from ..waiting import sleep  # sync: from time import sleep
 from ..writes import Pending, discard
-from .reads import AsyncReads
+from .reads import AsyncReads, find_any
 from .sender import AsyncSender
 
+M = TypeVar("M", bound=Model)
 R = TypeVar("R")
 
 
@@ -36,6 +41,80 @@ class AsyncTransaction(AsyncReads, TransactionQueue):
         self._writer = sender.settings.writer
         self._pending: list[Pending] = []
 
+    async def get_or_create(
+        self,
+        model: type[M],
+        document_id: str,
+        /,
+        defaults: ChangesArgument | None = None,
+        *,
+        parent: Located | None = None,
+    ) -> tuple[M, bool]:
+        """Return the document, or queue the creation of one from `defaults`; then nothing more can be read.
+
+        Args:
+            model: The class.
+            document_id: The id.
+            defaults: The values of a new document by top-level field: a dict, or a list of typed changes.
+            parent: The parent document of the subcollection.
+
+        Returns:
+            The instance, and whether it will be created.
+
+        Raises:
+            UnknownFieldError: A name is not declared.
+            InvalidValueError: A value doesn't fit its field.
+            CendryError: A write is queued already, or the transaction is read-only or has ended.
+        """
+        self._check()
+        values = items_of(defaults, "defaults= takes values")
+        return await put(self, model, document_id, Pairs(), New(values, "defaults"), parent)
+
+    async def update_or_create(
+        self,
+        model: type[M],
+        document_id: str,
+        /,
+        defaults: ChangesArgument | None = None,
+        *,
+        create_defaults: ChangesArgument | None = None,
+        parent: Located | None = None,
+    ) -> tuple[M, bool]:
+        """Queue an update of the document with `defaults`, or its creation; then nothing more can be read.
+
+        Args:
+            model: The class.
+            document_id: The id.
+            defaults: Changes as in `update`; without `create_defaults`, the values of a new document as well.
+            create_defaults: The values of a new document by top-level field, instead of `defaults`; likewise.
+            parent: The parent document of the subcollection.
+
+        Returns:
+            The instance, and whether it will be created.
+
+        Raises:
+            UnknownFieldError: A name is not declared.
+            InvalidValueError: A value doesn't fit its field.
+            CendryError: A write is queued already, or the transaction is read-only or has ended.
+        """
+        self._check()
+        changes, new = put_items(defaults, create_defaults)
+        return await put(self, model, document_id, changes, new, parent)
+
+
+async def put(
+    txn: AsyncTransaction, model: type[M], document_id: str, changes: Pairs, new: New, parent: Located | None
+) -> tuple[M, bool]:
+    """Queue changes of a document, or its creation; returns the instance, and whether it will be created."""
+    found: M | None = await find_any(txn._sender, model, document_id, parent)
+    if found is None:
+        instance = built(model, document_id, new.values, new.argument)
+        txn.create(instance, parent=parent)
+        return instance, True
+    if changes:
+        update_own(txn, found, changes)
+    return found, False
+
 
 class AsyncScope(AsyncOnly):
     """A transaction of one attempt, in an `async with`."""
@@ -48,7 +127,7 @@ class AsyncScope(AsyncOnly):
         self._read_only = read_only
 
     async def __aenter__(self) -> AsyncTransaction:
-        self._transaction = await _begin(self._sender, self._read_only)
+        self._transaction = _begin(self._sender, self._read_only)
         return self._transaction
 
     async def __aexit__(
@@ -72,7 +151,7 @@ async def run(
     state: TransactionState | None = None
     for attempt in range(1, max_attempts + 1):
         try:
-            transaction = await _begin(sender, read_only, None if state is None else state.handle)
+            transaction = _begin(sender, read_only, None if state is None else state.handle)
             state = transaction._state
             return await _attempt(sender, transaction, function)
         except TransactionContentionError as error:
@@ -96,9 +175,9 @@ async def _attempt(
     return found
 
 
-async def _begin(sender: AsyncSender, read_only: bool, retry_of: Any = None) -> AsyncTransaction:
+def _begin(sender: AsyncSender, read_only: bool, retry_of: Any = None) -> AsyncTransaction:
     check_none_runs(sender.holder.backend())
-    state = await sender.begin(read_only, retry_of)
+    state = sender.begin(read_only, retry_of)
     state.start()
     return AsyncTransaction(sender, state)
 
@@ -110,6 +189,10 @@ async def _finish(sender: AsyncSender, transaction: AsyncTransaction) -> None:
         await _abandon(sender, transaction)
         raise contention(1, state.outside)
     state.end()
+    if not transaction._pending:
+        # What it has read is right, whether or not this releases its locks.
+        await _rollback(sender, state)
+        return
     try:
         await sender.commit(transaction._pending, state.handle)
     except TransactionContentionError as error:

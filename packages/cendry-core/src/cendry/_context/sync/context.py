@@ -11,32 +11,29 @@ from types import TracebackType
 from typing import Any, Final, TypeVar, final, overload
 
 from ..._changes import FieldChange
-from ..._model.metadata import ref_of, remembered
+from ..._model.metadata import ref_of
 from ..._model.model import Model
 from ..._query.builders import checked_moment
 from ..._query.fields import Changes, FieldKey
-from ..._query.results import reader
 from ..._types.registry import TypeRegistry
 from ...backend import DEFAULT_RETRY, Backend
-from ...codec import codec_for
-from ...errors import BulkFailure, DocumentAlreadyExistsError, DocumentNotFoundError
+from ...errors import BulkFailure, DocumentAlreadyExistsError
 from ...jobs.results import BulkOptions, BulkProgress, BulkResult
-from ...plan import GetPlan
 from ...reference import Located, Ref
-from ..batch import update_own
-from ..changes import ChangesArgument, built, items_of
+from ..changes import ChangesArgument, built, items_of, put_items
 from ..holder import SharedHolder, open_holder
-from ..listening import Snapshots
+from ..listening import DocumentCallbacks
 from ..misuse import SyncOnly
 from ..settings import settings
-from ..targets import check_kind, check_not_frozen, deletions, each, locate, several
+from ..targets import deletions, each, locate, several
 from ..writes import Pending, check_number, discard
 from .batch import Batch
 from .bulk import Bulk, write_all
+from .listening import DocumentListening
 from .past import PastSender
 from .reads import Reads, find_any
 from .sender import Sender
-from .transaction import Scope, Transaction, run
+from .transaction import Scope, Transaction, put, run
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R")
@@ -46,7 +43,7 @@ CREATE_ATTEMPTS: Final = 5
 
 
 @final
-class Cendry(Reads, Snapshots, SyncOnly):
+class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
     """A connection to a database: reads, writes, queries, batches and transactions.
 
     Without `client` and `backend`, a Firestore client with default credentials is opened at first use. Safe to share
@@ -362,39 +359,6 @@ class Cendry(Reads, Snapshots, SyncOnly):
         writer = self._sender.settings.writer
         self._sender.commit([writer.delete(target, document_id, parent, must_exist, if_unchanged)])
 
-    @overload
-    def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None: ...
-    @overload
-    def refresh(self, ref: Ref[M], /) -> M: ...
-    def refresh(self, target: Any, /, *, parent: Located | None = None) -> Any:
-        """Read the document of an instance again, into the instance.
-
-        Args:
-            target: The instance, which is left unchanged on any error; or a `Ref`, as in `get`.
-            parent: The parent document of the subcollection.
-
-        Returns:
-            Of a `Ref`, a new instance; `None` otherwise.
-
-        Raises:
-            DocumentNotFoundError: The document doesn't exist any more.
-            DecodeError: It doesn't fit the model.
-            CendryError: The instance has no id, or its class is frozen; nothing was sent.
-        """
-        model, path, instance = locate(target, None, parent, self._sender.holder.home)
-        if instance is not None:
-            check_not_frozen(instance, "refresh")
-        [result] = self._sender.get(GetPlan((path,)))
-        if not result.exists:
-            raise DocumentNotFoundError(path)
-        fresh: Model = reader(codec_for(model, self._sender.registry))(result)
-        if instance is None:
-            return fresh
-        check_kind(instance, fresh, path)
-        vars(instance).update(vars(fresh))
-        object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
-        return None
-
     def get_or_create(
         self,
         model: type[M],
@@ -462,23 +426,12 @@ class Cendry(Reads, Snapshots, SyncOnly):
             InvalidValueError: A value doesn't fit its field; nothing was written.
             TransactionContentionError: Other clients kept changing the document; nothing was written.
         """
-        changes = items_of(defaults, "defaults= takes values")
-        values = None if create_defaults is None else items_of(create_defaults, "create_defaults= takes values")
+        changes, new = put_items(defaults, create_defaults)
 
-        def put(txn: Transaction) -> tuple[M, bool]:
-            found: M | None = find_any(txn._sender, model, document_id, parent)
-            if found is not None:
-                if changes:
-                    update_own(txn, found, changes)
-                return found, False
-            if values is None:
-                instance = built(model, document_id, changes, "defaults")
-            else:
-                instance = built(model, document_id, values, "create_defaults")
-            txn.create(instance, parent=parent)
-            return instance, True
+        def work(txn: Transaction) -> tuple[M, bool]:
+            return put(txn, model, document_id, changes, new, parent)
 
-        return self.transaction(put)
+        return self.transaction(work)
 
     def save_many(
         self,

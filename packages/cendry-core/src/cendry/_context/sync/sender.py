@@ -15,11 +15,12 @@ from ...errors import CendryError, TransactionContentionError
 from ...jobs.results import BulkOptions, BulkResult
 from ...plan import NOTHING, AggregationPlan, Delete, GetPlan, QueryPlan
 from ..holder import BackendHolder, log_close
-from ..listening import Listening
+from ..listening import CallbackListening
 from ..settings import Settings
 from ..transaction import TransactionState, inside_transaction, running, running_on
 from ..writes import Pending, check_number, discard, is_refusal, settle
 from .bulk import Bulk, write_all, write_all_then
+from .listening import Listening
 
 _OUTSIDE: Final = nullcontext()
 
@@ -29,7 +30,7 @@ def _nothing() -> Iterator[StoredDocument]:
     yield from none
 
 
-class Sender(Listening):
+class Sender(Listening, CallbackListening):
     """Sends plans and writes; with a transaction, reads inside it.
 
     Attributes:
@@ -63,6 +64,11 @@ class Sender(Listening):
         """The name of the backend, if queries continue from opaque cursors of its own; else `None`."""
         backend = self.holder.backend()
         return backend.name if getattr(backend, "has_cursors", False) else None
+
+    @property
+    def database(self) -> str | None:
+        """How references name the database; `None` if its backend doesn't say."""
+        return self.holder.home()
 
     def check_present(self, what: str) -> None:
         """Check that this is not a context at a past moment, which has no writes, transactions or listeners.
@@ -213,10 +219,9 @@ class Sender(Listening):
         return Bulk(self.holder, self.settings, options)
 
     def begin(self, read_only: bool, retry_of: Any) -> TransactionState:
-        """Begin a transaction."""
+        """A new transaction; nothing is sent."""
         backend = self.holder.backend()
-        handle = backend.begin(read_only=read_only, retry_of=retry_of, options=self.settings.options)
-        return TransactionState(backend, handle, read_only)
+        return TransactionState(backend, backend.begin(read_only=read_only, retry_of=retry_of), read_only)
 
     def rollback(self, transaction: Any) -> None:
         """End a transaction without writing, even while the caller is being cancelled."""
@@ -228,7 +233,8 @@ class Sender(Listening):
 
     def close(self) -> None:
         """Close everything that the context opened."""
-        self.close_listeners()
+        if self.listeners:
+            self.close_listeners()
         backend = self.holder.release()
         if backend is not None:
             backend.close()

@@ -11,13 +11,18 @@ from time import sleep
 from types import TracebackType
 from typing import Any, TypeVar, final
 
+from ..._model.model import Model
 from ...errors import TransactionContentionError
+from ...reference import Located
+from ..batch import update_own
+from ..changes import ChangesArgument, New, Pairs, built, items_of, put_items
 from ..misuse import SyncOnly, check_plain
 from ..transaction import TransactionQueue, TransactionState, check_attempts, check_none_runs, contention, pause_after
 from ..writes import Pending, discard
-from .reads import Reads
+from .reads import Reads, find_any
 from .sender import Sender
 
+M = TypeVar("M", bound=Model)
 R = TypeVar("R")
 
 
@@ -35,6 +40,80 @@ class Transaction(Reads, TransactionQueue):
         self._state = state
         self._writer = sender.settings.writer
         self._pending: list[Pending] = []
+
+    def get_or_create(
+        self,
+        model: type[M],
+        document_id: str,
+        /,
+        defaults: ChangesArgument | None = None,
+        *,
+        parent: Located | None = None,
+    ) -> tuple[M, bool]:
+        """Return the document, or queue the creation of one from `defaults`; then nothing more can be read.
+
+        Args:
+            model: The class.
+            document_id: The id.
+            defaults: The values of a new document by top-level field: a dict, or a list of typed changes.
+            parent: The parent document of the subcollection.
+
+        Returns:
+            The instance, and whether it will be created.
+
+        Raises:
+            UnknownFieldError: A name is not declared.
+            InvalidValueError: A value doesn't fit its field.
+            CendryError: A write is queued already, or the transaction is read-only or has ended.
+        """
+        self._check()
+        values = items_of(defaults, "defaults= takes values")
+        return put(self, model, document_id, Pairs(), New(values, "defaults"), parent)
+
+    def update_or_create(
+        self,
+        model: type[M],
+        document_id: str,
+        /,
+        defaults: ChangesArgument | None = None,
+        *,
+        create_defaults: ChangesArgument | None = None,
+        parent: Located | None = None,
+    ) -> tuple[M, bool]:
+        """Queue an update of the document with `defaults`, or its creation; then nothing more can be read.
+
+        Args:
+            model: The class.
+            document_id: The id.
+            defaults: Changes as in `update`; without `create_defaults`, the values of a new document as well.
+            create_defaults: The values of a new document by top-level field, instead of `defaults`; likewise.
+            parent: The parent document of the subcollection.
+
+        Returns:
+            The instance, and whether it will be created.
+
+        Raises:
+            UnknownFieldError: A name is not declared.
+            InvalidValueError: A value doesn't fit its field.
+            CendryError: A write is queued already, or the transaction is read-only or has ended.
+        """
+        self._check()
+        changes, new = put_items(defaults, create_defaults)
+        return put(self, model, document_id, changes, new, parent)
+
+
+def put(
+    txn: Transaction, model: type[M], document_id: str, changes: Pairs, new: New, parent: Located | None
+) -> tuple[M, bool]:
+    """Queue changes of a document, or its creation; returns the instance, and whether it will be created."""
+    found: M | None = find_any(txn._sender, model, document_id, parent)
+    if found is None:
+        instance = built(model, document_id, new.values, new.argument)
+        txn.create(instance, parent=parent)
+        return instance, True
+    if changes:
+        update_own(txn, found, changes)
+    return found, False
 
 
 class Scope(SyncOnly):
@@ -106,6 +185,10 @@ def _finish(sender: Sender, transaction: Transaction) -> None:
         _abandon(sender, transaction)
         raise contention(1, state.outside)
     state.end()
+    if not transaction._pending:
+        # What it has read is right, whether or not this releases its locks.
+        _rollback(sender, state)
+        return
     try:
         sender.commit(transaction._pending, state.handle)
     except TransactionContentionError as error:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar, cast, overload
 
 from typing_extensions import Self
@@ -18,18 +18,22 @@ from ..._model.model import Model
 from ...errors import BulkFailure
 from ...jobs.results import BulkOptions, BulkProgress, BulkResult
 from ...paths import FieldPath
-from ...plan import Aggregation, AggregationPlan
+from ...plan import Aggregation, AggregationPlan, Distance
+from ...values import Vector
 from ..aggregates import AggregateResult, aggregation, of_field, wanted_aggregates
-from ..builders import QueryBuilder, counted
+from ..builders import counted
 from ..compile import compiled
 from ..fields import Changes, FieldKey
 
 # sync: from ..listening import ListenableQuery
+from ..nearest import Neighbor, neighbors
+from ..opening import opened
 from ..output import DOCUMENTS
 from ..projections import columns
 from ..rows import rows_of
 from .results import AsyncResults
 from .rows import AsyncRows
+from .snapshots import AsyncLiveQuery
 from .source import AsyncSource
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
@@ -43,7 +47,8 @@ G = TypeVar("G")
 H = TypeVar("H")
 
 
-class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(ListenableQuery[M_co], Results[M_co]):
+# sync: class Query(LiveQuery[M_co], ListenableQuery[M_co], Results[M_co]):
+class AsyncQuery(AsyncLiveQuery[M_co], AsyncResults[M_co]):  # sync:
     """A query on one collection: an immutable value, run by an `AsyncCendry`.
 
     Args:
@@ -53,7 +58,7 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
         limit: The maximum number of documents, from the first.
         limit_to_last: The maximum number of documents, from the last; not together with `limit`.
         offset: How many documents to skip; Firestore reads and bills them all the same.
-        start_at: Where to begin: a dict of field values, or an instance.
+        start_at: Where to begin: a dict of field values, an instance, or a page token.
         start_after: Where to begin, exclusive.
         end_at: Where to end.
         end_before: Where to end, exclusive.
@@ -73,7 +78,8 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
     async def exists(self) -> bool:
         """Return whether any document matches; no fields are transferred."""
         source: AsyncSource = self._bound()
-        return bool(await source.run(replace(compiled(self._spec, source.registry).limited(1), projection=())))
+        query = compiled(opened(self._spec, source), source.registry)
+        return bool(await source.run(replace(query.limited(1), projection=())))
 
     async def ids(self) -> list[str]:
         """Return the ids of all documents, in the order of the query; no fields are transferred.
@@ -83,7 +89,7 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
             on `City.id` accept either.
         """
         source: AsyncSource = self._bound()
-        query = compiled(self._spec, source.registry)
+        query = compiled(opened(self._spec, source), source.registry)
         paths = [result.path for result in await source.run(replace(query.plan, projection=()))]
         if not self._spec.group:
             paths = [path[path.rfind("/") + 1 :] for path in paths]
@@ -101,8 +107,8 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
         """
         source: AsyncSource = self._bound()
         stop = None if up_to is None else count(up_to).up_to
-        plan = AggregationPlan(compiled(self._spec, source.registry).plan, (Aggregation("count", up_to=stop),))
-        [number] = await source.aggregate(plan)
+        query = compiled(opened(self._spec, source), source.registry)
+        [number] = await source.aggregate(AggregationPlan(query.plan, (Aggregation("count", up_to=stop),)))
         return cast("int", number)
 
     @overload
@@ -196,7 +202,7 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
             UnsupportedByBackendError: The backend has no bulk writes.
         """
         source: AsyncSource = self._bound()
-        plan = replace(compiled(self._spec, source.registry).plan, projection=())
+        plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
         options = BulkOptions(max_rate, on_progress, on_error)
         return await source.update_found(self._spec.model, plan, given, options)
 
@@ -226,7 +232,7 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
             UnsupportedByBackendError: The backend has no bulk writes.
         """
         source: AsyncSource = self._bound()
-        plan = replace(compiled(self._spec, source.registry).plan, projection=())
+        plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
         return await source.delete_found(plan, BulkOptions(max_rate, on_progress, on_error))
 
     @overload
@@ -268,7 +274,7 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
 
     async def _figures(self, aggregates: tuple[Aggregate[Any], ...]) -> tuple[Any, ...]:
         source: AsyncSource = self._bound()
-        plan, read = aggregation(self._spec, source.registry, aggregates)
+        plan, read = aggregation(opened(self._spec, source), source.registry, aggregates)
         return read(await source.aggregate(plan))
 
     async def partitions(self, count: int, /) -> list[Self]:
@@ -292,7 +298,7 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
         """
         source: AsyncSource = self._bound()
         counted("partitions", count)
-        plan = compiled(self._spec, source.registry).plan
+        plan = compiled(opened(self._spec, source), source.registry).plan
         from ..partitions import divided, is_divisible
 
         if count == 1 or not is_divisible(plan):
@@ -415,4 +421,41 @@ class AsyncQuery(QueryBuilder[M_co], AsyncResults[M_co]):  # sync: class Query(L
             UnknownFieldError: A name is not declared.
         """
         rows: AsyncRows[Any] = rows_of(AsyncRows, self, columns(self._spec.model, "dict", fields, flat=False))
+        return rows
+
+    def find_nearest(
+        self,
+        field: FieldDescriptor[Vector | None] | str | FieldPath,
+        vector: Vector | Sequence[float],
+        *,
+        limit: int,
+        distance: Distance = "cosine",
+        threshold: float | None = None,
+    ) -> AsyncRows[Neighbor[M_co]]:
+        """Return the matching documents whose vectors are nearest to another one, the nearest first.
+
+        Documents without a vector of the same dimension in the field are not found. The query's filters, parent and
+        collection group say among which documents; its orders decide between equal distances, and then the ids.
+
+        Args:
+            field: A field of vectors, as a descriptor, a declared name or a stored path.
+            vector: The vector to search for, of 1 to 2,048 finite numbers, as many as the field declares.
+            limit: The maximum number of documents, from 1 to 1,000.
+            distance: `"cosine"` (1 minus the cosine of the angle, 0 to 2), `"euclidean"`, or `"dot_product"`, which is
+                larger for nearer vectors.
+            threshold: The largest distance, inclusive; for `"dot_product"`, the smallest.
+
+        Returns:
+            Rows that run as this query does. They have no `last`, `page` and `paginate`.
+
+        Raises:
+            InvalidRequestError: The query has a limit, an offset or a cursor; or `limit`, `distance` or `threshold` is
+                not valid. Nothing was sent, as with the others.
+            InvalidValueError: The field doesn't hold vectors, or the vector doesn't fit it.
+            TypeError: An argument is of the wrong kind.
+            UnknownFieldError: A name is not declared.
+        """
+        rows: AsyncRows[Neighbor[M_co]] = rows_of(
+            AsyncRows, self, neighbors(self._spec, field, vector, limit, distance, threshold)
+        )
         return rows

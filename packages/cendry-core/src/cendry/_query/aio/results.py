@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..._immutable import replace
 from ...errors import DocumentNotFoundError, InvalidRequestError, MultipleResultsError
+from ..opening import opened
 from ..output import Output
 from ..results import ErrorHandler, read_all
 from ..spec import QuerySpec
@@ -34,7 +35,7 @@ class AsyncResults(Generic[T_co]):
 
     def __aiter__(self) -> AsyncIterator[T_co]:
         source: AsyncSource = self._bound()
-        query, read = self._output.compiled(self._spec, source.registry)
+        query, read = self._output.compiled(opened(self._spec, source), source.registry)
         return AsyncDocuments(in_order(source, query.plan, query.backwards), read, self._on_error)
 
     if not TYPE_CHECKING:
@@ -55,14 +56,14 @@ class AsyncResults(Generic[T_co]):
             DecodeError: A document doesn't fit the model, and there is no `on_error` handler.
         """
         source: AsyncSource = self._bound()
-        query, read = self._output.compiled(self._spec, source.registry)
+        query, read = self._output.compiled(opened(self._spec, source), source.registry)
         results = await source.run(query.plan)
         return read_all(results[::-1] if query.backwards else results, read, self._on_error)
 
     async def first(self) -> T_co | None:
         """Return the first result, or `None` if there is none."""
         source: AsyncSource = self._bound()
-        query, read = self._output.compiled(self._spec, source.registry)
+        query, read = self._output.compiled(opened(self._spec, source), source.registry)
         # Reversed, the first of the last n comes at the end.
         results = await source.run(query.plan if query.backwards else query.limited(1))
         return read(results[-1 if query.backwards else 0]) if results else None
@@ -74,7 +75,7 @@ class AsyncResults(Generic[T_co]):
         are read; otherwise one.
         """
         source: AsyncSource = self._bound()
-        spec = self._spec
+        spec = opened(self._spec, source)
         bounded = not spec.from_last and (spec.limit is not None or spec.offset > 0)
         query, read = self._output.compiled(spec if bounded else replace(spec, from_last=True), source.registry)
         results = await source.run(query.plan if bounded else query.limited(1))
@@ -103,7 +104,7 @@ class AsyncResults(Generic[T_co]):
 
     async def _at_most_one(self) -> list[T_co]:
         source: AsyncSource = self._bound()
-        query, read = self._output.compiled(self._spec, source.registry)
+        query, read = self._output.compiled(opened(self._spec, source), source.registry)
         results = await source.run(query.limited(2))
         if len(results) > 1:
             raise MultipleResultsError(query.plan.collection)
@@ -125,7 +126,8 @@ class AsyncResults(Generic[T_co]):
         source: AsyncSource = self._bound()
         from ..pages import Paging
 
-        return AsyncPages(source, Paging(self._output, self._spec, source.registry, page_size, self._on_error))
+        spec = opened(self._spec, source)
+        return AsyncPages(source, Paging(self._output, spec, source.registry, page_size, self._on_error))
 
     async def page(self, size: int, *, after: str | None = None, before: str | None = None) -> Page[T_co]:
         """Return one page of the results, with the tokens of its neighbours.
@@ -153,7 +155,7 @@ class AsyncResults(Generic[T_co]):
         source: AsyncSource = self._bound()
         from ..pages import TokenPage
 
-        reading = TokenPage(self._output, self._spec, source, size, after, before, self._on_error)
+        reading = TokenPage(self._output, opened(self._spec, source), source, size, after, before, self._on_error)
         try:
             results = [] if reading.plan is None else await source.run(reading.plan)
         except InvalidRequestError as error:

@@ -5,29 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
-from ..._types.registry import TypeRegistry
 from ...backend import StoredDocument
 from ...jobs.results import BulkOptions, BulkResult
 from ...plan import AggregationPlan, QueryPlan
+from ..source import TokenSource
 
 
-class AsyncSource(Protocol):
+class AsyncSource(TokenSource, Protocol):
     """The part of a context or transaction that an `AsyncQuery` needs to run."""
-
-    @property
-    def registry(self) -> TypeRegistry:
-        """The registry of the context."""
-        ...
-
-    @property
-    def token_keys(self) -> tuple[bytes, ...]:
-        """The keys of page tokens: the first one signs, all of them verify."""
-        ...
-
-    @property
-    def cursor_backend(self) -> str | None:
-        """The name of the backend, if queries continue from opaque cursors of its own; else `None`."""
-        ...
 
     async def run(self, plan: QueryPlan) -> list[StoredDocument]:
         """All results of a query."""

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar, cast, overload
 
 from typing_extensions import Self
@@ -19,18 +19,21 @@ from ..._model.model import Model
 from ...errors import BulkFailure
 from ...jobs.results import BulkOptions, BulkProgress, BulkResult
 from ...paths import FieldPath
-from ...plan import Aggregation, AggregationPlan
+from ...plan import Aggregation, AggregationPlan, Distance
+from ...values import Vector
 from ..aggregates import AggregateResult, aggregation, of_field, wanted_aggregates
 from ..builders import counted
 from ..compile import compiled
 from ..fields import Changes, FieldKey
 from ..listening import ListenableQuery
+from ..nearest import Neighbor, neighbors
+from ..opening import opened
 from ..output import DOCUMENTS
-from ..partitions import divided, is_divisible
 from ..projections import columns
 from ..rows import rows_of
 from .results import Results
 from .rows import Rows
+from .snapshots import LiveQuery
 from .source import Source
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
@@ -44,7 +47,7 @@ G = TypeVar("G")
 H = TypeVar("H")
 
 
-class Query(ListenableQuery[M_co], Results[M_co]):
+class Query(LiveQuery[M_co], ListenableQuery[M_co], Results[M_co]):
     """A query on one collection: an immutable value, run by a `Cendry`.
 
     Args:
@@ -54,7 +57,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
         limit: The maximum number of documents, from the first.
         limit_to_last: The maximum number of documents, from the last; not together with `limit`.
         offset: How many documents to skip; Firestore reads and bills them all the same.
-        start_at: Where to begin: a dict of field values, or an instance.
+        start_at: Where to begin: a dict of field values, an instance, or a page token.
         start_after: Where to begin, exclusive.
         end_at: Where to end.
         end_before: Where to end, exclusive.
@@ -74,7 +77,8 @@ class Query(ListenableQuery[M_co], Results[M_co]):
     def exists(self) -> bool:
         """Return whether any document matches; no fields are transferred."""
         source: Source = self._bound()
-        return bool(source.run(replace(compiled(self._spec, source.registry).limited(1), projection=())))
+        query = compiled(opened(self._spec, source), source.registry)
+        return bool(source.run(replace(query.limited(1), projection=())))
 
     def ids(self) -> list[str]:
         """Return the ids of all documents, in the order of the query; no fields are transferred.
@@ -84,7 +88,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
             on `City.id` accept either.
         """
         source: Source = self._bound()
-        query = compiled(self._spec, source.registry)
+        query = compiled(opened(self._spec, source), source.registry)
         paths = [result.path for result in source.run(replace(query.plan, projection=()))]
         if not self._spec.group:
             paths = [path[path.rfind("/") + 1 :] for path in paths]
@@ -102,8 +106,8 @@ class Query(ListenableQuery[M_co], Results[M_co]):
         """
         source: Source = self._bound()
         stop = None if up_to is None else count(up_to).up_to
-        plan = AggregationPlan(compiled(self._spec, source.registry).plan, (Aggregation("count", up_to=stop),))
-        [number] = source.aggregate(plan)
+        query = compiled(opened(self._spec, source), source.registry)
+        [number] = source.aggregate(AggregationPlan(query.plan, (Aggregation("count", up_to=stop),)))
         return cast("int", number)
 
     @overload
@@ -197,7 +201,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
             UnsupportedByBackendError: The backend has no bulk writes.
         """
         source: Source = self._bound()
-        plan = replace(compiled(self._spec, source.registry).plan, projection=())
+        plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
         options = BulkOptions(max_rate, on_progress, on_error)
         return source.update_found(self._spec.model, plan, given, options)
 
@@ -227,7 +231,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
             UnsupportedByBackendError: The backend has no bulk writes.
         """
         source: Source = self._bound()
-        plan = replace(compiled(self._spec, source.registry).plan, projection=())
+        plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
         return source.delete_found(plan, BulkOptions(max_rate, on_progress, on_error))
 
     @overload
@@ -267,7 +271,7 @@ class Query(ListenableQuery[M_co], Results[M_co]):
 
     def _figures(self, aggregates: tuple[Aggregate[Any], ...]) -> tuple[Any, ...]:
         source: Source = self._bound()
-        plan, read = aggregation(self._spec, source.registry, aggregates)
+        plan, read = aggregation(opened(self._spec, source), source.registry, aggregates)
         return read(source.aggregate(plan))
 
     def partitions(self, count: int, /) -> list[Self]:
@@ -291,7 +295,9 @@ class Query(ListenableQuery[M_co], Results[M_co]):
         """
         source: Source = self._bound()
         counted("partitions", count)
-        plan = compiled(self._spec, source.registry).plan
+        plan = compiled(opened(self._spec, source), source.registry).plan
+        from ..partitions import divided, is_divisible
+
         if count == 1 or not is_divisible(plan):
             return [self]
         return divided(self, source.partition(plan, count), count)
@@ -412,4 +418,41 @@ class Query(ListenableQuery[M_co], Results[M_co]):
             UnknownFieldError: A name is not declared.
         """
         rows: Rows[Any] = rows_of(Rows, self, columns(self._spec.model, "dict", fields, flat=False))
+        return rows
+
+    def find_nearest(
+        self,
+        field: FieldDescriptor[Vector | None] | str | FieldPath,
+        vector: Vector | Sequence[float],
+        *,
+        limit: int,
+        distance: Distance = "cosine",
+        threshold: float | None = None,
+    ) -> Rows[Neighbor[M_co]]:
+        """Return the matching documents whose vectors are nearest to another one, the nearest first.
+
+        Documents without a vector of the same dimension in the field are not found. The query's filters, parent and
+        collection group say among which documents; its orders decide between equal distances, and then the ids.
+
+        Args:
+            field: A field of vectors, as a descriptor, a declared name or a stored path.
+            vector: The vector to search for, of 1 to 2,048 finite numbers, as many as the field declares.
+            limit: The maximum number of documents, from 1 to 1,000.
+            distance: `"cosine"` (1 minus the cosine of the angle, 0 to 2), `"euclidean"`, or `"dot_product"`, which is
+                larger for nearer vectors.
+            threshold: The largest distance, inclusive; for `"dot_product"`, the smallest.
+
+        Returns:
+            Rows that run as this query does. They have no `last`, `page` and `paginate`.
+
+        Raises:
+            InvalidRequestError: The query has a limit, an offset or a cursor; or `limit`, `distance` or `threshold` is
+                not valid. Nothing was sent, as with the others.
+            InvalidValueError: The field doesn't hold vectors, or the vector doesn't fit it.
+            TypeError: An argument is of the wrong kind.
+            UnknownFieldError: A name is not declared.
+        """
+        rows: Rows[Neighbor[M_co]] = rows_of(
+            Rows, self, neighbors(self._spec, field, vector, limit, distance, threshold)
+        )
         return rows

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..._immutable import replace
 from ...errors import DocumentNotFoundError, InvalidRequestError, MultipleResultsError
+from ..opening import opened
 from ..output import Output
 from ..results import ErrorHandler, read_all
 from ..spec import QuerySpec
@@ -35,7 +36,7 @@ class Results(Generic[T_co]):
 
     def __iter__(self) -> Iterator[T_co]:
         source: Source = self._bound()
-        query, read = self._output.compiled(self._spec, source.registry)
+        query, read = self._output.compiled(opened(self._spec, source), source.registry)
         return Documents(in_order(source, query.plan, query.backwards), read, self._on_error)
 
     if not TYPE_CHECKING:
@@ -52,14 +53,14 @@ class Results(Generic[T_co]):
             DecodeError: A document doesn't fit the model, and there is no `on_error` handler.
         """
         source: Source = self._bound()
-        query, read = self._output.compiled(self._spec, source.registry)
+        query, read = self._output.compiled(opened(self._spec, source), source.registry)
         results = source.run(query.plan)
         return read_all(results[::-1] if query.backwards else results, read, self._on_error)
 
     def first(self) -> T_co | None:
         """Return the first result, or `None` if there is none."""
         source: Source = self._bound()
-        query, read = self._output.compiled(self._spec, source.registry)
+        query, read = self._output.compiled(opened(self._spec, source), source.registry)
         # Reversed, the first of the last n comes at the end.
         results = source.run(query.plan if query.backwards else query.limited(1))
         return read(results[-1 if query.backwards else 0]) if results else None
@@ -71,7 +72,7 @@ class Results(Generic[T_co]):
         are read; otherwise one.
         """
         source: Source = self._bound()
-        spec = self._spec
+        spec = opened(self._spec, source)
         bounded = not spec.from_last and (spec.limit is not None or spec.offset > 0)
         query, read = self._output.compiled(spec if bounded else replace(spec, from_last=True), source.registry)
         results = source.run(query.plan if bounded else query.limited(1))
@@ -100,7 +101,7 @@ class Results(Generic[T_co]):
 
     def _at_most_one(self) -> list[T_co]:
         source: Source = self._bound()
-        query, read = self._output.compiled(self._spec, source.registry)
+        query, read = self._output.compiled(opened(self._spec, source), source.registry)
         results = source.run(query.limited(2))
         if len(results) > 1:
             raise MultipleResultsError(query.plan.collection)
@@ -122,7 +123,8 @@ class Results(Generic[T_co]):
         source: Source = self._bound()
         from ..pages import Paging
 
-        return Pages(source, Paging(self._output, self._spec, source.registry, page_size, self._on_error))
+        spec = opened(self._spec, source)
+        return Pages(source, Paging(self._output, spec, source.registry, page_size, self._on_error))
 
     def page(self, size: int, *, after: str | None = None, before: str | None = None) -> Page[T_co]:
         """Return one page of the results, with the tokens of its neighbours.
@@ -150,7 +152,7 @@ class Results(Generic[T_co]):
         source: Source = self._bound()
         from ..pages import TokenPage
 
-        reading = TokenPage(self._output, self._spec, source, size, after, before, self._on_error)
+        reading = TokenPage(self._output, opened(self._spec, source), source, size, after, before, self._on_error)
         try:
             results = [] if reading.plan is None else source.run(reading.plan)
         except InvalidRequestError as error:

@@ -1,0 +1,451 @@
+"""JSON Schema of models: what it says, and that values in JSON fit it."""
+
+from __future__ import annotations
+
+import base64
+import enum
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import Annotated, Any, Generic, Literal, NamedTuple, Optional, TypeVar, Union
+from uuid import UUID
+
+import msgspec
+import pydantic
+import pytest
+from annotated_types import Ge, Gt, Len, Lt, MaxLen, MinLen, MultipleOf, Predicate
+from cendry import Field, FirestoreValue, GeoPoint, Map, Model, Ref, TypeRegistry, Vector, field, json_schema, to_dict
+from cendry._types.shapes import (
+    Array,
+    Constrained,
+    Converted,
+    Dict,
+    EnumMember,
+    FixedArray,
+    Nullable,
+    OneOf,
+    OneValue,
+    Record,
+    Shape,
+    Tagged,
+    plain_value,
+)
+from cendry.codec import codec_for
+from cendry.codec.writer import python_types
+from core.strategies import documents
+from hypothesis import HealthCheck, given, settings
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from making import make_map, make_model, one_field
+from typing_extensions import NotRequired, TypedDict
+
+T = TypeVar("T")
+
+
+class Status(enum.Enum):
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Card(Map):
+    """A payment by card."""
+
+    kind: Field[Literal["card"]] = field(default="card", alias="type")
+    number: Field[Annotated[str, Len(4, 8)]]
+
+
+class Bank(Map):
+    kind: Field[Literal["bank", "giro"]] = field(default="bank", alias="type")
+    iban: Field[str] = field(alias="i b a n")
+
+
+class Order(Model, collection="orders"):
+    """An order."""
+
+    customer: Field[str] = field(alias="the customer", metadata={"description": "Who pays.", "examples": ["Ada"]})
+    amount: Field[Annotated[int, Gt(0), Lt(100)]] = field(default=1)
+    status: Field[Status] = field(default=Status.OPEN)
+    payment: Field[Card | Bank | None] = field(default=None)
+    created: Field[datetime | None] = field(auto_now_add=True)
+    secret: Field[str] = field(default="hunter2", repr=False)
+
+
+def only(annotation: Any, **options: Any) -> Any:
+    """The schema of a field of this type."""
+    return json_schema(one_field(annotation, **options), include_id=False)["properties"]["x"]
+
+
+def test_a_whole_schema() -> None:
+    assert {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Order",
+        "description": "An order.",
+        "type": "object",
+        "properties": {
+            "id": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None},
+            "customer": {"type": "string", "description": "Who pays.", "examples": ["Ada"]},
+            "amount": {"type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 100, "default": 1},
+            "status": {"$ref": "#/$defs/Status", "default": "open"},
+            "payment": {
+                "anyOf": [
+                    {
+                        "oneOf": [{"$ref": "#/$defs/Card"}, {"$ref": "#/$defs/Bank"}],
+                        "required": ["kind"],
+                        "discriminator": {
+                            "propertyName": "kind",
+                            "mapping": {"card": "#/$defs/Card", "bank": "#/$defs/Bank", "giro": "#/$defs/Bank"},
+                        },
+                    },
+                    {"type": "null"},
+                ],
+                "default": None,
+            },
+            "created": {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}], "default": None},
+            "secret": {"type": "string"},
+        },
+        "required": ["customer"],
+        "additionalProperties": False,
+        "$defs": {
+            "Status": {"title": "Status", "enum": ["open", "closed"], "type": "string"},
+            "Card": {
+                "title": "Card",
+                "description": "A payment by card.",
+                "type": "object",
+                "properties": {
+                    "kind": {"const": "card", "type": "string", "default": "card"},
+                    "number": {"type": "string", "minLength": 4, "maxLength": 8},
+                },
+                "required": ["number"],
+                "additionalProperties": False,
+            },
+            "Bank": {
+                "title": "Bank",
+                "type": "object",
+                "properties": {
+                    "kind": {"enum": ["bank", "giro"], "type": "string", "default": "bank"},
+                    "iban": {"type": "string"},
+                },
+                "required": ["iban"],
+                "additionalProperties": False,
+            },
+        },
+    } == json_schema(Order)
+    assert "id" not in json_schema(Order, include_id=False)["properties"]
+    assert "id" not in json_schema(Card)["properties"]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected"),
+    [
+        (None, {"type": "null"}),
+        (bool, {"type": "boolean"}),
+        (int, {"type": "integer"}),
+        (float, {"type": "number"}),
+        (bytes, {"type": "string", "contentEncoding": "base64"}),
+        (Decimal, {"type": "string"}),
+        (UUID, {"type": "string", "format": "uuid"}),
+        (date, {"type": "string", "format": "date"}),
+        (time, {"type": "string", "format": "time"}),
+        (timedelta, {"type": "string", "format": "duration"}),
+        (Vector, {"type": "array", "items": {"type": "number"}}),
+        (Ref[Order], {"type": "string"}),
+        (Any, {}),
+        (FirestoreValue, {}),
+        (list[int], {"type": "array", "items": {"type": "integer"}}),
+        (set[str], {"type": "array", "items": {"type": "string"}, "uniqueItems": True}),
+        (tuple[int, ...], {"type": "array", "items": {"type": "integer"}}),
+        (
+            tuple[int, str],
+            {
+                "type": "array",
+                "minItems": 2,
+                "maxItems": 2,
+                "prefixItems": [{"type": "integer"}, {"type": "string"}],
+            },
+        ),
+        (tuple[()], {"type": "array", "minItems": 0, "maxItems": 0}),
+        (dict[str, bool], {"type": "object", "additionalProperties": {"type": "boolean"}}),
+        (Union[int, str], {"anyOf": [{"type": "integer"}, {"type": "string"}]}),
+        (Literal["a"], {"const": "a", "type": "string"}),
+        (Literal["a", 1], {"enum": ["a", 1]}),
+        (Literal[b"a"], {"const": "YQ==", "type": "string"}),
+        (Annotated[float, Ge(0), MultipleOf(0.5)], {"type": "number", "minimum": 0, "multipleOf": 0.5}),
+        (Annotated[float, Lt(float("inf"))], {"type": "number"}),
+        (Annotated[str, pydantic.Field(pattern="^a")], {"type": "string", "pattern": "^a"}),
+        (Annotated[list[int], MinLen(1)], {"type": "array", "items": {"type": "integer"}, "minItems": 1}),
+        (Annotated[bytes, MaxLen(5)], {"type": "string", "contentEncoding": "base64"}),
+        (Annotated[Decimal, Gt(0)], {"type": "string"}),
+        (Annotated[int, Predicate(bool)], {"type": "integer"}),
+        (
+            dict[Annotated[str, MaxLen(3)], int],
+            {"type": "object", "additionalProperties": {"type": "integer"}, "propertyNames": {"maxLength": 3}},
+        ),
+        (
+            Annotated[dict[str, int], MinLen(1)],
+            {"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 1},
+        ),
+    ],
+)
+def test_the_schema_of_a_type(annotation: Any, expected: dict[str, Any]) -> None:
+    found = only(annotation)
+    assert expected == found
+    Draft202012Validator.check_schema(found)
+
+
+def test_a_geo_point() -> None:
+    schema = only(GeoPoint)
+    assert Draft202012Validator(schema).is_valid({"latitude": 1, "longitude": -2})
+    assert not Draft202012Validator(schema).is_valid({"latitude": 91, "longitude": 0})
+
+
+@pytest.mark.parametrize(
+    ("annotation", "options", "expected"),
+    [
+        (bytes, {"default": b"a"}, "YQ=="),
+        (Decimal, {"default": Decimal("1.50")}, "1.50"),
+        (date, {"default": date(2024, 5, 6)}, "2024-05-06"),
+        (datetime, {"default": datetime(2024, 5, 6)}, "2024-05-06T00:00:00Z"),
+        (datetime, {"default": datetime(2024, 5, 6, 5, tzinfo=timezone(timedelta(hours=5)))}, "2024-05-06T00:00:00Z"),
+        (time, {"default": time(1, 2)}, "01:02:00"),
+        (float, {"default": 0.5}, 0.5),
+        (UUID, {"default": UUID(int=1)}, "00000000-0000-0000-0000-000000000001"),
+        (GeoPoint, {"default": GeoPoint(1, 2)}, {"latitude": 1, "longitude": 2}),
+        (tuple[int, ...], {"default": (1, 2)}, [1, 2]),
+        (Status, {"default": Status.OPEN, "enum_by": "name"}, "OPEN"),
+        (Optional[Status], {"default": None, "enum_by": "name"}, None),
+        (list[int], {"default_factory": list}, []),
+        (dict[str, int], {"default_factory": dict}, {}),
+    ],
+)
+def test_defaults(annotation: Any, options: dict[str, Any], expected: Any) -> None:
+    assert expected == only(annotation, **options)["default"]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "options"),
+    [
+        (float, {"default": float("inf")}),
+        (timedelta, {"default": timedelta(1)}),
+        (list[int], {"default_factory": lambda: [1]}),
+        (str, {"default": "x", "repr": False}),
+    ],
+)
+def test_a_default_that_has_no_simple_form_is_left_out(annotation: Any, options: dict[str, Any]) -> None:
+    schema = json_schema(one_field(annotation, **options))
+    assert "default" not in schema["properties"]["x"]
+    assert "required" not in schema
+
+
+class Node(Map):
+    kind: Field[Literal["node"]] = field(default="node")
+    children: Field[list[Node | Leaf]] = field(default_factory=list)
+
+
+class Leaf(Map):
+    kind: Field[Literal["leaf"]] = field(default="leaf")
+
+
+class Tree(Model, collection="trees"):
+    root: Field[Node]
+
+
+def test_classes_that_contain_themselves() -> None:
+    schema = json_schema(Tree)
+    assert {"Node", "Leaf"} == schema["$defs"].keys()
+    assert {"$ref": "#/$defs/Node"} == schema["properties"]["root"]
+    alone = json_schema(Node)
+    assert "#/$defs/Node" == alone["$ref"]
+    validator = Draft202012Validator(alone)
+    assert validator.is_valid({"kind": "node", "children": [{"kind": "leaf"}, {"kind": "node"}]})
+    assert not validator.is_valid({"kind": "node", "children": [{"kind": "leaf", "children": []}]})
+    assert not validator.is_valid({"kind": "node", "children": [{}]})
+
+
+class Box(Map, Generic[T]):
+    content: Field[T]
+
+
+@dataclass
+class Data:
+    n: int
+    text: str = ""
+
+
+class Typed(TypedDict):
+    n: int
+    more: NotRequired[str]
+
+
+class Pair(NamedTuple):
+    n: int
+    text: str = ""
+
+
+class Open(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="allow")
+    n: int = pydantic.Field(ge=0, alias="N")
+
+
+class Struct(msgspec.Struct, tag="s"):
+    n: int
+
+
+def test_classes_of_other_libraries() -> None:
+    number = {"n": {"type": "integer"}}
+    schema = json_schema(make_model({"a": Data, "b": Typed, "c": Open, "d": Struct, "e": Pair}))["$defs"]
+    assert {**number, "text": {"type": "string"}} == schema["Data"]["properties"]
+    assert ["n"] == schema["Data"]["required"] == schema["Typed"]["required"]
+    assert "additionalProperties" not in schema["Open"]
+    assert {"type": {"const": "s", "type": "string"}, **number} == schema["Struct"]["properties"]
+    assert {"type": "array", "minItems": 1, "maxItems": 2} == {
+        key: value for key, value in only(Pair).items() if key != "prefixItems"
+    }
+
+
+def test_definitions_of_one_name() -> None:
+    other = make_map({"y": int}, "Data")
+    schema = json_schema(make_model({"a": Data, "b": other, "c": Box[int], "d": Box[str], "e": Box[int]}))
+    assert {"Data", "Data_2", "Box_int_", "Box_str_"} == schema["$defs"].keys()
+    assert {"$ref": "#/$defs/Box_int_"} == schema["properties"]["e"]
+
+
+def test_enums_by_name_and_by_value() -> None:
+    by_name = make_map({"x": (Status, field(enum_by="name"))}, "ByName")
+    schema = json_schema(make_model({"a": Status, "b": by_name}))
+    assert {"OPEN", "CLOSED"} == set(schema["$defs"]["Status_2"]["enum"])
+
+
+def test_a_union_by_tags_that_are_not_text_has_no_mapping() -> None:
+    first = make_map({"version": Literal[1]}, "First")
+    second = make_map({"version": Literal[2]}, "Second")
+    schema = only(Union[first, second])
+    assert "discriminator" not in schema
+    assert ["version"] == schema["required"]
+
+
+def test_a_registered_type_accepts_anything() -> None:
+    class Odd:
+        pass
+
+    registry = TypeRegistry()
+    registry.register(Odd, serialize=str, deserialize=lambda _: Odd())
+    model = make_model({"x": Odd}, type_registry=registry)
+    assert {} == json_schema(model)["properties"]["x"]
+
+
+def test_a_class_that_is_no_model_is_refused() -> None:
+    with pytest.raises(TypeError, match="is neither a Model nor a Map"):
+        json_schema(Data)  # type: ignore[arg-type]
+
+
+class Event(Model, collection="events", tag_field="type"):
+    at: Field[int]
+
+
+class Click(Event, tag="click"):
+    x: Field[int]
+
+
+class Scroll(Event, tag="scroll"):
+    dy: Field[int]
+
+
+class Note(Model, collection="notes", tag_field="type", tag=None):
+    text: Field[str]
+
+
+class Memo(Note, tag="memo"):
+    pass
+
+
+class Animal(Model, collection="Animal", tag_field="class", tag=("Animal",)):
+    pass
+
+
+class Cat(Animal, tag=("Animal", "Cat")):
+    pass
+
+
+def test_models_that_share_a_collection() -> None:
+    schema = json_schema(Event)
+    assert {"$schema", "oneOf", "required", "discriminator", "$defs"} == schema.keys()
+    assert {"click": "#/$defs/Click", "scroll": "#/$defs/Scroll"} == schema["discriminator"]["mapping"]
+    assert {"const": "click", "default": "click"} == schema["$defs"]["Click"]["properties"]["type"]
+    validator = Draft202012Validator(schema)
+    assert validator.is_valid(to_dict(Click(at=1, x=2), include_id=True))
+    assert not validator.is_valid({"at": 1, "x": 2})
+    assert not validator.is_valid({"type": "scroll", "at": 1, "x": 2})
+    assert "oneOf" not in json_schema(Click)
+    notes = Draft202012Validator(json_schema(Note))
+    assert notes.is_valid(to_dict(Memo(text="x")))
+    assert notes.is_valid(to_dict(Note(text="x")))
+    assert not notes.is_valid({"type": "other", "text": "x"})
+    animals = json_schema(Animal)
+    assert "discriminator" not in animals
+    assert Draft202012Validator(animals).is_valid(to_dict(Cat()))
+
+
+def in_json(shape: Shape, value: Any) -> Any:
+    """A value as JSON has it."""
+    match shape:
+        case Nullable(inner):
+            return None if value is None else in_json(inner, value)
+        case Constrained(inner):
+            return in_json(inner, value)
+        case Converted(_, python):
+            if python is timedelta:
+                return f"P{value.days}DT{value.seconds}.{value.microseconds:06d}S"
+            return value.isoformat() if python in (date, time) else str(value)
+        case EnumMember(_, by):
+            return value.name if by == "name" else plain_value(value)
+        case OneValue():
+            return in_json_alone(plain_value(value))
+        case Array(item):
+            return [in_json(item, each) for each in value]
+        case FixedArray(items):
+            return [in_json(item, each) for item, each in zip(items, value, strict=True)]
+        case Dict(inner):
+            return {key: in_json(inner, each) for key, each in value.items()}
+        case Tagged():
+            member = shape.of_instance(value)
+            assert member is not None
+            return in_json(member, value)
+        case OneOf(members):
+            return next(in_json(each, value) for each in members if type(value) in python_types(each))
+        case Record(_, "typeddict"):
+            return {each.name: in_json(each.shape, value[each.name]) for each in shape.fields if each.name in value}
+        case Record():
+            return {each.name: in_json(each.shape, getattr(value, each.name)) for each in shape.fields}
+        case _:
+            return in_json_alone(value)
+
+
+def in_json_alone(value: Any) -> Any:
+    match value:
+        case bytes():
+            return base64.b64encode(value).decode()
+        case datetime():
+            return value.isoformat()
+        case GeoPoint():
+            return {"latitude": value.latitude, "longitude": value.longitude}
+        case Vector():
+            return list(value)
+        case Ref():
+            return value.path
+        case list():
+            return [in_json_alone(each) for each in value]
+        case dict():
+            return {key: in_json_alone(each) for key, each in value.items()}
+        case _:
+            return value
+
+
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(documents())
+def test_every_instance_in_json_fits_the_schema_of_its_class(instance: Any) -> None:
+    model = type(instance)
+    schema = json_schema(model)
+    Draft202012Validator.check_schema(schema)
+    data = {"id": instance.id, **in_json(codec_for(model).shape, instance)}
+    Draft202012Validator(schema).validate(data)
+    assert not Draft202012Validator(schema).is_valid({**data, "undeclared": 1})
