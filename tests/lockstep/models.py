@@ -58,6 +58,39 @@ class Street(Model, collection="streets", parent=City):
     length: Field[float] = field(default=0.0)
 
 
+class Event(Model, collection="events", tag_field="type"):
+    at: Field[int] = field(alias="when", default=0)
+
+
+class Click(Event, tag="click"):
+    x: Field[int]
+    target: Field[Ref[Event] | None] = field(default=None)
+
+
+class DoubleClick(Click, tag="double click", extra="keep"):
+    pause: Field[float] = field(default=0.5)
+
+
+class Scroll(Event, tag="scroll"):
+    x: Field[str] = field(default="")
+    dy: Field[int] = field(default=0)
+
+
+class Animal(Model, collection="animals", tag_field="class", tag=("Animal",)):
+    age: Field[int] = field(default=0)
+
+
+class Cat(Animal, tag=("Animal", "Cat")):
+    lives: Field[int] = field(default=9)
+
+
+class Siamese(Cat, tag=("Animal", "Cat", "Siamese")):
+    pass
+
+
+_EVENTS: list[type[Event]] = [Event, Click, DoubleClick, Scroll]
+_ANIMALS: list[type[Animal]] = [Animal, Cat, Siamese]
+
 IDS = ["SF", "LA", "é", "__id7__"]
 _STATES = ["CA", "NV"]
 
@@ -314,6 +347,70 @@ def _many(ctx: Cendry, n: list[int]) -> Any:
     return [_shown(city) for city in ctx.get_many(City, ids)]
 
 
+def _event(n: list[int]) -> Event:
+    options: dict[str, Any] = {"id": IDS[n[0] % 4], "at": n[1]}
+    kinds: list[Callable[[], Event]] = [
+        lambda: Click(**options, x=n[2], target=Ref(Event, IDS[n[3] % 4])),
+        lambda: DoubleClick(**options, x=n[2], pause=n[3] / 2),
+        lambda: Scroll(**options, x=f"{n[2]}", dy=_more(n[3]) if n[3] > 4 else n[3]),
+        lambda: Click(**options, x=_more(n[2])),
+    ]
+    return kinds[n[5] % 4]()
+
+
+def _write_events(ctx: Cendry, n: list[int]) -> None:
+    ctx.save(_event(n), merge=n[4] > 5)
+    with ctx.batch() as batch:
+        for number in range(1 + n[0] % 3):
+            batch.save(_event([n[1] + number, n[2], n[3], n[4] % 4, n[5], n[0] + number]))
+    changes: list[dict[Any, Any]] = [
+        {Event.at: Increment(n[1]), Click.x: n[2]},
+        {DoubleClick.pause: n[3] / 2},
+        {Click.x: Increment(1), Scroll.dy: n[4]},
+    ]
+    ctx.update(Event, IDS[n[4] % 4], changes[n[2] % 3])
+    if n[3] % 2:
+        ctx.merge(Scroll, IDS[n[5] % 4], {Scroll.x: "merged", Scroll.dy: Increment(n[1])})
+
+
+def _events(ctx: Cendry, n: list[int]) -> Any:
+    _write_events(ctx, n)
+    errors: list[str] = []
+    model = _EVENTS[n[0] % 4]
+    filters = [Event.at >= n[1], (Event.at < n[1]) | (Event.at > n[2]), Event.id > "LA"]
+    by_time = ctx.select(model, order_by=[Event.at, Event.id], on_error=lambda error: errors.append(str(error)))
+    queries = [by_time, by_time.filter(filters[n[3] % 3]), ctx.select(Event, Click.x == n[2])]
+    pages = [[one.id for one in page] for page in by_time.paginate(1 + n[4] % 3)]
+    page = by_time.page(1 + n[5] % 2)
+    later = [] if page.next_token is None else by_time.page(2, after=page.next_token).items
+    rows = ctx.select(Event, order_by=Event.id).values(Event.id, DoubleClick.pause, Scroll.dy)
+    figures = by_time.count(), by_time.sum(Event.at), ctx.select(Event).sum(Click.x)
+    known = [(ctx.exists(model, name), repr(ctx.find(Event, name))) for name in IDS]
+    found = [list(map(repr, query)) for query in queries]
+    return [found, pages, list(map(repr, [*page, *later])), list(rows), figures, known, errors]
+
+
+def _one_event(ctx: Cendry, n: list[int]) -> Any:
+    """Reads one kind by id, in a transaction that changes it; a document of another kind is refused."""
+    ctx.save(_event(n))
+    model = _EVENTS[n[3] % 4]
+
+    def change(txn: Txn) -> str:
+        event = txn.get(model, IDS[n[0] % 4])
+        txn.update(event, {Event.at: n[4]})
+        return repr(event)
+
+    return [ctx.transaction(change), list(map(repr, ctx.find_many(model, IDS)))]
+
+
+def _animals(ctx: Cendry, n: list[int]) -> Any:
+    ctx.save(_ANIMALS[n[2] % 3](id=IDS[n[0] % 4], age=n[1]))
+    ctx.save([Siamese, Cat][n[3] % 2](id=IDS[n[4] % 4], age=n[5], lives=n[2]))
+    query = ctx.select(_ANIMALS[n[5] % 3], order_by=[Animal.age, Animal.id])
+    older = query.filter(Animal.age > n[3]).ids()
+    return [list(map(repr, query)), older, query.count(), ctx.exists(Cat, IDS[n[0] % 4])]
+
+
 def _tokens(ctx: Cendry, n: list[int]) -> Any:
     orders: list[Any] = [City.population, City.population.desc(), [City.state, City.population], City.name]
     query = ctx.select(City, order_by=orders[n[0] % 4])
@@ -362,6 +459,9 @@ ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "transaction": _transaction,
     "get or create": _get_or_create,
     "many": _many,
+    "events": _events,
+    "one event": _one_event,
+    "animals": _animals,
     "tokens": _tokens,
     "references": _references,
 }

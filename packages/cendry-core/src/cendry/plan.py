@@ -401,6 +401,11 @@ class AggregationPlan:
     aggregations: tuple[Aggregation, ...] = (Aggregation("count"),)
 
 
+def figures_of_nothing(plan: AggregationPlan) -> tuple[int | float | None, ...]:
+    """The results of aggregations over no documents."""
+    return tuple([None if one.function == "avg" else 0 for one in plan.aggregations])
+
+
 # --- the order of a query ---
 
 INEQUALITIES: Final = frozenset({"<", "<=", ">", ">=", "!=", "not-in", "is-not-null", "is-not-nan"})

@@ -93,7 +93,7 @@ class TaggedConformance(Suite):
     @pytest.fixture
     def events(self, ctx: Any) -> list[Event]:
         """A document of each kind, in the order of their times, which is that of their ids."""
-        found = [
+        found: list[Event] = [
             Click(id="a", at=1, x=10),
             DoubleClick(id="b", at=2, x=20, pause=0.5),
             Scroll(id="c", at=3, dy=-5),
@@ -179,9 +179,11 @@ class TaggedConformance(Suite):
 
     def test_a_base_without_a_tag_is_not_stored(self, db: Database, ctx: Any) -> None:
         event = Event(at=1)
-        for write in (ctx.save, ctx.create, lambda one: ctx.save_many([one])):
+        for write in (ctx.save, ctx.create):
             with pytest.raises(CendryError, match="Event has no tag, so its own instances can't be stored"):
                 write(event)
+        with pytest.raises(CendryError, match="Event has no tag"):
+            ctx.save_many([Click(at=1), event])
         assert event.id is None
         assert db.data("events/a") is None
 
