@@ -260,7 +260,7 @@ class Nearest:
         vector: The vector.
         limit: The maximum number of documents, from 1 to `MAX_NEIGHBORS`.
         distance: `euclidean`, `cosine` (1 minus the cosine of the angle), or `dot_product`.
-        threshold: The largest distance, or the smallest dot product; NaN doesn't meet it. `None` for any.
+        threshold: The largest distance, or the smallest dot product; NaN counts as larger. `None` for any.
     """
 
     path: FieldPath
