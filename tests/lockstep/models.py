@@ -12,6 +12,7 @@ from cendry import (
     DELETE_FIELD,
     ArrayRemove,
     ArrayUnion,
+    BulkFailure,
     Cendry,
     CendryError,
     Field,
@@ -292,6 +293,47 @@ def _batch(ctx: Cendry, n: list[int]) -> None:
         batch.delete(Ref(City, IDS[n[3] % 4]))
 
 
+def _bulk(ctx: Cendry, n: list[int]) -> Any:
+    failures: list[BulkFailure] = []
+    with ctx.bulk(on_error=failures.append) as bulk:
+        bulk.save(_city(n))
+        bulk.update(Ref(City, IDS[n[1] % 4]), {City.population: Increment(n[2])})
+        bulk.create(City(id=IDS[n[2] % 4], name="made", state="CA"))
+        bulk.delete(Ref(City, IDS[n[3] % 4]), must_exist=n[4] % 2 == 0)
+        bulk.update(Ref(City, IDS[n[3] % 4]), City.tags.set(ArrayUnion(["a"])))
+        bulk.merge(City, IDS[n[4] % 4], {City.name: "merged", City.state: "NV", City.population: Maximum(n[5])})
+    # Those to different documents fail in any order.
+    return bulk.result.written, sorted((one.path, type(one.error).__name__, one.attempts) for one in failures)
+
+
+def _update_all(ctx: Cendry, n: list[int]) -> Any:
+    ctx.save_many([_city([place, *n[1:]]) for place in range(4)], atomic=False)
+    query = ctx.select(City, City.population >= n[0] * 10, order_by=City.name.desc(), limit=1 + n[1] % 4)
+    changes: list[dict[Any, Any]] = [
+        {City.population: Increment(-n[2])},
+        {City.name: "all", City.mayor: None},
+        {City.tags: ArrayUnion(["z"]), City.notes: DELETE_FIELD},
+    ]
+    result = query.update(changes[n[5] % 3])
+    return result.written, [_shown(city) for city in ctx.select(City, order_by=City.id)]
+
+
+def _delete_all(ctx: Cendry, n: list[int]) -> Any:
+    ctx.save_many([City(id=id, name=id, state=_STATES[place % 2]) for place, id in enumerate(IDS)], atomic=False)
+    streets = ctx.select_group(Street, Street.length >= n[1]) if n[0] % 2 else ctx.select(Street, parent=_ref(n))
+    written = [query.delete().written for query in (streets, ctx.select(City, City.state == _STATES[n[2] % 2]))]
+    return [*written, ctx.select(City).ids(), sorted(ctx.select_group(Street).ids())]
+
+
+def _delete_below(ctx: Cendry, n: list[int]) -> Any:
+    for place in range(1 + n[1] % 3):
+        ctx.save(Street(id=f"s{place}", name="x", length=float(place)), parent=Ref(City, IDS[(n[0] + place) % 4]))
+    if n[2] % 2:
+        ctx.save(_city(n))
+    result = ctx.delete_recursive(_ref(n))
+    return result.written, ctx.select(City).ids(), sorted(ctx.select_group(Street).ids())
+
+
 def _transaction(ctx: Cendry, n: list[int]) -> Any:
     if n[3] % 2:
         ctx.save(_city(n))
@@ -471,6 +513,10 @@ ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "partitions": _partitions,
     "past": _past,
     "batch": _batch,
+    "bulk": _bulk,
+    "update all": _update_all,
+    "delete all": _delete_all,
+    "delete with all below": _delete_below,
     "transaction": _transaction,
     "get or create": _get_or_create,
     "many": _many,
