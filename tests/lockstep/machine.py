@@ -36,14 +36,14 @@ from cendry_firestore import FirestoreBackend
 from cendry_memory import MemoryBackend
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from lockstep import pools, requests
+from lockstep import pools, requests, searches
 from lockstep.models import ACTS, act_of
 from lockstep.pair import NOBODY, Both, Difference, Pair, Watch
 from lockstep.reached import expect, reach
 from lockstep.refusals import REFUSALS
 from lockstep.requests import Draft
 
-GROUPS = ("n", "o", "c", "s", "é", "cities", "streets")
+GROUPS = ("n", "o", "c", "s", "é", "cities", "streets", "e")
 
 RULES = {
     "commit",
@@ -51,6 +51,7 @@ RULES = {
     "write again",
     "numbers",
     "implied orders",
+    "search",
     "query",
     "cursor on a document",
     "get",
@@ -348,6 +349,36 @@ class Lockstep(RuleBasedStateMachine):
         self.pair.aggregate(AggregationPlan(replace(plan, limit=count), sums))
         if self.may_listen and listens == 0:
             self._listen(plan).settle()
+
+    @precondition(lambda self: self.writer is None)
+    @rule(search=searches.searches())
+    def search(self, search: searches.Search) -> None:
+        """Documents with vectors, and a search for the nearest of them."""
+        reach("rule", "search")
+        self._commit([Draft(Set(path, data)) for path, data in search.documents.items()])
+        plan, read = search.plan, search.read
+        nearest = plan.nearest
+        assert nearest is not None
+        every = self.pair.search(searches.without_threshold(plan)) or []
+        if not searches.is_decidable(nearest, [each.distance for each in every]):
+            reach("what a search met", "a threshold in the margin")
+            plan = replace(plan, nearest=replace(nearest, threshold=None))
+        if read == "at a moment" and self.moments:
+            reach("search read", read)
+            past = self.moments[-1]
+            then = self.pair.search(searches.without_threshold(plan), moment=past) or []
+            if searches.is_decidable(nearest, [each.distance for each in then]):
+                self.pair.search(plan, moment=past)
+        elif read.startswith("in "):
+            reach("search read", read)
+            handle = self.pair.begin(read_only=read == "in a read-only transaction")
+            self.pair.search(plan, handle)
+            self.pair.rollback(handle)
+        else:
+            reach("search read", "now")
+        found = self.pair.search(plan)
+        if found is not None:
+            searches.count_search(search._replace(plan=plan), every, found)
 
     # --- reads ---
 

@@ -250,7 +250,7 @@ class Nearest:
         vector: The vector.
         limit: The maximum number of documents, from 1 to `MAX_NEIGHBORS`.
         distance: `euclidean`, `cosine` (1 minus the cosine of the angle), or `dot_product`.
-        threshold: The largest distance, or the smallest dot product; NaN doesn't meet it. `None` for any.
+        threshold: The largest distance, or the smallest dot product; NaN counts as larger. `None` for any.
     """
 
     path: FieldPath
@@ -389,6 +389,11 @@ class AggregationPlan:
 
     query: QueryPlan
     aggregations: tuple[Aggregation, ...] = (Aggregation("count"),)
+
+
+def figures_of_nothing(plan: AggregationPlan) -> tuple[int | float | None, ...]:
+    """The results of aggregations over no documents."""
+    return tuple([None if one.function == "avg" else 0 for one in plan.aggregations])
 
 
 # --- the order of a query ---

@@ -181,7 +181,7 @@ class ReadEmitter(Emitter):
                 return when(test, found, slow) if test else slow
             case Reference(model):
                 test, found = access.take("reference", value)
-                as_model = "" if model is None else f".as_model({self.module.bind('model', model)})"
+                as_model = "" if model is None else f"._cendry_typed({self.module.bind('model', model)})"
                 return when(test, found + as_model, slow)
             case Converted(kind, python):
                 return self.converted(kind, python, value, slow)

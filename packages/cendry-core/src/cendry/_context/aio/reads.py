@@ -201,6 +201,7 @@ class AsyncReads:
         """The documents that exist, by path, from one request; of none, nothing is sent."""
         asked = tuple(dict.fromkeys(paths))
         if not asked:
+            self._sender.check_read()
             return {}
         return {result.path: result for result in await self._sender.get(GetPlan(asked)) if result.exists}
 

@@ -198,6 +198,7 @@ class Reads:
         """The documents that exist, by path, from one request; of none, nothing is sent."""
         asked = tuple(dict.fromkeys(paths))
         if not asked:
+            self._sender.check_read()
             return {}
         return {result.path: result for result in self._sender.get(GetPlan(asked)) if result.exists}
 
