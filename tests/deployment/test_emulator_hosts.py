@@ -145,6 +145,15 @@ def test_a_listener_reports_it(nothing_listens: str) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
+async def test_a_listener_of_the_async_twin_reports_it(nothing_listens: str) -> None:
+    async with AsyncCendry(project="p") as ctx:
+        snapshots = ctx.select(Item).snapshots()
+        with pytest.raises(CendryError, match=f"Nothing answers at {nothing_listens}") as caught:
+            await anext(snapshots)
+    assert isinstance(caught.value.__cause__, GoogleAPICallError)
+
+
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     "options",
     [

@@ -16,10 +16,12 @@ from cendry import (
     ArrayUnion,
     AsyncBatch,
     AsyncCendry,
+    AsyncSnapshots,
     AsyncTransaction,
     Batch,
     Cendry,
     Change,
+    DecodeError,
     DocumentMetadata,
     Field,
     FieldPath,
@@ -30,6 +32,7 @@ from cendry import (
     Problem,
     Ref,
     Snapshot,
+    Snapshots,
     Transaction,
     Txn,
     field,
@@ -250,6 +253,50 @@ ctx.on_snapshot(City, "SF", other)  # error: mypy pyright ty
 ctx.select(City).on_snapshot(other)  # error: mypy pyright ty
 with ctx.select(City).on_snapshot(changed) as listener:
     listener.close()
+
+
+def unfit(error: DecodeError) -> None: ...
+
+
+def broken(error: KeyError) -> None: ...
+
+
+assert_type(ctx.select(City).snapshots(), Snapshots[Snapshot[City]])
+assert_type(ctx.select(City).watch(on_error=unfit), Snapshots[Change[City]])
+assert_type(ctx.select_group(Area).snapshots(), Snapshots[Snapshot[Area]])
+assert_type(ctx.snapshots(City, "SF", on_error=unfit), Snapshots[Snapshot[City]])
+assert_type(ctx.snapshots(Ref(City, "SF")), Snapshots[Snapshot[City]])
+assert_type(ctx.watch(Area, "x", parent=city), Snapshots[Change[Area]])
+assert_type(ctx.watch(Ref(City, "SF")), Snapshots[Change[City]])
+ctx.select(City).snapshots(on_error=broken)  # error: mypy pyright ty
+ctx.snapshots(City)  # error: mypy pyright ty
+ctx.snapshots(city)  # error: mypy pyright ty
+ctx.watch(City, 5)  # error: mypy pyright ty
+with ctx.select(City).snapshots() as snapshots:
+    assert_type(snapshots, Snapshots[Snapshot[City]])
+    for snapshot in snapshots:
+        assert_type(snapshot, Snapshot[City])
+        changed(snapshot)
+        other(snapshot)  # error: mypy pyright ty
+for change in ctx.watch(City, "SF"):
+    assert_type(change, Change[City])
+    assert_type(change.document.name, str)
+
+
+async def listening() -> None:
+    assert_type(actx.select(City).snapshots(), AsyncSnapshots[Snapshot[City]])
+    assert_type(actx.select(City).watch(), AsyncSnapshots[Change[City]])
+    assert_type(actx.snapshots(City, "SF"), AsyncSnapshots[Snapshot[City]])
+    assert_type(actx.watch(Ref(City, "SF")), AsyncSnapshots[Change[City]])
+    assert_type(await anext(actx.snapshots(City, "SF")), Snapshot[City])
+    async with actx.select(City).snapshots(on_error=unfit) as stream:
+        async for one in stream:
+            assert_type(one.documents, tuple[City, ...])
+    async for change in actx.watch(Area, "x", parent=city):
+        assert_type(change, Change[Area])
+    await stream.aclose()
+    for one in actx.select(City).snapshots():  # error: mypy pyright ty
+        pass
 
 
 # Conversion

@@ -25,6 +25,7 @@ __all__ = [
     "AsyncCendry",
     "AsyncQuery",
     "AsyncRows",
+    "AsyncSnapshots",
     "AsyncTransaction",
     "AsyncTxn",
     "Backend",
@@ -45,6 +46,8 @@ __all__ = [
     "DocumentAlreadyExistsError",
     "DocumentMetadata",
     "DocumentNotFoundError",
+    "ExecutionStats",
+    "Explanation",
     "Field",
     "FieldChange",
     "FieldDescriptor",
@@ -70,11 +73,13 @@ __all__ = [
     "Or",
     "OutcomeUnknownError",
     "Page",
+    "PlanSummary",
     "Problem",
     "Query",
     "Ref",
     "Rows",
     "Snapshot",
+    "Snapshots",
     "StaleDocumentError",
     "Transaction",
     "TransactionContentionError",
@@ -124,14 +129,17 @@ if TYPE_CHECKING:
     from ._query.aggregates import AggregateResult
     from ._query.aio.query import AsyncQuery
     from ._query.aio.rows import AsyncRows
+    from ._query.aio.snapshots import AsyncSnapshots
+    from ._query.explain import Explanation
     from ._query.nearest import Neighbor
     from ._query.pages import Page
     from ._query.snapshots import Change, Listener, Snapshot
     from ._query.sync.query import Query
     from ._query.sync.rows import Rows
+    from ._query.sync.snapshots import Snapshots
     from ._types.kinds import FirestoreValue
     from ._types.registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
-    from .backend import AsyncBackend, Backend, CallOptions
+    from .backend import AsyncBackend, Backend, CallOptions, ExecutionStats, PlanSummary
     from .convert import from_dict, json_schema, to_dict, validate
     from .errors import (
         BulkError,
@@ -176,7 +184,7 @@ else:
     _OWN = _lazy.origins(
         {
             "_aggregates": "Aggregate count",
-            "backend": "AsyncBackend Backend CallOptions",
+            "backend": "AsyncBackend Backend CallOptions ExecutionStats PlanSummary",
             "_changes": "FieldChange",
             "_context.aio.batch": "AsyncBatch",
             "_context.aio.bulk": "AsyncBulk",
@@ -204,11 +212,14 @@ else:
             "_query.aggregates": "AggregateResult",
             "_query.aio.query": "AsyncQuery",
             "_query.aio.rows": "AsyncRows",
+            "_query.aio.snapshots": "AsyncSnapshots",
+            "_query.explain": "Explanation",
             "_query.nearest": "Neighbor",
             "_query.pages": "Page",
             "_query.snapshots": "Change Listener Snapshot",
             "_query.sync.query": "Query",
             "_query.sync.rows": "Rows",
+            "_query.sync.snapshots": "Snapshots",
             "reference": "Ref",
             "_types.kinds": "FirestoreValue",
             "_types.registry": "BaseTypeHandler TypeRegistry default_registry register_type",

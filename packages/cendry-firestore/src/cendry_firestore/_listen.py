@@ -191,6 +191,7 @@ class Attempts:
         self._emulator = connection.emulator
         self._failing_since: float | None = None
         self._failures = 0
+        self._failure: BaseException | None = None
 
     def take(self, response: Any) -> ListenResult | None:
         """Apply a response, as `ListenState.take` does."""
@@ -220,6 +221,7 @@ class Attempts:
             failure = _sdk.ServiceUnavailable("The documents at hand are not those the server counts.")
         else:
             failure = _sdk.API.call_error(raised) if isinstance(raised, _sdk.RpcError) else raised
+        self._failure = failure
         now = time.monotonic()
         # A quiet stream may have been silent for hours before it broke, so silence counts from the first failure.
         self._failing_since = self._failing_since or now
@@ -230,13 +232,12 @@ class Attempts:
         asks = self._emulator is not None and seconds >= emulators.PATIENCE
         return pause_after(self._failures, _FIRST_PAUSE, _LONGEST_PAUSE), asks
 
-    def check_emulator(self, raised: BaseException | None) -> None:
-        """Check that an emulator is there; may take a second.
+    def check_emulator(self) -> None:
+        """Check, after a failure, that an emulator is there; may take a second.
 
         Raises:
             CendryError: Nothing listens where it should be.
         """
         emulator = self._emulator
         if emulator is not None and not emulator.is_reached():
-            cause = _sdk.API.call_error(raised) if isinstance(raised, _sdk.RpcError) else raised
-            raise emulator.unreachable() from cause
+            raise emulator.unreachable() from self._failure

@@ -72,7 +72,7 @@ class FirestoreListener:
             try:
                 pause, asks = self._attempts.failed(raised)
                 if asks:
-                    self._attempts.check_emulator(raised)
+                    self._attempts.check_emulator()
             except Exception as error:
                 self._call_back(self._on_error, error)
                 self._closed.set()

@@ -43,9 +43,8 @@ class AsyncFirestoreListener:
         """Stop listening; no callback begins after this returns. May be called twice, and from a callback."""
         if not self._is_closed:
             self._is_closed = True
-            # From a callback, the task ends when that returns.
-            if asyncio.current_task(self.loop) is not self._task:
-                self._task.cancel()
+            # From a callback, it ends when that has returned.
+            self._task.cancel()
 
     async def wait_closed(self) -> None:
         """Wait, after `close`, until neither the task nor its call is left."""
@@ -64,7 +63,7 @@ class AsyncFirestoreListener:
             try:
                 pause, asks = self._attempts.failed(raised)
                 if asks:
-                    await asyncio.to_thread(self._attempts.check_emulator, raised)
+                    await asyncio.to_thread(self._attempts.check_emulator)
             except Exception as error:
                 if not self._is_closed:
                     self._is_closed = True

@@ -133,8 +133,10 @@ def async_open_holder(
     client: Any, backend: AsyncBackend | None, project: str | None, database: str | None
 ) -> BackendHolder[AsyncBackend]:
     """The holder for the arguments of an async context."""
-    # A wrapped method may be async without appearing so; only sync backends have listeners.
-    if not iscoroutinefunction(_commit_of(backend)) and hasattr(backend, "listen"):
+    # A wrapped method may be async without appearing so.
+    _commit_of(backend)
+    methods = [getattr(backend, name, None) for name in ("commit", "aggregate", "begin", "rollback", "close")]
+    if hasattr(backend, "listen") and not any(map(iscoroutinefunction, methods)):
         if hasattr(backend, "async_twin_error"):
             raise cast("Any", backend).async_twin_error()
         raise TypeError(f"{backend!r} is a backend for Cendry; AsyncCendry takes an async one.")

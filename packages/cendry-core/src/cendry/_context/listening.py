@@ -1,4 +1,4 @@
-"""Listening in contexts of the sync twin: they start listeners, and close them when they are closed."""
+"""Listening by callbacks, which only the sync twin has."""
 
 # The listeners are private to the class that mixes this in.
 # pyright: reportPrivateUsage=false
@@ -15,12 +15,10 @@ from .._query.snapshots import Listener, Snapshot
 from .._types.registry import TypeRegistry
 from ..backend import Backend, ListenHandle, ListenResult
 from ..codec import codec_for
-from ..errors import CendryError
 from ..plan import NOTHING, GetPlan, QueryPlan
 from ..reference import Located, Ref
 from .holder import BackendHolder
 from .targets import locate
-from .transaction import TransactionState
 from .watch import Watch
 
 M = TypeVar("M", bound=Model)
@@ -47,22 +45,19 @@ class _Nothing:
 _NOTHING: Final = _Nothing()
 
 
-class Listening:
-    """Starts listeners on a backend; `Sender` is one."""
+class CallbackListening:
+    """Starts listeners with callbacks; `Sender` is one."""
 
-    __slots__ = ("listeners",)
+    __slots__ = ()
     holder: BackendHolder[Backend]
-    transaction: TransactionState | None
+    listeners: set[Any]
 
     if TYPE_CHECKING:
 
         @property
         def registry(self) -> TypeRegistry: ...
 
-        def check_present(self, what: str) -> None: ...
-
-    def __init__(self) -> None:
-        self.listeners: set[Watch] = set()
+        def check_listens(self, plan: QueryPlan | GetPlan) -> None: ...
 
     def listen(
         self,
@@ -73,11 +68,7 @@ class Listening:
         on_error: Callable[[BaseException], object] | None,
     ) -> Listener:
         """Listen to a query or a document."""
-        if self.transaction is not None:
-            raise CendryError("A transaction has no listeners; call on_snapshot() on a query of the context.")
-        if isinstance(plan, QueryPlan) and plan.read_time is not None:
-            raise CendryError("A query at a past moment never changes, so it has no listeners; leave out at().")
-        self.check_present("listeners")
+        self.check_listens(plan)
         check_callback(callback)
         if on_error is not None and not callable(on_error):
             raise TypeError(f"on_error= takes a function of one argument, the error, not {on_error!r}.")
@@ -87,19 +78,14 @@ class Listening:
         watch.start(_NOTHING if is_empty else backend)
         return Listener(watch)
 
-    def close_listeners(self) -> None:
-        """Close the listeners that are still running."""
-        for watch in list(self.listeners):
-            watch.close()
-
 
 class _Context(Protocol):
     @property
-    def _sender(self) -> Listening: ...
+    def _sender(self) -> CallbackListening: ...
 
 
-class Snapshots:
-    """Listens to documents; a base of `Cendry`."""
+class DocumentCallbacks:
+    """Listens to documents by callbacks; a base of `Cendry`."""
 
     __slots__ = ()
 

@@ -435,7 +435,7 @@ def _orders(model: type[Any], given: Iterable[Any]) -> tuple[Asc | Desc, ...]:
         if isinstance(order.field, ModelField):
             check_owner(model, order.field)
         else:
-            order = type(order)(named_field(model, order.field, "order_by"))
+            order = type(order)(named_field(model, order.field, "order_by()"))
         orders.append(order)
     return tuple(orders)
 

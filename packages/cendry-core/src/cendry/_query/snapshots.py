@@ -9,6 +9,7 @@ from typing import Generic, Literal, Protocol, TypeVar, final
 from .._immutable import dataclass
 
 M_co = TypeVar("M_co", covariant=True)
+T = TypeVar("T")
 
 
 @final
@@ -46,6 +47,16 @@ class Snapshot(Generic[M_co]):
     documents: tuple[M_co, ...]
     changes: tuple[Change[M_co], ...]
     read_time: datetime | None
+
+
+def whole(snapshot: Snapshot[T]) -> tuple[Snapshot[T]]:
+    """A snapshot as the only item."""
+    return (snapshot,)
+
+
+def changes_of(snapshot: Snapshot[T]) -> tuple[Change[T], ...]:
+    """The changes of a snapshot."""
+    return snapshot.changes
 
 
 class Watching(Protocol):

@@ -25,10 +25,11 @@ from ..misuse import AsyncOnly
 from ..settings import settings
 from ..targets import deletions, each, locate, several
 
-# sync: from ..listening import Snapshots
+# sync: from ..listening import DocumentCallbacks
 from ..writes import Pending, check_number, discard
 from .batch import AsyncBatch
 from .bulk import AsyncBulk, write_all
+from .listening import AsyncDocumentListening
 from .past import AsyncPastSender
 from .reads import AsyncReads, find_any
 from .sender import AsyncSender
@@ -42,7 +43,8 @@ CREATE_ATTEMPTS: Final = 5
 
 
 @final
-class AsyncCendry(AsyncReads, AsyncOnly):  # sync: class Cendry(Reads, Snapshots, SyncOnly):
+# sync: class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
+class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
     """A connection to a database: reads, writes, queries, batches and transactions.
 
     Without `client` and `backend`, a Firestore client with default credentials is opened at first use. Safe to share

@@ -226,6 +226,8 @@ class AsyncReads:
 
         if wanted:
             await self._sender.get_each(GetPlan(tuple(places)), put)
+        else:
+            self._sender.check_read()
         return found
 
     @overload

@@ -12,18 +12,19 @@ from ..._model.model import Model
 from ..._query.aio.source import read_each
 from ..._query.results import ErrorHandler, Read
 from ..._types.registry import TypeRegistry
-from ...backend import AsyncBackend, StoredDocument
-from ...errors import CendryError, TransactionContentionError
+from ...backend import AsyncBackend, ExplainResult, StoredDocument
+from ...errors import CendryError, TransactionContentionError, UnsupportedByBackendError
 from ...jobs.results import BulkOptions, BulkResult
-from ...plan import NOTHING, AggregationPlan, Delete, GetPlan, QueryPlan
+from ...plan import NOTHING, AggregationPlan, Delete, GetPlan, QueryPlan, figures_of_nothing
 from ..holder import BackendHolder, log_close
 from ..settings import Settings
 from ..transaction import TransactionState, inside_transaction, running, running_on
 from ..waiting import require_asyncio, to_the_end
 
-# sync: from ..listening import Listening
+# sync: from ..listening import CallbackListening
 from ..writes import Pending, check_number, discard, is_refusal, settle
 from .bulk import AsyncBulk, write_all, write_all_then
+from .listening import AsyncListening
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ async def _nothing() -> AsyncIterator[StoredDocument]:
         yield result  # pragma: no cover - there is none; it makes this a generator
 
 
-class AsyncSender:  # sync: class Sender(Listening):
+class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackListening):
     """Sends plans and writes; with a transaction, reads inside it.
 
     Attributes:
@@ -50,7 +51,7 @@ class AsyncSender:  # sync: class Sender(Listening):
     def __init__(
         self, holder: BackendHolder[AsyncBackend], settings: Settings, transaction: TransactionState | None = None
     ) -> None:
-        # sync: super().__init__()
+        super().__init__()
         self.holder = holder
         self.settings = settings
         self.transaction = transaction
@@ -100,6 +101,15 @@ class AsyncSender:  # sync: class Sender(Listening):
         """
         if self.transaction is not None:
             raise CendryError("A transaction reads at one moment for all; run a query with at() outside of it.")
+
+    def check_read(self) -> None:
+        """Check that a transaction can still read, where there is nothing to ask the database for.
+
+        Raises:
+            CendryError: It has ended, or a write is queued.
+        """
+        if self.transaction is not None:
+            self.transaction.check_read()
 
     async def get_each(self, plan: GetPlan, read: Read[T]) -> list[T]:
         """Documents by path, in any order, each read as it arrives."""
@@ -180,8 +190,30 @@ class AsyncSender:  # sync: class Sender(Listening):
         backend = self.holder.backend()
         with self._reading as handle:
             if plan.query.where is NOTHING:
-                return tuple([None if one.function == "avg" else 0 for one in plan.aggregations])
+                return figures_of_nothing(plan)
             return await backend.aggregate(plan, options=self.settings.options, transaction=handle)
+
+    async def explain(self, plan: QueryPlan | AggregationPlan, analyze: bool) -> ExplainResult:
+        """How the database runs a query, and with `analyze` what comes of it.
+
+        Raises:
+            UnsupportedByBackendError: The backend can't explain queries.
+        """
+        if "trio" in modules:  # async-only
+            require_asyncio()
+        backend = self.holder.backend()
+        explain = getattr(backend, "explain", None)
+        if explain is None:
+            raise UnsupportedByBackendError("explain()", backend.name, "Firestore does, in production alone.")
+        with self._reading as handle:
+            if (plan.query if isinstance(plan, AggregationPlan) else plan).where is NOTHING:
+                from ..._query.explain import nothing_explained
+
+                return nothing_explained(plan, analyze)
+            explained: ExplainResult = await explain(
+                plan, analyze=analyze, options=self.settings.options, transaction=handle
+            )
+            return explained
 
     async def partition(self, plan: QueryPlan, count: int) -> list[str]:
         """The paths at which up to `count` parts of a query begin, in any order; none if it can't be divided."""
@@ -274,7 +306,8 @@ class AsyncSender:  # sync: class Sender(Listening):
 
     async def close(self) -> None:
         """Close everything that the context opened."""
-        # sync: self.close_listeners()
+        if self.listeners:
+            await to_the_end(self.close_listeners())
         backend = self.holder.release()
         if backend is not None:
             await to_the_end(backend.close())

@@ -22,13 +22,14 @@ from ...jobs.results import BulkOptions, BulkProgress, BulkResult
 from ...reference import Located, Ref
 from ..changes import ChangesArgument, built, items_of, put_items
 from ..holder import SharedHolder, open_holder
-from ..listening import Snapshots
+from ..listening import DocumentCallbacks
 from ..misuse import SyncOnly
 from ..settings import settings
 from ..targets import deletions, each, locate, several
 from ..writes import Pending, check_number, discard
 from .batch import Batch
 from .bulk import Bulk, write_all
+from .listening import DocumentListening
 from .past import PastSender
 from .reads import Reads, find_any
 from .sender import Sender
@@ -42,7 +43,7 @@ CREATE_ATTEMPTS: Final = 5
 
 
 @final
-class Cendry(Reads, Snapshots, SyncOnly):
+class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
     """A connection to a database: reads, writes, queries, batches and transactions.
 
     Without `client` and `backend`, a Firestore client with default credentials is opened at first use. Safe to share

@@ -12,16 +12,17 @@ from ..._model.model import Model
 from ..._query.results import ErrorHandler, Read
 from ..._query.sync.source import read_each
 from ..._types.registry import TypeRegistry
-from ...backend import Backend, StoredDocument
-from ...errors import CendryError, TransactionContentionError
+from ...backend import Backend, ExplainResult, StoredDocument
+from ...errors import CendryError, TransactionContentionError, UnsupportedByBackendError
 from ...jobs.results import BulkOptions, BulkResult
-from ...plan import NOTHING, AggregationPlan, Delete, GetPlan, QueryPlan
+from ...plan import NOTHING, AggregationPlan, Delete, GetPlan, QueryPlan, figures_of_nothing
 from ..holder import BackendHolder, log_close
-from ..listening import Listening
+from ..listening import CallbackListening
 from ..settings import Settings
 from ..transaction import TransactionState, inside_transaction, running, running_on
 from ..writes import Pending, check_number, discard, is_refusal, settle
 from .bulk import Bulk, write_all, write_all_then
+from .listening import Listening
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ def _nothing() -> Iterator[StoredDocument]:
     yield from none
 
 
-class Sender(Listening):
+class Sender(Listening, CallbackListening):
     """Sends plans and writes; with a transaction, reads inside it.
 
     Attributes:
@@ -96,6 +97,15 @@ class Sender(Listening):
         """
         if self.transaction is not None:
             raise CendryError("A transaction reads at one moment for all; run a query with at() outside of it.")
+
+    def check_read(self) -> None:
+        """Check that a transaction can still read, where there is nothing to ask the database for.
+
+        Raises:
+            CendryError: It has ended, or a write is queued.
+        """
+        if self.transaction is not None:
+            self.transaction.check_read()
 
     def get_each(self, plan: GetPlan, read: Read[T]) -> list[T]:
         """Documents by path, in any order, each read as it arrives."""
@@ -164,8 +174,28 @@ class Sender(Listening):
         backend = self.holder.backend()
         with self._reading as handle:
             if plan.query.where is NOTHING:
-                return tuple([None if one.function == "avg" else 0 for one in plan.aggregations])
+                return figures_of_nothing(plan)
             return backend.aggregate(plan, options=self.settings.options, transaction=handle)
+
+    def explain(self, plan: QueryPlan | AggregationPlan, analyze: bool) -> ExplainResult:
+        """How the database runs a query, and with `analyze` what comes of it.
+
+        Raises:
+            UnsupportedByBackendError: The backend can't explain queries.
+        """
+        backend = self.holder.backend()
+        explain = getattr(backend, "explain", None)
+        if explain is None:
+            raise UnsupportedByBackendError("explain()", backend.name, "Firestore does, in production alone.")
+        with self._reading as handle:
+            if (plan.query if isinstance(plan, AggregationPlan) else plan).where is NOTHING:
+                from ..._query.explain import nothing_explained
+
+                return nothing_explained(plan, analyze)
+            explained: ExplainResult = explain(
+                plan, analyze=analyze, options=self.settings.options, transaction=handle
+            )
+            return explained
 
     def partition(self, plan: QueryPlan, count: int) -> list[str]:
         """The paths at which up to `count` parts of a query begin, in any order; none if it can't be divided."""
@@ -252,7 +282,8 @@ class Sender(Listening):
 
     def close(self) -> None:
         """Close everything that the context opened."""
-        self.close_listeners()
+        if self.listeners:
+            self.close_listeners()
         backend = self.holder.release()
         if backend is not None:
             backend.close()
