@@ -392,6 +392,30 @@ class Pair:
             self.times.check(on_memory, firestore.commit_time, memory.commit_time)
         return firestore, memory
 
+    def write_many(self, on_firestore: Sequence[Write], on_memory: Sequence[Write]) -> list[Both] | None:
+        """Write each by itself on both sides; `None` if both refused them all."""
+        lent = copy.deepcopy(list(on_memory))
+        answers = self._call(
+            list(on_memory),
+            lambda: self.firestore.write_many(on_firestore, options=_OPTIONS),
+            lambda: self.memory.write_many(lent),
+        )
+        for write in lent:
+            _spoil(getattr(write, "data", None))
+        if answers is None:
+            return None
+        for write, one, other in zip(on_memory, *answers, strict=True):
+            errors = [None if each.error is None else refused(each.error) for each in (one, other)]
+            if None in errors:
+                if errors != [None, None]:
+                    raise Difference(write, *errors)
+                self.times.check(write, one.update_time, other.update_time)
+            else:
+                if not _same_refusal(errors[0], errors[1]):
+                    raise Difference(write, *errors)
+                reach("error", errors[1].kind)
+        return [Both(one, other) for one, other in zip(*answers, strict=True)]
+
     def begin(self, *, read_only: bool) -> Both:
         """Begin a transaction on both sides."""
         return Both(self.firestore.begin(read_only=read_only), self.memory.begin(read_only=read_only))
