@@ -98,9 +98,7 @@ class Reads:
     @overload
     def get_many(self, refs: Iterable[Ref[M]], /) -> list[M]: ...
     @overload
-    def get_many(
-        self, model: type[M], ids: Iterable[str | Ref[M]], /, *, parent: Located | None = None
-    ) -> list[M]: ...
+    def get_many(self, model: type[M], ids: Iterable[str | Ref[M]], /, *, parent: Located | None = None) -> list[M]: ...
     def get_many(self, target: Any, ids: Any = None, /, *, parent: Located | None = None) -> list[Any]:
         """Return documents by id, in one request.
 
@@ -153,9 +151,7 @@ class Reads:
     @overload
     def fetch_refs(self, instances: Iterable[Model], a: RefField[A], /) -> dict[Ref[A], A]: ...
     @overload
-    def fetch_refs(
-        self, instances: Iterable[Model], a: RefField[A], b: RefField[B], /
-    ) -> dict[Ref[A | B], A | B]: ...
+    def fetch_refs(self, instances: Iterable[Model], a: RefField[A], b: RefField[B], /) -> dict[Ref[A | B], A | B]: ...
     @overload
     def fetch_refs(
         self, instances: Iterable[Model], a: RefField[A], b: RefField[B], c: RefField[C], /
@@ -285,9 +281,7 @@ class Reads:
         return None
 
     @overload
-    def select(
-        self, rows: RowsValue[T], /, *, on_error: Callable[[DecodeError], object] | None = None
-    ) -> Rows[T]: ...
+    def select(self, rows: RowsValue[T], /, *, on_error: Callable[[DecodeError], object] | None = None) -> Rows[T]: ...
     @overload
     def select(
         self, query: QueryBuilder[M], /, *, on_error: Callable[[DecodeError], object] | None = None

@@ -192,9 +192,7 @@ class Sender(Listening, CallbackListening):
                 from ..._query.explain import nothing_explained
 
                 return nothing_explained(plan, analyze)
-            explained: ExplainResult = explain(
-                plan, analyze=analyze, options=self.settings.options, transaction=handle
-            )
+            explained: ExplainResult = explain(plan, analyze=analyze, options=self.settings.options, transaction=handle)
             return explained
 
     def partition(self, plan: QueryPlan, count: int) -> list[str]:

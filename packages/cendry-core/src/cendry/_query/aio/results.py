@@ -9,7 +9,7 @@ from ..._immutable import replace
 from ...errors import DocumentNotFoundError, InvalidRequestError, MultipleResultsError
 from ..opening import opened
 from ..output import Output
-from ..results import ErrorHandler
+from ..results import ErrorHandler, read_all
 from ..spec import QuerySpec
 from .documents import AsyncDocuments, AsyncPages
 from .source import AsyncSource, in_order

@@ -10,7 +10,7 @@ from ..._immutable import replace
 from ...errors import DocumentNotFoundError, InvalidRequestError, MultipleResultsError
 from ..opening import opened
 from ..output import Output
-from ..results import ErrorHandler
+from ..results import ErrorHandler, read_all
 from ..spec import QuerySpec
 from .documents import Documents, Pages
 from .source import Source, in_order
