@@ -228,6 +228,7 @@ def test_defaults(annotation: Any, options: dict[str, Any], expected: Any) -> No
         (list[int], {"default_factory": lambda: [1]}),
         (str, {"default": "x", "repr": False}),
     ],
+    ids=["infinity", "timedelta", "factory", "not shown"],
 )
 def test_a_default_that_has_no_simple_form_is_left_out(annotation: Any, options: dict[str, Any]) -> None:
     schema = json_schema(one_field(annotation, **options))

@@ -28,6 +28,7 @@ from cendry import (
     Vector,
     field,
     from_dict,
+    json_schema,
     validate,
 )
 from cendry.plan import Condition, Nearest, Order, QueryPlan
@@ -237,6 +238,11 @@ def test_vectors_of_another_dimension_are_read() -> None:
     assert [problem] == validate(Photo, backend_data)
     with pytest.raises(ValidationError, match="found one of 1"):
         from_dict(Photo, backend_data)
+
+
+def test_the_json_schema_has_the_dimension() -> None:
+    vectors = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+    assert vectors == json_schema(Part)["properties"]["embedding"]
 
 
 def test_stored_vectors_of_another_dimension_stay_readable(ctx: Any, backend: Any) -> None:
