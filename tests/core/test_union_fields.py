@@ -326,3 +326,31 @@ def test_an_unknown_tag_in_rows_names_the_document() -> None:
         backend.commit([Set("orders/a", {"payment": {"kind": "gold"}})])
         with pytest.raises(DecodeError, match="Document 'orders/a' doesn't fit Order: payment.kind: expected"):
             ctx.select(Order).values(Order.payment[Card.code]).to_list()
+
+
+def test_keys_of_dicts_that_several_classes_have() -> None:
+    first = make_map({"kind": Literal["a"], "more": dict[str, int]}, "First")
+    second = make_map({"kind": Literal["b"], "more": dict[str, int]}, "Second")
+    third = make_map({"kind": Literal["c"], "more": dict[str, str]}, "Third")
+    alike = codec_for(one_field(Union[first, second]))
+    found = alike.resolve(("x", "more", "k"))
+    assert found.choice is None
+    assert 5 == found.read({"x": {"kind": "b", "more": {"k": 5}}})
+    other = codec_for(one_field(Union[first, third])).resolve(("x", "more", "k"))
+    assert [1, "t", None] == [
+        other.read({"x": {"kind": kind, "more": more}})
+        for kind, more in (("a", {"k": 1}), ("c", {"k": "t"}), ("c", {}))
+    ]
+
+
+def test_a_class_that_keeps_undeclared_values_is_written_whole_by_masks() -> None:
+    class Open(pydantic.BaseModel):
+        model_config = pydantic.ConfigDict(extra="allow")
+        kind: Literal["open"] = "open"
+
+    mixed = codec_for(one_field(Union[Open, Typed]))
+    assert (FieldPath("x"),) == mixed.mask({"x": {"kind": "typed", "code": "a"}})
+    plain = codec_for(one_field(Union[Card, Typed]))
+    paths = plain.mask({"x": {"kind": "typed", "code": "a"}})
+    # Of the fields that both have, the one of the class is written; those of the other class are removed.
+    assert {"x.kind", "x.code", "x.number", "x.amount", "x.address", "x.issuer", "x.secret"} == set(map(str, paths))
