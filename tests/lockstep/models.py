@@ -23,6 +23,7 @@ from cendry import (
     Query,
     Ref,
     Txn,
+    Vector,
     count,
     field,
     get_metadata,
@@ -52,6 +53,11 @@ class City(Model, collection="cities"):
     nearest: Field[Ref[City] | None] = field(default=None)
     updated: Field[datetime | None] = field(auto_now=True)
     notes: Field[Any] = field(default=None)
+
+
+class Photo(Model, collection="photos"):
+    state: Field[str]
+    embedding: Field[Vector] = field(dimension=2)
 
 
 class Street(Model, collection="streets", parent=City):
@@ -497,6 +503,18 @@ def _references(ctx: Cendry, n: list[int]) -> Any:
     return [*map(_shown, cities), {ref.path: _shown(city) for ref, city in found.items()}, repr(streets[0])]
 
 
+def _nearest(ctx: Cendry, n: list[int]) -> Any:
+    ctx.save_many([Photo(id=f"p{k}", state=_STATES[k % 2], embedding=Vector([n[k], n[k + 1]])) for k in range(5)])
+    query = ctx.select(Photo, Photo.state == "CA") if n[0] % 2 else ctx.select(Photo, order_by=Photo.state.desc())
+    target = Vector([n[5] - 3, n[4] - 3])
+    products = query.find_nearest(Photo.embedding, target, limit=1 + n[1] % 5, distance="dot_product")
+    lengths = query.find_nearest("embedding", target, limit=3, distance="euclidean", threshold=n[2] + 0.3)
+    first = query.find_nearest(Photo.embedding, target, limit=2, distance="euclidean").first()
+    # Of small integers, roots are the same but for the last digit.
+    every: list[Any] = [*products, *lengths, first]
+    return [(repr(each.document), round(each.distance, 9)) for each in every]
+
+
 ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "save": _save,
     "create": _create,
@@ -508,6 +526,7 @@ ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "select": _select,
     "last": _last,
     "rows": _rows,
+    "nearest": _nearest,
     "figures": _figures,
     "pages": _pages,
     "partitions": _partitions,
