@@ -18,6 +18,7 @@ from cendry import (
     Query,
     Ref,
     UnknownFieldError,
+    Vector,
     count,
     field,
     ref_of,
@@ -53,6 +54,16 @@ class Scroll(Event, tag="scroll"):
     """An event with a required field of its own."""
 
     dy: Field[int]
+
+
+class Point(Event, tag="point"):
+    """An event with a vector."""
+
+    place: Field[Vector]
+
+
+class Corner(Point, tag="corner"):
+    """A point of a special kind."""
 
 
 class Note(Model, collection="notes", tag_field="kind", tag=None, extra="keep"):
@@ -356,6 +367,36 @@ class TaggedConformance(Suite):
         assert {} == ctx.fetch_refs([double], DoubleClick.first)
         ctx.update(click, {Click.target: ctx.get(Event, "b")})
         assert DoubleClick is type(ctx.get(ctx.get(Click, "e").target))
+
+    @needs(Feature.QUERIES, Feature.BULK, Feature.TRANSFORMS, Feature.IN)
+    @pytest.mark.usefixtures("events")
+    def test_changes_of_all_documents_of_a_kind(self, ctx: Any) -> None:
+        assert 3 == ctx.select(Click).update({Click.x: Increment(1)}).written
+        assert 1 == ctx.select(Event, Click.x == 21).update({DoubleClick.pause: 2.0}).written
+        assert [11, 21, 31] == [click.x for click in ctx.select(Click, order_by=Click.x)]
+        assert 2.0 == ctx.get(DoubleClick, "b").pause
+        with pytest.raises(CendryError, match="names 'type'"):
+            ctx.select(Click).update({"type": "scroll"})
+        assert 3 == ctx.select(Click).delete().written
+        assert ["c"] == ctx.select(Event).ids()
+        with ctx.bulk() as bulk:
+            bulk.save(Click(id="e", at=5))
+            bulk.update(Event, "c", {Scroll.dy: 9})
+            bulk.merge(Scroll, "f", {"at": 6, "dy": 1})
+        found = [Scroll(id="c", at=3, dy=9), Click(id="e", at=5), Scroll(id="f", at=6, dy=1)]
+        assert found == ctx.select(Event, order_by=Event.at).to_list()
+
+    @needs(Feature.QUERIES, Feature.VECTORS, Feature.IN)
+    def test_nearest_documents_of_several_kinds(self, ctx: Any) -> None:
+        ctx.save_many([Point(id="a", at=1, place=Vector([1, 0])), Corner(id="b", at=2, place=Vector([0, 1]))])
+        ctx.save_many([Corner(id="c", at=3, place=Vector([3, 0])), Click(id="d", at=4)])
+        options: dict[str, Any] = {"limit": 5, "distance": "euclidean"}
+        every = ctx.select(Event).find_nearest(Point.place, [1.0, 0.0], **options).to_list()
+        assert [("a", Point), ("b", Corner), ("c", Corner)] == [(one.document.id, type(one.document)) for one in every]
+        points = ctx.select(Point).find_nearest(Point.place, [1.0, 0.0], **options)
+        assert [0.0, 2**0.5, 2.0] == [one.distance for one in points]
+        corners = ctx.select(Corner).find_nearest(Point.place, [1.0, 0.0], **options)
+        assert ["b", "c"] == [one.document.id for one in corners]
 
     # --- a base that is stored without a tag ---
 
