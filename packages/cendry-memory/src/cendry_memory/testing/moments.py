@@ -43,7 +43,7 @@ _REFUSED: Final[dict[str, Callable[[Any], object]]] = {
     "bulk": lambda ctx: ctx.bulk(),
     "batch": lambda ctx: ctx.batch(),
     "transaction": lambda ctx: ctx.transaction(),
-    "transaction of a function": lambda ctx: ctx.transaction(lambda txn: txn.get(City, "a")),
+    "transaction of a function": lambda ctx: in_transaction(ctx, lambda txn: txn.get(City, "a")),
 }
 
 
