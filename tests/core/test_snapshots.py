@@ -6,6 +6,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
 
@@ -314,6 +315,22 @@ def test_one_that_is_closed_while_it_begins_closes_what_it_began() -> None:
     assert (closed, running) == (["closed"], set())
 
 
+def test_a_change_that_changes_nothing_is_not_an_item() -> None:
+    def listen(on_change: Any, on_error: Any) -> Any:
+        on_change(ListenResult((), (), None, is_reset=True))
+        calls.extend([on_change, on_error])
+        return None
+
+    calls: list[Any] = []
+    made = feed(listen, set())
+    assert made.next() == Snapshot((), (), None)
+    on_change, on_error = calls
+    on_change(ListenResult((), ("c/a",), None))
+    on_error(ConnectionError())
+    with pytest.raises(ConnectionError):
+        made.next()
+
+
 def test_a_forked_child_can_not_use_the_parents(ctx: Cendry, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshots, unused = ctx.select(City).snapshots(), ctx.select(City).snapshots()
     next(snapshots)
@@ -564,6 +581,9 @@ async def test_async_transactions_have_none(async_ctx: AsyncCendry) -> None:
             txn.select(City).snapshots()
 
     await async_ctx.transaction(listen)
+    now = datetime.now(timezone.utc)
+    with pytest.raises(CendryError, match="A query at a past moment never changes"):
+        async_ctx.select(City).at(now).snapshots()
 
 
 async def test_an_async_one_that_is_closed_while_it_has_a_waiter_that_is_done() -> None:
