@@ -328,6 +328,14 @@ def test_a_document_that_does_not_fit_is_named(ctx: Any, stored: Any) -> None:
         ctx.fetch_refs([City(name="a", mayor=Ref(Person, "bad"))], City.mayor)
 
 
+def test_an_instance_where_its_reference_belongs_is_told_from_other_values(ctx: Any, stored: Any) -> None:
+    city = City(name="a", twin=City(id="rome", name="b"))  # type: ignore[arg-type]
+    for call in (lambda: ctx.save(city), lambda: ctx.fetch_refs([city], City.twin)):
+        with pytest.raises(InvalidValueError, match=r"\(ref_of\(\) returns the reference of an instance\)"):
+            call()
+    assert stored.calls == []
+
+
 def test_fetched_instances_know_their_documents(ctx: Any, stored: Any) -> None:
     found = ctx.fetch_refs([City(name="a", mayor=ada)], City.mayor)[ada]
     ctx.update(found, {Person.name: "Ada"})
@@ -343,14 +351,19 @@ def test_both_read_inside_a_transaction(ctx: Any, stored: Any) -> None:
         assert set(txn.fetch_refs([City(name="a", mayor=ada, twin=nowhere)], City.mayor, City.twin)) == {ada}
         txn.save(Person(name="x"))
         for read in (
+            # Whether there is anything to ask for makes no difference.
+            lambda: txn.find_many(City, []),
+            lambda: txn.get_many([]),
+            lambda: txn.fetch_refs([City(name="a")], City.mayor),
             lambda: txn.find_many(City, ["rome"]),
             lambda: txn.fetch_refs([City(name="a", mayor=ada)], City.mayor),
         ):
             with pytest.raises(CendryError, match="all reads come before the first write"):
                 read()
     assert [name for name, _ in stored.calls].count("get") == 2
-    with pytest.raises(CendryError, match="has ended"):
-        txn.fetch_refs([City(name="a", mayor=ada)], City.mayor)
+    for people in ({}, {"mayor": ada}):
+        with pytest.raises(CendryError, match="has ended"):
+            txn.fetch_refs([City(name="a", **people)], City.mayor)
 
 
 def test_get_many_still_names_what_find_many_leaves_out(ctx: Any, stored: Any) -> None:

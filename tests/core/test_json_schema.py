@@ -175,6 +175,7 @@ def test_a_whole_schema() -> None:
         (Annotated[bytes, MaxLen(5)], {"type": "string", "contentEncoding": "base64"}),
         (Annotated[Decimal, Gt(0)], {"type": "string"}),
         (Annotated[int, Predicate(bool)], {"type": "integer"}),
+        (Annotated[str, Predicate(bool)], {"type": "string"}),
         (
             dict[Annotated[str, MaxLen(3)], int],
             {"type": "object", "additionalProperties": {"type": "integer"}, "propertyNames": {"maxLength": 3}},
@@ -228,6 +229,7 @@ def test_defaults(annotation: Any, options: dict[str, Any], expected: Any) -> No
         (list[int], {"default_factory": lambda: [1]}),
         (str, {"default": "x", "repr": False}),
     ],
+    ids=["infinity", "timedelta", "factory", "not shown"],
 )
 def test_a_default_that_has_no_simple_form_is_left_out(annotation: Any, options: dict[str, Any]) -> None:
     schema = json_schema(one_field(annotation, **options))

@@ -87,3 +87,11 @@ def test_a_declared_parent_is_held_to() -> None:
 def test_what_has_no_collection_has_no_documents() -> None:
     with pytest.raises(TypeError, match="has no collection: it is not a Model, or it is abstract"):
         document_path(Tag, "x")
+
+
+def test_models_are_classes() -> None:
+    ref = Ref(City, "SF")
+    for wrong in (SF, "cities", int):
+        for make in (lambda wrong: Ref(wrong, "SF"), ref.as_model, lambda wrong: Ref.from_path("a/b", model=wrong)):
+            with pytest.raises(TypeError, match=r"takes a Model class|has no collection"):
+                make(wrong)

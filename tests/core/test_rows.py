@@ -250,9 +250,19 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
     (lambda query: query.values("mayor.nam"), UnknownFieldError, "City has no field 'mayor.nam'"),
     (lambda query: query.values(Area.name), TypeError, "Area.name is a field of Area, not of City"),
     (lambda query: query.project(Mayor.name), TypeError, "For an embedded map, write City.<field>"),
-    (lambda query: query.values(5), TypeError, "values takes a field of City"),
-    (lambda query: query.values([City.name]), TypeError, "values takes a field of City"),
+    (lambda query: query.values(5), TypeError, r"values\(\) takes a field of City"),
+    (lambda query: query.values([City.name]), TypeError, r"values\(\) takes fields one by one"),
 ]
+
+
+@pytest.mark.parametrize("rows", [Query(City).values(City.name), AsyncQuery(City).project("name")])
+def test_rows_name_the_query_for_what_only_it_has(rows: Any) -> None:
+    for name in ("order_by", "filter", "limit", "count", "ids", "values", "update"):
+        with pytest.raises(AttributeError, match=rf"^Rows have no {name}\(\); call it on the query"):
+            getattr(rows, name)
+    with pytest.raises(AttributeError, match="object has no attribute 'nothing'"):
+        _ = rows.nothing
+    assert not hasattr(rows, "limit")
 
 
 @pytest.mark.parametrize(("make_rows", "error", "message"), WRONG)

@@ -18,13 +18,18 @@ from cendry import (
     Cendry,
     DecodeError,
     Desc,
+    ExecutionStats,
+    Explanation,
     Field,
+    FieldDescriptor,
     Map,
     Model,
     Or,
     Page,
+    PlanSummary,
     Query,
     Ref,
+    count,
     field,
 )
 
@@ -100,6 +105,19 @@ assert_type(big.end_before(city), Query[City])
 assert_type(ctx.select(Area).under(city), Query[Area])
 assert_type(big.at(datetime(2026, 1, 1, tzinfo=timezone.utc)), Query[City])
 assert_type(big.partitions(3), list[Query[City]])
+assert_type(big.explain(), Explanation[City])
+assert_type(big.explain(analyze=True).documents, list[City])
+assert_type(big.explain().plan, PlanSummary)
+assert_type(big.explain().stats, ExecutionStats | None)
+assert_type(big.values(City.name, City.population).explain(), Explanation[tuple[str, int]])
+assert_type(big.explain(count()), Explanation[tuple[int]])
+assert_type(
+    big.explain(count(), City.population.sum(), City.population.avg(), analyze=True),
+    Explanation[tuple[int, int, float | None]],
+)
+big.explain(City.population)  # error: mypy pyright ty
+big.explain(analyze="yes")  # error: mypy pyright ty
+big.explain().stats.read_operations  # error: mypy pyright ty
 big.partitions()  # error: mypy pyright ty
 big.partitions("3")  # error: mypy pyright ty
 big.filter("x")  # error: mypy pyright ty
@@ -109,6 +127,13 @@ big.limit("3")  # error: mypy pyright ty
 assert_type(big.start_after("token").end_before("token"), Query[City])
 assert_type(ctx.select(City, start_after="token", end_at="token"), Query[City])
 Query(City, start_at="token")
+cursor = {"population": 3}
+big.start_after(cursor)
+ctx.select(City, start_at=cursor)
+by_field: dict[FieldDescriptor[int], int] = {City.population: 3}
+big.end_at(by_field)
+big.start_after({5: 3})  # error: mypy pyright ty
+ctx.select(City, end_at={5: 3})  # error: mypy pyright ty
 big.start_after(5)  # error: mypy pyright ty
 big.start_after(None)  # error: mypy pyright ty
 big.start_after(big.page(5).next_token)  # error: mypy pyright ty
@@ -179,6 +204,9 @@ async def twin() -> None:
     assert_type(await actx.select(City).count(), int)
     assert_type(await actx.select(City).ids(), list[str])
     assert_type(await actx.select_group(Area).partitions(4), list[AsyncQuery[Area]])
+    assert_type(await actx.select(City).explain(analyze=True), Explanation[City])
+    assert_type(await actx.select(City).explain(count()), Explanation[tuple[int]])
+    assert_type(await actx.select(City).values(City.name, flat=True).explain(), Explanation[str])
     async for page in actx.select(City).paginate(100):
         assert_type(page, list[City])
     assert_type(await actx.select(City).page(10, after=None), Page[City])

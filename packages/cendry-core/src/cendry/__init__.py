@@ -46,6 +46,8 @@ __all__ = [
     "DocumentAlreadyExistsError",
     "DocumentMetadata",
     "DocumentNotFoundError",
+    "ExecutionStats",
+    "Explanation",
     "Field",
     "FieldChange",
     "FieldDescriptor",
@@ -71,6 +73,7 @@ __all__ = [
     "Or",
     "OutcomeUnknownError",
     "Page",
+    "PlanSummary",
     "Problem",
     "Query",
     "Ref",
@@ -127,6 +130,7 @@ if TYPE_CHECKING:
     from ._query.aio.query import AsyncQuery
     from ._query.aio.rows import AsyncRows
     from ._query.aio.snapshots import AsyncSnapshots
+    from ._query.explain import Explanation
     from ._query.nearest import Neighbor
     from ._query.pages import Page
     from ._query.snapshots import Change, Listener, Snapshot
@@ -135,7 +139,7 @@ if TYPE_CHECKING:
     from ._query.sync.snapshots import Snapshots
     from ._types.kinds import FirestoreValue
     from ._types.registry import BaseTypeHandler, TypeRegistry, default_registry, register_type
-    from .backend import AsyncBackend, Backend, CallOptions
+    from .backend import AsyncBackend, Backend, CallOptions, ExecutionStats, PlanSummary
     from .convert import from_dict, json_schema, to_dict, validate
     from .errors import (
         BulkError,
@@ -180,7 +184,7 @@ else:
     _OWN = _lazy.origins(
         {
             "_aggregates": "Aggregate count",
-            "backend": "AsyncBackend Backend CallOptions",
+            "backend": "AsyncBackend Backend CallOptions ExecutionStats PlanSummary",
             "_changes": "FieldChange",
             "_context.aio.batch": "AsyncBatch",
             "_context.aio.bulk": "AsyncBulk",
@@ -209,6 +213,7 @@ else:
             "_query.aio.query": "AsyncQuery",
             "_query.aio.rows": "AsyncRows",
             "_query.aio.snapshots": "AsyncSnapshots",
+            "_query.explain": "Explanation",
             "_query.nearest": "Neighbor",
             "_query.pages": "Page",
             "_query.snapshots": "Change Listener Snapshot",

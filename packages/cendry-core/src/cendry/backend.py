@@ -28,6 +28,9 @@ Four optional hooks are for backends that can be faster without dicts:
 - a method `encoder(codec)`, which returns a function from an instance to its stored fields, as a mutable mapping that
   the backend's own `commit` can send.
 
+A backend that can explain queries has a method `explain(plan, *, analyze, options, transaction)`, which returns an
+`ExplainResult` for a `QueryPlan` or an `AggregationPlan` (in the async twin, it is awaited).
+
 A backend that can divide a query has a method `partition(plan, count, *, options)`, which returns up to `count - 1`
 paths at which parts begin, in any order (in the async twin, it is awaited). The plan is that of all documents of a
 collection group, maybe at an earlier moment. Without the method, and if it returns no path, the query is one part.
@@ -51,8 +54,8 @@ raises for that backend.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -177,6 +180,49 @@ class ListenResult(NamedTuple):
     removed: tuple[str, ...]
     read_time: datetime | None
     is_reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSummary:
+    """How a database runs a query.
+
+    Attributes:
+        indexes_used: The indexes that it uses, as Firestore describes them: for example
+            `{"query_scope": "Collection", "properties": "(state ASC, __name__ ASC)"}`.
+    """
+
+    indexes_used: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionStats:
+    """What it took to run a query.
+
+    Attributes:
+        results_returned: The number of results.
+        execution_duration: The time that it took in the database.
+        read_operations: The number of reads that are billed.
+        debug_stats: More figures, as Firestore names them; they may change.
+    """
+
+    results_returned: int
+    execution_duration: timedelta
+    read_operations: int
+    debug_stats: Mapping[str, Any]
+
+
+class ExplainResult(NamedTuple):
+    """How a query is run, and with `analyze` what came of it.
+
+    Attributes:
+        results: The documents; of aggregations, one tuple of figures. Without `analyze`, none.
+        plan: The plan.
+        stats: The statistics; `None` without `analyze`.
+    """
+
+    results: list[Any]
+    plan: PlanSummary
+    stats: ExecutionStats | None
 
 
 MAX_TIMEOUT: Final = 1_000_000_000

@@ -60,13 +60,28 @@ class Ref(Generic[M_co]):
             model: The class of the document, if known.
             database: `projects/P/databases/D`, or `None` for the database of the context that uses it. With the name
                 of another database, a reference can be read, but neither written nor followed.
+
+        Raises:
+            InvalidDocumentIdError: It is not the path of a document.
+            TypeError: The model is not a `Model` class.
         """
+        if model is not None:
+            _check_model("model=", model)
         ref: Ref[M_co] = object.__new__(cls)
         _init(ref, model, exact_text(path) if database else check_document_path(path), exact_text(database))
         return ref
 
     def as_model(self, model: type[Any]) -> Ref[Any]:
-        """The same reference, typed as a reference to a document of `model`."""
+        """The same reference, typed as a reference to a document of `model`.
+
+        Raises:
+            TypeError: It is not a `Model` class.
+        """
+        _check_model("as_model()", model)
+        return self._cendry_typed(model)
+
+    def _cendry_typed(self, model: type[Any]) -> Ref[Any]:
+        """As `as_model`, without a check: for codecs, which read many."""
         ref: Ref[Any] = object.__new__(Ref)
         _init(ref, model, self.path, self.database)
         return ref
@@ -116,6 +131,11 @@ class Ref(Generic[M_co]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self.model, self.path, self.database)
+
+
+def _check_model(what: str, model: object) -> None:
+    if not isinstance(model, type) or not hasattr(model, "__collection__"):
+        raise TypeError(f"{what} takes a Model class, not {model!r}.")
 
 
 def _init(ref: Ref[Any], model: type[Any] | None, path: str, database: str | None) -> None:
@@ -210,6 +230,6 @@ def collection_of(model: type[Any]) -> str:
         TypeError: It has none.
     """
     collection: str | None = getattr(model, "__collection__", None)
-    if collection is None:
+    if collection is None or not isinstance(cast("Any", model), type):
         raise TypeError(f"{model!r} has no collection: it is not a Model, or it is abstract.")
     return collection

@@ -14,7 +14,7 @@ from typing import Any
 from cendry._interop.grpc import Deadline, Method, check_process
 from cendry._interop.grpc_aio import send
 from cendry._interop.protobuf import check_read_time
-from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument, WriteResult
+from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, ExplainResult, StoredDocument, WriteResult
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 from . import _sdk
@@ -23,6 +23,7 @@ from ._channel import Connection
 from ._clients import AsyncClients
 from ._commit import CommitAttempts, commit_result
 from ._errors import meaning_of
+from ._explain import ExplainedAggregation, ExplainedQuery
 from ._requests import aggregation_request, aggregation_result, cuts_of, partition_request, rollback_request
 from ._stream import GetStream, QueryStream, query_stream
 from ._transactions import PATIENCE, TransactionHandle
@@ -80,6 +81,27 @@ class AsyncFirestoreBackend(AsyncClients):
         is_inside = transaction is not None and plan.query.read_time is None
         _, response = await (_inside(transaction, read, connection) if is_inside else read())
         return aggregation_result(plan, response, connection.database)
+
+    async def explain(
+        self,
+        plan: QueryPlan | AggregationPlan,
+        *,
+        analyze: bool,
+        options: CallOptions = DEFAULT_OPTIONS,
+        transaction: Any = None,
+    ) -> ExplainResult:
+        """Explain how a query is run, and with `analyze` run it.
+
+        Raises:
+            UnsupportedByBackendError: The server runs it without an explanation, as the emulator does.
+        """
+        connection = self._connection
+        stream: ExplainedQuery | ExplainedAggregation
+        if isinstance(plan, AggregationPlan):
+            stream = ExplainedAggregation(plan, connection, transaction, options, analyze)
+        else:
+            stream = ExplainedQuery(plan, connection, transaction, options, analyze)
+        return stream.explanation([document async for document in _documents(stream)])
 
     async def partition(self, plan: QueryPlan, count: int, *, options: CallOptions = DEFAULT_OPTIONS) -> list[str]:
         """Find the paths at which up to `count` parts of a query begin; none if the server can't, as the emulator."""
@@ -267,7 +289,7 @@ async def _settle(transaction: TransactionHandle) -> None:
             transaction.reading.cancel()
 
 
-async def _open(stream: GetStream | QueryStream) -> tuple[Any, Any]:
+async def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple[Any, Any]:
     """A call and its first response, or `EOF` if it has none: only with that it has proved to work.
 
     A single response comes without a stream.
@@ -294,7 +316,7 @@ async def _open(stream: GetStream | QueryStream) -> tuple[Any, Any]:
     return await send(attempt, stream.deadline, stream.method.policy)
 
 
-async def _documents(stream: GetStream | QueryStream) -> AsyncIterator[StoredDocument]:
+async def _documents(stream: GetStream | QueryStream | ExplainedAggregation) -> AsyncIterator[StoredDocument]:
     """What a stream gives, over as many calls as it takes."""
     connection = stream.connection
     while True:

@@ -74,6 +74,8 @@ def query_request(plan: QueryPlan, database: str, transaction: TransactionHandle
 
 def aggregation_request(plan: AggregationPlan, database: str, transaction: TransactionHandle | None) -> Any:
     """The request for figures over a query."""
+    if plan.query.read_time is not None:
+        check_read_time(plan.query.read_time)
     request = _sdk.RunAggregationQueryRequest(parent=parent_name(plan.query, database))
     query = request.structured_aggregation_query
     fill_query(query.structured_query, plan.query, database)
@@ -85,7 +87,6 @@ def aggregation_request(plan: AggregationPlan, database: str, transaction: Trans
 def _fill_moment(request: Any, read_time: datetime | None, transaction: TransactionHandle | None) -> None:
     # A read with a moment of its own is not part of a transaction.
     if read_time is not None:
-        check_read_time(read_time)
         write_timestamp(request.read_time, read_time)
     elif transaction is not None:
         transaction.fill(request)
@@ -93,6 +94,8 @@ def _fill_moment(request: Any, read_time: datetime | None, transaction: Transact
 
 def partition_request(plan: QueryPlan, count: int, database: str) -> Any:
     """The request for the places at which up to `count` parts of a query begin."""
+    if plan.read_time is not None:
+        check_read_time(plan.read_time)
     request = _sdk.PartitionQueryRequest(parent=parent_name(plan, database), partition_count=count - 1)
     # The only order that it takes, and one that has to be given.
     fill_query(request.structured_query, replace(plan, orders=(Order(DOCUMENT_ID),)), database)

@@ -51,6 +51,7 @@ RunAggregationQueryRequest: Any = _types.RunAggregationQueryRequest.pb()
 RunAggregationQueryResponse: Any = _types.RunAggregationQueryResponse.pb()
 PartitionQueryRequest: Any = _types.PartitionQueryRequest.pb()
 PartitionQueryResponse: Any = _types.PartitionQueryResponse.pb()
+message_to_dict: Any = import_module("google.protobuf.json_format").MessageToDict
 ListenRequest: Any = _types.ListenRequest.pb()
 TargetChangeType: Any = _types.TargetChange.TargetChangeType
 

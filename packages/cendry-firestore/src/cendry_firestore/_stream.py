@@ -41,7 +41,7 @@ _FEW: Final = 400
 """So many names don't take that much: a path has at most 6 KiB."""
 
 
-class _ReadStream:
+class ReadStream:
     """What both kinds of read share.
 
     Attributes:
@@ -131,7 +131,7 @@ class _ReadStream:
         return read_time or (self._read_time if recent else None)
 
 
-class GetStream(_ReadStream):
+class GetStream(ReadStream):
     """Documents by path, in as many requests as their names take; after a break, those that did not come yet."""
 
     def __init__(
@@ -206,7 +206,7 @@ def _shares(paths: Sequence[str], prefix: int) -> Iterator[Sequence[str]]:
     yield share
 
 
-class QueryStream(_ReadStream):
+class QueryStream(ReadStream):
     """The documents of a query; after a break, those after the last one that came."""
 
     def __init__(

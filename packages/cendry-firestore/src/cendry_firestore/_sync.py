@@ -13,7 +13,7 @@ from typing import Any
 from cendry._interop.grpc import Deadline, Method, check_process
 from cendry._interop.grpc_sync import send
 from cendry._interop.protobuf import check_read_time
-from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument, WriteResult
+from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, ExplainResult, StoredDocument, WriteResult
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 from . import _sdk
@@ -22,6 +22,7 @@ from ._channel import Connection
 from ._clients import Clients
 from ._commit import CommitAttempts, commit_result
 from ._errors import meaning_of
+from ._explain import ExplainedAggregation, ExplainedQuery
 from ._requests import aggregation_request, aggregation_result, cuts_of, partition_request, rollback_request
 from ._stream import GetStream, QueryStream, query_stream
 from ._transactions import PATIENCE, TransactionHandle
@@ -79,6 +80,27 @@ class FirestoreBackend(Clients):
         is_inside = transaction is not None and plan.query.read_time is None
         _, response = _inside(transaction, read, connection) if is_inside else read()
         return aggregation_result(plan, response, connection.database)
+
+    def explain(
+        self,
+        plan: QueryPlan | AggregationPlan,
+        *,
+        analyze: bool,
+        options: CallOptions = DEFAULT_OPTIONS,
+        transaction: Any = None,
+    ) -> ExplainResult:
+        """Explain how a query is run, and with `analyze` run it.
+
+        Raises:
+            UnsupportedByBackendError: The server runs it without an explanation, as the emulator does.
+        """
+        connection = self._connection
+        stream: ExplainedQuery | ExplainedAggregation
+        if isinstance(plan, AggregationPlan):
+            stream = ExplainedAggregation(plan, connection, transaction, options, analyze)
+        else:
+            stream = ExplainedQuery(plan, connection, transaction, options, analyze)
+        return stream.explanation(list(_documents(stream)))
 
     def partition(self, plan: QueryPlan, count: int, *, options: CallOptions = DEFAULT_OPTIONS) -> list[str]:
         """Find the paths at which up to `count` parts of a query begin; none if the server can't, as the emulator."""
@@ -235,7 +257,7 @@ def _settle(transaction: TransactionHandle) -> None:
         transaction.gate.release()
 
 
-def _open(stream: GetStream | QueryStream) -> tuple[Any, Any]:
+def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple[Any, Any]:
     """A call and its first response, or `EOF` if it has none: only with that it has proved to work.
 
     A single response comes without a stream.
@@ -262,7 +284,7 @@ def _open(stream: GetStream | QueryStream) -> tuple[Any, Any]:
     return send(attempt, stream.deadline, stream.method.policy)
 
 
-def _documents(stream: GetStream | QueryStream) -> Iterator[StoredDocument]:
+def _documents(stream: GetStream | QueryStream | ExplainedAggregation) -> Iterator[StoredDocument]:
     """What a stream gives, over as many calls as it takes."""
     connection = stream.connection
     while True:

@@ -66,6 +66,7 @@ class Transport:
         "aggregate",
         "batch_write",
         "commit",
+        "explain_aggregate",
         "get",
         "get_single",
         "is_direct",
@@ -84,6 +85,7 @@ class Transport:
         self.get_single = _cut_short(start("BatchGetDocuments", False)) if is_direct else None
         self.run = Method(start("RunQuery", True), READ)
         aggregate = start("RunAggregationQuery", True)
+        self.explain_aggregate = Method(aggregate, READ)
         self.aggregate = Method(_only_result_async(aggregate) if is_async else _only_result(aggregate, release), READ)
         self.partition = Method(start("PartitionQuery", False), READ)
         self.commit = Method(start("Commit", False), COMMIT)

@@ -153,9 +153,9 @@ def define(cls: Any, keywords: Keywords) -> None:
     for info in infos.values():
         if not isinstance(info.annotation, Unresolved) and not _is_checked(cls, info):
             _check_type(cls, info)
-    if family is not None and isinstance(cls.__cendry_tag__, (str, tuple)):
+    if family is not None and cls.__cendry_tag__ not in (None, UNTAGGED):
         try:
-            family.add(cls, cls.__cendry_tag__)
+            family.add(cls, cast("TagValue", cls.__cendry_tag__))
         except ValueError as error:
             raise _fault(cls, None, error) from None
     remember_class(cls)
@@ -297,7 +297,7 @@ def _family_above(cls: Any, keywords: Keywords) -> Family | None:
     families = {base.__dict__.get("__cendry_family__"): base for base in cls.__mro__[1:]}
     families.pop(None, None)
     if len(families) > 1:
-        names = " and ".join(sorted(class_name(cast("Any", each).root) for each in families))
+        names = " and ".join(sorted(class_name(each.root) for each in families))
         raise _fault(cls, None, f"its bases belong to two collections, those of {names}")
     if not families:
         return None
@@ -341,15 +341,16 @@ def _checked_tag_field(cls: Any, given: Any) -> str:
 
 
 def _checked_tag(cls: Any, given: Any) -> TagValue:
-    tag = tuple(map(exact_text, given)) if isinstance(given, tuple) else exact_text(given)
-    for part in tag if isinstance(tag, tuple) else (tag,):
+    is_array = isinstance(given, tuple)
+    parts: tuple[Any, ...] = tuple(map(exact_text, cast("Any", given) if is_array else (given,)))
+    for part in parts:
         if type(part) is not str:
             raise _fault(cls, None, f"tag= takes a str or a tuple of str, not {given!r}")
         if not part or part != part.encode(errors="replace").decode() or len(part.encode()) > _MAX_TAG_BYTES:
             raise _fault(cls, None, f"tag= takes text of 1 to {_MAX_TAG_BYTES} bytes, not {given!r:.100}")
-    if not tag:
+    if not parts:
         raise _fault(cls, None, "tag= takes a str or a tuple of str, and this tuple is empty")
-    return tag
+    return parts if is_array else cast("str", parts[0])
 
 
 _FIXED: Final = ("init", "kw_only", "match_args", "weakref_slot")
@@ -551,7 +552,7 @@ def _check_names(cls: Any, infos: Mapping[str, FieldInfo]) -> None:
 def _check_beside_tag(cls: Any, infos: Mapping[str, FieldInfo], field: str) -> None:
     for name, info in infos.items():
         if field in (info.alias, name):
-            root = class_name(cast("Any", cls).__cendry_family__.root)
+            root = class_name(cls.__cendry_family__.root)
             what = "stored name" if info.alias == field else "name"
             raise _fault(cls, name, f"{root} stores tags as {field!r}, so no field can have that {what}")
 

@@ -110,7 +110,7 @@ def of_field(model: type[Any], function: Literal["sum", "avg"], key: object) -> 
         TypeError: It is not a field, or one of another model.
         UnknownFieldError: A name is not declared.
     """
-    return Aggregate(function, named_field(model, key, function))
+    return Aggregate(function, named_field(model, key, f"{function}()"))
 
 
 def aggregation(

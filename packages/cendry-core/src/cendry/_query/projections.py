@@ -81,13 +81,15 @@ def columns(model: type[Any], form: Literal["tuple", "dict"], keys: tuple[FieldK
         UnknownFieldError: A name is not declared.
     """
     name = "project" if form == "dict" else "values"
+    if any(isinstance(key, (list, tuple)) for key in keys):
+        raise TypeError(f"{name}() takes fields one by one, not in a list: {name}(*fields).")
     if not keys:
         raise TypeError(f"{name}() takes at least one field.")
     if not isinstance(flat, bool):
         raise TypeError(f"values() takes flat=True or flat=False, not {flat!r}.")
     if flat and len(keys) > 1:
         raise TypeError(f"values(flat=True) takes one field, not {len(keys)}.")
-    return Columns("value" if flat else form, tuple([named_field(model, key, name) for key in keys]))
+    return Columns("value" if flat else form, tuple([named_field(model, key, f"{name}()") for key in keys]))
 
 
 def _parts(fields: Iterable[ResolvedField]) -> tuple[FieldPath, ...] | None:

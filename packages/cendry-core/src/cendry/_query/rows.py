@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Generic, TypeGuard, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeGuard, TypeVar, cast
 
 from ..errors import CendryError
 from .builders import QueryBuilder, checked_handler, moved, shown_spec
@@ -48,6 +48,24 @@ class RowsValue(Generic[T_co]):
 
     def __repr__(self) -> str:
         return f"{shown_spec(self._query_name, self._spec)}.{self._output!r}"
+
+    # Hidden from type checkers, which report the misuse themselves.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name in _OF_QUERIES:
+                raise AttributeError(f"Rows have no {name}(); call it on the query, before its fields are chosen.")
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+_OF_QUERIES: Final = frozenset(
+    {
+        *(name for name in vars(QueryBuilder) if not name.startswith("_")),
+        *("aggregate", "avg", "count", "delete", "exists", "explain", "find_nearest", "ids", "on_snapshot"),
+        *("partitions", "project", "snapshots", "sum", "update", "values", "watch"),
+    }
+)
+"""What only queries have."""
 
 
 def _key(rows: RowsValue[Any]) -> tuple[Any, ...]:

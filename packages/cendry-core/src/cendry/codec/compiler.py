@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import Any, Final, Generic, TypeVar, cast
 
 from .._immutable import replace
+from .._interop.google import class_of
 from .._types.families import Family
 from .._types.foreign import can_refuse, style_of
 from .._types.hints import record_of
@@ -135,9 +136,11 @@ class Codec(Generic[M]):
         table, name, find = dispatch.table, family.field, dispatch.find
 
         def decode(data: Any, document_id: str | None = None, path: str | None = None) -> M:
-            found = data.get(name, MISSING)
+            found: Any = data.get(name, MISSING)
+            key: Any = found
             try:
-                key = tuple(found) if type(found) is list else found
+                if class_of(found) is list:
+                    key = tuple(found)
                 known = table.get(key)
             except TypeError:  # It can't be hashed, so it is not a tag.
                 key = known = None

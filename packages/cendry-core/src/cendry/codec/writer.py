@@ -111,6 +111,8 @@ class Writer(Checker):
             case Scalar(kind) | SdkValue(kind):
                 return ROW[kind].take(value)
             case Reference(model):
+                if hasattr(class_of(value), "__collection__"):
+                    refuse("ref_of() returns the reference of an instance")
                 found = to_reference(value)
                 known = found.model
                 if model is not None and known is not None and not issubclass(known, model):

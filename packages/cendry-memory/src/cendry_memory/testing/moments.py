@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -14,6 +15,7 @@ from cendry import (
     InvalidRequestError,
     Query,
     Ref,
+    UnsupportedByBackendError,
     count,
     get_metadata,
 )
@@ -34,6 +36,11 @@ _REFUSED: Final[dict[str, Callable[[Any], object]]] = {
     "delete_many": lambda ctx: ctx.delete_many(City, ["a"]),
     "get_or_create": lambda ctx: ctx.get_or_create(City, "a", {City.name: "new"}),
     "update_or_create": lambda ctx: ctx.update_or_create(City, "a", {City.name: "new"}),
+    "save_many, not atomic": lambda ctx: ctx.save_many([City(name="new")], atomic=False),
+    "delete_recursive": lambda ctx: ctx.delete_recursive(City, "a"),
+    "update of a query": lambda ctx: ctx.select(City).update({City.name: "new"}),
+    "delete of a query": lambda ctx: ctx.select(City).delete(),
+    "bulk": lambda ctx: ctx.bulk(),
     "batch": lambda ctx: ctx.batch(),
     "transaction": lambda ctx: ctx.transaction(),
     "transaction of a function": lambda ctx: ctx.transaction(lambda txn: txn.get(City, "a")),
@@ -41,7 +48,7 @@ _REFUSED: Final[dict[str, Callable[[Any], object]]] = {
 
 
 class MomentConformance(Suite):
-    """Contexts and queries at a past moment."""
+    """Contexts and queries at a past moment; explanations of queries."""
 
     @pytest.fixture
     def moment(self, ctx: Any) -> datetime:
@@ -170,6 +177,16 @@ class MomentConformance(Suite):
             with pytest.raises(CendryError, match="closed"):
                 use()
         assert "new a" == db.context().get(City, "a").name
+
+    @needs(Feature.QUERIES)
+    @pytest.mark.parametrize("analyze", [False, True])
+    def test_queries_are_explained_in_production_alone(self, db: Database, ctx: Any, analyze: bool) -> None:
+        ctx.save(City(id="a", name="x"))
+        query = ctx.select(City, City.name == "x")
+        for explain in (query.explain, query.values(City.name).explain, partial(query.explain, count())):
+            with pytest.raises(UnsupportedByBackendError) as caught:
+                explain(analyze=analyze)
+            assert (db.name, "explain()") == (caught.value.backend, caught.value.feature)
 
     @needs(Feature.READ_TIMES)
     def test_moments_that_cant_be_read_at(self, ctx: Any) -> None:

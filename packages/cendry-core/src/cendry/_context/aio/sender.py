@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from ..._model.model import Model
 from ..._types.registry import TypeRegistry
-from ...backend import AsyncBackend, StoredDocument
-from ...errors import CendryError, TransactionContentionError
+from ...backend import AsyncBackend, ExplainResult, StoredDocument
+from ...errors import CendryError, TransactionContentionError, UnsupportedByBackendError
 from ...jobs.results import BulkOptions, BulkResult
-from ...plan import NOTHING, AggregationPlan, Delete, GetPlan, QueryPlan
+from ...plan import NOTHING, AggregationPlan, Delete, GetPlan, QueryPlan, figures_of_nothing
 from ..holder import BackendHolder, log_close
 from ..settings import Settings
 from ..transaction import TransactionState, inside_transaction, running, running_on
@@ -98,6 +98,15 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         if self.transaction is not None:
             raise CendryError("A transaction reads at one moment for all; run a query with at() outside of it.")
 
+    def check_read(self) -> None:
+        """Check that a transaction can still read, where there is nothing to ask the database for.
+
+        Raises:
+            CendryError: It has ended, or a write is queued.
+        """
+        if self.transaction is not None:
+            self.transaction.check_read()
+
     async def get(self, plan: GetPlan) -> list[StoredDocument]:
         """Documents by path, in any order."""
         if "trio" in modules:  # async-only
@@ -157,8 +166,30 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         backend = self.holder.backend()
         with self._reading as handle:
             if plan.query.where is NOTHING:
-                return tuple([None if one.function == "avg" else 0 for one in plan.aggregations])
+                return figures_of_nothing(plan)
             return await backend.aggregate(plan, options=self.settings.options, transaction=handle)
+
+    async def explain(self, plan: QueryPlan | AggregationPlan, analyze: bool) -> ExplainResult:
+        """How the database runs a query, and with `analyze` what comes of it.
+
+        Raises:
+            UnsupportedByBackendError: The backend can't explain queries.
+        """
+        if "trio" in modules:  # async-only
+            require_asyncio()
+        backend = self.holder.backend()
+        explain = getattr(backend, "explain", None)
+        if explain is None:
+            raise UnsupportedByBackendError("explain()", backend.name, "Firestore does, in production alone.")
+        with self._reading as handle:
+            if (plan.query if isinstance(plan, AggregationPlan) else plan).where is NOTHING:
+                from ..._query.explain import nothing_explained
+
+                return nothing_explained(plan, analyze)
+            explained: ExplainResult = await explain(
+                plan, analyze=analyze, options=self.settings.options, transaction=handle
+            )
+            return explained
 
     async def partition(self, plan: QueryPlan, count: int) -> list[str]:
         """The paths at which up to `count` parts of a query begin, in any order; none if it can't be divided."""

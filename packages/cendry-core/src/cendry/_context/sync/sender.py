@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from ..._model.model import Model
 from ..._types.registry import TypeRegistry
-from ...backend import Backend, StoredDocument
-from ...errors import CendryError, TransactionContentionError
+from ...backend import Backend, ExplainResult, StoredDocument
+from ...errors import CendryError, TransactionContentionError, UnsupportedByBackendError
 from ...jobs.results import BulkOptions, BulkResult
-from ...plan import NOTHING, AggregationPlan, Delete, GetPlan, QueryPlan
+from ...plan import NOTHING, AggregationPlan, Delete, GetPlan, QueryPlan, figures_of_nothing
 from ..holder import BackendHolder, log_close
 from ..listening import CallbackListening
 from ..settings import Settings
@@ -94,6 +94,15 @@ class Sender(Listening, CallbackListening):
         if self.transaction is not None:
             raise CendryError("A transaction reads at one moment for all; run a query with at() outside of it.")
 
+    def check_read(self) -> None:
+        """Check that a transaction can still read, where there is nothing to ask the database for.
+
+        Raises:
+            CendryError: It has ended, or a write is queued.
+        """
+        if self.transaction is not None:
+            self.transaction.check_read()
+
     def get(self, plan: GetPlan) -> list[StoredDocument]:
         """Documents by path, in any order."""
         backend = self.holder.backend()
@@ -145,8 +154,26 @@ class Sender(Listening, CallbackListening):
         backend = self.holder.backend()
         with self._reading as handle:
             if plan.query.where is NOTHING:
-                return tuple([None if one.function == "avg" else 0 for one in plan.aggregations])
+                return figures_of_nothing(plan)
             return backend.aggregate(plan, options=self.settings.options, transaction=handle)
+
+    def explain(self, plan: QueryPlan | AggregationPlan, analyze: bool) -> ExplainResult:
+        """How the database runs a query, and with `analyze` what comes of it.
+
+        Raises:
+            UnsupportedByBackendError: The backend can't explain queries.
+        """
+        backend = self.holder.backend()
+        explain = getattr(backend, "explain", None)
+        if explain is None:
+            raise UnsupportedByBackendError("explain()", backend.name, "Firestore does, in production alone.")
+        with self._reading as handle:
+            if (plan.query if isinstance(plan, AggregationPlan) else plan).where is NOTHING:
+                from ..._query.explain import nothing_explained
+
+                return nothing_explained(plan, analyze)
+            explained: ExplainResult = explain(plan, analyze=analyze, options=self.settings.options, transaction=handle)
+            return explained
 
     def partition(self, plan: QueryPlan, count: int) -> list[str]:
         """The paths at which up to `count` parts of a query begin, in any order; none if it can't be divided."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
-from ...backend import StoredDocument
+from ...backend import ExplainResult, StoredDocument
 from ...jobs.results import BulkOptions, BulkResult
 from ...plan import AggregationPlan, QueryPlan
 from ..source import TokenSource
@@ -24,6 +24,10 @@ class AsyncSource(TokenSource, Protocol):
 
     async def aggregate(self, plan: AggregationPlan) -> tuple[int | float | None, ...]:
         """The results of the plan's aggregations over a query."""
+        ...
+
+    async def explain(self, plan: QueryPlan | AggregationPlan, analyze: bool) -> ExplainResult:
+        """How the database runs a query, and with `analyze` what comes of it."""
         ...
 
     async def update_found(

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from typing_extensions import Self
 
@@ -35,6 +35,9 @@ from .results import Results
 from .rows import Rows
 from .snapshots import LiveQuery
 from .source import Source
+
+if TYPE_CHECKING:
+    from ..explain import Explanation
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 A = TypeVar("A")
@@ -273,6 +276,58 @@ class Query(LiveQuery[M_co], ListenableQuery[M_co], Results[M_co]):
         source: Source = self._bound()
         plan, read = aggregation(opened(self._spec, source), source.registry, aggregates)
         return read(source.aggregate(plan))
+
+    @overload
+    def explain(self, *, analyze: bool = False) -> Explanation[M_co]: ...
+    @overload
+    def explain(self, a: Aggregate[A], /, *, analyze: bool = False) -> Explanation[tuple[A]]: ...
+    @overload
+    def explain(self, a: Aggregate[A], b: Aggregate[B], /, *, analyze: bool = False) -> Explanation[tuple[A, B]]: ...
+    @overload
+    def explain(
+        self, a: Aggregate[A], b: Aggregate[B], c: Aggregate[C], /, *, analyze: bool = False
+    ) -> Explanation[tuple[A, B, C]]: ...
+    @overload
+    def explain(
+        self, a: Aggregate[A], b: Aggregate[B], c: Aggregate[C], d: Aggregate[D], /, *, analyze: bool = False
+    ) -> Explanation[tuple[A, B, C, D]]: ...
+    @overload
+    def explain(
+        self,
+        a: Aggregate[A],
+        b: Aggregate[B],
+        c: Aggregate[C],
+        d: Aggregate[D],
+        e: Aggregate[E],
+        /,
+        *,
+        analyze: bool = False,
+    ) -> Explanation[tuple[A, B, C, D, E]]: ...
+    def explain(self, *aggregates: Aggregate[Any], analyze: bool = False) -> Explanation[Any]:
+        """Return how Firestore runs the query: the indexes that it uses, and what it took.
+
+        Only a database in production explains queries; neither the emulator nor other backends do.
+
+        Args:
+            aggregates: Up to 5 aggregates, as in `aggregate`, to explain how they are computed.
+            analyze: Run the query as well, and return its results and statistics. They are billed as the query is.
+
+        Returns:
+            The explanation; with aggregates, its `documents` are one tuple of their values.
+
+        Raises:
+            UnsupportedByBackendError: The server doesn't explain queries.
+            DecodeError: With `analyze`, a document doesn't fit the model, and there is no `on_error` handler.
+        """
+        if not aggregates:
+            return super().explain(analyze=analyze)
+        source: Source = self._bound()
+        from ..explain import check_analyze, explanation
+
+        check_analyze(analyze)
+        plan, read = aggregation(opened(self._spec, source), source.registry, wanted_aggregates(aggregates, {}))
+        explained = source.explain(plan, analyze)
+        return explanation(explained, lambda results: [read(figures) for figures in results])
 
     def partitions(self, count: int, /) -> list[Self]:
         """Divide a query on a whole collection group into parts, to be run by several workers.

@@ -17,6 +17,7 @@ from .source import Source, in_order
 
 if TYPE_CHECKING:
     # Imported at first use: most programs that import contexts don't read pages.
+    from ..explain import Explanation
     from ..pages import Page
 
 T_co = TypeVar("T_co", covariant=True)
@@ -77,6 +78,30 @@ class Results(Generic[T_co]):
         query, read = self._output.compiled(spec if bounded else replace(spec, from_last=True), source.registry)
         results = source.run(query.plan if bounded else query.limited(1))
         return read(results[-1]) if results else None
+
+    def explain(self, *, analyze: bool = False) -> Explanation[T_co]:
+        """Return how Firestore runs the query: the indexes that it uses, and what it took.
+
+        Only a database in production explains queries; neither the emulator nor other backends do.
+
+        Args:
+            analyze: Run the query as well, and return its results and statistics. They are billed as the query is.
+
+        Returns:
+            The explanation.
+
+        Raises:
+            UnsupportedByBackendError: The server doesn't explain queries.
+            DecodeError: With `analyze`, a document doesn't fit the model, and there is no `on_error` handler.
+        """
+        source: Source = self._bound()
+        from ..explain import check_analyze, explanation
+
+        check_analyze(analyze)
+        query, read = self._output.compiled(opened(self._spec, source), source.registry)
+        explained = source.explain(query.plan, analyze)
+        step = -1 if query.backwards else 1
+        return explanation(explained, lambda results: read_all(results[::step], read, self._on_error))
 
     def one(self) -> T_co:
         """Return the only result.

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from ...backend import StoredDocument
+from ...backend import ExplainResult, StoredDocument
 from ...jobs.results import BulkOptions, BulkResult
 from ...plan import AggregationPlan, QueryPlan
 from ..source import TokenSource
@@ -25,6 +25,10 @@ class Source(TokenSource, Protocol):
 
     def aggregate(self, plan: AggregationPlan) -> tuple[int | float | None, ...]:
         """The results of the plan's aggregations over a query."""
+        ...
+
+    def explain(self, plan: QueryPlan | AggregationPlan, analyze: bool) -> ExplainResult:
+        """How the database runs a query, and with `analyze` what comes of it."""
         ...
 
     def update_found(
