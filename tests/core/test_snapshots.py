@@ -256,23 +256,19 @@ def test_a_query_that_nothing_matches_has_one_snapshot(ctx: Cendry, backend: Rec
 
 
 def test_one_that_is_dropped_ends(ctx: Cendry, backend: RecordingBackend) -> None:
-    before = set(threading.enumerate())
     for snapshot in ctx.select(City).snapshots():
         assert ids(snapshot) == "abc"
         break
-    unused = ctx.select(City).snapshots()
-    del unused
-    closed = ctx.select(City).snapshots()
+    gc.collect()
+    assert backend.ended.acquire(timeout=WAIT)
+    assert (backend.listening, ctx._sender.listeners) == ([], set())
+    unused, closed = ctx.select(City).snapshots(), ctx.select(City).snapshots()
     next(closed)
     closed.close()
-    del closed
+    del unused, closed
     gc.collect()
-    for thread in set(threading.enumerate()) - before:
-        thread.join(WAIT)
-    # The last to end is the thread that closes, and what it closed is gone then.
-    while backend.listening:
-        assert any(thread.name == "cendry-closing" for thread in threading.enumerate())
-    assert ctx._sender.listeners == set()
+    assert backend.ended.acquire(timeout=WAIT)
+    assert not backend.ended.acquire(blocking=False)
 
 
 def test_an_error_that_is_kept_does_not_keep_the_listener(ctx: Cendry, backend: RecordingBackend) -> None:
@@ -284,10 +280,8 @@ def test_an_error_that_is_kept_does_not_keep_the_listener(ctx: Cendry, backend: 
 
     with pytest.raises(DecodeError) as caught:
         consume()
-    deadline = threading.Event()
-    while backend.listening and not deadline.wait(0.01):
-        pass
-    assert caught.value.path == "cities/b"
+    assert backend.ended.acquire(timeout=WAIT)
+    assert (caught.value.path, backend.listening) == ("cities/b", [])
 
 
 def feed(handle: Any, running: set[Any]) -> Feed[Any]:
