@@ -11,12 +11,13 @@ import codec_model
 import pytest
 from cendry.codec import codec_for
 from cendry.convert import from_dict, to_dict
-from codec_model import DATA, City
+from codec_model import DATA, UNION_DATA, City, PlainCity, UnionCity
 from codec_pydantic import PydanticCity
 from figures import Figures, best
 
 CALLS = 500
 DECODE_BUDGET, ENCODE_BUDGET = 1.1, 1.2
+UNION_BUDGET = 1.15
 SINCE = (3, 13)
 
 decode, encode = codec_for(City).decode, codec_for(City).encode
@@ -63,6 +64,16 @@ def test_codec(what: str, cases: Cases, budget: float, figures: Figures) -> None
         # pydantic and Cendry's own dict functions are there for scale.
         of_hand = budget if name.startswith("by hand") else None
         figures(f"{what}, next to {name}", ours / other, budget=of_hand, since=SINCE, detail=times)
+
+
+def test_a_union_is_dispatched_by_compiled_code(figures: Figures) -> None:
+    """Of 13 fields, two hold unions: a map, and a list of three."""
+    of_union, of_plain = codec_for(UnionCity), codec_for(PlainCity)
+    union, plain = of_union.decode(UNION_DATA, "SF"), of_plain.decode(UNION_DATA, "SF")
+    read = best(lambda: of_union.decode(UNION_DATA, "SF"), lambda: of_plain.decode(UNION_DATA, "SF"), calls=CALLS)
+    figures("dict -> instance with unions, next to the same maps", read[0] / read[1], budget=UNION_BUDGET)
+    written = best(lambda: of_union.encode(union), lambda: of_plain.encode(plain), calls=CALLS)
+    figures("instance -> dict with unions, next to the same maps", written[0] / written[1], budget=UNION_BUDGET)
 
 
 @pytest.mark.benchmark(group="dict -> instance")

@@ -28,6 +28,7 @@ from cendry import (
     Vector,
     field,
     from_dict,
+    json_schema,
     validate,
 )
 from cendry.plan import Condition, Nearest, Order, QueryPlan
@@ -46,6 +47,18 @@ class Photo(Model, collection="photos"):
     secret: Field[Vector | None] = field(default=None, repr=False)
     part: Field[Part | None] = field(default=None)
     notes: Field[Any] = field(default=None)
+
+
+class Shape(Model, collection="shapes", tag_field="kind"):
+    v: Field[Vector] = field(dimension=1)
+
+
+class Circle(Shape, tag="circle"):
+    pass
+
+
+class Square(Shape, tag="square"):
+    pass
 
 
 ONE = Vector([1, 2, 3])
@@ -135,6 +148,15 @@ def test_last_and_pages_are_refused(ctx: Any, backend: Any) -> None:
         with pytest.raises(CendryError, match=r"no last\(\), page\(\) and paginate\(\): use first\(\) or to_list\(\)"):
             refused()
     assert [] == backend.calls
+
+
+def test_kinds_of_documents_in_one_collection(ctx: Any, backend: Any) -> None:
+    backend.put("shapes/a", {"kind": "circle", "v": Vector([1])})
+    backend.put("shapes/b", {"kind": "square", "v": Vector([2])})
+    every = ctx.select(Shape).find_nearest(Shape.v, [0], limit=5, distance="euclidean")
+    assert [(Circle, 1.0), (Square, 2.0)] == [(type(each.document), each.distance) for each in every.to_list()]
+    squares = ctx.select(Square).find_nearest(Square.v, [0], limit=5, distance="euclidean")
+    assert [("b", 2.0)] == [(each.document.id, each.distance) for each in squares.to_list()]
 
 
 # --- what is refused ---
@@ -237,6 +259,11 @@ def test_vectors_of_another_dimension_are_read() -> None:
     assert [problem] == validate(Photo, backend_data)
     with pytest.raises(ValidationError, match="found one of 1"):
         from_dict(Photo, backend_data)
+
+
+def test_the_json_schema_has_the_dimension() -> None:
+    vectors = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+    assert vectors == json_schema(Part)["properties"]["embedding"]
 
 
 def test_stored_vectors_of_another_dimension_stay_readable(ctx: Any, backend: Any) -> None:

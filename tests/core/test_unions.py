@@ -475,3 +475,13 @@ def test_none_of_a_member_is_stored_as_absence_where_its_class_says_so() -> None
 def test_members_of_a_set_must_be_hashable() -> None:
     with pytest.raises(TypeError, match="not hashable"):
         one_field(set[Union[Card, Bank]])
+
+
+def test_frozen_members_in_sets_and_tuples() -> None:
+    small = make_map({"kind": Literal["small"], "n": int}, "Small", frozen=True)
+    large = make_map({"kind": Literal["large"], "n": int}, "Large", frozen=True)
+    union: Any = Union[small, large]
+    Doc = make_model({"some": set[union], "pair": tuple[union, int]})
+    doc = Doc(some={small(kind="small", n=1), large(kind="large", n=1)}, pair=(large(kind="large", n=2), 3))
+    codec = codec_for(Doc)
+    assert doc == codec.decode(codec.encode(doc)) == from_dict(Doc, to_dict(doc))

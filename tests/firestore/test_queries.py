@@ -12,6 +12,7 @@ from cendry.paths import DOCUMENT_ID, FieldPath
 from cendry.plan import (
     Composite,
     Condition,
+    Nearest,
     Operator,
     Order,
     QueryPlan,
@@ -21,6 +22,8 @@ from cendry.plan import (
     put_at,
 )
 from cendry.reference import Ref
+from cendry.values import Vector
+from cendry_firestore._transport import GENERATED_VARIABLE
 from cendry_memory.testing import Database
 from firestore.faulty import FaultyServer
 from google.api_core import exceptions
@@ -129,3 +132,24 @@ def test_names_that_need_quoting_are_sorted_as_the_names_that_they_are(db: Datab
         found = db.names(QueryPlan("c", where=condition, orders=given))
         assert 64 == len(found)
         assert db.names(explicit) == found
+
+
+class Photo(Model, collection="photos", extra="forbid"):
+    embedding: Field[Vector]
+
+
+@pytest.mark.parametrize("generated", ["0", "1"])
+def test_a_search_by_vector_is_one_call_whose_distances_leave_no_trace(
+    faulty: FaultyServer, make_db: Callable[..., Database], generated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(GENERATED_VARIABLE, generated)
+    db = make_db()
+    db.commit(*(Set(f"photos/p{n}", {"embedding": Vector([n, 1])}) for n in range(5)))
+    faulty.calls.clear()
+    rows = db.context().select(Photo).find_nearest(Photo.embedding, [3, 1], limit=3, distance="euclidean")
+    assert [("p3", 0), ("p2", 1), ("p4", 1)] == [(each.document.id, each.distance) for each in rows]
+    assert ["RunQuery"] == faulty.calls
+    plan = QueryPlan("photos", nearest=Nearest(F("embedding"), Vector([3, 1]), 1, "dot_product", 5.0))
+    [found] = db.run(plan)
+    assert {"embedding": Vector([4, 1])} == found.data
+    assert "cendry_distance" not in repr(found)

@@ -36,14 +36,14 @@ from cendry_firestore import FirestoreBackend
 from cendry_memory import MemoryBackend
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from lockstep import pools, requests
+from lockstep import pools, requests, searches
 from lockstep.models import ACTS, act_of
 from lockstep.pair import NOBODY, Both, Difference, Pair, Watch
 from lockstep.reached import expect, reach
 from lockstep.refusals import REFUSALS
 from lockstep.requests import Draft
 
-GROUPS = ("n", "o", "c", "s", "é", "cities", "streets")
+GROUPS = ("n", "o", "c", "s", "é", "cities", "streets", "e", "photos")
 
 RULES = {
     "commit",
@@ -51,6 +51,7 @@ RULES = {
     "write again",
     "numbers",
     "implied orders",
+    "search",
     "query",
     "cursor on a document",
     "get",
@@ -63,6 +64,8 @@ RULES = {
     "read at a moment",
     "malformed",
     "through contexts",
+    "write many",
+    "all below",
 }
 expect("rule", RULES)
 expect("rule that is rare", {"listen", "listened commit", "reopen"})
@@ -77,6 +80,8 @@ expect(
         "MissingIndexError",
     },
 )
+expect("bulk", {"done", "refused"})
+expect("below", {"something", "nothing"})
 expect("transaction", {"committed", "rolled back", "refused", "read-only", "read-only beside a commit"})
 
 
@@ -195,12 +200,46 @@ class Lockstep(RuleBasedStateMachine):
         if results is not None:
             self._note(results)
             for draft in drafts:
-                if any(len(change.path) > 1 for change in getattr(draft.write, "transforms", ())):
-                    self.made_on_the_way.add(draft.write.path)
-                if isinstance(draft.write, Delete) and results[1].commit_time is not None:
-                    self.deletions.setdefault(draft.write.path, set()).add(results[1].commit_time)
+                self._note_write(draft, results[1].commit_time)
         self._look_at(sorted({draft.write.path for draft in drafts}))
         return results is not None
+
+    @precondition(lambda self: self.writer is None)
+    @rule(drafts=requests.commits(), again=st.integers(0, 9))
+    def write_many(self, drafts: list[Draft], again: int) -> None:
+        """Some writes, each by itself."""
+        reach("rule", "write many")
+        different = list({draft.write.path: draft for draft in drafts}.values())
+        if again == 0 and len(different) < len(drafts):
+            # One document twice is refused.
+            different = drafts
+        requests.count_commit(different)
+        writes = [self._resolved(draft) for draft in different]
+        results = self.pair.write_many([each.firestore for each in writes], [each.memory for each in writes])
+        for draft, result in zip(different, results or (), strict=results is not None):
+            reach("bulk", "done" if result.memory.error is None else "refused")
+            if result.memory.error is None:
+                self._note_write(draft, None)
+        self._look_at(sorted({draft.write.path for draft in different}))
+        self._heard()
+
+    @precondition(lambda self: self.documents)
+    @rule(number=st.integers(0, 200), up=st.integers(0, 2))
+    def all_below(self, number: int, up: int) -> None:
+        """The names of all documents below one, there or not."""
+        reach("rule", "all below")
+        paths = sorted(self.documents)
+        segments = paths[number % len(paths)].split("/")
+        parent = "/".join(segments[: max(len(segments) - 2 * up, 2)])
+        found = self.pair.run(QueryPlan("", parent, group=True, projection=()))
+        reach("below", "something" if found else "nothing")
+
+    def _note_write(self, draft: Draft, moment: datetime | None) -> None:
+        """Remember what is drawn around later."""
+        if any(len(change.path) > 1 for change in getattr(draft.write, "transforms", ())):
+            self.made_on_the_way.add(draft.write.path)
+        if isinstance(draft.write, Delete) and moment is not None:
+            self.deletions.setdefault(draft.write.path, set()).add(moment)
 
     def _note(self, results: tuple[CommitResult, CommitResult]) -> None:
         if results[0].commit_time is not None:
@@ -348,6 +387,36 @@ class Lockstep(RuleBasedStateMachine):
         self.pair.aggregate(AggregationPlan(replace(plan, limit=count), sums))
         if self.may_listen and listens == 0:
             self._listen(plan).settle()
+
+    @precondition(lambda self: self.writer is None)
+    @rule(search=searches.searches())
+    def search(self, search: searches.Search) -> None:
+        """Documents with vectors, and a search for the nearest of them."""
+        reach("rule", "search")
+        self._commit([Draft(Set(path, data)) for path, data in search.documents.items()])
+        plan, read = search.plan, search.read
+        nearest = plan.nearest
+        assert nearest is not None
+        every = self.pair.search(searches.without_threshold(plan)) or []
+        if not searches.is_decidable(nearest, [each.distance for each in every]):
+            reach("what a search met", "a threshold in the margin")
+            plan = replace(plan, nearest=replace(nearest, threshold=None))
+        if read == "at a moment" and self.moments:
+            reach("search read", read)
+            past = self.moments[-1]
+            then = self.pair.search(searches.without_threshold(plan), moment=past) or []
+            if searches.is_decidable(nearest, [each.distance for each in then]):
+                self.pair.search(plan, moment=past)
+        elif read.startswith("in "):
+            reach("search read", read)
+            handle = self.pair.begin(read_only=read == "in a read-only transaction")
+            self.pair.search(plan, handle)
+            self.pair.rollback(handle)
+        else:
+            reach("search read", "now")
+        found = self.pair.search(plan)
+        if found is not None:
+            searches.count_search(search._replace(plan=plan), every, found)
 
     # --- reads ---
 

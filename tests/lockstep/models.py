@@ -6,13 +6,15 @@ import dataclasses
 from collections.abc import Callable
 from datetime import datetime, timezone
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from cendry import (
     DELETE_FIELD,
     ArrayRemove,
     ArrayUnion,
+    BulkFailure,
     Cendry,
+    CendryError,
     Field,
     Increment,
     Map,
@@ -21,6 +23,7 @@ from cendry import (
     Query,
     Ref,
     Txn,
+    Vector,
     count,
     field,
     get_metadata,
@@ -50,6 +53,11 @@ class City(Model, collection="cities"):
     nearest: Field[Ref[City] | None] = field(default=None)
     updated: Field[datetime | None] = field(auto_now=True)
     notes: Field[Any] = field(default=None)
+
+
+class Photo(Model, collection="photos"):
+    state: Field[str]
+    embedding: Field[Vector] = field(dimension=2)
 
 
 class Street(Model, collection="streets", parent=City):
@@ -89,6 +97,25 @@ class Siamese(Cat, tag=("Animal", "Cat", "Siamese")):
 
 _EVENTS: list[type[Event]] = [Event, Click, DoubleClick, Scroll]
 _ANIMALS: list[type[Animal]] = [Animal, Cat, Siamese]
+
+
+class Card(Map):
+    kind: Field[Literal["card"]] = field(default="card", alias="type")
+    number: Field[str]
+    year: Field[int] = field(default=0)
+
+
+class Bank(Map):
+    kind: Field[Literal["bank", "giro"]] = field(default="bank", alias="type")
+    number: Field[int] = field(alias="the.number")
+    year: Field[float | None] = field(default=None)
+
+
+class Order(Model, collection="orders", extra="keep"):
+    payment: Field[Card | Bank | None] = field(default=None)
+    parts: Field[list[Card | Bank]] = field(default_factory=list)
+    mixed: Field[int | Card | Bank] = field(default=0)
+
 
 IDS = ["SF", "LA", "é", "__id7__"]
 _STATES = ["CA", "NV"]
@@ -272,6 +299,47 @@ def _batch(ctx: Cendry, n: list[int]) -> None:
         batch.delete(Ref(City, IDS[n[3] % 4]))
 
 
+def _bulk(ctx: Cendry, n: list[int]) -> Any:
+    failures: list[BulkFailure] = []
+    with ctx.bulk(on_error=failures.append) as bulk:
+        bulk.save(_city(n))
+        bulk.update(Ref(City, IDS[n[1] % 4]), {City.population: Increment(n[2])})
+        bulk.create(City(id=IDS[n[2] % 4], name="made", state="CA"))
+        bulk.delete(Ref(City, IDS[n[3] % 4]), must_exist=n[4] % 2 == 0)
+        bulk.update(Ref(City, IDS[n[3] % 4]), City.tags.set(ArrayUnion(["a"])))
+        bulk.merge(City, IDS[n[4] % 4], {City.name: "merged", City.state: "NV", City.population: Maximum(n[5])})
+    # Those to different documents fail in any order.
+    return bulk.result.written, sorted((one.path, type(one.error).__name__, one.attempts) for one in failures)
+
+
+def _update_all(ctx: Cendry, n: list[int]) -> Any:
+    ctx.save_many([_city([place, *n[1:]]) for place in range(4)], atomic=False)
+    query = ctx.select(City, City.population >= n[0] * 10, order_by=City.name.desc(), limit=1 + n[1] % 4)
+    changes: list[dict[Any, Any]] = [
+        {City.population: Increment(-n[2])},
+        {City.name: "all", City.mayor: None},
+        {City.tags: ArrayUnion(["z"]), City.notes: DELETE_FIELD},
+    ]
+    result = query.update(changes[n[5] % 3])
+    return result.written, [_shown(city) for city in ctx.select(City, order_by=City.id)]
+
+
+def _delete_all(ctx: Cendry, n: list[int]) -> Any:
+    ctx.save_many([City(id=id, name=id, state=_STATES[place % 2]) for place, id in enumerate(IDS)], atomic=False)
+    streets = ctx.select_group(Street, Street.length >= n[1]) if n[0] % 2 else ctx.select(Street, parent=_ref(n))
+    written = [query.delete().written for query in (streets, ctx.select(City, City.state == _STATES[n[2] % 2]))]
+    return [*written, ctx.select(City).ids(), sorted(ctx.select_group(Street).ids())]
+
+
+def _delete_below(ctx: Cendry, n: list[int]) -> Any:
+    for place in range(1 + n[1] % 3):
+        ctx.save(Street(id=f"s{place}", name="x", length=float(place)), parent=Ref(City, IDS[(n[0] + place) % 4]))
+    if n[2] % 2:
+        ctx.save(_city(n))
+    result = ctx.delete_recursive(_ref(n))
+    return result.written, ctx.select(City).ids(), sorted(ctx.select_group(Street).ids())
+
+
 def _transaction(ctx: Cendry, n: list[int]) -> Any:
     if n[3] % 2:
         ctx.save(_city(n))
@@ -369,6 +437,47 @@ def _animals(ctx: Cendry, n: list[int]) -> Any:
     return [list(map(repr, query)), older, query.count(), ctx.exists(Cat, IDS[n[0] % 4])]
 
 
+def _payment(n: int, year: int) -> Any:
+    kinds: list[Callable[[], Any]] = [
+        lambda: Card(number=f"{n}", year=_more(year) if year > 5 else year),
+        lambda: Bank(kind="giro" if n % 2 else "bank", number=n, year=year / 2),
+        lambda: Bank(number=n),
+        lambda: None,
+    ]
+    return kinds[year % 4]()
+
+
+def _orders(ctx: Cendry, n: list[int]) -> Any:
+    """Unions of classes: written, changed below, read and found by the fields of one class."""
+    parts = [each for each in (_payment(n[3], n[4] % 4), _payment(n[4], n[5] % 4)) if each is not None]
+    ctx.save(Order(id=IDS[n[0] % 4], payment=_payment(n[1], n[2]), parts=parts, mixed=_payment(n[2], n[3] % 4) or 7))
+    found = ctx.find(Order, IDS[n[3] % 4])
+    error = ""
+    if found is not None and found.payment is not None:
+        changes: list[Any] = [
+            Order.payment.set(_payment(n[5], n[4] % 4)),
+            Order.payment[Card.year].set(Increment(n[1])),
+            Order.payment[Card.number].set("changed"),
+            Order.payment[Bank.number].set(n[1]),
+        ]
+        try:
+            ctx.update(found, changes[n[4] % 4])
+        except CendryError as refused:
+            error = str(refused)
+        if n[4] % 4:
+            ctx.update(Order, IDS[n[3] % 4], {"payment.year": n[2]})
+    by_year = ctx.select(Order, order_by=[Order.payment["year"], Order.id])
+    queries = [
+        by_year,
+        ctx.select(Order, Order.payment[Card.number] >= "3"),
+        ctx.select(Order, Order.payment[Bank.number] == n[1]),
+        ctx.select(Order, Order.payment[Bank.kind].is_in(["bank", "giro"])),
+        ctx.select(Order, Order.parts.array_contains(Card(number=f"{n[3]}"))),
+    ]
+    rows = by_year.values(Order.id, Order.payment["kind"], Order.payment[Card.number], Order.payment[Bank.number])
+    return [error, [list(map(repr, query)) for query in queries], rows.to_list(), by_year.count()]
+
+
 def _tokens(ctx: Cendry, n: list[int]) -> Any:
     orders: list[Any] = [City.population, City.population.desc(), [City.state, City.population], City.name]
     query = ctx.select(City, order_by=orders[n[0] % 4])
@@ -394,6 +503,18 @@ def _references(ctx: Cendry, n: list[int]) -> Any:
     return [*map(_shown, cities), {ref.path: _shown(city) for ref, city in found.items()}, repr(streets[0])]
 
 
+def _nearest(ctx: Cendry, n: list[int]) -> Any:
+    ctx.save_many([Photo(id=f"p{k}", state=_STATES[k % 2], embedding=Vector([n[k], n[k + 1]])) for k in range(5)])
+    query = ctx.select(Photo, Photo.state == "CA") if n[0] % 2 else ctx.select(Photo, order_by=Photo.state.desc())
+    target = Vector([n[5] - 3, n[4] - 3])
+    products = query.find_nearest(Photo.embedding, target, limit=1 + n[1] % 5, distance="dot_product")
+    lengths = query.find_nearest("embedding", target, limit=3, distance="euclidean", threshold=n[2] + 0.3)
+    first = query.find_nearest(Photo.embedding, target, limit=2, distance="euclidean").first()
+    # Of small integers, roots are the same but for the last digit.
+    every: list[Any] = [*products, *lengths, first]
+    return [(repr(each.document), round(each.distance, 9)) for each in every]
+
+
 ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "save": _save,
     "create": _create,
@@ -405,17 +526,23 @@ ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "select": _select,
     "last": _last,
     "rows": _rows,
+    "nearest": _nearest,
     "figures": _figures,
     "pages": _pages,
     "partitions": _partitions,
     "past": _past,
     "batch": _batch,
+    "bulk": _bulk,
+    "update all": _update_all,
+    "delete all": _delete_all,
+    "delete with all below": _delete_below,
     "transaction": _transaction,
     "get or create": _get_or_create,
     "many": _many,
     "events": _events,
     "one event": _one_event,
     "animals": _animals,
+    "orders": _orders,
     "tokens": _tokens,
     "references": _references,
 }

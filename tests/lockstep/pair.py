@@ -19,6 +19,7 @@ from cendry.plan import Aggregation, AggregationPlan, GetPlan, QueryPlan, Write
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
 from google.api_core.exceptions import FailedPrecondition
+from lockstep import searches
 from lockstep.reached import reach
 
 _OPTIONS = CallOptions(timeout=20)
@@ -302,6 +303,42 @@ class Pair:
         )
         return None if answers is None else self._documents(plan, answers, in_order=True)
 
+    def search(self, plan: QueryPlan, transaction: Both = NOBODY, moment: Both | None = None) -> list[Any] | None:
+        """Search by vector on both sides; `None` if both refused.
+
+        Distances may differ by the margin. Documents at one distance stand in one order, unless one side sees a
+        difference.
+        """
+        nearest = plan.nearest
+        assert nearest is not None
+        plans = self._at(plan, moment)
+        answers = self._call(
+            plan,
+            lambda: list(self.firestore.run(plans.firestore, options=_OPTIONS, transaction=transaction.firestore)),
+            lambda: list(self.memory.run(plans.memory, transaction=transaction.memory)),
+        )
+        if answers is None:
+            return None
+        firestore, memory = list(answers.firestore), list(answers.memory)
+        distances = [[each.distance for each in side] for side in (firestore, memory)]
+        size = searches.largest(nearest, [*distances[0], *distances[1]])
+        if len(firestore) != len(memory) or not all(
+            searches.is_near(one, other, size) for one, other in zip(*distances, strict=True)
+        ):
+            raise Difference(plan, *([(each.path, each.distance) for each in side] for side in (firestore, memory)))
+        for run in searches.runs(distances[0], 3 * size):
+            if all(seen(side[run.start]) == seen(each) for side in distances for each in side[run]):
+                continue
+            is_cut = run.stop == nearest.limit == len(memory)
+            places = {each.path: place for place, each in enumerate(memory[run])}
+            if is_cut and places.keys() != {each.path for each in firestore[run]}:
+                del firestore[run], memory[run]
+            else:
+                firestore[run] = sorted(firestore[run], key=lambda each: places.get(each.path, -1))
+        found = list(memory)
+        self._documents(plan, Both(firestore, memory), in_order=True)
+        return found
+
     def aggregate(
         self, plan: AggregationPlan, transaction: Both = NOBODY, moment: Both | None = None
     ) -> tuple[Any, ...] | None:
@@ -354,6 +391,30 @@ class Pair:
         if on_memory:
             self.times.check(on_memory, firestore.commit_time, memory.commit_time)
         return firestore, memory
+
+    def write_many(self, on_firestore: Sequence[Write], on_memory: Sequence[Write]) -> list[Both] | None:
+        """Write each by itself on both sides; `None` if both refused them all."""
+        lent = copy.deepcopy(list(on_memory))
+        answers = self._call(
+            list(on_memory),
+            lambda: self.firestore.write_many(on_firestore, options=_OPTIONS),
+            lambda: self.memory.write_many(lent),
+        )
+        for write in lent:
+            _spoil(getattr(write, "data", None))
+        if answers is None:
+            return None
+        for write, one, other in zip(on_memory, *answers, strict=True):
+            errors = [None if each.error is None else refused(each.error) for each in (one, other)]
+            if None in errors:
+                if errors != [None, None]:
+                    raise Difference(write, *errors)
+                self.times.check(write, one.update_time, other.update_time)
+            else:
+                if not _same_refusal(errors[0], errors[1]):
+                    raise Difference(write, *errors)
+                reach("error", errors[1].kind)
+        return [Both(one, other) for one, other in zip(*answers, strict=True)]
 
     def begin(self, *, read_only: bool) -> Both:
         """Begin a transaction on both sides."""

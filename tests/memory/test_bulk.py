@@ -16,12 +16,6 @@ class City(Model, collection="cities"):
     n: Field[int] = field(default=0)
 
 
-def test_one_document_twice_in_a_call(backend: MemoryBackend) -> None:
-    with pytest.raises(InvalidRequestError, match="more than once"):
-        backend.write_many([Set("c/a", {"x": 1}), Set("c/b", {}), Set("c/a", {"x": 2})])
-    assert stored(backend, "c/b") is None
-
-
 def test_each_write_is_a_commit_to_scheduled_failures(backend: MemoryBackend) -> None:
     faults = backend.faults
     faults.abort_next_commit()

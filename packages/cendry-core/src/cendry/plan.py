@@ -156,6 +156,16 @@ def is_repeatable(writes: Sequence[Write], *, in_transaction: bool = False) -> b
     )
 
 
+def check_different(writes: Sequence[Write]) -> None:
+    """Check that writes that stand by themselves are to different documents, since they are made in any order.
+
+    Raises:
+        InvalidRequestError: Two are to the same one.
+    """
+    if len({write.path for write in writes}) < len(writes):
+        raise InvalidRequestError("the same document cannot be written more than once in a single request.")
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One field, one operator, one stored value (for `in` and similar operators, a list; for unary operators, `None`).
@@ -250,7 +260,7 @@ class Nearest:
         vector: The vector.
         limit: The maximum number of documents, from 1 to `MAX_NEIGHBORS`.
         distance: `euclidean`, `cosine` (1 minus the cosine of the angle), or `dot_product`.
-        threshold: The largest distance, or the smallest dot product; NaN doesn't meet it. `None` for any.
+        threshold: The largest distance, or the smallest dot product; NaN counts as larger. `None` for any.
     """
 
     path: FieldPath

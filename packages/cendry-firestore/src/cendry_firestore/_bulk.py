@@ -9,7 +9,7 @@ from cendry._interop.commits import is_lost
 from cendry._interop.grpc import Deadline, explained
 from cendry._interop.protobuf import to_datetime
 from cendry.backend import WriteResult
-from cendry.plan import Delete, Write
+from cendry.plan import Delete, Write, check_different
 from google.api_core import exceptions
 
 from . import _sdk
@@ -71,7 +71,12 @@ _DONE: Final = WriteResult()
 
 
 def bulk_requests(writes: Sequence[Write], database: str) -> list[BulkRequest]:
-    """The requests for some writes: mostly one."""
+    """The requests for some writes: mostly one.
+
+    Raises:
+        InvalidRequestError: Two writes are to the same document.
+    """
+    check_different(writes)
     requests: list[BulkRequest] = []
     messages = [serialized(write, database) for write in writes]
     start = size = 0

@@ -183,7 +183,7 @@ class Listener:
         if self._shown is not None:
             shown, hidden = self._shown.follow(changes)
             if shown or hidden:
-                self._report(shown, hidden, changes[0].time)
+                self._report(shown, hidden, changes[-1].time)
 
     def fail(self, error: BaseException) -> None:
         """End, with a reason."""

@@ -55,6 +55,7 @@ class Neighborhood:
     def among(self, documents: Iterable[Document]) -> list[Document]:
         """The nearest of some documents, which stand in the order of the query."""
         nearest, measure = self._nearest, self._measure
+        threshold, limit, is_product = nearest.threshold, nearest.limit, nearest.distance == "dot_product"
         found: list[tuple[float, Document]] = []
         undefined: list[Document] = []
         for document in documents:
@@ -63,9 +64,9 @@ class Neighborhood:
                 continue
             if distance == distance:
                 found.append((distance, document))
-            elif nearest.threshold is None:
+            elif threshold is None or is_product:
+                # As on Firestore, NaN is larger than all numbers.
                 undefined.append(document)
-        threshold, limit, is_product = nearest.threshold, nearest.limit, nearest.distance == "dot_product"
         if threshold is not None:
             found = [one for one in found if (one[0] >= threshold if is_product else one[0] <= threshold)]
         # Both are stable, as Firestore's order is: documents at one distance stay in the order of the query.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from weakref import WeakSet
@@ -16,7 +16,7 @@ from cendry.errors import (
     MissingIndexError,
     TransactionContentionError,
 )
-from cendry.plan import AggregationPlan, Delete, GetPlan, QueryPlan, Write, outermost
+from cendry.plan import AggregationPlan, Delete, GetPlan, QueryPlan, Write, check_different, outermost
 
 from ._aggregate import figures, required_fields
 from ._clock import Clock, system_clock
@@ -31,7 +31,7 @@ from ._nearest import measure_of, near_result
 from ._query import Hit, Search
 from ._transactions import Transaction, check_transaction, transaction_of
 from ._versions import Change, Versions
-from ._writes import Outcome, applied, prepared
+from ._writes import applied, prepared
 
 
 class MemoryStore:
@@ -267,18 +267,18 @@ class MemoryStore:
                     return CommitResult((), None)
                 now = self._commit_time()
                 outcomes = applied(items, self._versions.present, now)
-                self._change(outcomes, now)
+                changes: list[Change] = []
+                for path, outcome in outcomes.items():
+                    if outcome.is_change:
+                        number = self._versions.number + len(changes) + 1
+                        changes.append(Change(number, now, path, outcome.old, outcome.new))
+                self._change(changes, now)
                 if lost:
                     raise self.faults.lost(writes)
         return CommitResult(tuple([_update_time(write, outcomes[write.path].new) for write in writes]), now)
 
-    def _change(self, outcomes: Mapping[str, Outcome], now: datetime) -> None:
-        """Make the changes of a commit, to the file first."""
-        changes: list[Change] = []
-        for path, outcome in outcomes.items():
-            if outcome.is_change:
-                number = self._versions.number + len(changes) + 1
-                changes.append(Change(number, now, path, outcome.old, outcome.new))
+    def _change(self, changes: list[Change], now: datetime) -> None:
+        """Make changes, the last of which is of this moment, to the file first."""
         if changes:
             self._unfinished = changes
             if self._journal is not None:
@@ -289,40 +289,50 @@ class MemoryStore:
         self._last_moment = now
 
     def write_many(self, writes: Sequence[Write]) -> list[WriteResult]:
-        """Apply writes to different documents, each by itself: one that fails changes nothing for the others.
+        """Apply writes to different documents, each by itself, at a moment of its own.
 
-        What succeeds is committed together, since it takes the file no longer than one write.
+        One that fails changes nothing for the others. They are written to the file together, which takes no longer
+        than for one, and shown to listeners together.
 
         Raises:
             InvalidRequestError: A document is written twice.
         """
-        if len({write.path for write in writes}) < len(writes):
-            raise InvalidRequestError("the same document cannot be written more than once in a single request.")
+        check_different(writes)
         with self._lock:
             if self._unfinished is not None or self._journal is not None or self._changing.is_held():
                 self._settle()
             with self._changing:
                 now = self._commit_time()
-                outcomes: dict[str, Outcome] = {}
-                results = [self._attempt(write, now, outcomes) for write in writes]
-                self._change(outcomes, now)
+                changes: list[Change] = []
+                results: list[WriteResult] = []
+                for write in writes:
+                    results.append(self._attempt(write, now, changes))
+                    if changes and changes[-1].time == now:
+                        now += MICROSECOND
+                if changes:
+                    self._change(changes, changes[-1].time)
         return results
 
-    def _attempt(self, write: Write, now: datetime, outcomes: dict[str, Outcome]) -> WriteResult:
-        """Add what a write makes of its document to the outcomes, and say what its caller learns."""
+    def _attempt(self, write: Write, now: datetime, changes: list[Change]) -> WriteResult:
+        """Add what a write makes of its document to the changes, and say what its caller learns."""
         try:
             self._open("commit", None, is_settled=True)
             lost = self.faults.ambiguity()
-            if lost is not False:
-                outcomes |= applied(prepared((write,)), self._versions.present, now)
-            if lost is not None:
-                return WriteResult(error=self.faults.lost(()), is_lost=True, is_transient=True)
+            if lost is False:
+                return self._lost()
+            outcome = applied(prepared((write,)), self._versions.present, now)[write.path]
         except (TransactionContentionError, ServiceUnavailableError) as error:
             return WriteResult(error=error.with_traceback(None), is_transient=True)
         except (CendryError, TypeError) as error:
             # Results are kept, and would keep all that a traceback knows.
             return WriteResult(error=error.with_traceback(None))
-        return WriteResult(_update_time(write, outcomes[write.path].new))
+        if outcome.is_change:
+            number = self._versions.number + len(changes) + 1
+            changes.append(Change(number, now, write.path, outcome.old, outcome.new))
+        return self._lost() if lost else WriteResult(_update_time(write, outcome.new))
+
+    def _lost(self) -> WriteResult:
+        return WriteResult(error=self.faults.lost(()), is_lost=True, is_transient=True)
 
     def _settle(self) -> None:
         """Make all changes of a commit that was interrupted, or none if they are not in the file.
@@ -338,7 +348,7 @@ class MemoryStore:
             self._journal.check_open()
         changes = self._unfinished
         if changes is not None:
-            moment = changes[0].time
+            moment = changes[-1].time
             if self._journal is None or self._journal.has(moment):
                 self._versions.redo(changes)
                 self._dispatcher.announce(changes)

@@ -168,7 +168,8 @@ class Writer:
 
     def updates_of(self, paths: Iterable[str], model: type[Any], given: tuple[Any, ...]) -> Iterator[Pending]:
         """The same changes of some documents of a class."""
-        for number, path in enumerate(paths):
+        update = self.update_of_all(model, given)
+        for number, path in enumerate(paths, 1):
             if number % MAX_BULK_WRITES == 0:
                 # Some time has passed, which `auto_now` fields show.
                 update = self.update_of_all(model, given)

@@ -280,6 +280,8 @@ def _keyword(rule: Rule, kind: Any, other: str) -> Schema:
         return {"pattern": pattern} if kind == "string" and isinstance(pattern, str) else {}
     if rule.code in ("min_length", "max_length"):
         return {f"{rule.code[:3]}{_LENGTHS[kind]}": bound}
+    if rule.code == "dimension":
+        return {"minItems": bound, "maxItems": bound}
     return {}
 
 

@@ -118,6 +118,12 @@ class BulkConformance(Suite):
         assert list(range(12)) == [(db.data(f"c/{number}") or {})["n"] for number in range(12)]
 
     @needs(Feature.BULK)
+    def test_one_document_twice_in_a_call(self, db: Database) -> None:
+        with pytest.raises(InvalidRequestError, match="more than once"):
+            db.write_many(Set("c/a", {"x": 1}), Set("c/b", {}), Set("c/a", {"x": 2}))
+        assert [None, None] == [db.data("c/a"), db.data("c/b")]
+
+    @needs(Feature.BULK)
     def test_no_writes_and_the_most(self, db: Database) -> None:
         assert [] == db.write_many()
         results = db.write_many(*(Set(f"c/{number}", {}) for number in range(MAX_BULK_WRITES)))

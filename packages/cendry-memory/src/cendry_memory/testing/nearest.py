@@ -129,8 +129,8 @@ class NearestConformance(Suite):
         }
         db.commit(*(Set(f"odd/{name}", {"v": Vector(components)}) for name, components in stored.items()))
 
-        def found(components: list[float], distance: Any) -> list[tuple[str, Any]]:
-            results: Any = db.run(QueryPlan("odd", nearest=Nearest(_V, Vector(components), 9, distance)))
+        def found(components: list[float], distance: Any, threshold: float | None = None) -> list[tuple[str, Any]]:
+            results: Any = db.run(QueryPlan("odd", nearest=Nearest(_V, Vector(components), 9, distance, threshold)))
             return [(each.path[4:], pytest.approx(each.distance, abs=1e-12, nan_ok=True)) for each in results]
 
         expected = [("less", 1), ("small", 1), ("unit", math.sqrt(2)), ("big", _INF), ("inf", _INF)]
@@ -139,6 +139,9 @@ class NearestConformance(Suite):
         assert sorted(expected) == sorted(found([0, 1], "cosine"), key=lambda each: each[0])
         assert [("small", -_INF), ("unit", 0), ("big", 1), ("less", _INF), ("inf", _NAN)] == found([1, 0], "cosine")
         assert [("inf", _NAN), ("big", 1e200), ("less", 0), ("small", 0), ("unit", 0)] == found([0, 1], "dot_product")
+        # NaN counts as larger than every threshold.
+        assert [("inf", _NAN), ("big", 1e200)] == found([0, 1], "dot_product", 1)
+        assert [("small", -_INF), ("unit", 0)] == found([1, 0], "cosine", 0.5)
 
     # --- among which documents ---
 

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast, overload
 
 from ..._model.metadata import remembered
 from ..._model.model import Model
 from ..._query.builders import FilterArgument, OrderArgument, QueryBuilder, bound, is_query, rebuilt
+from ..._query.fields import FieldValues
 from ..._query.results import or_none, reader, readers
 from ..._query.rows import RowsValue, bound_rows, is_rows
 from ..._query.sync.query import Query
@@ -270,10 +271,10 @@ class Reads:
         order_by: OrderArgument | Iterable[OrderArgument] | None = None,
         limit: int | None = None,
         offset: int | None = 0,
-        start_at: Mapping[Any, Any] | M | str | None = None,
-        start_after: Mapping[Any, Any] | M | str | None = None,
-        end_at: Mapping[Any, Any] | M | str | None = None,
-        end_before: Mapping[Any, Any] | M | str | None = None,
+        start_at: FieldValues | M | str | None = None,
+        start_after: FieldValues | M | str | None = None,
+        end_at: FieldValues | M | str | None = None,
+        end_before: FieldValues | M | str | None = None,
         parent: Located | None = None,
         on_error: Callable[[DecodeError], object] | None = None,
     ) -> Query[M]: ...
@@ -312,10 +313,10 @@ class Reads:
         order_by: OrderArgument | Iterable[OrderArgument] | None = None,
         limit: int | None = None,
         offset: int | None = 0,
-        start_at: Mapping[Any, Any] | M | str | None = None,
-        start_after: Mapping[Any, Any] | M | str | None = None,
-        end_at: Mapping[Any, Any] | M | str | None = None,
-        end_before: Mapping[Any, Any] | M | str | None = None,
+        start_at: FieldValues | M | str | None = None,
+        start_after: FieldValues | M | str | None = None,
+        end_at: FieldValues | M | str | None = None,
+        end_before: FieldValues | M | str | None = None,
         parent: Located | None = None,
         on_error: Callable[[DecodeError], object] | None = None,
     ) -> Query[M]:
