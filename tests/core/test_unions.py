@@ -126,6 +126,18 @@ def test_an_unknown_tag_in_a_stored_document_names_document_field_and_tags() -> 
     assert message == str(caught.value)
 
 
+def test_what_is_not_a_map_is_none_of_the_classes() -> None:
+    [problem] = validate(Order, {"payment": 5})
+    assert ("payment", "Card or Bank", "int 5", "value") == (
+        problem.path,
+        problem.expected,
+        problem.found,
+        problem.code,
+    )
+    with pytest.raises(DecodeError, match="payment: expected Card or Bank, found int 5"):
+        codec_for(Order).decode({"payment": 5})
+
+
 def test_what_is_wrong_in_a_member_is_told_with_its_path() -> None:
     [problem] = validate(Order, {"payment": {"kind": "card", "number": 5}})
     assert ("payment.number", "value") == (problem.path, problem.code)

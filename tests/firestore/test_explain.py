@@ -13,12 +13,15 @@ from cendry import (
     ExecutionStats,
     Explanation,
     Field,
+    FieldPath,
     InvalidRequestError,
     Model,
+    Neighbor,
     PlanSummary,
     UnsupportedByBackendError,
     count,
 )
+from cendry_firestore._requests import DISTANCE_FIELD
 from cendry_memory.testing import Database
 from firestore.faulty import Fault, FaultyServer
 from google.api_core import exceptions
@@ -114,6 +117,17 @@ def test_what_a_query_took(ctx: Any, faulty: FaultyServer, project: str) -> None
     faulty.answers["RunQuery"] = [bytes(types.RunQueryResponse.serialize(last))]
     explanation = query.explain(analyze=True)
     assert (STATS, ["a"]) == (explanation.stats, [one.id for one in explanation.documents])
+
+
+def test_a_search_by_vector(ctx: Any, faulty: FaultyServer, project: str) -> None:
+    messages = [types.RunQueryResponse.deserialize(each) for each in documents(project, "a", "b")]
+    for distance, message in enumerate(messages):
+        message.document.fields[DISTANCE_FIELD] = {"double_value": distance / 2}
+    faulty.answers["RunQuery"] = [*map(types.RunQueryResponse.serialize, messages), explained(True)]
+    rows = ctx.select(Item).find_nearest(FieldPath("v"), [1.0], limit=2)
+    found = [Neighbor(Item(id="a", n=0, note="A"), 0.0), Neighbor(Item(id="b", n=1, note="B"), 0.5)]
+    assert Explanation(PLAN, STATS, found) == rows.explain(analyze=True)
+    assert 2 == sent(faulty).structured_query.find_nearest.limit
 
 
 def test_a_document_that_does_not_fit_goes_to_the_handler(ctx: Any, faulty: FaultyServer, project: str) -> None:
