@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from cendry._model.fields import Field, field
 from cendry._model.model import Map, Model
@@ -41,6 +41,39 @@ class City(Model, collection="cities"):
     note: Field[str | None] = field(default=None)
 
 
+class Council(Map):
+    """The other class of a union."""
+
+    kind: Field[Literal["council"]] = field(default="council")
+    members: Field[list[str]] = field(default_factory=list)
+
+
+class TaggedMayor(Map):
+    """A class of a union, with the fields of a mayor."""
+
+    kind: Field[Literal["mayor"]] = field(default="mayor")
+    name: Field[str]
+    since: Field[int]
+
+
+class KindMayor(TaggedMayor):
+    """The same class, not in a union."""
+
+
+class PlainCity(City, collection="plain"):
+    """A city whose mayors have the same fields as those of `UnionCity`, and can't be anything else."""
+
+    mayor: Field[KindMayor]
+    former: Field[list[KindMayor]] = field(default_factory=list)
+
+
+class UnionCity(City, collection="union"):
+    """A city that has a mayor or a council."""
+
+    mayor: Field[TaggedMayor | Council]
+    former: Field[list[TaggedMayor | Council]] = field(default_factory=list)
+
+
 DATA: dict[str, Any] = {
     "displayName": "San Francisco",
     "population": 860_000,
@@ -55,6 +88,11 @@ DATA: dict[str, Any] = {
     "place": GeoPoint(37.77, -122.42),
     "budget": "14600000000.25",
     "note": None,
+}
+UNION_DATA: dict[str, Any] = {
+    **DATA,
+    "mayor": {"kind": "mayor", **DATA["mayor"]},
+    "former": [{"kind": "mayor", **each} for each in DATA["former"]],
 }
 
 

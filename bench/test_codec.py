@@ -9,20 +9,53 @@ from typing import Any
 import codec_direct
 import codec_model
 import pytest
+from cendry import Field, Map, Model
 from cendry.codec import codec_for
+from cendry.codec.message import encoder
 from cendry.convert import from_dict, to_dict
-from codec_model import DATA, City
+from cendry_firestore._dialect import FIRESTORE
+from codec_model import DATA, UNION_DATA, City, PlainCity, UnionCity
 from codec_pydantic import PydanticCity
 from figures import Figures, best
 
 CALLS = 500
 DECODE_BUDGET, ENCODE_BUDGET = 1.1, 1.2
+UNION_BUDGET = 1.15
 SINCE = (3, 13)
 
 decode, encode = codec_for(City).decode, codec_for(City).encode
 CITY = decode(DATA, "SF")
 STORED_BY_NAME = to_dict(CITY)
 PYDANTIC_CITY = PydanticCity.model_validate({**DATA, "id": "SF"})
+
+
+class Part(Map):
+    a: Field[int]
+    b: Field[str]
+    c: Field[float]
+    d: Field[bool]
+
+
+class Typed(Model, collection="typed"):
+    numbers: Field[dict[str, int]]
+    texts: Field[dict[str, str]]
+    items: Field[list[int]]
+    parts: Field[list[Part]]
+
+
+class Untyped(Model, collection="untyped"):
+    numbers: Field[dict]  # type: ignore[type-arg]
+    texts: Field[dict]  # type: ignore[type-arg]
+    items: Field[list]  # type: ignore[type-arg]
+    parts: Field[list]  # type: ignore[type-arg]
+
+
+FREE: dict[str, Any] = {
+    "numbers": {f"k{number}": number for number in range(20)},
+    "texts": {f"k{number}": f"v{number}" for number in range(20)},
+    "items": list(range(20)),
+}
+UNTYPED_BUDGET = 2.0
 
 Cases = dict[str, Callable[[], Any]]
 
@@ -63,6 +96,30 @@ def test_codec(what: str, cases: Cases, budget: float, figures: Figures) -> None
         # pydantic and Cendry's own dict functions are there for scale.
         of_hand = budget if name.startswith("by hand") else None
         figures(f"{what}, next to {name}", ours / other, budget=of_hand, since=SINCE, detail=times)
+
+
+def test_untyped_values(figures: Figures) -> None:
+    typed = Typed(**FREE, parts=[Part(a=1, b="x", c=1.5, d=True)] * 5)
+    untyped = Untyped(**FREE, parts=[{"a": 1, "b": "x", "c": 1.5, "d": True}] * 5)
+    write_typed, write_untyped = (encoder(codec_for(model), FIRESTORE, "p") for model in (Typed, Untyped))
+    assert write_typed(typed).message == write_untyped(untyped).message
+    with_types, without = best(lambda: write_typed(typed), lambda: write_untyped(untyped), calls=CALLS)
+    figures(
+        "untyped dicts and lists -> message, next to typed ones",
+        without / with_types,
+        budget=UNTYPED_BUDGET,
+        detail=f"{1e6 * without:.1f} us and {1e6 * with_types:.1f} us",
+    )
+
+
+def test_a_union_is_dispatched_by_compiled_code(figures: Figures) -> None:
+    """Of 13 fields, two hold unions: a map, and a list of three."""
+    of_union, of_plain = codec_for(UnionCity), codec_for(PlainCity)
+    union, plain = of_union.decode(UNION_DATA, "SF"), of_plain.decode(UNION_DATA, "SF")
+    read = best(lambda: of_union.decode(UNION_DATA, "SF"), lambda: of_plain.decode(UNION_DATA, "SF"), calls=CALLS)
+    figures("dict -> instance with unions, next to the same maps", read[0] / read[1], budget=UNION_BUDGET)
+    written = best(lambda: of_union.encode(union), lambda: of_plain.encode(plain), calls=CALLS)
+    figures("instance -> dict with unions, next to the same maps", written[0] / written[1], budget=UNION_BUDGET)
 
 
 @pytest.mark.benchmark(group="dict -> instance")

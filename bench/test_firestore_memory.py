@@ -1,4 +1,4 @@
-"""How much memory streaming takes: the same, however many documents there are.
+"""How much memory streaming takes: the same, however many documents there are; and that lists take no more.
 
 Each reading is a process of its own, whose peak is asked of the kernel: messages that gRPC and protobuf hold are no
 Python objects.
@@ -18,6 +18,7 @@ from figures import Figures
 
 FEW, MANY = 10_000, 100_000
 BUDGET = 1.1
+LIST_BUDGET = 1.3
 
 
 class Place(Model, collection="places"):
@@ -52,6 +53,12 @@ asyncio.run(read())
 # What the figure looks like if a reading does keep its documents.
 KEEP = READ.replace(
     "sum(1 for place in ctx.select(Place, limit=limit) if place.name)", "len([*ctx.select(Place, limit=limit)])"
+)
+
+TO_LIST = KEEP.replace("[*ctx.select(Place, limit=limit)]", "ctx.select(Place, limit=limit).to_list()")
+
+GET_MANY = KEEP.replace(
+    "[*ctx.select(Place, limit=limit)]", 'ctx.get_many(Place, [f"p{number:06}" for number in range(limit)])'
 )
 
 # Not `ru_maxrss`, which a process has from the one that started it.
@@ -103,4 +110,16 @@ def test_streaming_takes_the_same_memory(
         many / few,
         budget=budget,
         detail=f"{many:.1f} MB and {few:.1f} MB, the whole process",
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peaks are asked of Linux")
+@pytest.mark.parametrize(("how", "code"), [("to_list()", TO_LIST), ("get_many()", GET_MANY)])
+def test_lists_hold_no_messages(how: str, code: str, filled: str, figures: Figures) -> None:
+    ours, iterated = (peak(each, filled, MANY) for each in (code, KEEP))
+    figures(
+        f"peak memory of {MANY:,} documents by {how} / by list(query)",
+        ours / iterated,
+        budget=LIST_BUDGET,
+        detail=f"{ours:.1f} MB and {iterated:.1f} MB, the whole process",
     )

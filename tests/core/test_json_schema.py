@@ -175,6 +175,7 @@ def test_a_whole_schema() -> None:
         (Annotated[bytes, MaxLen(5)], {"type": "string", "contentEncoding": "base64"}),
         (Annotated[Decimal, Gt(0)], {"type": "string"}),
         (Annotated[int, Predicate(bool)], {"type": "integer"}),
+        (Annotated[str, Predicate(bool)], {"type": "string"}),
         (
             dict[Annotated[str, MaxLen(3)], int],
             {"type": "object", "additionalProperties": {"type": "integer"}, "propertyNames": {"maxLength": 3}},

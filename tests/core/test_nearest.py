@@ -49,6 +49,18 @@ class Photo(Model, collection="photos"):
     notes: Field[Any] = field(default=None)
 
 
+class Shape(Model, collection="shapes", tag_field="kind"):
+    v: Field[Vector] = field(dimension=1)
+
+
+class Circle(Shape, tag="circle"):
+    pass
+
+
+class Square(Shape, tag="square"):
+    pass
+
+
 ONE = Vector([1, 2, 3])
 
 
@@ -136,6 +148,15 @@ def test_last_and_pages_are_refused(ctx: Any, backend: Any) -> None:
         with pytest.raises(CendryError, match=r"no last\(\), page\(\) and paginate\(\): use first\(\) or to_list\(\)"):
             refused()
     assert [] == backend.calls
+
+
+def test_kinds_of_documents_in_one_collection(ctx: Any, backend: Any) -> None:
+    backend.put("shapes/a", {"kind": "circle", "v": Vector([1])})
+    backend.put("shapes/b", {"kind": "square", "v": Vector([2])})
+    every = ctx.select(Shape).find_nearest(Shape.v, [0], limit=5, distance="euclidean")
+    assert [(Circle, 1.0), (Square, 2.0)] == [(type(each.document), each.distance) for each in every.to_list()]
+    squares = ctx.select(Square).find_nearest(Square.v, [0], limit=5, distance="euclidean")
+    assert [("b", 2.0)] == [(each.document.id, each.distance) for each in squares.to_list()]
 
 
 # --- what is refused ---

@@ -709,6 +709,46 @@ def test_tokens_of_classes_without_tags_are_as_they_were() -> None:
         assert "AQBf-uB_1N97jU8s99e6T2UhAQgHcGxhaW4vYQ" == ctx.select(Plain).page(1).next_token
 
 
+@st.composite
+def trees(draw: st.DrawFn) -> tuple[list[Any], bool]:
+    """A family of up to 8 classes, of which some have no tag, and whether its tags are arrays."""
+    is_array = draw(st.booleans())
+    choices: list[dict[str, Any]] = [{}, {"tag": ("0",) if is_array else "0"}, {"tag": None}]
+    root_tag = draw(st.sampled_from(choices))
+    classes = [make_class("Kind0", Model, {}, collection="kinds", tag_field="t", **root_tag)]
+    above: list[tuple[str, ...]] = [("0",) if root_tag.get("tag") else ()]
+    for number in range(1, draw(st.integers(1, 8))):
+        base = draw(st.integers(0, number - 1))
+        name = f"{number}"
+        tag: Any = {"tag": (*above[base], name) if is_array else name} if draw(st.integers(0, 3)) else {}
+        classes.append(make_class(f"Kind{number}", classes[base], {}, **tag))
+        above.append((*above[base], name) if tag else above[base])
+    return classes, is_array
+
+
+@given(trees())
+def test_reading_a_class_is_reading_what_are_its_instances(tree: tuple[list[Any], bool]) -> None:
+    classes, _ = tree
+    with Cendry(backend=MemoryBackend()) as ctx:
+        for number, cls in enumerate(classes):
+            if cls.__cendry_tag__ is UNTAGGED:
+                with pytest.raises(CendryError, match="has no tag"):
+                    ctx.save(cls(id=f"{number}"))
+            else:
+                ctx.save(cls(id=f"{number}"))
+        stored = list(ctx.select(classes[0]))
+        assert [cls for cls in classes if cls.__cendry_tag__ is not UNTAGGED] == [type(one) for one in stored]
+        ids = [f"{number}" for number in range(len(classes))]
+        for cls in classes:
+            own = [one for one in stored if isinstance(one, cls)]
+            assert own == ctx.select(cls).to_list()
+            assert len(own) == ctx.select(cls).count()
+            found = {one.id: one for one in own}
+            assert [found.get(name) for name in ids] == ctx.find_many(cls, ids) == [ctx.find(cls, name) for name in ids]
+            assert [name in found for name in ids] == [ctx.exists(cls, name) for name in ids]
+            assert own == [from_dict(cls, to_dict(one, include_id=True), include_id=True) for one in own]
+
+
 def test_strict_indexes_see_the_filter() -> None:
     with Cendry(backend=MemoryBackend(strict_indexes={"indexes": []})) as ctx:
         assert [] == ctx.select(Event, order_by=Event.at).to_list()

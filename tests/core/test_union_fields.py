@@ -11,12 +11,14 @@ import pydantic
 import pytest
 from annotated_types import Ge
 from cendry import (
+    DELETE_FIELD,
     And,
     Cendry,
     CendryError,
     DecodeError,
     Field,
     FieldPath,
+    Increment,
     InvalidRequestError,
     InvalidValueError,
     Map,
@@ -25,6 +27,7 @@ from cendry import (
     Query,
     Ref,
     UnknownFieldError,
+    ValidationError,
     field,
 )
 from cendry._types.shapes import MemberName
@@ -326,3 +329,68 @@ def test_an_unknown_tag_in_rows_names_the_document() -> None:
         backend.commit([Set("orders/a", {"payment": {"kind": "gold"}})])
         with pytest.raises(DecodeError, match="Document 'orders/a' doesn't fit Order: payment.kind: expected"):
             ctx.select(Order).values(Order.payment[Card.code]).to_list()
+
+
+def test_keys_of_dicts_that_several_classes_have() -> None:
+    first = make_map({"kind": Literal["a"], "more": dict[str, int]}, "First")
+    second = make_map({"kind": Literal["b"], "more": dict[str, int]}, "Second")
+    third = make_map({"kind": Literal["c"], "more": dict[str, str]}, "Third")
+    alike = codec_for(one_field(Union[first, second]))
+    found = alike.resolve(("x", "more", "k"))
+    assert found.choice is None
+    assert 5 == found.read({"x": {"kind": "b", "more": {"k": 5}}})
+    other = codec_for(one_field(Union[first, third])).resolve(("x", "more", "k"))
+    assert [1, "t", None] == [
+        other.read({"x": {"kind": kind, "more": more}})
+        for kind, more in (("a", {"k": 1}), ("c", {"k": "t"}), ("c", {}))
+    ]
+
+
+def test_a_class_that_keeps_undeclared_values_is_written_whole_by_masks() -> None:
+    class Open(pydantic.BaseModel):
+        model_config = pydantic.ConfigDict(extra="allow")
+        kind: Literal["open"] = "open"
+
+    mixed = codec_for(one_field(Union[Open, Typed]))
+    assert (FieldPath("x"),) == mixed.mask({"x": {"kind": "typed", "code": "a"}})
+    plain = codec_for(one_field(Union[Card, Typed]))
+    paths = plain.mask({"x": {"kind": "typed", "code": "a"}})
+    # Of the fields that both have, the one of the class is written; those of the other class are removed.
+    assert {"x.kind", "x.code", "x.number", "x.amount", "x.address", "x.issuer", "x.secret"} == set(map(str, paths))
+
+
+def test_a_tag_is_neither_removed_nor_computed() -> None:
+    first = make_map({"version": (Literal[1], field(default=1)), "n": (int, field(default=0))}, "First")
+    second = make_map({"version": (Literal[2], field(default=2))}, "Second")
+    Doc = one_field(Union[first, second])
+    with Cendry(backend=MemoryBackend()) as ctx:
+        ctx.save(Doc(id="a", x=first()))
+        for tag in (DELETE_FIELD, Increment(1)):
+            with pytest.raises(InvalidValueError, match=r"x\.version: .*the field tells the classes apart"):
+                ctx.save(Doc(id="a", x=first(version=tag)), merge=True)
+            with pytest.raises(InvalidValueError, match=r"x\.version: .*the field tells the classes apart"):
+                ctx.update(Doc, "a", {"x": first(version=tag)})
+        ctx.save(Doc(id="a", x=first(n=Increment(2))), merge=True)
+        assert 2 == ctx.get(Doc, "a").x.n
+        ctx.save(Doc(id="a", x=first(n=DELETE_FIELD)), merge=True)
+        assert 0 == ctx.get(Doc, "a").x.n
+
+
+def test_the_rule_of_a_member_holds_for_updates_of_an_instance() -> None:
+    class Range(Map):
+        kind: Field[Literal["range"]] = field(default="range")
+        low: Field[int] = field(default=0)
+        high: Field[int] = field(default=9)
+
+        def __validate__(self) -> None:
+            if self.low > self.high:
+                raise ValueError("the wrong way round")
+
+    Doc = one_field(Union[Range, Cash])
+    with Cendry(backend=MemoryBackend()) as ctx:
+        doc = Doc(id="a", x=Range())
+        ctx.save(doc)
+        with pytest.raises(ValidationError, match="the wrong way round"):
+            ctx.update(doc, {Doc.x[Range.low]: 10})
+        ctx.update(doc, {Doc.x[Range.low]: 5, Doc.x[Range.high]: 6})
+        assert doc == ctx.get(Doc, "a")

@@ -126,6 +126,18 @@ def test_an_unknown_tag_in_a_stored_document_names_document_field_and_tags() -> 
     assert message == str(caught.value)
 
 
+def test_what_is_not_a_map_is_none_of_the_classes() -> None:
+    [problem] = validate(Order, {"payment": 5})
+    assert ("payment", "Card or Bank", "int 5", "value") == (
+        problem.path,
+        problem.expected,
+        problem.found,
+        problem.code,
+    )
+    with pytest.raises(DecodeError, match="payment: expected Card or Bank, found int 5"):
+        codec_for(Order).decode({"payment": 5})
+
+
 def test_what_is_wrong_in_a_member_is_told_with_its_path() -> None:
     [problem] = validate(Order, {"payment": {"kind": "card", "number": 5}})
     assert ("payment.number", "value") == (problem.path, problem.code)
@@ -475,3 +487,13 @@ def test_none_of_a_member_is_stored_as_absence_where_its_class_says_so() -> None
 def test_members_of_a_set_must_be_hashable() -> None:
     with pytest.raises(TypeError, match="not hashable"):
         one_field(set[Union[Card, Bank]])
+
+
+def test_frozen_members_in_sets_and_tuples() -> None:
+    small = make_map({"kind": Literal["small"], "n": int}, "Small", frozen=True)
+    large = make_map({"kind": Literal["large"], "n": int}, "Large", frozen=True)
+    union: Any = Union[small, large]
+    Doc = make_model({"some": set[union], "pair": tuple[union, int]})
+    doc = Doc(some={small(kind="small", n=1), large(kind="large", n=1)}, pair=(large(kind="large", n=2), 3))
+    codec = codec_for(Doc)
+    assert doc == codec.decode(codec.encode(doc)) == from_dict(Doc, to_dict(doc))

@@ -85,8 +85,12 @@ def test_cursors_that_datastore_did_not_make_are_refused(ctx: Cendry) -> None:
     plan = compiled(spec_of(query), default_registry, complete=True).plan
     for cursor in (b"x", b"\0" * 20):
         token = token_of(Position(1, cursor=cursor), digest_of(plan, from_last=False), ())
+        after = query.start_after(token)
         with pytest.raises(InvalidPageTokenError, match="the database refused it"):
             query.page(2, after=token)
+        for run in (after.to_list, after.first, after.ids, after.count):
+            with pytest.raises(InvalidPageTokenError, match="the database refused it"):
+                run()
 
 
 def test_pages_keep_limit_and_offset(ctx: Cendry) -> None:

@@ -77,6 +77,7 @@ UNSUPPORTED: list[tuple[str, Callable[[Cendry, User], object]]] = [
     ("create, update and read times", lambda ctx, user: get_metadata(user)),
     ("create, update and read times", lambda ctx, user: get_metadata(ctx.get(User, "a"))),
     ("vectors", lambda ctx, _: ctx.save(Embedded(id="a", near=Vector([1.0])))),
+    ("search by vector", lambda ctx, _: ctx.select(Embedded).find_nearest(Embedded.near, [1.0], limit=1).to_list()),
     ("cursors by value", lambda ctx, _: ctx.select(User, order_by=User.n, start_at={"n": 1}).to_list()),
     ("cursors by value", lambda ctx, user: ctx.select(User, end_before=user).to_list()),
     ("page(before=)", lambda ctx, _: ctx.select(User, order_by=User.n).page(2, before="x")),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cendry import Cendry, Field, Model, Query, Ref, Rows, Transaction, Vector, count, field
+from cendry import Cendry, Field, Model, Query, Ref, Rows, Transaction, UnsupportedByBackendError, Vector, count, field
 from cendry._context.sync.batch import Batch
 from cendry_memory.testing import Database
 from firestore.faulty import FaultyServer
@@ -24,6 +24,11 @@ class City(Model, collection="cities"):
 def a(ctx: Any) -> City:
     city: City = ctx.get(City, "a")
     return city
+
+
+def unexplained(query: Any, *aggregates: Any) -> None:
+    with pytest.raises(UnsupportedByBackendError):
+        query.explain(*aggregates)
 
 
 Calls = dict[str, list[tuple[Callable[[Any], object], list[str]]]]
@@ -132,6 +137,7 @@ QUERY: Calls = {
         (lambda query: query.find_nearest(City.place, [1.0, 2.0], limit=3), []),
         (lambda query: query.find_nearest(City.place, [1.0, 2.0], limit=3).to_list(), [RUN]),
     ],
+    "explain": [(unexplained, [RUN]), (lambda query: unexplained(query, count()), [FIGURES])],
     # Anything but a collection group is one part.
     "partitions": [(lambda query: query.partitions(3), [])],
     "project": [(lambda query: query.project(City.n), [])],
@@ -158,6 +164,7 @@ ROWS: Calls = {
     "one_or_none": [(lambda rows: rows.one_or_none(), [RUN])],
     "paginate": [(lambda rows: list(rows.paginate(3)), [RUN])],
     "page": [(lambda rows: rows.page(1), [RUN])],
+    "explain": [(lambda rows: unexplained(rows), [RUN])],
 }
 
 TRANSACTION: Calls = {
@@ -197,7 +204,7 @@ BATCH: Calls = {
 }
 
 # Listeners are one call that goes on; tests of listeners count theirs. Closing sends nothing, and ends the context.
-ELSEWHERE = {"on_snapshot", "close", "at", "client"}
+ELSEWHERE = {"on_snapshot", "snapshots", "watch", "close", "at", "client"}
 
 
 def within(block: Any, work: Callable[[Any], object]) -> None:

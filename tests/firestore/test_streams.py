@@ -175,6 +175,11 @@ def test_a_transaction_does_not_go_on(filled: Database, faulty: FaultyServer, fa
             "The query requires an index. You can create it here: url",
             MissingIndexError,
         ),
+        (
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "Missing vector index configuration. Please create it",
+            MissingIndexError,
+        ),
         (grpc.StatusCode.FAILED_PRECONDITION, "The snapshot is too old", exceptions.FailedPrecondition),
         (grpc.StatusCode.PERMISSION_DENIED, "no", exceptions.PermissionDenied),
         (grpc.StatusCode.ABORTED, "contention", TransactionContentionError),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import enum
 import math
+import types
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, Any, NamedTuple, Optional, Union
 
+import annotated_types
 import pytest
 from cendry._model.fields import Field, field
 from cendry._model.model import Map, Model
@@ -450,3 +452,75 @@ def test_rules_hold_in_the_direct_way_too(annotation: Any, bad: Any, code: str) 
     # Reading checks no rules.
     stored = document_of(codec_for(model).encode_unruled(model(x=bad)))
     assert model(id="i", x=bad) == decode(model, stored)
+
+
+# Values without a declared type, written in one walk
+
+
+def deep(levels: int) -> Any:
+    """Maps and arrays in each other."""
+    return {"a": deep(levels - 1)} if levels else 1
+
+
+class Subkey(str):
+    """A key that is not exactly text."""
+
+
+FREE: dict[str, Any] = {
+    "all kinds": {
+        "none": None,
+        "yes": True,
+        "int": -(2**63),
+        "float": math.inf,
+        "time": NOON,
+        "elsewhere": NOON.astimezone(timezone(timedelta(hours=2))),
+        "text": "text",
+        "ünïcode": "ünïcode",
+        "bytes": b"\0",
+        "ref": Ref.from_path("c/a"),
+        "point": GeoPoint(1.0, 2.0),
+        "vector": Vector([1.0]),
+        "a b.c": 1,
+        "array": [1, "a", "ä", None, {"b": [b"b", {"c": ()}]}],
+        "tuple": (1, {"x": (2,)}),
+        "mapping": types.MappingProxyType({"x": [1]}),
+    },
+    "empty": {"map": {}, "array": []},
+    "key of a class": {"a": {Subkey("b"): 1}},
+    "deep": {"a": deep(18)},
+    "too deep": {"a": deep(19)},
+    "array in array": {"a": [[1]]},
+    "tuple in array": {"a": [(1,)]},
+    "vector in array": {"a": [Vector([1.0])]},
+    "no text": {1: 1},
+    "reserved": {"a": {"__x__": 1}},
+    "empty key": {"": 1},
+    "surrogate": {"a": "\ud800"},
+    "surrogate in an array": {"a": ["\ud800"]},
+    "too large": {"a": 2**63},
+    "too large in an array": {"a": [2**63]},
+    "no value": {"a": object()},
+    "set": {"a": {1, 2}},
+    "another database": {"a": Ref.from_path("c/a", database="projects/q/databases/d")},
+}
+
+
+@pytest.mark.parametrize("annotation", [Any, dict, dict[str, Any], Optional[dict[str, Any]], list, Optional[list[Any]]])
+@pytest.mark.parametrize("name", FREE)
+def test_values_without_a_declared_type_are_written_or_refused_as_their_stored_form(name: str, annotation: Any) -> None:
+    model = one_field(annotation)
+    value = FREE[name]
+    check_write(model(x=[value] if "list" in str(annotation) else value))
+
+
+@pytest.mark.parametrize("value", [1, "a", None, NOON, (1, 2), [1, [2]]])
+def test_single_values_without_a_declared_type(value: Any) -> None:
+    check_write(one_field(Any)(x=value))
+
+
+def test_rules_of_such_values_are_kept() -> None:
+    class Few(Model, collection="few"):
+        x: Field[Annotated[dict[str, Any], annotated_types.MaxLen(1)]]
+
+    assert bytes is check_write(Few(x={"a": [1]}))
+    assert ValidationError is check_write(Few(x={"a": 1, "b": 2}))

@@ -68,6 +68,16 @@ class Options(TypedDict, total=False):
     color: Color
 
 
+class Card(Map):
+    kind: Field[Literal["card", "S"]] = field(default="card", alias="the kind")
+    number: Field[str] = field(default="")
+
+
+class Node(Map):
+    kind: Field[Literal["red"]] = field(default="red", alias="the kind")
+    number: Field[list[Card | Node | None]] = field(default_factory=list)
+
+
 class City(Model, collection="cities"):
     name: Field[str]
     any: Field[Any] = field(default=None)
@@ -96,9 +106,12 @@ class City(Model, collection="cities"):
     mayor: Field[Mayor | None] = field(default=None, alias="the mayor")
     mayors: Field[list[Mayor]] = field(default_factory=list)
     byname: Field[dict[str, Mayor]] = field(default_factory=dict)
+    payment: Field[Card | Node | None] = field(default=None)
+    payments: Field[list[int | Card | Node]] = field(default_factory=list)
 
 
 NAMES = [*City.__annotations__, "id", "the mayor", "display name", "since", "street", "first", "names", "nam"]
+NAMES += ["kind", "the kind"]
 TEXTS = ["red", "RED", "S", "1", "1.5", "NaN", "sNaN", "1e9", "2024-01-01", "2024-01-01T00:00:00Z", "cities/SF"]
 _json_leaves = st.one_of(
     st.none(),

@@ -43,7 +43,7 @@ from lockstep.reached import expect, reach
 from lockstep.refusals import REFUSALS
 from lockstep.requests import Draft
 
-GROUPS = ("n", "o", "c", "s", "é", "cities", "streets", "e")
+GROUPS = ("n", "o", "c", "s", "é", "cities", "streets", "e", "photos")
 
 RULES = {
     "commit",

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from datetime import datetime, timezone
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from cendry import (
     DELETE_FIELD,
@@ -14,6 +14,7 @@ from cendry import (
     ArrayUnion,
     BulkFailure,
     Cendry,
+    CendryError,
     Field,
     Increment,
     Map,
@@ -22,6 +23,7 @@ from cendry import (
     Query,
     Ref,
     Txn,
+    Vector,
     count,
     field,
     get_metadata,
@@ -51,6 +53,11 @@ class City(Model, collection="cities"):
     nearest: Field[Ref[City] | None] = field(default=None)
     updated: Field[datetime | None] = field(auto_now=True)
     notes: Field[Any] = field(default=None)
+
+
+class Photo(Model, collection="photos"):
+    state: Field[str]
+    embedding: Field[Vector] = field(dimension=2)
 
 
 class Street(Model, collection="streets", parent=City):
@@ -90,6 +97,25 @@ class Siamese(Cat, tag=("Animal", "Cat", "Siamese")):
 
 _EVENTS: list[type[Event]] = [Event, Click, DoubleClick, Scroll]
 _ANIMALS: list[type[Animal]] = [Animal, Cat, Siamese]
+
+
+class Card(Map):
+    kind: Field[Literal["card"]] = field(default="card", alias="type")
+    number: Field[str]
+    year: Field[int] = field(default=0)
+
+
+class Bank(Map):
+    kind: Field[Literal["bank", "giro"]] = field(default="bank", alias="type")
+    number: Field[int] = field(alias="the.number")
+    year: Field[float | None] = field(default=None)
+
+
+class Order(Model, collection="orders", extra="keep"):
+    payment: Field[Card | Bank | None] = field(default=None)
+    parts: Field[list[Card | Bank]] = field(default_factory=list)
+    mixed: Field[int | Card | Bank] = field(default=0)
+
 
 IDS = ["SF", "LA", "é", "__id7__"]
 _STATES = ["CA", "NV"]
@@ -411,6 +437,47 @@ def _animals(ctx: Cendry, n: list[int]) -> Any:
     return [list(map(repr, query)), older, query.count(), ctx.exists(Cat, IDS[n[0] % 4])]
 
 
+def _payment(n: int, year: int) -> Any:
+    kinds: list[Callable[[], Any]] = [
+        lambda: Card(number=f"{n}", year=_more(year) if year > 5 else year),
+        lambda: Bank(kind="giro" if n % 2 else "bank", number=n, year=year / 2),
+        lambda: Bank(number=n),
+        lambda: None,
+    ]
+    return kinds[year % 4]()
+
+
+def _orders(ctx: Cendry, n: list[int]) -> Any:
+    """Unions of classes: written, changed below, read and found by the fields of one class."""
+    parts = [each for each in (_payment(n[3], n[4] % 4), _payment(n[4], n[5] % 4)) if each is not None]
+    ctx.save(Order(id=IDS[n[0] % 4], payment=_payment(n[1], n[2]), parts=parts, mixed=_payment(n[2], n[3] % 4) or 7))
+    found = ctx.find(Order, IDS[n[3] % 4])
+    error = ""
+    if found is not None and found.payment is not None:
+        changes: list[Any] = [
+            Order.payment.set(_payment(n[5], n[4] % 4)),
+            Order.payment[Card.year].set(Increment(n[1])),
+            Order.payment[Card.number].set("changed"),
+            Order.payment[Bank.number].set(n[1]),
+        ]
+        try:
+            ctx.update(found, changes[n[4] % 4])
+        except CendryError as refused:
+            error = str(refused)
+        if n[4] % 4:
+            ctx.update(Order, IDS[n[3] % 4], {"payment.year": n[2]})
+    by_year = ctx.select(Order, order_by=[Order.payment["year"], Order.id])
+    queries = [
+        by_year,
+        ctx.select(Order, Order.payment[Card.number] >= "3"),
+        ctx.select(Order, Order.payment[Bank.number] == n[1]),
+        ctx.select(Order, Order.payment[Bank.kind].is_in(["bank", "giro"])),
+        ctx.select(Order, Order.parts.array_contains(Card(number=f"{n[3]}"))),
+    ]
+    rows = by_year.values(Order.id, Order.payment["kind"], Order.payment[Card.number], Order.payment[Bank.number])
+    return [error, [list(map(repr, query)) for query in queries], rows.to_list(), by_year.count()]
+
+
 def _tokens(ctx: Cendry, n: list[int]) -> Any:
     orders: list[Any] = [City.population, City.population.desc(), [City.state, City.population], City.name]
     query = ctx.select(City, order_by=orders[n[0] % 4])
@@ -436,6 +503,18 @@ def _references(ctx: Cendry, n: list[int]) -> Any:
     return [*map(_shown, cities), {ref.path: _shown(city) for ref, city in found.items()}, repr(streets[0])]
 
 
+def _nearest(ctx: Cendry, n: list[int]) -> Any:
+    ctx.save_many([Photo(id=f"p{k}", state=_STATES[k % 2], embedding=Vector([n[k], n[k + 1]])) for k in range(5)])
+    query = ctx.select(Photo, Photo.state == "CA") if n[0] % 2 else ctx.select(Photo, order_by=Photo.state.desc())
+    target = Vector([n[5] - 3, n[4] - 3])
+    products = query.find_nearest(Photo.embedding, target, limit=1 + n[1] % 5, distance="dot_product")
+    lengths = query.find_nearest("embedding", target, limit=3, distance="euclidean", threshold=n[2] + 0.3)
+    first = query.find_nearest(Photo.embedding, target, limit=2, distance="euclidean").first()
+    # Of small integers, roots are the same but for the last digit.
+    every: list[Any] = [*products, *lengths, first]
+    return [(repr(each.document), round(each.distance, 9)) for each in every]
+
+
 ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "save": _save,
     "create": _create,
@@ -447,6 +526,7 @@ ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "select": _select,
     "last": _last,
     "rows": _rows,
+    "nearest": _nearest,
     "figures": _figures,
     "pages": _pages,
     "partitions": _partitions,
@@ -462,6 +542,7 @@ ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "events": _events,
     "one event": _one_event,
     "animals": _animals,
+    "orders": _orders,
     "tokens": _tokens,
     "references": _references,
 }

@@ -21,6 +21,7 @@ from cendry import (
     ExecutionStats,
     Explanation,
     Field,
+    FieldDescriptor,
     Map,
     Model,
     Or,
@@ -126,6 +127,13 @@ big.limit("3")  # error: mypy pyright ty
 assert_type(big.start_after("token").end_before("token"), Query[City])
 assert_type(ctx.select(City, start_after="token", end_at="token"), Query[City])
 Query(City, start_at="token")
+cursor = {"population": 3}
+big.start_after(cursor)
+ctx.select(City, start_at=cursor)
+by_field: dict[FieldDescriptor[int], int] = {City.population: 3}
+big.end_at(by_field)
+big.start_after({5: 3})  # error: mypy pyright ty
+ctx.select(City, end_at={5: 3})  # error: mypy pyright ty
 big.start_after(5)  # error: mypy pyright ty
 big.start_after(None)  # error: mypy pyright ty
 big.start_after(big.page(5).next_token)  # error: mypy pyright ty

@@ -15,7 +15,12 @@ from cendry._interop.grpc import Deadline, Method, check_process, pause_after
 from cendry._interop.protobuf import check_read_time
 from cendry._types.messages import MessageData
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
-from cendry.errors import InvalidRequestError, TransactionContentionError, UnsupportedByBackendError
+from cendry.errors import (
+    InvalidPageTokenError,
+    InvalidRequestError,
+    TransactionContentionError,
+    UnsupportedByBackendError,
+)
 from cendry.paths import exact_text
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 from google.api_core.exceptions import ResourceExhausted
@@ -312,6 +317,10 @@ def _next_response(read: Lookup | QueryPages, method: Method, connection: Connec
     while True:
         try:
             return connection.read(method, read.request(), deadline, read.collection, read.moment)
+        except InvalidRequestError as error:
+            if not read.is_at_token:
+                raise
+            raise InvalidPageTokenError(f"the database refused it: {error.detail}") from error
         except ResourceExhausted as error:
             # More than one message of gRPC holds; Datastore itself pages before that.
             if "larger than max" not in str(error) or not read.halve():

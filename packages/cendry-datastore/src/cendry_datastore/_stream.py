@@ -57,6 +57,7 @@ class Lookup:
 
     Attributes:
         collection: The collection id of a query; a lookup has none.
+        is_at_token: Whether the next request begins at a page token; never for a lookup.
         transaction: The transaction that reads, or `None`.
         moment: The past moment to read at, if there is one.
 
@@ -65,6 +66,7 @@ class Lookup:
     """
 
     collection: str | None = None
+    is_at_token = False
 
     def __init__(self, plan: GetPlan, partition: Partition, transaction: TransactionHandle | None) -> None:
         self.moment = checked_moment(plan)
@@ -120,6 +122,7 @@ class QueryPages:
 
     Attributes:
         collection: The collection id.
+        is_at_token: Whether the next request begins at a page token, which the database may refuse.
         transaction: The transaction that reads, or `None`.
         moment: The past moment to read at, if there is one.
         is_complete: Whether nothing is left to ask for.
@@ -133,6 +136,7 @@ class QueryPages:
     def __init__(self, plan: QueryPlan, partition: Partition, transaction: TransactionHandle | None) -> None:
         self.moment = checked_moment(plan)
         self.collection = plan.collection
+        self.is_at_token = plan.resume is not None
         self.transaction = transaction
         self.left_out = 0
         self._plan = plan
@@ -166,6 +170,7 @@ class QueryPages:
     def results(self, response: Any) -> Iterator[StoredDocument]:
         """The results in a response."""
         batch, query = response.batch, self._request.query
+        self.is_at_token = False
         self.is_complete = self._is_last(batch)
         # Without a cursor the query would begin again.
         query.start_cursor = batch.end_cursor or query.start_cursor

@@ -26,7 +26,7 @@ _DETAILS: Final = {
     "if_unchanged": "writes that depend on the update time of a document",
     "vectors": "",
     "search by vector": "find_nearest() finds the documents with the nearest vectors",
-    "cursors by value": "start_at, start_after, end_at and end_before; paginate() works on Datastore as well",
+    "cursors by value": "start_at, start_after, end_at, end_before; Datastore has page tokens and paginate()",
     "filters by whole arrays and maps": "comparisons with a whole array or map",
     "sums and averages over a kind that is in deeper collections as well": "collections of one name are separate",
     "names with a dot inside maps, in filters and orders": "the segments of a field path hold any character",

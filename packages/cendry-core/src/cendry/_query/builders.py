@@ -24,7 +24,7 @@ from ..paths import FieldPath, exact_text
 from ..plan import MAX_COUNT, shown_int
 from ..reference import Located, Ref, check_parent, parent_place
 from .cursors import settled
-from .fields import FieldKey, check_owner, is_iterable, named_field, resolved
+from .fields import FieldKey, FieldValues, check_owner, is_iterable, named_field, resolved
 from .spec import Cursor, QuerySpec, comparisons
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
@@ -37,7 +37,7 @@ OrderArgument: TypeAlias = Union[FieldKey, Asc, Desc]
 """One order; a bare field means ascending."""
 
 
-CursorArgument: TypeAlias = Union[Mapping[Any, Any], Model, str]
+CursorArgument: TypeAlias = Union[FieldValues, Model, str]
 """Where results begin or end: values by field, an instance, or a page token."""
 
 

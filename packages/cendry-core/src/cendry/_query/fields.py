@@ -20,6 +20,12 @@ FieldRef: TypeAlias = Union[ModelField, FieldPath]
 """A field as queries hold it: a descriptor, or a stored path that is used as it is."""
 
 
+class FieldValues(Protocol):
+    """Values by field: a dict whose keys are declared names, descriptors or stored paths."""
+
+    def items(self) -> Iterable[tuple[FieldKey, Any]]: ...
+
+
 class Changes(Protocol):
     """Fields and their new values: a dict whose keys are declared names, descriptors or stored paths."""
 

@@ -40,6 +40,11 @@ def readers(models: Iterable[type[Any]], registry: TypeRegistry) -> dict[type[An
     return {model: reader(codec_for(model, registry)) for model in models}
 
 
+def read_by(read: Read[T], result: StoredDocument) -> T:
+    """An instance of a result."""
+    return read(result)
+
+
 def or_none(read: Read[T], result: StoredDocument) -> T | None:
     """An instance of a result; `None` for a document of another model of the same collection."""
     try:
@@ -63,6 +68,18 @@ def plain_reader(codec: Codec[T]) -> Callable[[DocumentResult], T]:
         return instance
 
     return read
+
+
+def raised(found: list[Any]) -> list[Any]:
+    """What was read.
+
+    Raises:
+        DecodeError: The first error among it.
+    """
+    for one in found:
+        if isinstance(one, DecodeError):
+            raise one
+    return found
 
 
 def pass_on(error: DecodeError, handler: ErrorHandler | None) -> None:

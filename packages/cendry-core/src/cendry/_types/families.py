@@ -53,6 +53,7 @@ class Family:
             conflict = self._conflict(cls, tag)
             if conflict:
                 raise ValueError(conflict)
+            self._classes = {known: weakref.ref(each) for known, each in self._living()}
             self._classes[tag] = weakref.ref(cls)
             for known in self._tables:
                 table = known()

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from .._interop.google import from_sdk_change
 from .._interop.protobuf import EPOCH
-from .._types.shapes import FOREIGN_STYLES, Anything, Array, Dict, FixedArray, Record, Shape
+from .._types.shapes import FOREIGN_STYLES, Anything, Array, Dict, FixedArray, Record, Shape, Tagged
 from ..errors import MAX_PROBLEMS
 from ..paths import FieldPath
 from ..plan import FieldTransform
@@ -72,6 +72,14 @@ class ChangeWriter(Writer):
 
     def fixed_array(self, shape: FixedArray, value: Any, path: str, depth: int) -> Any:
         return self._in_array(super().fixed_array, shape, value, path, depth)
+
+    def tagged(self, shape: Tagged, value: Any, path: str, depth: int) -> Any:
+        change = as_change(shape.tag_of(value))
+        if change is not None:
+            self.met.append(change)
+            place = inside(path, shape.name)
+            return self.misfit(place, shape.options, change, "the field tells the classes apart; set its value")
+        return super().tagged(shape, value, path, depth)
 
     def dict(self, shape: Dict, value: Any, path: str, depth: int) -> Any:
         return self._whole(super().dict, shape, value, path, depth)

@@ -146,7 +146,9 @@ class ReadEmitter(Emitter):
         self.access = access
         self.reading = reading
         self.lenient = reading.python_values
-        self.tables: list[str] = []
+        self.tables: dict[Tagged, dict[type[Any], str]] = {}
+        # Lines that follow all functions.
+        self.last: list[str] = []
         module.known("missing", MISSING)
         module.known("note_refusal", note_refusal)
 
@@ -206,7 +208,7 @@ class ReadEmitter(Emitter):
                 return when(test, f"{self.function_for(shape, python.__name__)}({fields}{self.passed})", slow)
             case Tagged():
                 test, fields = access.map(value)
-                return when(test, f"{self.function_for(shape, 'tagged')}({fields}{self.passed})", slow)
+                return when(test, f"{self.by_tag(shape, fields)}({fields}{self.passed})", slow)
             case OneOf():
                 return f"{self.function_for(shape, 'union')}({value}{self.passed})"
             case Anything() if self.lenient:
@@ -311,23 +313,40 @@ class ReadEmitter(Emitter):
 
     def tagged_body(self, shape: Tagged) -> list[str]:
         """The lines of a function that makes an instance of the class that the tag in `data` belongs to."""
-        tables: dict[type[Any], dict[str, str]] = {}
-        for member, values in zip(shape.members, shape.values, strict=True):
-            function = self.member_function(member)
-            for value in values:
-                plain = plain_value(value)
-                tables.setdefault(class_of(plain), {})[repr(plain)] = function
-                if self.lenient and value is not plain:
-                    tables.setdefault(class_of(value), {})[self.module.bind("tag", value)] = function
-        body = [self.access.required(shape.stored if self.reading.names == "stored" else shape.name)]
-        for python, functions in tables.items():
+        body = [self.access.required(self.tag_key(shape))]
+        for python, table in self.tables_of(shape).items():
             if python in KIND_OF:
                 test, found = self.access.take(KIND_OF[python], "v", checked=False)
             else:
                 test, found = self.module.is_exactly(python, "v"), "v"
-            table = self.table(functions)
             body += [f"if {test}:", f"    return {table}[{found}](data{self.passed})"]
         return [*body, "refuse()"]
+
+    def by_tag(self, shape: Tagged, fields: str) -> str:
+        """The source of the function that makes an instance of a class of a union from its fields."""
+        tables = self.tables_of(shape)
+        if self.access.missing and tables.keys() == {str}:
+            # The common case, without a call in between; another tag, or none, raises an error.
+            return f"{tables[str]}[{fields}[{self.tag_key(shape)!r}]]"
+        return self.function_for(shape, "tagged")
+
+    def tag_key(self, shape: Tagged) -> str:
+        """The key of the tag in the data."""
+        return shape.stored if self.reading.names == "stored" else shape.name
+
+    def tables_of(self, shape: Tagged) -> dict[type[Any], str]:
+        """The names of dicts from the tags of a union to functions, by the type of the tags: 1 is not True."""
+        if shape not in self.tables:
+            tables: dict[type[Any], dict[str, str]] = {}
+            for member, values in zip(shape.members, shape.values, strict=True):
+                function = self.member_function(member)
+                for value in values:
+                    plain = plain_value(value)
+                    tables.setdefault(class_of(plain), {})[repr(plain)] = function
+                    if self.lenient and value is not plain:
+                        tables.setdefault(class_of(value), {})[self.module.bind("tag", value)] = function
+            self.tables[shape] = {python: self.table(functions) for python, functions in tables.items()}
+        return self.tables[shape]
 
     def member_function(self, member: Shape) -> str:
         """The name of the function that makes an instance of a class from its fields."""
@@ -344,13 +363,13 @@ class ReadEmitter(Emitter):
         """The name of a dict of functions, which is made once all of them are written."""
         name = self.module.fresh("by_tag")
         items = ", ".join(f"{key}: {function}" for key, function in functions.items())
-        self.tables.append(f"{name} = {{{items}}}")
+        self.last.append(f"{name} = {{{items}}}")
         return name
 
     def finish(self) -> None:
         super().finish()
-        self.module.lines += self.tables
-        self.tables.clear()
+        self.module.lines += self.last
+        self.last.clear()
 
     def record_body(self, record: Record, document_id: str = "None") -> list[str]:
         """The lines of a function that makes an instance of `data`."""

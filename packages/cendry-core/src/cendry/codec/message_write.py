@@ -5,13 +5,27 @@ Anything else falls back to stored values and the writer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from .._types.kinds import ROW, Kind
-from .._types.shapes import MAX_DEPTH, Array, FixedArray, Record, Shape, Tag, can_exceed_depth
+from .._types.kinds import ROW, ROWS, Kind, refuse
+from .._types.messages import MessageValues
+from .._types.shapes import (
+    MAX_DEPTH,
+    Anything,
+    Array,
+    Dict,
+    FixedArray,
+    Nullable,
+    Record,
+    Shape,
+    Tag,
+    can_exceed_depth,
+)
 from .dialect import Dialect
 from .emit import Fallback, Module, attribute, indented
 from .emit_write import Expressions, WriteEmitter
+from .leaves import any_leaf, is_array, is_map, to_key
 
 if TYPE_CHECKING:
     from .emit_write import Entry, Inside
@@ -112,6 +126,74 @@ class Statements:
         self.module.function(f"{name}(t, o, base)", [*lines, *rule])
 
 
+def free_writer(values: MessageValues) -> Callable[[Any, Any, Any, int], None]:
+    """`write(target, value, base, levels)`: fills a message with a value that has no declared type, in one walk.
+
+    The levels are those of maps and arrays that are still allowed. It raises for values that can't be stored, and for
+    some that need a closer look; the message is then of no use.
+    """
+    fields, inner, write_value = values.fields, values.inner, values.write_value
+    text, map_field = fields["str"], fields["map"]
+    plain = {row.python: fields[row.name] for row in ROWS if row.plain and row.python is not str}
+
+    def write(target: Any, value: Any, base: Any, levels: int, in_array: bool = False) -> None:
+        kind = value.__class__
+        if kind is dict:
+            if not levels:
+                refuse()
+            message = getattr(target, map_field)
+            message.SetInParent()
+            found = getattr(message, inner)
+            for key, each in value.items():
+                if key.__class__ is not str:
+                    refuse()
+                name = to_key(key)
+                kind = each.__class__
+                if kind is str and each.isascii():
+                    setattr(found[name], text, each)
+                elif kind in plain:
+                    setattr(found[name], plain[kind], each)
+                else:
+                    write(found[name], each, base, levels - 1)
+        elif kind is list:
+            if not levels or in_array:
+                refuse()
+            array = target.array_value
+            array.SetInParent()
+            add = array.values.add
+            for each in value:
+                kind = each.__class__
+                if kind is str and each.isascii():
+                    setattr(add(), text, each)
+                elif kind in plain:
+                    setattr(add(), plain[kind], each)
+                else:
+                    write(add(), each, base, levels - 1, True)
+        elif is_map(value):
+            write(target, dict(value.items()), base, levels)
+        elif is_array(value):
+            write(target, list(value), base, levels, in_array)
+        else:
+            write_value(target, any_leaf(value, in_array), base)
+
+    return write
+
+
+def _free_containers(shape: Shape) -> tuple[type[Any], ...]:
+    """The classes of values that `free_writer` can write, of a field of this shape."""
+    while isinstance(shape, Nullable):
+        shape = shape.inner
+    match shape:
+        case Anything():
+            return dict, list
+        case Dict(Anything()):
+            return (dict,)
+        case Array(Anything(), python) if python is list:
+            return (list,)
+        case _:
+            return ()
+
+
 def emit_message_encode(module: Module, record: Record, dialect: Dialect, fallback: Fallback) -> None:
     """Write `encode(o, message, base)` for a class of documents, which fills a message of a document.
 
@@ -130,6 +212,11 @@ def emit_message_encode(module: Module, record: Record, dialect: Dialect, fallba
             # Before anything is written to a message, which protobuf would nest to any depth.
             lines = [f"v = {by_value.write(field.shape, 'v')}", f"if deeper_than(v, {MAX_DEPTH}):", "    refuse()"]
             lines.append(f"write_value(f[{field.stored!r}], v, base)")
+            if containers := _free_containers(field.shape):
+                write_free = module.known("write_free", free_writer(dialect.values))
+                is_free = " or ".join(f"v.__class__ is {python.__name__}" for python in containers)
+                fast = f"{write_free}(f[{field.stored!r}], v, base, {MAX_DEPTH})"
+                lines = [f"if {is_free}:", f"    {fast}", "else:", *indented(lines)]
         else:
             lines = emitter.write(field.shape, "v", f"f[{field.stored!r}]")
         body += ["if v is not None:", *indented(lines)] if field.omits_none else lines

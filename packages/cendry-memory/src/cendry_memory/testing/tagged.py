@@ -18,6 +18,7 @@ from cendry import (
     Query,
     Ref,
     UnknownFieldError,
+    Vector,
     count,
     field,
     ref_of,
@@ -53,6 +54,16 @@ class Scroll(Event, tag="scroll"):
     """An event with a required field of its own."""
 
     dy: Field[int]
+
+
+class Point(Event, tag="point"):
+    """An event with a vector."""
+
+    place: Field[Vector]
+
+
+class Corner(Point, tag="corner"):
+    """A point of a special kind."""
 
 
 class Note(Model, collection="notes", tag_field="kind", tag=None, extra="keep"):
@@ -357,6 +368,36 @@ class TaggedConformance(Suite):
         ctx.update(click, {Click.target: ctx.get(Event, "b")})
         assert DoubleClick is type(ctx.get(ctx.get(Click, "e").target))
 
+    @needs(Feature.QUERIES, Feature.BULK, Feature.TRANSFORMS, Feature.IN)
+    @pytest.mark.usefixtures("events")
+    def test_changes_of_all_documents_of_a_kind(self, ctx: Any) -> None:
+        assert 3 == ctx.select(Click).update({Click.x: Increment(1)}).written
+        assert 1 == ctx.select(Event, Click.x == 21).update({DoubleClick.pause: 2.0}).written
+        assert [11, 21, 31] == [click.x for click in ctx.select(Click, order_by=Click.x)]
+        assert 2.0 == ctx.get(DoubleClick, "b").pause
+        with pytest.raises(CendryError, match="names 'type'"):
+            ctx.select(Click).update({"type": "scroll"})
+        assert 3 == ctx.select(Click).delete().written
+        assert ["c"] == ctx.select(Event).ids()
+        with ctx.bulk() as bulk:
+            bulk.save(Click(id="e", at=5))
+            bulk.update(Event, "c", {Scroll.dy: 9})
+            bulk.merge(Scroll, "f", {"at": 6, "dy": 1})
+        found = [Scroll(id="c", at=3, dy=9), Click(id="e", at=5), Scroll(id="f", at=6, dy=1)]
+        assert found == ctx.select(Event, order_by=Event.at).to_list()
+
+    @needs(Feature.QUERIES, Feature.VECTORS, Feature.IN)
+    def test_nearest_documents_of_several_kinds(self, ctx: Any) -> None:
+        ctx.save_many([Point(id="a", at=1, place=Vector([1, 0])), Corner(id="b", at=2, place=Vector([0, 1]))])
+        ctx.save_many([Corner(id="c", at=3, place=Vector([3, 0])), Click(id="d", at=4)])
+        options: dict[str, Any] = {"limit": 5, "distance": "euclidean"}
+        every = ctx.select(Event).find_nearest(Point.place, [1.0, 0.0], **options).to_list()
+        assert [("a", Point), ("b", Corner), ("c", Corner)] == [(one.document.id, type(one.document)) for one in every]
+        points = ctx.select(Point).find_nearest(Point.place, [1.0, 0.0], **options)
+        assert [0.0, 2**0.5, 2.0] == [one.distance for one in points]
+        corners = ctx.select(Corner).find_nearest(Point.place, [1.0, 0.0], **options)
+        assert ["b", "c"] == [one.document.id for one in corners]
+
     # --- a base that is stored without a tag ---
 
     def test_a_base_is_read_where_the_tag_is_unknown(self, db: Database, ctx: Any) -> None:
@@ -414,17 +455,25 @@ class TaggedConformance(Suite):
     # --- listeners ---
 
     @needs(Feature.LISTENERS, Feature.QUERIES, Feature.IN)
-    def test_listeners(self, ctx: Any) -> None:
+    def test_listening_to_one_kind(self, ctx: Any) -> None:
         ctx.save(Scroll(id="c", at=3, dy=1))
-        of_query = ctx.select(Click, order_by=Click.at).snapshots()
-        of_one = ctx.snapshots(Click, "c")
-        assert [(), ()] == [next(each).documents for each in (of_query, of_one)]
+        clicks = ctx.select(Click, order_by=Click.at).snapshots()
+        assert () == next(clicks).documents
         ctx.save_many([Click(id="a", at=1), DoubleClick(id="b", at=2)])
-        assert (Click(id="a", at=1), DoubleClick(id="b", at=2)) == next(of_query).documents
+        assert (Click(id="a", at=1), DoubleClick(id="b", at=2)) == next(clicks).documents
+        ctx.save(Scroll(id="a", at=1, dy=0))
+        last = next(clicks)
+        assert ((DoubleClick(id="b", at=2),), ["removed"]) == (last.documents, [one.type for one in last.changes])
+        clicks.close()
+
+    @needs(Feature.LISTENERS)
+    def test_listening_to_a_document_that_becomes_one_of_another_kind(self, ctx: Any) -> None:
+        ctx.save(Scroll(id="c", at=3, dy=1))
+        click, event = ctx.snapshots(Click, "c"), ctx.snapshots(Ref(Event, "c"))
+        assert [(), (Scroll(id="c", at=3, dy=1),)] == [next(one).documents for one in (click, event)]
         ctx.save(Click(id="c", at=4))
-        assert (Click(id="c", at=4),) == next(of_one).documents
+        assert [(Click(id="c", at=4),)] * 2 == [next(one).documents for one in (click, event)]
         ctx.save(Scroll(id="c", at=5, dy=2))
-        last = next(of_one)
-        assert ((), ["removed"]) == (last.documents, [change.type for change in last.changes])
-        for listener in (of_query, of_one):
-            listener.close()
+        assert [(), (Scroll(id="c", at=5, dy=2),)] == [next(one).documents for one in (click, event)]
+        for one in (click, event):
+            one.close()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from ..._immutable import replace
+from ..._query.results import Read
 from ...backend import StoredDocument
 from ...plan import GetPlan
 from ..holder import SharedHolder
 from ..settings import Settings
 from ..writes import Pending, discard
 from .sender import AsyncSender
+
+T = TypeVar("T")
 
 
 class AsyncPastSender(AsyncSender):
@@ -37,7 +40,14 @@ class AsyncPastSender(AsyncSender):
 
     async def get(self, plan: GetPlan) -> list[StoredDocument]:
         """Documents by path, in any order, as they were."""
-        return await super().get(plan if plan.read_time is not None else replace(plan, read_time=self.moment))
+        return await super().get(self._at_moment(plan))
+
+    async def get_each(self, plan: GetPlan, read: Read[T]) -> list[T]:
+        """Documents by path, in any order, as they were, each read as it arrives."""
+        return await super().get_each(self._at_moment(plan), read)
+
+    def _at_moment(self, plan: GetPlan) -> GetPlan:
+        return plan if plan.read_time is not None else replace(plan, read_time=self.moment)
 
     async def commit(self, pending: list[Pending], transaction: Any = None) -> None:  # noqa: ARG002
         """Refuse to write.

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from datetime import datetime
 from sys import modules  # async-only
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ..._model.model import Model
+from ..._query.aio.source import read_each
+from ..._query.results import ErrorHandler, Read
 from ..._types.registry import TypeRegistry
 from ...backend import AsyncBackend, ExplainResult, StoredDocument
 from ...errors import CendryError, TransactionContentionError, UnsupportedByBackendError
@@ -23,6 +25,8 @@ from ..waiting import require_asyncio, to_the_end
 from ..writes import Pending, check_number, discard, is_refusal, settle
 from .bulk import AsyncBulk, write_all, write_all_then
 from .listening import AsyncListening
+
+T = TypeVar("T")
 
 _OUTSIDE: Final = nullcontext()
 
@@ -107,6 +111,15 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         if self.transaction is not None:
             self.transaction.check_read()
 
+    async def get_each(self, plan: GetPlan, read: Read[T]) -> list[T]:
+        """Documents by path, in any order, each read as it arrives."""
+        if "trio" in modules:  # async-only
+            require_asyncio()
+        backend = self.holder.backend()
+        with self._reading as handle:
+            found = backend.get(plan, options=self.settings.options, transaction=handle)
+            return await read_each(found, read, None)
+
     async def get(self, plan: GetPlan) -> list[StoredDocument]:
         """Documents by path, in any order."""
         if "trio" in modules:  # async-only
@@ -126,6 +139,17 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
                 return []
             found = backend.run(plan, options=self.settings.options, transaction=handle)
             return [result async for result in found]
+
+    async def run_each(self, plan: QueryPlan, read: Read[T], on_error: ErrorHandler | None) -> list[T]:
+        """All results of a query, each read as it arrives."""
+        if "trio" in modules:  # async-only
+            require_asyncio()
+        backend = self.holder.backend()
+        with self._reading as handle:
+            if plan.where is NOTHING:
+                return []
+            found = backend.run(plan, options=self.settings.options, transaction=handle)
+            return await read_each(found, read, on_error)
 
     def stream(self, plan: QueryPlan) -> AsyncIterator[StoredDocument]:
         """The results of a query as they arrive."""

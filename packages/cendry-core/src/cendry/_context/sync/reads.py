@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, cast, overload
 
 from ..._model.metadata import remembered
 from ..._model.model import Model
 from ..._query.builders import FilterArgument, OrderArgument, QueryBuilder, bound, is_query, rebuilt
-from ..._query.results import or_none, reader, readers
+from ..._query.fields import FieldValues
+from ..._query.results import Read, or_none, raised, read_by, reader, readers
 from ..._query.rows import RowsValue, bound_rows, is_rows
 from ..._query.sync.query import Query
 from ..._query.sync.rows import Rows
@@ -117,12 +118,11 @@ class Reads:
             CendryError: A reference alone doesn't know its model; nothing was sent.
         """
         wanted = wanted_documents("get_many", target, ids, parent, self._sender.holder.home)
-        found = self._existing([path for _, path in wanted])
-        missing = list(dict.fromkeys([path for _, path in wanted if path not in found]))
+        found = self._read_each(wanted, read_by)
+        missing = list(dict.fromkeys([path for (_, path), one in zip(wanted, found, strict=True) if one is None]))
         if missing:
             raise DocumentNotFoundError.all_missing(missing)
-        read = readers({model for model, _ in wanted}, self._sender.registry)
-        return [read[model](found[path]) for model, path in wanted]
+        return raised(found)
 
     @overload
     def find_many(self, refs: Iterable[Ref[M]], /) -> list[M | None]: ...
@@ -147,9 +147,7 @@ class Reads:
             CendryError: A reference alone doesn't know its model; nothing was sent.
         """
         wanted = wanted_documents("find_many", target, ids, parent, self._sender.holder.home)
-        found = self._existing([path for _, path in wanted])
-        read = readers({model for model, _ in wanted}, self._sender.registry)
-        return [or_none(read[model], found[path]) if path in found else None for model, path in wanted]
+        return raised(self._read_each(wanted, or_none))
 
     @overload
     def fetch_refs(self, instances: Iterable[Model], a: RefField[A], /) -> dict[Ref[A], A]: ...
@@ -189,18 +187,46 @@ class Reads:
         """
         registry = self._sender.registry
         wanted = wanted_references(instances, fields, registry, self._sender.holder.home)
-        found = self._existing(wanted.models)
-        read = readers(set(wanted.models.values()), registry)
-        documents = {path: or_none(read[wanted.models[path]], result) for path, result in found.items()}
+        found = self._read_each([(model, path) for path, model in wanted.models.items()], or_none)
+        documents = dict(zip(wanted.models, raised(found), strict=True))
         return {ref: documents[path] for ref, path in wanted.paths.items() if documents.get(path) is not None}
 
-    def _existing(self, paths: Iterable[str]) -> dict[str, StoredDocument]:
-        """The documents that exist, by path, from one request; of none, nothing is sent."""
-        asked = tuple(dict.fromkeys(paths))
-        if not asked:
+    def _read_each(
+        self, wanted: Sequence[tuple[type[Any], str]], read: Callable[[Read[Any], StoredDocument], Any]
+    ) -> list[Any]:
+        """Documents by model and path, from one request, each read as it arrives; of none, nothing is sent.
+
+        Args:
+            wanted: The models and paths.
+            read: Called with the reader of a model and a document that exists.
+
+        Returns:
+            What was read, in the order of what is wanted: `None` for documents that don't exist, and the errors of
+            those that don't fit.
+        """
+        found: list[Any] = [None] * len(wanted)
+        places: dict[str, int] = {}
+        others: dict[str, list[int]] = {}
+        for place, (_, path) in enumerate(wanted):
+            if places.setdefault(path, place) != place:
+                others.setdefault(path, []).append(place)
+        known = readers({model for model, _ in wanted}, self._sender.registry)
+
+        def put(result: StoredDocument) -> None:
+            if not result.exists:
+                return
+            path = result.path
+            for place in (places[path], *others.get(path, ())):
+                try:
+                    found[place] = read(known[wanted[place][0]], result)
+                except DecodeError as error:
+                    found[place] = error
+
+        if wanted:
+            self._sender.get_each(GetPlan(tuple(places)), put)
+        else:
             self._sender.check_read()
-            return {}
-        return {result.path: result for result in self._sender.get(GetPlan(asked)) if result.exists}
+        return found
 
     @overload
     def exists(self, ref: Ref[Any], /) -> bool: ...
@@ -270,10 +296,10 @@ class Reads:
         order_by: OrderArgument | Iterable[OrderArgument] | None = None,
         limit: int | None = None,
         offset: int | None = 0,
-        start_at: Mapping[Any, Any] | M | str | None = None,
-        start_after: Mapping[Any, Any] | M | str | None = None,
-        end_at: Mapping[Any, Any] | M | str | None = None,
-        end_before: Mapping[Any, Any] | M | str | None = None,
+        start_at: FieldValues | M | str | None = None,
+        start_after: FieldValues | M | str | None = None,
+        end_at: FieldValues | M | str | None = None,
+        end_before: FieldValues | M | str | None = None,
         parent: Located | None = None,
         on_error: Callable[[DecodeError], object] | None = None,
     ) -> Query[M]: ...
@@ -312,10 +338,10 @@ class Reads:
         order_by: OrderArgument | Iterable[OrderArgument] | None = None,
         limit: int | None = None,
         offset: int | None = 0,
-        start_at: Mapping[Any, Any] | M | str | None = None,
-        start_after: Mapping[Any, Any] | M | str | None = None,
-        end_at: Mapping[Any, Any] | M | str | None = None,
-        end_before: Mapping[Any, Any] | M | str | None = None,
+        start_at: FieldValues | M | str | None = None,
+        start_after: FieldValues | M | str | None = None,
+        end_at: FieldValues | M | str | None = None,
+        end_before: FieldValues | M | str | None = None,
         parent: Located | None = None,
         on_error: Callable[[DecodeError], object] | None = None,
     ) -> Query[M]:

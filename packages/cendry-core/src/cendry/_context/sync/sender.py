@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ..._model.model import Model
+from ..._query.results import ErrorHandler, Read
+from ..._query.sync.source import read_each
 from ..._types.registry import TypeRegistry
 from ...backend import Backend, ExplainResult, StoredDocument
 from ...errors import CendryError, TransactionContentionError, UnsupportedByBackendError
@@ -21,6 +23,8 @@ from ..transaction import TransactionState, inside_transaction, running, running
 from ..writes import Pending, check_number, discard, is_refusal, settle
 from .bulk import Bulk, write_all, write_all_then
 from .listening import Listening
+
+T = TypeVar("T")
 
 _OUTSIDE: Final = nullcontext()
 
@@ -103,6 +107,13 @@ class Sender(Listening, CallbackListening):
         if self.transaction is not None:
             self.transaction.check_read()
 
+    def get_each(self, plan: GetPlan, read: Read[T]) -> list[T]:
+        """Documents by path, in any order, each read as it arrives."""
+        backend = self.holder.backend()
+        with self._reading as handle:
+            found = backend.get(plan, options=self.settings.options, transaction=handle)
+            return read_each(found, read, None)
+
     def get(self, plan: GetPlan) -> list[StoredDocument]:
         """Documents by path, in any order."""
         backend = self.holder.backend()
@@ -118,6 +129,15 @@ class Sender(Listening, CallbackListening):
                 return []
             found = backend.run(plan, options=self.settings.options, transaction=handle)
             return list(found)
+
+    def run_each(self, plan: QueryPlan, read: Read[T], on_error: ErrorHandler | None) -> list[T]:
+        """All results of a query, each read as it arrives."""
+        backend = self.holder.backend()
+        with self._reading as handle:
+            if plan.where is NOTHING:
+                return []
+            found = backend.run(plan, options=self.settings.options, transaction=handle)
+            return read_each(found, read, on_error)
 
     def stream(self, plan: QueryPlan) -> Iterator[StoredDocument]:
         """The results of a query as they arrive."""

@@ -58,8 +58,8 @@ class AsyncResults(Generic[T_co]):
         """
         source: AsyncSource = self._bound()
         query, read = self._output.compiled(opened(self._spec, source), source.registry)
-        results = await source.run(query.plan)
-        return read_all(results[::-1] if query.backwards else results, read, self._on_error)
+        found = await source.run_each(query.plan, read, self._on_error)
+        return found[::-1] if query.backwards else found
 
     async def first(self) -> T_co | None:
         """Return the first result, or `None` if there is none."""

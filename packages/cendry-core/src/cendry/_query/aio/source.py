@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ...backend import ExplainResult, StoredDocument
+from ...errors import DecodeError
 from ...jobs.results import BulkOptions, BulkResult
 from ...plan import AggregationPlan, QueryPlan
+from ..results import ErrorHandler, Read
 from ..source import TokenSource
+
+T = TypeVar("T")
 
 
 class AsyncSource(TokenSource, Protocol):
@@ -16,6 +20,10 @@ class AsyncSource(TokenSource, Protocol):
 
     async def run(self, plan: QueryPlan) -> list[StoredDocument]:
         """All results of a query."""
+        ...
+
+    async def run_each(self, plan: QueryPlan, read: Read[T], on_error: ErrorHandler | None) -> list[T]:
+        """All results of a query, each read as it arrives."""
         ...
 
     def stream(self, plan: QueryPlan) -> AsyncIterator[StoredDocument]:
@@ -43,6 +51,31 @@ class AsyncSource(TokenSource, Protocol):
     async def partition(self, plan: QueryPlan, count: int) -> list[str]:
         """The paths at which up to `count` parts of a query begin, in any order; none if it can't be divided."""
         ...
+
+
+async def read_each(results: AsyncIterator[StoredDocument], read: Read[T], on_error: ErrorHandler | None) -> list[T]:
+    """Read results as they arrive, so that none is held in two forms; on an error, the stream is closed.
+
+    Args:
+        results: The results.
+        read: Reads one.
+        on_error: Called with the errors of those that don't fit; without it, they are raised.
+    """
+    try:
+        if on_error is None:
+            return [read(result) async for result in results]
+        found: list[T] = []
+        async for result in results:
+            try:
+                found.append(read(result))
+            except DecodeError as error:
+                on_error(error)
+        return found
+    except BaseException:
+        close = getattr(results, "aclose", None)
+        if close is not None:
+            await close()
+        raise
 
 
 def in_order(source: AsyncSource, plan: QueryPlan, backwards: bool) -> AsyncIterator[StoredDocument]:

@@ -55,8 +55,8 @@ class Results(Generic[T_co]):
         """
         source: Source = self._bound()
         query, read = self._output.compiled(opened(self._spec, source), source.registry)
-        results = source.run(query.plan)
-        return read_all(results[::-1] if query.backwards else results, read, self._on_error)
+        found = source.run_each(query.plan, read, self._on_error)
+        return found[::-1] if query.backwards else found
 
     def first(self) -> T_co | None:
         """Return the first result, or `None` if there is none."""

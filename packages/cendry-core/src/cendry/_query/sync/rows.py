@@ -14,8 +14,8 @@ T_co = TypeVar("T_co", covariant=True)
 class Rows(RowsValue[T_co], Results[T_co]):
     """The rows of a query, such as some fields of each document: an immutable value, run by a `Cendry`.
 
-    It runs as the query does, each time anew. `Query.values` and `Query.project` create it; filters, orders
-    and limits are set on the query before.
+    It runs as the query does, each time anew. `Query.values`, `Query.project` and `Query.find_nearest`
+    create it; filters and orders are set on the query before, and so is the limit of values.
     """
 
     __slots__ = ()

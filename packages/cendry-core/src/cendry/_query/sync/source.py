@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ...backend import ExplainResult, StoredDocument
+from ...errors import DecodeError
 from ...jobs.results import BulkOptions, BulkResult
 from ...plan import AggregationPlan, QueryPlan
+from ..results import ErrorHandler, Read
 from ..source import TokenSource
+
+T = TypeVar("T")
 
 
 class Source(TokenSource, Protocol):
@@ -17,6 +21,10 @@ class Source(TokenSource, Protocol):
 
     def run(self, plan: QueryPlan) -> list[StoredDocument]:
         """All results of a query."""
+        ...
+
+    def run_each(self, plan: QueryPlan, read: Read[T], on_error: ErrorHandler | None) -> list[T]:
+        """All results of a query, each read as it arrives."""
         ...
 
     def stream(self, plan: QueryPlan) -> Iterator[StoredDocument]:
@@ -44,6 +52,31 @@ class Source(TokenSource, Protocol):
     def partition(self, plan: QueryPlan, count: int) -> list[str]:
         """The paths at which up to `count` parts of a query begin, in any order; none if it can't be divided."""
         ...
+
+
+def read_each(results: Iterator[StoredDocument], read: Read[T], on_error: ErrorHandler | None) -> list[T]:
+    """Read results as they arrive, so that none is held in two forms; on an error, the stream is closed.
+
+    Args:
+        results: The results.
+        read: Reads one.
+        on_error: Called with the errors of those that don't fit; without it, they are raised.
+    """
+    try:
+        if on_error is None:
+            return [read(result) for result in results]
+        found: list[T] = []
+        for result in results:
+            try:
+                found.append(read(result))
+            except DecodeError as error:
+                on_error(error)
+        return found
+    except BaseException:
+        close = getattr(results, "close", None)
+        if close is not None:
+            close()
+        raise
 
 
 def in_order(source: Source, plan: QueryPlan, backwards: bool) -> Iterator[StoredDocument]:
