@@ -144,10 +144,10 @@ def test_a_document_that_does_not_fit_goes_to_the_handler(ctx: Any, faulty: Faul
 def test_aggregations(ctx: Any, faulty: FaultyServer, together: bool) -> None:
     def answer(analyze: bool) -> list[bytes]:
         figures = {"figure_0": {"integer_value": 2}, "figure_1": {"integer_value": 7}}
-        result = types.RunAggregationQueryResponse(result={"aggregate_fields": figures})
         explanation = types.RunAggregationQueryResponse(explain_metrics=metrics(analyze))
-        if analyze and together:
-            result.explain_metrics = metrics(analyze)
+        result = types.RunAggregationQueryResponse(result={"aggregate_fields": figures})
+        if together:
+            result.explain_metrics = explanation.explain_metrics
         parts = [result, explanation][: 1 if together else 2] if analyze else [explanation]
         return [types.RunAggregationQueryResponse.serialize(part) for part in parts]
 
