@@ -36,6 +36,7 @@ CALLS: list[Callable[[AsyncCendry], Coroutine[Any, Any, Any]]] = [
     lambda ctx: ctx.select_group(City).partitions(2),
     first_of,
     lambda ctx: ctx.transaction(no_op),
+    lambda ctx: ctx.snapshots(City, "x").__anext__(),
     bulk,
 ]
 
