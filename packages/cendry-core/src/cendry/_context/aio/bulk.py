@@ -271,7 +271,7 @@ class AsyncBulk(AsyncOnly):
         """
         self._life.check_open()
         with self._lock:
-            await self._go_on(to_the_end=True)
+            await self._go_on(until_done=True)
 
     async def _put(self, pending: Pending) -> str:
         with self._lock:
@@ -281,8 +281,8 @@ class AsyncBulk(AsyncOnly):
                 await self._go_on()
         return pending.write.path.rpartition("/")[2]
 
-    async def _go_on(self, *, to_the_end: bool = False) -> None:
-        """Send what can be sent, and wait until more may be queued, or to the end."""
+    async def _go_on(self, *, until_done: bool = False) -> None:
+        """Send what can be sent, and wait until more may be queued, or until all are done."""
         queue, workers = self._queue, self._workers
         while True:
             for request, results, error in workers.finished():
@@ -290,7 +290,7 @@ class AsyncBulk(AsyncOnly):
                     queue.take_error(request, error)
                     raise error
                 queue.take(request, results)
-            is_urgent = queue.held > 0 if to_the_end else queue.is_full
+            is_urgent = queue.held > 0 if until_done else queue.is_full
             while len(workers) < MAX_IN_FLIGHT:
                 request = queue.next_request(urgent=is_urgent)
                 if request is None:

@@ -268,7 +268,7 @@ class Bulk(SyncOnly):
         """
         self._life.check_open()
         with self._lock:
-            self._go_on(to_the_end=True)
+            self._go_on(until_done=True)
 
     def _put(self, pending: Pending) -> str:
         with self._lock:
@@ -278,8 +278,8 @@ class Bulk(SyncOnly):
                 self._go_on()
         return pending.write.path.rpartition("/")[2]
 
-    def _go_on(self, *, to_the_end: bool = False) -> None:
-        """Send what can be sent, and wait until more may be queued, or to the end."""
+    def _go_on(self, *, until_done: bool = False) -> None:
+        """Send what can be sent, and wait until more may be queued, or until all are done."""
         queue, workers = self._queue, self._workers
         while True:
             for request, results, error in workers.finished():
@@ -287,7 +287,7 @@ class Bulk(SyncOnly):
                     queue.take_error(request, error)
                     raise error
                 queue.take(request, results)
-            is_urgent = queue.held > 0 if to_the_end else queue.is_full
+            is_urgent = queue.held > 0 if until_done else queue.is_full
             while len(workers) < MAX_IN_FLIGHT:
                 request = queue.next_request(urgent=is_urgent)
                 if request is None:
