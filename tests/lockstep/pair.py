@@ -418,15 +418,15 @@ class Pair:
         if answers is None:
             return None
         for write, one, other in zip(on_memory, *answers, strict=True):
-            errors = [None if each.error is None else refused(each.error) for each in (one, other)]
-            if None in errors:
-                if errors != [None, None]:
-                    raise Difference(write, *errors)
+            ours, theirs = (None if each.error is None else refused(each.error) for each in (one, other))
+            if ours is None or theirs is None:
+                if ours is not theirs:
+                    raise Difference(write, ours, theirs)
                 self.times.check(write, one.update_time, other.update_time)
             else:
-                if not _same_refusal(errors[0], errors[1]):
-                    raise Difference(write, *errors)
-                reach("error", errors[1].kind)
+                if not _same_refusal(ours, theirs):
+                    raise Difference(write, ours, theirs)
+                reach("error", theirs.kind)
         return [Both(one, other) for one, other in zip(*answers, strict=True)]
 
     def begin(self, *, read_only: bool) -> Both:

@@ -7,7 +7,7 @@ import inspect
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from cendry import AsyncCendry, AsyncQuery, AsyncRows, Cendry, Snapshot
 from cendry._context.aio.batch import AsyncBatch
@@ -256,8 +256,9 @@ class Driven:
     def _shown(self, value: Any) -> Any:
         if inspect.isawaitable(value):
             value = self._loop.wait_for(value)
+        several: Any = value
         if isinstance(value, list):
-            return [self._shown(one) if isinstance(one, _ASYNC) else one for one in cast("list[Any]", value)]
+            return [self._shown(one) if isinstance(one, _ASYNC) else one for one in several]
         return Driven(value, self._loop) if isinstance(value, _ASYNC) or hasattr(value, "__anext__") else value
 
     def _plain(self, value: Any) -> Any:
