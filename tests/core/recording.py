@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -30,6 +31,7 @@ class Record:
         failures: The calls that are to fail, each with its error.
         transactions: The handles of all transactions, each with that of the one that it tries again.
         listening: The listeners that run.
+        ended: Released by each listener that has ended.
         closed: How often it was closed.
         with_times: Whether results carry times.
     """
@@ -45,6 +47,7 @@ class Record:
         self.failures: list[tuple[str, BaseException]] = []
         self.transactions: list[tuple[Any, Any]] = []
         self.listening: list[Listening] = []
+        self.ended = threading.Semaphore(0)
         self.closed = 0
         self.with_times = True
         self._written: dict[str, None] = {}
@@ -133,6 +136,7 @@ class Listening:
             self._record.listening.remove(self)
         if self.handle is not None:
             self.handle.close()
+            self._record.ended.release()
 
     async def wait_closed(self) -> None:
         """Wait until nothing of it is left."""

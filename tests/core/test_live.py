@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from cendry import Cendry, Change, Field, FieldPath, MemoryBackend, Model, Snapshot, field
+from cendry import Cendry, Change, DecodeError, Field, FieldPath, MemoryBackend, Model, Snapshot, field
 from cendry._context.live import Folding, LiveDocuments, sort_key
 from cendry.backend import DocumentResult, ListenResult
 from cendry.plan import GetPlan, Order, QueryPlan
@@ -152,6 +152,14 @@ def test_a_version_that_does_not_fit_is_an_error_once() -> None:
     assert len(documents.take(changed([stored("b", -1, 1)]))[1]) == 1
 
 
+def test_a_document_of_another_kind_is_left_out_without_an_error() -> None:
+    def refuse(result: Any) -> Any:
+        raise DecodeError(result.path, "Row", "n", "a row", "another kind", is_other_kind=True)
+
+    documents = LiveDocuments[Any](BY_NUMBER, refuse, backwards=False)
+    assert documents.take(changed([stored("a", 1)], is_reset=True)) == (Snapshot((), (), START), [])
+
+
 def test_without_times_the_data_are_compared() -> None:
     documents = live()
     first = DocumentResult("rows/a", {"n": 1, "list": [1]})
@@ -187,6 +195,9 @@ def test_values_without_an_order_come_last() -> None:
     known = key(DocumentResult("rows/a", {"n": 1}, START, START))
     assert known < key(DocumentResult("rows/a", {}, START, START))
     assert known < key(DocumentResult("rows/a", {"n": object()}, START, START))
+    by_two = sort_key(QueryPlan("rows", orders=(Order(FieldPath("n")), Order(FieldPath("m"), True))), backwards=False)
+    two = [DocumentResult("rows/a", {"n": 1, "m": m}, START, START) for m in (2, 1)]
+    assert by_two(two[0]) < by_two(two[1]) < by_two(DocumentResult("rows/a", {"n": 2, "m": 3}, START, START))
     assert sort_key(GetPlan(("rows/a",)), backwards=False)(DocumentResult("rows/a", {}, START, START)) == b""
 
 

@@ -66,6 +66,20 @@ def test_what_is_not_written_is_as_it_was(past: Any, backend: Any) -> None:
     assert [] == backend.calls
 
 
+def test_the_past_has_no_snapshots(ctx: Any, past: Any, backend: Any) -> None:
+    for listen in (
+        lambda: past.snapshots(City, "a"),
+        lambda: past.watch(City, "a"),
+        lambda: past.select(City).snapshots(),
+        lambda: past.select(City).watch(),
+        lambda: ctx.select(City).at(MOMENT).snapshots(),
+        lambda: ctx.select(City).at(MOMENT).watch(),
+    ):
+        with pytest.raises(CendryError, match="has no listeners"):
+            next(listen())
+    assert [] == backend.calls
+
+
 def test_a_context_of_a_context_is_closed_with_either(ctx: Any, past: Any) -> None:
     later = past.at(NOW + timedelta(days=1))
     past.close()

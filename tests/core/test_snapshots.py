@@ -6,6 +6,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
 
@@ -255,23 +256,19 @@ def test_a_query_that_nothing_matches_has_one_snapshot(ctx: Cendry, backend: Rec
 
 
 def test_one_that_is_dropped_ends(ctx: Cendry, backend: RecordingBackend) -> None:
-    before = set(threading.enumerate())
     for snapshot in ctx.select(City).snapshots():
         assert ids(snapshot) == "abc"
         break
-    unused = ctx.select(City).snapshots()
-    del unused
-    closed = ctx.select(City).snapshots()
+    gc.collect()
+    assert backend.ended.acquire(timeout=WAIT)
+    assert (backend.listening, ctx._sender.listeners) == ([], set())
+    unused, closed = ctx.select(City).snapshots(), ctx.select(City).snapshots()
     next(closed)
     closed.close()
-    del closed
+    del unused, closed
     gc.collect()
-    for thread in set(threading.enumerate()) - before:
-        thread.join(WAIT)
-    # The last to end is the thread that closes, and what it closed is gone then.
-    while backend.listening:
-        assert any(thread.name == "cendry-closing" for thread in threading.enumerate())
-    assert ctx._sender.listeners == set()
+    assert backend.ended.acquire(timeout=WAIT)
+    assert not backend.ended.acquire(blocking=False)
 
 
 def test_an_error_that_is_kept_does_not_keep_the_listener(ctx: Cendry, backend: RecordingBackend) -> None:
@@ -283,10 +280,8 @@ def test_an_error_that_is_kept_does_not_keep_the_listener(ctx: Cendry, backend: 
 
     with pytest.raises(DecodeError) as caught:
         consume()
-    deadline = threading.Event()
-    while backend.listening and not deadline.wait(0.01):
-        pass
-    assert caught.value.path == "cities/b"
+    assert backend.ended.acquire(timeout=WAIT)
+    assert (caught.value.path, backend.listening) == ("cities/b", [])
 
 
 def feed(handle: Any, running: set[Any]) -> Feed[Any]:
@@ -312,6 +307,22 @@ def test_one_that_is_closed_while_it_begins_closes_what_it_began() -> None:
     with pytest.raises(StopIteration):
         made.next()
     assert (closed, running) == (["closed"], set())
+
+
+def test_a_change_that_changes_nothing_is_not_an_item() -> None:
+    def listen(on_change: Any, on_error: Any) -> Any:
+        on_change(ListenResult((), (), None, is_reset=True))
+        calls.extend([on_change, on_error])
+        return None
+
+    calls: list[Any] = []
+    made = feed(listen, set())
+    assert made.next() == Snapshot((), (), None)
+    on_change, on_error = calls
+    on_change(ListenResult((), ("c/a",), None))
+    on_error(ConnectionError())
+    with pytest.raises(ConnectionError):
+        made.next()
 
 
 def test_a_forked_child_can_not_use_the_parents(ctx: Cendry, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -564,6 +575,9 @@ async def test_async_transactions_have_none(async_ctx: AsyncCendry) -> None:
             txn.select(City).snapshots()
 
     await async_ctx.transaction(listen)
+    now = datetime.now(timezone.utc)
+    with pytest.raises(CendryError, match="A query at a past moment never changes"):
+        async_ctx.select(City).at(now).snapshots()
 
 
 async def test_an_async_one_that_is_closed_while_it_has_a_waiter_that_is_done() -> None:

@@ -83,7 +83,8 @@ def test_snapshots_of_one_document(ctx: Cendry, backend: RecordingBackend) -> No
     backend.put("cities/y", {"displayName": "Y"})
     assert told(seen[2]) == [("removed", "x", 0, None)]
     listener.close()
-    listener.close()
+    listener.unsubscribe()
+    assert listener.closed
     assert backend.plans("listen") == [GetPlan(("cities/x",))]
 
 

@@ -13,12 +13,15 @@ from cendry import (
     ExecutionStats,
     Explanation,
     Field,
+    FieldPath,
     InvalidRequestError,
     Model,
+    Neighbor,
     PlanSummary,
     UnsupportedByBackendError,
     count,
 )
+from cendry_firestore._requests import DISTANCE_FIELD
 from cendry_memory.testing import Database
 from firestore.faulty import Fault, FaultyServer
 from google.api_core import exceptions
@@ -116,6 +119,17 @@ def test_what_a_query_took(ctx: Any, faulty: FaultyServer, project: str) -> None
     assert (STATS, ["a"]) == (explanation.stats, [one.id for one in explanation.documents])
 
 
+def test_a_search_by_vector(ctx: Any, faulty: FaultyServer, project: str) -> None:
+    messages = [types.RunQueryResponse.deserialize(each) for each in documents(project, "a", "b")]
+    for distance, message in enumerate(messages):
+        message.document.fields[DISTANCE_FIELD] = {"double_value": distance / 2}
+    faulty.answers["RunQuery"] = [*map(types.RunQueryResponse.serialize, messages), explained(True)]
+    rows = ctx.select(Item).find_nearest(FieldPath("v"), [1.0], limit=2)
+    found = [Neighbor(Item(id="a", n=0, note="A"), 0.0), Neighbor(Item(id="b", n=1, note="B"), 0.5)]
+    assert Explanation(PLAN, STATS, found) == rows.explain(analyze=True)
+    assert 2 == sent(faulty).structured_query.find_nearest.limit
+
+
 def test_a_document_that_does_not_fit_goes_to_the_handler(ctx: Any, faulty: FaultyServer, project: str) -> None:
     class Other(Model, collection="items"):
         n: Field[str]
@@ -130,10 +144,10 @@ def test_a_document_that_does_not_fit_goes_to_the_handler(ctx: Any, faulty: Faul
 def test_aggregations(ctx: Any, faulty: FaultyServer, together: bool) -> None:
     def answer(analyze: bool) -> list[bytes]:
         figures = {"figure_0": {"integer_value": 2}, "figure_1": {"integer_value": 7}}
-        result = types.RunAggregationQueryResponse(result={"aggregate_fields": figures})
         explanation = types.RunAggregationQueryResponse(explain_metrics=metrics(analyze))
-        if analyze and together:
-            result.explain_metrics = metrics(analyze)
+        result = types.RunAggregationQueryResponse(result={"aggregate_fields": figures})
+        if together:
+            result.explain_metrics = explanation.explain_metrics
         parts = [result, explanation][: 1 if together else 2] if analyze else [explanation]
         return [types.RunAggregationQueryResponse.serialize(part) for part in parts]
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+import random
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -277,3 +279,39 @@ async def test_drain_takes_seconds(timeout: Any) -> None:
     with pytest.raises(ValueError, match="timeout takes a number of seconds"):
         await AsyncMemoryBackend(store=store).drain(timeout)
     assert MemoryBackend(store=store).drain(0)
+
+
+def test_a_listener_that_a_callback_closes_is_not_called_for_the_same_commit(backend: MemoryBackend) -> None:
+    handles: list[Any] = []
+    told: list[int] = []
+
+    def close_all(number: int, result: ListenResult) -> None:
+        told.append(number)
+        if result.documents:
+            for handle in handles:
+                handle.close()
+
+    handles += [backend.listen(QueryPlan("c"), partial(close_all, number), print) for number in range(3)]
+    backend.commit([Set("c/a", {})])
+    assert backend.drain(10)
+    assert told == [0, 1, 2, 0]
+
+
+def test_a_limit_and_an_offset_follow_any_changes(backend: MemoryBackend) -> None:
+    drawn = random.Random(7)
+    plans = [
+        QueryPlan("c", orders=by(order), offset=offset, limit=limit)
+        for order in ("v", "-v")
+        for offset in (0, 2)
+        for limit in (None, 1, 3)
+    ]
+    ears = [Ear(backend, plan) for plan in plans]
+    for _ in range(150):
+        names = drawn.sample("abcdefgh", drawn.randint(1, 3))
+        writes: list[Write] = [Set(f"c/{name}", {"v": drawn.randint(0, 5)}) for name in names]
+        backend.commit([Delete(write.path) if drawn.random() < 0.3 else write for write in writes])
+        assert backend.drain(10)
+        for plan, ear in zip(plans, ears, strict=True):
+            assert [one.path for one in backend.run(plan)] == [one.path for one in ear.snapshots[-1].documents]
+    for ear in ears:
+        ear.handle.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from cendry.backend import CallOptions, ExecutionStats, ExplainResult, PlanSummary, StoredDocument
@@ -47,6 +48,10 @@ class ExplainedQuery(QueryStream):
         """The document in a response, if there is one."""
         self._explained.see(response, has_result=response.HasField("document"))
         return super().result(response)
+
+    def _found(self, document: Any, read_time: datetime | None) -> StoredDocument:
+        found = super()._found if self._plan.nearest is None else self._near
+        return found(document, read_time)
 
     def pause_after(self, error: Any) -> float:
         """Decide on a stream that broke, as for every read, unless documents have come.

@@ -251,6 +251,15 @@ class QueryStream(ReadStream):
         self._progress = True
         return self._found(response.document, self._read_time)
 
+    def _near(self, document: Any, read_time: datetime | None) -> StoredDocument:
+        """As `_found`, for a document that a search by vector found."""
+        distance = distance_in(document)
+        if not self._is_direct:
+            return near_result(document, read_time, self._database, distance)
+        found = NearDocument((document, read_time, self._database, self._path_start))
+        found.distance = distance
+        return found
+
     def _remaining(self) -> QueryPlan:
         plan = self._plan
         if self._last is None:
@@ -308,12 +317,7 @@ class NearestStream(QueryStream):
         return result
 
     def _found(self, document: Any, read_time: datetime | None) -> StoredDocument:
-        distance = distance_in(document)
-        if not self._is_direct:
-            return near_result(document, read_time, self._database, distance)
-        found = NearDocument((document, read_time, self._database, self._path_start))
-        found.distance = distance
-        return found
+        return self._near(document, read_time)
 
     def _remaining(self) -> QueryPlan:
         return replace(self._plan, read_time=self._pinned(self._plan.read_time))

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from sys import modules
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from .. import _fork
@@ -15,6 +16,7 @@ from .._query.snapshots import Snapshot
 from ..backend import AsyncListenHandle, ListenHandle, ListenResult
 from ..errors import CendryError, UsedBeforeForkError
 from .live import Folding, LiveDocuments
+from .waiting import require_asyncio
 
 T = TypeVar("T")
 H = TypeVar("H")
@@ -262,6 +264,8 @@ class AsyncFeed(_Feed[T, AsyncListenHandle]):
     def _check_loop(self) -> None:
         import asyncio
 
+        if "trio" in modules:
+            require_asyncio()
         running = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = running

@@ -90,6 +90,10 @@ class Listener:
         """Stop listening; no callback begins after this. May be called twice, and from a callback."""
         self._watching.close()
 
+    def unsubscribe(self) -> None:
+        """Stop listening: `close()` under the name that the SDK has for it."""
+        self.close()
+
     def __enter__(self) -> Listener:
         return self
 

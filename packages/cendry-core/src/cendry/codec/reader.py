@@ -166,7 +166,7 @@ class Reader(Checker):
                 return ROW[kind].take(value)
             case Reference(model):
                 found = value if type(value) is Ref and not lenient else to_reference(value)
-                return found if model is None else found._cendry_typed(model)
+                return found if model is None else found._cendry_typed(model)  # pyright: ignore[reportPrivateUsage]
             case Converted(_, python):
                 if lenient and isinstance(value, python) and not isinstance(value, datetime):
                     return value

@@ -256,8 +256,9 @@ class Driven:
     def _shown(self, value: Any) -> Any:
         if inspect.isawaitable(value):
             value = self._loop.wait_for(value)
-        if isinstance(value, list) and any(isinstance(one, _ASYNC) for one in value):
-            return [self._shown(one) for one in value]
+        several: Any = value
+        if isinstance(value, list):
+            return [self._shown(one) if isinstance(one, _ASYNC) else one for one in several]
         return Driven(value, self._loop) if isinstance(value, _ASYNC) or hasattr(value, "__anext__") else value
 
     def _plain(self, value: Any) -> Any:

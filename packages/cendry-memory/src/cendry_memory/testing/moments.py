@@ -16,11 +16,12 @@ from cendry import (
     Query,
     Ref,
     UnsupportedByBackendError,
+    Vector,
     count,
     get_metadata,
 )
 
-from .documents import Area, City, Mayor
+from .documents import Area, City, Mayor, Note
 from .driver import Database
 from .features import Feature, needs
 from .suite import Suite, in_transaction
@@ -43,7 +44,7 @@ _REFUSED: Final[dict[str, Callable[[Any], object]]] = {
     "bulk": lambda ctx: ctx.bulk(),
     "batch": lambda ctx: ctx.batch(),
     "transaction": lambda ctx: ctx.transaction(),
-    "transaction of a function": lambda ctx: ctx.transaction(lambda txn: txn.get(City, "a")),
+    "transaction of a function": lambda ctx: ctx.transaction(print),
 }
 
 
@@ -109,6 +110,17 @@ class MomentConformance(Suite):
         assert (4, 6) == query.aggregate(count(), City.population.sum())
         assert [("a",)] == ctx.at(moment).select(Query(City, City.population < 1).values(City.id)).to_list()
         assert (4, []) == (ctx.select(City).count(), ctx.select(City, City.population == 1).ids())
+
+    @needs(Feature.READ_TIMES, Feature.TIMES, Feature.QUERIES, Feature.VECTORS)
+    def test_the_nearest_of_the_moment(self, ctx: Any) -> None:
+        ctx.save(Note(id="a", embedding=Vector([1, 0])))
+        moment = get_metadata(ctx.get(Note, "a")).update_time
+        ctx.delete(Note, "a")
+        found = [
+            context.select(Note).find_nearest(Note.embedding, [1, 0], limit=2, distance="euclidean").to_list()
+            for context in (ctx.at(moment), ctx)
+        ]
+        assert [["a"], []] == [[near.document.id for near in each] for each in found]
 
     @needs(Feature.READ_TIMES, Feature.TIMES, Feature.QUERIES, Feature.GROUPS)
     def test_collection_groups_see_the_moment(self, ctx: Any, moment: datetime) -> None:

@@ -75,11 +75,9 @@ class AsyncListening:
             on_change: Callable[[ListenResult], None], on_error: Callable[[BaseException], None]
         ) -> AsyncListenHandle:
             backend = holder.backend()
-            begin = getattr(backend, "listen", None)
-            if begin is None:
+            if not hasattr(backend, "listen"):  # async-only
                 raise UnsupportedByBackendError("listeners", backend.name, "Use a backend that has them.")
-            handle: AsyncListenHandle = begin(plan, on_change, on_error)
-            return handle
+            return backend.listen(plan, on_change, on_error)
 
         is_empty = isinstance(plan, QueryPlan) and plan.where is NOTHING
         documents = LiveDocuments[Any](plan, read, backwards=backwards)

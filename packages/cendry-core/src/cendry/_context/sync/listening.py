@@ -17,7 +17,7 @@ from ..._query.sync.snapshots import Snapshots
 from ..._types.registry import TypeRegistry
 from ...backend import Backend, ListenHandle, ListenResult
 from ...codec import codec_for
-from ...errors import CendryError, DecodeError, UnsupportedByBackendError
+from ...errors import CendryError, DecodeError
 from ...plan import NOTHING, GetPlan, QueryPlan
 from ...reference import Located, Ref
 from ..feeds import Feed
@@ -76,11 +76,7 @@ class Listening:
             on_change: Callable[[ListenResult], None], on_error: Callable[[BaseException], None]
         ) -> ListenHandle:
             backend = holder.backend()
-            begin = getattr(backend, "listen", None)
-            if begin is None:
-                raise UnsupportedByBackendError("listeners", backend.name, "Use a backend that has them.")
-            handle: ListenHandle = begin(plan, on_change, on_error)
-            return handle
+            return backend.listen(plan, on_change, on_error)
 
         is_empty = isinstance(plan, QueryPlan) and plan.where is NOTHING
         documents = LiveDocuments[Any](plan, read, backwards=backwards)
