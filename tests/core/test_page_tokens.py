@@ -711,7 +711,7 @@ def test_tokens_as_cursors_are_signed(ctx: Any) -> None:
     with Cendry(backend=backend, token_key=["new", "old"]) as signing, Cendry(backend=backend, token_key="old") as old:
         signing.save_many([Place(id=name, rank=1) for name in "abc"])
         query = signing.select(by_rank)
-        assert "c" == ids(query.start_after(query.page(2).next_token))
+        assert "c" == ids(query.start_after(query.page(2).next_token or ""))
         assert "c" == ids(query.start_after(old.select(by_rank).page(2).next_token or ""))
         with pytest.raises(InvalidPageTokenError, match="signed with another key"):
             old.select(by_rank.start_after(query.page(2).next_token or "")).first()
@@ -747,6 +747,7 @@ def test_databases_with_cursors_of_their_own_begin_at_tokens() -> None:
         other.save_many([Place(id=name, rank=1) for name in "abcde"])
         query = other.select(by_rank)
         token = query.page(2).next_token
+        assert token is not None
         after = query.start_after(token)
         assert ("cde", "c", ["cd", "e"]) == (ids(after), ids(after.limit(1)), [ids(page) for page in after.paginate(2)])
         first = after.page(2)
@@ -759,7 +760,7 @@ def test_databases_with_cursors_of_their_own_begin_at_tokens() -> None:
         for turned_around in (lambda: after.last(), lambda: after.limit_to_last(2).to_list()):
             with pytest.raises(UnsupportedByBackendError, match="after a page token"):
                 turned_around()
-        assert "e" == after.limit(3).last().id
+        assert "e" == ids([after.limit(3).last()])
         with pytest.raises(InvalidPageTokenError):
             query.start_after(made(place(1))).first()
 

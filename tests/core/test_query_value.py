@@ -273,7 +273,7 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
     (lambda: Query(City, start_at={}), TypeError, "start_at takes at least one value; the dict is empty."),
     (lambda: Query(City, start_at={"nmae": 1}), UnknownFieldError, "City has no field 'nmae'. Did you mean 'name'?"),
     (
-        lambda: Query(City, start_at={5: 1}),
+        lambda: Query(City, start_at={5: 1}),  # type: ignore[dict-item]
         TypeError,
         "start_at takes a field of City (City.name, 'name' or FieldPath), not 5.",
     ),

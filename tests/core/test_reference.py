@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 from cendry import CendryError, InvalidDocumentIdError, Map, Ref
@@ -91,6 +92,7 @@ def test_what_has_no_collection_has_no_documents() -> None:
 
 def test_models_are_classes() -> None:
     ref = Ref(City, "SF")
+    wrong: Any
     for wrong in (SF, "cities", int):
         for make in (lambda wrong: Ref(wrong, "SF"), ref.as_model, lambda wrong: Ref.from_path("a/b", model=wrong)):
             with pytest.raises(TypeError, match=r"takes a Model class|has no collection"):

@@ -245,7 +245,9 @@ def test_all_references_of_many_instances_are_one_call(faulty: FaultyServer, mak
     assert ["BatchGetDocuments"] == faulty.calls
     assert 297 + 500 == len(found)
     for player in players:
-        assert found[player.home.town].n == int(player.home.town.id[1:])
+        town = player.home.town
+        assert town is not None
+        assert found[town].n == int(town.id[1:])
         assert all(found[friend].id == friend.id for friend in player.friends if friend.id < "p5")
     faulty.calls.clear()
 

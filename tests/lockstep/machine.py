@@ -69,6 +69,7 @@ RULES = {
 }
 expect("rule", RULES)
 expect("rule that is rare", {"listen", "listened commit", "reopen"})
+expect("listener", {"sync", "async"})
 expect("store", {"in memory", "in a file", "indexes always", "indexes for many", "many documents", "few documents"})
 expect(
     "error",
@@ -157,9 +158,10 @@ class Lockstep(RuleBasedStateMachine):
         finally:
             self.undo.close()
 
-    def _listen(self, plan: Any) -> Watch:
+    def _listen(self, plan: Any, twin: str) -> Watch:
         """A listener until the end: one that is closed can make the emulator fail at the next commit, as cancelled."""
-        watch = self.pair.listen(plan)
+        reach("listener", twin)
+        watch = self.pair.listen(plan, twin)
         self.undo.callback(watch.close)
         return watch
 
@@ -386,7 +388,7 @@ class Lockstep(RuleBasedStateMachine):
         sums = tuple(Aggregation("sum", field) for field in fields)
         self.pair.aggregate(AggregationPlan(replace(plan, limit=count), sums))
         if self.may_listen and listens == 0:
-            self._listen(plan).settle()
+            self._listen(plan, "sync").settle()
 
     @precondition(lambda self: self.writer is None)
     @rule(search=searches.searches())
@@ -620,15 +622,19 @@ class Lockstep(RuleBasedStateMachine):
     # --- rare ones ---
 
     @precondition(lambda self: self.may_listen and self.watch is None)
-    @rule(plan=st.one_of(requests.queries(), requests.queries(), requests.gets), drafts=requests.commits())
-    def listen(self, plan: Any, drafts: list[Draft]) -> None:
+    @rule(
+        plan=st.one_of(requests.queries(), requests.queries(), requests.gets),
+        drafts=requests.commits(),
+        twin=st.sampled_from(["sync", "async"]),
+    )
+    def listen(self, plan: Any, drafts: list[Draft], twin: str) -> None:
         """A listener, which sees a commit at once, and those to come."""
         if isinstance(plan, GetPlan):
             plan = GetPlan(plan.paths[:1])
         elif requests.has_long_value(plan.where):
             return
         reach("rule that is rare", "listen")
-        self.watch = self._listen(plan)
+        self.watch = self._listen(plan, twin)
         self.watch.settle()
         if self.writer is None:
             self._commit(drafts)

@@ -10,6 +10,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any, NamedTuple
 
 from cendry._context.live import LiveDocuments
@@ -18,6 +19,9 @@ from cendry.errors import CendryError
 from cendry.plan import Aggregation, AggregationPlan, GetPlan, QueryPlan, Write
 from cendry.reference import Ref
 from cendry.values import GeoPoint, Vector
+from cendry_firestore import AsyncFirestoreBackend
+from cendry_memory import AsyncMemoryBackend
+from cendry_memory.testing.driver import LoopThread
 from google.api_core.exceptions import FailedPrecondition
 from lockstep import searches
 from lockstep.reached import reach
@@ -174,17 +178,26 @@ class Watch:
     """A listener on both sides."""
 
     plan: QueryPlan | GetPlan
-    handles: list[Any] = field(default_factory=list)
+    closings: list[Callable[[], object]] = field(default_factory=list)
     states: tuple[list[Any], list[Any]] = field(default_factory=lambda: ([], []))
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def hear(self, side: int) -> Callable[[ListenResult], None]:
         """The callback of one side."""
         documents = LiveDocuments[StoredDocument](self.plan, lambda result: result, backwards=False)
+        rows: list[StoredDocument] = []
 
         def on_change(result: ListenResult) -> None:
             snapshot, _ = documents.take(result)
             if snapshot is None:
+                return
+            for change in snapshot.changes:
+                if change.old_index is not None:
+                    del rows[change.old_index]
+                if change.new_index is not None:
+                    rows.insert(change.new_index, change.document)
+            if [id(row) for row in rows] != [id(one) for one in snapshot.documents]:
+                self.states[side].append("the changes do not lead to the documents")
                 return
             shown = [(document.path, seen(document.data)) for document in snapshot.documents]
             with self.changed:
@@ -220,8 +233,8 @@ class Watch:
 
     def close(self) -> None:
         """Stop listening."""
-        for handle in self.handles:
-            handle.close()
+        for close in self.closings:
+            close()
 
 
 class Pair:
@@ -405,15 +418,15 @@ class Pair:
         if answers is None:
             return None
         for write, one, other in zip(on_memory, *answers, strict=True):
-            errors = [None if each.error is None else refused(each.error) for each in (one, other)]
-            if None in errors:
-                if errors != [None, None]:
-                    raise Difference(write, *errors)
+            ours, theirs = (None if each.error is None else refused(each.error) for each in (one, other))
+            if ours is None or theirs is None:
+                if ours is not theirs:
+                    raise Difference(write, ours, theirs)
                 self.times.check(write, one.update_time, other.update_time)
             else:
-                if not _same_refusal(errors[0], errors[1]):
-                    raise Difference(write, *errors)
-                reach("error", errors[1].kind)
+                if not _same_refusal(ours, theirs):
+                    raise Difference(write, ours, theirs)
+                reach("error", theirs.kind)
         return [Both(one, other) for one, other in zip(*answers, strict=True)]
 
     def begin(self, *, read_only: bool) -> Both:
@@ -428,12 +441,21 @@ class Pair:
             lambda: self.memory.rollback(transaction.memory),
         )
 
-    def listen(self, plan: QueryPlan | GetPlan) -> Watch:
-        """Listen on both sides, to whole documents."""
+    def listen(self, plan: QueryPlan | GetPlan, twin: str) -> Watch:
+        """Listen on both sides, to whole documents, by the backends of one twin."""
         plan = replace(plan, projection=None)
         watch = Watch(plan)
-        for side, backend in enumerate((self.firestore, self.memory)):
-            watch.handles.append(backend.listen(plan, watch.hear(side), watch.fail(side)))
+        if twin == "sync":
+            for side, backend in enumerate((self.firestore, self.memory)):
+                watch.closings.append(backend.listen(plan, watch.hear(side), watch.fail(side)).close)
+            return watch
+        loop = LoopThread()
+        firestore = AsyncFirestoreBackend(project=self.firestore.client.project)
+        for side, each in enumerate((firestore, AsyncMemoryBackend(store=self.memory.store))):
+            other: Any = each
+            handle = loop.call(other.listen, plan, watch.hear(side), watch.fail(side))
+            watch.closings.append(partial(loop.call, handle.close))
+        watch.closings += [lambda: loop.wait_for(firestore.close()), loop.close]
         return watch
 
     def through(self, request: Any, on_both: Callable[[Any], Any]) -> bool:

@@ -318,7 +318,8 @@ def _next_response(read: Lookup | QueryPages, method: Method, connection: Connec
         try:
             return connection.read(method, read.request(), deadline, read.collection, read.moment)
         except InvalidRequestError as error:
-            if not read.is_at_token:
+            # A transaction is refused queries for reasons of its own.
+            if not read.is_at_token or read.transaction is not None:
                 raise
             raise InvalidPageTokenError(f"the database refused it: {error.detail}") from error
         except ResourceExhausted as error:
