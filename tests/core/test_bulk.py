@@ -29,7 +29,7 @@ from cendry import (
     _fork,
 )
 from cendry._context import workers
-from cendry._context.bulk import MAX_ATTEMPTS, MAX_HELD, MAX_IN_FLIGHT
+from cendry._context.bulk import MAX_ATTEMPTS, MAX_HELD, MAX_HELD_BYTES, MAX_IN_FLIGHT
 from cendry._context.workers import Workers
 from cendry.backend import DEFAULT_OPTIONS, MAX_BULK_WRITES, CallOptions, WriteResult
 from cendry.plan import Write
@@ -248,6 +248,18 @@ def test_few_writes_are_held_and_requests_are_full(ctx: Any, backend: Any) -> No
     assert BulkResult(MAX_HELD * 4) == bulk.result
     assert MAX_HELD >= most
     assert {MAX_BULK_WRITES} == set(map(len, backend.sent))
+
+
+def test_few_bytes_are_held(ctx: Any, backend: Any) -> None:
+    class Sized(dict[str, Any]):
+        size = MAX_HELD_BYTES // 4
+
+    backend.encoder = lambda codec: lambda instance: Sized(codec.encode(instance))
+    with ctx.bulk() as bulk:
+        for number in range(10):
+            bulk.save(city(f"c{number}"))
+    assert BulkResult(10) == bulk.result
+    assert [4, 4, 2] == [len(request) for request in backend.sent]
 
 
 def test_several_requests_are_under_way_in_threads() -> None:
@@ -575,10 +587,10 @@ def leave(bulk):
     assert bulk.result.written == 0
 
 with ctx.bulk() as bulk:
-    for number in range(250):
+    for number in range(600):
         bulk.save(City(id=str(number), name="x"))
     child(use if arguments == ["inside"] else leave, bulk)
-assert bulk.result.written == 250
+assert bulk.result.written == 600
 """
 
 
