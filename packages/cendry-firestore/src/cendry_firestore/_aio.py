@@ -295,6 +295,8 @@ async def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple
     A single response comes without a stream.
     """
     transport, start, request = stream.connection.transport, stream.method.start, stream.request()
+    if stream.is_large and (threads := stream.connection.read_threads()) is not None:  # async-only
+        start = threads.start_of(stream.kind) or start
 
     async def attempt(seconds: float) -> tuple[Any, Any]:
         # It falls back to a stream after a time without an answer, which would be another attempt.
