@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import field
+from inspect import iscoroutinefunction
 from typing import cast
 
 from .._immutable import dataclass
@@ -65,10 +66,5 @@ class BulkOptions:
             raise ValueError(f"max_rate= takes a positive number of documents per second, not {rate!r}.")
         for name in ("on_progress", "on_error"):
             handler = getattr(self, name)
-            if handler is None:
-                continue
-            # Imported by asyncio programs anyway, and only needed with a handler.
-            from inspect import iscoroutinefunction
-
-            if not callable(handler) or iscoroutinefunction(handler):
+            if handler is not None and (not callable(handler) or iscoroutinefunction(handler)):
                 raise TypeError(f"{name}= takes a plain function, not {handler!r}.")
