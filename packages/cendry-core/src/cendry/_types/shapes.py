@@ -606,8 +606,8 @@ def describe(shape: Shape) -> str:
             options = [member.name if by == "name" else plain_value(member) for member in python]
             return f"{python.__qualname__} by {by} ({_some(options)})"
         case OneValue(values):
-            options = _some(values, _literal)
-            return options if len(values) == 1 else f"one of {options}"
+            literals = _some(values, _literal)
+            return literals if len(values) == 1 else f"one of {literals}"
         case Array(item, python):
             return f"{python.__name__} of {describe(item)}"
         case FixedArray(items, python):
