@@ -70,5 +70,6 @@ class BulkOptions:
             # Imported by asyncio programs anyway, and only needed with a handler.
             from inspect import iscoroutinefunction
 
-            if not callable(handler) or iscoroutinefunction(handler):
+            is_plain = callable(handler) and not iscoroutinefunction(handler)
+            if not is_plain or iscoroutinefunction(type(handler).__call__):
                 raise TypeError(f"{name}= takes a plain function, not {handler!r}.")
