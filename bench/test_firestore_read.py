@@ -13,6 +13,8 @@ import grpc
 import pytest
 from cendry import AsyncCendry, Cendry, FirestoreBackend
 from cendry.plan import GetPlan, Set
+from cendry_firestore import _stream
+from cendry_firestore._threads import READS_VARIABLE
 from codec_model import DATA, City
 from figures import Figures
 from google.cloud.firestore import AsyncClient, Client
@@ -79,11 +81,55 @@ def test_a_query_in_the_async_twin(filled: str, figures: Figures) -> None:
             async def models() -> None:
                 assert DOCUMENTS == len([None async for city in ctx.select(City) if city.name])
 
-            return await medians_async(models=models, sdk=sdk)
+            async def sdk_list() -> None:
+                assert DOCUMENTS == len([snapshot.to_dict() async for snapshot in collection.stream()])
+
+            async def models_list() -> None:
+                assert DOCUMENTS == len(await ctx.select(City).to_list())
+
+            return await medians_async(models=models, sdk=sdk, models_list=models_list, sdk_list=sdk_list)
 
     found = asyncio.run(read())
     figures.ratios(
-        f"an async query of {DOCUMENTS:,}", found["models"], found["sdk"], cpu=0.35, wall=0.42, each=DOCUMENTS
+        f"an async query of {DOCUMENTS:,}, iterated", found["models"], found["sdk"], cpu=0.15, wall=0.42, each=DOCUMENTS
+    )
+    figures.ratios(
+        f"an async query of {DOCUMENTS:,}, by to_list()",
+        found["models_list"],
+        found["sdk_list"],
+        cpu=0.20,
+        wall=0.42,
+        each=DOCUMENTS,
+    )
+
+
+@pytest.mark.parametrize("number", [5, 30, 100, 300, 1000])
+def test_where_reads_in_threads_begin_to_pay(
+    number: int, filled: str, figures: Figures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are made of queries without a limit, or with one over 100."""
+    monkeypatch.setattr(_stream, "LARGE", 0)
+
+    async def read() -> dict[str, Times]:
+        async with AsyncCendry(project=filled) as ctx, AsyncCendry(project=filled) as other:
+            monkeypatch.setenv(READS_VARIABLE, "0")
+            await other.select(City, limit=1).to_list()
+            monkeypatch.delenv(READS_VARIABLE)
+
+            async def in_threads() -> None:
+                assert number == len(await ctx.select(City, limit=number).to_list())
+
+            async def in_the_loop() -> None:
+                assert number == len(await other.select(City, limit=number).to_list())
+
+            return await medians_async(in_threads=in_threads, in_the_loop=in_the_loop)
+
+    found = asyncio.run(read())
+    figures.ratios(
+        f"an async query of {number:,}, read in a thread, next to one read in the loop",
+        found["in_threads"],
+        found["in_the_loop"],
+        each=number,
     )
 
 

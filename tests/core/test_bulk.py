@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from random import Random
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -29,8 +32,9 @@ from cendry import (
     _fork,
 )
 from cendry._context import workers
-from cendry._context.bulk import MAX_ATTEMPTS, MAX_HELD, MAX_IN_FLIGHT
+from cendry._context.bulk import MAX_ATTEMPTS, MAX_HELD, MAX_HELD_BYTES, MAX_IN_FLIGHT
 from cendry._context.workers import Workers
+from cendry._model.metadata import remembered
 from cendry.backend import DEFAULT_OPTIONS, MAX_BULK_WRITES, CallOptions, WriteResult
 from cendry.plan import Write
 from cendry_memory import AsyncMemoryBackend, MemoryBackend, MemoryStore
@@ -250,6 +254,18 @@ def test_few_writes_are_held_and_requests_are_full(ctx: Any, backend: Any) -> No
     assert {MAX_BULK_WRITES} == set(map(len, backend.sent))
 
 
+def test_few_bytes_are_held(ctx: Any, backend: Any) -> None:
+    class Sized(dict[str, Any]):
+        size = MAX_HELD_BYTES // 4
+
+    backend.encoder = lambda codec: lambda instance: Sized(codec.encode(instance))
+    with ctx.bulk() as bulk:
+        for number in range(10):
+            bulk.save(city(f"c{number}"))
+    assert BulkResult(10) == bulk.result
+    assert [4, 4, 2] == [len(request) for request in backend.sent]
+
+
 def test_several_requests_are_under_way_in_threads() -> None:
     together = threading.Barrier(MAX_IN_FLIGHT, timeout=30)
     running: list[int] = []
@@ -410,6 +426,49 @@ def test_an_interrupt_leaves_nothing_running() -> None:
     assert "cendry bulk" not in {thread.name for thread in threading.enumerate()}
     assert BulkResult(MAX_BULK_WRITES) == bulk.result
     assert [None] * 5 == [one.id for one in given[MAX_BULK_WRITES:]]
+
+
+class Interruption(BaseException):
+    """Raised where a signal handler could raise."""
+
+
+class Interrupting:
+    """Raises at one of the moments when Python handles signals, in this thread."""
+
+    def __init__(self, moment: int) -> None:
+        self.left = moment
+
+    def __enter__(self) -> None:
+        sys.setprofile(self._profile)
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _profile(self, frame: FrameType, event: str, argument: Any) -> None:
+        if event in ("call", "c_return"):
+            self.left -= 1
+            if self.left == 0:
+                raise Interruption
+
+
+@pytest.mark.parametrize("start", range(0, 60, 3))
+def test_an_interrupt_at_any_moment(start: int) -> None:
+    for moment in range(start + 1, 30_000, 2_003):
+        ctx = Cendry(backend=MemoryBackend())
+        given = [City(name=str(number)) for number in range(MAX_BULK_WRITES * 2 + 40)]
+        bulk = ctx.bulk(on_progress=lambda progress: None)
+        with suppress(Interruption), Interrupting(moment), bulk:
+            for one in given:
+                bulk.save(one)
+        # The last moments are those in which it waits for its threads.
+        for thread in threading.enumerate():
+            if thread.name == "cendry bulk":
+                thread.join()
+        stored = {one.id: one.name for one in ctx.select(City)}
+        by_name = {one.name: one for one in given}
+        # What is stored can be found by its instance, and what isn't has no metadata.
+        assert all(by_name[name].id == document_id for document_id, name in stored.items())
+        assert all(one.id in stored for one in given if remembered(one) is not None)
 
 
 class Interrupted(Script):
@@ -593,10 +652,10 @@ def leave(bulk):
     assert bulk.result.written == 0
 
 with ctx.bulk() as bulk:
-    for number in range(250):
+    for number in range(600):
         bulk.save(City(id=str(number), name="x"))
     child(use if arguments == ["inside"] else leave, bulk)
-assert bulk.result.written == 250
+assert bulk.result.written == 600
 """
 
 

@@ -34,6 +34,7 @@ CALLS: list[Callable[[AsyncCendry], Coroutine[Any, Any, Any]]] = [
     lambda ctx: ctx.select(City).to_list(),
     lambda ctx: ctx.select(City).count(),
     lambda ctx: ctx.select_group(City).partitions(2),
+    lambda ctx: ctx.select(City).explain(),
     first_of,
     lambda ctx: ctx.transaction(no_op),
     lambda ctx: ctx.snapshots(City, "x").__anext__(),

@@ -305,6 +305,9 @@ def test_a_limit_and_an_offset_follow_any_changes(backend: MemoryBackend) -> Non
         for offset in (0, 2)
         for limit in (None, 1, 3)
     ]
+    # Those that demand one value are looked up by it.
+    plans += [QueryPlan("c", where=is_("v", "==", value), limit=limit) for value in (1, 2) for limit in (None, 2)]
+    plans += [QueryPlan("c", where=is_("w", "==", 1)), QueryPlan("c", group=True, where=is_("v", "==", 1))]
     ears = [Ear(backend, plan) for plan in plans]
     for _ in range(150):
         names = drawn.sample("abcdefgh", drawn.randint(1, 3))
@@ -313,5 +316,37 @@ def test_a_limit_and_an_offset_follow_any_changes(backend: MemoryBackend) -> Non
         assert backend.drain(10)
         for plan, ear in zip(plans, ears, strict=True):
             assert [one.path for one in backend.run(plan)] == [one.path for one in ear.snapshots[-1].documents]
+    backend.commit([Set("c/a", {"w": 1})])
+    assert backend.drain(10)
+    assert [one.path for one in ears[-2].snapshots[-1].documents] == ["c/a"]
     for ear in ears:
         ear.handle.close()
+        ear.handle.close()
+    assert backend.store._dispatcher._listeners == {}
+
+
+def test_a_listener_that_begins_after_a_commit_gets_it_once(backend: MemoryBackend) -> None:
+    held, going = threading.Event(), threading.Event()
+
+    def slow(result: ListenResult) -> None:
+        going.set()
+        held.wait(10)
+
+    handle = backend.listen(QueryPlan("c"), slow, print)
+    assert going.wait(10)
+    # Its report waits, and comes before the first state of the listener that begins now.
+    backend.commit([Set("c/a", {"v": 1})])
+    ear = Ear(backend, QueryPlan("c"))
+    held.set()
+    assert ear.heard() == ["a"]
+    assert len(ear.results) == 1
+    handle.close()
+    ear.handle.close()
+
+
+def test_closing_the_backend_ends_those_that_demand_a_value(backend: MemoryBackend) -> None:
+    ears = [Ear(backend, QueryPlan("c", where=is_("v", "==", value))) for value in (1, 2)]
+    backend.drain()
+    backend.close()
+    backend.commit([Set("c/a", {"v": 1})])
+    assert [ear.heard() for ear in ears] == [[""]] * 2

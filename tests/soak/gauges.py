@@ -24,7 +24,8 @@ class Reading:
     Attributes:
         memory: Bytes that are resident.
         objects: Objects that the garbage collector knows.
-        threads: Python's threads.
+        threads: Python's threads, without those that read.
+        readers: Threads that make large reads of the async twin; so many for each context, as they are needed.
         files: Open file descriptors.
         sockets: Connections to the port of the proxy; gRPC shares them between channels to one place.
         channels: Channels of gRPC.
@@ -33,13 +34,15 @@ class Reading:
     memory: int
     objects: int
     threads: int
+    readers: int
     files: int
     sockets: int
     channels: int
 
     def __str__(self) -> str:
         return (
-            f"{self.memory / 2**20:.1f} MiB, {self.objects} objects, {self.threads} threads, {self.files} files, "
+            f"{self.memory / 2**20:.1f} MiB, {self.objects} objects, {self.threads} threads, {self.readers} readers, "
+            f"{self.files} files, "
             f"{self.sockets} connections, {self.channels} channels"
         )
 
@@ -84,11 +87,22 @@ def read(port: int) -> Reading:
     return Reading(
         memory=pages * os.sysconf("SC_PAGE_SIZE"),
         objects=number,
-        threads=threading.active_count(),
+        threads=threads(),
+        readers=readers(),
         files=len(os.listdir(_PROC / "fd")),
         sockets=connections(port),
         channels=channels,
     )
+
+
+def readers() -> int:
+    """How many threads make large reads of the async twin, or are there for it."""
+    return sum(one.name.startswith("cendry-read") for one in threading.enumerate())
+
+
+def threads() -> int:
+    """How many other threads there are."""
+    return threading.active_count() - readers()
 
 
 def connections(port: int) -> int:

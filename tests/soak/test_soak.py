@@ -26,6 +26,7 @@ from uuid import uuid4
 
 import pytest
 from cendry import Cendry, Ref
+from cendry_firestore._threads import THREADS as READ_THREADS
 from cendry_memory.emulator import EmulatorUnavailableError, emulators_required, known
 from soak import counted, gauges
 from soak.counted import count, missing
@@ -288,6 +289,7 @@ def test_nothing_is_lost_doubled_stuck_or_leaked(
         counted.LINES.append(f"never reached: {', '.join(unreached) or 'nothing'}")
         if readings:
             assert gauges.settles(lambda: gauges.connections(proxy.port) == 0), "connections stay open"
+            assert 0 == gauges.readers(), "threads that read stay"
             _assert_no_growth(readings)
     finally:
         soak.close()
@@ -304,12 +306,13 @@ def test_nothing_is_lost_doubled_stuck_or_leaked(
 def _rested(port: int, readings: list[gauges.Reading]) -> gauges.Reading:
     """Measure when the threads that gRPC ends in the background have ended, or don't."""
     if readings:
-        gauges.settles(lambda: threading.active_count() <= readings[0].threads)
+        gauges.settles(lambda: gauges.threads() <= readings[0].threads)
     return gauges.read(port)
 
 
 def _assert_no_growth(readings: list[gauges.Reading]) -> None:
     first, last = readings[0], readings[-1]
+    assert last.readers <= READ_THREADS * len(MANNERS), readings
     assert last.threads <= first.threads, f"{first} -> {last}: {threading.enumerate()}"
     # A listener of the sync twin uses the channel of the SDK's client, beside that of Cendry's own.
     assert all(one.sockets <= 2 * len(MANNERS) + 1 for one in readings), readings

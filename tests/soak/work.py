@@ -426,6 +426,75 @@ class Worker:
         entry.is_open = False
         entry.instance = None
 
+    async def bulk(self) -> None:
+        """New documents and some that are there, each by itself, and increments of one in a row."""
+        bulk = self.face.ctx.bulk(on_error=lambda failure: None)
+        changes: dict[str, tuple[Entry, int, int]] = {}
+        hit_id, increments = f"bulk-{self.ledger.worker:02}", 0
+        hit = self.ledger.hits.setdefault(hit_id, HitCount())
+
+        async def fill() -> None:
+            nonlocal increments
+            for number in range(self.draws.randint(5, 300)):
+                entry, row = self.ledger.new(self.epoch, self.draws.random() < 0.3)
+                act = bulk.create if number % 3 == 0 else bulk.save
+                changes[await settle(act(row, parent=self.epoch))] = entry, ABSENT, 0
+            entries = [entry for entry in self.ledger.open_entries() if entry.instance is not None]
+            for entry in self.draws.sample(entries, min(len(entries), 6)):
+                known, before = entry.instance, entry.version
+                assert known is not None
+                assert known.id is not None
+                if self.draws.random() < 0.3:
+                    await settle(bulk.delete(known, must_exist=self.draws.random() < 0.5))
+                    changes[known.id] = entry, before, ABSENT
+                else:
+                    update = {Row.version: before + 1, Row.text: text_of(entry.token, before + 1)}
+                    await settle(bulk.update(known, update, if_unchanged=self.draws.random() < 0.5))
+                    changes[known.id] = entry, before, before + 1
+            for _ in range(3):
+                # It may not be there yet.
+                change = {Hits.times: Increment(1)}
+                await settle(bulk.merge(Hits, hit_id, change, parent=self.epoch))
+                increments += 1
+
+        async def write() -> None:
+            if self.face.is_async:
+                async with bulk:
+                    await fill()
+            else:
+                with bulk:
+                    await fill()
+
+        async def leave() -> None:
+            task = asyncio.ensure_future(write())
+            await asyncio.wait([task], timeout=self.draws.uniform(0.0, 0.05))
+            task.cancel()
+            await asyncio.wait([task])
+
+        is_left = self.face.is_async and self.draws.random() < 0.3
+        # A write after another one to its document has a time of its own; each may be sent again until it is over.
+        outcome = await self.call("cancelled bulk" if is_left else "bulk", leave if is_left else write, calls=8)
+        failed: dict[str, str] = {}
+        for failure in bulk.result.failed if outcome.is_done else ():
+            kind = self._judge("bulk", failure.error, outcome.is_calm or is_left)
+            name = failure.path.rpartition("/")[2]
+            hit.unknown += name == hit_id and kind == "unknown"
+            failed[name] = kind
+            count("outcomes of bulk writes", kind)
+        count("outcomes of bulk writes", "done", bulk.result.written)
+        if is_left or not outcome.is_done:
+            # Which of them were sent, nobody says.
+            hit.unknown += increments
+            failed = dict.fromkeys(changes, "unknown")
+        else:
+            hit.told += increments - sum(one.path.endswith(f"/{hit_id}") for one in bulk.result.failed)
+        for id, change in changes.items():
+            kind = failed.get(id, "done")
+            if change[1] == ABSENT and kind != "refused":
+                change[0].id = id
+            self._settle(Outcome(kind, None, outcome.is_calm and not failed), [change])
+            self._note_ids([change])
+
     async def cancel(self) -> None:
         """Tasks alone can be cancelled in the middle of a write, whose outcome nobody knows then."""
         if not self.face.is_async:
@@ -577,6 +646,7 @@ OPERATIONS: Final = {
     "query": 3,
     "scan": 2,
     "leave": 1,
+    "bulk": 2,
     "cancel": 1,
     "list_all": 2,
     "count_all": 2,
@@ -598,6 +668,8 @@ REACHED: Final = {
     "delete",
     "delete must_exist",
     "batch",
+    "bulk",
+    "cancelled bulk",
     "transaction",
     "cancelled save",
 }

@@ -26,7 +26,8 @@ Four optional hooks are for backends that can be faster without dicts:
 - a class method `sort_key(orders)`, which returns a function from such a result to its place in a query with these
   orders, as bytes that compare as the documents do; without it, listeners sort by `data`;
 - a method `encoder(codec)`, which returns a function from an instance to its stored fields, as a mutable mapping that
-  the backend's own `commit` can send.
+  the backend's own `commit` can send. It may have an attribute `size`, its bytes, by which bulk writes bound their
+  memory.
 
 A backend that can explain queries has a method `explain(plan, *, analyze, options, transaction)`, which returns an
 `ExplainResult` for a `QueryPlan` or an `AggregationPlan` (in the async twin, it is awaited).
@@ -309,7 +310,7 @@ class ListenHandle(Protocol):
 
 # End of what is generated.
 
-MAX_BULK_WRITES: Final = 100
+MAX_BULK_WRITES: Final = 250
 """Writes in one call of `write_many`, at most.
 
 Firestore takes 500 (https://firebase.google.com/docs/firestore/reference/rpc/google.firestore.v1#batchwriterequest),

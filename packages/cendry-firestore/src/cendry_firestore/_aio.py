@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 
 # sync: from time import sleep
-from typing import Any
+from typing import Any, Final
 
 from cendry._interop.grpc import Deadline, Method, check_process
 from cendry._interop.grpc_aio import send
@@ -26,6 +26,7 @@ from ._errors import meaning_of
 from ._explain import ExplainedAggregation, ExplainedQuery
 from ._requests import aggregation_request, aggregation_result, cuts_of, partition_request, rollback_request
 from ._stream import GetStream, QueryStream, query_stream
+from ._threads import ThreadedCall
 from ._transactions import PATIENCE, TransactionHandle
 
 
@@ -295,6 +296,8 @@ async def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple
     A single response comes without a stream.
     """
     transport, start, request = stream.connection.transport, stream.method.start, stream.request()
+    if stream.is_large and (threads := stream.connection.read_threads()) is not None:  # async-only
+        start = threads.start_of(stream.kind) or start
 
     async def attempt(seconds: float) -> tuple[Any, Any]:
         # It falls back to a stream after a time without an answer, which would be another attempt.
@@ -316,6 +319,9 @@ async def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple
     return await send(attempt, stream.deadline, stream.method.policy)
 
 
+_NOTHING_READY: Final[list[Any]] = []  # async-only
+
+
 async def _documents(stream: GetStream | QueryStream | ExplainedAggregation) -> AsyncIterator[StoredDocument]:
     """What a stream gives, over as many calls as it takes."""
     connection = stream.connection
@@ -328,6 +334,7 @@ async def _documents(stream: GetStream | QueryStream | ExplainedAggregation) -> 
                 call, response = await _open(stream)
             else:
                 call, response = await _inside(stream.transaction, partial(_open, stream), connection)
+            ready = call.ready if isinstance(call, ThreadedCall) else _NOTHING_READY  # async-only
             while response is not _sdk.EOF:
                 result = stream.result(response)
                 if result is not None:
@@ -340,7 +347,7 @@ async def _documents(stream: GetStream | QueryStream | ExplainedAggregation) -> 
                     break
                 if call is None:
                     break
-                response = await call.read()  # sync: response = next(call, _sdk.EOF)
+                response = ready.pop() if ready else await call.read()  # sync: response = next(call, _sdk.EOF)
             if stream.goes_on():
                 continue
             return

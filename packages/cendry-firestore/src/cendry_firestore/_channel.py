@@ -13,6 +13,8 @@ from cendry._interop.grpc import ClientConnection, check_client, note_channel
 from google.api_core.exceptions import GoogleAPICallError
 
 from . import _sdk
+from ._single_threaded import single_threaded_channel
+from ._threads import ReadThreads, reads_in_threads
 from ._transport import open_transport
 from ._values import DOCUMENTS
 
@@ -44,15 +46,16 @@ class Connection(ClientConnection):
         client: The client; its channel is opened, if it is not open yet.
         channel: Another channel to send on, which is closed with the connection.
         is_async: Whether it is a client of the async twin.
+        reads_in_threads: Whether large reads of that twin may be made in threads, on a channel of their own.
 
     Raises:
         CendryError: The client is for an emulator, and what names it is not `host:port`.
     """
 
-    __slots__ = ("_channel", "database", "metadata", "path_start", "transport")
+    __slots__ = ("_channel", "_read_threads", "_reads_in_threads", "database", "metadata", "path_start", "transport")
     database_kind = "Firestore"
 
-    def __init__(self, client: Any, channel: Any = None, *, is_async: bool) -> None:
+    def __init__(self, client: Any, channel: Any = None, *, is_async: bool, reads_in_threads: bool = False) -> None:
         emulator = _emulator(client)
         note_channel(_fork.process)
         retry_kind = _sdk.API.async_retry if is_async else _sdk.API.retry
@@ -61,6 +64,8 @@ class Connection(ClientConnection):
         self.metadata: tuple[tuple[str, str], ...] = tuple(client._rpc_metadata)
         self.path_start = len(self.database) + len(DOCUMENTS)
         self._channel = channel
+        self._reads_in_threads = reads_in_threads
+        self._read_threads: ReadThreads | None = None
         self.transport = open_transport(self.api, channel, self.database, self.metadata, is_async=is_async)
 
     def encoder(self, codec: Codec[Any]) -> Callable[[Any], MutableMapping[str, Any]]:
@@ -87,6 +92,29 @@ class Connection(ClientConnection):
     async def close_async(self) -> None:
         """Close the channel of the async twin's client."""
         await self.api.transport.close()
+
+    def read_threads(self) -> ReadThreads | None:
+        """The threads for large reads; `None` if they are switched off or can't be used."""
+        if self._reads_in_threads and self._read_threads is None:
+            self._read_threads = self._open_read_threads()
+            self._reads_in_threads = self._read_threads is not None
+        return self._read_threads
+
+    def _open_read_threads(self) -> ReadThreads | None:
+        if self.is_closed or not self.transport.is_direct or not reads_in_threads():
+            return None
+        channel = single_threaded_channel(self.client)
+        if channel is None:
+            return None
+        transport = open_transport(self.api, channel, self.database, self.metadata, is_async=False)
+        return ReadThreads(transport, channel)
+
+    def close_read_threads(self) -> None:
+        """End the threads for large reads, and the reads in them."""
+        threads, self._read_threads = self._read_threads, None
+        self._reads_in_threads = False
+        if threads is not None:
+            threads.close()
 
     def raise_meaning(self, raised: BaseException, meaning_of: Callable[[Any], BaseException | None]) -> None:
         """Raise the meaning of an error of a call, if it has one but its own.

@@ -158,10 +158,10 @@ class AsyncClients:
             opened = self._opened.get(loop)
             if opened is None:
                 for ended in [other for other in self._opened if other.is_closed()]:
-                    del self._opened[ended]
+                    self._opened.pop(ended).close_read_threads()
                 check_process(Connection.database_kind)
                 client = self._given or AsyncClient(project=self._project, database=self._database)
-                opened = self._opened[loop] = Connection(client, is_async=True)
+                opened = self._opened[loop] = Connection(client, is_async=True, reads_in_threads=self._given is None)
         return opened
 
     def encoder(self, codec: Codec[Any]) -> Callable[[Any], MutableMapping[str, Any]]:
@@ -204,6 +204,7 @@ class AsyncClients:
             return
         for loop, connection in opened.items():
             connection.is_closed = True
+            connection.close_read_threads()
             if loop is running:
                 await connection.close_async()
             elif loop.is_running():

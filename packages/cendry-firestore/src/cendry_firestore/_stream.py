@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from cendry._interop import grpc
 from cendry._interop.protobuf import check_read_time, to_datetime
@@ -37,6 +37,9 @@ _PINNED_SECONDS: Final = 50 * 60
 MAX_NAMES_BYTES: Final = 3 * 1024 * 1024
 """What the names in one request may take: less than any server refuses (10 MiB, the emulator 4)."""
 
+LARGE: Final = 100
+"""More results than this are many."""
+
 _FEW: Final = 400
 """So many names don't take that much: a path has at most 6 KiB."""
 
@@ -56,6 +59,10 @@ class ReadStream:
     collection: str | None = None
     is_single = False
     """Whether a call that doesn't stream can do it; in a transaction, the answer may be several messages."""
+    kind: Literal["get", "run"]
+    """Which of the transport's methods it is."""
+    is_large = False
+    """Whether its results may be so many that another way of reading them is worth it."""
     needs_no_end = False
     """Whether the end of a complete stream can be left unread, as the SDK's own `get` leaves it: it costs a wait."""
 
@@ -134,11 +141,14 @@ class ReadStream:
 class GetStream(ReadStream):
     """Documents by path, in as many requests as their names take; after a break, those that did not come yet."""
 
+    kind = "get"
+
     def __init__(
         self, plan: GetPlan, connection: Connection, transaction: TransactionHandle | None, options: CallOptions
     ) -> None:
         super().__init__(connection, connection.transport.get, transaction, options, plan.read_time)
         self._plan = plan
+        self.is_large = len(plan.paths) > LARGE
         self.is_single = len(plan.paths) == 1 and (self.transaction is None or self.transaction.is_read_only)
         self._shares = _shares(plan.paths, len(self._database) + len(DOCUMENTS))
         self._missing = dict.fromkeys(next(self._shares))
@@ -209,10 +219,13 @@ def _shares(paths: Sequence[str], prefix: int) -> Iterator[Sequence[str]]:
 class QueryStream(ReadStream):
     """The documents of a query; after a break, those after the last one that came."""
 
+    kind = "run"
+
     def __init__(
         self, plan: QueryPlan, connection: Connection, transaction: TransactionHandle | None, options: CallOptions
     ) -> None:
         super().__init__(connection, connection.transport.run, transaction, options, plan.read_time)
+        self.is_large = plan.limit is None or plan.limit > LARGE
         self.collection = plan.collection
         self._plan = plan
         self._count = 0

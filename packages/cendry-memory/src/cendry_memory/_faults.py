@@ -23,7 +23,8 @@ class ServiceUnavailableError(ConnectionError):
 class Faults:
     """What shall go wrong with the calls to come; `backend.faults`.
 
-    Orders of one kind add up, and each call uses up at most one. They hold for all backends over one store.
+    Orders of one kind add up, and each call uses up at most one. They hold for all backends over one store. Each write
+    of a bulk counts as a commit of its own.
     """
 
     def __init__(self) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
+from cendry._order import key_of
 from cendry.backend import ListenResult
-from cendry.plan import GetPlan, QueryPlan
+from cendry.plan import MISSING, GetPlan, QueryPlan, value_at
 
-from ._indexes import Document, SortedEntries, Version, result_of
+from ._indexes import Document, Segments, SortedEntries, Version, result_of
 from ._lock import Lock
 from ._query import Search
 from ._versions import Change
+
+Changed: TypeAlias = "tuple[Change, Document | None]"
+"""A change of a commit, with the document as it is then; all listeners share it."""
 
 
 class Shown:
@@ -50,11 +54,10 @@ class Shown:
         self._versions = {document.path: document.version for _, document in placed}
         return list(self._versions.items())
 
-    def follow(self, changes: Iterable[Change]) -> tuple[list[tuple[str, Version]], list[str]]:
+    def follow(self, changes: Iterable[Changed]) -> tuple[list[tuple[str, Version]], list[str]]:
         """Take the changes of a commit; return what is shown anew or otherwise, and the paths of what no longer is."""
         self._before = {}
-        for change in changes:
-            document = None if change.new is None else Document(change.path, change.new)
+        for change, document in changes:
             key = None if document is None else self._key(document)
             if self._is_cut:
                 self._move(change.path, document, key)
@@ -177,13 +180,13 @@ class Listener:
         self._shown = Shown(self.search)
         self._report(self._shown.begin(documents), [], moment, is_reset=True)
 
-    def follow(self, changes: list[Change]) -> None:
-        """Take the changes of one commit that are in the scope, and report those that show."""
+    def follow(self, changes: list[Changed]) -> None:
+        """Take the changes of one commit that may concern it, and report those that show."""
         # Changes before the first state are in it.
         if self._shown is not None:
             shown, hidden = self._shown.follow(changes)
             if shown or hidden:
-                self._report(shown, hidden, changes[-1].time)
+                self._report(shown, hidden, changes[-1][0].time)
 
     def fail(self, error: BaseException) -> None:
         """End, with a reason."""
@@ -219,6 +222,56 @@ def scopes_of(path: str) -> tuple[str, str, str]:
     return path, collection, f"/{collection.rpartition('/')[2]}"
 
 
+class Audience:
+    """The listeners of one scope; those whose filter demands one value of a field, by that field and value."""
+
+    __slots__ = ("_others", "_pinned")
+
+    def __init__(self) -> None:
+        self._others: dict[Listener, None] = {}
+        self._pinned: dict[Segments, dict[bytes, dict[Listener, None]]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._others or self._pinned)
+
+    def __iter__(self) -> Iterator[Listener]:
+        yield from self._others
+        for by_key in self._pinned.values():
+            for listeners in by_key.values():
+                yield from listeners
+
+    def add(self, listener: Listener) -> None:
+        """Add a listener."""
+        pinned = None if listener.search is None else listener.search.pinned
+        if pinned is None:
+            self._others[listener] = None
+        else:
+            segments, key = pinned
+            self._pinned.setdefault(segments, {}).setdefault(key, {})[listener] = None
+
+    def remove(self, listener: Listener) -> None:
+        """Take away a listener, if it is there."""
+        self._others.pop(listener, None)
+        pinned = None if listener.search is None else listener.search.pinned
+        if pinned is not None:
+            segments, key = pinned
+            by_key = self._pinned.get(segments, {})
+            listeners = by_key.get(key, {})
+            listeners.pop(listener, None)
+            if not listeners:
+                by_key.pop(key, None)
+            if not by_key:
+                self._pinned.pop(segments, None)
+
+    def concerned(self, change: Change) -> Iterator[Listener]:
+        """The listeners that a change may concern, each once."""
+        yield from self._others
+        for segments, by_key in self._pinned.items():
+            values = [value_at(version.data, segments) for version in (change.old, change.new) if version is not None]
+            for key in {key_of(value) for value in values if value is not MISSING}:
+                yield from by_key.get(key, ())
+
+
 class Dispatcher:
     """Takes changes from callers that hold the lock, and calls listeners back from a thread of its own.
 
@@ -228,7 +281,7 @@ class Dispatcher:
 
     def __init__(self) -> None:
         # By scope.
-        self._listeners: dict[str, dict[Listener, None]] = {}
+        self._listeners: dict[str, Audience] = {}
         self._reset()
 
     def _reset(self) -> None:
@@ -253,7 +306,7 @@ class Dispatcher:
     def add(self, listener: Listener, documents: list[Document], moment: datetime) -> None:
         """Begin to call a listener back."""
         with self._lock:
-            self._listeners.setdefault(listener.scope, {})[listener] = None
+            self._listeners.setdefault(listener.scope, Audience()).add(listener)
             self._post(partial(listener.begin, documents, moment))
 
     def refuse(self, listener: Listener, error: BaseException) -> None:
@@ -272,22 +325,25 @@ class Dispatcher:
                     return
 
     def _follow(self, changes: list[Change]) -> None:
-        concerned: dict[Listener, list[Change]] = {}
+        concerned: dict[Listener, list[Changed]] = {}
         with self._lock:
             for change in changes:
+                changed = change, None if change.new is None else Document(change.path, change.new)
                 for scope in scopes_of(change.path):
-                    for listener in self._listeners.get(scope, ()):
-                        concerned.setdefault(listener, []).append(change)
+                    audience = self._listeners.get(scope)
+                    if audience is not None:
+                        for listener in audience.concerned(change):
+                            concerned.setdefault(listener, []).append(changed)
             # Before the tasks that wait, and each on its own, so that none can end the others.
             self._tasks.extendleft(partial(listener.follow, its) for listener, its in reversed(list(concerned.items())))
 
     def drop(self, listener: Listener) -> None:
         """Stop calling a listener back."""
         with self._lock:
-            listeners = self._listeners.get(listener.scope)
-            if listeners is not None:
-                listeners.pop(listener, None)
-                if not listeners:
+            audience = self._listeners.get(listener.scope)
+            if audience is not None:
+                audience.remove(listener)
+                if not audience:
                     del self._listeners[listener.scope]
             self._wakes.notify_all()
 

@@ -175,6 +175,14 @@ class Search:
         key = self._sort_key(document.version, document.name_key, self.sortings)
         return key if key is not None and self._within(key) else None
 
+    @property
+    def pinned(self) -> tuple[Segments, bytes] | None:
+        """A field in which all results have one value, and the key of that; `None` if no condition demands one."""
+        for part in self._parts:
+            if isinstance(part, Leaf) and part.op == "==" and part.kind == "value":
+                return part.segments, part.ranges[0][0]
+        return None
+
     # --- all of them ---
 
     def among(self, documents: Iterable[Document]) -> list[Document]:

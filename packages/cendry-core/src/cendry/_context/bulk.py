@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, Final, NamedTuple, cast
 
 from .. import _fork
-from ..backend import MAX_BULK_WRITES, CommitResult, WriteResult
+from ..backend import MAX_BULK_WRITES, WriteResult
 from ..errors import (
     BulkError,
     BulkFailure,
@@ -25,13 +25,19 @@ from ..jobs.throttle import Throttle
 from ..plan import Create, Write, is_repeatable
 from .transaction import check_outside
 from .workers import Finished
-from .writes import Pending, discard, is_refusal, settle
+from .writes import Pending, discard, is_refusal, settle_one
 
 MAX_IN_FLIGHT: Final = 8
 """Requests that are sent at once, at most."""
 
 MAX_HELD: Final = (MAX_IN_FLIGHT + 2) * MAX_BULK_WRITES
 """Writes that are held in memory, at most: those in flight, those that wait for them, and some more."""
+
+MAX_HELD_BYTES: Final = 32 * 1024 * 1024
+"""The same for their fields, as far as the backend knows how large they are."""
+
+LARGE: Final = 4096
+"""Fields of fewer bytes don't count for that: of so many writes, they are at most 10 MiB."""
 
 MAX_ATTEMPTS: Final = 10
 """How often a write is sent, at most, unless a timeout ends it before."""
@@ -42,33 +48,37 @@ LONGEST_PAUSE: Final = 10.0
 
 
 class Request(NamedTuple):
-    """Writes that are sent together."""
+    """Writes that are sent together.
 
-    entries: list[Entry]
+    Attributes:
+        pending: The writes.
+        moment: When they are sent, by the clock of the bulk.
+    """
+
+    pending: list[Pending]
+    moment: float
 
     @property
     def writes(self) -> tuple[Write, ...]:
         """What is sent."""
-        return tuple([entry.pending.write for entry in self.entries])
+        return tuple([one.write for one in self.pending])
 
 
-class Entry:
-    """A write of a bulk.
+class Trial:
+    """The failed attempts at a write.
 
     Attributes:
-        pending: The write.
         attempts: How often it was sent.
         since: When it was first sent.
         error: The error of its last attempt.
         lost: The error of the first attempt after which it may have been done.
     """
 
-    __slots__ = ("attempts", "error", "lost", "pending", "since")
+    __slots__ = ("attempts", "error", "lost", "since")
 
-    def __init__(self, pending: Pending) -> None:
-        self.pending = pending
+    def __init__(self, since: float) -> None:
         self.attempts = 0
-        self.since = 0.0
+        self.since = since
         self.error: Exception | None = None
         self.lost: Exception | None = None
 
@@ -88,10 +98,12 @@ class BulkQueue:
 
     __slots__ = (
         "_active",
+        "_bytes",
         "_clock",
         "_delayed",
         "_failed",
         "_held",
+        "_large",
         "_meter",
         "_number",
         "_options",
@@ -100,6 +112,7 @@ class BulkQueue:
         "_size",
         "_throttle",
         "_timeout",
+        "_trials",
         "_written",
     )
 
@@ -118,12 +131,15 @@ class BulkQueue:
         self._clock = clock
         self._meter = Meter(clock)
         self._size = int(min(throttle.burst, MAX_BULK_WRITES))
-        self._ready: deque[Entry] = deque()
+        self._ready: deque[Pending] = deque()
         # By path: the writes that wait until an earlier one to the same document is done.
-        self._active: dict[str, deque[Entry] | None] = {}
-        self._delayed: list[tuple[float, int, Entry]] = []
+        self._active: dict[str, deque[Pending] | None] = {}
+        self._delayed: list[tuple[float, int, Pending]] = []
+        # By the id of a write, as few have any: the bytes of large ones, and failed attempts.
+        self._large: dict[int, int] = {}
+        self._trials: dict[int, Trial] = {}
         self._number = 0
-        self._held = 0
+        self._held = self._bytes = 0
         self._written = 0
         self._failed: list[BulkFailure] = []
 
@@ -133,9 +149,14 @@ class BulkQueue:
         return self._held
 
     @property
+    def is_full(self) -> bool:
+        """Whether no more may be queued."""
+        return self._held >= MAX_HELD or self._bytes >= MAX_HELD_BYTES
+
+    @property
     def is_due(self) -> bool:
-        """Whether there is enough to send, or no more may be queued."""
-        return len(self._ready) >= self._size or self._held >= MAX_HELD
+        """Whether there is enough for another request, or no more may be queued."""
+        return not len(self._ready) % self._size or self._held >= MAX_HELD or self._bytes >= MAX_HELD_BYTES
 
     @property
     def result(self) -> BulkResult:
@@ -144,16 +165,21 @@ class BulkQueue:
 
     def add(self, pending: Pending) -> None:
         """Queue a write."""
-        entry, path = Entry(pending), pending.write.path
+        write = pending.write
         self._held += 1
-        if path not in self._active:
-            self._active[path] = None
-            self._ready.append(entry)
+        size: int = getattr(getattr(write, "data", None), "size", 0)
+        if size > LARGE:
+            self._large[id(pending)] = size
+            self._bytes += size
+        path, active = write.path, self._active
+        if path not in active:
+            active[path] = None
+            self._ready.append(pending)
             return
-        followers = self._active[path]
+        followers = active[path]
         if followers is None:
-            followers = self._active[path] = deque()
-        followers.append(entry)
+            followers = active[path] = deque()
+        followers.append(pending)
 
     def next_request(self, *, urgent: bool) -> Request | None:
         """The writes to send now, if there are any.
@@ -162,18 +188,14 @@ class BulkQueue:
             urgent: Whether fewer writes than fit are sent, too.
         """
         now = self._clock()
+        ready = self._ready
         while self._delayed and self._delayed[0][0] <= now:
-            self._ready.append(heappop(self._delayed)[2])
-        count = min(len(self._ready), self._size)
+            ready.append(heappop(self._delayed)[2])
+        count = min(len(ready), self._size)
         if not count or (count < self._size and not urgent) or self._throttle.wait_for(count):
             return None
         self._throttle.take(count)
-        entries = [self._ready.popleft() for _ in range(count)]
-        for entry in entries:
-            if not entry.attempts:
-                entry.since = now
-            entry.attempts += 1
-        return Request(entries)
+        return Request([ready.popleft() for _ in range(count)], now)
 
     def pause(self) -> float | None:
         """Seconds after which there is something to send; `None` if nothing is waiting for that."""
@@ -187,27 +209,27 @@ class BulkQueue:
     def take(self, request: Request, results: Sequence[WriteResult]) -> None:
         """Take what became of a request, and call the user's handlers."""
         failures: list[BulkFailure] = []
-        for entry, result in zip(request.entries, results, strict=True):
+        for pending, result in zip(request.pending, results, strict=True):
             if result.error is None:
                 self._written += 1
-                _settle(entry.pending, result)
-            elif self._is_sent_again(entry, result):
-                continue
+                settle_one(pending, result.update_time)
             else:
-                failures.append(self._failure(entry))
-            self._release(entry)
-        self._report(len(request.entries), failures)
+                trial = self._trial(pending, request, result.error, is_lost=result.is_lost)
+                if result.is_transient and self._is_sent_again(pending, trial, is_lost=result.is_lost):
+                    continue
+                failures.append(_failure(pending, trial))
+            self._release(pending)
+        self._report(len(request.pending), failures)
 
     def take_error(self, request: Request, error: BaseException) -> None:
         """Take that a request raised an error: either nothing was sent, or nothing is known."""
-        for entry in request.entries:
-            self._release(entry)
+        for pending in request.pending:
             if is_refusal(error):
-                discard([entry.pending])
+                discard([pending])
             else:
                 lost = error if isinstance(error, Exception) else RuntimeError(f"The call ended by {error!r}.")
-                entry.error, entry.lost = lost, entry.lost or lost
-                self._failed.append(self._failure(entry))
+                self._failed.append(_failure(pending, self._trial(pending, request, lost, is_lost=True)))
+            self._release(pending)
 
     def settle_rest(self, finished: Iterable[Finished]) -> None:
         """Take what became of the last requests after an error; no handler is called, and nothing is sent again."""
@@ -221,17 +243,18 @@ class BulkQueue:
 
     def abandon(self) -> None:
         """Discard what was not sent; what was sent, and was to be sent again, has failed."""
-        waiting = [*self._ready, *(entry for _, _, entry in self._delayed)]
+        waiting = [*self._ready, *(pending for _, _, pending in self._delayed)]
         for followers in self._active.values():
             waiting += followers or ()
         self._ready.clear()
         self._delayed.clear()
         self._active.clear()
-        for entry in waiting:
-            if entry.attempts:
-                self._failed.append(self._failure(entry))
+        for pending in waiting:
+            trial = self._trials.get(id(pending))
+            if trial is None:
+                discard([pending])
             else:
-                discard([entry.pending])
+                self._failed.append(_failure(pending, trial))
         self._held -= len(waiting)
 
     def check_result(self) -> None:
@@ -243,42 +266,44 @@ class BulkQueue:
         if self._failed and self._options.on_error is None:
             raise BulkError(self._failed, self._written) from self._failed[0].error
 
-    def _is_sent_again(self, entry: Entry, result: WriteResult) -> bool:
-        """Record a failed attempt, and plan another one if there may be one."""
-        write = entry.pending.write
-        entry.error = result.error
-        if result.is_lost:
-            entry.lost = entry.lost or result.error
-            if isinstance(write, Create) or not is_repeatable((write,)):
-                return False
-        now = self._clock()
-        if not result.is_transient or entry.attempts >= MAX_ATTEMPTS:
+    def _trial(self, pending: Pending, request: Request, error: Exception, *, is_lost: bool) -> Trial:
+        """Record a failed attempt."""
+        trial = self._trials.get(id(pending))
+        if trial is None:
+            trial = self._trials[id(pending)] = Trial(request.moment)
+        trial.attempts += 1
+        trial.error = error
+        if is_lost and trial.lost is None:
+            trial.lost = error
+        return trial
+
+    def _is_sent_again(self, pending: Pending, trial: Trial, *, is_lost: bool) -> bool:
+        """Plan another attempt after an error that passes, if there may be one."""
+        write = pending.write
+        if is_lost and (isinstance(write, Create) or not is_repeatable((write,))):
             return False
-        pause = self._random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (entry.attempts - 1)))
-        if self._timeout is not None and now + pause - entry.since >= self._timeout:
+        if trial.attempts >= MAX_ATTEMPTS:
+            return False
+        now = self._clock()
+        pause = self._random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (trial.attempts - 1)))
+        if self._timeout is not None and now + pause - trial.since >= self._timeout:
             return False
         self._number += 1
-        heappush(self._delayed, (now + pause, self._number, entry))
+        heappush(self._delayed, (now + pause, self._number, pending))
         return True
 
-    def _failure(self, entry: Entry) -> BulkFailure:
-        error, lost, path = cast("Exception", entry.error), entry.lost, entry.pending.write.path
-        if lost is not None:
-            detail = str(lost) if error is lost else f"{lost}. It was sent again, and failed: {error}"
-            error = OutcomeUnknownError(path, detail=detail)
-            error.__cause__ = lost
-        elif is_refusal(error):
-            discard([entry.pending])
-        return BulkFailure(path, error, entry.attempts)
-
-    def _release(self, entry: Entry) -> None:
-        """Let the next write to the document go on."""
-        path = entry.pending.write.path
+    def _release(self, pending: Pending) -> None:
+        """Forget a write that is done, and let the next one to its document go on."""
         self._held -= 1
-        followers = self._active.pop(path, None)
+        if self._large:
+            self._bytes -= self._large.pop(id(pending), 0)
+        if self._trials:
+            self._trials.pop(id(pending), None)
+        path, active = pending.write.path, self._active
+        followers = active.pop(path, None)
         if followers:
             self._ready.append(followers.popleft())
-            self._active[path] = followers
+            active[path] = followers
 
     def _report(self, count: int, failures: list[BulkFailure]) -> None:
         self._failed += failures
@@ -292,12 +317,15 @@ class BulkQueue:
             on_progress(BulkProgress(self._written, len(self._failed), self._meter.rate))
 
 
-def _settle(pending: Pending, result: WriteResult) -> None:
-    settle((pending,), CommitResult((result.update_time,), result.update_time))
-    instance = pending.instance
-    if instance is not None and instance.id is None:
-        # An earlier write, which made the id, was refused.
-        object.__setattr__(instance, "id", pending.write.path.rpartition("/")[2])
+def _failure(pending: Pending, trial: Trial) -> BulkFailure:
+    error, lost, path = cast("Exception", trial.error), trial.lost, pending.write.path
+    if lost is not None:
+        detail = str(lost) if error is lost else f"{lost}. It was sent again, and failed: {error}"
+        error = OutcomeUnknownError(path, detail=detail)
+        error.__cause__ = lost
+    elif is_refusal(error):
+        discard([pending])
+    return BulkFailure(path, error, trial.attempts)
 
 
 class BulkLife:

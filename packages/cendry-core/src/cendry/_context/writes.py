@@ -415,6 +415,27 @@ def settle(pending: Iterable[Pending], result: CommitResult) -> None:
         )
 
 
+def settle_one(one: Pending, update_time: datetime | None) -> None:
+    """Update the instance of a write that stands by itself."""
+    instance, write = one.instance, one.write
+    if instance is None:
+        return
+    path = write.path
+    if instance.id is None:
+        # An earlier write of the instance, which made the id, was refused.
+        object.__setattr__(instance, "id", path.rpartition("/")[2])
+    known = remembered(instance)
+    if one.values:
+        show(instance, one.values)
+    if isinstance(write, Delete):
+        attach_deleted(instance, path)
+        return
+    create_time = update_time
+    if not isinstance(write, Create):
+        create_time = known.create_time if known is not None and known.path == path else None
+    attach(instance, path, create_time, update_time, update_time)
+
+
 def discard(pending: Iterable[Pending]) -> None:
     """Remove the ids that were generated for writes that did not happen."""
     for one in pending:

@@ -476,7 +476,8 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         declared = self._declared(name.name)
         found = [(record, each) for record, each in declared if name.covers(record)]
         if len(found) == len(declared):
-            return self[name.name]
+            whole: FieldDescriptor[Any] = cast("Any", self)[name.name]
+            return whole
         return self._children.setdefault(name, self._part(name, found))
 
     def _key(self, key: str) -> FieldDescriptor[Any] | None:
@@ -642,10 +643,10 @@ def new_descriptor(
 
 
 def _restore(owner: type[Any], names: tuple[Any, ...]) -> FieldDescriptor[Any]:
-    found: FieldDescriptor[Any] = getattr(owner, names[0])
+    found: Any = getattr(owner, names[0])
     for name in names[1:]:
         found = found[name] if isinstance(name, str) else found._cendry_member(name)
-    return found
+    return cast("FieldDescriptor[Any]", found)
 
 
 def _alternatives(shape: Shape) -> Iterator[Shape]:

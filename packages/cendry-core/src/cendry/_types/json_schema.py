@@ -209,9 +209,9 @@ class _Schemas:
             properties["id"] = {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}
         if record.tag is not None and record.tag.value is not None:
             properties[record.tag.field] = {"const": record.tag.stored, "default": record.tag.stored}
-        infos = getattr(record.python, "__cendry_fields__", {})
+        infos: Mapping[str, Any] = getattr(record.python, "__cendry_fields__", {})
         for field in record.fields:
-            metadata = infos[field.name].metadata if field.name in infos else {}
+            metadata: Mapping[str, Any] = infos[field.name].metadata if field.name in infos else {}
             annotations = {name: metadata[name] for name in _ANNOTATIONS if name in metadata}
             properties[field.name] = {**self.of(field.shape), **_default(field), **annotations}
             if field.required:
@@ -225,15 +225,17 @@ class _Schemas:
 
 
 def _refers_to(schema: Any, reference: str) -> bool:
+    inner: Iterable[Any] = ()
     match schema:
         case {"$ref": found} if found == reference:
             return True
         case dict():
-            return any(_refers_to(each, reference) for each in cast("dict[str, Any]", schema).values())
+            inner = cast("dict[str, Any]", schema).values()
         case list():
-            return any(_refers_to(each, reference) for each in schema)
+            inner = cast("Iterable[Any]", schema)
         case _:
-            return False
+            pass
+    return any(_refers_to(each, reference) for each in inner)
 
 
 def _record_name(record: Record) -> str:

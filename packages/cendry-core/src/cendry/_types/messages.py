@@ -215,6 +215,12 @@ class MessageData(MutableMapping[str, Any]):
         self.base = base
 
     @property
+    def size(self) -> int:
+        """The bytes of the message."""
+        size: int = self.message.ByteSize()
+        return size
+
+    @property
     def _fields(self) -> Any:
         return getattr(self.message, self.translator.inner)
 

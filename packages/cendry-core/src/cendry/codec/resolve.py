@@ -250,7 +250,8 @@ class Choice:
 def _inside(value: Any, names: Iterable[str]) -> Any:
     """A part of an instance; `None` if there is none."""
     for name in names:
-        value = value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+        is_map = isinstance(value, Mapping)
+        value = cast("Mapping[str, Any]", value).get(name) if is_map else getattr(value, name, None)
     return value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import field
+from inspect import iscoroutinefunction
 from typing import cast
 
 from .._immutable import dataclass
@@ -67,9 +68,6 @@ class BulkOptions:
             handler = getattr(self, name)
             if handler is None:
                 continue
-            # Imported by asyncio programs anyway, and only needed with a handler.
-            from inspect import iscoroutinefunction
-
             is_plain = callable(handler) and not iscoroutinefunction(handler)
             if not is_plain or iscoroutinefunction(type(handler).__call__):
                 raise TypeError(f"{name}= takes a plain function, not {handler!r}.")

@@ -20,7 +20,7 @@ from ...backend import AsyncBackend
 from ...errors import CendryError
 from ...jobs.results import BulkOptions, BulkResult
 from ...reference import Located, Ref
-from ..bulk import MAX_HELD, MAX_IN_FLIGHT, BulkLife, BulkQueue, throttle_of
+from ..bulk import MAX_IN_FLIGHT, BulkLife, BulkQueue, throttle_of
 from ..holder import BackendHolder
 from ..misuse import AsyncOnly
 from ..settings import Settings
@@ -272,7 +272,7 @@ class AsyncBulk(AsyncOnly):
         """
         self._life.check_open()
         with self._lock:
-            await self._go_on(0)
+            await self._go_on(until_done=True)
 
     async def _put(self, pending: Pending) -> str:
         with self._lock:
@@ -282,8 +282,8 @@ class AsyncBulk(AsyncOnly):
                 await self._go_on()
         return pending.write.path.rpartition("/")[2]
 
-    async def _go_on(self, most: int = MAX_HELD - 1) -> None:
-        """Send what can be sent, and wait until no more than so many writes are held."""
+    async def _go_on(self, *, until_done: bool = False) -> None:
+        """Send what can be sent, and wait until more may be queued, or until all are done."""
         queue, workers = self._queue, self._workers
         while True:
             for request, results, error in workers.finished():
@@ -291,7 +291,7 @@ class AsyncBulk(AsyncOnly):
                     queue.take_error(request, error)
                     raise error
                 queue.take(request, results)
-            is_urgent = queue.held > most
+            is_urgent = queue.held > 0 if until_done else queue.is_full
             while len(workers) < MAX_IN_FLIGHT:
                 self._holder.check_open()
                 request = queue.next_request(urgent=is_urgent)
@@ -299,7 +299,7 @@ class AsyncBulk(AsyncOnly):
                     break
                 send = self._life.backend.write_many
                 await workers.start(request, partial(send, request.writes, options=self._settings.options))
-            if queue.held <= most:
+            if not is_urgent:
                 return
             pause = queue.pause() if len(workers) < MAX_IN_FLIGHT else None
             if pause is None and not workers:

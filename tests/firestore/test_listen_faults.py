@@ -1,0 +1,84 @@
+"""Iterators of contexts on streams that break: each change is there once, in both twins."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+import grpc  # type: ignore[import-untyped]
+import pytest
+from cendry import Cendry, Field, FirestoreBackend, Model, field
+from cendry_memory.testing import Database
+from firestore.faulty import Fault, FaultyServer
+from google.api_core import exceptions
+
+WAIT = 15.0
+
+
+class Row(Model, collection="rows"):
+    n: Field[int] = field(default=0)
+
+
+def wait_for_calls(faulty: FaultyServer, count: int) -> None:
+    """Wait until there were so many streams, and the emulator has noticed the last one: it says nothing of that."""
+    deadline = time.monotonic() + WAIT
+    while faulty.calls.count("Listen") < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.OK])
+def test_each_change_is_there_once_over_many_streams(
+    make_db: Callable[..., Database], faulty: FaultyServer, fault: type[Fault], code: Any
+) -> None:
+    with make_db().context() as ctx:
+        ctx.save_many([Row(id=name, n=1) for name in "ab"])
+        # A stream has 5 messages until the first state is complete; then one breaks with each change, or before it.
+        faulty.faults["Listen"] = [fault(code, after=after) for after in (2, 5, 7, 6, 0, 5)]
+        changes = iter(ctx.select(Row, order_by=Row.n).watch())
+        found = [(one.type, one.document.id, one.document.n) for one in islice(changes, 2)]
+        assert [("added", "a", 1), ("added", "b", 1)] == found
+        for step in range(2, 5):
+            ctx.save(Row(id="a", n=step))
+            one = next(changes)
+            assert ("modified", "a", step) == (one.type, one.document.id, one.document.n)
+        wait_for_calls(faulty, 5)
+        ctx.delete(Row, "b")
+        one = next(changes)
+        assert ("removed", "b") == (one.type, one.document.id)
+        changes.close()
+
+
+def test_what_waiting_does_not_mend_is_raised_in_the_iterator(
+    make_db: Callable[..., Database], faulty: FaultyServer, fault: type[Fault]
+) -> None:
+    faulty.faults["Listen"] = [fault(grpc.StatusCode.PERMISSION_DENIED, "no")]
+    with make_db().context() as ctx:
+        snapshots = iter(ctx.select(Row).snapshots())
+        with pytest.raises(exceptions.PermissionDenied):
+            next(snapshots)
+        assert ([], ["Listen"]) == (list(snapshots), faulty.calls)
+
+
+def test_many_that_are_dropped_in_the_middle_leave_nothing(firestore_emulator: str, project: str) -> None:
+    before = threading.active_count()
+    backend = FirestoreBackend(project=project)
+    with Cendry(backend=backend) as ctx:
+        ctx.save_many([Row(id=f"{number:02}", n=number) for number in range(40)])
+        for _ in range(10):
+            for snapshot in ctx.select(Row).snapshots():
+                assert 40 == len(snapshot.documents)
+                break
+        deadline = time.monotonic() + WAIT
+        while backend._listeners and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert (set(), []) == (ctx._sender.listeners, [each for each in backend._listeners if each._thread.is_alive()])
+    backend.close()
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert threading.active_count() <= before
