@@ -8,12 +8,12 @@ from collections import UserDict, defaultdict
 from datetime import datetime, timezone
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pytest
 from cendry._model.fields import Field, field
 from cendry._model.model import Map, Model
-from cendry.convert import from_dict, to_dict, validate
+from cendry.convert import from_dict, json_schema, to_dict, validate
 from cendry.errors import CendryError, InvalidDocumentIdError, InvalidValueError, Problem, ValidationError
 
 MOMENT = datetime(2024, 5, 6, tzinfo=timezone.utc)
@@ -122,6 +122,25 @@ def test_data_that_is_no_mapping_is_refused() -> None:
         from_dict(int, {})  # type: ignore[type-var]
     with pytest.raises(TypeError, match="is neither a Model nor a Map"):
         to_dict(3)  # type: ignore[arg-type]
+
+
+T = TypeVar("T")
+
+
+class Box(Map, Generic[T]):
+    content: Field[T]
+
+
+def test_what_is_no_class_is_refused() -> None:
+    no_class: Any
+    for no_class in (3, CITY, "City"):
+        with pytest.raises(TypeError, match=r"is neither a Model nor a Map; pass a class\.$"):
+            from_dict(no_class, {})
+    message = r"^Box\[int\] has no instances of its own; define a subclass, class Name\(Box\[int\]\), and pass that\.$"
+    with pytest.raises(TypeError, match=message):
+        json_schema(Box[int])
+    with pytest.raises(TypeError, match=message):
+        validate(Box[int], {})
 
 
 def test_all_missing_fields_are_listed_at_any_depth() -> None:

@@ -107,7 +107,7 @@ def test_what_msgspec_writes_is_read() -> None:
     codec = codec_for(make_model({"x": Tagged}))
     assert codec.decode({"x": msgspec.to_builtins(Tagged(5))}).x == Tagged(5)
     assert codec.decode({"x": {"theN": 5}}).x == Tagged(5)
-    with pytest.raises(DecodeError, match=r"x\.type: expected one of 'Tagged', found str 'Other'"):
+    with pytest.raises(DecodeError, match=r"x\.type: expected 'Tagged', found str 'Other'"):
         codec.decode({"x": {"type": "Other", "theN": 5}})
     with pytest.raises(DecodeError, match=r"x\.more: expected only declared fields of Shape"):
         codec_for(model).decode({"x": {**stored, "more": 1}})

@@ -28,6 +28,8 @@ def test_the_moment_is_in_every_plan(ctx: Any, past: Any, backend: Any) -> None:
     for read in (
         lambda: past.find(City, "a"),
         lambda: past.exists(City, "a"),
+        lambda: past.get_many(City, ["a", "b"]),
+        lambda: past.find_many(City, ["a", "b"]),
         lambda: past.select(City).to_list(),
         lambda: past.select(City).count(),
         lambda: list(past.select(City)),

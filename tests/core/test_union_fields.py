@@ -137,9 +137,21 @@ def test_a_name_that_is_stored_under_several_needs_its_class() -> None:
         number: Field[int] = field(alias="other")
 
     Doc = one_field(Union[Data, Odd])
-    with pytest.raises(TypeError, match=r"as in FieldPath\(\.\.\.\)"):
+    with pytest.raises(TypeError, match=rf"name the class, as in Doc\.x\[{Odd.__qualname__}\.number\]"):
         _ = Doc.x["number"]
     assert "x.other" == Doc.x[Odd.number].alias
+    with pytest.raises(InvalidRequestError, match=rf"name the class, as in Doc\.x\[{Odd.__qualname__}\.number\]"):
+        codec_for(Doc).resolve(("x", "number"))
+
+    class Foreign(pydantic.BaseModel):
+        kind: Literal["foreign"]
+        number: int = pydantic.Field(alias="nr")
+
+    Doc = one_field(Union[Data, Foreign])
+    with pytest.raises(TypeError, match=r"in Foreign: use stored names, as in FieldPath\(\.\.\., 'number'\)"):
+        _ = Doc.x["number"]
+    with pytest.raises(InvalidRequestError, match=r"Foreign; use stored names, as in FieldPath\('x', 'number'\)"):
+        codec_for(Doc).resolve(("x", "number"))
 
 
 def test_unknown_names_have_the_nearest_of_all_classes() -> None:

@@ -153,7 +153,7 @@ class Subcard(Card):
     ("value", "text"),
     [
         (Subcard(number="1"), "payment: expected Card, found .*a subclass, whose own fields would be lost"),
-        (Card(kind="bank", number="1"), "payment.kind: expected one of 'card', found str 'bank'"),  # type: ignore[arg-type]
+        (Card(kind="bank", number="1"), "payment.kind: expected 'card', found str 'bank'"),  # type: ignore[arg-type]
         (5, "payment: expected Card or Bank, found int 5"),
     ],
 )
@@ -202,7 +202,7 @@ def test_generic_maps_are_told_apart_by_their_arguments() -> None:
     for value in (Box(kind="small"), Box(kind="large", size=5), Crate(content=Decimal("1.50"))):
         assert Doc(x=value) == codec.decode(codec.encode(Doc(x=value)))
     Doc = one_field(union)
-    with pytest.raises(ValidationError, match="x.kind: expected one of 'small', found str 'other'"):
+    with pytest.raises(ValidationError, match="x.kind: expected 'small', found str 'other'"):
         codec_for(Doc).encode(Doc(x=Box(kind="other")))
 
 
@@ -270,12 +270,16 @@ def test_classes_of_every_kind_can_be_joined(value: Any) -> None:
     assert Doc(x=[value]) == from_dict(Doc, {"x": [value]})
 
 
+DICT_TAGS = r"'typed' \(Typed\) or 'other' \(Other\) or 3 \(Other\)"
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ({"n": 2}, "x.kind: expected .*'typed' \\(Typed\\).*, found nothing"),
-        ({"kind": "data"}, "x.kind: expected .*, found str 'data'"),
-        ({"kind": True, "n": 2}, "x.kind: expected .*, found bool True"),
+        ({"n": 2}, f"x.kind: expected {DICT_TAGS}, found nothing"),
+        ({"kind": "unknown"}, f"x.kind: expected {DICT_TAGS}, found str 'unknown'"),
+        ({"kind": "data"}, "x: expected Data, found dict {'kind': 'data'}"),
+        ({"kind": True, "n": 2}, f"x.kind: expected {DICT_TAGS}, found bool True"),
     ],
 )
 def test_a_dict_is_told_by_its_tag_on_write(value: Any, text: str) -> None:

@@ -175,7 +175,7 @@ async def test_nothing_is_read_ahead_of_a_slow_consumer(ctx: AsyncCendry, backen
     await anext(stream)
     [call] = threads_of(backend)._calls
     assert call._reading.done()
-    assert len(call._ready) < _threads._CHUNK
+    assert len(call.ready) < _threads._CHUNK
     assert list(range(1, MANY)) == [row.n async for row in stream]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from cendry import AsyncFirestoreBackend, FirestoreBackend
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Set
 from cendry_firestore import _single_threaded, _transport
+from cendry_firestore._threads import THREADS
 from cendry_memory.testing import Database
 from firestore.faulty import FaultyServer
 from google.api_core import exceptions
@@ -273,9 +275,14 @@ def test_an_sdk_without_a_place_for_the_option_is_no_obstacle(
     assert "create_channel" in notes(caplog)
 
 
-async def test_an_async_client_has_no_such_option(filled: str) -> None:
+async def test_streams_of_an_async_client_take_no_thread_each(filled: str) -> None:
     backend = AsyncFirestoreBackend(project=filled)
+
+    async def read() -> int:
+        return len([one async for one in backend.run(QueryPlan("c"))])
+
     before = threading.active_count()
-    assert 300 == len([one async for one in backend.run(QueryPlan("c"))])
-    assert threading.active_count() <= before + 2
+    assert [300] * 12 == await asyncio.gather(*(read() for _ in range(12)))
+    # gRPC has two of its own.
+    assert threading.active_count() <= before + 2 + THREADS
     await backend.close()

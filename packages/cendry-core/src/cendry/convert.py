@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any, TypeVar, Union, cast
+from typing import Any, TypeVar, Union, cast, get_origin
 
 from ._model.model import Map, Model
 from ._types.json_schema import schema_of
 from ._types.registry import TypeRegistry, default_registry
+from ._types.shapes import type_name
 from .codec import Codec, codec_for
 from .codec.leaves import show
 from .codec.reading import Extra, Reading
@@ -139,7 +140,7 @@ def json_schema(model: type[Model | Map], *, include_id: bool = True) -> dict[st
     Raises:
         TypeError: The class is neither, or a name in its annotations is not defined yet.
     """
-    codec = codec_for(model)
+    codec = _codec(model, default_registry)
     family = codec.family
     tags = [] if family is None else family.tags_of(model)
     classes = [cast("type[Any]", cast("Any", family).class_of(tag)) for tag in tags]
@@ -155,6 +156,15 @@ def _invalid_id(error: InvalidDocumentIdError) -> Problem:
     return Problem("id", "a valid document id", f"{show(error.value)} ({error.reason})")
 
 
+def _codec(model: type[M], registry: TypeRegistry) -> Codec[M]:
+    if isinstance(cast("object", model), type):
+        return codec_for(model, registry)
+    if hasattr(get_origin(model), "__cendry_kind__"):
+        name = type_name(model)
+        raise TypeError(f"{name} has no instances of its own; define a subclass, class Name({name}), and pass that.")
+    raise TypeError(f"{model!r} is neither a Model nor a Map; pass a class.")
+
+
 def _prepare(
     model: type[M],
     include_id: bool,
@@ -164,7 +174,7 @@ def _prepare(
 ) -> tuple[Codec[M], Reading]:
     if extra not in (None, "ignore", "forbid", "keep"):
         raise ValueError(f'extra= takes "ignore", "forbid" or "keep", not {extra!r}.')
-    codec = codec_for(model, registry or default_registry)
+    codec = _codec(model, registry or default_registry)
     id_key = include_id and codec.shape.style == "model"
     if id_key and by_alias:
         _check_keys(codec)

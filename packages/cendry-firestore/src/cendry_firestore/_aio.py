@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 
 # sync: from time import sleep
-from typing import Any
+from typing import Any, Final
 
 from cendry._interop.grpc import Deadline, Method, check_process
 from cendry._interop.grpc_aio import send
@@ -26,6 +26,7 @@ from ._errors import meaning_of
 from ._explain import ExplainedAggregation, ExplainedQuery
 from ._requests import aggregation_request, aggregation_result, cuts_of, partition_request, rollback_request
 from ._stream import GetStream, QueryStream, query_stream
+from ._threads import ThreadedCall
 from ._transactions import PATIENCE, TransactionHandle
 
 
@@ -78,8 +79,10 @@ class AsyncFirestoreBackend(AsyncClients):
             request = aggregation_request(plan, connection.database, transaction)
             return None, await _call(connection, method, request, options, meaning)
 
-        is_inside = transaction is not None and plan.query.read_time is None
-        _, response = await (_inside(transaction, read, connection) if is_inside else read())
+        if transaction is None or plan.query.read_time is not None:
+            _, response = await read()
+        else:
+            _, response = await _inside(transaction, read, connection)
         return aggregation_result(plan, response, connection.database)
 
     async def explain(
@@ -318,6 +321,9 @@ async def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple
     return await send(attempt, stream.deadline, stream.method.policy)
 
 
+_NOTHING_READY: Final[list[Any]] = []  # async-only
+
+
 async def _documents(stream: GetStream | QueryStream | ExplainedAggregation) -> AsyncIterator[StoredDocument]:
     """What a stream gives, over as many calls as it takes."""
     connection = stream.connection
@@ -330,6 +336,7 @@ async def _documents(stream: GetStream | QueryStream | ExplainedAggregation) -> 
                 call, response = await _open(stream)
             else:
                 call, response = await _inside(stream.transaction, partial(_open, stream), connection)
+            ready = call.ready if isinstance(call, ThreadedCall) else _NOTHING_READY  # async-only
             while response is not _sdk.EOF:
                 result = stream.result(response)
                 if result is not None:
@@ -342,7 +349,7 @@ async def _documents(stream: GetStream | QueryStream | ExplainedAggregation) -> 
                     break
                 if call is None:
                     break
-                response = await call.read()  # sync: response = next(call, _sdk.EOF)
+                response = ready.pop() if ready else await call.read()  # sync: response = next(call, _sdk.EOF)
             if stream.goes_on():
                 continue
             return

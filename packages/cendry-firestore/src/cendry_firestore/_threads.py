@@ -97,15 +97,17 @@ class ThreadedCall:
     Args:
         call: The stream, an iterator.
         threads: The threads.
+
+    Attributes:
+        ready: Messages that have been read, the next one at the end: taking them is quicker than `read`.
     """
 
-    __slots__ = ("_call", "_end", "_is_cancelled", "_reading", "_ready", "_threads")
+    __slots__ = ("_call", "_end", "_is_cancelled", "_reading", "_threads", "ready")
 
     def __init__(self, call: Any, threads: ReadThreads) -> None:
         self._call = call
         self._threads = threads
-        # In reverse, as taking from the end costs least.
-        self._ready: list[Any] = []
+        self.ready: list[Any] = []
         self._reading: Future[list[Any]] | None = None
         self._end: Any = None
         self._is_cancelled = False
@@ -116,14 +118,15 @@ class ThreadedCall:
         Raises:
             RpcError: The stream broke; all messages before that have been read.
         """
-        while not self._ready:
+        while not self.ready:
             if self._end is not None:
                 if self._end is _sdk.EOF:
                     return _sdk.EOF
                 raise self._end
             self._reading = self._threads.submit(self._chunk)
-            self._ready = await asyncio.wrap_future(self._reading)
-        return self._ready.pop()
+            chunk: list[Any] = await asyncio.wrap_future(self._reading)
+            self.ready.extend(chunk)
+        return self.ready.pop()
 
     def _chunk(self) -> list[Any]:
         found: list[Any] = []

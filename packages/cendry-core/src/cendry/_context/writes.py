@@ -29,7 +29,7 @@ from ..errors import CendryError, InvalidValueError, OutcomeUnknownError, Proble
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
 from ..reference import check_parent, located_path, parent_path
-from .changes import Masked, Names, changes_of, check_complete, current_values, masked, show
+from .changes import Masked, Names, changes_of, check_complete, check_own, current_values, masked, show
 from .targets import Home, at_home, check_not_frozen, existing_path, locate
 
 MAX_WRITES: Final = 500
@@ -197,6 +197,8 @@ class Writer:
             raise CendryError(
                 f"This {what} of document {path!r} names no fields, so there is nothing to write; name at least one."
             )
+        if instance is not None and codec.family is not None:
+            check_own(instance, named)
         try:
             found = masked(codec, named, what, instance if what == "update" else None)
         except InvalidValueError as error:

@@ -51,7 +51,7 @@ from .._types.shapes import (
     takes_none,
 )
 from .._types.shapes import describe as describe_shape
-from .._types.unions import combined
+from .._types.unions import combined, one_of_several
 from ..errors import CendryError, UnknownFieldError, near_names, omitted_none
 from ..filters import And, Asc, Comparison, Desc, Filter, ModelField
 from ..paths import MAX_FIELD_SEGMENTS, check_field_name, exact_text, quote_segment
@@ -453,10 +453,11 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         for other, each in found:
             if each.stored != first.stored:
                 classes = class_name(owner.python), class_name(other.python)
-                advice = f"{self!r}[{classes[0]}.{name}]" if owner.style == "map" else "FieldPath(...)"
+                records = [record for record, _ in found]
+                advice = one_of_several(repr(self), records, str(name), f"FieldPath(..., {first.stored!r})")
                 raise TypeError(
                     f"{self!r}[{str(name)!r}] is stored as {first.stored!r} in {classes[0]} and as {each.stored!r} in "
-                    f"{classes[1]}: name the class, as in {advice}."
+                    f"{classes[1]}: {advice}."
                 )
         if isinstance(name, MemberName):
             text = f"{self!r}[{class_name(cast('type[Any]', name.owner))}.{name}]"

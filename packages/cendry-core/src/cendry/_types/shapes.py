@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import enum
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, field
 from typing import Any, Final, Literal, TypeAlias, Union, cast, get_args, get_origin
 
-from .._immutable import dataclass
+from .._immutable import dataclass, replace
 from .._interop.google import class_of
 from .converted import CONVERSION_OF
 from .kinds import KIND_OF, STORED_TYPE, Kind
@@ -266,6 +266,14 @@ class Tagged:
     def records(self) -> tuple[Record, ...]:
         """The members without their rules."""
         return tuple(cast("Record", bare(member)) for member in self.members)
+
+    @property
+    def of_dicts(self) -> Tagged | None:
+        """The same with nothing but its `TypedDict`s; `None` if there are none."""
+        every = zip(self.members, self.records, self.values, strict=True)
+        found = [(member, values) for member, record, values in every if record.style == "typeddict"]
+        members, values = zip(*found, strict=True) if found else ((), ())
+        return replace(self, members=members, values=values) if found else None
 
     @property
     def options(self) -> str:
@@ -598,7 +606,8 @@ def describe(shape: Shape) -> str:
             options = [member.name if by == "name" else plain_value(member) for member in python]
             return f"{python.__qualname__} by {by} ({_some(options)})"
         case OneValue(values):
-            return f"one of {_some([plain_value(value) for value in values])}"
+            literals = _some(values, _literal)
+            return literals if len(values) == 1 else f"one of {literals}"
         case Array(item, python):
             return f"{python.__name__} of {describe(item)}"
         case FixedArray(items, python):
@@ -623,6 +632,13 @@ def describe(shape: Shape) -> str:
             return "a document id"
 
 
-def _some(options: list[Any]) -> str:
-    shown = ", ".join(map(repr, options[:8]))
+def _literal(value: Any) -> str:
+    """One value of a `Literal`; of an enum member, which is not its value, both."""
+    if not isinstance(value, enum.Enum):
+        return repr(value)
+    return f"{class_of(value).__qualname__}.{value.name} ({plain_value(value)!r})"
+
+
+def _some(options: Sequence[Any], shown_as: Callable[[Any], str] = repr) -> str:
+    shown = ", ".join(map(shown_as, options[:8]))
     return shown + ", ..." if len(options) > 8 else shown

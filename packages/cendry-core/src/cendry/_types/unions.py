@@ -122,6 +122,20 @@ def _fields(record: Record, literals: Literals) -> dict[str, _TagField]:
     }
 
 
+def one_of_several(holder: str, records: Iterable[Record], name: str, path: str) -> str:
+    """What to write where classes of a union store fields of one name under different ones.
+
+    Args:
+        holder: The source of the field with the union.
+        records: The classes.
+        name: The name.
+        path: The source of a stored path of such a field.
+    """
+    # Classes of other libraries have no descriptors.
+    owner = next((each.python.__qualname__ for each in records if each.style == "map"), None)
+    return f"use stored names, as in {path}" if owner is None else f"name the class, as in {holder}[{owner}.{name}]"
+
+
 def combined(shapes: Iterable[Shape]) -> Shape:
     """A shape that describes values of any of these; it is not compiled."""
     found = list(shapes)

@@ -28,7 +28,7 @@ from .._types.shapes import (
     hides,
     union_of,
 )
-from .._types.unions import combined
+from .._types.unions import combined, one_of_several
 from ..errors import (
     DecodeError,
     InvalidRequestError,
@@ -303,10 +303,11 @@ def joined(model: type[Any], union: Tagged, tag: FieldPath, variants: Mapping[Re
     for record, other in zip(list(variants)[1:], others, strict=True):
         if other.path != first.path:
             owner = next(iter(variants)).python.__qualname__
+            holder = f"{model.__qualname__}.{text_of(first.names[: len(tag) - 1])}"
             raise InvalidRequestError.not_sent(
                 f"{model.__qualname__} stores {first.text!r} as {str(first.path)!r} in {owner} and as "
-                f"{str(other.path)!r} in {record.python.__qualname__}; name the class, as in "
-                f"{model.__qualname__}.{text_of(first.names[: len(tag) - 1])}[{owner}.{first.names[len(tag) - 1]}]"
+                f"{str(other.path)!r} in {record.python.__qualname__}; "
+                f"{one_of_several(holder, variants, str(first.names[len(tag) - 1]), repr(first.path))}"
             )
     if len(fields) == len(union.records) and all(_is_alike(first, other) for other in others):
         return first

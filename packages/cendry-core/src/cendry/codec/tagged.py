@@ -131,12 +131,11 @@ def class_by_data(family: Family, model: type[Any], found: Any, reading: Reading
         Mistagged: It is not the class that was asked for, nor a subclass of it.
     """
     is_root = model is family.root
-    expected = _expected(family, model)
     if found is MISSING:
         tag = cast("Any", model).__cendry_tag__
         if tag is None or (not is_root and tag is not UNTAGGED):
             return model
-        raise Mistagged(family.field, expected, "nothing", code="missing")
+        raise Mistagged(family.field, _expected(family, model), "nothing", code="missing")
     cls = _class_of(family, found)
     if cls is None and family.takes_any and is_root and reading.extra != "forbid":
         return model
@@ -145,7 +144,7 @@ def class_by_data(family: Family, model: type[Any], found: Any, reading: Reading
     names = [tag for tag in family.tags_of(model) if isinstance(tag, str)]
     near = near_names(found, names, 2) if cls is None else ()
     hint = f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
-    raise Mistagged(family.field, expected, f"{_shown(found, cls)}{hint}", nearest=near)
+    raise Mistagged(family.field, _expected(family, model), f"{_shown(found, cls)}{hint}", nearest=near)
 
 
 def _class_of(family: Family, found: Any) -> type[Any] | None:

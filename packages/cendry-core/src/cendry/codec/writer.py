@@ -28,6 +28,7 @@ from .._types.shapes import (
     SdkValue,
     Shape,
     Tagged,
+    hides,
 )
 from ..errors import MAX_PROBLEMS
 from ..reference import Ref
@@ -186,8 +187,12 @@ class Writer(Checker):
         member = shape.of_instance(value)
         if member is not None:
             return self.write(member, value, path, depth)
-        if isinstance(value, dict) and any(record.style == "typeddict" for record in shape.records):
-            return self.wrong_tag(shape, shape.tag_of(value), inside(path, shape.name))
+        if isinstance(value, dict) and (typed := shape.of_dicts):
+            tag = shape.tag_of(value)
+            other = shape.of_tag(tag)
+            if other is None:
+                return self.wrong_tag(typed, tag, inside(path, shape.name))
+            return self.misfit(path, other, value, hidden=hides(shape))
         return self.misfit(path, shape, value)
 
     def handled(self, shape: Handled, value: Any, path: str, depth: int) -> Any:

@@ -313,6 +313,26 @@ class TaggedConformance(Suite):
                 ctx.update(click, change)
         assert {"type": "click", "when": 1, "x": 11, "target": None} == db.data("events/a")
 
+    @pytest.mark.usefixtures("events")
+    def test_an_instance_takes_no_fields_of_a_subclass(self, db: Database, ctx: Any) -> None:
+        click = ctx.get(Event, "a")
+        known = db.data("events/a")
+        for changes in ({DoubleClick.pause: 1.5}, [Click.x.set(1), DoubleClick.pause.set(1.5)]):
+            with pytest.raises(TypeError, match=r"is a field of DoubleClick, .* \(id 'a'\) is a Click"):
+                ctx.update(click, changes)
+        with pytest.raises(CendryError, match=r"This Click .* has no value for 'pause'"):
+            ctx.update(click, fields=[DoubleClick.pause])
+        assert known == db.data("events/a")
+        assert not hasattr(click, "pause")
+        ctx.update(ctx.get(Click, "b"), {DoubleClick.pause: 1.5})
+        assert DoubleClick(id="b", at=2, x=20, pause=1.5) == ctx.get(Event, "b")
+
+    @needs(Feature.MERGES)
+    def test_a_merge_of_an_instance_takes_no_fields_of_a_subclass(self, db: Database, ctx: Any) -> None:
+        with pytest.raises(TypeError, match="is a field of DoubleClick"):
+            ctx.merge(Click(id="a", at=1), {Click.at: 1, DoubleClick.pause: 1.5})
+        assert db.data("events/a") is None
+
     @needs(Feature.TRANSFORMS)
     @pytest.mark.usefixtures("events")
     def test_transforms_of_fields_of_subclasses(self, ctx: Any) -> None:
