@@ -48,8 +48,7 @@ class AsyncFirestoreListener:
 
     async def wait_closed(self) -> None:
         """Wait, after `close`, until neither the task nor its call is left."""
-        if asyncio.current_task() is not self._task:
-            await asyncio.wait([self._task])
+        await asyncio.wait([self._task])
 
     async def _run(self) -> None:
         while True:
