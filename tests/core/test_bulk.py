@@ -330,6 +330,24 @@ def test_an_error_of_the_call_ends_the_bulk(ctx: Any, backend: Any) -> None:
     assert (BulkResult(0), None) == (bulk.result, fresh.id)
 
 
+def test_a_context_that_is_closed_in_the_block_sends_no_more(ctx: Any, backend: Any) -> None:
+    fresh = City(name="x")
+    bulk = ctx.bulk()
+
+    def run() -> None:
+        with bulk:
+            for number in range(MAX_BULK_WRITES):
+                bulk.save(city(f"c{number}"))
+            bulk.flush()
+            bulk.save(fresh)
+            ctx.close()
+
+    with pytest.raises(CendryError, match="This context is closed"):
+        run()
+    assert (BulkResult(MAX_BULK_WRITES), None) == (bulk.result, fresh.id)
+    assert 1 == len(backend.sent)
+
+
 def test_after_an_unknown_error_the_outcome_is_unknown(ctx: Any, backend: Any) -> None:
     fresh = City(name="x")
     backend.broken = KeyError("a bug")

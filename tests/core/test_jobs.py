@@ -89,6 +89,13 @@ def test_the_limit_holds_after_the_growth(clock: Clock) -> None:
     assert 600 == throttle.rate
 
 
+def test_a_rate_grows_for_any_time(clock: Clock) -> None:
+    throttle = Throttle(clock=clock)
+    clock.now += 3e9
+    assert 0 == throttle.wait_for(1)
+    assert throttle.rate > 1e9  # type: ignore[operator]
+
+
 def test_a_meter_measures_the_last_seconds(clock: Clock) -> None:
     meter = Meter(clock)
     assert 0.0 == meter.rate

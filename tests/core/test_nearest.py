@@ -213,6 +213,20 @@ def test_what_is_no_vector(vector: Any) -> None:
         find(Photo.free, vector)
 
 
+@pytest.mark.parametrize(
+    ("vector", "message"),
+    [
+        ([1, "2"], "component 1 is no float, but an object of str"),
+        ([[1.0]], "component 0 is no float, but an object of list"),
+        ([True], "component 0 is no float, but an object of bool"),
+        ([1, 10**400], "component 1 is an int beyond the range of floats"),
+    ],
+)
+def test_the_component_that_is_wrong_is_named(vector: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        find(Photo.free, vector)
+
+
 def test_arguments_of_the_wrong_kind() -> None:
     for limit in (True, 1.0, None, "5"):
         with pytest.raises(TypeError, match="limit= as an int"):

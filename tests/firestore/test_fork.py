@@ -170,6 +170,8 @@ def test_what_the_parent_reads_and_hears_stays_its_own(firestore_emulator: str, 
         ctx.save_many([Item(id=f"{number:03}", n=number) for number in range(300)])
         heard = []
         listener = ctx.select(Item).on_snapshot(lambda snapshot: heard.append(len(snapshot.documents)))
+        watched = ctx.select(Item).snapshots()
+        assert len(next(watched).documents) == 300
         rows = iter(ctx.select(Item))
         begun = [next(rows) for _ in range(3)]
         later = iter(ctx.select(Item))
@@ -178,14 +180,16 @@ def test_what_the_parent_reads_and_hears_stays_its_own(firestore_emulator: str, 
             before = len(heard)
             refused(next, rows)
             refused(next, later)
+            refused(next, watched)
             listener.close()
+            watched.close()
             ctx.close()
             time.sleep(0.2)
             assert len(heard) == before
 
         def drop():
-            global rows, later, listener, ctx
-            del rows, later, listener, ctx
+            global rows, later, listener, watched, ctx
+            del rows, later, listener, watched, ctx
             gc.collect()
 
         for ending in (os._exit, sys.exit):
@@ -200,7 +204,9 @@ def test_what_the_parent_reads_and_hears_stays_its_own(firestore_emulator: str, 
         while not heard or heard[-1] != 301:
             assert time.monotonic() < deadline
             time.sleep(0.01)
+        assert len(next(watched).documents) == 301
         listener.close()
+        watched.close()
         ctx.close()
         """,
         project,

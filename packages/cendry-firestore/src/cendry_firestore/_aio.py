@@ -79,8 +79,10 @@ class AsyncFirestoreBackend(AsyncClients):
             request = aggregation_request(plan, connection.database, transaction)
             return None, await _call(connection, method, request, options, meaning)
 
-        is_inside = transaction is not None and plan.query.read_time is None
-        _, response = await (_inside(transaction, read, connection) if is_inside else read())
+        if transaction is None or plan.query.read_time is not None:
+            _, response = await read()
+        else:
+            _, response = await _inside(transaction, read, connection)
         return aggregation_result(plan, response, connection.database)
 
     async def explain(

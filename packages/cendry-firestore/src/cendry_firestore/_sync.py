@@ -77,8 +77,10 @@ class FirestoreBackend(Clients):
             request = aggregation_request(plan, connection.database, transaction)
             return None, _call(connection, method, request, options, meaning)
 
-        is_inside = transaction is not None and plan.query.read_time is None
-        _, response = _inside(transaction, read, connection) if is_inside else read()
+        if transaction is None or plan.query.read_time is not None:
+            _, response = read()
+        else:
+            _, response = _inside(transaction, read, connection)
         return aggregation_result(plan, response, connection.database)
 
     def explain(

@@ -124,7 +124,8 @@ class ThreadedCall:
                     return _sdk.EOF
                 raise self._end
             self._reading = self._threads.submit(self._chunk)
-            self.ready.extend(await asyncio.wrap_future(self._reading))
+            chunk: list[Any] = await asyncio.wrap_future(self._reading)
+            self.ready.extend(chunk)
         return self.ready.pop()
 
     def _chunk(self) -> list[Any]:

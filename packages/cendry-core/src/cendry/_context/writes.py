@@ -246,7 +246,9 @@ class Writer:
         now: datetime | None = None
         timed: tuple[FieldInfo, ...] | None = codec.outputs.get(_timed)
         for info in _timed(codec) if timed is None else timed:
-            if (info.auto_now or getattr(instance, info.name) is None) and info.alias in data:
+            # An absent value is one of a transform, or `None` where that is stored as absence.
+            is_unset = getattr(instance, info.name) is None
+            if is_unset or (info.auto_now and info.alias in data):
                 now = now or self._now()
                 stored, value = _moment(codec, info.name, now)
                 data[info.alias] = stored

@@ -38,11 +38,14 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 
 
 def check_read_time(moment: datetime) -> None:
-    """Check that a moment to read at is not in the future, as far as this computer's clock can tell.
+    """Check that a moment to read at is not in the future, as far as this computer's clock can tell, nor before 1970.
 
     Raises:
         InvalidRequestError: It is.
     """
+    if moment < EPOCH:
+        # Servers answer some of these with an unknown error.
+        raise InvalidRequestError.not_sent(f"The moment to read at is too old: {moment.isoformat()}")
     if moment > datetime.now(timezone.utc) + CLOCK_SKEW:
         raise InvalidRequestError.not_sent(f"The moment to read at lies in the future: {moment.isoformat()}")
 

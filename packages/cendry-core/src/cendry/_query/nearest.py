@@ -157,14 +157,27 @@ def _components(vector: object) -> Vector:
         return vector
     if isinstance(vector, Iterable) and not isinstance(vector, (str, bytes, bytearray, Mapping, set, frozenset)):
         components: list[Any] = [*cast("Any", vector)]
-        if not any(isinstance(each, (bool, str, bytes, bytearray)) for each in components):
-            try:
-                return Vector(components)
-            except (TypeError, ValueError, OverflowError):
-                pass
+        places = (place for place, each in enumerate(components) if type(each) is not float and not _is_component(each))
+        wrong = next(places, None)
+        if wrong is None:
+            return Vector(components)
+        found = f"component {wrong} is no float, but an object of {class_of(components[wrong]).__name__}"
+        if isinstance(components[wrong], int) and not isinstance(components[wrong], bool):
+            found = f"component {wrong} is an int beyond the range of floats"
+        raise TypeError(f"find_nearest() takes a Vector or a sequence of floats; {found}.")
     raise TypeError(
         f"find_nearest() takes a Vector or a sequence of floats, not an object of {class_of(vector).__name__}."
     )
+
+
+def _is_component(value: Any) -> bool:
+    if isinstance(value, (bool, str, bytes, bytearray)):
+        return False
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
 
 
 def _fault(vector: Vector, dimension: int | None) -> tuple[str, str] | None:

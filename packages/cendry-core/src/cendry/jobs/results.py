@@ -66,5 +66,8 @@ class BulkOptions:
             raise ValueError(f"max_rate= takes a positive number of documents per second, not {rate!r}.")
         for name in ("on_progress", "on_error"):
             handler = getattr(self, name)
-            if handler is not None and (not callable(handler) or iscoroutinefunction(handler)):
+            if handler is None:
+                continue
+            is_plain = callable(handler) and not iscoroutinefunction(handler)
+            if not is_plain or iscoroutinefunction(type(handler).__call__):
                 raise TypeError(f"{name}= takes a plain function, not {handler!r}.")

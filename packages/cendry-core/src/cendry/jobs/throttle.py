@@ -15,6 +15,9 @@ GROWTH: Final = 1.5
 PERIOD: Final = 300.0
 """Seconds after which the rate grows."""
 
+MAX_PERIODS: Final = 100
+"""Periods after which the rate no longer grows, which is then far beyond what anybody sends; a float has an end."""
+
 
 class Throttle:
     """Limits a rate by the rule 500/50/5: 500 documents per second, and 50 % more every 5 minutes.
@@ -50,8 +53,7 @@ class Throttle:
     def _rate_at(self, moment: float) -> float | None:
         if self._initial is None:
             return self._max_rate
-        # A float has room for the growth of days.
-        grown = self._initial * GROWTH ** int((moment - self._started) / PERIOD)
+        grown = self._initial * GROWTH ** min(int((moment - self._started) / PERIOD), MAX_PERIODS)
         return grown if self._max_rate is None else min(grown, self._max_rate)
 
     @property

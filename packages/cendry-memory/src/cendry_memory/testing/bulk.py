@@ -318,9 +318,14 @@ class BulkConformance(Suite):
         async def handler(_: object) -> None:
             """Nobody awaits it."""
 
+        class Handler:
+            async def __call__(self, _: object) -> None:
+                """Nobody awaits it either."""
+
         wrong: list[Callable[[], object]] = [
             lambda: ctx.bulk(on_error=5),
             lambda: ctx.bulk(on_progress=handler),
+            lambda: ctx.bulk(on_progress=cast("Any", Handler())),
             lambda: ctx.select(City).delete(on_error=handler),
         ]
         for call in wrong:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from cendry import (
     DELETE_FIELD,
     Field,
     FieldPath,
+    Increment,
     InvalidValueError,
     Map,
     Model,
@@ -114,6 +116,18 @@ class Guest(Model, collection="guests", omit_none=True):
 
 
 class KeptGuest(Guest, collection="guests", extra="keep"):
+    """The same, of a model that keeps what it doesn't know."""
+
+
+class Timed(Model, collection="timed", omit_none=True):
+    """A document with times that stores no nulls."""
+
+    n: Field[int | None] = field(default=None)
+    created: Field[datetime | None] = field(auto_now_add=True)
+    updated: Field[datetime | None] = field(auto_now=True, alias="changed at")
+
+
+class KeptTimed(Timed, collection="timed", extra="keep"):
     """The same, of a model that keeps what it doesn't know."""
 
 
@@ -232,6 +246,28 @@ class DeclarationConformance(Suite):
         assert {"seat": None} == db.data("tables/a")
         assert stored == to_dict(guest)
         assert guest == from_dict(Guest, stored, doc_id="a")
+
+    def test_times_are_set_where_none_is_absence(self, ctx: Any) -> None:
+        saved, created = Timed(id="a"), Timed(id="b")
+        ctx.save(saved)
+        ctx.create(created)
+        ctx.save_many([batched := Timed(id="c")])
+        for one in (saved, created, batched):
+            assert one.created == one.updated != None  # noqa: E711
+            assert one == ctx.get(Timed, one.id or "")
+        before = saved.created
+        ctx.save(saved)
+        assert before == saved.created
+        assert saved == ctx.get(Timed, "a")
+
+    @needs(Feature.MASKS, Feature.TRANSFORMS)
+    def test_times_are_set_where_none_is_absence_and_masks_are_written(self, db: Database, ctx: Any) -> None:
+        db.commit(Set("timed/a", {"n": 1, "more": 1}))
+        kept: Any = KeptTimed(id="a", n=Increment(1))  # type: ignore[arg-type]
+        ctx.save(kept)
+        found = db.data("timed/a") or {}
+        assert (2, 1) == (found["n"], found["more"])
+        assert found["created"] == found["changed at"] == kept.updated
 
     def test_an_update_to_none_removes_the_field(self, db: Database, ctx: Any) -> None:
         guest = Guest(id="a", name="n", nick="x", rank=1, seat=Seat(row=1, note="y"), free=1, attributes={"x": 1})

@@ -211,6 +211,10 @@ class MomentConformance(Suite):
             for read in (query.to_list, query.count):
                 with pytest.raises(InvalidRequestError, match="future"):
                     read()
+        long_ago = datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
+        for read in (lambda: ctx.at(long_ago), ctx.select(City).at(long_ago).to_list):
+            with pytest.raises(InvalidRequestError, match="too old"):
+                read()
         with pytest.raises(InvalidRequestError, match="is naive"):
             ctx.at(datetime(2026, 1, 1))
         with pytest.raises(TypeError, match="is a datetime, not '2026-01-01'"):

@@ -38,10 +38,11 @@ class Bulk(SyncOnly):
     An instance is written as it is when it is queued; its timestamps and metadata change when it is written.
     """
 
-    __slots__ = ("_life", "_lock", "_options", "_queue", "_settings", "_workers")
+    __slots__ = ("_holder", "_life", "_lock", "_options", "_queue", "_settings", "_workers")
 
     def __init__(self, holder: BackendHolder[Backend], settings: Settings, options: BulkOptions) -> None:
         self._life = BulkLife(holder.backend())
+        self._holder = holder
         self._settings = settings
         self._options = options
         # Threads may share a bulk, and its handlers may queue more writes.
@@ -289,6 +290,7 @@ class Bulk(SyncOnly):
                 queue.take(request, results)
             is_urgent = queue.held > 0 if until_done else queue.is_full
             while len(workers) < MAX_IN_FLIGHT:
+                self._holder.check_open()
                 request = queue.next_request(urgent=is_urgent)
                 if request is None:
                     break
