@@ -119,6 +119,22 @@ def is_of_subclass(model: type[Any], field: ModelField) -> bool:
     return owner.__cendry_family__ is not None and owner is not model and issubclass(owner, model)
 
 
+def check_own(instance: Any, changes: Iterable[tuple[Any, Any]]) -> None:
+    """Check that changes of an instance of a tagged class name no fields that only its subclasses have.
+
+    Raises:
+        TypeError: They do.
+    """
+    model = type(instance)
+    for key, _ in changes:
+        if isinstance(key, ModelField) and is_of_subclass(model, key):
+            owner = key._cendry_owner.__qualname__
+            raise TypeError(
+                f"{key!r} is a field of {owner}, and this instance (id {instance.id!r}) is a {model.__qualname__}, "
+                f"which lacks it. To make the document one of {owner}, save() an instance of that."
+            )
+
+
 def is_iterable(value: object) -> TypeGuard[Iterable[Any]]:
     """Whether it is iterable; with `isinstance` alone, type checkers would lose the type arguments."""
     return isinstance(value, Iterable)
