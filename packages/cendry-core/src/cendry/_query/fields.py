@@ -125,7 +125,7 @@ def check_own(instance: Any, changes: Iterable[tuple[Any, Any]]) -> None:
     Raises:
         TypeError: They do.
     """
-    model = type(instance)
+    model: type[Any] = type(instance)
     for key, _ in changes:
         if isinstance(key, ModelField) and is_of_subclass(model, key):
             owner = key._cendry_owner.__qualname__
