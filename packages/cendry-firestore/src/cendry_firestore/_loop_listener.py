@@ -76,6 +76,8 @@ class AsyncFirestoreListener:
         try:
             await call.write(request)
             while (response := await call.read()) is not _sdk.EOF:
+                if response is None:
+                    raise _sdk.unparsed()
                 result = self._attempts.take(response._pb)
                 if result is not None and not self._is_closed:
                     self._on_change(result)
