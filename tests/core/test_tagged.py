@@ -873,6 +873,15 @@ def test_instances_that_are_refused_keep_no_id() -> None:
         assert event.id is None
 
 
+def test_an_instance_takes_no_fields_of_its_subclasses() -> None:
+    ctx = Cendry(backend=RecordingBackend())
+    click = Click(id="a")
+    for change in (ctx.update, ctx.merge):
+        with pytest.raises(TypeError, match=r"is a field of DoubleClick, and this .* is a Click, which"):
+            change(click, {Click.x: 1, DoubleClick.pause: 1.0})
+    assert not hasattr(click, "pause")
+
+
 def test_references_are_to_any_kind_of_the_base() -> None:
     assert issubclass(Click, Event)
     located: DocumentLike = Click(id="a")

@@ -133,13 +133,13 @@ def test_a_malformed_write_is_found_by_halves(faulty: FaultyServer, make_db: Cal
 def test_requests_are_cut_by_their_size() -> None:
     database = "projects/p/databases/(default)"
     large: list[Write] = [Set(f"c/{number}", {"x": "x" * 900_000}) for number in range(8)]
-    requests = bulk_requests(large, database)
+    requests, _ = bulk_requests(large, database)
     assert [4, 4] == [len(_sdk.BatchWriteRequest.FromString(one.request).writes) for one in requests]
     assert all(len(one.request) < MAX_BYTES + 1000 for one in requests)
     whole = Set("c/whole", {"x": "x" * (MAX_BYTES + 1)})
-    requests = bulk_requests([whole, *large[:2]], database)
+    requests, _ = bulk_requests([whole, *large[:2]], database)
     assert [1, 2] == [len(_sdk.BatchWriteRequest.FromString(one.request).writes) for one in requests]
-    assert [] == bulk_requests([], database)
+    assert ([], {}) == bulk_requests([], database)
 
 
 @pytest.mark.parametrize("generated", ["0", "1"])

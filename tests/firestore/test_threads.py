@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -51,8 +50,9 @@ def threads_of(backend: AsyncFirestoreBackend) -> Any:
     return backend._connection._read_threads
 
 
-def running() -> list[str]:
-    return [one.name for one in threading.enumerate() if one.name.startswith("cendry-read")]
+def running(threads: Any) -> list[str]:
+    """Those of its threads that run."""
+    return [one.name for one in threads._pool._threads if one.is_alive()]
 
 
 def numbers(rows: list[Row]) -> list[int]:
@@ -73,7 +73,7 @@ async def test_large_reads_are_made_in_threads(ctx: AsyncCendry, backend: AsyncF
     ids = [f"d{number:03}" for number in range(MANY)]
     assert list(range(MANY)) == numbers(await ctx.get_many(Row, ids))
     assert [] == await ctx.select(Row, Row.n > MANY).to_list()
-    assert 1 <= len(running()) <= THREADS
+    assert 1 <= len(running(threads_of(backend))) <= THREADS
 
 
 async def test_each_is_one_call(ctx: AsyncCendry, faulty: FaultyServer) -> None:
@@ -104,7 +104,7 @@ async def test_they_can_be_switched_off(
 async def test_many_at_once_are_read_in_the_loop_too(ctx: AsyncCendry, backend: AsyncFirestoreBackend) -> None:
     found = await asyncio.gather(*(ctx.select(Row).to_list() for _ in range(3 * THREADS)))
     assert [list(range(MANY))] * 3 * THREADS == [numbers(rows) for rows in found]
-    assert len(running()) <= THREADS
+    assert len(running(threads_of(backend))) <= THREADS
 
 
 async def test_a_transaction_reads_in_threads(ctx: AsyncCendry, faulty: FaultyServer) -> None:
@@ -157,7 +157,7 @@ async def test_a_read_that_is_cancelled_leaves_nothing(
     assert MANY == len(await ctx.select(Row).to_list())
     threads = threads_of(backend)
     await backend.close()
-    assert (set(), []) == (threads._calls, running())
+    assert (set(), []) == (threads._calls, running(threads))
 
 
 async def test_a_read_that_is_broken_off_leaves_nothing(ctx: AsyncCendry, backend: AsyncFirestoreBackend) -> None:
@@ -167,7 +167,7 @@ async def test_a_read_that_is_broken_off_leaves_nothing(ctx: AsyncCendry, backen
         await stream.aclose()
     threads = threads_of(backend)
     await backend.close()
-    assert (set(), []) == (threads._calls, running())
+    assert (set(), []) == (threads._calls, running(threads))
 
 
 async def test_nothing_is_read_ahead_of_a_slow_consumer(ctx: AsyncCendry, backend: AsyncFirestoreBackend) -> None:
@@ -192,7 +192,7 @@ async def test_closing_ends_reads(
     threads, start = threads_of(backend), threads_of(backend).start_of("run")
     assert start is not None
     await backend.close()
-    assert [] == running()
+    assert [] == running(threads)
     with pytest.raises(CendryError, match="was closed in the middle of a read"):
         await reading
     with pytest.raises(CendryError, match="was closed in the middle of a read"):
@@ -213,7 +213,7 @@ def test_threads_of_a_loop_that_has_ended_end_with_the_next_one(faulty: FaultySe
     assert (True, False) == (first._is_closed, second._is_closed)
     asyncio.run(backend.close())
     assert second._is_closed
-    assert [] == running()
+    assert [] == running(first) + running(second)
 
 
 class Streaming:

@@ -4,9 +4,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from typing_extensions import assert_type
 
-from cendry import AsyncCendry, AsyncQuery, Cendry, Field, Map, Model, Page, Query, Ref, field, from_dict
+from cendry import (
+    AsyncCendry,
+    AsyncQuery,
+    Cendry,
+    Field,
+    Map,
+    Model,
+    Page,
+    Query,
+    Ref,
+    Txn,
+    count,
+    field,
+    from_dict,
+    json_schema,
+    to_dict,
+)
 
 
 class Place(Map):
@@ -74,6 +92,23 @@ assert_type(ctx.select(Event).values(Event.at, Click.x, Scroll.dy).to_list(), li
 assert_type(ctx.select(Event).sum(Click.x), int)
 assert_type(from_dict(Event, {"type": "click", "at": 1}), Event)
 
+assert_type(ctx.select(Event).project(Event.at, Click.x).to_list(), list[dict[str, Any]])
+assert_type(ctx.select(Event).aggregate(count(), Click.x.sum()), tuple[int, int])
+assert_type(ctx.find_many(Event, ["a"]), list[Event | None])
+assert_type(ctx.fetch_refs([Click(at=1)], Click.target), dict[Ref[Event], Event])
+assert_type(ctx.get_or_create(Click, "a", {"at": 1}), tuple[Click, bool])
+assert_type(ctx.update_or_create(Click, "a", [Click.x.set(1), Event.at.set(1)]), tuple[Click, bool])
+assert_type(json_schema(Event), dict[str, Any])
+assert_type(to_dict(Click(at=1)), dict[str, Any])
+
+
+def read_again(txn: Txn) -> Click | None:
+    assert_type(txn.get(Event, "a"), Event)
+    return txn.find(Click, "a")
+
+
+assert_type(ctx.transaction(read_again), Click | None)
+
 event = ctx.get(Event, "a")
 event.x  # error: mypy pyright ty
 if isinstance(event, Click):
@@ -86,6 +121,9 @@ elif isinstance(event, Scroll):
 async def read() -> None:
     assert_type(await actx.get(Event, "a"), Event)
     assert_type(await actx.select(Click).first(), Click | None)
+    assert_type(await actx.find_many(Event, ["a"]), list[Event | None])
+    assert_type(await actx.get_or_create(Click, "a", {"at": 1}), tuple[Click, bool])
+    assert_type([row async for row in actx.select(Event).values(Event.id, Click.x)], list[tuple[str, int]])
 
 
 # Filters, changes and references

@@ -142,8 +142,7 @@ def json_schema(model: type[Model | Map], *, include_id: bool = True) -> dict[st
     """
     codec = _codec(model, default_registry)
     family = codec.family
-    tags = [] if family is None else family.tags_of(model)
-    classes = [cast("type[Any]", cast("Any", family).class_of(tag)) for tag in tags]
+    classes = () if family is None else family.classes_of(model).values()
     others = [codec.of(each).shape for each in classes if each is not model]
     return schema_of(codec.shape, others, include_id=include_id)
 

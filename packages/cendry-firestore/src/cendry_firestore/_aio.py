@@ -18,7 +18,7 @@ from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, ExplainRe
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 from . import _sdk
-from ._bulk import INITIAL_RATE, bulk_requests
+from ._bulk import INITIAL_RATE, bulk_requests, in_order
 from ._channel import Connection
 from ._clients import AsyncClients
 from ._commit import CommitAttempts, commit_result
@@ -148,7 +148,7 @@ class AsyncFirestoreBackend(AsyncClients):
         """Apply writes to different documents, each by itself, in one attempt: one result for each."""
         connection = self._connection
         method, deadline = connection.transport.batch_write, connection.deadline(options)
-        waiting = bulk_requests(writes, connection.database)
+        waiting, refused = bulk_requests(writes, connection.database)
         results: list[WriteResult] = []
         while waiting:
             bulk = waiting.pop(0)
@@ -166,7 +166,7 @@ class AsyncFirestoreBackend(AsyncClients):
                 waiting[:0] = parts
             else:
                 results += bulk.results(response, deadline)
-        return results
+        return in_order(results, refused)
 
     def begin(self, *, read_only: bool = False, retry_of: Any = None) -> Any:
         """Return the handle of a new transaction, which its first read begins."""
@@ -338,6 +338,8 @@ async def _documents(stream: GetStream | QueryStream | ExplainedAggregation) -> 
                 call, response = await _inside(stream.transaction, partial(_open, stream), connection)
             ready = call.ready if isinstance(call, ThreadedCall) else _NOTHING_READY  # async-only
             while response is not _sdk.EOF:
+                if response is None:  # async-only
+                    raise _sdk.unparsed()
                 result = stream.result(response)
                 if result is not None:
                     yield result

@@ -9,6 +9,7 @@ from cendry._interop.commits import is_lost
 from cendry._interop.grpc import Deadline, explained
 from cendry._interop.protobuf import to_datetime
 from cendry.backend import WriteResult
+from cendry.errors import CendryError
 from cendry.plan import Delete, Write, check_different
 from google.api_core import exceptions
 
@@ -70,15 +71,27 @@ class BulkRequest:
 _DONE: Final = WriteResult()
 
 
-def bulk_requests(writes: Sequence[Write], database: str) -> list[BulkRequest]:
+def bulk_requests(writes: Sequence[Write], database: str) -> tuple[list[BulkRequest], dict[int, WriteResult]]:
     """The requests for some writes: mostly one.
+
+    Returns:
+        The requests, and by their places the results of the writes that can't be sent.
 
     Raises:
         InvalidRequestError: Two writes are to the same document.
     """
     check_different(writes)
     requests: list[BulkRequest] = []
-    messages = [serialized(write, database) for write in writes]
+    messages: list[bytes] = []
+    refused: dict[int, WriteResult] = {}
+    for place, write in enumerate(writes):
+        try:
+            messages.append(serialized(write, database))
+        except CendryError as error:
+            # It is kept, and would keep all writes by the traceback.
+            refused[place] = WriteResult(error=error.with_traceback(None))
+    if refused:
+        writes = [write for place, write in enumerate(writes) if place not in refused]
     start = size = 0
     for end, message in enumerate(messages):
         if size + len(message) > MAX_BYTES and end > start:
@@ -87,7 +100,14 @@ def bulk_requests(writes: Sequence[Write], database: str) -> list[BulkRequest]:
         size += len(message)
     if messages:
         requests.append(BulkRequest(writes[start:], messages[start:], database))
-    return requests
+    return requests, refused
+
+
+def in_order(results: list[WriteResult], refused: dict[int, WriteResult]) -> list[WriteResult]:
+    """The results of all writes, of those that were sent and of the others."""
+    for place, result in refused.items():
+        results.insert(place, result)
+    return results
 
 
 def _failed(write: Write, error: Any, deadline: Deadline) -> WriteResult:

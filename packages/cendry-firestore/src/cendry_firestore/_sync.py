@@ -17,7 +17,7 @@ from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, ExplainRe
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 from . import _sdk
-from ._bulk import INITIAL_RATE, bulk_requests
+from ._bulk import INITIAL_RATE, bulk_requests, in_order
 from ._channel import Connection
 from ._clients import Clients
 from ._commit import CommitAttempts, commit_result
@@ -146,7 +146,7 @@ class FirestoreBackend(Clients):
         """Apply writes to different documents, each by itself, in one attempt: one result for each."""
         connection = self._connection
         method, deadline = connection.transport.batch_write, connection.deadline(options)
-        waiting = bulk_requests(writes, connection.database)
+        waiting, refused = bulk_requests(writes, connection.database)
         results: list[WriteResult] = []
         while waiting:
             bulk = waiting.pop(0)
@@ -164,7 +164,7 @@ class FirestoreBackend(Clients):
                 waiting[:0] = parts
             else:
                 results += bulk.results(response, deadline)
-        return results
+        return in_order(results, refused)
 
     def begin(self, *, read_only: bool = False, retry_of: Any = None) -> Any:
         """Return the handle of a new transaction, which its first read begins."""

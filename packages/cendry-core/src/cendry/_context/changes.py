@@ -13,7 +13,7 @@ from .._interop.google import class_of, from_sdk_change
 from .._model.metadata import ref_of
 from .._model.model import Model, is_frozen
 from .._query.cursors import value_at
-from .._query.fields import Changes, FieldKey, is_iterable, is_of_subclass, resolve_key
+from .._query.fields import Changes, FieldKey, is_iterable, resolve_key
 from .._types.foreign import can_refuse
 from .._types.shapes import Anything, AsIs, Dict, Handled, Record, Shape, describe, union_of
 from ..codec import Codec, ResolvedField, codec_for
@@ -21,7 +21,6 @@ from ..codec.change_writer import without_changes
 from ..codec.compiler import unreadable
 from ..codec.resolve import alternatives, text_of
 from ..errors import CendryError, DecodeError, InvalidValueError
-from ..filters import ModelField
 from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import FieldTransform, overlap, put_at
 from ..values import DELETE_FIELD, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, is_transform
@@ -65,22 +64,6 @@ class Masked:
         """Whether a field, a part of it or a field that contains it is changed."""
         known = [*self.paths, *self.transforms]
         return any(one.is_prefix_of(path) or path.is_prefix_of(one) for one in known)
-
-
-def check_own(instance: Model, changes: Iterable[tuple[Any, Any]]) -> None:
-    """Check that changes of an instance of a tagged class name no fields that only its subclasses have.
-
-    Raises:
-        TypeError: They do.
-    """
-    model = type(instance)
-    for key, _ in changes:
-        if isinstance(key, ModelField) and is_of_subclass(model, key):
-            owner = key._cendry_owner.__qualname__
-            raise TypeError(
-                f"{key!r} is a field of {owner}, and this instance (id {instance.id!r}) is a {model.__qualname__}, "
-                f"which lacks it. To make the document one of {owner}, save() an instance of that."
-            )
 
 
 def masked(codec: Codec[Any], changes: Iterable[tuple[Any, Any]], what: str, known: Model | None) -> Masked:

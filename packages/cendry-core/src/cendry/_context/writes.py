@@ -19,6 +19,7 @@ from .._model.metadata import (
     time_of_etag,
 )
 from .._model.model import Model, fields_of, is_frozen
+from .._query.fields import check_own
 from .._types.families import Family
 from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Shape, bare
@@ -29,7 +30,7 @@ from ..errors import CendryError, InvalidValueError, OutcomeUnknownError, Proble
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
 from ..reference import check_parent, located_path, parent_path
-from .changes import Masked, Names, changes_of, check_complete, check_own, current_values, masked, show
+from .changes import Masked, Names, changes_of, check_complete, current_values, masked, show
 from .targets import Home, at_home, check_not_frozen, existing_path, locate
 
 MAX_WRITES: Final = 500

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol, TypeAlias, TypeGuard, Union, cast
 
 from .._frozen import redefined
+from .._interop.google import class_of
 from ..codec import Codec, ResolvedField, codec_for
 from ..filters import ModelField
 from ..paths import DOCUMENT_ID, FieldPath
@@ -117,6 +118,22 @@ def is_of_subclass(model: type[Any], field: ModelField) -> bool:
     """Whether a field is one of a subclass whose documents are in the collection of `model`, told apart by tags."""
     owner = field._cendry_owner
     return owner.__cendry_family__ is not None and owner is not model and issubclass(owner, model)
+
+
+def check_own(instance: Any, changes: Iterable[tuple[Any, Any]]) -> None:
+    """Check that changes of an instance of a tagged class name no fields that only its subclasses have.
+
+    Raises:
+        TypeError: They do.
+    """
+    model = class_of(instance)
+    for key, _ in changes:
+        if isinstance(key, ModelField) and is_of_subclass(model, key):
+            owner = key._cendry_owner.__qualname__
+            raise TypeError(
+                f"{key!r} is a field of {owner}, and this instance (id {instance.id!r}) is a {model.__qualname__}, "
+                f"which lacks it. To make the document one of {owner}, save() an instance of that."
+            )
 
 
 def is_iterable(value: object) -> TypeGuard[Iterable[Any]]:

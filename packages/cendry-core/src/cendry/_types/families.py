@@ -6,6 +6,7 @@ import gc
 import threading
 import weakref
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any, Final
 
 from .. import _fork
@@ -102,9 +103,13 @@ class Family:
         known = self._classes.get(tag)
         return None if known is None else known()
 
+    def classes_of(self, cls: type[Any]) -> dict[TagValue, type[Any]]:
+        """A class and its subclasses by their tags, in the order of these."""
+        return dict(sorted((each for each in self._living() if issubclass(each[1], cls)), key=itemgetter(0)))
+
     def tags_of(self, cls: type[Any]) -> list[TagValue]:
         """The tags of a class and its subclasses, sorted."""
-        return sorted(tag for tag, each in self._living() if issubclass(each, cls))
+        return list(self.classes_of(cls))
 
     def outermost_tags_of(self, cls: type[Any]) -> list[TagValue]:
         """The tags of a class and its subclasses, sorted, without those of subclasses of others among them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, Final, Generic, TypeVar, cast
 
 from .._types.families import Family
@@ -164,8 +165,8 @@ def _shown(found: Any, cls: type[Any] | None) -> str:
 
 def _expected(family: Family, model: type[Any]) -> str:
     """The tags of a class, each with its class, as unions of classes show theirs."""
-    tags = family.tags_of(model)
-    shown = [f"{tag!r} ({cast('Any', family.class_of(tag)).__qualname__})" for tag in tags[:_MOST_SHOWN]]
-    if len(tags) > len(shown):
-        shown.append(f"{len(tags) - len(shown)} more")
+    classes = family.classes_of(model)
+    shown = [f"{tag!r} ({cls.__qualname__})" for tag, cls in islice(classes.items(), _MOST_SHOWN)]
+    if len(classes) > len(shown):
+        shown.append(f"{len(classes) - len(shown)} more")
     return " or ".join(shown) or f"the tag of a subclass of {model.__qualname__}, which has none"

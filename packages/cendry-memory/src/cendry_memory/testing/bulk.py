@@ -17,6 +17,7 @@ from cendry import (
     CendryError,
     DocumentAlreadyExistsError,
     DocumentNotFoundError,
+    ForeignReferenceError,
     Increment,
     InvalidRequestError,
     InvalidValueError,
@@ -98,6 +99,34 @@ class BulkConformance(Suite):
             db.write_many(Set("c/a", {"x": 2}, update_time=wrong), Set("c/b", {"x": 2}))
         )
         assert [None] == kinds(db.write_many(Delete("c/a", update_time=time)))
+
+    @needs(Feature.BULK)
+    def test_a_write_that_cant_be_sent_fails_alone(self, db: Database) -> None:
+        foreign = Ref.from_path("c/x", database="projects/other/databases/there")
+        writes = [Set(f"c/{number}", {"x": foreign if number in (0, 2, 5) else number}) for number in range(6)]
+        expected: list[type[BaseException] | None] = [None] * 6
+        expected[0] = expected[2] = expected[5] = ForeignReferenceError
+        assert expected == kinds(db.write_many(*writes))
+        assert [None, {"x": 1}, None, {"x": 3}, {"x": 4}, None] == [db.data(f"c/{number}") for number in range(6)]
+        assert [ForeignReferenceError] == kinds(db.write_many(writes[0]))
+
+    @needs(Feature.BULK)
+    def test_a_change_that_cant_be_sent_fails_alone(self, ctx: Any) -> None:
+        twin: Any = Ref.from_path("cities/y", model=City, database="projects/other/databases/there")
+
+        def run() -> None:
+            with bulk:
+                bulk.update(City, "a", {City.population: 1})
+                bulk.update(City, "x", {City.twin: twin})
+                bulk.update(City, "b", {City.population: 1})
+
+        ctx.save_many([City(id=name, name=name) for name in "axb"])
+        bulk = ctx.bulk()
+        with pytest.raises(BulkError) as caught:
+            run()
+        [failure] = caught.value.failed
+        assert ("cities/x", ForeignReferenceError) == (failure.path, type(failure.error))
+        assert (2, 1, 1) == (bulk.result.written, ctx.get(City, "a").population, ctx.get(City, "b").population)
 
     @needs(Feature.BULK, Feature.LIMITS)
     def test_a_malformed_write_fails_alone(self, db: Database) -> None:
@@ -287,8 +316,8 @@ class BulkConformance(Suite):
         with bulk:
             with pytest.raises(CendryError, match="after the end of its block"):
                 _ = bulk.result
-            with pytest.raises(CendryError, match="has begun already"), bulk:
-                pass
+            with pytest.raises(CendryError, match="has begun already"):
+                bulk.__enter__()
         with pytest.raises(CendryError, match="has ended"):
             bulk.flush()
 
