@@ -516,13 +516,16 @@ class Lockstep(RuleBasedStateMachine):
         # The latest ones, mostly.
         self._read(plan, moment=self.moments[-1 - number % len(self.moments)])
 
-    def _read(self, plan: Any, transaction: Both = NOBODY, moment: Both | None = None) -> None:
+    def _read(self, plan: Any, transaction: Both = NOBODY, moment: Both | None = None) -> Any:
+        handle = transaction.firestore
+        if handle is not None and handle.must_begin and not handle.has_ended and self._read(plan) is None:
+            # What is refused for want of an index would leave locks on the emulator, which nobody could release.
+            self.pair.get(GetPlan(("nothing/here",)), transaction)
         if isinstance(plan, GetPlan):
-            self.pair.get(plan, transaction, moment)
-        elif isinstance(plan, AggregationPlan):
-            self.pair.aggregate(plan, transaction, moment)
-        else:
-            self._run(plan, transaction, moment)
+            return self.pair.get(plan, transaction, moment)
+        if isinstance(plan, AggregationPlan):
+            return self.pair.aggregate(plan, transaction, moment)
+        return self._run(plan, transaction, moment)
 
     # --- transactions ---
 
