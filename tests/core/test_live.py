@@ -61,6 +61,22 @@ def replayed(rows: list[DocumentResult], changes: Sequence[Change[DocumentResult
     return rows
 
 
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_an_earlier_state_of_a_document_is_passed_over(is_reset: bool) -> None:
+    documents = live()
+    documents.take(changed([stored("a", 1, 2), stored("b", -1, 2)]))
+    late = changed([stored("a", 5, 1), stored("b", 6, 1), stored("c", 7, 1)], is_reset=is_reset)
+    snapshot, errors = documents.take(late)
+    assert snapshot is not None
+    assert ([], [("added", "c", None, 1)]) == (errors, told(snapshot.changes))
+    assert [1, 7] == [one.data["n"] for one in snapshot.documents if one.data]
+    # What was removed begins anew.
+    documents.take(changed(removed="a"))
+    snapshot, _ = documents.take(changed([stored("a", 5, 1)]))
+    assert snapshot is not None
+    assert [("added", "a", None, 0)] == told(snapshot.changes)
+
+
 # For each document its number, -1 for one that doesn't fit, None for none.
 states = st.dictionaries(st.sampled_from(NAMES), st.integers(-1, 4))
 

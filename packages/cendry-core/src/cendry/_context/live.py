@@ -86,7 +86,8 @@ class LiveDocuments(Generic[T]):
         for one in result.documents:
             path, version = one.path, _version(one)
             known = entries.get(path)
-            if version == (unfit.get(path, MISSING) if known is None else known[1]):
+            last = unfit.get(path, MISSING) if known is None else known[1]
+            if version == last or _is_outdated(version, last):
                 continue
             # The reader may take over what the document holds.
             key = key_of_document(one)
@@ -139,6 +140,11 @@ def _version(document: StoredDocument) -> object:
     """What tells two states of a document apart: its time, or without times its data."""
     moment = document.update_time
     return deepcopy(document.data) if moment is None else moment
+
+
+def _is_outdated(version: Any, last: Any) -> bool:
+    """Whether a document was known in a later state: a stream that begins again may tell of earlier ones first."""
+    return isinstance(version, datetime) and isinstance(last, datetime) and version < last
 
 
 class Folding:
