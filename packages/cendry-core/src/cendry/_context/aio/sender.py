@@ -22,7 +22,7 @@ from ..transaction import TransactionState, inside_transaction, running, running
 from ..waiting import require_asyncio, to_the_end
 
 # sync: from ..listening import CallbackListening
-from ..writes import Pending, check_number, discard, is_refusal, settle
+from ..writes import Pending, check_number, discard, is_refusal, name_reference, settle
 from .bulk import AsyncBulk, write_all, write_all_then
 from .listening import AsyncListening
 
@@ -245,6 +245,7 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         except BaseException as error:
             if is_refusal(error):
                 discard(pending)
+                name_reference(error, pending)
             explained = None if around is None else around.outside_error(writes[0], error)
             if explained is None:
                 raise
