@@ -54,6 +54,16 @@ class TestDatastoreMode(BackendConformance):
         monkeypatch.setenv("DATASTORE_EMULATOR_HOST", cendry_datastore_mode_host)
         return DatastoreBackend(project=project)
 
+    # On this emulator a request of its own begins a transaction, before a read of it is refused.
+    def test_a_read_that_is_refused_is_not_the_first_one(self, db: Database) -> None:
+        db.commit(Set("c/a", {"n": 1}))
+        transaction = db.begin(read_only=True)
+        with pytest.raises(InvalidRequestError):
+            db.run(QueryPlan("c", where=Condition(path_of("n"), "in", [])), transaction=transaction)
+        db.commit(Set("c/a", {"n": 2}))
+        assert {"n": 1} == db.data("c/a", transaction=transaction)
+        db.rollback(transaction)
+
 
 @pytest.mark.slow
 class TestClassicDatastore(BackendConformance):
@@ -104,6 +114,13 @@ class TestClassicDatastore(BackendConformance):
         assert (2,) == db.aggregate(AggregationPlan(below), transaction=transaction)
         assert [{"x": 1}, {"x": 1}] == [result.data for result in db.run(below, transaction=transaction)]
         # What is changed meanwhile it reads as changed, or not at all.
+        db.rollback(transaction)
+
+    def test_a_first_read_that_finds_nothing_fixes_the_moment(self, db: Database) -> None:
+        transaction = db.begin(read_only=True)
+        assert db.data("c/none", transaction=transaction) is None
+        with pytest.raises(InvalidRequestError, match="ancestor"):
+            db.run(QueryPlan("c"), transaction=transaction)
         db.rollback(transaction)
 
     def test_500_writes_at_once_and_no_more(self, ctx: Any) -> None:

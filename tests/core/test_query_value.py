@@ -67,6 +67,11 @@ QUERIES = [
         "Query(City, (City.population > 1) | (City.area < 2), start_after={'area': 0.0, 'population': 5, 'id': 'SF'})",
     ),
     (
+        Query(City, order_by=City.population, start_at=SF, end_before={"population": 9}),
+        "Query(City, order_by=City.population.asc(), start_at={'population': 5, 'id': 'SF'}, "
+        "end_before={'population': 9})",
+    ),
+    (
         Query(City, start_at={City.attributes["a.b"]: 1}),
         "Query(City, start_at={'attributes.`a.b`': 1})",
     ),

@@ -20,6 +20,11 @@ async def first_of(ctx: AsyncCendry) -> None:
         break
 
 
+async def page(ctx: AsyncCendry) -> None:
+    async for _ in ctx.select(City).paginate(2):
+        break
+
+
 async def no_op(_: Any) -> None:
     pass
 
@@ -31,7 +36,9 @@ async def bulk(ctx: AsyncCendry) -> None:
 CALLS: list[Callable[[AsyncCendry], Coroutine[Any, Any, Any]]] = [
     lambda ctx: ctx.save(City(name="x")),
     lambda ctx: ctx.get(City, "x"),
+    lambda ctx: ctx.get_many(City, ["x", "y"]),
     lambda ctx: ctx.select(City).to_list(),
+    page,
     lambda ctx: ctx.select(City).count(),
     lambda ctx: ctx.select_group(City).partitions(2),
     lambda ctx: ctx.select(City).explain(),

@@ -8,16 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cendry import Cendry, Field, FieldPath, Map, Model, field
+from cendry import Cendry, Field, FieldPath, Map, Model, default_registry, field
+from cendry._query.results import reader
 from cendry.codec import codec_for, message
-from cendry.plan import Set, Update
+from cendry.plan import GetPlan, QueryPlan, Set, Update
 from cendry_datastore import _sdk
 from cendry_datastore._commit import by_entity, commit_request
 from cendry_datastore._dialect import DATASTORE
 from cendry_datastore._entities import FoundEntity
 from cendry_datastore._exclusions import MAX_INDEXED_VALUES
 from cendry_datastore._keys import Partition, fill_key
-from cendry_datastore._marks import UNMARKED, kinds_of_marks
+from cendry_datastore._marks import EXCLUDED, UNMARKED, MarksFinder, kinds_of_marks, marks_in
 from cendry_memory.testing import Database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -544,6 +545,43 @@ def test_ordinary_data_looks_like_no_mark() -> None:
         entity.properties[f"zip {text} p"].CopyFrom(value(text))
         entity.properties[f"in {text} p"].CopyFrom(embedded(p=value(text), n=value(2), tip=value([value(text)])))
     assert UNMARKED == kinds_of_marks(entity)
+
+
+def entity_of(**properties: Any) -> Any:
+    """An entity as a message."""
+    entity = _sdk.Entity()
+    fill_key(entity.key, "Doc/a", PARTITION)
+    for name, one in properties.items():
+        entity.properties[name].CopyFrom(one)
+    return entity
+
+
+def test_marks_of_one_entity_after_the_other() -> None:
+    find = MarksFinder().find
+    out, long = value("x", out=True), value(LONG, out=True)
+    for properties, names in (
+        ({"a": out, "b": long}, ["a"]),
+        ({"a": out, "b": long}, ["a"]),
+        ({"a": out, "b": out}, ["a", "b"]),
+        ({"a": long, "b": long}, []),
+        ({"a": out, "c": out}, ["a", "c"]),
+        ({"a": value("x"), "b": out, "c": out}, ["b", "c"]),
+        ({"a": value("x"), "b": value("x")}, []),
+    ):
+        entity = entity_of(**properties)
+        assert dict.fromkeys(names, EXCLUDED) == find(entity, kinds_of_marks(entity))
+
+
+def test_too_much_that_is_indexed_has_no_mark_to_lose() -> None:
+    many = value([value(number) for number in range(MAX_INDEXED_VALUES)])
+    assert {"a": EXCLUDED} == marks_in(entity_of(a=value("x", out=True), many=many))
+
+
+@pytest.mark.parametrize("plan", [GetPlan(("Doc/a",), projection=()), QueryPlan("Doc", projection=())])
+def test_a_part_of_an_entity_is_read_with_defaults(db: Database, plan: GetPlan | QueryPlan) -> None:
+    db.commit(Set("Doc/a", {"text": "x"}))
+    [result] = db.get_plan(plan) if isinstance(plan, GetPlan) else db.run(plan)
+    assert Doc(id="a") == reader(codec_for(Doc, default_registry))(result)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

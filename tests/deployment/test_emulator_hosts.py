@@ -16,11 +16,12 @@ import pytest
 from cendry import AsyncCendry, Cendry, CendryError, DatastoreBackend, Field, FirestoreBackend, Model
 from cendry._interop import emulator
 from cendry._interop.emulator import Emulator
-from cendry._interop.grpc import EmulatorDeadline
+from cendry._interop.grpc import EmulatorDeadline, RetryPolicy
+from cendry.backend import DEFAULT_RETRY
 from cendry.plan import QueryPlan
 from cendry_firestore._sdk import API
 from firestore.faulty import FaultyServer
-from google.api_core.exceptions import DeadlineExceeded, GoogleAPICallError
+from google.api_core.exceptions import DeadlineExceeded, FailedPrecondition, GoogleAPICallError, ServiceUnavailable
 from google.api_core.retry import Retry
 from google.api_core.retry_async import AsyncRetry
 from google.auth.credentials import Credentials
@@ -125,6 +126,15 @@ def test_an_expired_timeout_is_blamed_on_an_emulator_not_reached(closing_host: s
         error = deadline.exceeded("the last failure", API)
         assert type(error) is kind
         assert ("the last failure" in str(error)) is (kind is DeadlineExceeded)
+
+
+def test_what_else_fails_is_not_blamed_on_an_emulator_not_reached(closing_host: str, closed_port: int) -> None:
+    policy = RetryPolicy(API, 60.0, (ServiceUnavailable,), (ServiceUnavailable,))
+    refused, unavailable = FailedPrecondition("no"), ServiceUnavailable("not yet")  # type: ignore[no-untyped-call]
+    for host, expected in ((closing_host, [False, True]), (f"127.0.0.1:{closed_port}", [False])):
+        deadline = EmulatorDeadline(Emulator(VARIABLES[0], host, "Firestore"), 5.0, DEFAULT_RETRY)
+        errors = (refused, unavailable)[: len(expected)]
+        assert expected == [deadline.retries(error, policy) for error in errors]
 
 
 @pytest.mark.usefixtures("impatient")

@@ -17,6 +17,7 @@ from cendry.paths import FieldPath
 from cendry.plan import Condition, Delete, GetPlan, Order, QueryPlan, Set
 from cendry_firestore import AsyncFirestoreBackend
 from cendry_firestore._loop_listener import AsyncFirestoreListener
+from cendry_memory.testing.driver import LoopThread
 from firestore.faulty import Fault, FaultyServer
 from google.api_core import exceptions
 
@@ -106,6 +107,28 @@ async def test_closing_the_backend_ends_its_listeners(backend: AsyncFirestoreBac
     assert all(ear.errors.empty() for ear in ears)
 
 
+async def test_closing_the_backend_ends_those_of_other_loops(backend: AsyncFirestoreBackend) -> None:
+    running, stopped = LoopThread(), asyncio.new_event_loop()
+    errors: list[BaseException] = []
+
+    async def listen() -> AsyncFirestoreListener:
+        began = asyncio.Event()
+        handle = backend.listen(BY_N, lambda result: began.set(), errors.append)
+        await began.wait()
+        return handle
+
+    ended = await asyncio.to_thread(running.wait_for, listen())
+    left = await asyncio.to_thread(stopped.run_until_complete, listen())
+    await backend.close()
+    await asyncio.to_thread(running.wait_for, ended.wait_closed())
+    await asyncio.to_thread(running.close)
+    assert not left._task.done()
+    left.close()
+    await asyncio.to_thread(stopped.run_until_complete, left.wait_closed())
+    stopped.close()
+    assert [] == errors
+
+
 async def test_close_from_the_callback(backend: AsyncFirestoreBackend) -> None:
     heard: list[ListenResult] = []
     handles: list[AsyncFirestoreListener] = []
@@ -121,6 +144,21 @@ async def test_close_from_the_callback(backend: AsyncFirestoreBackend) -> None:
     await handles[0].wait_closed()
     await only_task()
     assert 1 == len(heard)
+
+
+async def test_a_callback_that_closes_and_fails_reports_nothing(backend: AsyncFirestoreBackend) -> None:
+    handles: list[AsyncFirestoreListener] = []
+    done = asyncio.Event()
+
+    def fail(result: ListenResult) -> None:
+        handles[0].close()
+        done.set()
+        raise LookupError("mine")
+
+    handles.append(backend.listen(BY_N, fail, unheard))
+    await asyncio.wait_for(done.wait(), WAIT)
+    await handles[0].wait_closed()
+    await only_task()
 
 
 async def test_a_callback_that_fails_ends_the_listener(backend: AsyncFirestoreBackend) -> None:
@@ -234,8 +272,12 @@ async def test_snapshots_of_both_twins_see_each_others_writes(backend: AsyncFire
 async def test_in_a_forked_child_a_listener_has_ended(backend: AsyncFirestoreBackend) -> None:
     ear = AsyncEar(backend)
     assert "" == await ear.state()
-    ear.handle.after_fork()
+    connection = backend._connection
+    backend.after_fork()
     ear.handle.close()
     task = ear.handle._task
+    await asyncio.sleep(0)
+    assert not task.done()
     task.cancel()
     await ear.handle.wait_closed()
+    await connection.close_async()

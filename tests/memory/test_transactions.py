@@ -64,6 +64,39 @@ class TestWhatIsSeen:
             filled.commit([Set("c/a", {})], transaction=txn)
         filled.commit([], transaction=txn)
 
+    @pytest.mark.parametrize("path", ["c", "c/a/"])
+    def test_a_read_that_is_refused_is_not_the_first_one(self, filled: MemoryBackend, path: str) -> None:
+        txn = filled.begin(read_only=True)
+        for refuse in (
+            lambda: filled.get(GetPlan(("c/a", path)), transaction=txn),
+            lambda: filled.run(QueryPlan("c", where=is_("v", "in", [])), transaction=txn),
+            lambda: filled.aggregate(AggregationPlan(ALL, ()), transaction=txn),
+        ):
+            with pytest.raises(InvalidRequestError):
+                refuse()
+        write(filled)
+        assert stored(filled, "c/a", transaction=txn) == {"v": 9}
+        write(filled, value=10)
+        assert stored(filled, "c/a", transaction=txn) == {"v": 9}
+
+    def test_a_read_with_a_moment_of_its_own_is_not_the_first_one(self, filled: MemoryBackend) -> None:
+        [result] = filled.get(GetPlan(("c/a",)))
+        moment = result.read_time
+        txn = filled.begin(read_only=True)
+        write(filled)
+        assert len(list(filled.run(QueryPlan("c", read_time=moment), transaction=txn))) == 3
+        [before] = filled.get(GetPlan(("c/a",), read_time=moment), transaction=txn)
+        write(filled, value=10)
+        assert [before.data, stored(filled, "c/a", transaction=txn)] == [{"v": 1}, {"v": 10}]
+
+    def test_the_end_of_a_read_only_transaction_is_no_call(self, filled: MemoryBackend) -> None:
+        txn = filled.begin(read_only=True)
+        stored(filled, "c/a", transaction=txn)
+        paths(filled, ALL, transaction=txn)
+        filled.faults.unavailable_next(1, "rollback")
+        filled.rollback(txn)
+        assert (False, 1) == (txn.is_open, filled.faults.pending)
+
     def test_a_read_only_transaction_without_changes_uses_the_indexes(self, filled: MemoryBackend) -> None:
         txn = filled.begin(read_only=True)
         assert paths(filled, ALL, transaction=txn) == ["c/a", "c/b", "c/d"]

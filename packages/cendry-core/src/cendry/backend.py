@@ -406,7 +406,7 @@ class AsyncBackend(Protocol):
         Reads with a handle may run at the same time; the first one begins the transaction for all.
 
         Args:
-            read_only: Whether it takes no writes: all its reads see the moment of the first one.
+            read_only: Whether it takes no writes: all its reads see the moment of the first one that isn't refused.
             retry_of: The handle of the attempt that was aborted.
         """
         ...
@@ -484,7 +484,7 @@ class Backend(Protocol):
         Reads with a handle may run at the same time; the first one begins the transaction for all.
 
         Args:
-            read_only: Whether it takes no writes: all its reads see the moment of the first one.
+            read_only: Whether it takes no writes: all its reads see the moment of the first one that isn't refused.
             retry_of: The handle of the attempt that was aborted.
         """
         ...

@@ -338,6 +338,8 @@ async def _documents(stream: GetStream | QueryStream | ExplainedAggregation) -> 
                 call, response = await _inside(stream.transaction, partial(_open, stream), connection)
             ready = call.ready if isinstance(call, ThreadedCall) else _NOTHING_READY  # async-only
             while response is not _sdk.EOF:
+                if response is None:  # async-only
+                    raise _sdk.unparsed()
                 result = stream.result(response)
                 if result is not None:
                     yield result

@@ -48,8 +48,7 @@ class AsyncFirestoreListener:
 
     async def wait_closed(self) -> None:
         """Wait, after `close`, until neither the task nor its call is left."""
-        if asyncio.current_task() is not self._task:
-            await asyncio.wait([self._task])
+        await asyncio.wait([self._task])
 
     async def _run(self) -> None:
         while True:
@@ -77,6 +76,8 @@ class AsyncFirestoreListener:
         try:
             await call.write(request)
             while (response := await call.read()) is not _sdk.EOF:
+                if response is None:
+                    raise _sdk.unparsed()
                 result = self._attempts.take(response._pb)
                 if result is not None and not self._is_closed:
                     self._on_change(result)

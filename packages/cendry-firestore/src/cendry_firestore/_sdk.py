@@ -26,6 +26,17 @@ Cancelled: Any = exceptions.Cancelled
 MethodNotImplemented: Any = exceptions.MethodNotImplemented
 ServiceUnavailable: Any = exceptions.ServiceUnavailable
 
+
+def unparsed() -> Any:
+    """The error of a message that could not be parsed, for which gRPC's asyncio streams give `None`.
+
+    It occurs where a connection is cut in the middle of a message. Streams of the sync twin raise an error like it.
+    """
+    return cast("Any", exceptions).InternalServerError(
+        "A message of the server could not be parsed; its end may be missing."
+    )
+
+
 API: Final = ApiCore(exceptions, RpcError, Retry, AsyncRetry)
 CALL_ERRORS: Final[tuple[Any, ...]] = (exceptions.GoogleAPICallError, exceptions.RetryError, CancelledError)
 """What `send` raises; the last in the async twin, where gRPC cancels calls on a channel that is closed."""

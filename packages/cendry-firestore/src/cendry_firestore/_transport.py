@@ -316,4 +316,4 @@ class _AsyncUnwrapping:
 
     async def read(self) -> Any:
         response = await self._read()
-        return response if response is _sdk.EOF else response._pb
+        return response if response is _sdk.EOF or response is None else response._pb

@@ -166,8 +166,6 @@ class MemoryStore:
             if handle is not None:
                 handle.end()
             raise
-        if handle is not None and handle.is_read_only and handle.read_time is None:
-            handle.read_time = self._now()
         return handle
 
     def check_read_time(self, moment: datetime) -> None:
@@ -191,7 +189,7 @@ class MemoryStore:
                 read_time = self._now()
                 versions = [present(path) for path in plan.paths]
                 if handle is not None:
-                    handle.note_paths(plan.paths)
+                    handle.note_paths(plan.paths, read_time)
             else:
                 read_time = moment
                 past = self._versions.past(moment, self._now())
@@ -241,10 +239,10 @@ class MemoryStore:
         moment = search.plan.read_time or (handle.read_time if handle is not None else None)
         if moment is not None:
             return self._versions.found_in(self._versions.past(moment, self._now()), search), moment
-        found = self._versions.found(search)
+        found, read_time = self._versions.found(search), self._now()
         if handle is not None:
-            handle.note_query(search, found)
-        return found, self._now()
+            handle.note_query(search, found, read_time)
+        return found, read_time
 
     # --- writes and transactions ---
 

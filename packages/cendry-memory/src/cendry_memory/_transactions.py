@@ -7,7 +7,7 @@ consistent state, and the order of commits is the order in which transactions ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
@@ -44,7 +44,8 @@ class Transaction:
 
     Attributes:
         is_read_only: Whether it may not write.
-        read_time: In a read-only transaction, the moment whose state it sees: that of its first read.
+        read_time: In a read-only transaction, the moment whose state it sees: that of its first read. One that is
+            refused is none.
         is_open: Whether it has not ended.
     """
 
@@ -77,13 +78,19 @@ class Transaction:
         self._paths.clear()
         self._queries.clear()
 
-    def note_paths(self, paths: Iterable[str]) -> None:
-        """Remember that these documents were read, present or not."""
-        self._paths.update(paths)
+    def note_paths(self, paths: Collection[str], moment: datetime) -> None:
+        """Remember that these documents were read, present or not; if read-only, when."""
+        if not self.is_read_only:
+            self._paths.update(paths)
+        elif paths:
+            self.read_time = moment
 
-    def note_query(self, search: Search, found: list[Hit]) -> None:
-        """Remember what a query found."""
-        self._queries.append(ReadQuery(search, found))
+    def note_query(self, search: Search, found: list[Hit], moment: datetime) -> None:
+        """Remember what a query found; if read-only, when."""
+        if not self.is_read_only:
+            self._queries.append(ReadQuery(search, found))
+        else:
+            self.read_time = moment
 
     def holds(self) -> bool:
         """Whether all that was read is still as it was."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol, TypeAlias, TypeGuard, Union, cast
 
 from .._frozen import redefined
+from .._interop.google import class_of
 from ..codec import Codec, ResolvedField, codec_for
 from ..filters import ModelField
 from ..paths import DOCUMENT_ID, FieldPath
@@ -125,7 +126,7 @@ def check_own(instance: Any, changes: Iterable[tuple[Any, Any]]) -> None:
     Raises:
         TypeError: They do.
     """
-    model = type(instance)
+    model = class_of(instance)
     for key, _ in changes:
         if isinstance(key, ModelField) and is_of_subclass(model, key):
             owner = key._cendry_owner.__qualname__

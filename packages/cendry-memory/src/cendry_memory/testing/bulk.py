@@ -316,8 +316,8 @@ class BulkConformance(Suite):
         with bulk:
             with pytest.raises(CendryError, match="after the end of its block"):
                 _ = bulk.result
-            with pytest.raises(CendryError, match="has begun already"), bulk:
-                pass
+            with pytest.raises(CendryError, match="has begun already"):
+                bulk.__enter__()
         with pytest.raises(CendryError, match="has ended"):
             bulk.flush()
 

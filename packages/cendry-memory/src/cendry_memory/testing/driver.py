@@ -104,11 +104,6 @@ class Database:
         """How error messages call the backend."""
         return str(self.backend.name)
 
-    @property
-    def can_listen(self) -> bool:
-        """Whether there is anything to call for listening; the async protocol has nothing."""
-        return hasattr(self.backend, "listen")
-
     def get_plan(self, plan: GetPlan, **options: Any) -> list[DocumentResult]:
         """What `get` streams."""
         return self._drain(lambda: self.backend.get(plan, **options))

@@ -100,8 +100,6 @@ class RefusalConformance(Suite):
     def test_what_the_backend_lacks_is_refused_and_nothing_is_done(self, db: Database) -> None:
         db.commit(Set("kept/one", {"n": 1}))
         for feature in _REQUESTS.keys() - self.features:
-            if feature is Feature.LISTENERS and not db.can_listen:
-                continue
             for request in _REQUESTS[feature]:
                 with pytest.raises(UnsupportedByBackendError) as caught:
                     request(db)

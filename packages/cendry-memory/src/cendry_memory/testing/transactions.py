@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -110,6 +111,49 @@ class TransactionConformance(Suite):
         assert [{"x": 1}, {"x": 1}] == [result.data for result in results]
         assert (2,) == db.aggregate(AggregationPlan(QueryPlan("c")), transaction=transaction)
         db.rollback(transaction)
+
+    @needs(Feature.TRANSACTIONS, Feature.READ_ONLY, Feature.QUERIES, Feature.COUNTS, Feature.IN)
+    def test_a_read_that_is_refused_is_not_the_first_one(self, db: Database) -> None:
+        refused = QueryPlan("c", where=Condition(N, "in", []))
+        reads: tuple[Callable[[Any], object], ...] = (
+            lambda transaction: db.run(refused, transaction=transaction),
+            lambda transaction: db.aggregate(AggregationPlan(refused), transaction=transaction),
+        )
+        for read in reads:
+            db.commit(Set("c/a", {"n": 1}))
+            transaction = db.begin(read_only=True)
+            with pytest.raises(CendryError):
+                read(transaction)
+            db.commit(Set("c/a", {"n": 2}))
+            assert {"n": 2} == db.data("c/a", transaction=transaction)
+            db.commit(Set("c/a", {"n": 3}))
+            assert {"n": 2} == db.data("c/a", transaction=transaction)
+            db.rollback(transaction)
+
+    @needs(Feature.TRANSACTIONS, Feature.READ_ONLY)
+    def test_to_read_no_documents_is_no_first_read(self, db: Database) -> None:
+        transaction = db.begin(read_only=True)
+        assert [] == db.get(transaction=transaction)
+        db.commit(Set("c/a", {"n": 2}))
+        assert {"n": 2} == db.data("c/a", transaction=transaction)
+        db.rollback(transaction)
+
+    @needs(Feature.TRANSACTIONS, Feature.READ_ONLY, Feature.QUERIES, Feature.COUNTS)
+    def test_a_first_read_that_finds_nothing_fixes_the_moment(self, db: Database) -> None:
+        nothing = QueryPlan("c", where=Condition(N, "==", 9))
+        reads: tuple[Callable[[Any], object], ...] = (
+            lambda transaction: db.data("c/none", transaction=transaction),
+            lambda transaction: db.names(nothing, transaction=transaction),
+            lambda transaction: db.aggregate(AggregationPlan(nothing), transaction=transaction),
+        )
+        for place, read in enumerate(reads):
+            transaction = db.begin(read_only=True)
+            assert read(transaction) in (None, [], (0,))
+            db.commit(Set(f"c/{place}", {"n": 9}))
+            assert [] == db.run(nothing, transaction=transaction)
+            assert db.data(f"c/{place}", transaction=transaction) is None
+            db.rollback(transaction)
+            db.commit(Delete(f"c/{place}"))
 
     @needs(Feature.TRANSACTIONS, Feature.READ_ONLY)
     def test_a_read_only_transaction_refuses_writes(self, db: Database) -> None:
