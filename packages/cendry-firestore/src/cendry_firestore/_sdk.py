@@ -32,7 +32,9 @@ def unparsed() -> Any:
 
     It occurs where a connection is cut in the middle of a message. Streams of the sync twin raise an error like it.
     """
-    return exceptions.InternalServerError("A message of the server could not be parsed; its end may be missing.")
+    return cast("Any", exceptions).InternalServerError(
+        "A message of the server could not be parsed; its end may be missing."
+    )
 
 
 API: Final = ApiCore(exceptions, RpcError, Retry, AsyncRetry)
