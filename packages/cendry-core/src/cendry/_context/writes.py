@@ -25,8 +25,7 @@ from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Shape, bare
 from ..backend import MAX_BULK_WRITES, CommitResult
 from ..codec import Codec, codec_for
-from ..codec.change_writer import without_changes
-from ..codec.resolve import place_of
+from ..codec.change_writer import place_of, without_changes
 from ..errors import (
     CendryError,
     ForeignReferenceError,

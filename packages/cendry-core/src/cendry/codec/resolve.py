@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING
 from typing import Any, cast
 
@@ -24,7 +24,6 @@ from .._types.shapes import (
     Shape,
     Tagged,
     bare,
-    children,
     describe,
     hides,
     union_of,
@@ -40,8 +39,6 @@ from ..errors import (
 )
 from ..paths import MAX_FIELD_SEGMENTS, FieldPath, quote_segment
 from ..plan import parts_of
-from ..reference import Ref, is_ref
-from .checker import inside
 from .leaves import HIDDEN, show
 from .reading import STORED, Reading
 
@@ -383,33 +380,6 @@ def hides_stored(shape: Shape, segments: tuple[str, ...]) -> bool:
         for field in each.fields
         if field.stored == stored
     )
-
-
-def place_of(shapes: Sequence[Shape], value: Any, ref: Ref[Any], text: str = "") -> tuple[str, bool] | None:
-    """Where a reference is in a stored value: by Python names, and whether the value of a field around is hidden.
-
-    Args:
-        shapes: The shapes that the value may have.
-        value: The stored value.
-        ref: The reference.
-        text: The place of the value.
-    """
-    if is_ref(value):
-        return (text, False) if value == ref else None
-    forms = [form for shape in shapes for form in alternatives(shape)]
-    if isinstance(value, list):
-        items = [each for form in forms for each in children(form)]
-        for index, item in enumerate(value):
-            if (found := place_of(items, item, ref, f"{text}[{index}]")) is not None:
-                return found
-    elif isinstance(value, Mapping):
-        for key, item in cast("Mapping[str, Any]", value).items():
-            fields = [each for form in forms if isinstance(form, Record) for each in form.fields if each.stored == key]
-            inner = [each.shape for each in fields] or [form.value for form in forms if isinstance(form, Dict)]
-            found = place_of(inner, item, ref, inside(text, fields[0].name if fields else key))
-            if found is not None:
-                return found[0], found[1] or any(each.hidden for each in fields)
-    return None
 
 
 def alternatives(shape: Shape) -> Iterator[Shape]:
