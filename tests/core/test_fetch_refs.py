@@ -401,3 +401,9 @@ def test_hidden_references_are_not_shown_and_documents_are_named(ctx: Any) -> No
         ctx.fetch_refs([safe], Safe.shown)
     with pytest.raises(ForeignReferenceError, match=r"^A reference that is not shown in .*\.code points into"):
         ctx.fetch_refs([Safe(code=elsewhere)], Safe.code)
+
+
+def test_a_closed_context_fetches_nothing(ctx: Any) -> None:
+    ctx.close()
+    with pytest.raises(CendryError, match="closed"):
+        ctx.fetch_refs([], City.twin)

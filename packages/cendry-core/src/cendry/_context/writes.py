@@ -424,7 +424,8 @@ def name_reference(error: BaseException, pending: Iterable[Pending]) -> None:
         found = place_of([codec.shape], write.data, ref) or _in_transforms(codec, write.transforms, ref)
         if found is not None:
             field, is_hidden = found
-            error._cendry_locate(codec.model.__qualname__, field, write.path, is_hidden=is_hidden)
+            name = codec.model.__qualname__
+            error._cendry_locate(name, field, write.path, is_hidden=is_hidden)  # pyright: ignore[reportPrivateUsage]
             return
 
 

@@ -106,8 +106,9 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         """Check that a transaction can still read, where there is nothing to ask the database for.
 
         Raises:
-            CendryError: It has ended, or a write is queued.
+            CendryError: It has ended, or a write is queued; or the context is closed.
         """
+        self.holder.check_open()
         if self.transaction is not None:
             self.transaction.check_read()
 
