@@ -68,6 +68,9 @@ def test_a_closed_context_says_so(make: Any, backend: Any) -> None:
     for use in (
         lambda: ctx.get(City, "SF"),
         lambda: ctx.save(City(name="x")),
+        lambda: ctx.find_many(City, []),
+        lambda: ctx.get_many(City, []),
+        lambda: ctx.find_many([]),
         lambda: ctx.transaction(print),
         lambda: ctx.client,
         lambda: ctx.__enter__(),

@@ -375,3 +375,35 @@ def test_get_many_still_names_what_find_many_leaves_out(ctx: Any, stored: Any) -
     with pytest.raises(DocumentNotFoundError) as caught:
         ctx.get_many([rome, nowhere, nobody, nowhere])
     assert caught.value.candidates == ("cities/nowhere", "people/nobody")
+
+
+def test_hidden_references_are_not_shown_and_documents_are_named(ctx: Any) -> None:
+    class Safe(Model, collection="safes"):
+        code: Field[Ref[City] | None] = field(default=None, repr=False)
+        odd: Field[Ref[Any] | None] = field(default=None, repr=False)
+        shown: Field[Ref[City] | None] = field(default=None)
+
+    elsewhere = Ref.from_path("cities/s3cret", model=City, database="projects/q/databases/d")
+    safe = Safe(id="a", code=Ref(City, "rome"))
+    ctx.save(safe)
+    safe.code = safe.shown = elsewhere
+    safe.odd = Ref.from_path("cities/s3cret")
+    with pytest.raises(ForeignReferenceError) as foreign:
+        ctx.fetch_refs([safe], Safe.code)
+    start = f"A reference that is not shown in {Safe.__qualname__}.code of document 'safes/a' points into"
+    assert str(foreign.value).startswith(start)
+    assert "s3cret" not in str(vars(foreign.value))
+    with pytest.raises(CendryError) as unknown:
+        ctx.fetch_refs([safe], Safe.odd)
+    start = f"A reference that is not shown in {Safe.__qualname__}.odd of document 'safes/a' doesn't know the model"
+    assert str(unknown.value).startswith(start)
+    with pytest.raises(ForeignReferenceError, match=r"^Ref\..* in .*\.shown of document 'safes/a' points"):
+        ctx.fetch_refs([safe], Safe.shown)
+    with pytest.raises(ForeignReferenceError, match=r"^A reference that is not shown in .*\.code points into"):
+        ctx.fetch_refs([Safe(code=elsewhere)], Safe.code)
+
+
+def test_a_closed_context_fetches_nothing(ctx: Any) -> None:
+    ctx.close()
+    with pytest.raises(CendryError, match="closed"):
+        ctx.fetch_refs([], City.twin)

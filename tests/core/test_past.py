@@ -64,6 +64,9 @@ def test_what_is_not_written_is_as_it_was(past: Any, backend: Any) -> None:
     for write in (lambda: past.save(stamped), lambda: past.create(stamped), lambda: past.save_many([stamped])):
         with pytest.raises(CendryError, match="has no writes"):
             write()
+    for merge in (lambda: past.merge(Stamped, "a", {"nme": 5}), lambda: past.merge(stamped, {})):
+        with pytest.raises(CendryError, match="has no writes"):
+            merge()
     assert (None, None, None) == (stamped.id, stamped.created, stamped.updated)
     assert [] == backend.calls
 
@@ -91,6 +94,7 @@ def test_a_context_of_a_context_is_closed_with_either(ctx: Any, past: Any) -> No
     past = ctx.at(MOMENT)
     ctx.close()
     ctx.close()
-    with pytest.raises(CendryError, match="closed"):
-        past.find(City, "a")
+    for read in (lambda: past.find(City, "a"), lambda: past.find_many(City, [])):
+        with pytest.raises(CendryError, match="closed"):
+            read()
     past.close()

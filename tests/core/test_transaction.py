@@ -489,6 +489,8 @@ def test_real_contention_loses_nothing(store: RecordingBackend) -> None:
             "max_attempts= takes an int of 1 or more, not 0.",
         ),
         (lambda ctx: ctx.transaction(print, max_attempts=True), ValueError, "not True."),
+        (lambda ctx: ctx.transaction(print, read_only="x"), TypeError, "read_only= takes True or False, not 'x'."),
+        (lambda ctx: ctx.transaction(read_only=None), TypeError, "read_only= takes True or False, not None."),
         (lambda ctx: ctx.transaction(print, max_attempts="5"), ValueError, "not '5'."),
         (
             lambda ctx: ctx.transaction(5),
@@ -513,6 +515,19 @@ def test_an_async_function_in_the_sync_twin(plain: Cendry, store: RecordingBacke
     with pytest.raises(TypeError, match="takes a plain function; use AsyncCendry for an async one"):
         plain.transaction(wrong)  # type: ignore[unused-coroutine]
     assert names(store) == ["begin", "rollback"]
+
+
+def test_a_generator_function_in_the_sync_twin(plain: Cendry, store: RecordingBackend) -> None:
+    def wrong(txn: Transaction) -> Any:
+        yield txn
+
+    async def wronger(txn: Transaction) -> Any:
+        yield txn
+
+    for function in (wrong, wronger):
+        with pytest.raises(TypeError, match="this one is a generator"):
+            plain.transaction(function)
+    assert names(store) == ["begin", "rollback"] * 2
 
 
 # With a function: the async twin

@@ -309,15 +309,35 @@ class ForeignReferenceError(CendryError, ValueError):
     """A call names a document of another database, or a write or a query contains a reference to one; nothing was sent.
 
     Attributes:
-        reference: The reference.
+        reference: The reference; `None` if it is the value of a field with `repr=False`, which is shown nowhere.
         database: The database of the context: `projects/P/databases/D`.
+        model: The name of the model whose field contains the reference, or `None`.
+        field: That field, or `None`.
+        path: The path of the document that was to be written, or `None`.
     """
 
     def __init__(self, reference: object, database: str) -> None:
-        self.reference = reference
         self.database = database
+        self.path: str | None = None
+        # A query says from which of its fields a value is.
+        model, field, is_hidden = getattr(reference, "_cendry_place", (None, None, False))
+        self._tell(reference, model, field, is_hidden)
+
+    def _cendry_locate(self, model: str, field: str | None, path: str | None, *, is_hidden: bool) -> None:
+        """Add where the reference is, once that is known."""
+        self.path = path
+        self._tell(self.reference, model, field, is_hidden)
+
+    def _tell(self, reference: object, model: str | None, field: str | None, is_hidden: bool) -> None:
+        self.reference = None if is_hidden else reference
+        self.model, self.field = model, field
+        shown = "A reference that is not shown" if is_hidden else repr(reference)
+        if field is not None:
+            shown += f" in {model}.{field}"
+        if self.path is not None:
+            shown += f" of document {self.path!r}"
         super().__init__(
-            f"{reference!r} points into a database other than {database!r}; "
+            f"{shown} points into a database other than {self.database!r}; "
             "Firestore can't follow references across databases, so it can be read but neither written nor followed."
         )
 

@@ -41,7 +41,8 @@ class Ref(Generic[M_co]):
         CendryError: The model declares `parent=`, and none is given, or one of another class.
     """
 
-    __slots__ = ("database", "model", "path")
+    # The place is set on values of queries alone: the model and field, for errors, and whether it is shown nowhere.
+    __slots__ = ("_cendry_place", "database", "model", "path")
     model: type[M_co] | None
     path: str
     database: str | None
@@ -148,6 +149,13 @@ def _restore(model: type[Any] | None, path: str, database: str | None) -> Ref[An
     ref: Ref[Any] = object.__new__(Ref)
     _init(ref, model, path, database)
     return ref
+
+
+def placed_ref(ref: Ref[Any], model: str, field: str, *, is_hidden: bool) -> Ref[Any]:
+    """The same reference, as a value for a field of a query, which errors name."""
+    placed = _restore(ref.model, ref.path, ref.database)
+    object.__setattr__(placed, "_cendry_place", (model, field, is_hidden))
+    return placed
 
 
 def is_ref(value: object) -> TypeGuard[Ref[Any]]:

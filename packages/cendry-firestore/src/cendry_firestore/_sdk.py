@@ -25,7 +25,6 @@ AnonymousCredentials: Any = cast("Any", import_module("google.auth.credentials")
 Cancelled: Any = exceptions.Cancelled
 MethodNotImplemented: Any = exceptions.MethodNotImplemented
 ServiceUnavailable: Any = exceptions.ServiceUnavailable
-InternalServerError: Any = exceptions.InternalServerError
 
 
 def unparsed() -> Any:
@@ -33,7 +32,9 @@ def unparsed() -> Any:
 
     It occurs where a connection is cut in the middle of a message. Streams of the sync twin raise an error like it.
     """
-    return InternalServerError("A message of the server could not be parsed; its end may be missing.")
+    return cast("Any", exceptions).InternalServerError(
+        "A message of the server could not be parsed; its end may be missing."
+    )
 
 
 API: Final = ApiCore(exceptions, RpcError, Retry, AsyncRetry)

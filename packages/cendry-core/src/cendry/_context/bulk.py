@@ -25,7 +25,7 @@ from ..jobs.throttle import Throttle
 from ..plan import Create, Write, is_repeatable
 from .transaction import check_outside
 from .workers import Finished
-from .writes import Pending, discard, is_refusal, settle_one
+from .writes import Pending, discard, is_refusal, name_reference, settle_one
 
 MAX_IN_FLIGHT: Final = 8
 """Requests that are sent at once, at most."""
@@ -325,6 +325,7 @@ def _failure(pending: Pending, trial: Trial) -> BulkFailure:
         error.__cause__ = lost
     elif is_refusal(error):
         discard([pending])
+        name_reference(error, [pending])
     return BulkFailure(path, error, trial.attempts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inspect import isawaitable, iscoroutine
+from inspect import isasyncgen, isawaitable, iscoroutine, isgenerator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 
@@ -40,11 +40,13 @@ def _name(thing: object) -> str:
 
 
 def check_plain(result: Any) -> None:
-    """Reject the result of an async function passed to the sync twin.
+    """Reject the result of an async function passed to the sync twin, or of a generator function, which does nothing.
 
     Raises:
-        TypeError: It is a coroutine.
+        TypeError: It is a coroutine or a generator.
     """
+    if isgenerator(result) or isasyncgen(result):
+        raise TypeError("Cendry.transaction() takes a plain function, and this one is a generator: it has a 'yield'.")
     if iscoroutine(result):
         result.close()
         raise TypeError("Cendry.transaction() takes a plain function; use AsyncCendry for an async one.")

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar, Union, cast
 from .._immutable import dataclass
 from .._interop.google import class_of
 from .._model.fields import FieldDescriptor
+from .._model.metadata import remembered
 from .._model.model import Model
 from .._query.fields import check_owner, resolved
 from .._types.registry import TypeRegistry
@@ -28,7 +29,7 @@ from .._types.shapes import (
     describe,
 )
 from ..codec import ResolvedField, codec_for
-from ..errors import CendryError
+from ..errors import CendryError, ForeignReferenceError
 from ..filters import ModelField
 from ..reference import Ref, is_ref, located_path
 from .targets import Home, at_home, several
@@ -89,7 +90,7 @@ def wanted_references(
             value = _value(instance, field)
             if value is not None:
                 for ref, declared in _references(field.encode(value), field.shape):
-                    _add(wanted, ref, declared, field, home)
+                    _add(wanted, ref, declared, field, instance, home)
     if not known:
         for descriptor in descriptors:
             _resolved(descriptor._cendry_owner, descriptor, registry)
@@ -177,21 +178,44 @@ def _references(value: Any, shape: Shape) -> Iterator[tuple[Ref[Any], type[Any] 
             pass
 
 
+def _known_path(instance: Model) -> str | None:
+    """The path of the document that an instance was read from or written to."""
+    known = remembered(instance)
+    return None if known is None else known.path
+
+
+def _of_document(instance: Model) -> str:
+    path = _known_path(instance)
+    return "" if path is None else f" of document {path!r}"
+
+
 def _elements(value: Any) -> Iterable[Any]:
     """The elements of an array; none of anything else, which another member of a union takes."""
     return cast("Any", value) if isinstance(value, list) else ()
 
 
-def _add(wanted: WantedReferences, ref: Ref[Any], declared: type[Any] | None, field: ResolvedField, home: Home) -> None:
+def _add(
+    wanted: WantedReferences,
+    ref: Ref[Any],
+    declared: type[Any] | None,
+    field: ResolvedField,
+    instance: Model,
+    home: Home,
+) -> None:
     model = declared if ref.model is None else ref.model
     if model is None:
+        shown = "A reference that is not shown" if field.hidden else repr(ref)
         raise CendryError(
-            f"{ref!r} in {field.model}.{field.text} doesn't know the model of its document; declare the model of the "
-            "field (Ref[City]), or pass ref.as_model(City) to find_many()."
+            f"{shown} in {field.model}.{field.text}{_of_document(instance)} doesn't know the model of its document; "
+            "declare the model of the field (Ref[City]), or pass ref.as_model(City) to find_many()."
         )
     path = wanted.paths.get(ref)
     if path is None:
-        path = wanted.paths[ref] = located_path(at_home(ref, home))
+        try:
+            path = wanted.paths[ref] = located_path(at_home(ref, home))
+        except ForeignReferenceError as error:
+            error._cendry_locate(field.model, field.text, _known_path(instance), is_hidden=field.hidden)
+            raise
     known = wanted.models.setdefault(path, model)
     if known is not model:
         if issubclass(model, known):

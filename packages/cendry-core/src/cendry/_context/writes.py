@@ -25,11 +25,20 @@ from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Shape, bare
 from ..backend import MAX_BULK_WRITES, CommitResult
 from ..codec import Codec, codec_for
-from ..codec.change_writer import without_changes
-from ..errors import CendryError, InvalidValueError, OutcomeUnknownError, Problem, ValidationError, untagged
+from ..codec.change_writer import place_of, without_changes
+from ..errors import (
+    CendryError,
+    ForeignReferenceError,
+    InvalidValueError,
+    OutcomeUnknownError,
+    Problem,
+    ValidationError,
+    untagged,
+)
 from ..paths import FieldPath, join_path
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
-from ..reference import check_parent, located_path, parent_path
+from ..reference import Ref, check_parent, is_ref, located_path, parent_path
+from ..values import ArrayRemove, ArrayUnion
 from .changes import Masked, Names, changes_of, check_complete, current_values, masked, show
 from .targets import Home, at_home, check_not_frozen, existing_path, locate
 
@@ -60,12 +69,14 @@ class Pending:
         instance: The instance, or `None` for a write by class and id.
         new_id: Whether the id of the instance was generated for this write.
         values: The values of the instance after the commit.
+        codec: The codec that made the data, if there are any.
     """
 
     write: Write
     instance: Model | None = None
     new_id: bool = False
     values: Sequence[tuple[Names, Any]] = ()
+    codec: Codec[Any] | None = None
 
 
 Encode: TypeAlias = "Callable[[Any], MutableMapping[str, Any]]"
@@ -117,14 +128,15 @@ class Writer:
         write = Set(path, data, mask, transforms, update_time)
         if values and is_frozen(instance):
             values = ()
-        pending = Pending(write, instance, new_id, values)
+        pending = Pending(write, instance, new_id, values, codec)
         return _with_id(pending) if new_id else pending
 
     def create(self, instance: Model, parent: object) -> Pending:
         """A write of the whole instance, whose document must not exist yet."""
         path, new_id = _path_for(instance, None if parent is None else at_home(parent, self.home))
-        data, _, transforms, values = self._document(codec_for(type(instance), self.registry), instance)
-        pending = Pending(Create(path, data, transforms), instance, new_id, values)
+        codec = codec_for(type(instance), self.registry)
+        data, _, transforms, values = self._document(codec, instance)
+        pending = Pending(Create(path, data, transforms), instance, new_id, values, codec)
         return _with_id(pending) if new_id else pending
 
     def update(
@@ -156,16 +168,17 @@ class Writer:
             found.values.clear()
         update_time = None if if_unchanged is None else precondition(instance, path, if_unchanged)
         write = Update(path, found.data, tuple(found.paths), tuple(found.transforms.values()), update_time)
-        return Pending(write, instance, False, found.values)
+        return Pending(write, instance, False, found.values, codec)
 
     def update_of_all(self, model: type[Any], given: tuple[Any, ...]) -> Callable[[str], Pending]:
         """The same changes of any documents of a class that must exist: a function from the path of one."""
         named = changes_of(given, "update")
         if not named:
             raise CendryError("This update names no fields, so there is nothing to write; name at least one.")
-        found = self._masked(codec_for(model, self.registry), model.__collection__, None, named, "update")
+        codec = codec_for(model, self.registry)
+        found = self._masked(codec, model.__collection__, None, named, "update")
         data, paths, transforms = found.data, tuple(found.paths), tuple(found.transforms.values())
-        return lambda path: Pending(Update(path, data, paths, transforms))
+        return lambda path: Pending(Update(path, data, paths, transforms), codec=codec)
 
     def updates_of(self, paths: Iterable[str], model: type[Any], given: tuple[Any, ...]) -> Iterator[Pending]:
         """The same changes of some documents of a class."""
@@ -189,7 +202,7 @@ class Writer:
             _put_tag(codec, codec.family, instance, found)
         transforms = tuple(found.transforms.values())
         write = Set(path, found.data, tuple(found.paths), transforms, is_merge=True)
-        return Pending(write, instance, False, found.values)
+        return Pending(write, instance, False, found.values, codec)
 
     def _masked(
         self, codec: Codec[Any], path: str, instance: Model | None, named: list[tuple[Any, Any]], what: str
@@ -228,7 +241,11 @@ class Writer:
         transforms: tuple[FieldTransform, ...] = ()
         values: list[tuple[Names, Any]] = []
         try:
-            data = self.encoder(codec)(instance)
+            try:
+                data = self.encoder(codec)(instance)
+            except ForeignReferenceError:
+                # The commit raises it again, for this document: one write of several may fail alone.
+                data = codec.encode(instance)
             marked: Mapping[str, Any] = data
             if (verify := codec.verify) is not None:
                 verify(instance)
@@ -394,6 +411,35 @@ def is_refusal(error: BaseException) -> bool:
         return not isinstance(error, OutcomeUnknownError)
     code = getattr(error, "code", None)
     return isinstance(code, int) and 400 <= code < 499 and code != 408
+
+
+def name_reference(error: BaseException, pending: Iterable[Pending]) -> None:
+    """Add the field and the document to an error about a reference that writes contain; hide it if the field is."""
+    if not isinstance(error, ForeignReferenceError) or not is_ref(ref := error.reference):
+        return
+    for one in pending:
+        if one.codec is None or isinstance(one.write, Delete):
+            continue
+        codec, write = one.codec, one.write
+        found = place_of([codec.shape], write.data, ref) or _in_transforms(codec, write.transforms, ref)
+        if found is not None:
+            field, is_hidden = found
+            name = codec.model.__qualname__
+            error._cendry_locate(name, field, write.path, is_hidden=is_hidden)  # pyright: ignore[reportPrivateUsage]
+            return
+
+
+def _in_transforms(codec: Codec[Any], transforms: Sequence[FieldTransform], ref: Ref[Any]) -> tuple[str, bool] | None:
+    for one in transforms:
+        if isinstance(one.transform, (ArrayUnion, ArrayRemove)):
+            # As the value of the field that the transform changes.
+            value: Any = list(one.transform.values)
+            for segment in reversed(one.path.segments):
+                value = {segment: value}
+            found = place_of([codec.shape], value, ref)
+            if found is not None:
+                return found[0].rpartition("[")[0], found[1]
+    return None
 
 
 def settle(pending: Iterable[Pending], result: CommitResult) -> None:

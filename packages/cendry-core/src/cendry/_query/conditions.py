@@ -11,17 +11,21 @@ from typing import Any, Final, cast
 from .._frozen import ATOMS
 from .._interop.google import from_sdk, sdk_kind
 from .._types.families import Family
+from .._types.shapes import hides
 from ..codec import Codec, ResolvedField
 from ..errors import CendryError, InvalidRequestError, InvalidValueError, omitted_none
 from ..filters import And, Comparison, Filter, Or
 from ..paths import DOCUMENT_ID, FieldPath, check_document_path, exact_text, join_path
 from ..plan import Composite, Condition, Where
-from ..reference import Located, Ref, check_parent, is_ref, located_path
+from ..reference import Located, Ref, check_parent, is_ref, located_path, placed_ref
 from .fields import resolved
 from .spec import QuerySpec
 
 _MOST_VALUES: Final = {"in": 30, "not-in": 10, "array-contains-any": 30}
 """Values in one filter, at most (https://firebase.google.com/docs/firestore/query-data/queries#query_limitations)."""
+
+_PLACELESS: Final = ATOMS - {Ref}
+"""Types of stored values that contain no references."""
 
 _PLAIN: Final = frozenset({"==", "!=", "<", "<=", ">", ">="})
 """Operators that compare with one value of the field's type."""
@@ -85,7 +89,8 @@ def _condition(spec: QuerySpec, codec: Codec[Any], one: Comparison) -> Condition
     path = field.path
     if op in _PLAIN and path is not DOCUMENT_ID:
         value = one._value
-        return Condition(path, op, field.encode(value if type(value) in ATOMS else one.value))
+        stored = field.encode(value if type(value) in ATOMS else one.value)
+        return Condition(path, op, stored if type(stored) in _PLACELESS else placed(field, stored))
     if field.field is not None and field.field.omits_none and _compares_with_none(one):
         raise omitted_none(spec.model.__qualname__, field.text)
     match op:
@@ -124,15 +129,29 @@ def encoder(spec: QuerySpec, field: ResolvedField) -> Callable[[Any], Any]:
     """The function from a Python value of this field to a stored value; for an id, to the document's reference."""
     if field.path is DOCUMENT_ID:
         return lambda value: _id_ref(spec, value)
-    return field.encode
+    return lambda value: placed(field, field.encode(value))
+
+
+def placed(field: ResolvedField, stored: Any) -> Any:
+    """A stored value of a query in which references that name a database know their field, for errors."""
+    kind = type(stored)
+    if kind is list:
+        return [placed(field, each) for each in stored]
+    if kind is dict:
+        return {key: placed(field, each) for key, each in stored.items()}
+    if kind is not Ref or stored.database is None:
+        return stored
+    is_hidden = field.hidden or hides(field.shape)
+    return placed_ref(stored, field.model, field.text, is_hidden=is_hidden)
 
 
 def _element_encoder(spec: QuerySpec, field: ResolvedField, op: str) -> Callable[[Any], Any]:
-    if field.encode_element is None:
+    encode = field.encode_element
+    if encode is None:
         raise InvalidValueError(
             spec.model.__qualname__, field.text, f"an array field for {op!r}", "a field of another type"
         )
-    return field.encode_element
+    return lambda value: placed(field, encode(value))
 
 
 def _id_ref(spec: QuerySpec, value: object) -> Ref[Any]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING
 from typing import Any, cast
 
 from .._interop.google import from_sdk_change
 from .._interop.protobuf import EPOCH
-from .._types.shapes import FOREIGN_STYLES, Anything, Array, Dict, FixedArray, Record, Shape, Tagged
+from .._types.shapes import FOREIGN_STYLES, Anything, Array, Dict, FixedArray, Record, Shape, Tagged, children
 from ..errors import MAX_PROBLEMS
 from ..paths import FieldPath
 from ..plan import FieldTransform
+from ..reference import Ref, is_ref
 from ..values import DELETE_FIELD, SERVER_TIMESTAMP, ArrayRemove, ArrayUnion, Increment, Maximum, Minimum, is_transform
 from .checker import FAILED, inside
 from .leaves import is_array
@@ -168,6 +169,33 @@ def removals(record: Record, value: Any, outer: tuple[str, ...] = ()) -> Iterato
         for shape in alternatives(field.shape):
             if isinstance(shape, Record) and type(held) in python_types(shape):
                 yield from removals(shape, held, names)
+
+
+def place_of(shapes: Sequence[Shape], value: Any, ref: Ref[Any], text: str = "") -> tuple[str, bool] | None:
+    """Where a reference is in a stored value: by Python names, and whether the value of a field around is hidden.
+
+    Args:
+        shapes: The shapes that the value may have.
+        value: The stored value.
+        ref: The reference.
+        text: The place of the value.
+    """
+    if is_ref(value):
+        return (text, False) if value == ref else None
+    forms = [form for shape in shapes for form in alternatives(shape)]
+    if isinstance(value, list):
+        items = [each for form in forms for each in children(form)]
+        for index, item in enumerate(value):
+            if (found := place_of(items, item, ref, f"{text}[{index}]")) is not None:
+                return found
+    elif isinstance(value, Mapping):
+        for key, item in cast("Mapping[str, Any]", value).items():
+            fields = [each for form in forms if isinstance(form, Record) for each in form.fields if each.stored == key]
+            inner = [each.shape for each in fields] or [form.value for form in forms if isinstance(form, Dict)]
+            found = place_of(inner, item, ref, inside(text, fields[0].name if fields else key))
+            if found is not None:
+                return found[0], found[1] or any(each.hidden for each in fields)
+    return None
 
 
 def without_changes(

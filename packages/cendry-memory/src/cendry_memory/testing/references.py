@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Callable
 from typing import Any
 
-from cendry import Field, Map, Model, Ref, field
+import pytest
+from cendry import ArrayRemove, ArrayUnion, Field, ForeignReferenceError, Map, Model, Ref, field
 from cendry.plan import Set
 
 from .documents import Area, City
@@ -33,6 +36,53 @@ class Team(Model, collection="teams"):
     home: Field[Venue | None] = field(default=None)
     away: Field[dict[str, Ref[City]]] = field(default_factory=dict)
     area: Field[Ref[Area] | None] = field(default=None)
+
+
+class Key(Map):
+    """A map with a reference that is shown nowhere."""
+
+    door: Field[Ref[City] | None] = field(default=None, repr=False, alias="d")
+
+
+class Vault(Model, collection="vaults"):
+    """A document with references that are shown nowhere, and one that is."""
+
+    code: Field[Ref[City] | None] = field(default=None, repr=False, alias="c")
+    codes: Field[list[Ref[City]]] = field(default_factory=list, repr=False)
+    keys: Field[list[Key]] = field(default_factory=list)
+    by_name: Field[dict[str, Key]] = field(default_factory=dict)
+    loose: Field[Any] = field(default=None, repr=False)
+    city: Field[Ref[City] | None] = field(default=None, alias="place")
+    cities: Field[list[Ref[City]]] = field(default_factory=list)
+
+
+SECRET: Any = Ref.from_path("cities/s3cret", model=City, database="projects/other/databases/there")
+"""A reference into another database."""
+
+HIDDEN_WRITES: list[tuple[str, dict[str, Any]]] = [
+    ("code", {"code": SECRET}),
+    ("codes[0]", {"codes": [SECRET]}),
+    ("keys[1].door", {"keys": [Key(), Key(door=SECRET)]}),
+    ("by_name.a.door", {"by_name": {"a": Key(door=SECRET)}}),
+    ("loose", {"loose": SECRET}),
+]
+
+
+def foreign(call: Callable[[], object], *, hidden: bool = True) -> tuple[str | None, str | None, str | None]:
+    """The model, field and document that an error about `SECRET` names; if it is hidden, it shows it nowhere."""
+    with pytest.raises(ForeignReferenceError) as caught:
+        call()
+    return place(caught.value, hidden=hidden)
+
+
+def place(error: ForeignReferenceError, *, hidden: bool = True) -> tuple[str | None, str | None, str | None]:
+    """The model, field and document that an error about `SECRET` names, as `foreign`."""
+    texts = "\n".join([repr(error), str(vars(error)), *traceback.format_exception(error)])
+    assert ("s3cret" in texts) is not hidden
+    assert error.field is None or f" in {error.model}.{error.field}" in str(error)
+    assert error.path is None or f" of document {error.path!r}" in str(error)
+    assert (error.reference is None) is hidden
+    return error.model, error.field, error.path
 
 
 class ReferenceConformance(Suite):
@@ -79,6 +129,87 @@ class ReferenceConformance(Suite):
         # What was fetched knows where it lives.
         ctx.delete(found[area])
         assert None is db.data("cities/rome/areas/x")
+
+    @needs(Feature.TRANSACTIONS)
+    @pytest.mark.parametrize(("name", "values"), HIDDEN_WRITES)
+    def test_a_refused_reference_in_a_hidden_field_is_not_shown(self, ctx: Any, name: str, values: Any) -> None:
+        vault = Vault(id="a", **values)
+        expected = ("Vault", name, "vaults/a")
+        assert expected == foreign(lambda: ctx.save(vault))
+        assert expected == foreign(lambda: ctx.create(vault))
+        assert expected == foreign(lambda: ctx.save_many([Vault(id="b", city=Ref(City, "x")), vault]))
+        assert expected == foreign(lambda: in_transaction(ctx, lambda txn: txn.save(vault)))
+        assert [] == [one for one in ctx.find_many(Vault, ["a", "b"]) if one is not None]
+        ctx.save(Vault(id="a"))
+        assert expected == foreign(lambda: ctx.update(vault, values))
+        assert expected == foreign(lambda: ctx.update(Vault, "a", values))
+
+    @needs(Feature.TRANSACTIONS)
+    def test_a_refused_reference_is_named(self, ctx: Any) -> None:
+        vault = Vault(id="a", city=SECRET)
+        assert ("Vault", "city", "vaults/a") == foreign(lambda: ctx.save(vault), hidden=False)
+        ctx.save(Vault(id="a"))
+        change = {Vault.cities: [Ref(City, "x"), SECRET]}
+        assert ("Vault", "cities[1]", "vaults/a") == foreign(lambda: ctx.update(Vault, "a", change), hidden=False)
+        # Of two, the first one.
+        both = Vault(id="a", code=SECRET, city=SECRET)
+        assert ("Vault", "code", "vaults/a") == foreign(lambda: ctx.save(both))
+
+    @needs(Feature.MERGES, Feature.TRANSFORMS)
+    def test_a_refused_reference_in_a_merge_or_a_transform_is_named(self, ctx: Any) -> None:
+        expected = ("Vault", "code", "vaults/a")
+        assert expected == foreign(lambda: ctx.merge(Vault, "a", {Vault.code: SECRET}))
+        for transform in (ArrayUnion, ArrayRemove):
+            added = {Vault.cities: transform([Ref(City, "x"), SECRET]), Vault.code: None}
+            removed = {Vault.code: None, Vault.codes: transform([SECRET])}
+            shown = foreign(lambda changes=added: ctx.update(Vault, "a", changes), hidden=False)
+            assert ("Vault", "cities", "vaults/a") == shown
+            assert ("Vault", "codes", "vaults/a") == foreign(lambda changes=removed: ctx.update(Vault, "a", changes))
+        vault = Vault(id="a")
+        vault.codes = ArrayUnion([SECRET])  # type: ignore[assignment]
+        assert ("Vault", "codes", "vaults/a") == foreign(lambda: ctx.save(vault))
+
+    @needs(Feature.TRANSACTIONS, Feature.QUERIES)
+    def test_a_refused_reference_in_a_query_is_named(self, ctx: Any) -> None:
+        def sent(*filters: Any) -> Callable[[], object]:
+            return lambda: ctx.select(Vault, *filters).to_list()
+
+        assert ("Vault", "code", None) == foreign(sent(Vault.code == SECRET))
+        assert ("Vault", "city", None) == foreign(sent(Vault.city == SECRET), hidden=False)
+        assert ("Vault", "code", None) == foreign(lambda: ctx.select(Vault, Vault.code == SECRET).first())
+
+    @needs(Feature.CURSORS, Feature.TRANSACTIONS)
+    def test_a_refused_reference_in_a_cursor_is_named(self, ctx: Any) -> None:
+        cursor = ctx.select(Vault).order_by(Vault.code).start_at({Vault.code: SECRET})
+        assert ("Vault", "code", None) == foreign(cursor.to_list)
+
+    @needs(Feature.IN, Feature.ARRAY_FILTERS, Feature.WHOLE_VALUES, Feature.TRANSACTIONS)
+    def test_a_refused_reference_in_a_filter_by_several_values_is_named(self, ctx: Any) -> None:
+        filters = [
+            (Vault.code.is_in([None, SECRET]), "code"),
+            (Vault.codes.array_contains(SECRET), "codes"),
+            (Vault.codes.array_contains_any([SECRET]), "codes"),
+            (Vault.codes == [SECRET], "codes"),
+            (Vault.keys == [Key(door=SECRET)], "keys"),
+        ]
+        for one, name in filters:
+            assert ("Vault", name, None) == foreign(lambda one=one: ctx.select(Vault, one).to_list())
+
+    @needs(Feature.BULK)
+    def test_a_bulk_write_with_a_refused_reference_fails_alone_and_is_named(self, ctx: Any) -> None:
+        failures: list[Any] = []
+        bulk = ctx.bulk(on_error=failures.append)
+        with bulk:
+            bulk.save(Vault(id="a", code=SECRET))
+            bulk.create(Vault(id="b", city=SECRET))
+            bulk.save(Vault(id="c", city=Ref(City, "x")))
+            bulk.update(Vault, "d", {Vault.code: SECRET})
+        errors = {each.path: each.error for each in failures}
+        assert ("Vault", "code", "vaults/a") == place(errors["vaults/a"])
+        assert ("Vault", "city", "vaults/b") == place(errors["vaults/b"], hidden=False)
+        assert ("Vault", "code", "vaults/d") == place(errors["vaults/d"])
+        assert 3 == len(failures)
+        assert [None, None, Ref(City, "x")] == [one and one.city for one in ctx.find_many(Vault, ["a", "b", "c"])]
 
     @needs(Feature.TRANSACTIONS)
     def test_references_are_fetched_inside_transactions(self, ctx: Any) -> None:

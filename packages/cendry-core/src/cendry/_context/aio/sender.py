@@ -22,7 +22,7 @@ from ..transaction import TransactionState, inside_transaction, running, running
 from ..waiting import require_asyncio, to_the_end
 
 # sync: from ..listening import CallbackListening
-from ..writes import Pending, check_number, discard, is_refusal, settle
+from ..writes import Pending, check_number, discard, is_refusal, name_reference, settle
 from .bulk import AsyncBulk, write_all, write_all_then
 from .listening import AsyncListening
 
@@ -106,8 +106,9 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         """Check that a transaction can still read, where there is nothing to ask the database for.
 
         Raises:
-            CendryError: It has ended, or a write is queued.
+            CendryError: It has ended, or a write is queued; or the context is closed.
         """
+        self.holder.check_open()
         if self.transaction is not None:
             self.transaction.check_read()
 
@@ -245,6 +246,7 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         except BaseException as error:
             if is_refusal(error):
                 discard(pending)
+                name_reference(error, pending)
             explained = None if around is None else around.outside_error(writes[0], error)
             if explained is None:
                 raise

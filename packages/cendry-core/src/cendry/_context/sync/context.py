@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from random import Random
 from types import TracebackType
-from typing import Any, Final, TypeVar, final, overload
+from typing import Any, Final, TypeVar, cast, final, overload
 
 from ..._changes import FieldChange
 from ..._model.metadata import ref_of
@@ -309,6 +309,7 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
             CendryError: A required field is not named, so that a document created from this could not be read, or two
                 changes overlap; nothing was sent.
         """
+        self._sender.check_present("writes")
         self._sender.commit([self._sender.settings.writer.merge(target, given, parent)])
 
     @overload
@@ -667,6 +668,8 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
             CendryError: A transaction is already running here.
         """
         self._sender.check_present("transactions")
+        if not isinstance(cast(object, read_only), bool):
+            raise TypeError(f"read_only= takes True or False, not {read_only!r}.")
         if function is None:
             return Scope(self._sender, read_only)
         return run(self._sender, function, max_attempts, read_only)

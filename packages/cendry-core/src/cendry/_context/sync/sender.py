@@ -20,7 +20,7 @@ from ..holder import BackendHolder, log_close
 from ..listening import CallbackListening
 from ..settings import Settings
 from ..transaction import TransactionState, inside_transaction, running, running_on
-from ..writes import Pending, check_number, discard, is_refusal, settle
+from ..writes import Pending, check_number, discard, is_refusal, name_reference, settle
 from .bulk import Bulk, write_all, write_all_then
 from .listening import Listening
 
@@ -102,8 +102,9 @@ class Sender(Listening, CallbackListening):
         """Check that a transaction can still read, where there is nothing to ask the database for.
 
         Raises:
-            CendryError: It has ended, or a write is queued.
+            CendryError: It has ended, or a write is queued; or the context is closed.
         """
+        self.holder.check_open()
         if self.transaction is not None:
             self.transaction.check_read()
 
@@ -221,6 +222,7 @@ class Sender(Listening, CallbackListening):
         except BaseException as error:
             if is_refusal(error):
                 discard(pending)
+                name_reference(error, pending)
             explained = None if around is None else around.outside_error(writes[0], error)
             if explained is None:
                 raise
