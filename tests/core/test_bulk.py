@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime, timezone
 from random import Random
 from types import FrameType
 from typing import Any
@@ -23,20 +24,23 @@ from cendry import (
     Cendry,
     CendryError,
     DocumentNotFoundError,
+    Field,
     Increment,
     InvalidRequestError,
+    Model,
     OutcomeUnknownError,
     TransactionContentionError,
     UnsupportedByBackendError,
     UsedBeforeForkError,
     _fork,
+    field,
 )
 from cendry._context import workers
 from cendry._context.bulk import MAX_ATTEMPTS, MAX_HELD, MAX_HELD_BYTES, MAX_IN_FLIGHT
 from cendry._context.workers import Workers
 from cendry._model.metadata import remembered
 from cendry.backend import DEFAULT_OPTIONS, MAX_BULK_WRITES, CallOptions, WriteResult
-from cendry.plan import Write
+from cendry.plan import Set, Write
 from cendry_memory import AsyncMemoryBackend, MemoryBackend, MemoryStore
 from core.conftest import NoPauses
 from core.documents import Area, City
@@ -689,3 +693,21 @@ def test_delete_recursive_keeps_the_document_if_anything_is_left(ctx: Any, backe
     assert ctx.exists(City, "a")
     assert BulkResult(2) == ctx.delete_recursive(top)
     assert not ctx.exists(City, "a")
+
+
+class Stamped(Model, collection="stamped"):
+    n: Field[int] = field(default=0)
+    at: Field[datetime | None] = field(auto_now=True)
+
+
+def test_an_update_of_many_does_not_show_one_time_for_all() -> None:
+    times = [datetime(2024, 1, 1, 0, minute, tzinfo=timezone.utc) for minute in range(60)]
+    clock = iter(times)
+    backend = MemoryBackend()
+    paths = [f"stamped/{number:03}" for number in range(MAX_BULK_WRITES + 1)]
+    for path in paths:
+        backend.commit([Set(path, {})])
+    Cendry(backend=backend, clock=lambda: next(clock)).select(Stamped).update({"n": 1})
+    found = [one.at for one in Cendry(backend=backend).select(Stamped)]
+    assert len(paths) == len(found)
+    assert 2 == len(set(found))
