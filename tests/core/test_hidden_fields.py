@@ -25,24 +25,27 @@ from cendry import (
     DecodeError,
     Field,
     FieldPath,
+    ForeignReferenceError,
     Map,
     MemoryBackend,
     Model,
     Or,
     Query,
+    Ref,
     TypeRegistry,
     field,
     from_dict,
     to_dict,
     validate,
 )
+from cendry._context.writes import Pending, name_reference
 from cendry._model.model import fields_of
 from cendry._query.builders import spec_of
 from cendry._query.compile import compiled
 from cendry._types.registry import default_registry
 from cendry.backend import DocumentResult
 from cendry.codec import codec_for
-from cendry.plan import Create, FieldTransform, Set, Update
+from cendry.plan import Create, Delete, FieldTransform, Set, Update
 from cendry.values import Increment
 from making import one_field
 
@@ -432,3 +435,32 @@ def test_classes_of_other_libraries_hide_theirs(cls: Any) -> None:
     if "Pydantic" in cls.__name__:
         refused(lambda: from_dict(model, {"x": {"user": "u", "password": SECRET}}))
         refused(lambda: codec_for(model).decode({"x": {"user": "u", "password": SECRET}}))
+
+
+# References into other databases
+
+
+class Route(Model, collection="routes"):
+    number: Field[int] = field(default=0)
+    start: Field[Ref[Any] | None] = field(default=None, repr=False)
+    stops: Field[list[Ref[Any]]] = field(default_factory=list, repr=False)
+
+
+FOREIGN: Ref[Any] = Ref.from_path(f"stops/{SECRET}", database="projects/other/databases/there")
+
+
+def test_of_several_writes_the_one_with_the_reference_is_named(ctx: Cendry) -> None:
+    batch = ctx.batch()
+    batch.delete(Route, "x")
+    batch.update(Route, "y", {Route.number: Increment(1), Route.stops: ArrayUnion([Ref.from_path("stops/here")])})
+    batch.update(Route, "z", {Route.number: Increment(1), Route.stops: ArrayUnion([FOREIGN])})
+    error = refused(batch.commit)
+    assert isinstance(error, ForeignReferenceError)
+    assert ("Route", "stops", "routes/z", None) == (error.model, error.field, error.path, error.reference)
+
+
+def test_an_error_about_a_reference_in_no_write_stays_as_it_is() -> None:
+    error = ForeignReferenceError(FOREIGN, "projects/p/databases/d")
+    before = str(error)
+    name_reference(error, [Pending(Delete("routes/x"))])
+    assert (before, FOREIGN, None) == (str(error), error.reference, error.path)
