@@ -134,15 +134,15 @@ def encoder(spec: QuerySpec, field: ResolvedField) -> Callable[[Any], Any]:
 
 def placed(field: ResolvedField, stored: Any) -> Any:
     """A stored value of a query in which references that name a database know their field, for errors."""
-    kind = type(stored)
-    if kind is list:
-        return [placed(field, each) for each in stored]
-    if kind is dict:
-        return {key: placed(field, each) for key, each in stored.items()}
-    if kind is not Ref or stored.database is None:
-        return stored
+    held: Any = stored
+    if isinstance(stored, list):
+        return [placed(field, each) for each in held]
+    if isinstance(stored, dict):
+        return {key: placed(field, each) for key, each in held.items()}
+    if not isinstance(stored, Ref) or stored.database is None:
+        return held
     is_hidden = field.hidden or hides(field.shape)
-    return placed_ref(stored, field.model, field.text, is_hidden=is_hidden)
+    return placed_ref(held, field.model, field.text, is_hidden=is_hidden)
 
 
 def _element_encoder(spec: QuerySpec, field: ResolvedField, op: str) -> Callable[[Any], Any]:

@@ -183,9 +183,10 @@ def place_of(shapes: Sequence[Shape], value: Any, ref: Ref[Any], text: str = "")
     if is_ref(value):
         return (text, False) if value == ref else None
     forms = [form for shape in shapes for form in alternatives(shape)]
+    held: Any = value
     if isinstance(value, list):
         items = [each for form in forms for each in children(form)]
-        for index, item in enumerate(value):
+        for index, item in enumerate(held):
             if (found := place_of(items, item, ref, f"{text}[{index}]")) is not None:
                 return found
     elif isinstance(value, Mapping):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -162,9 +163,9 @@ class ReferenceConformance(Suite):
         for transform in (ArrayUnion, ArrayRemove):
             added = {Vault.cities: transform([Ref(City, "x"), SECRET]), Vault.code: None}
             removed = {Vault.code: None, Vault.codes: transform([SECRET])}
-            shown = foreign(lambda changes=added: ctx.update(Vault, "a", changes), hidden=False)
+            shown = foreign(partial(ctx.update, Vault, "a", added), hidden=False)
             assert ("Vault", "cities", "vaults/a") == shown
-            assert ("Vault", "codes", "vaults/a") == foreign(lambda changes=removed: ctx.update(Vault, "a", changes))
+            assert ("Vault", "codes", "vaults/a") == foreign(partial(ctx.update, Vault, "a", removed))
         vault = Vault(id="a")
         vault.codes = ArrayUnion([SECRET])  # type: ignore[assignment]
         assert ("Vault", "codes", "vaults/a") == foreign(lambda: ctx.save(vault))
@@ -192,8 +193,12 @@ class ReferenceConformance(Suite):
             (Vault.codes == [SECRET], "codes"),
             (Vault.keys == [Key(door=SECRET)], "keys"),
         ]
+
+        def find(condition: Any) -> Any:
+            return ctx.select(Vault, condition).to_list()
+
         for one, name in filters:
-            assert ("Vault", name, None) == foreign(lambda one=one: ctx.select(Vault, one).to_list())
+            assert ("Vault", name, None) == foreign(partial(find, one))
 
     @needs(Feature.BULK)
     def test_a_bulk_write_with_a_refused_reference_fails_alone_and_is_named(self, ctx: Any) -> None:
