@@ -620,12 +620,16 @@ class Lockstep(RuleBasedStateMachine):
     # --- the whole road ---
 
     @precondition(lambda self: self.writer is None)
-    @rule(name=st.sampled_from(sorted(ACTS)), numbers=st.lists(st.integers(0, 7), min_size=6, max_size=6))
-    def through_contexts(self, name: str, numbers: list[int]) -> None:
-        """Something done with models."""
+    @rule(
+        names=st.lists(st.sampled_from(sorted(ACTS)), min_size=2, max_size=4),
+        numbers=st.lists(st.integers(0, 7), min_size=6, max_size=6),
+    )
+    def through_contexts(self, names: list[str], numbers: list[int]) -> None:
+        """Several things done with models."""
         reach("rule", "through contexts")
-        if self.pair.through((name, numbers), act_of(name, numbers)):
-            reach("act that was not refused", name)
+        for name in names:
+            if self.pair.through((name, numbers), act_of(name, numbers)):
+                reach("act that was not refused", name)
 
     # --- rare ones ---
 
