@@ -26,7 +26,7 @@ from cendry_memory.testing import Database
 from firestore.faulty import Fault, FaultyServer
 from google.api_core import exceptions
 from google.cloud.firestore_v1 import types
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import Struct  # type: ignore[import-untyped]
 
 INDEX = {"query_scope": "Collection", "properties": "(n ASC, __name__ ASC)"}
 PLAN = PlanSummary((INDEX,))
