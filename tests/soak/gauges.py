@@ -24,7 +24,7 @@ class Reading:
     Attributes:
         memory: Bytes that are resident.
         objects: Objects that the garbage collector knows.
-        threads: Python's threads, without those that read.
+        threads: Python's threads, without those that read and those of the event loop's executor.
         readers: Threads that make large reads of the async twin; so many for each context, as they are needed.
         files: Open file descriptors.
         sockets: Connections to the port of the proxy; gRPC shares them between channels to one place.
@@ -101,8 +101,8 @@ def readers() -> int:
 
 
 def threads() -> int:
-    """How many other threads there are."""
-    return threading.active_count() - readers()
+    """How many other threads there are; those of an event loop's own executor stay as long as the loop."""
+    return threading.active_count() - readers() - sum(one.name.startswith("asyncio_") for one in threading.enumerate())
 
 
 def connections(port: int) -> int:
