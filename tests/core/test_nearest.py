@@ -195,7 +195,7 @@ def test_searches_that_are_not_valid(ctx: Any, backend: Any, search: Callable[[A
         (Photo.notes, [0.0] * 2049, "dimension 1 to 2048, found 2049 components"),
         (FieldPath("any"), [1, float("nan")], r"Photo\.any: expected a vector of finite numbers, found nan"),
         (Photo.embedding, [1, 2, -float("inf")], "expected a vector of finite numbers, found -inf"),
-        (Photo.title, ONE, r"a field of vectors for find_nearest\(\), found a field of type str"),
+        (Photo.title, ONE, r"a field of vectors for find_nearest\(\), found a field that holds str"),
         (Photo.id, ONE, "a field of vectors"),
         (Photo.part, ONE, "a field of vectors"),
     ],
@@ -216,9 +216,9 @@ def test_what_is_no_vector(vector: Any) -> None:
 @pytest.mark.parametrize(
     ("vector", "message"),
     [
-        ([1, "2"], "component 1 is no float, but an object of str"),
-        ([[1.0]], "component 0 is no float, but an object of list"),
-        ([True], "component 0 is no float, but an object of bool"),
+        ([1, "2"], "component 1 is not a float, but an object of str"),
+        ([[1.0]], "component 0 is not a float, but an object of list"),
+        ([True], "component 0 is not a float, but an object of bool"),
         ([1, 10**400], "component 1 is an int beyond the range of floats"),
     ],
 )

@@ -392,7 +392,7 @@ class FieldDescriptor(ModelField, Generic[T_co]):
         shape = self._own_shape()
         if not holds_numbers(shape):
             raise AttributeError(
-                f"{self!r} has no {function}(): it is a field of type {describe_shape(shape)}, not of numbers."
+                f"{self!r} has no {function}(): it is a field that holds {describe_shape(shape)}, not numbers."
             )
 
         def aggregate() -> Aggregate[Any]:

@@ -135,7 +135,7 @@ def aggregation(
             check_owner(spec.model, one.field)
         field = resolved(query.codec, one.field)
         if not holds_numbers(field.shape):
-            expected, found = f"a field of numbers for {one.function}()", f"a field of type {describe(field.shape)}"
+            expected, found = f"a field of numbers for {one.function}()", f"a field that holds {describe(field.shape)}"
             raise InvalidValueError(spec.model.__qualname__, field.text, expected, found)
         asked.append(Aggregation(one.function, field.path))
         # The sum of nothing is the integer 0, and integers may be stored in a field of floats.

@@ -129,7 +129,7 @@ def neighbors(
         raise InvalidRequestError.not_sent(f"find_nearest() takes distance={known}, not {distance!r}.")
     field = resolved(codec_for(model), reference)
     if not holds_vectors(field.shape):
-        expected, found = "a field of vectors for find_nearest()", f"a field of type {describe(field.shape)}"
+        expected, found = "a field of vectors for find_nearest()", f"a field that holds {describe(field.shape)}"
         raise InvalidValueError(model.__qualname__, field.text, expected, found)
     wanted = _components(vector)
     fault = _fault(wanted, dimension_of(field.shape))
@@ -161,7 +161,7 @@ def _components(vector: object) -> Vector:
         wrong = next(places, None)
         if wrong is None:
             return Vector(components)
-        found = f"component {wrong} is no float, but an object of {class_of(components[wrong]).__name__}"
+        found = f"component {wrong} is not a float, but an object of {class_of(components[wrong]).__name__}"
         if isinstance(components[wrong], int) and not isinstance(components[wrong], bool):
             found = f"component {wrong} is an int beyond the range of floats"
         raise TypeError(f"find_nearest() takes a Vector or a sequence of floats; {found}.")
