@@ -269,7 +269,7 @@ def test_a_namespace_is_checked_before_anything_is_sent() -> None:
     ],
 )
 def test_paths_on_windows_have_a_drive(url: str, on_windows: bool, path: str) -> None:
-    assert path == _file_path(split_url(url), on_windows)
+    assert path == _file_path(split_url(url, ["memory"]), on_windows)
 
 
 def test_memory_loads_no_google_package() -> None:

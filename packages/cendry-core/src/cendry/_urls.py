@@ -78,11 +78,11 @@ class OpenedByUrl(Protocol[B_co]):
         ...
 
 
-def split_url(text: object) -> DatabaseUrl:
-    """The parts of a URL.
+def split_url(text: object, schemes: Iterable[str]) -> DatabaseUrl:
+    """The parts of a URL that has one of these schemes.
 
     Raises:
-        InvalidUrlError: It is malformed, or has credentials in it.
+        InvalidUrlError: It has another one, is malformed, or has credentials in it.
         TypeError: It is not a text.
     """
     if not isinstance(text, str):
@@ -94,14 +94,18 @@ def split_url(text: object) -> DatabaseUrl:
         raise InvalidUrlError(shown, "it is empty; check the variable that it comes from")
     if re.search(r"[\s\x00-\x1f\x7f]", text):
         raise InvalidUrlError(shown, "it contains white space or control characters; write %20 for a space")
+    if "\\" in text:
+        raise InvalidUrlError(shown, "it contains a backslash; separate folders by /, on Windows too")
     scheme, colon, rest = text.partition(":")
     if not colon or not re.fullmatch(_SCHEME, scheme):
         raise InvalidUrlError(shown, "it does not begin with a scheme, as memory: does")
+    scheme = scheme.lower()
+    if scheme not in (known := sorted(schemes)):
+        there = ", ".join(f"{one}:" for one in known)
+        raise InvalidUrlError(shown, f"{scheme[:80]}: is not a known scheme; there are {there}")
     if "#" in rest:
         raise InvalidUrlError(shown, "it has a fragment, which means nothing here; write %23 for a #")
     rest, mark, query = rest.partition("?")
-    if "\\" in rest:
-        raise InvalidUrlError(shown, "it contains a backslash; separate folders by /, on Windows too")
     authority: str | None = None
     if rest.startswith("//"):
         authority, slash, path = rest[2:].partition("/")
@@ -116,9 +120,7 @@ def split_url(text: object) -> DatabaseUrl:
     for segment in segments:
         if "/" in segment or "\\" in segment:
             raise InvalidUrlError(shown, "it has an encoded slash in its path")
-    return DatabaseUrl(
-        shown, scheme.lower(), authority, "/".join(segments), _query(query, shown) if mark else _NO_QUERY
-    )
+    return DatabaseUrl(shown, scheme, authority, "/".join(segments), _query(query, shown) if mark else _NO_QUERY)
 
 
 def project_and_database(url: DatabaseUrl) -> tuple[str, str | None]:

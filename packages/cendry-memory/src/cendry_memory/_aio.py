@@ -69,7 +69,7 @@ class AsyncMemoryBackend:
         """A function that makes the backend of a URL, checked now: `memory:`, `memory:NAME` or `memory:///path`."""
         path, name = path_and_name(url)
         if name is not None:
-            return partial(named, name, cls)
+            return partial(named, name, lambda store: cls(store=store))
         return partial(cls, path)
 
     @property

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Mapping
-from typing import Any, Final, Literal, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, TypeVar
 from weakref import WeakValueDictionary
 
 from cendry import _fork
@@ -106,13 +106,7 @@ def _key(path: str | os.PathLike[str]) -> tuple[int, int] | None:
 
 _files: Final = OpenFiles()
 
-B_co = TypeVar("B_co", covariant=True)
-
-
-class MakesBackend(Protocol[B_co]):
-    """A class of backends."""
-
-    def __call__(self, *, store: MemoryStore) -> B_co: ...
+B = TypeVar("B")
 
 
 class NamedStores:
@@ -122,13 +116,13 @@ class NamedStores:
         self._stores: WeakValueDictionary[str, MemoryStore] = WeakValueDictionary()
         self._lock = _fork.hold(threading.RLock())
 
-    def backend(self, name: str, kind: MakesBackend[B_co]) -> B_co:
+    def backend(self, name: str, make: Callable[[MemoryStore], B]) -> B:
         """Another backend for the store of a name, which is made if there is none."""
         with self._lock:
             store = self._stores.get(name)
             if store is None:
                 store = self._stores[name] = MemoryStore(name=name)
-            return kind(store=store)
+            return make(store)
 
     def leave(self, user: object, store: MemoryStore) -> MemoryStore:
         """End the use of a store by a backend; without any other, the name is free again."""
@@ -181,9 +175,9 @@ def left(user: object, store: MemoryStore) -> MemoryStore:
     return store.leave(user) if store.name is None else _names.leave(user, store)
 
 
-def named(name: str, kind: MakesBackend[B_co]) -> B_co:
+def named(name: str, make: Callable[[MemoryStore], B]) -> B:
     """A backend for the store of a name, which all backends in this process that name it share."""
-    return _names.backend(name, kind)
+    return _names.backend(name, make)
 
 
 def path_and_name(url: DatabaseUrl) -> tuple[str | None, str | None]:

@@ -11,7 +11,7 @@ from .. import _fork, _lazy
 from .._urls import OpenedByUrl, split_url
 from ..backend import AsyncBackend, Backend
 from ..codec import Codec
-from ..errors import CendryError, InvalidUrlError
+from ..errors import CendryError
 from .writes import Encode, Encoder
 
 B = TypeVar("B")
@@ -170,12 +170,8 @@ def _commit_of(backend: object) -> Any:
 
 
 def _url_holder(url: str, twin: int) -> BackendHolder[Any]:
-    parts = split_url(url)
-    names = _lazy.SCHEMES.get(parts.scheme)
-    if names is None:
-        known = ", ".join(f"{scheme}:" for scheme in sorted(_lazy.SCHEMES))
-        raise InvalidUrlError(parts.text, f"{parts.scheme[:80]}: is not a known scheme; there are {known}")
-    kind: OpenedByUrl[Any] = _lazy.load(names[twin])
+    parts = split_url(url, _lazy.SCHEMES)
+    kind: OpenedByUrl[Any] = _lazy.load(_lazy.SCHEMES[parts.scheme][twin])
     holder: BackendHolder[Any] = BackendHolder(None, kind.opener(parts))
     if not parts.is_file:
         # This opens no connection, and a named store in memory is kept from now on.
