@@ -41,10 +41,10 @@ class Results(Generic[T_co]):
         return Documents(in_order(source, query.plan, query.backwards), read, self._on_error)
 
     if not TYPE_CHECKING:
-
         def __aiter__(self):
             raise TypeError(
-                f"{type(self).__name__} runs in sync code: iterate over it with 'for', or select from an AsyncCendry."
+                f"{type(self).__name__} runs in sync code: iterate over it with 'for', or select from an "
+                "AsyncCendry."
             )
 
     def to_list(self) -> list[T_co]:
@@ -167,10 +167,10 @@ class Results(Generic[T_co]):
             The page. A limit of the query counts from the first page, and an offset is skipped there.
 
         Raises:
-            InvalidPageTokenError: The token is not one of this query.
+            InvalidPageTokenError: The token is not one of this query, or both tokens are given.
             InvalidRequestError: `size` is not from 1 to 10,000.
             MissingIndexError: A query sorted by id alone can't be read backwards; its `previous_token` is `None`.
-            CendryError: Both tokens are given, or the query sorts by a field with `repr=False`.
+            CendryError: The query sorts by a field with `repr=False`.
             DecodeError: A document doesn't fit the model, and there is no `on_error` handler.
             UnsupportedByBackendError: Datastore mode can't read backwards.
         """
