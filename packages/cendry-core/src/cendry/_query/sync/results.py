@@ -41,10 +41,10 @@ class Results(Generic[T_co]):
         return Documents(in_order(source, query.plan, query.backwards), read, self._on_error)
 
     if not TYPE_CHECKING:
+
         def __aiter__(self):
             raise TypeError(
-                f"{type(self).__name__} runs in sync code: iterate over it with 'for', or select from an "
-                "AsyncCendry."
+                f"{type(self).__name__} runs in sync code: iterate over it with 'for', or select from an AsyncCendry."
             )
 
     def to_list(self) -> list[T_co]:
