@@ -13,6 +13,7 @@ from .._interop.google import class_of
 from .._types.families import Family
 from .._types.foreign import can_refuse, style_of
 from .._types.hints import record_of
+from .._types.json_forms import check_readable
 from .._types.kinds import Mismatch, refuse
 from .._types.registry import TypeRegistry, default_registry
 from .._types.shapes import (
@@ -110,6 +111,7 @@ class Codec(Generic[M]):
         assert style is not None
         self.shape: Record = record_of(model, style, registry.known)
         self.family: Family | None = cast("Any", model).__cendry_family__
+        self._json_encoders: dict[Names, Callable[[M], dict[str, Any]]] = {}
         self._decoders: dict[Reading, Callable[..., M]] = {}
         self._resolved: dict[tuple[str | MemberName, ...], ResolvedField] = {}
         self._converters: dict[tuple[Shape, bool], tuple[Callable[[Any], Any], Callable[[Any], Any], bool]] = {}
@@ -183,6 +185,20 @@ class Codec(Generic[M]):
     def encode_by_name(self) -> Callable[[M], dict[str, Any]]:
         """As `encode_unruled`, with Python names for keys."""
         return self.refuse if self.is_untagged else self._compile_encode("python", ruled=False)
+
+    def encode_json(self, names: Names) -> Callable[[M], dict[str, Any]]:
+        """Returns `encode_unruled` with the forms that JSON holds, under some names.
+
+        Raises:
+            TypeError: Values of a field could not be told apart in JSON.
+        """
+        if self.is_untagged:
+            return self.refuse
+        encode = self._json_encoders.get(names)
+        if encode is None:
+            check_readable(self.shape)
+            encode = self._json_encoders[names] = self._compile_encode(names, ruled=False, json=True)
+        return encode
 
     @cached_property
     def verify(self) -> Callable[[M], None] | None:
@@ -266,6 +282,8 @@ class Codec(Generic[M]):
 
     def _own_decoder(self, reading: Reading) -> Callable[[Mapping[str, Any], str | None], M]:
         if reading not in self._decoders:
+            if reading.json:
+                check_readable(self.shape)
             self._decoders[reading] = self._compile_decode(reading, partial(self._reread, reading))
         return self._decoders[reading]
 
@@ -293,6 +311,8 @@ class Codec(Generic[M]):
             codec = self._by_data(data, reading)
         except Mistagged as error:
             return [error.problem()]
+        if reading.json:
+            check_readable(codec.shape)
         reader = Reader(reading, building=codec._has_rules, compiled=partial(codec._compiled, reading))
         reader.walk(reader.fields, codec.shape, data, "", 0)
         return reader.problems
@@ -426,10 +446,11 @@ class Codec(Generic[M]):
         emit_decode(module, self.shape, reading, _reading(reading))
         return self._run(module, "decoder of", "decode")
 
-    def _compile_encode(self, names: Names, ruled: bool) -> Callable[..., Any]:
+    def _compile_encode(self, names: Names, ruled: bool, *, json: bool = False) -> Callable[..., Any]:
         module = Module()
-        module.known("explain", partial(self.explain_encode, names, ruled))
-        emit_encode(module, self.shape, names, _writing(names, constraints=ruled, whole=ruled), ruled)
+        module.known("explain", partial(self.explain_encode, names, ruled, json=json))
+        fallback = _writing(names, constraints=ruled, whole=ruled, json=json)
+        emit_encode(module, self.shape, names, fallback, ruled, json=json)
         return self._run(module, "encoder of", "encode")
 
     def _converter(self, shape: Shape, ruled: bool) -> tuple[Callable[[Any], Any], Callable[[Any], Any], bool]:
@@ -465,11 +486,11 @@ class Codec(Generic[M]):
         instance: M = reader.walk(reader.fields, self.shape, data, "", 0, document_id)
         return self._decoded(reader, instance, error, path)
 
-    def explain_encode(self, names: Names, ruled: bool, error: Exception, instance: Any) -> Any:
+    def explain_encode(self, names: Names, ruled: bool, error: Exception, instance: Any, *, json: bool = False) -> Any:
         """Return the fields of an instance on which compiled code raised this error, or raise `ValidationError`."""
         if not isinstance(instance, self.model):
             raise TypeError(f"expected an instance of {self.model.__qualname__}, not {instance!r}.") from None
-        writer = Writer(names, constraints=ruled, whole=ruled)
+        writer = Writer(names, constraints=ruled, whole=ruled, json=json)
         found = writer.walk(writer.fields, self.shape, instance, "", 0)
         if found is FAILED:
             raise self._validation_error(writer) from writer.foreign
@@ -634,9 +655,9 @@ def _reading(reading: Reading) -> Fallback:
     return fallback
 
 
-def _writing(names: Names, *, constraints: bool, whole: bool = False) -> Fallback:
+def _writing(names: Names, *, constraints: bool, whole: bool = False, json: bool = False) -> Fallback:
     def fallback(shape: Shape, value: Any) -> Any:
-        writer = Writer(names, limit=0, constraints=constraints, whole=whole)
+        writer = Writer(names, limit=0, constraints=constraints, whole=whole, json=json)
         return converted(writer, Writer.write, shape, value)
 
     return fallback
