@@ -161,3 +161,13 @@ def test_every_page_of_the_guide_has_code_that_runs() -> None:
         "docs/firestore.md",
         "docs/performance.md",
     }
+
+
+def test_code_fits_its_column() -> None:
+    lines = {
+        f"{name_of(page)}:{block.line + number}": len(line)
+        for page in PAGES
+        for block in blocks_of(page)
+        for number, line in enumerate(block.code.splitlines())
+    }
+    assert {place: length for place, length in lines.items() if length > 80} == {}

@@ -112,8 +112,9 @@ def test_subsets_are_components_of_their_own() -> None:
     assert {"title", "points", "status", "checklist", "steps", "payment"} == found["TaskWithoutIdChecklistDoneNote"][
         "properties"
     ].keys()
-    assert named("ItemWithoutIdChecklistDoneNote") == (
-        found["TaskWithoutIdChecklistDoneNote"]["properties"]["checklist"]["items"]
+    assert (
+        named("ItemWithoutIdChecklistDoneNote")
+        == (found["TaskWithoutIdChecklistDoneNote"]["properties"]["checklist"]["items"])
     )
     assert {"title": {"type": "string"}} == found["ItemWithoutIdChecklistDoneNote"]["properties"]
     assert {"title", "done"} == found["Item"]["properties"].keys()

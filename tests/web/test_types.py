@@ -136,9 +136,7 @@ def test_an_error_has_the_value_that_does_not_fit() -> None:
 
 @pytest.mark.parametrize("data", [5, "x", None, [], [("title", "x")]], ids=repr)
 def test_what_is_no_object_is_refused(data: Any) -> None:
-    assert [
-        ("model_type", (), "Input should be an object with the fields of Task, or a Task")
-    ] == errors_of(Task, data)
+    assert [("model_type", (), "Input should be an object with the fields of Task, or a Task")] == errors_of(Task, data)
 
 
 def test_an_instance_of_another_class_is_refused() -> None:

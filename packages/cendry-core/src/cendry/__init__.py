@@ -61,6 +61,7 @@ __all__ = [
     "InvalidEtagError",
     "InvalidPageTokenError",
     "InvalidRequestError",
+    "InvalidUrlError",
     "InvalidValueError",
     "Listener",
     "Map",
@@ -156,6 +157,7 @@ if TYPE_CHECKING:
         InvalidEtagError,
         InvalidPageTokenError,
         InvalidRequestError,
+        InvalidUrlError,
         InvalidValueError,
         MissingIndexError,
         MultipleResultsError,
@@ -202,9 +204,9 @@ else:
                 "BulkError BulkFailure "
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
                 "InvalidDocumentIdError InvalidEtagError InvalidPageTokenError InvalidRequestError "
-                "InvalidValueError MissingIndexError MultipleResultsError OutcomeUnknownError StaleDocumentError "
-                "TransactionContentionError UnknownFieldError UnsupportedByBackendError UsedBeforeForkError "
-                "ValidationError Problem"
+                "InvalidUrlError InvalidValueError MissingIndexError MultipleResultsError OutcomeUnknownError "
+                "StaleDocumentError TransactionContentionError UnknownFieldError UnsupportedByBackendError "
+                "UsedBeforeForkError ValidationError Problem"
             ),
             "jobs.results": "BulkProgress BulkResult",
             "_model.fields": "Field FieldDescriptor field",

@@ -12,9 +12,10 @@ from .._types.hints import shape_of
 from .._types.shapes import Record, hides
 from .._types.subsets import left_out, text_of
 from ..codec import Codec, codec_for
-from ..codec.leaves import show
+from ..codec.inputs import read
 from ..codec.reading import Reading
-from ..errors import InvalidDocumentIdError, Problem, ValidationError
+from ..convert import invalid_id
+from ..errors import InvalidDocumentIdError
 from ..paths import check_document_id
 from .components import Components, Naming, is_of_subset, making, reference_of
 from .dumping import chosen, has_id, plain, trimmed
@@ -63,7 +64,8 @@ def _records(codec: Codec[Any]) -> list[Record]:
 
 @cache
 def _reading(id_key: bool) -> Reading:
-    return Reading("python", python_values=True, extra="as_declared", id_key=id_key)
+    # FastAPI parses JSON itself, and then hands over Python values; in these, instances are taken too.
+    return Reading("python", python_values=True, extra="as_declared", id_key=id_key, json="also")
 
 
 class _ClassType:
@@ -117,13 +119,12 @@ class _ClassType:
         try:
             if document_id is not None:
                 document_id = check_document_id(document_id)
-            return codec.decoder(reading)(given, document_id)
+            instance, problems = read(codec, given, reading, document_id)
         except InvalidDocumentIdError as error:
-            shown = f"{show(error.value)} ({error.reason})"
-            problems = [Problem("id", "a valid document id", shown), *codec.problems(given, reading)]
-        except ValidationError as error:
-            problems = [*error.problems]
-        raise refused(self.name, problems, data, hides=hides(codec.shape))
+            instance, problems = None, [invalid_id(error), *codec.problems(given, reading)]
+        if problems:
+            raise refused(self.name, problems, data, hides=hides(codec.shape))
+        return instance
 
     def _dump(self, instance: Any, info: Any) -> Any:
         codec = self._codec
@@ -132,7 +133,7 @@ class _ClassType:
         if codec.family is not None:
             codec = codec.of(type(instance))
         if info.mode == "json":
-            found = codec.encode_by_name(instance)
+            found = codec.encode_json("python")(instance)
             if self._has_id:
                 found = {"id": instance.id, **found}
         else:
