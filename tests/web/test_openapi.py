@@ -177,8 +177,8 @@ def test_two_classes_of_one_name_are_two_components() -> None:
     second: Any = make(str)
 
     class Both(Model, collection="both"):
-        first_one: Field[first]  # type: ignore[valid-type]
-        second_one: Field[second]  # type: ignore[valid-type]
+        first_one: Field[first]
+        second_one: Field[second]
 
     found = components_of(Both)
     assert len(found) == 3
