@@ -188,5 +188,6 @@ def test_guides_and_reference_link_to_each_other() -> None:
     guides = [page for page in ROOT.glob("docs/*.md") if page.stem not in WITHOUT_REFERENCE]
     missing = [name_of(page) for page in guides if "](reference/" not in page.read_text(encoding="utf-8")]
     pages = ROOT.glob("docs/reference/*.md")
-    missing += [name_of(page) for page in pages if not re.search(r"^Guides?: \[", page.read_text("utf-8"), re.MULTILINE)]
+    link = re.compile(r"^Guides?: \[", re.MULTILINE)
+    missing += [name_of(page) for page in pages if not link.search(page.read_text(encoding="utf-8"))]
     assert missing == []
