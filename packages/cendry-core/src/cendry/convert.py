@@ -76,7 +76,7 @@ def from_dict(
         try:
             doc_id = check_document_id(data["id"])
         except InvalidDocumentIdError as error:
-            problems = [_invalid_id(error), *codec.problems(data, reading)]
+            problems = [invalid_id(error), *codec.problems(data, reading)]
             raise ValidationError(model.__qualname__, problems) from error
     return decode(data, doc_id)
 
@@ -152,7 +152,7 @@ def validate(
         try:
             check_document_id(data["id"])
         except InvalidDocumentIdError as error:
-            problems = [_invalid_id(error), *problems][:MAX_PROBLEMS]
+            problems = [invalid_id(error), *problems][:MAX_PROBLEMS]
     return problems
 
 
@@ -182,7 +182,8 @@ def _no_dict(model: type[Any], data: object) -> Problem:
     return Problem("", f"a dict of the fields of {model.__qualname__}", show(data))
 
 
-def _invalid_id(error: InvalidDocumentIdError) -> Problem:
+def invalid_id(error: InvalidDocumentIdError) -> Problem:
+    """The problem of data with an id that is not valid."""
     return Problem("id", "a valid document id", f"{show(error.value)} ({error.reason})")
 
 
