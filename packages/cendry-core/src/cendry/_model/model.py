@@ -122,7 +122,7 @@ class Map(_Record, metaclass=ModelMeta):
     A subclass is a dataclass with a keyword-only `__init__`. It can be the type of a field, and a base of other maps
     and of models, which then inherit its fields.
 
-    Class keywords:
+    Keyword Args:
         extra: What happens to undeclared stored fields: `"ignore"` (default), `"forbid"` or `"keep"`.
         type_registry: The types of its fields that the default registry doesn't know. It holds for the fields that the
             class declares, wherever it is embedded, and by default for those of subclasses; the registry of a context
@@ -144,7 +144,7 @@ class Model(_Record, metaclass=ModelMeta):
     Attributes:
         id: The document id; `None` until it is given or the instance is saved.
 
-    Class keywords:
+    Keyword Args:
         collection: The collection id. Required, unless the class is abstract.
         parent: The Model of the parent documents, if this is a subcollection.
         extra: What happens to undeclared stored fields: `"ignore"` (default; a save removes them),

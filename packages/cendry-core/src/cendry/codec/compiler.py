@@ -13,6 +13,7 @@ from .._interop.google import class_of
 from .._types.families import Family
 from .._types.foreign import can_refuse, style_of
 from .._types.hints import record_of
+from .._types.json_forms import check_readable
 from .._types.kinds import Mismatch, refuse
 from .._types.registry import TypeRegistry, default_registry
 from .._types.shapes import (
@@ -110,6 +111,8 @@ class Codec(Generic[M]):
         assert style is not None
         self.shape: Record = record_of(model, style, registry.known)
         self.family: Family | None = cast("Any", model).__cendry_family__
+        self._is_readable = False
+        self._json_encoders: dict[Names, Callable[[M], dict[str, Any]]] = {}
         self._decoders: dict[Reading, Callable[..., M]] = {}
         self._resolved: dict[tuple[str | MemberName, ...], ResolvedField] = {}
         self._converters: dict[tuple[Shape, bool], tuple[Callable[[Any], Any], Callable[[Any], Any], bool]] = {}
@@ -183,6 +186,20 @@ class Codec(Generic[M]):
     def encode_by_name(self) -> Callable[[M], dict[str, Any]]:
         """As `encode_unruled`, with Python names for keys."""
         return self.refuse if self.is_untagged else self._compile_encode("python", ruled=False)
+
+    def encode_json(self, names: Names) -> Callable[[M], dict[str, Any]]:
+        """Returns `encode_unruled` with the forms that JSON holds, under some names.
+
+        Raises:
+            TypeError: Values of a field could not be told apart in JSON.
+        """
+        if self.is_untagged:
+            return self.refuse
+        encode = self._json_encoders.get(names)
+        if encode is None:
+            check_readable(self.shape)
+            encode = self._json_encoders[names] = self._compile_encode(names, ruled=False, json=True)
+        return encode
 
     @cached_property
     def verify(self) -> Callable[[M], None] | None:
@@ -266,6 +283,7 @@ class Codec(Generic[M]):
 
     def _own_decoder(self, reading: Reading) -> Callable[[Mapping[str, Any], str | None], M]:
         if reading not in self._decoders:
+            self.check(reading)
             self._decoders[reading] = self._compile_decode(reading, partial(self._reread, reading))
         return self._decoders[reading]
 
@@ -293,7 +311,8 @@ class Codec(Generic[M]):
             codec = self._by_data(data, reading)
         except Mistagged as error:
             return [error.problem()]
-        reader = Reader(reading, building=codec._has_rules, compiled=partial(codec._compiled, reading))
+        codec.check(reading)
+        reader = Reader(reading, building=codec._has_rules, compiled=partial(codec.compiled, reading))
         reader.walk(reader.fields, codec.shape, data, "", 0)
         return reader.problems
 
@@ -426,10 +445,11 @@ class Codec(Generic[M]):
         emit_decode(module, self.shape, reading, _reading(reading))
         return self._run(module, "decoder of", "decode")
 
-    def _compile_encode(self, names: Names, ruled: bool) -> Callable[..., Any]:
+    def _compile_encode(self, names: Names, ruled: bool, *, json: bool = False) -> Callable[..., Any]:
         module = Module()
-        module.known("explain", partial(self.explain_encode, names, ruled))
-        emit_encode(module, self.shape, names, _writing(names, constraints=ruled, whole=ruled), ruled)
+        module.known("explain", partial(self.explain_encode, names, ruled, json=json))
+        fallback = _writing(names, constraints=ruled, whole=ruled, json=json)
+        emit_encode(module, self.shape, names, fallback, ruled, json=json)
         return self._run(module, "encoder of", "encode")
 
     def _converter(self, shape: Shape, ruled: bool) -> tuple[Callable[[Any], Any], Callable[[Any], Any], bool]:
@@ -444,7 +464,18 @@ class Codec(Generic[M]):
             self._converters[shape, ruled] = known
         return known
 
-    def _compiled(self, reading: Reading, shape: Shape) -> Compiled:
+    def check(self, reading: Reading) -> None:
+        """Check that data can be read with these decode options.
+
+        Raises:
+            TypeError: Values of a field could not be told apart in JSON.
+        """
+        if reading.json and not self._is_readable:
+            check_readable(self.shape)
+            self._is_readable = True
+
+    def compiled(self, reading: Reading, shape: Shape) -> Compiled:
+        """Compiled code for values of a shape, for a `Reader`."""
         key = reading, shape
         if key not in self._readers:
             module = Module()
@@ -465,11 +496,11 @@ class Codec(Generic[M]):
         instance: M = reader.walk(reader.fields, self.shape, data, "", 0, document_id)
         return self._decoded(reader, instance, error, path)
 
-    def explain_encode(self, names: Names, ruled: bool, error: Exception, instance: Any) -> Any:
+    def explain_encode(self, names: Names, ruled: bool, error: Exception, instance: Any, *, json: bool = False) -> Any:
         """Return the fields of an instance on which compiled code raised this error, or raise `ValidationError`."""
         if not isinstance(instance, self.model):
             raise TypeError(f"expected an instance of {self.model.__qualname__}, not {instance!r}.") from None
-        writer = Writer(names, constraints=ruled, whole=ruled)
+        writer = Writer(names, constraints=ruled, whole=ruled, json=json)
         found = writer.walk(writer.fields, self.shape, instance, "", 0)
         if found is FAILED:
             raise self._validation_error(writer) from writer.foreign
@@ -499,7 +530,7 @@ class Codec(Generic[M]):
         return found, list(removals(self.shape, instance)) if merge else []
 
     def _reread(self, reading: Reading, error: Exception, data: Any, document_id: str | None, path: str | None) -> Any:
-        reader = Reader(reading, refusal=refusal_of(error), compiled=partial(self._compiled, reading))
+        reader = Reader(reading, refusal=refusal_of(error), compiled=partial(self.compiled, reading))
         found = reader.walk(reader.fields, self.shape, data, "", 0, document_id)
         self._require_refusal(reader)
         if reader.problems:
@@ -634,9 +665,9 @@ def _reading(reading: Reading) -> Fallback:
     return fallback
 
 
-def _writing(names: Names, *, constraints: bool, whole: bool = False) -> Fallback:
+def _writing(names: Names, *, constraints: bool, whole: bool = False, json: bool = False) -> Fallback:
     def fallback(shape: Shape, value: Any) -> Any:
-        writer = Writer(names, limit=0, constraints=constraints, whole=whole)
+        writer = Writer(names, limit=0, constraints=constraints, whole=whole, json=json)
         return converted(writer, Writer.write, shape, value)
 
     return fallback

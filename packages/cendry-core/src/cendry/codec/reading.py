@@ -22,6 +22,8 @@ class Reading:
         id_key: Whether the data of a Model may contain its `id`.
         parts: What to do about a field of which only parts are stored, under its name with a dot and more after it.
             Empty if that means nothing, as in Firestore; otherwise such a field is a problem.
+        json: Whether values have the forms that JSON holds, rather than those that are stored; with `"also"`, Python
+            values are accepted too. Empty if not.
     """
 
     names: Literal["stored", "python"] = "stored"
@@ -29,6 +31,12 @@ class Reading:
     extra: Extra | None = None
     id_key: bool = False
     parts: str = ""
+    json: Literal["", "only", "also"] = ""
+
+    @property
+    def objects(self) -> bool:
+        """Whether Python values are accepted as well."""
+        return self.python_values and self.json != "only"
 
     def key(self, field: RecordField) -> str:
         """The key of a field in the data."""
