@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
 from typing_extensions import Never, Protocol, dataclass_transform
 
+from .._lazy import module
 from .._types.families import Family
 from .._types.registry import TypeRegistry
 from .._types.shapes import UNTAGGED
@@ -80,6 +81,8 @@ class _Record:
     __cendry_kind__: ClassVar[Literal["model", "map"]]
     __cendry_fields__: ClassVar[Mapping[str, FieldInfo]]
     __cendry_extra__: ClassVar[Literal["ignore", "forbid", "keep"]] = "ignore"
+    # Whether the class itself says extra="ignore", which is the default for documents, but not for data from users.
+    __cendry_ignores__: ClassVar[bool] = False
     __cendry_omit_none__: ClassVar[bool] = False
     __cendry_registry__: ClassVar[TypeRegistry | None] = None
     __cendry_family__: ClassVar[Family | None] = None
@@ -114,6 +117,11 @@ class _Record:
             return
         options = {"frozen": frozen, "eq": eq, "order": order, "unsafe_hash": unsafe_hash, "repr": repr}
         define(cls, Keywords(collection, parent, extra, abstract, type_registry, omit_none, tag_field, tag, options))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any, /) -> Any:
+        """The class as a type of pydantic: a field, a body or an answer of FastAPI."""
+        return module("_pydantic.hooks").of_class(source, handler)
 
 
 class Map(_Record, metaclass=ModelMeta):
@@ -170,18 +178,6 @@ class Model(_Record, metaclass=ModelMeta):
 
     if TYPE_CHECKING:
         id: IdField = field()
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any, /) -> Any:
-        """Refuse to be a pydantic type: pydantic would take the class for a plain dataclass, without an id.
-
-        Raises:
-            TypeError: Always.
-        """
-        raise TypeError(
-            f"{cls.__qualname__} is a Cendry Model, which can't be the type of a pydantic field, or of a body or "
-            "response in FastAPI. Use a pydantic class of its own there, with from_dict() and to_dict() in between."
-        )
 
     def _cendry_path(self) -> str:
         """The document's path: the recorded parent and the current id."""
