@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+# sync: from cendry import _threads
 from cendry.backend import (
     DEFAULT_OPTIONS,
     AsyncListenHandle,
@@ -148,6 +149,8 @@ class AsyncMemoryBackend:
         Each commit that changes what is listened to gives one call, in the order of the commits.
         """
         return LoopListener(self._store, plan, on_change, on_error, self)  # async-only
+        # sync: if not _threads.CAN_START:
+        # sync:     raise _threads.no_listeners(self.name)
         # sync: return self._store.listen(plan, on_change, on_error, self)
 
     async def drain(self, timeout: float | None = None) -> bool:

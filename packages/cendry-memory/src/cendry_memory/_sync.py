@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from cendry import _threads
 from cendry.backend import (
     DEFAULT_OPTIONS,
     CallOptions,
@@ -136,6 +137,8 @@ class MemoryBackend:
 
         Each commit that changes what is listened to gives one call, in the order of the commits.
         """
+        if not _threads.CAN_START:
+            raise _threads.no_listeners(self.name)
         return self._store.listen(plan, on_change, on_error, self)
 
     def drain(self, timeout: float | None = None) -> bool:
