@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 JSON = Reading("python", python_values=True, extra="forbid", id_key=True, json="only")
 BOTH = Reading("python", python_values=True, extra="forbid", id_key=True, json="also")
 several = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 

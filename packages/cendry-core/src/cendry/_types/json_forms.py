@@ -8,6 +8,7 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final, Literal, TypeAlias, cast
 from uuid import UUID
 
@@ -58,7 +59,7 @@ _NAMES: Final[Mapping[JsonType, str]] = {
 class JsonRow:
     """How JSON holds the values of one type.
 
-    Source can use the names in `NAMES`; `{v}` is a local variable that holds the value, and `{x}` an unused one.
+    Source can use the names in `names()`; `{v}` is a local variable that holds the value, and `{x}` an unused one.
 
     Attributes:
         python: The class.
@@ -101,18 +102,22 @@ def _decimal_from_json(value: Any) -> Decimal:
 
 # Dates and times
 
-_is_utc: Final = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{3}(?:\d{3})?)?Z", re.ASCII).fullmatch
-_TIME: Final = r"([01]\d|2[0-3]):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?"
-_moment: Final = re.compile(
-    rf"(\d{{4}})-(\d\d)-(\d\d)[Tt ]{_TIME}(?:[Zz]|([+-])([01]\d|2[0-3]):?([0-5]\d))?", re.ASCII
-).fullmatch
-_time: Final = re.compile(rf"{_TIME}(?:[Zz]|[+-]00:?00)?", re.ASCII).fullmatch
-_is_date: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII).fullmatch
-_duration: Final = re.compile(
+_UTC: Final = r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{3}(?:\d{3})?)?Z"
+_CLOCK: Final = r"([01]\d|2[0-3]):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?"
+_MOMENT: Final = rf"(\d{{4}})-(\d\d)-(\d\d)[Tt ]{_CLOCK}(?:[Zz]|([+-])([01]\d|2[0-3]):?([0-5]\d))?"
+_TIME: Final = rf"{_CLOCK}(?:[Zz]|[+-]00:?00)?"
+_DATE: Final = r"\d{4}-\d\d-\d\d"
+_DURATION: Final = (
     r"([+-])?P(?=.)(?:(\d{1,9})Y)?(?:(\d{1,9})M)?(?:(\d{1,9})W)?(?:(\d{1,9})D)?"
-    r"(?:T(?=.)(?:(\d{1,12})H)?(?:(\d{1,12})M)?(?:(\d{1,12})(?:[.,](\d{1,9}))?S)?)?",
-    re.ASCII,
-).fullmatch
+    r"(?:T(?=.)(?:(\d{1,12})H)?(?:(\d{1,12})M)?(?:(\d{1,12})(?:[.,](\d{1,9}))?S)?)?"
+)
+_IN_DATABASE: Final = r"(projects/[^/]+/databases/[^/]+)/documents/(.+)"
+
+
+@cache
+def _matching(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    """Matches whole texts; compiled at first use, since `import cendry` needs none of these."""
+    return re.compile(pattern, re.ASCII | re.DOTALL).fullmatch
 
 
 _TWO: Final = tuple(f"{number:02}" for number in range(60))
@@ -145,9 +150,9 @@ _parse: Final = datetime.fromisoformat if sys.version_info >= (3, 11) else _pars
 def moment_from_json(value: Any) -> datetime:
     """A datetime of its form; without an offset, it is in UTC."""
     try:
-        if type(value) is str and _is_utc(value):
+        if type(value) is str and _matching(_UTC)(value):
             return _parse_utc(value)
-        found = _moment(to_str(value))
+        found = _matching(_MOMENT)(to_str(value))
         if found is None:
             refuse()
         year, month, day, *clock, sign, hours, minutes = found.groups()
@@ -167,13 +172,13 @@ def _clock(groups: list[str | None]) -> tuple[int, int, int, int]:
 def _date_from_json(value: Any) -> date:
     text = to_str(value)
     try:
-        return date.fromisoformat(text) if _is_date(text) else refuse()
+        return date.fromisoformat(text) if _matching(_DATE)(text) else refuse()
     except ValueError as error:
         refuse(str(error))
 
 
 def _time_from_json(value: Any) -> time:
-    found = _time(to_str(value))
+    found = _matching(_TIME)(to_str(value))
     try:
         return time(*_clock(list(found.groups()))) if found else refuse()
     except ValueError as error:
@@ -197,7 +202,7 @@ def _duration_to_json(value: timedelta) -> str:
 
 
 def _duration_from_json(value: Any) -> timedelta:
-    found = _duration(to_str(value))
+    found = _matching(_DURATION)(to_str(value))
     if found is None:
         refuse()
     sign, *numbers, fraction = found.groups()
@@ -262,9 +267,6 @@ def vector_from_json(value: Any) -> Vector:
     return Vector([each if type(each) is float and each - each == 0 else finite(each) for each in value])
 
 
-_named_database: Final = re.compile(r"(projects/[^/]+/databases/[^/]+)/documents/(.+)", re.DOTALL).fullmatch
-
-
 def reference_to_json(value: Ref[Any]) -> str:
     """The path of a document; with the name of its database, if it has one."""
     return value.path if value.database is None else f"{value.database}/documents/{value.path}"
@@ -277,7 +279,7 @@ def reference_from_json(value: Any, model: type[Any] | None = None) -> Ref[Any]:
         if model is not None and "/" not in text:
             return Ref(model, text)
         # Paths of documents have an even number of segments, so that one with a database can't be another document's.
-        named = _named_database(text) if text.count("/") % 2 == 0 else None
+        named = _matching(_IN_DATABASE)(text) if text.count("/") % 2 == 0 else None
         database, path = named.groups() if named else (None, text)
         found: Ref[Any] = Ref.from_path(check_document_path(path), model=model, database=database)
     except InvalidDocumentIdError as error:
@@ -350,24 +352,27 @@ ROWS: Final = (
 
 FORM_OF: Final[Mapping[type[Any], JsonRow]] = {row.python: row for row in ROWS}
 
-NAMES: Final[Mapping[str, Any]] = {
-    "bytes_from_json": bytes_from_json,
-    "date_from_json": _date_from_json,
-    "decimal_from_json": _decimal_from_json,
-    "duration_from_json": _duration_from_json,
-    "duration_to_json": _duration_to_json,
-    "is_utc": _is_utc,
-    "moment_from_json": moment_from_json,
-    "parse_utc": _parse,
-    "point_from_json": _point_from_json,
-    "reference_from_json": reference_from_json,
-    "time_from_json": _time_from_json,
-    "to_base64": b2a_base64,
-    "utc_to_json": utc_to_json,
-    "vector_from_json": vector_from_json,
-    "vector_to_json": vector_to_json,
-}
-"""The names that the source in the rows can use."""
+
+@cache
+def names() -> Mapping[str, Any]:
+    """The names that the source in the rows can use."""
+    return {
+        "bytes_from_json": bytes_from_json,
+        "date_from_json": _date_from_json,
+        "decimal_from_json": _decimal_from_json,
+        "duration_from_json": _duration_from_json,
+        "duration_to_json": _duration_to_json,
+        "is_utc": _matching(_UTC),
+        "moment_from_json": moment_from_json,
+        "parse_utc": _parse,
+        "point_from_json": _point_from_json,
+        "reference_from_json": reference_from_json,
+        "time_from_json": _time_from_json,
+        "to_base64": b2a_base64,
+        "utc_to_json": utc_to_json,
+        "vector_from_json": vector_from_json,
+        "vector_to_json": vector_to_json,
+    }
 
 
 def to_json(value: Any) -> Any:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import enum
 import inspect
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final, cast
 from uuid import UUID
 
 from .._interop.google import class_of
-from ..values import GeoPoint
-from .kinds import Kind
+from .json_forms import FORM_OF, to_json
+from .kinds import UTC, Kind, Mismatch, to_timestamp
 from .rules import Rule
 from .shapes import (
     UNTAGGED,
@@ -68,7 +67,7 @@ _KINDS: Final[Mapping[Kind, Schema]] = {
     "reference": {"type": "string"},
 }
 _CONVERTED: Final[Mapping[type[Any], Schema]] = {
-    Decimal: {"type": "string"},
+    Decimal: {"type": "string", "pattern": r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,18})?$"},
     UUID: {"type": "string", "format": "uuid"},
     date: {"type": "string", "format": "date"},
     time: {"type": "string", "format": "time"},
@@ -317,26 +316,14 @@ def _as_json(value: Any) -> Any:
     """A simple value in JSON.
 
     Raises:
-        TypeError: It is none.
+        TypeError: It is none, or JSON can't hold it.
     """
     value = plain_value(value)
-    match value:
-        case bool() | int() | str() | None:
-            return value
-        case float() if math.isfinite(value):
-            return value
-        case bytes():
-            return base64.b64encode(value).decode()
-        case datetime():
-            moment = value if value.tzinfo is not None else value.replace(tzinfo=timezone.utc)
-            return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
-        case date() | time():
-            return value.isoformat()
-        case Decimal() | UUID():
-            return str(value)
-        case GeoPoint():
-            return {"latitude": value.latitude, "longitude": value.longitude}
-        case tuple() | list() | frozenset() | set():
-            return [_as_json(each) for each in cast("Iterable[Any]", value)]
-        case _:
-            raise TypeError
+    if isinstance(value, (tuple, list, frozenset, set)):
+        return [_as_json(each) for each in cast("Iterable[Any]", value)]
+    if class_of(value) not in _JSON_TYPES and class_of(value) not in FORM_OF:
+        raise TypeError
+    try:
+        return to_json(to_timestamp(value).astimezone(UTC) if isinstance(value, datetime) else value)
+    except Mismatch as mismatch:
+        raise TypeError(str(mismatch)) from None

@@ -148,7 +148,7 @@ class JsonRead(DictRead):
 
     def __init__(self, module: Module) -> None:
         super().__init__(module, True)
-        module.names.update(json_forms.NAMES)
+        module.names.update(json_forms.names())
 
     def take(self, kind: Kind, value: str, *, checked: bool = True) -> tuple[str, str]:
         form = json_forms.FORM_OF.get(STORED_TYPE[kind])

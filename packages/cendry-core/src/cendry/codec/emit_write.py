@@ -190,7 +190,7 @@ class JsonExpressions(Expressions):
 
     def __init__(self, module: Module) -> None:
         super().__init__(module)
-        module.names.update(json_forms.NAMES)
+        module.names.update(json_forms.names())
 
     def store(self, kind: Kind, source: str, _target: str) -> str:
         form = json_forms.FORM_OF.get(STORED_TYPE[kind])
