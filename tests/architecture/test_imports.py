@@ -94,3 +94,24 @@ def test_absent_names_are_not_listed() -> None:
 def test_the_bridge_imports_no_firestore_package() -> None:
     code = "import cendry_datastore, sys; print([name for name in sys.modules if 'firestore' in name])"
     assert "[]" == run_python(code)
+
+
+def test_a_context_loads_what_most_programs_never_use_at_its_first_use() -> None:
+    code = textwrap.dedent("""
+        import sys
+        from cendry import Cendry, Field, Map, Model
+
+        class Mayor(Map):
+            name: Field[str]
+
+        class City(Model, collection="cities"):
+            mayor: Field[Mayor | None]
+
+        late = ["_context.bulk", "_context.feeds", "_context.live", "_context.watch", "_context.workers",
+                "_query.nearest", "_query.snapshots", "_types.json_forms", "_types.unions", "codec.json_emit", "jobs"]
+        print([name for name in late if f"cendry.{name}" in sys.modules])
+
+        import cendry
+        all(getattr(cendry, name) for name in ("Bulk", "Snapshots", "Neighbor", "BulkResult"))
+    """)
+    assert "[]" == run_python(code)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, overload
 
 from .._model.model import Model
 from .._query.results import Read, reader
-from .._query.snapshots import Listener, Snapshot
 from .._types.registry import TypeRegistry
 from ..backend import Backend, ListenHandle, ListenResult
 from ..codec import codec_for
@@ -19,7 +18,10 @@ from ..plan import NOTHING, GetPlan, QueryPlan
 from ..reference import Located, Ref
 from .holder import BackendHolder
 from .targets import locate
-from .watch import Watch
+
+if TYPE_CHECKING:
+    # Loaded at first use, like watches.
+    from .._query.snapshots import Listener, Snapshot
 
 M = TypeVar("M", bound=Model)
 
@@ -68,6 +70,9 @@ class CallbackListening:
         on_error: Callable[[BaseException], object] | None,
     ) -> Listener:
         """Listen to a query or a document."""
+        from .._query.snapshots import Listener
+        from .watch import Watch
+
         self.check_listens(plan)
         check_callback(callback)
         if on_error is not None and not callable(on_error):

@@ -51,7 +51,6 @@ from .._types.shapes import (
     takes_none,
 )
 from .._types.shapes import describe as describe_shape
-from .._types.unions import combined, one_of_several
 from ..errors import CendryError, UnknownFieldError, near_names, omitted_none
 from ..filters import And, Asc, Comparison, Desc, Filter, ModelField
 from ..paths import MAX_FIELD_SEGMENTS, check_field_name, exact_text, quote_segment
@@ -449,6 +448,8 @@ class FieldDescriptor(ModelField, Generic[T_co]):
 
     def _part(self, name: str | MemberName, found: list[tuple[Record, RecordField]]) -> FieldDescriptor[Any]:
         """The descriptor of a field inside this one, which some classes declare."""
+        from .._types.unions import combined, one_of_several
+
         owner, first = found[0]
         for other, each in found:
             if each.stored != first.stored:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .._model.model import Model
 from ..plan import QueryPlan
@@ -11,8 +11,10 @@ from .builders import QueryBuilder
 from .compile import compiled
 from .opening import opened
 from .results import Read, reader
-from .snapshots import Listener, Snapshot
 from .source import TokenSource
+
+if TYPE_CHECKING:
+    from .snapshots import Listener, Snapshot
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 

@@ -56,13 +56,13 @@ from .shapes import (
     Style,
     Tag,
     Tagged,
+    bare,
     kinds_of,
     module_advice,
     plain_value,
     takes_none,
     type_name,
 )
-from .unions import is_member, members_of, tagged
 
 
 def shape_of(
@@ -330,9 +330,12 @@ class _Survey:
         return Nullable(inner) if nullable and not isinstance(inner, Anything) else inner
 
     def merge_records(self, shapes: list[Shape], discriminator: str | None) -> list[Shape]:
-        records = members_of(shape for shape in shapes if is_member(shape))
-        if len(records) < 2:
+        inner = [bare(shape) for shape in shapes]
+        if not any(isinstance(each, Tagged) for each in inner) and sum(isinstance(each, Record) for each in inner) < 2:
             return shapes
+        from .unions import is_member, members_of, tagged
+
+        records = members_of(shape for shape in shapes if is_member(shape))
         return [tagged(records, self.literals, discriminator), *(shape for shape in shapes if not is_member(shape))]
 
     def literals(self, annotation: Any) -> tuple[Any, ...] | None:

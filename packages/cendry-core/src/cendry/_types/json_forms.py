@@ -19,7 +19,7 @@ from ..paths import check_document_path
 from ..reference import Ref
 from ..values import GeoPoint, Vector
 from .converted import CONVERSION_OF
-from .kinds import STORED_TYPE, UTC, Mismatch, refuse, to_float, to_str, to_timestamp
+from .kinds import STORED_TYPE, UTC, Mismatch, refuse, to_finite, to_str, to_timestamp
 from .shapes import (
     Array,
     Constrained,
@@ -83,12 +83,6 @@ class JsonRow:
 
 
 # Numbers
-
-
-def finite(value: Any) -> float:
-    """A `float` that JSON can hold."""
-    number = to_float(value)
-    return number if number - number == 0 else refuse("JSON has no NaN or infinity")
 
 
 def _decimal_to_json(value: Decimal) -> str:
@@ -264,7 +258,7 @@ def vector_from_json(value: Any) -> Vector:
     """A vector of its components."""
     if not isinstance(value, (list, tuple)):
         refuse()
-    return Vector([each if type(each) is float and each - each == 0 else finite(each) for each in value])
+    return Vector([each if type(each) is float and each - each == 0 else to_finite(each) for each in value])
 
 
 def reference_to_json(value: Ref[Any]) -> str:
@@ -294,7 +288,7 @@ def reference_from_json(value: Any, model: type[Any] | None = None) -> Ref[Any]:
 
 ROWS: Final = (
     JsonRow(
-        *(float, "float", "a finite number", finite, finite, "{v}", "{v}"),
+        *(float, "float", "a finite number", to_finite, to_finite, "{v}", "{v}"),
         write_if="{v} - {v} == 0",
     ),
     JsonRow(

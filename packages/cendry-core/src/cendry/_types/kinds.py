@@ -163,6 +163,12 @@ def to_float(value: Any) -> float:
     refuse()
 
 
+def to_finite(value: Any) -> float:
+    """A `float` that JSON can hold."""
+    number = to_float(value)
+    return number if number - number == 0 else refuse("JSON has no NaN or infinity")
+
+
 def to_str(value: Any) -> str:
     """A `str` that UTF-8 can encode."""
     if not isinstance(value, str):

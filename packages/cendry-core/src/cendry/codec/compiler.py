@@ -13,7 +13,6 @@ from .._interop.google import class_of
 from .._types.families import Family
 from .._types.foreign import can_refuse, style_of
 from .._types.hints import record_of
-from .._types.json_forms import check_readable
 from .._types.kinds import Mismatch, refuse
 from .._types.registry import TypeRegistry, default_registry
 from .._types.shapes import (
@@ -47,7 +46,7 @@ from ..plan import MISSING, put_at, remove_at, value_at
 from .change_writer import NESTED, UNMERGED, ChangeWriter, removals
 from .checker import FAILED, Checker, converted
 from .emit import Fallback, Module
-from .emit_read import emit_decode, emit_read_value
+from .emit_read import ReadEmitter, dict_reader, emit_decode, emit_read_value
 from .emit_write import emit_encode, emit_write_value
 from .leaves import deeper_than
 from .reader import Compiled, Reader, refusal_of
@@ -216,7 +215,7 @@ class Codec(Generic[M]):
     def _encode_json(self, names: Names) -> Callable[[M], dict[str, Any]]:
         if self.is_untagged:
             return self.refuse
-        check_readable(self.shape)
+        self._check_json()
         return self._compile_encode(names, ruled=False, json=True)
 
     @cached_property
@@ -460,14 +459,19 @@ class Codec(Generic[M]):
     def _compile_decode(self, reading: Reading, explain: Callable[..., Any]) -> Callable[..., M]:
         module = Module()
         module.known("explain", explain)
-        emit_decode(module, self.shape, reading, _reading(reading))
+        emit_decode(_reader(module, reading), self.shape)
         return self._run(module, "decoder of", "decode")
 
     def _compile_encode(self, names: Names, ruled: bool, *, json: bool = False) -> Callable[..., Any]:
         module = Module()
         module.known("explain", partial(self.explain_encode, names, ruled, json=json))
         fallback = _writing(names, constraints=ruled, whole=ruled, json=json)
-        emit_encode(module, self.shape, names, fallback, ruled, json=json)
+        access = None
+        if json:
+            from .json_emit import JsonExpressions
+
+            access = JsonExpressions(module)
+        emit_encode(module, self.shape, names, fallback, ruled, access)
         return self._run(module, "encoder of", "encode")
 
     def _converter(self, shape: Shape, ruled: bool) -> tuple[Callable[[Any], Any], Callable[[Any], Any], bool]:
@@ -477,7 +481,7 @@ class Codec(Generic[M]):
             emit_write_value(module, shape, _writing("stored", constraints=ruled), ruled)
             write = self._run(module, "value encoder of", "write")
             module = Module()
-            emit_read_value(module, shape, STORED, _reading(STORED))
+            emit_read_value(_reader(module, STORED), shape)
             known = (write, self._run(module, "value decoder of", "read"), can_exceed_depth(shape))
             self._converters[shape, ruled] = known
         return known
@@ -488,7 +492,13 @@ class Codec(Generic[M]):
         Raises:
             TypeError: Values of a field could not be told apart in JSON.
         """
-        if reading.json and not self._is_readable:
+        if reading.json:
+            self._check_json()
+
+    def _check_json(self) -> None:
+        if not self._is_readable:
+            from .._types.json_forms import check_readable
+
             check_readable(self.shape)
             self._is_readable = True
 
@@ -497,7 +507,7 @@ class Codec(Generic[M]):
         key = reading, shape
         if key not in self._readers:
             module = Module()
-            emit_read_value(module, shape, reading, _reading(reading))
+            emit_read_value(_reader(module, reading), shape)
             read = self._run(module, "value decoder of", "read")
             is_measured = can_exceed_depth(self.shape) and not isinstance(bare(shape), _SINGLE)
             is_deep = is_measured and can_exceed_depth(shape)
@@ -674,6 +684,14 @@ def unreadable(error: DecodeError) -> InvalidValueError:
 def _cause(checker: Checker, error: Exception) -> Exception | None:
     """The error that user code raised, to be shown as the cause."""
     return error if checker.is_foreign else None
+
+
+def _reader(module: Module, reading: Reading) -> ReadEmitter:
+    if not reading.json:
+        return dict_reader(module, reading, _reading(reading))
+    from .json_emit import json_reader
+
+    return json_reader(module, reading, _reading(reading))
 
 
 def _reading(reading: Reading) -> Fallback:

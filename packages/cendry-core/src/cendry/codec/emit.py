@@ -11,8 +11,7 @@ from keyword import iskeyword
 from typing import Any, Final
 
 from .._types import converted, kinds
-from .._types.json_forms import FORM_OF
-from .._types.kinds import STORED_TYPE, Mismatch, refuse
+from .._types.kinds import Mismatch, refuse
 from .._types.shapes import Array, Dict, Record, Scalar, Shape, Tagged, bare
 from ..paths import exact_text
 
@@ -20,6 +19,9 @@ _serial: Final = itertools.count(1)
 
 MAX_NESTING: Final = 10
 """Maximum nesting of loops in one function. Python allows 20, but CPython 3.12.1 crashes with fewer."""
+
+JSON_KINDS: Final = frozenset[kinds.Kind](("null", "bool", "int", "str"))
+"""The kinds whose values JSON holds as they are, all of them."""
 
 Fallback = Callable[..., Any]
 """Converts a value without generated code, or raises `Mismatch`; takes the shape, the value and further arguments."""
@@ -107,7 +109,7 @@ class Emitter:
 
     def slow(self, shape: Shape, value: str) -> str:
         """The call of the fallback for a value."""
-        if isinstance(shape, Scalar) and not self.passed and not (self.json and STORED_TYPE[shape.kind] in FORM_OF):
+        if isinstance(shape, Scalar) and not self.passed and not (self.json and shape.kind not in JSON_KINDS):
             return f"take_{shape.kind}({value})"
         if id(shape) not in self._slow:  # Shapes can hold unhashable objects: registered functions.
             fallback = self._fallback

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .._interop.google import class_of
-from .._types import json_forms
 from .._types.converted import CONVERSION_OF
 from .._types.kinds import KIND_OF, ROW, STORED_TYPE, Kind
 from .._types.shapes import (
@@ -139,27 +138,6 @@ class DictRead:
         return f"v = data[{key!r}]"
 
 
-class JsonRead(DictRead):
-    """Access to values in the forms that JSON holds.
-
-    Args:
-        module: The module to write to.
-    """
-
-    def __init__(self, module: Module) -> None:
-        super().__init__(module, True)
-        module.names.update(json_forms.names())
-
-    def take(self, kind: Kind, value: str, *, checked: bool = True) -> tuple[str, str]:
-        form = json_forms.FORM_OF.get(STORED_TYPE[kind])
-        if form is None:
-            return super().take(kind, value, checked=checked)
-        test = self.module.is_exactly(json_forms.PYTHON_TYPE[form.type], value)
-        if kind == "float" and checked:
-            test += f" and {form.write_if.format(v=value)}"
-        return test, form.read.format(v=value)
-
-
 class ReadEmitter(Emitter):
     """Emits code for some decode options, through one kind of access."""
 
@@ -203,9 +181,6 @@ class ReadEmitter(Emitter):
                     # A float holds all integers of 53 bits.
                     slow = when(f"{is_int} and {-(2**53)} <= {whole} <= {2**53}", f"float({whole})", slow)
                 return when(test, found, slow) if test else slow
-            case Reference(model) if self.json and model is not None:
-                test, _ = access.take("reference", value)
-                return when(test, f"reference_from_json({value}, {self.module.bind('model', model)})", slow)
             case Reference(model):
                 test, found = access.take("reference", value)
                 as_model = "" if model is None else f"._cendry_typed({self.module.bind('model', model)})"
@@ -273,9 +248,6 @@ class ReadEmitter(Emitter):
 
     def converted(self, kind: Kind, python: type[Any], value: str, slow: str) -> str:
         row = CONVERSION_OF[python]
-        if self.json:
-            made = json_forms.FORM_OF[python].read.format(v=value, x=self.module.fresh("x"))
-            return when(self.module.is_exactly(str, value), made, self.or_python(python, row.write_if, value, slow))
         test, found = self.access.take(kind, value)
         source = f"{test}{' and ' if row.read_if else ''}{row.read_if}\0{row.read}"
         if not found.isidentifier():
@@ -339,14 +311,14 @@ class ReadEmitter(Emitter):
     def one_of_body(self, shape: OneOf) -> list[str]:
         body, is_kind = self.access.kind("v")
         for member in shape.members:
-            if self.json:
-                types = (json_forms.PYTHON_TYPE[each] for each in sorted(json_forms.json_types(member)))
-                tests = [self.module.is_exactly(each, "v") for each in types]
-            else:
-                tests = [is_kind(kind) for kind in sorted(kinds_of(member) or ())]
+            tests = self.member_tests(member, is_kind)
             if tests and all(tests):
                 body += [f"if {' or '.join(tests)}:", f"    return {self.expression(member, 'v')}"]
         return [*body, f"return {self.slow(shape, 'v')}"]
+
+    def member_tests(self, member: Shape, is_kind: Callable[[Kind], str]) -> list[str]:
+        """The sources of tests whether `v` belongs to a member of a union; an empty one if only the reader can tell."""
+        return [is_kind(kind) for kind in sorted(kinds_of(member) or ())]
 
     def tagged_body(self, shape: Tagged) -> list[str]:
         """The lines of a function that makes an instance of the class that the tag in `data` belongs to."""
@@ -378,12 +350,16 @@ class ReadEmitter(Emitter):
             for member, values in zip(shape.members, shape.values, strict=True):
                 function = self.member_function(member)
                 for value in values:
-                    plain = json_forms.to_json(plain_value(value)) if self.json else plain_value(value)
+                    plain = self.tag_in_data(value)
                     tables.setdefault(class_of(plain), {})[repr(plain)] = function
                     if self.reading.objects and value is not plain:
                         tables.setdefault(class_of(value), {})[self.module.bind("tag", value)] = function
             self.tables[shape] = {python: self.table(functions) for python, functions in tables.items()}
         return self.tables[shape]
+
+    def tag_in_data(self, value: Any) -> Any:
+        """A value of the field that tells the classes of a union apart, as it is in the data."""
+        return plain_value(value)
 
     def member_function(self, member: Shape) -> str:
         """The name of the function that makes an instance of a class from its fields."""
@@ -541,16 +517,17 @@ def default_of(module: Module, field: RecordField) -> str:
     return builtin.get(field.factory) or f"{module.bind('factory', field.factory)}()"
 
 
-def _access(module: Module, reading: Reading) -> DictRead:
-    return JsonRead(module) if reading.json else DictRead(module, reading.python_values)
+def dict_reader(module: Module, reading: Reading, fallback: Fallback) -> ReadEmitter:
+    """The emitter for stored values."""
+    return ReadEmitter(module, DictRead(module, reading.python_values), reading, fallback)
 
 
-def emit_decode(module: Module, record: Record, reading: Reading, fallback: Fallback) -> None:
+def emit_decode(emitter: ReadEmitter, record: Record) -> None:
     """Write `decode(data, document_id=None, path=None)` for a class of documents.
 
     Errors in it are explained by `explain(error, data, document_id, path)`, which the module must define.
     """
-    emitter = ReadEmitter(module, _access(module, reading), reading, fallback)
+    module, reading = emitter.module, emitter.reading
     body = emitter.record_body(record, "document_id")
     if reading.python_values and any(can_exceed_depth(field.shape) for field in record.fields):
         module.known("deeper_than", deeper_than)
@@ -558,8 +535,7 @@ def emit_decode(module: Module, record: Record, reading: Reading, fallback: Fall
     emitter.document("decode", "data, document_id=None, path=None", body)
 
 
-def emit_read_value(module: Module, shape: Shape, reading: Reading, fallback: Fallback) -> None:
+def emit_read_value(emitter: ReadEmitter, shape: Shape) -> None:
     """Write `read(v)` for one value; errors are not handled."""
-    emitter = ReadEmitter(module, _access(module, reading), reading, fallback)
-    module.function("read(v)", [f"return {emitter.expression(shape, 'v')}"])
+    emitter.module.function("read(v)", [f"return {emitter.expression(shape, 'v')}"])
     emitter.finish()

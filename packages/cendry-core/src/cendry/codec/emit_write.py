@@ -5,13 +5,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from .._interop.google import class_of
-from .._types import json_forms
 from .._types.converted import CONVERSION_OF, Conversion
 from .._types.foreign import extras_of, for_json
-from .._types.kinds import KIND_OF, ROW, STORED_TYPE, Kind, refuse
+from .._types.kinds import KIND_OF, ROW, Kind, refuse
 from .._types.shapes import (
     MAX_DEPTH,
     Anything,
@@ -36,7 +35,7 @@ from .._types.shapes import (
     can_exceed_depth,
     plain_value,
 )
-from .emit import Emitter, Fallback, Module, attribute, when
+from .emit import JSON_KINDS, Emitter, Fallback, Module, attribute, when
 from .leaves import copy_json, copy_stored, deeper_than, stable, to_key, validating
 from .writer import Names, python_types
 
@@ -78,6 +77,10 @@ if TYPE_CHECKING:
 
         def store_any(self, source: str, target: str, /) -> C:
             """Store the value of some source, of any kind."""
+            ...
+
+        def conditions(self, row: Conversion, /) -> list[str]:
+            """Conditions, as source, on a value that `convert` can store."""
             ...
 
         def convert(self, row: Conversion, value: str, target: str, /) -> C:
@@ -142,6 +145,9 @@ class Expressions:
     def store_any(self, source: str, _target: str) -> str:
         return source
 
+    def conditions(self, row: Conversion) -> list[str]:
+        return [row.write_if] if row.write_if else []
+
     def convert(self, row: Conversion, value: str, _target: str) -> str:
         return row.write.format(v=value)
 
@@ -181,23 +187,6 @@ class Expressions:
         if not more and not checks:
             return ["return {", *always, "}"]
         return ["found = {", *always, "}", *more, *checks, "return found"]
-
-
-class JsonExpressions(Expressions):
-    """Access to the forms that JSON holds."""
-
-    json = True
-
-    def __init__(self, module: Module) -> None:
-        super().__init__(module)
-        module.names.update(json_forms.names())
-
-    def store(self, kind: Kind, source: str, _target: str) -> str:
-        form = json_forms.FORM_OF.get(STORED_TYPE[kind])
-        return source if form is None else form.write.format(v=source)
-
-    def convert(self, row: Conversion, value: str, _target: str) -> str:
-        return json_forms.FORM_OF[row.python].write.format(v=value)
 
 
 class WriteEmitter(Emitter, Generic[C]):
@@ -269,14 +258,13 @@ class WriteEmitter(Emitter, Generic[C]):
                     test += f" and ({value}.model is {known} or {value}.model is None)"
             case Converted(_, python):
                 row = CONVERSION_OF[python]
-                conditions = [row.write_if, json_forms.FORM_OF[python].write_if if self.json else ""]
-                more = (f" and {each.format(v=value)}" for each in conditions if each)
-                test, made = exactly(python, first) + "".join(more), access.convert(row, value, target)
+                more = "".join(f" and {each.format(v=value)}" for each in access.conditions(row))
+                test, made = exactly(python, first) + more, access.convert(row, value, target)
             case EnumMember(python, by) if by == "value" or not issubclass(python, enum.Flag):
                 # A combination of flags may have no name.
                 test, held = exactly(python, first), f"{value}._{by}_"
                 only = "str" if by == "name" else _only_kind([plain_value(member) for member in python])
-                if self.json and only not in _JSON_KINDS:
+                if self.json and only not in JSON_KINDS:
                     return access.store_any(self.slow(given, got or value), target)
                 made = access.store(only, held, target) if only else access.store_any(held, target)
             case OneValue(values) if (only := _only_kind(values)) in ("str", "int"):
@@ -366,7 +354,7 @@ class WriteEmitter(Emitter, Generic[C]):
         test = self.module.is_exactly(row.python, first)
         is_checked = not row.test or (row.plain and self.access.checks_plain)
         if self.json and kind == "float":
-            return f"{test} and {json_forms.FORM_OF[float].write_if.format(v=value)}"
+            return f"{test} and {value} - {value} == 0"
         return test if is_checked else f"{test} and {row.test.format(v=value)}"
 
     # Functions
@@ -417,9 +405,6 @@ class WriteEmitter(Emitter, Generic[C]):
             self.by_value.finish()
 
 
-_JSON_KINDS: Final = ("bool", "int", "str")
-
-
 def _only_kind(values: Collection[Any]) -> Kind | None:
     types = {class_of(value) for value in values}
     return KIND_OF.get(types.pop()) if len(types) == 1 else None
@@ -437,13 +422,13 @@ def no_array(value: Any) -> Any:
 
 
 def emit_encode(
-    module: Module, record: Record, names: Names, fallback: Fallback, ruled: bool, *, json: bool = False
+    module: Module, record: Record, names: Names, fallback: Fallback, ruled: bool, access: Expressions | None = None
 ) -> None:
     """Write `encode(o)` for a class of documents.
 
     Errors in it are explained by `explain(error, o)`, which the module must define.
     """
-    access = JsonExpressions(module) if json else Expressions(module)
+    access = access or Expressions(module)
     emitter = WriteEmitter(module, access, names, fallback, constraints=ruled, whole=ruled)
     _, entries = emitter.record(record)
     is_measured = any(can_exceed_depth(field.shape) for field in record.fields)

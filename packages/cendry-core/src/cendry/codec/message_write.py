@@ -66,6 +66,9 @@ class Statements:
             return [f"{target}.{field} = {source}"]
         return [(row.write_source or f"write_{kind}({{m}}, {{v}})").format(m=target, field=field, v=source)]
 
+    def conditions(self, row: Conversion) -> list[str]:
+        return [row.write_if] if row.write_if else []
+
     def convert(self, row: Conversion, value: str, target: str) -> Lines:
         return self.store(row.kind, row.write.format(v=value), target)
 

@@ -12,7 +12,6 @@ from .._frozen import freeze
 from .._immutable import dataclass
 from .._interop.google import to_sdk
 from .._types.converted import CONVERSION_OF
-from .._types.json_forms import PYTHON_TYPE, describe_in_json, json_types
 from .._types.kinds import ROW, STORED_TYPE, Mismatch, refuse, to_reference
 from .._types.shapes import (
     FOREIGN_STYLES,
@@ -51,12 +50,9 @@ from .leaves import (
     enum_from_stored,
     is_array,
     is_map,
-    is_object,
     is_plain,
     is_set,
-    leaf_from_json,
     literal_from_stored,
-    member_of_form,
 )
 from .reading import STORED as STORED
 from .reading import Reading as Reading
@@ -175,11 +171,18 @@ class Reader(Checker):
                     return self.misfit(path, shape, value, str(mismatch))
 
     def described(self, shape: Shape) -> str:
-        return describe_in_json(shape) if self.reading.json else describe(shape)
+        if not self.reading.json:
+            return describe(shape)
+        from .._types.json_forms import describe_in_json
+
+        return describe_in_json(shape)
 
     def leaf(self, shape: Shape, value: Any) -> Any:
-        if self.reading.json and not (self.reading.objects and is_object(shape, value)):
-            return leaf_from_json(shape, value)
+        if self.reading.json:
+            from .json_leaves import is_object, leaf_from_json
+
+            if not (self.reading.objects and is_object(shape, value)):
+                return leaf_from_json(shape, value)
         lenient = self.reading.python_values
         match shape:
             case Scalar(kind):
@@ -306,6 +309,8 @@ class Reader(Checker):
         """The exact types of data for a member of a union."""
         if not self.reading.json:
             return (STORED_TYPE[kind] for kind in kinds_of(shape) or ())
+        from .._types.json_forms import PYTHON_TYPE, json_types
+
         types = (PYTHON_TYPE[each] for each in json_types(shape))
         return (*types, *python_types(shape)) if self.reading.objects else types
 
@@ -318,6 +323,8 @@ class Reader(Checker):
         tag = value.get(key, MISSING)
         member = shape.of_tag(tag)
         if member is None and self.reading.json:
+            from .json_leaves import member_of_form
+
             member = member_of_form(shape, tag)
         if member is None:
             return self.wrong_tag(shape, tag, inside(path, key if self.reading.python_values else shape.name))

@@ -28,7 +28,6 @@ from .._types.shapes import (
     hides,
     union_of,
 )
-from .._types.unions import combined, one_of_several
 from ..errors import (
     DecodeError,
     InvalidRequestError,
@@ -299,6 +298,8 @@ def joined(model: type[Any], union: Tagged, tag: FieldPath, variants: Mapping[Re
     Raises:
         InvalidRequestError: It is stored under several names.
     """
+    from .._types.unions import combined, one_of_several
+
     first, *others = fields = list(variants.values())
     for record, other in zip(list(variants)[1:], others, strict=True):
         if other.path != first.path:
@@ -339,6 +340,8 @@ def _is_alike(one: ResolvedField, other: ResolvedField) -> bool:
 
 
 def _joined_declaration(fields: list[ResolvedField]) -> RecordField:
+    from .._types.unions import combined
+
     declared = [cast("RecordField", each.field) for each in fields]
     return replace(
         declared[0],

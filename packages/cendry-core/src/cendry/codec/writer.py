@@ -34,7 +34,7 @@ from .._types.shapes import (
 from ..errors import MAX_PROBLEMS
 from ..reference import Ref
 from .checker import FAILED, Checker, inside
-from .leaves import brief, enum_to_stored, is_array, is_map, is_set, leaf_to_json, literal_to_stored, show, stable
+from .leaves import brief, enum_to_stored, is_array, is_map, is_set, literal_to_stored, show, stable
 
 Names = Literal["stored", "python"]
 """Which names are the keys of maps."""
@@ -108,7 +108,7 @@ class Writer(Checker):
             case _:
                 try:
                     found = self.leaf(shape, value)
-                    return leaf_to_json(shape, value, found) if self.json else found
+                    return self.leaf_to_json(shape, value, found) if self.json else found
                 except Mismatch as mismatch:
                     return self.misfit(path, shape, value, str(mismatch))
 
@@ -134,6 +134,12 @@ class Writer(Checker):
                 return value if not isinstance(python, type) or isinstance(value, python) else refuse()
             case _:  # A document id, which is checked when paths are built.
                 return value
+
+    def leaf_to_json(self, shape: Shape, value: Any, stored: Any) -> Any:
+        """The form of a value in JSON."""
+        from .json_leaves import leaf_to_json
+
+        return leaf_to_json(shape, value, stored)
 
     def array(self, shape: Array, value: Any, path: str, depth: int) -> Any:
         unordered = shape.python in (set, frozenset)

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from random import Random
 from types import TracebackType
-from typing import Any, Final, TypeVar, cast, final, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, final, overload
 
 from ..._changes import FieldChange
 from ..._model.metadata import ref_of
@@ -17,7 +17,6 @@ from ..._query.fields import Changes, FieldKey
 from ..._types.registry import TypeRegistry
 from ...backend import DEFAULT_RETRY, AsyncBackend
 from ...errors import BulkFailure, DocumentAlreadyExistsError
-from ...jobs.results import BulkOptions, BulkProgress, BulkResult
 from ...reference import Located, Ref
 from ..changes import ChangesArgument, built, items_of, put_items
 from ..holder import SharedHolder, async_open_holder, async_url_holder
@@ -28,12 +27,16 @@ from ..targets import deletions, each, locate, several
 # sync: from ..listening import DocumentCallbacks
 from ..writes import Pending, check_number, discard
 from .batch import AsyncBatch
-from .bulk import AsyncBulk, write_all
 from .listening import AsyncDocumentListening
 from .past import AsyncPastSender
 from .reads import AsyncReads, find_any
 from .sender import AsyncSender
 from .transaction import AsyncScope, AsyncTransaction, put, run
+
+if TYPE_CHECKING:
+    # Loaded at first use, like all that bulk writes and listeners need.
+    from ...jobs.results import BulkProgress, BulkResult
+    from .bulk import AsyncBulk
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R")
@@ -508,6 +511,9 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             BulkError: With `atomic=False`, some were not saved; all others were.
         """
         if not atomic:
+            from ...jobs.results import BulkOptions
+            from .bulk import write_all
+
             ids: list[str] = []
             await write_all(self._sender.bulk(BulkOptions()), self._saves(instances, parent, merge, ids))
             return ids
@@ -580,6 +586,9 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
         """
         delete = self._sender.settings.writer.delete
         if not atomic:
+            from ...jobs.results import BulkOptions
+            from .bulk import write_all
+
             pairs = deletions(target, ids)
             pending = (delete(one, document_id, parent, must_exist, None) for one, document_id in pairs)
             await write_all(self._sender.bulk(BulkOptions()), pending)
@@ -644,6 +653,8 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             CendryError: The instance has no id; nothing was sent.
             UnsupportedByBackendError: The backend has no bulk writes; nothing was sent.
         """
+        from ...jobs.results import BulkOptions
+
         options = BulkOptions(max_rate, on_progress, on_error)
         _, path, instance = locate(target, document_id, parent, self._sender.holder.home)
         return await self._sender.delete_below(path, instance, options)
@@ -672,6 +683,8 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             CendryError: A transaction is running here.
             UnsupportedByBackendError: The backend has no bulk writes.
         """
+        from ...jobs.results import BulkOptions
+
         return self._sender.bulk(BulkOptions(max_rate, on_progress, on_error))
 
     def batch(self) -> AsyncBatch:

@@ -13,18 +13,19 @@ from ..._model.model import Model
 from ..._query.aio.snapshots import AsyncSnapshots
 from ..._query.builders import checked_handler
 from ..._query.results import ErrorHandler, Read, reader
-from ..._query.snapshots import Change, Snapshot, changes_of, whole
 from ..._types.registry import TypeRegistry
 from ...backend import AsyncBackend, AsyncListenHandle, ListenResult
 from ...codec import codec_for
 from ...errors import CendryError, DecodeError, UnsupportedByBackendError
 from ...plan import NOTHING, GetPlan, QueryPlan
 from ...reference import Located, Ref
-from ..feeds import AsyncFeed
 from ..holder import BackendHolder
-from ..live import LiveDocuments
 from ..targets import locate
 from ..transaction import TransactionState
+
+if TYPE_CHECKING:
+    # Loaded at first use, like feeds.
+    from ..._query.snapshots import Change, Snapshot
 
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
@@ -71,6 +72,9 @@ class AsyncListening:
         on_error: ErrorHandler | None,
     ) -> AsyncSnapshots[T]:
         """Listen to a query or a document."""
+        from ..feeds import AsyncFeed
+        from ..live import LiveDocuments
+
         self.check_listens(plan)
         holder = self.holder
 
@@ -141,6 +145,8 @@ class AsyncDocumentListening:
             InvalidDocumentIdError: The id is not valid; nothing was sent.
             CendryError: A transaction, and a context at a past moment, have no listeners.
         """
+        from ..._query.snapshots import whole
+
         return _listened(self._sender, whole, target, document_id, parent, on_error)
 
     @overload
@@ -181,6 +187,8 @@ class AsyncDocumentListening:
             InvalidDocumentIdError: The id is not valid; nothing was sent.
             CendryError: A transaction, and a context at a past moment, have no listeners.
         """
+        from ..._query.snapshots import changes_of
+
         return _listened(self._sender, changes_of, target, document_id, parent, on_error)
 
 

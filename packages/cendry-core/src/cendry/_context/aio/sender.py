@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from datetime import datetime
 from sys import modules  # async-only
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..._model.model import Model
 from ..._query.aio.source import read_each
@@ -14,7 +14,6 @@ from ..._query.results import ErrorHandler, Read
 from ..._types.registry import TypeRegistry
 from ...backend import AsyncBackend, ExplainResult, StoredDocument
 from ...errors import CendryError, TransactionContentionError, UnsupportedByBackendError
-from ...jobs.results import BulkOptions, BulkResult
 from ...plan import NOTHING, AggregationPlan, Delete, GetPlan, QueryPlan, figures_of_nothing
 from ..holder import BackendHolder, log_close
 from ..settings import Settings
@@ -23,8 +22,12 @@ from ..waiting import require_asyncio, to_the_end
 
 # sync: from ..listening import CallbackListening
 from ..writes import Pending, check_number, discard, is_refusal, name_reference, settle
-from .bulk import AsyncBulk, write_all, write_all_then
 from .listening import AsyncListening
+
+if TYPE_CHECKING:
+    # Loaded at first use.
+    from ...jobs.results import BulkOptions, BulkResult
+    from .bulk import AsyncBulk
 
 T = TypeVar("T")
 
@@ -259,17 +262,23 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         self, model: type[Any], plan: QueryPlan, given: tuple[Any, ...], options: BulkOptions
     ) -> BulkResult:
         """Make the same changes of all documents of a query."""
+        from .bulk import write_all
+
         bulk, writer = self.bulk(options), self.settings.writer
         writer.update_of_all(model, given)  # Nothing is read if they are wrong.
         return await write_all(bulk, writer.updates_of(await self._names(plan), model, given))
 
     async def delete_found(self, plan: QueryPlan, options: BulkOptions) -> BulkResult:
         """Delete all documents of a query."""
+        from .bulk import write_all
+
         bulk = self.bulk(options)
         return await write_all(bulk, (Pending(Delete(path)) for path in await self._names(plan)))
 
     async def delete_below(self, path: str, instance: Model | None, options: BulkOptions) -> BulkResult:
         """Delete a document with all that is below it: itself at the end, so that it is found until nothing is left."""
+        from .bulk import write_all_then
+
         bulk = self.bulk(options)
         names = await self._names(QueryPlan("", path, group=True, projection=()))
         return await write_all_then(bulk, (Pending(Delete(name)) for name in names), Pending(Delete(path), instance))
@@ -289,6 +298,8 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         if self.transaction is not None:
             self.transaction.check_open()
             raise inside_transaction()
+        from .bulk import AsyncBulk
+
         return AsyncBulk(self.holder, self.settings, options)
 
     def begin(self, read_only: bool, retry_of: Any) -> TransactionState:

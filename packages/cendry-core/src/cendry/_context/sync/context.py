@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from random import Random
 from types import TracebackType
-from typing import Any, Final, TypeVar, cast, final, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, final, overload
 
 from ..._changes import FieldChange
 from ..._model.metadata import ref_of
@@ -18,7 +18,6 @@ from ..._query.fields import Changes, FieldKey
 from ..._types.registry import TypeRegistry
 from ...backend import DEFAULT_RETRY, Backend
 from ...errors import BulkFailure, DocumentAlreadyExistsError
-from ...jobs.results import BulkOptions, BulkProgress, BulkResult
 from ...reference import Located, Ref
 from ..changes import ChangesArgument, built, items_of, put_items
 from ..holder import SharedHolder, open_holder, url_holder
@@ -28,12 +27,16 @@ from ..settings import settings
 from ..targets import deletions, each, locate, several
 from ..writes import Pending, check_number, discard
 from .batch import Batch
-from .bulk import Bulk, write_all
 from .listening import DocumentListening
 from .past import PastSender
 from .reads import Reads, find_any
 from .sender import Sender
 from .transaction import Scope, Transaction, put, run
+
+if TYPE_CHECKING:
+    # Loaded at first use, like all that bulk writes and listeners need.
+    from ...jobs.results import BulkProgress, BulkResult
+    from .bulk import Bulk
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R")
@@ -506,6 +509,9 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
             BulkError: With `atomic=False`, some were not saved; all others were.
         """
         if not atomic:
+            from ...jobs.results import BulkOptions
+            from .bulk import write_all
+
             ids: list[str] = []
             write_all(self._sender.bulk(BulkOptions()), self._saves(instances, parent, merge, ids))
             return ids
@@ -578,6 +584,9 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
         """
         delete = self._sender.settings.writer.delete
         if not atomic:
+            from ...jobs.results import BulkOptions
+            from .bulk import write_all
+
             pairs = deletions(target, ids)
             pending = (delete(one, document_id, parent, must_exist, None) for one, document_id in pairs)
             write_all(self._sender.bulk(BulkOptions()), pending)
@@ -642,6 +651,8 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
             CendryError: The instance has no id; nothing was sent.
             UnsupportedByBackendError: The backend has no bulk writes; nothing was sent.
         """
+        from ...jobs.results import BulkOptions
+
         options = BulkOptions(max_rate, on_progress, on_error)
         _, path, instance = locate(target, document_id, parent, self._sender.holder.home)
         return self._sender.delete_below(path, instance, options)
@@ -670,6 +681,8 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
             CendryError: A transaction is running here.
             UnsupportedByBackendError: The backend has no bulk writes.
         """
+        from ...jobs.results import BulkOptions
+
         return self._sender.bulk(BulkOptions(max_rate, on_progress, on_error))
 
     def batch(self) -> Batch:

@@ -13,7 +13,6 @@ from ... import _threads
 from ..._model.model import Model
 from ..._query.builders import checked_handler
 from ..._query.results import ErrorHandler, Read, reader
-from ..._query.snapshots import Change, Snapshot, changes_of, whole
 from ..._query.sync.snapshots import Snapshots
 from ..._types.registry import TypeRegistry
 from ...backend import Backend, ListenHandle, ListenResult
@@ -21,11 +20,13 @@ from ...codec import codec_for
 from ...errors import CendryError, DecodeError
 from ...plan import NOTHING, GetPlan, QueryPlan
 from ...reference import Located, Ref
-from ..feeds import Feed
 from ..holder import BackendHolder
-from ..live import LiveDocuments
 from ..targets import locate
 from ..transaction import TransactionState
+
+if TYPE_CHECKING:
+    # Loaded at first use, like feeds.
+    from ..._query.snapshots import Change, Snapshot
 
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
@@ -72,6 +73,9 @@ class Listening:
         on_error: ErrorHandler | None,
     ) -> Snapshots[T]:
         """Listen to a query or a document."""
+        from ..feeds import Feed
+        from ..live import LiveDocuments
+
         self.check_listens(plan)
         holder = self.holder
 
@@ -140,6 +144,8 @@ class DocumentListening:
             InvalidDocumentIdError: The id is not valid; nothing was sent.
             CendryError: A transaction, and a context at a past moment, have no listeners.
         """
+        from ..._query.snapshots import whole
+
         return _listened(self._sender, whole, target, document_id, parent, on_error)
 
     @overload
@@ -180,6 +186,8 @@ class DocumentListening:
             InvalidDocumentIdError: The id is not valid; nothing was sent.
             CendryError: A transaction, and a context at a past moment, have no listeners.
         """
+        from ..._query.snapshots import changes_of
+
         return _listened(self._sender, changes_of, target, document_id, parent, on_error)
 
 

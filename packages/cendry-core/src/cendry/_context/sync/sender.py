@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..._model.model import Model
 from ..._query.results import ErrorHandler, Read
@@ -14,15 +14,18 @@ from ..._query.sync.source import read_each
 from ..._types.registry import TypeRegistry
 from ...backend import Backend, ExplainResult, StoredDocument
 from ...errors import CendryError, TransactionContentionError, UnsupportedByBackendError
-from ...jobs.results import BulkOptions, BulkResult
 from ...plan import NOTHING, AggregationPlan, Delete, GetPlan, QueryPlan, figures_of_nothing
 from ..holder import BackendHolder, log_close
 from ..listening import CallbackListening
 from ..settings import Settings
 from ..transaction import TransactionState, inside_transaction, running, running_on
 from ..writes import Pending, check_number, discard, is_refusal, name_reference, settle
-from .bulk import Bulk, write_all, write_all_then
 from .listening import Listening
+
+if TYPE_CHECKING:
+    # Loaded at first use.
+    from ...jobs.results import BulkOptions, BulkResult
+    from .bulk import Bulk
 
 T = TypeVar("T")
 
@@ -235,17 +238,23 @@ class Sender(Listening, CallbackListening):
         self, model: type[Any], plan: QueryPlan, given: tuple[Any, ...], options: BulkOptions
     ) -> BulkResult:
         """Make the same changes of all documents of a query."""
+        from .bulk import write_all
+
         bulk, writer = self.bulk(options), self.settings.writer
         writer.update_of_all(model, given)  # Nothing is read if they are wrong.
         return write_all(bulk, writer.updates_of(self._names(plan), model, given))
 
     def delete_found(self, plan: QueryPlan, options: BulkOptions) -> BulkResult:
         """Delete all documents of a query."""
+        from .bulk import write_all
+
         bulk = self.bulk(options)
         return write_all(bulk, (Pending(Delete(path)) for path in self._names(plan)))
 
     def delete_below(self, path: str, instance: Model | None, options: BulkOptions) -> BulkResult:
         """Delete a document with all that is below it: itself at the end, so that it is found until nothing is left."""
+        from .bulk import write_all_then
+
         bulk = self.bulk(options)
         names = self._names(QueryPlan("", path, group=True, projection=()))
         return write_all_then(bulk, (Pending(Delete(name)) for name in names), Pending(Delete(path), instance))
@@ -265,6 +274,8 @@ class Sender(Listening, CallbackListening):
         if self.transaction is not None:
             self.transaction.check_open()
             raise inside_transaction()
+        from .bulk import Bulk
+
         return Bulk(self.holder, self.settings, options)
 
     def begin(self, read_only: bool, retry_of: Any) -> TransactionState:

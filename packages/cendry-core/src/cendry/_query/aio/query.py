@@ -16,7 +16,6 @@ from ..._immutable import replace
 from ..._model.fields import FieldDescriptor
 from ..._model.model import Model
 from ...errors import BulkFailure
-from ...jobs.results import BulkOptions, BulkProgress, BulkResult
 from ...paths import FieldPath
 from ...plan import Aggregation, AggregationPlan, Distance
 from ...values import Vector
@@ -26,7 +25,6 @@ from ..compile import compiled
 from ..fields import Changes, FieldKey
 
 # sync: from ..listening import ListenableQuery
-from ..nearest import Neighbor, neighbors
 from ..opening import opened
 from ..output import DOCUMENTS
 from ..projections import columns
@@ -37,7 +35,9 @@ from .snapshots import AsyncLiveQuery
 from .source import AsyncSource
 
 if TYPE_CHECKING:
+    from ...jobs.results import BulkProgress, BulkResult
     from ..explain import Explanation
+    from ..nearest import Neighbor
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 A = TypeVar("A")
@@ -206,6 +206,8 @@ class AsyncQuery(AsyncLiveQuery[M_co], AsyncResults[M_co]):  # sync:
         """
         source: AsyncSource = self._bound()
         plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
+        from ...jobs.results import BulkOptions
+
         options = BulkOptions(max_rate, on_progress, on_error)
         return await source.update_found(self._spec.model, plan, given, options)
 
@@ -236,6 +238,8 @@ class AsyncQuery(AsyncLiveQuery[M_co], AsyncResults[M_co]):  # sync:
         """
         source: AsyncSource = self._bound()
         plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
+        from ...jobs.results import BulkOptions
+
         return await source.delete_found(plan, BulkOptions(max_rate, on_progress, on_error))
 
     @overload
@@ -512,6 +516,8 @@ class AsyncQuery(AsyncLiveQuery[M_co], AsyncResults[M_co]):  # sync:
             TypeError: An argument is of the wrong kind.
             UnknownFieldError: A name is not declared.
         """
+        from ..nearest import neighbors
+
         rows: AsyncRows[Neighbor[M_co]] = rows_of(
             AsyncRows, self, neighbors(self._spec, field, vector, limit, distance, threshold)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from types import TracebackType
-from typing import Any, Generic, Protocol, TypeVar, final
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, final
 
 from ..._model.model import Model
 from ...errors import DecodeError
@@ -13,8 +13,10 @@ from ..builders import QueryBuilder, checked_handler
 from ..compile import compiled
 from ..opening import opened
 from ..results import ErrorHandler, Read, reader
-from ..snapshots import Change, Snapshot, changes_of, whole
 from ..source import TokenSource
+
+if TYPE_CHECKING:
+    from ..snapshots import Change, Snapshot
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 T = TypeVar("T")
@@ -126,6 +128,8 @@ class AsyncLiveQuery(QueryBuilder[M_co]):
         Raises:
             CendryError: A transaction, and a query at a past moment, have no listeners.
         """
+        from ..snapshots import whole
+
         return self._listened(whole, on_error)
 
     def watch(self, *, on_error: Callable[[DecodeError], object] | None = None) -> AsyncSnapshots[Change[M_co]]:
@@ -141,6 +145,8 @@ class AsyncLiveQuery(QueryBuilder[M_co]):
         Raises:
             CendryError: A transaction, and a query at a past moment, have no listeners.
         """
+        from ..snapshots import changes_of
+
         return self._listened(changes_of, on_error)
 
     def _listened(

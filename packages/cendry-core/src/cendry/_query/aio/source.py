@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ...backend import ExplainResult, StoredDocument
 from ...errors import DecodeError
-from ...jobs.results import BulkOptions, BulkResult
 from ...plan import AggregationPlan, QueryPlan
 from ..results import ErrorHandler, Read
 from ..source import TokenSource
+
+if TYPE_CHECKING:
+    from ...jobs.results import BulkOptions, BulkResult
 
 T = TypeVar("T")
 

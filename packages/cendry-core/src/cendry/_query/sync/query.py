@@ -17,7 +17,6 @@ from ..._immutable import replace
 from ..._model.fields import FieldDescriptor
 from ..._model.model import Model
 from ...errors import BulkFailure
-from ...jobs.results import BulkOptions, BulkProgress, BulkResult
 from ...paths import FieldPath
 from ...plan import Aggregation, AggregationPlan, Distance
 from ...values import Vector
@@ -26,7 +25,6 @@ from ..builders import counted
 from ..compile import compiled
 from ..fields import Changes, FieldKey
 from ..listening import ListenableQuery
-from ..nearest import Neighbor, neighbors
 from ..opening import opened
 from ..output import DOCUMENTS
 from ..projections import columns
@@ -37,7 +35,9 @@ from .snapshots import LiveQuery
 from .source import Source
 
 if TYPE_CHECKING:
+    from ...jobs.results import BulkProgress, BulkResult
     from ..explain import Explanation
+    from ..nearest import Neighbor
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 A = TypeVar("A")
@@ -205,6 +205,8 @@ class Query(LiveQuery[M_co], ListenableQuery[M_co], Results[M_co]):
         """
         source: Source = self._bound()
         plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
+        from ...jobs.results import BulkOptions
+
         options = BulkOptions(max_rate, on_progress, on_error)
         return source.update_found(self._spec.model, plan, given, options)
 
@@ -235,6 +237,8 @@ class Query(LiveQuery[M_co], ListenableQuery[M_co], Results[M_co]):
         """
         source: Source = self._bound()
         plan = replace(compiled(opened(self._spec, source), source.registry).plan, projection=())
+        from ...jobs.results import BulkOptions
+
         return source.delete_found(plan, BulkOptions(max_rate, on_progress, on_error))
 
     @overload
@@ -507,6 +511,8 @@ class Query(LiveQuery[M_co], ListenableQuery[M_co], Results[M_co]):
             TypeError: An argument is of the wrong kind.
             UnknownFieldError: A name is not declared.
         """
+        from ..nearest import neighbors
+
         rows: Rows[Neighbor[M_co]] = rows_of(
             Rows, self, neighbors(self._spec, field, vector, limit, distance, threshold)
         )
