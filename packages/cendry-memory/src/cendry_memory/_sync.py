@@ -49,7 +49,9 @@ class MemoryBackend:
     """
 
     name = "Memory"
+    system = "gcp.firestore"
     database = DATABASE
+    namespace = "memory"
 
     def __init__(
         self,
