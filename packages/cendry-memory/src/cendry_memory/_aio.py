@@ -6,8 +6,10 @@ import asyncio  # async-only
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
+from cendry._urls import DatabaseUrl
 from cendry.backend import (
     DEFAULT_OPTIONS,
     AsyncListenHandle,
@@ -22,7 +24,7 @@ from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 from ._clock import Clock
 from ._faults import Faults
 from ._loop import LoopListener, drained
-from ._opening import left, opened
+from ._opening import left, named, opened, path_and_name
 from ._store import MemoryStore
 from ._values import DATABASE
 
@@ -63,6 +65,14 @@ class AsyncMemoryBackend:
         store: MemoryStore | None = None,
     ) -> None:
         self._store = opened(self, path, strict_indexes, clock, store)
+
+    @classmethod
+    def opener(cls, url: DatabaseUrl) -> Callable[[], AsyncMemoryBackend]:
+        """A function that makes the backend of a URL, checked now: `memory:`, `memory:NAME` or `memory:///path`."""
+        path, name = path_and_name(url)
+        if name is not None:
+            return partial(named, name, lambda store: cls(store=store))
+        return partial(cls, path)
 
     @property
     def client(self) -> None:
