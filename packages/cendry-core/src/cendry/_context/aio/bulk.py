@@ -293,7 +293,8 @@ class AsyncBulk(AsyncOnly):
 
         async def send_observed() -> Sequence[WriteResult]:
             with observed:
-                return await send()
+                results: Sequence[WriteResult] = await send()
+                return results
 
         return send_observed
 

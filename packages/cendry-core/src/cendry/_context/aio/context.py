@@ -106,6 +106,7 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
         timeout: float | None = None,
         retry: Any = DEFAULT_RETRY,
         token_key: str | bytes | Sequence[str | bytes] | None = None,
+        telemetry: TelemetryArgument = None,
         clock: Callable[[], datetime] | None = None,
         random: Random | None = None,
     ) -> AsyncCendry:
@@ -128,6 +129,7 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             timeout: Seconds that a call may take, including retries.
             retry: A retry policy, or `None` for no retries.
             token_key: The key that signs page tokens, or several.
+            telemetry: Whether operations have spans and durations by OpenTelemetry.
             clock: Returns the time for `auto_now` and `auto_now_add`.
             random: Source of the random pauses between the attempts of a transaction.
 
@@ -137,7 +139,10 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             ImportError: The backend is not installed; the message names the extra to install.
         """
         holder = async_url_holder(url)
-        checked = settings(type_registry, timeout, retry, clock, random, holder.encoder, holder.home, token_key)
+        observer = Observer(telemetry, holder.backend)
+        checked = settings(
+            type_registry, timeout, retry, clock, random, holder.encoder, holder.home, observer, token_key
+        )
         context = object.__new__(AsyncCendry)
         context._sender = AsyncSender(holder, checked)
         return context

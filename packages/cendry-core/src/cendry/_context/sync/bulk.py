@@ -290,7 +290,8 @@ class Bulk(SyncOnly):
 
         def send_observed() -> Sequence[WriteResult]:
             with observed:
-                return send()
+                results: Sequence[WriteResult] = send()
+                return results
 
         return send_observed
 
