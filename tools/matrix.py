@@ -3,7 +3,8 @@
     python tools/matrix.py [--require 3.10] [--jobs 2] versions:test [ARGUMENTS]
 
 Pythons are looked for on the PATH, among pyenv's, and among hatch's own. Those that are missing are named and skipped,
-or, if required, a failure. Nothing is downloaded. What each one prints comes when it has ended.
+or, if required, a failure. Nothing is downloaded. What each one prints comes when it has ended. Tests that failed run
+again when all have ended, alone (see `again.py`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import again
 
 VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
@@ -80,22 +84,33 @@ def run(script: str, arguments: list[str], pythons: dict[str, Path], jobs: int) 
         return 1
     environment, _, name = script.partition(":")
 
-    def one(version: str) -> int:
-        path = os.pathsep.join([os.environ["PATH"], str(pythons[version].parent)])
-        ended = subprocess.run(
-            [hatch, "run", f"{environment}.py{version}:{name}", *arguments],
-            env={**os.environ, "PATH": path},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        print(f"\n--- Python {version}\n{ended.stdout}", flush=True)
-        return ended.returncode
+    def command(version: str) -> list[str]:
+        return [hatch, "run", f"{environment}.py{version}:{name}", *arguments]
 
-    with ThreadPoolExecutor(jobs) as threads:
-        codes = list(threads.map(one, pythons))
-    return next((code for code in codes if code), 0)
+    def environ(version: str, kept: str) -> dict[str, str]:
+        path = os.pathsep.join([os.environ["PATH"], str(pythons[version].parent)])
+        return {**again.kept_in(str(Path(kept, version))), "PATH": path}
+
+    with tempfile.TemporaryDirectory() as kept:
+
+        def one(version: str) -> int:
+            ended = subprocess.run(
+                command(version),
+                env=environ(version, kept),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            print(f"\n--- Python {version}\n{ended.stdout}", flush=True)
+            return ended.returncode
+
+        with ThreadPoolExecutor(jobs) as threads:
+            codes = dict(zip(pythons, threads.map(one, pythons), strict=True))
+        for version, code in codes.items():
+            if code:
+                codes[version] = again.again(command(version), environ(version, kept), str(Path(kept, version)), code)
+    return next((code for code in codes.values() if code), 0)
 
 
 if __name__ == "__main__":

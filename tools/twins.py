@@ -90,6 +90,8 @@ SENTENCES: Final = {
     "\n    Reads are awaited; writes are queued without.": "",
     " Its methods are awaited: they wait while too": " Its methods wait while too",
     " use in each event loop,": " use,",
+    "Firestore in Datastore mode; has no async twin |": "Firestore in Datastore mode |",
+    "\n            UnsupportedByBackendError: The database has no async twin.": "",
     # cendry_memory
     (
         "Nothing ever waits for another task; but every call lets other tasks run once, as a call over a network would,"

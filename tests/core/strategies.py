@@ -62,8 +62,9 @@ def no_list(value: Any) -> bool:
     return not isinstance(value, list)
 
 
-def leaves(floats: st.SearchStrategy[float]) -> tuple[list[Case], list[Case]]:
+def leaves(floats: st.SearchStrategy[float], *, json: bool = False) -> tuple[list[Case], list[Case]]:
     """Types without others inside: those that sets can hold, and all of them, `Any` last."""
+    decimals = st.decimals(allow_nan=False, allow_infinity=not json)
     hashable: list[Case] = [
         (bool, st.booleans()),
         (int, int64),
@@ -74,7 +75,7 @@ def leaves(floats: st.SearchStrategy[float]) -> tuple[list[Case], list[Case]]:
         (GeoPoint, points),
         (Ref[City], st.builds(Ref, st.just(City), parts)),  # type: ignore[valid-type]
         (Ref, st.builds(Ref.from_path, st.just("docs/SF") | parts.map("docs/{}".format))),
-        (Decimal, st.decimals(allow_nan=False)),
+        (Decimal, decimals),
         (UUID, st.uuids()),
         (dt.date, st.dates()),
         (dt.time, st.times()),
@@ -83,10 +84,13 @@ def leaves(floats: st.SearchStrategy[float]) -> tuple[list[Case], list[Case]]:
         (Level, st.sampled_from(Level)),
         (Literal["a", 1], st.sampled_from(["a", 1])),
         (Union[int, str], int64 | st.text(max_size=3)),
-        (Union[Color, float, dt.date], st.sampled_from(Color) | floats | st.dates()),
+        (Union[Color, float], st.sampled_from(Color) | floats)
+        if json
+        else (Union[Color, float, dt.date], st.sampled_from(Color) | floats | st.dates()),
     ]
+    plain = st.none() | st.booleans() | int64 | floats | st.text(max_size=5)
     anything = st.recursive(
-        st.none() | st.booleans() | int64 | floats | st.text(max_size=5) | moments | points,
+        plain if json else plain | moments | points,
         lambda inner: st.dictionaries(keys, inner | st.lists(inner.filter(no_list), max_size=2), max_size=2),
         max_leaves=4,
     )
@@ -94,7 +98,11 @@ def leaves(floats: st.SearchStrategy[float]) -> tuple[list[Case], list[Case]]:
     return hashable, [*hashable, (Vector, vectors), (Any, anything)]
 
 
-LEAVES = {nan: leaves(st.floats(allow_nan=nan)) for nan in (False, True)}
+LEAVES = {
+    "": leaves(st.floats(allow_nan=False)),
+    "nan": leaves(st.floats()),
+    "json": leaves(st.floats(allow_nan=False, allow_infinity=False), json=True),
+}
 # Each is stored as another kind, so that any of them make a union.
 MEMBERS: list[Case] = [
     (bool, st.booleans()),
@@ -105,6 +113,21 @@ MEMBERS: list[Case] = [
     (Decimal, st.decimals(allow_nan=False)),
     (list[Level], st.lists(st.sampled_from(Level), max_size=3)),
     (dict[str, float], st.dictionaries(keys, st.floats(allow_nan=False), max_size=3)),
+]
+# Of each of these, one looks like no other in JSON.
+JSON_MEMBERS: list[list[Case]] = [
+    [(bool, st.booleans())],
+    [
+        (bytes, st.binary(max_size=3)),
+        (Ref[City], st.builds(Ref, st.just(City), parts)),  # type: ignore[valid-type]
+        (dt.time, st.times()),
+        (Decimal, st.decimals(allow_nan=False, allow_infinity=False)),
+        (timedelta, st.timedeltas(timedelta(-1000), timedelta(1000))),
+    ],
+    [(int, int64)],
+    [(float, st.floats(allow_nan=False, allow_infinity=False))],
+    [(list[Level], st.lists(st.sampled_from(Level), max_size=3)), (Vector, st.builds(Vector, st.just([0.5, 2])))],
+    [(GeoPoint, points), (dict[str, dt.date], st.dictionaries(keys, st.dates(), max_size=3))],
 ]
 CONTAINERS = [
     "list",
@@ -133,9 +156,12 @@ def has_array(annotation: Any) -> bool:
 
 
 @st.composite
-def cases(draw: st.DrawFn, depth: int = 0, nan: bool = False) -> Case:
-    """A type and its values, among which is NaN only if asked for: it equals nothing, itself included."""
-    hashable, every = LEAVES[nan]
+def cases(draw: st.DrawFn, depth: int = 0, what: str = "") -> Case:
+    """A type and its values.
+
+    They include NaN, which equals nothing, only if `what` is `"nan"`; with `"json"`, they are those that JSON can hold.
+    """
+    hashable, every = LEAVES[what]
     if depth > 2 or draw(st.booleans()):
         return draw(st.sampled_from(every) | st.sampled_from(every[:-1]).map(optional))
     kind = draw(st.sampled_from(CONTAINERS))
@@ -151,11 +177,15 @@ def cases(draw: st.DrawFn, depth: int = 0, nan: bool = False) -> Case:
         chosen = draw(st.lists(st.sampled_from(hashable), max_size=3))
         return tuple[tuple(annotation for annotation, _ in chosen)], st.tuples(*(values for _, values in chosen))  # type: ignore[misc]
     if kind == "tagged":
-        return draw(tagged(depth))
+        return draw(tagged(depth, what))
     if kind == "union":
-        members = draw(st.lists(st.sampled_from(MEMBERS), min_size=2, max_size=4, unique=True))
+        if what == "json":
+            groups = draw(st.lists(st.sampled_from(JSON_MEMBERS), min_size=2, max_size=4, unique_by=id))
+            members = [draw(st.sampled_from(group)) for group in groups]
+        else:
+            members = draw(st.lists(st.sampled_from(MEMBERS), min_size=2, max_size=4, unique=True))
         return Union[tuple(annotation for annotation, _ in members)], st.one_of(*(values for _, values in members))
-    inner, values = draw(cases(depth + 1, nan))
+    inner, values = draw(cases(depth + 1, what))
     if kind in ("list", "tuple"):
         if has_array(inner):
             inner, values = draw(st.sampled_from(hashable))
@@ -182,7 +212,7 @@ TAGS: list[Any] = ["a", "b", "", "quoted 'tag'", 0, 1, -5, True, False, b"a", Co
 
 
 @st.composite
-def tagged(draw: st.DrawFn, depth: int = 0) -> Case:
+def tagged(draw: st.DrawFn, depth: int = 0, what: str = "") -> Case:
     """A union of classes that a `Literal` tells apart, and its values."""
     tags = draw(st.lists(st.sampled_from(TAGS), min_size=2, max_size=4, unique_by=lambda tag: (type(tag), tag)))
     alias = draw(st.sampled_from(["tag", "$type", "kind"]))
@@ -190,7 +220,7 @@ def tagged(draw: st.DrawFn, depth: int = 0) -> Case:
     members: list[Any] = []
     values: list[st.SearchStrategy[Any]] = []
     for tag in tags:
-        inner, some = draw(cases(depth + 1))
+        inner, some = draw(cases(depth + 1, what))
         literal: Any = Literal[tag]
         style = draw(st.sampled_from(styles))
         name = f"Member{len(members)}"
@@ -209,13 +239,13 @@ def tagged(draw: st.DrawFn, depth: int = 0) -> Case:
 
 
 @st.composite
-def documents(draw: st.DrawFn, nan: bool = False) -> Any:
-    """An instance of some model."""
+def documents(draw: st.DrawFn, what: str = "") -> Any:
+    """An instance of some model, with values of some kind, as in `cases`."""
     count = draw(st.integers(1, 3))
     fields: dict[str, Any] = {}
     values: dict[str, Any] = {}
     for index in range(count):
-        annotation, strategy = draw(cases(nan=nan))
+        annotation, strategy = draw(cases(what=what))
         how = draw(st.sampled_from(["value", "name"]))
         value = draw(strategy)
         default: Any = draw(st.sampled_from([{}, {"default_factory": lambda value=value: value}]))

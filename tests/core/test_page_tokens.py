@@ -212,7 +212,7 @@ def test_sizes_are_ints(ctx: Any, size: Any) -> None:
 
 def test_one_token_at_a_time(ctx: Any) -> None:
     token = ctx.select(by_rank).page(2).next_token
-    with pytest.raises(CendryError, match="not both"):
+    with pytest.raises(InvalidPageTokenError, match="not both"):
         ctx.select(by_rank).page(2, after=token, before=token)
 
 

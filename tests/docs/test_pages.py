@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 from pages import ROOT, Block, all_pages, blocks_of
 
-# A context that is given no backend talks to Firestore.
-_CONTEXT = re.compile(r"Cendry\((?!backend=)")
+# A context that is given no backend talks to Firestore, except in a comment.
+_CONTEXT = re.compile(r"^[^#\n]*Cendry\((?!backend=)", re.MULTILINE)
 
 
 _DATASTORE = "DatastoreBackend("
@@ -161,3 +161,33 @@ def test_every_page_of_the_guide_has_code_that_runs() -> None:
         "docs/firestore.md",
         "docs/performance.md",
     }
+
+
+def test_code_fits_its_column() -> None:
+    lines = {
+        f"{name_of(page)}:{block.line + number}": len(line)
+        for page in PAGES
+        for block in blocks_of(page)
+        for number, line in enumerate(block.code.splitlines())
+    }
+    assert {place: length for place, length in lines.items() if length > 80} == {}
+
+
+def test_each_page_has_a_place_in_the_navigation_and_a_description() -> None:
+    nav = (ROOT / "zensical.toml").read_text(encoding="utf-8")
+    for page in ROOT.glob("docs/**/*.md"):
+        assert f'"{page.relative_to(ROOT / "docs").as_posix()}"' in nav, name_of(page)
+        assert re.match(r'---\ndescription: ".{40,160}"\n', page.read_text(encoding="utf-8")), name_of(page)
+
+
+# Pages about something else than what the reference has.
+WITHOUT_REFERENCE = {"design", "differences", "firestore", "index", "internals", "performance", "type-checkers"}
+
+
+def test_guides_and_reference_link_to_each_other() -> None:
+    guides = [page for page in ROOT.glob("docs/*.md") if page.stem not in WITHOUT_REFERENCE]
+    missing = [name_of(page) for page in guides if "](reference/" not in page.read_text(encoding="utf-8")]
+    pages = ROOT.glob("docs/reference/*.md")
+    link = re.compile(r"^Guides?: \[", re.MULTILINE)
+    missing += [name_of(page) for page in pages if not link.search(page.read_text(encoding="utf-8"))]
+    assert missing == []

@@ -29,13 +29,13 @@ from cendry import (
     Listener,
     Map,
     Model,
-    Problem,
     Ref,
     Snapshot,
     Snapshots,
     Transaction,
     Txn,
     field,
+    Problem,
     from_dict,
     get_metadata,
     ref_of,
@@ -304,9 +304,13 @@ async def listening() -> None:
 assert_type(from_dict(City, {"name": "x"}), City)
 assert_type(from_dict(Mayor, {"name": "x"}), Mayor)
 assert_type(to_dict(city), dict[str, Any])
+assert_type(to_dict(city, mode="json"), dict[str, Any])
+assert_type(from_dict(City, {"name": "x"}, mode="json"), City)
+assert_type(validate(City, {"name": "x"}, mode="json"), list[Problem])
 assert_type(validate(City, {}), list[Problem])
 from_dict(int, {})  # error: mypy pyright ty
 to_dict({"name": "x"})  # error: mypy pyright ty
+to_dict(city, mode="yaml")  # error: mypy pyright ty
 
 
 # The async twin

@@ -61,6 +61,7 @@ __all__ = [
     "InvalidEtagError",
     "InvalidPageTokenError",
     "InvalidRequestError",
+    "InvalidUrlError",
     "InvalidValueError",
     "Listener",
     "Map",
@@ -70,9 +71,11 @@ __all__ = [
     "Model",
     "MultipleResultsError",
     "Neighbor",
+    "Only",
     "Or",
     "OutcomeUnknownError",
     "Page",
+    "Patch",
     "PlanSummary",
     "Problem",
     "Query",
@@ -90,6 +93,7 @@ __all__ = [
     "UsedBeforeForkError",
     "ValidationError",
     "Vector",
+    "Without",
     "count",
     "default_registry",
     "field",
@@ -126,6 +130,8 @@ if TYPE_CHECKING:
     from ._model.fields import Field, FieldDescriptor, field
     from ._model.metadata import DocumentMetadata, get_metadata, ref_of
     from ._model.model import Map, Model, resolve
+    from ._pydantic.parts import Only, Without
+    from ._pydantic.patch import Patch
     from ._query.aggregates import AggregateResult
     from ._query.aio.query import AsyncQuery
     from ._query.aio.rows import AsyncRows
@@ -153,6 +159,7 @@ if TYPE_CHECKING:
         InvalidEtagError,
         InvalidPageTokenError,
         InvalidRequestError,
+        InvalidUrlError,
         InvalidValueError,
         MissingIndexError,
         MultipleResultsError,
@@ -199,9 +206,9 @@ else:
                 "BulkError BulkFailure "
                 "CendryError DecodeError DocumentAlreadyExistsError DocumentNotFoundError ForeignReferenceError "
                 "InvalidDocumentIdError InvalidEtagError InvalidPageTokenError InvalidRequestError "
-                "InvalidValueError MissingIndexError MultipleResultsError OutcomeUnknownError StaleDocumentError "
-                "TransactionContentionError UnknownFieldError UnsupportedByBackendError UsedBeforeForkError "
-                "ValidationError Problem"
+                "InvalidUrlError InvalidValueError MissingIndexError MultipleResultsError OutcomeUnknownError "
+                "StaleDocumentError TransactionContentionError UnknownFieldError UnsupportedByBackendError "
+                "UsedBeforeForkError ValidationError Problem"
             ),
             "jobs.results": "BulkProgress BulkResult",
             "_model.fields": "Field FieldDescriptor field",
@@ -209,6 +216,8 @@ else:
             "_model.metadata": "DocumentMetadata get_metadata ref_of",
             "_model.model": "Map Model resolve",
             "paths": "FieldPath",
+            "_pydantic.parts": "Only Without",
+            "_pydantic.patch": "Patch",
             "_query.aggregates": "AggregateResult",
             "_query.aio.query": "AsyncQuery",
             "_query.aio.rows": "AsyncRows",

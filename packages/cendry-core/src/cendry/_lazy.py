@@ -17,6 +17,12 @@ NAMES: Final[dict[str, tuple[str, str]]] = {
 }
 """For each name, the package that defines it and the extra of `cendry` that installs that package."""
 
+SCHEMES: Final[dict[str, tuple[str, str]]] = {
+    "memory": ("MemoryBackend", "AsyncMemoryBackend"),
+    "firestore": ("FirestoreBackend", "AsyncFirestoreBackend"),
+    "datastore": ("DatastoreBackend", "DatastoreBackend"),
+}
+"""For each scheme of a database's URL, the backends of both twins. Datastore's own says that there is no async one."""
 
 MODULES: Final = frozenset({"backend", "codec", "convert", "errors", "filters", "paths", "plan", "reference", "values"})
 """Core's public modules: `cendry.errors` needs no import of its own."""

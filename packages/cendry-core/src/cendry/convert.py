@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from typing import Any, TypeVar, Union, cast, get_origin
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NoReturn, TypeVar, Union, cast, get_origin
 
 from ._model.model import Map, Model
 from ._types.json_schema import schema_of
@@ -20,6 +20,9 @@ __all__ = ["Problem", "from_dict", "json_schema", "to_dict", "validate"]
 
 M = TypeVar("M", bound=Union[Model, Map])
 
+Mode = Literal["python", "json"]
+"""What values look like: those of Python and of the database, or those that JSON holds."""
+
 
 def from_dict(
     model: type[M],
@@ -30,6 +33,7 @@ def from_dict(
     by_alias: bool = False,
     registry: TypeRegistry | None = None,
     extra: Extra | None = None,
+    mode: Mode = "python",
 ) -> M:
     """Create an instance from a dict; the dict may come from any source and is not kept.
 
@@ -45,29 +49,45 @@ def from_dict(
         registry: The type registry; by default `default_registry`.
         extra: How undeclared keys are handled, at any depth: `"forbid"` (the default, whatever the class declares),
             `"ignore"`, or `"keep"`, which means the same as `"ignore"` here.
+        mode: `"json"` for data as `json.loads` returns them, with the forms of `to_dict(mode="json")`, and nothing
+            that JSON lacks.
 
     Raises:
-        TypeError: A field is stored as `id`, and both `by_alias` and `include_id` are set.
+        TypeError: A field is stored as `id`, and both `by_alias` and `include_id` are set; or values of a union look
+            alike in JSON.
         ValidationError: The data don't fit the model, or its `__post_init__` rejects them. The error has all problems,
             at most 100: missing fields, values that don't fit, keys that aren't declared, an invalid id.
         InvalidDocumentIdError: `doc_id` is not valid.
     """
-    codec, reading = _prepare(model, include_id, by_alias, registry, extra)
-    if not isinstance(cast("object", data), Mapping):
-        raise ValidationError(model.__qualname__, [_no_dict(model, data)])
+    codec = _codec(model, registry or default_registry)
+    options = ("from_dict", include_id, by_alias, extra, mode)
+    prepared: tuple[Callable[[dict[str, Any], str | None], M], Reading] | None = codec.outputs.get(options)
+    if prepared is None:
+        reading = _prepare(codec, include_id, by_alias, extra, mode)
+        prepared = codec.outputs[options] = codec.decoder(reading), reading
+    decode, reading = prepared
+    if type(data) is not dict:
+        if not isinstance(cast("object", data), Mapping):
+            raise ValidationError(model.__qualname__, [_no_dict(model, data)])
+        data = dict(data)
     if doc_id is not None:
         doc_id = check_document_id(doc_id)
     elif reading.id_key and data.get("id") is not None:
         try:
             doc_id = check_document_id(data["id"])
         except InvalidDocumentIdError as error:
-            problems = [_invalid_id(error), *codec.problems(data, reading)]
+            problems = [invalid_id(error), *codec.problems(data, reading)]
             raise ValidationError(model.__qualname__, problems) from error
-    return codec.decoder(reading)(cast("dict[str, Any]", data) if type(data) is dict else dict(data), doc_id)
+    return decode(data, doc_id)
 
 
 def to_dict(
-    instance: Model | Map, *, by_alias: bool = False, include_id: bool = False, registry: TypeRegistry | None = None
+    instance: Model | Map,
+    *,
+    by_alias: bool = False,
+    include_id: bool = False,
+    registry: TypeRegistry | None = None,
+    mode: Mode = "python",
 ) -> dict[str, Any]:
     """Return the stored values of an instance as a dict that shares nothing with it.
 
@@ -76,14 +96,22 @@ def to_dict(
         by_alias: Whether the keys are stored names rather than Python names, at any depth.
         include_id: Whether to include the id of a `Model`, under `"id"`.
         registry: The type registry; by default `default_registry`.
+        mode: `"json"` for values that `json.dumps` takes: ISO 8601 for dates and times, Base64 for bytes, text for
+            `Decimal` and `UUID`, paths for references, and so on.
 
     Raises:
-        ValidationError: Values don't fit their fields.
+        ValidationError: Values don't fit their fields; or JSON can't hold them, such as NaN, or a datetime in a field
+            of any type.
         TypeError: It is not an instance of a model; or a field is stored as `id`, and both `by_alias` and `include_id`
-            are set.
+            are set; or values of a union look alike in JSON.
     """
     codec = codec_for(type(instance), registry or default_registry)
-    found = codec.encode_unruled(instance) if by_alias else codec.encode_by_name(instance)
+    if mode == "python":
+        found = codec.encode_unruled(instance) if by_alias else codec.encode_by_name(instance)
+    elif mode == "json":
+        found = codec.encode_json(instance) if by_alias else codec.encode_json_by_name(instance)
+    else:
+        _no_mode(mode)
     if include_id and codec.shape.style == "model":
         if by_alias:
             _check_keys(codec)
@@ -99,6 +127,7 @@ def validate(
     by_alias: bool = False,
     registry: TypeRegistry | None = None,
     extra: Extra | None = None,
+    mode: Mode = "python",
 ) -> list[Problem]:
     """Return the problems of a dict, each with its path, at most 100; an empty list if `from_dict` would accept it.
 
@@ -112,8 +141,10 @@ def validate(
         by_alias: As in `from_dict`.
         registry: As in `from_dict`.
         extra: As in `from_dict`.
+        mode: As in `from_dict`.
     """
-    codec, reading = _prepare(model, include_id, by_alias, registry, extra)
+    codec = _codec(model, registry or default_registry)
+    reading = _prepare(codec, include_id, by_alias, extra, mode)
     if not isinstance(cast("object", data), Mapping):
         return [_no_dict(model, data)]
     problems = codec.problems(data, reading)
@@ -121,7 +152,7 @@ def validate(
         try:
             check_document_id(data["id"])
         except InvalidDocumentIdError as error:
-            problems = [_invalid_id(error), *problems][:MAX_PROBLEMS]
+            problems = [invalid_id(error), *problems][:MAX_PROBLEMS]
     return problems
 
 
@@ -151,7 +182,8 @@ def _no_dict(model: type[Any], data: object) -> Problem:
     return Problem("", f"a dict of the fields of {model.__qualname__}", show(data))
 
 
-def _invalid_id(error: InvalidDocumentIdError) -> Problem:
+def invalid_id(error: InvalidDocumentIdError) -> Problem:
+    """The problem of data with an id that is not valid."""
     return Problem("id", "a valid document id", f"{show(error.value)} ({error.reason})")
 
 
@@ -164,20 +196,16 @@ def _codec(model: type[M], registry: TypeRegistry) -> Codec[M]:
     raise TypeError(f"{model!r} is neither a Model nor a Map; pass a class.")
 
 
-def _prepare(
-    model: type[M],
-    include_id: bool,
-    by_alias: bool,
-    registry: TypeRegistry | None,
-    extra: Extra | None,
-) -> tuple[Codec[M], Reading]:
+def _prepare(codec: Codec[Any], include_id: bool, by_alias: bool, extra: Extra | None, mode: Mode) -> Reading:
+    """The decode options for some arguments, which are checked."""
     if extra not in (None, "ignore", "forbid", "keep"):
         raise ValueError(f'extra= takes "ignore", "forbid" or "keep", not {extra!r}.')
-    codec = _codec(model, registry or default_registry)
     id_key = include_id and codec.shape.style == "model"
     if id_key and by_alias:
         _check_keys(codec)
-    return codec, _reading(by_alias, extra or "forbid", id_key)
+    if mode not in ("python", "json"):
+        _no_mode(mode)
+    return _reading(by_alias, extra or "forbid", id_key, mode)
 
 
 def _check_keys(codec: Codec[Any]) -> None:
@@ -192,5 +220,15 @@ def _check_keys(codec: Codec[Any]) -> None:
 
 
 @functools.cache
-def _reading(by_alias: bool, extra: Extra, id_key: bool) -> Reading:
-    return Reading("stored" if by_alias else "python", python_values=True, extra=extra, id_key=id_key)
+def _reading(by_alias: bool, extra: Extra, id_key: bool, mode: Mode) -> Reading:
+    return Reading(
+        "stored" if by_alias else "python",
+        python_values=True,
+        extra=extra,
+        id_key=id_key,
+        json="only" if mode == "json" else "",
+    )
+
+
+def _no_mode(mode: object) -> NoReturn:
+    raise ValueError(f'mode= takes "python" or "json", not {mode!r}.')

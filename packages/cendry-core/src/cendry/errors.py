@@ -548,6 +548,20 @@ class InvalidPageTokenError(CendryError, ValueError):
         super().__init__(f"The page token can't be used: {reason}. Begin again with the first page.")
 
 
+class InvalidUrlError(CendryError, ValueError):
+    """A URL that names no database; nothing was opened.
+
+    Attributes:
+        url: The URL, without credentials and without the values of its query.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url = url
+        self.reason = reason
+        super().__init__(f"{url!r} is not the URL of a database: {reason}.")
+
+
 class UnsupportedByBackendError(CendryError):
     """The backend of this context does not support a feature; nothing was sent.
 

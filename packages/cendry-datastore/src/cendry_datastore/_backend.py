@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from cendry import _fork
@@ -14,6 +14,7 @@ from cendry._interop.commits import CommitAttempts
 from cendry._interop.grpc import Deadline, Method, check_process, pause_after
 from cendry._interop.protobuf import check_read_time
 from cendry._types.messages import MessageData
+from cendry._urls import DatabaseUrl, project_and_database
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, StoredDocument
 from cendry.errors import (
     InvalidPageTokenError,
@@ -104,6 +105,13 @@ class DatastoreBackend:
         self._lock = threading.Lock()
         self._opened: Connection | None = None
         _fork.register(self)
+
+    @classmethod
+    def opener(cls, url: DatabaseUrl) -> Callable[[], DatastoreBackend]:
+        """A function that makes the backend of a URL, checked now: `datastore://PROJECT/DATABASE?namespace=N`."""
+        project, database = project_and_database(url)
+        url.check_query(["namespace"])
+        return partial(cls, project=project, database=database, namespace=url.query.get("namespace"))
 
     def after_fork(self) -> None:
         """Leave the connection to the parent of this process."""

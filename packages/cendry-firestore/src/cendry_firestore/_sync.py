@@ -13,6 +13,7 @@ from typing import Any
 from cendry._interop.grpc import Deadline, Method, check_process
 from cendry._interop.grpc_sync import send
 from cendry._interop.protobuf import check_read_time
+from cendry._urls import DatabaseUrl, project_and_database
 from cendry.backend import DEFAULT_OPTIONS, CallOptions, CommitResult, ExplainResult, StoredDocument, WriteResult
 from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
@@ -48,6 +49,13 @@ class FirestoreBackend(Clients):
 
     def __init__(self, client: Any = None, *, project: str | None = None, database: str | None = None) -> None:
         super().__init__(client, project, database)
+
+    @classmethod
+    def opener(cls, url: DatabaseUrl) -> Callable[[], FirestoreBackend]:
+        """A function that makes the backend of a URL, which is checked now: `firestore://PROJECT/DATABASE`."""
+        project, database = project_and_database(url)
+        url.check_query()
+        return partial(cls, project=project, database=database)
 
     def check_read_time(self, moment: datetime) -> None:
         """Check that a moment to read at is not in the future; a difference between clocks is allowed for."""

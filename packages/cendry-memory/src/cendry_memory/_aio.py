@@ -6,8 +6,11 @@ import asyncio  # async-only
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
+# sync: from cendry import _threads
+from cendry._urls import DatabaseUrl
 from cendry.backend import (
     DEFAULT_OPTIONS,
     AsyncListenHandle,
@@ -22,7 +25,7 @@ from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 from ._clock import Clock
 from ._faults import Faults
 from ._loop import LoopListener, drained
-from ._opening import left, opened
+from ._opening import left, named, opened, path_and_name
 from ._store import MemoryStore
 from ._values import DATABASE
 
@@ -61,6 +64,14 @@ class AsyncMemoryBackend:
         store: MemoryStore | None = None,
     ) -> None:
         self._store = opened(self, path, strict_indexes, clock, store)
+
+    @classmethod
+    def opener(cls, url: DatabaseUrl) -> Callable[[], AsyncMemoryBackend]:
+        """A function that makes the backend of a URL, checked now: `memory:`, `memory:NAME` or `memory:///path`."""
+        path, name = path_and_name(url)
+        if name is not None:
+            return partial(named, name, lambda store: cls(store=store))
+        return partial(cls, path)
 
     @property
     def client(self) -> None:
@@ -148,6 +159,8 @@ class AsyncMemoryBackend:
         Each commit that changes what is listened to gives one call, in the order of the commits.
         """
         return LoopListener(self._store, plan, on_change, on_error, self)  # async-only
+        # sync: if not _threads.CAN_START:
+        # sync:     raise _threads.no_listeners(self.name)
         # sync: return self._store.listen(plan, on_change, on_error, self)
 
     async def drain(self, timeout: float | None = None) -> bool:

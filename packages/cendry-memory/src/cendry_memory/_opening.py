@@ -1,13 +1,16 @@
-"""The store of a backend: a new one, that of another backend, or the one that has the file open; for both twins."""
+"""The store of a backend: a new one, that of another backend, or the one of a file or a name; for both twins."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any, Final, Literal
+import re
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, TypeVar
 from weakref import WeakValueDictionary
 
 from cendry import _fork
+from cendry._urls import DatabaseUrl
 
 from ._clock import Clock
 from ._index_rules import IndexRules
@@ -103,6 +106,34 @@ def _key(path: str | os.PathLike[str]) -> tuple[int, int] | None:
 
 _files: Final = OpenFiles()
 
+B = TypeVar("B")
+
+
+class NamedStores:
+    """The stores of this process that have a name: each is kept until all of its backends are closed or collected."""
+
+    def __init__(self) -> None:
+        self._stores: WeakValueDictionary[str, MemoryStore] = WeakValueDictionary()
+        self._lock = _fork.hold(threading.RLock())
+
+    def backend(self, name: str, make: Callable[[MemoryStore], B]) -> B:
+        """Another backend for the store of a name, which is made if there is none."""
+        with self._lock:
+            store = self._stores.get(name)
+            if store is None:
+                store = self._stores[name] = MemoryStore(name=name)
+            return make(store)
+
+    def leave(self, user: object, store: MemoryStore) -> MemoryStore:
+        """End the use of a store by a backend; without any other, the name is free again."""
+        with self._lock:
+            if not store.leave(user).is_used and self._stores.get(store.name or "") is store:
+                del self._stores[store.name or ""]
+            return store
+
+
+_names: Final = NamedStores()
+
 if _fork.CAN_FORK:
     os.register_at_fork(
         before=_files.before_fork,
@@ -139,4 +170,41 @@ def opened(
 
 def left(user: object, store: MemoryStore) -> MemoryStore:
     """End the use of a store by a backend; returns the store that the backend has from now on."""
-    return store.leave(user) if store.path is None else _files.leave(user, store)
+    if store.path is not None:
+        return _files.leave(user, store)
+    return store.leave(user) if store.name is None else _names.leave(user, store)
+
+
+def named(name: str, make: Callable[[MemoryStore], B]) -> B:
+    """A backend for the store of a name, which all backends in this process that name it share."""
+    return _names.backend(name, make)
+
+
+def path_and_name(url: DatabaseUrl) -> tuple[str | None, str | None]:
+    """The file that a URL names, or the name of the store; both are `None` for a store without a name.
+
+    Raises:
+        InvalidUrlError: It has none of the forms `memory:`, `memory:NAME` and `memory:///path/of/file`.
+    """
+    url.check_query()
+    if url.is_file:
+        return _file_path(url, os.name == "nt"), None
+    if url.authority is None:
+        if url.path and not re.fullmatch(r"[\w-]+", url.path):
+            url.refuse(
+                f"{url.path[:80]!r} is not the name of a store: letters, digits, _ and -. A file is named by "
+                "memory:/// and its absolute path"
+            )
+        return None, url.path or None
+    if url.authority or url.path:
+        url.refuse("the name of a store has no slashes before it (memory:NAME), and the path of a file three")
+    return None, None
+
+
+def _file_path(url: DatabaseUrl, on_windows: bool) -> str:
+    segments = url.path.split("/")[1:]
+    if not all(segments) or {".", ".."} & set(segments):
+        url.refuse("the path of a file is absolute, without '.', '..' and empty parts")
+    if on_windows and re.fullmatch("[a-zA-Z]:", segments[0]):
+        return url.path[1:]
+    return url.path

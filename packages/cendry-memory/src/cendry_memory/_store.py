@@ -41,6 +41,7 @@ class MemoryStore:
         journal: The file that keeps the commits, or `None`.
         rules: The declared indexes that queries are held against, or `None` to demand none.
         clock: Gives the present moment, aware.
+        name: How URLs name it, or `None`.
     """
 
     def __init__(
@@ -49,7 +50,9 @@ class MemoryStore:
         *,
         rules: IndexRules | None = None,
         clock: Clock | None = None,
+        name: str | None = None,
     ) -> None:
+        self.name = name
         self.faults = Faults()
         self._journal = journal
         self._rules = rules
@@ -97,6 +100,11 @@ class MemoryStore:
         return self._journal is not None and self._journal.is_open
 
     @property
+    def is_used(self) -> bool:
+        """Whether it has backends that have not been closed."""
+        return bool(self._users)
+
+    @property
     def inherited_from(self) -> int | None:
         """The process that has the file open, if this is a forked child of it."""
         return None if self._journal is None else self._journal.inherited_from
@@ -116,10 +124,10 @@ class MemoryStore:
             The store that the backend has from now on. Documents in memory alone remain.
         """
         self._dispatcher.close(user)
-        if self._journal is None:
-            return self
         with self._lock:
             self._users.discard(user)
+            if self._journal is None:
+                return self
             if not self._users:
                 self.close()
         return MemoryStore(ClosedJournal(self._journal.path))

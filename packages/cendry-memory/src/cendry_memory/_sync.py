@@ -6,8 +6,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
+from cendry import _threads
+from cendry._urls import DatabaseUrl
 from cendry.backend import (
     DEFAULT_OPTIONS,
     CallOptions,
@@ -21,7 +24,7 @@ from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 
 from ._clock import Clock
 from ._faults import Faults
-from ._opening import left, opened
+from ._opening import left, named, opened, path_and_name
 from ._store import MemoryStore
 from ._values import DATABASE
 
@@ -60,6 +63,14 @@ class MemoryBackend:
         store: MemoryStore | None = None,
     ) -> None:
         self._store = opened(self, path, strict_indexes, clock, store)
+
+    @classmethod
+    def opener(cls, url: DatabaseUrl) -> Callable[[], MemoryBackend]:
+        """A function that makes the backend of a URL, checked now: `memory:`, `memory:NAME` or `memory:///path`."""
+        path, name = path_and_name(url)
+        if name is not None:
+            return partial(named, name, lambda store: cls(store=store))
+        return partial(cls, path)
 
     @property
     def client(self) -> None:
@@ -136,6 +147,8 @@ class MemoryBackend:
 
         Each commit that changes what is listened to gives one call, in the order of the commits.
         """
+        if not _threads.CAN_START:
+            raise _threads.no_listeners(self.name)
         return self._store.listen(plan, on_change, on_error, self)
 
     def drain(self, timeout: float | None = None) -> bool:

@@ -8,6 +8,7 @@ from inspect import iscoroutinefunction
 from typing import Any, Generic, TypeVar, cast
 
 from .. import _fork, _lazy
+from .._urls import OpenedByUrl, split_url
 from ..backend import AsyncBackend, Backend
 from ..codec import Codec
 from ..errors import CendryError
@@ -143,6 +144,16 @@ def async_open_holder(
     return _holder("AsyncFirestoreBackend", client, backend, project, database)
 
 
+def url_holder(url: str) -> BackendHolder[Backend]:
+    """The holder for the URL of a sync context."""
+    return _url_holder(url, 0)
+
+
+def async_url_holder(url: str) -> BackendHolder[AsyncBackend]:
+    """The holder for the URL of an async context."""
+    return _url_holder(url, 1)
+
+
 def log_close(error: Exception) -> None:
     """Log an error of closing a backend that must not hide the error raised by the block."""
     # Rarely needed, and slow to import.
@@ -156,6 +167,18 @@ def _commit_of(backend: object) -> Any:
     if backend is not None and not callable(commit):
         raise TypeError(f"backend= takes a backend, not {backend!r}.")
     return commit
+
+
+def _url_holder(url: str, twin: int) -> BackendHolder[Any]:
+    parts = split_url(url, _lazy.SCHEMES)
+    kind: OpenedByUrl[Any] = _lazy.load(_lazy.SCHEMES[parts.scheme][twin])
+    holder: BackendHolder[Any] = BackendHolder(None, kind.opener(parts))
+    if not parts.is_file:
+        # This opens no connection, and a named store in memory is kept from now on.
+        backend = holder.backend()
+        if twin and hasattr(backend, "async_twin_error"):
+            raise backend.async_twin_error()
+    return holder
 
 
 def _holder(name: str, client: Any, backend: B | None, project: str | None, database: str | None) -> BackendHolder[B]:

@@ -162,8 +162,8 @@ class TokenPage(Generic[T]):
         on_error: The handler of documents that don't fit.
 
     Raises:
-        CendryError: Both tokens are given, or the query sorts by a hidden field.
-        InvalidPageTokenError: The token is not one of this query.
+        CendryError: The query sorts by a hidden field.
+        InvalidPageTokenError: The token is not one of this query, or both tokens are given.
         InvalidRequestError: The size is not from 1 to 10,000.
         MissingIndexError: The page is before a token, and the query sorts by id alone.
         TypeError: The size is not an int.
@@ -198,7 +198,7 @@ class TokenPage(Generic[T]):
     ) -> None:
         self._size = size = _checked_size(size)
         if after is not None and before is not None:
-            raise CendryError("page() takes after= or before=, not both.")
+            raise InvalidPageTokenError("page() takes after= or before=, not both")
         query, self._read = output.compiled(spec, source.registry, complete=True)
         self._compiled = query
         self._query = plan = turned(query.plan) if query.backwards else query.plan

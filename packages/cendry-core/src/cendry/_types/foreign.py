@@ -242,6 +242,11 @@ def _dumped(name: str) -> Callable[[Any], Any]:
         (value,) = instance.model_dump(include={name}, by_alias=True).values()
         return value
 
+    def get_json(instance: Any) -> Any:
+        (value,) = instance.model_dump(mode="json", include={name}, by_alias=True).values()
+        return value
+
+    cast("Any", get).json = get_json
     return get
 
 
@@ -254,6 +259,18 @@ def dumps_whole(cls: Any) -> bool:
 def dump(instance: Any) -> Any:
     """What a pydantic class stores, by its own serializer."""
     return instance.model_dump(by_alias=True, round_trip=True)
+
+
+def _dump_json(instance: Any) -> Any:
+    return instance.model_dump(mode="json", by_alias=True, round_trip=True)
+
+
+cast("Any", dump).json = _dump_json
+
+
+def for_json(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """What a function is replaced by when values are written as JSON: a pydantic class can dump its own values so."""
+    return cast("Callable[[Any], Any]", getattr(function, "json", function))
 
 
 def extra_of(cls: Any, style: Style) -> Literal["allow", "forbid"] | None:

@@ -9,10 +9,12 @@ import enum
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, field
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias, Union, cast, get_args, get_origin
 
 from .._immutable import dataclass, replace
 from .._interop.google import class_of
+from ..reference import Ref
 from .converted import CONVERSION_OF
 from .kinds import KIND_OF, STORED_TYPE, Kind
 from .rules import Rule
@@ -203,6 +205,36 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
+class Subset:
+    """Some fields of a class, by Python name.
+
+    Attributes:
+        names: Names of fields; for one of which only a part is meant, with the names in the classes below it.
+        only: Whether these are the fields that the subset has, rather than those that it lacks.
+    """
+
+    names: tuple[tuple[str, Subset | None], ...]
+    only: bool
+
+    def takes(self, name: str) -> bool:
+        """Whether the subset has a field, or a part of it."""
+        known = dict(self.names)
+        return (name in known) is self.only or known.get(name) is not None
+
+    def inside(self, name: str) -> Subset | None:
+        """Which part of a field it has; `None` for the whole."""
+        return dict(self.names).get(name)
+
+    def beside(self, name: str) -> Subset:
+        """The same with a whole field that it must have."""
+        return replace(self, names=(*self.names, (name, None))) if self.only and not self.takes(name) else self
+
+    def __str__(self) -> str:
+        inner = (name if below is None else f"{name}({below})" for name, below in self.names)
+        return f"{'only' if self.only else 'without'} {' '.join(inner)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A map with declared fields.
 
@@ -215,6 +247,8 @@ class Record:
         extra: What a class of another library does with undeclared keys, unless it ignores them.
         validate: The rule for the whole, which raises `ValueError`, if there is one.
         tag: The tag of a class that shares its collection with others.
+        subset: Which of the fields of the class these are, if not all.
+        load_rest: Returns the others: they are neither read nor written, and instances get their defaults.
     """
 
     python: type[Any]
@@ -225,11 +259,18 @@ class Record:
     extra: Literal["allow", "forbid"] | None = field(compare=False, repr=False, default=None)
     validate: Callable[[Any], None] | None = field(compare=False, repr=False, default=None)
     tag: Tag | None = field(compare=False, repr=False, default=None)
+    subset: Subset | None = None
+    load_rest: Callable[[], tuple[RecordField, ...]] = field(compare=False, repr=False, default=tuple)
 
     @property
     def fields(self) -> tuple[RecordField, ...]:
         """The declared fields, in order, without a Model's `id`."""
         return self.load()
+
+    @property
+    def rest(self) -> tuple[RecordField, ...]:
+        """The fields that the subset leaves out."""
+        return self.load_rest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -591,17 +632,27 @@ def module_advice(module: types.ModuleType) -> str:
     return f"{name} is a module, not a type; write {name}.{found[0]}, or from {module.__name__} import {found[0]}"
 
 
-def describe(shape: Shape) -> str:
-    """The description of a shape in error messages: `list of str or None`."""
+def _described(python: type[Any]) -> str:
+    conversion = CONVERSION_OF.get(python)
+    return f"{python.__name__} (stored as {conversion.form})" if conversion else python.__name__
+
+
+def describe(shape: Shape, of_type: Callable[[type[Any]], str] = _described) -> str:
+    """The description of a shape in error messages: `list of str or None`.
+
+    Args:
+        shape: The shape.
+        of_type: Describes single values by their type.
+    """
+    described = partial(describe, of_type=of_type)
     match shape:
         case Scalar(kind):
-            return "None" if kind == "null" else STORED_TYPE[kind].__name__
+            return "None" if kind == "null" else of_type(STORED_TYPE[kind])
         case Reference(model):
-            return "Ref" if model is None else f"Ref to {model.__qualname__}"
-        case Converted(_, python):
-            return f"{python.__name__} (stored as {CONVERSION_OF[python].form})"
-        case SdkValue(_, python):
-            return python.__name__
+            name, _, form = of_type(Ref).partition(" ")
+            return f"{name}{'' if model is None else f' to {model.__qualname__}'} {form}".rstrip()
+        case Converted(_, python) | SdkValue(_, python):
+            return of_type(python)
         case EnumMember(python, by):
             options = [member.name if by == "name" else plain_value(member) for member in python]
             return f"{python.__qualname__} by {by} ({_some(options)})"
@@ -609,21 +660,21 @@ def describe(shape: Shape) -> str:
             literals = _some(values, _literal)
             return literals if len(values) == 1 else f"one of {literals}"
         case Array(item, python):
-            return f"{python.__name__} of {describe(item)}"
+            return f"{python.__name__} of {described(item)}"
         case FixedArray(items, python):
-            return f"{python.__qualname__} of {len(items)} ({', '.join(map(describe, items))})"
+            return f"{python.__qualname__} of {len(items)} ({', '.join(map(described, items))})"
         case Dict(value):
-            return f"dict of str to {describe(value)}"
+            return f"dict of str to {described(value)}"
         case Record(python):
             return python.__qualname__
         case Constrained(inner, rules):
             texts = (f"with keys {rule.text}" if rule.of_keys else rule.text for rule in rules)
             comma = "," if isinstance(inner, (Array, Dict, FixedArray)) else ""
-            return f"{describe(inner)}{comma} {' and '.join(texts)}"
+            return f"{described(inner)}{comma} {' and '.join(texts)}"
         case Nullable(inner):
-            return f"{describe(inner)} or None"
+            return f"{described(inner)} or None"
         case OneOf(members) | Tagged(members):
-            return " or ".join(map(describe, members))
+            return " or ".join(map(described, members))
         case Anything():
             return "a value that Firestore can hold"
         case Handled(python) | AsIs(python):

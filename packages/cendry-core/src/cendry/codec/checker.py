@@ -19,7 +19,20 @@ from .._types.shapes import (
 )
 from ..errors import MAX_PROBLEMS, Code, Problem
 from ..paths import quote_segment
-from .leaves import HIDDEN, MAX_SHOWN, any_leaf, brief, is_array, is_map, is_stored_leaf, show, shown_error, to_key
+from .leaves import (
+    HIDDEN,
+    MAX_SHOWN,
+    any_json,
+    any_leaf,
+    brief,
+    is_array,
+    is_json_leaf,
+    is_map,
+    is_stored_leaf,
+    show,
+    shown_error,
+    to_key,
+)
 
 
 @final
@@ -59,6 +72,8 @@ class Checker:
 
     def __init__(self, limit: int = MAX_PROBLEMS) -> None:
         self.limit = limit
+        # Whether values are forms of JSON.
+        self.json = False
         self.problems: list[Problem] = []
         self.more = False
         # The path and shape of the field around, if its value is shown nowhere.
@@ -88,9 +103,13 @@ class Checker:
         if self.hidden is not None:
             path, shape = self.hidden
             found, code, nearest = HIDDEN, "value", ()
-        expected = shape if isinstance(shape, str) else describe(shape)
+        expected = shape if isinstance(shape, str) else self.described(shape)
         self.problems.append(Problem(path, expected, found, code, nearest))
         return FAILED
+
+    def described(self, shape: Shape) -> str:
+        """The description of a shape in problems."""
+        return describe(shape)
 
     def misfit(self, path: str, shape: Shape | str, value: Any, reason: str = "", *, hidden: bool = False) -> Any:
         """Record a value that doesn't fit, and why; returns `FAILED`."""
@@ -171,24 +190,27 @@ class Checker:
             if self.too_deep(path, depth):
                 return FAILED
             # Most elements need no path.
+            is_leaf = is_json_leaf if self.json else is_stored_leaf
             items = (
-                each if is_stored_leaf(each) else self.anything(each, f"{path}[{index}]", depth + 1, True)
+                each if is_leaf(each) else self.anything(each, f"{path}[{index}]", depth + 1, True)
                 for index, each in enumerate(value)
             )
             return self.gather(items)
         try:
-            return any_leaf(value, in_array)
+            return any_json(value) if self.json else any_leaf(value, in_array)
         except Mismatch as mismatch:
-            return self.misfit(path, "a value that Firestore can hold", value, str(mismatch))
+            holder = "JSON" if self.json else "Firestore"
+            return self.misfit(path, f"a value that {holder} can hold", value, str(mismatch))
 
     def any_map(self, value: Mapping[Any, Any], path: str, depth: int) -> Any:
         """A deep copy of a map, in its stored form."""
         if self.too_deep(path, depth):
             return FAILED
         found: dict[Any, Any] = {}
+        is_leaf = is_json_leaf if self.json else is_stored_leaf
         for key, each in value.items():
             name = self.key(path, key)
-            found[name] = each if is_stored_leaf(each) else self.anything(each, inside(path, key), depth + 1)
+            found[name] = each if is_leaf(each) else self.anything(each, inside(path, key), depth + 1)
         return FAILED if FAILED in found or any(each is FAILED for each in found.values()) else found
 
 

@@ -13,6 +13,7 @@ from .._interop.google import class_of
 from .._types.families import Family
 from .._types.foreign import can_refuse, style_of
 from .._types.hints import record_of
+from .._types.json_forms import check_readable
 from .._types.kinds import Mismatch, refuse
 from .._types.registry import TypeRegistry, default_registry
 from .._types.shapes import (
@@ -30,6 +31,7 @@ from .._types.shapes import (
     Scalar,
     SdkValue,
     Shape,
+    Subset,
     Tagged,
     bare,
     can_exceed_depth,
@@ -38,6 +40,7 @@ from .._types.shapes import (
     hides,
     union_of,
 )
+from .._types.subsets import restricted
 from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError, untagged
 from ..paths import DOCUMENT_ID, FieldPath, LongPathError, exact_text, shortened
 from ..plan import MISSING, put_at, remove_at, value_at
@@ -102,14 +105,15 @@ class Codec(Generic[M]):
             that it lives as long as the codec, and is compiled again with it.
     """
 
-    def __init__(self, model: type[M], registry: TypeRegistry) -> None:
+    def __init__(self, model: type[M], registry: TypeRegistry, shape: Record | None = None) -> None:
         self.model = model
         self.version = registry.version
         self.registry = weakref.ref(registry)
         style = style_of(model)
         assert style is not None
-        self.shape: Record = record_of(model, style, registry.known)
+        self.shape: Record = shape or record_of(model, style, registry.known)
         self.family: Family | None = cast("Any", model).__cendry_family__
+        self._is_readable = False
         self._decoders: dict[Reading, Callable[..., M]] = {}
         self._resolved: dict[tuple[str | MemberName, ...], ResolvedField] = {}
         self._converters: dict[tuple[Shape, bool], tuple[Callable[[Any], Any], Callable[[Any], Any], bool]] = {}
@@ -150,8 +154,23 @@ class Codec(Generic[M]):
         return decode
 
     def of(self, cls: type[Any]) -> Codec[Any]:
-        """The codec of another class, with the same registry."""
-        return self if cls is self.model else codec_for(cls, self.registry() or default_registry)
+        """The codec of another class, with the same registry, and for the same subset of fields."""
+        if cls is self.model:
+            return self
+        found: Codec[Any] = codec_for(cls, self.registry() or default_registry)
+        return found if self.shape.subset is None else found.only(self.shape.subset)
+
+    def only(self, subset: Subset) -> Codec[M]:
+        """The codec for a subset of the fields: it reads and writes no others."""
+        return self.derived(restricted(self.shape, subset))
+
+    def derived(self, shape: Shape) -> Codec[M]:
+        """The codec for another shape of the same class."""
+        known = self.outputs.get(shape)
+        if known is None:
+            record = cast("Record", shape)
+            known = self.outputs[shape] = Codec(self.model, self.registry() or default_registry, record)
+        return cast("Codec[M]", known)
 
     @cached_property
     def encode(self) -> Callable[[M], dict[str, Any]]:
@@ -183,6 +202,22 @@ class Codec(Generic[M]):
     def encode_by_name(self) -> Callable[[M], dict[str, Any]]:
         """As `encode_unruled`, with Python names for keys."""
         return self.refuse if self.is_untagged else self._compile_encode("python", ruled=False)
+
+    @cached_property
+    def encode_json(self) -> Callable[[M], dict[str, Any]]:
+        """As `encode_unruled`, with the forms that JSON holds; a `TypeError` if some could not be told apart."""
+        return self._encode_json("stored")
+
+    @cached_property
+    def encode_json_by_name(self) -> Callable[[M], dict[str, Any]]:
+        """As `encode_json`, with Python names for keys."""
+        return self._encode_json("python")
+
+    def _encode_json(self, names: Names) -> Callable[[M], dict[str, Any]]:
+        if self.is_untagged:
+            return self.refuse
+        check_readable(self.shape)
+        return self._compile_encode(names, ruled=False, json=True)
 
     @cached_property
     def verify(self) -> Callable[[M], None] | None:
@@ -266,6 +301,7 @@ class Codec(Generic[M]):
 
     def _own_decoder(self, reading: Reading) -> Callable[[Mapping[str, Any], str | None], M]:
         if reading not in self._decoders:
+            self.check(reading)
             self._decoders[reading] = self._compile_decode(reading, partial(self._reread, reading))
         return self._decoders[reading]
 
@@ -293,7 +329,8 @@ class Codec(Generic[M]):
             codec = self._by_data(data, reading)
         except Mistagged as error:
             return [error.problem()]
-        reader = Reader(reading, building=codec._has_rules, compiled=partial(codec._compiled, reading))
+        codec.check(reading)
+        reader = Reader(reading, building=codec._has_rules, compiled=partial(codec.compiled, reading))
         reader.walk(reader.fields, codec.shape, data, "", 0)
         return reader.problems
 
@@ -426,10 +463,11 @@ class Codec(Generic[M]):
         emit_decode(module, self.shape, reading, _reading(reading))
         return self._run(module, "decoder of", "decode")
 
-    def _compile_encode(self, names: Names, ruled: bool) -> Callable[..., Any]:
+    def _compile_encode(self, names: Names, ruled: bool, *, json: bool = False) -> Callable[..., Any]:
         module = Module()
-        module.known("explain", partial(self.explain_encode, names, ruled))
-        emit_encode(module, self.shape, names, _writing(names, constraints=ruled, whole=ruled), ruled)
+        module.known("explain", partial(self.explain_encode, names, ruled, json=json))
+        fallback = _writing(names, constraints=ruled, whole=ruled, json=json)
+        emit_encode(module, self.shape, names, fallback, ruled, json=json)
         return self._run(module, "encoder of", "encode")
 
     def _converter(self, shape: Shape, ruled: bool) -> tuple[Callable[[Any], Any], Callable[[Any], Any], bool]:
@@ -444,7 +482,18 @@ class Codec(Generic[M]):
             self._converters[shape, ruled] = known
         return known
 
-    def _compiled(self, reading: Reading, shape: Shape) -> Compiled:
+    def check(self, reading: Reading) -> None:
+        """Check that data can be read with these decode options.
+
+        Raises:
+            TypeError: Values of a field could not be told apart in JSON.
+        """
+        if reading.json and not self._is_readable:
+            check_readable(self.shape)
+            self._is_readable = True
+
+    def compiled(self, reading: Reading, shape: Shape) -> Compiled:
+        """Compiled code for values of a shape, for a `Reader`."""
         key = reading, shape
         if key not in self._readers:
             module = Module()
@@ -465,11 +514,11 @@ class Codec(Generic[M]):
         instance: M = reader.walk(reader.fields, self.shape, data, "", 0, document_id)
         return self._decoded(reader, instance, error, path)
 
-    def explain_encode(self, names: Names, ruled: bool, error: Exception, instance: Any) -> Any:
+    def explain_encode(self, names: Names, ruled: bool, error: Exception, instance: Any, *, json: bool = False) -> Any:
         """Return the fields of an instance on which compiled code raised this error, or raise `ValidationError`."""
         if not isinstance(instance, self.model):
             raise TypeError(f"expected an instance of {self.model.__qualname__}, not {instance!r}.") from None
-        writer = Writer(names, constraints=ruled, whole=ruled)
+        writer = Writer(names, constraints=ruled, whole=ruled, json=json)
         found = writer.walk(writer.fields, self.shape, instance, "", 0)
         if found is FAILED:
             raise self._validation_error(writer) from writer.foreign
@@ -499,7 +548,7 @@ class Codec(Generic[M]):
         return found, list(removals(self.shape, instance)) if merge else []
 
     def _reread(self, reading: Reading, error: Exception, data: Any, document_id: str | None, path: str | None) -> Any:
-        reader = Reader(reading, refusal=refusal_of(error), compiled=partial(self._compiled, reading))
+        reader = Reader(reading, refusal=refusal_of(error), compiled=partial(self.compiled, reading))
         found = reader.walk(reader.fields, self.shape, data, "", 0, document_id)
         self._require_refusal(reader)
         if reader.problems:
@@ -634,9 +683,9 @@ def _reading(reading: Reading) -> Fallback:
     return fallback
 
 
-def _writing(names: Names, *, constraints: bool, whole: bool = False) -> Fallback:
+def _writing(names: Names, *, constraints: bool, whole: bool = False, json: bool = False) -> Fallback:
     def fallback(shape: Shape, value: Any) -> Any:
-        writer = Writer(names, limit=0, constraints=constraints, whole=whole)
+        writer = Writer(names, limit=0, constraints=constraints, whole=whole, json=json)
         return converted(writer, Writer.write, shape, value)
 
     return fallback

@@ -11,7 +11,8 @@ from keyword import iskeyword
 from typing import Any, Final
 
 from .._types import converted, kinds
-from .._types.kinds import Mismatch, refuse
+from .._types.json_forms import FORM_OF
+from .._types.kinds import STORED_TYPE, Mismatch, refuse
 from .._types.shapes import Array, Dict, Record, Scalar, Shape, Tagged, bare
 from ..paths import exact_text
 
@@ -91,10 +92,12 @@ class Emitter:
         module: The module to write to.
         fallback: Converts values that the generated code does not handle.
         passed: The additional arguments of generated functions, as source: `, base`.
+        json: Whether values have the forms that JSON holds.
     """
 
-    def __init__(self, module: Module, fallback: Fallback, passed: str) -> None:
+    def __init__(self, module: Module, fallback: Fallback, passed: str, *, json: bool = False) -> None:
         self.module = module
+        self.json = json
         self.passed = passed
         self.nesting = 0
         self._fallback = fallback
@@ -104,7 +107,7 @@ class Emitter:
 
     def slow(self, shape: Shape, value: str) -> str:
         """The call of the fallback for a value."""
-        if isinstance(shape, Scalar) and not self.passed:
+        if isinstance(shape, Scalar) and not self.passed and not (self.json and STORED_TYPE[shape.kind] in FORM_OF):
             return f"take_{shape.kind}({value})"
         if id(shape) not in self._slow:  # Shapes can hold unhashable objects: registered functions.
             fallback = self._fallback

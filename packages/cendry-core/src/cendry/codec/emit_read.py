@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .._interop.google import class_of
+from .._types import json_forms
 from .._types.converted import CONVERSION_OF
 from .._types.kinds import KIND_OF, ROW, STORED_TYPE, Kind
 from .._types.shapes import (
@@ -38,7 +39,7 @@ from .._types.shapes import (
 )
 from ..plan import parts_of
 from .emit import Emitter, Fallback, Module, assignment, indented, when
-from .leaves import copy_stored, deeper_than, enum_members, keeping, to_key, validating
+from .leaves import copy_json, copy_stored, deeper_than, enum_members, keeping, to_key, validating
 from .reader import note_refusal
 from .reading import Reading
 
@@ -138,11 +139,32 @@ class DictRead:
         return f"v = data[{key!r}]"
 
 
+class JsonRead(DictRead):
+    """Access to values in the forms that JSON holds.
+
+    Args:
+        module: The module to write to.
+    """
+
+    def __init__(self, module: Module) -> None:
+        super().__init__(module, True)
+        module.names.update(json_forms.NAMES)
+
+    def take(self, kind: Kind, value: str, *, checked: bool = True) -> tuple[str, str]:
+        form = json_forms.FORM_OF.get(STORED_TYPE[kind])
+        if form is None:
+            return super().take(kind, value, checked=checked)
+        test = self.module.is_exactly(json_forms.PYTHON_TYPE[form.type], value)
+        if kind == "float" and checked:
+            test += f" and {form.write_if.format(v=value)}"
+        return test, form.read.format(v=value)
+
+
 class ReadEmitter(Emitter):
     """Emits code for some decode options, through one kind of access."""
 
     def __init__(self, module: Module, access: ReadAccess, reading: Reading, fallback: Fallback) -> None:
-        super().__init__(module, fallback, access.passed)
+        super().__init__(module, fallback, access.passed, json=bool(reading.json))
         self.access = access
         self.reading = reading
         self.lenient = reading.python_values
@@ -181,6 +203,9 @@ class ReadEmitter(Emitter):
                     # A float holds all integers of 53 bits.
                     slow = when(f"{is_int} and {-(2**53)} <= {whole} <= {2**53}", f"float({whole})", slow)
                 return when(test, found, slow) if test else slow
+            case Reference(model) if self.json and model is not None:
+                test, _ = access.take("reference", value)
+                return when(test, f"reference_from_json({value}, {self.module.bind('model', model)})", slow)
             case Reference(model):
                 test, found = access.take("reference", value)
                 as_model = "" if model is None else f"._cendry_typed({self.module.bind('model', model)})"
@@ -212,7 +237,7 @@ class ReadEmitter(Emitter):
             case OneOf():
                 return f"{self.function_for(shape, 'union')}({value}{self.passed})"
             case Anything() if self.lenient:
-                return f"{self.module.known('copy_stored', copy_stored)}({value})"
+                return f"{self.copy()}({value})"
             case Anything() | AsIs() | DocumentId() if not self.lenient:
                 return access.stored(value)
             case Handled(_, _, deserialize) if not self.lenient:
@@ -233,16 +258,24 @@ class ReadEmitter(Emitter):
     def element(self, shape: Shape, value: str) -> str:
         """The same for an element of an array."""
         if isinstance(shape, Anything) and self.lenient:
-            return f"{self.module.known('copy_stored', copy_stored)}({value}, True)"
+            return f"{self.copy()}({value}, True)"
         return self.inside(shape, value)
+
+    def copy(self) -> str:
+        """The name of the function that copies values without a declared type."""
+        copied = copy_json if self.reading.json == "only" else copy_stored
+        return self.module.known(copied.__name__, copied)
 
     def or_python(self, python: type[Any], test: str, value: str, slow: str) -> str:
         """Accepts values that are of the Python type already, if such are accepted."""
         more = f" and {test.format(v=value)}" if test else ""
-        return when(self.module.is_exactly(python, value) + more, value, slow) if self.lenient else slow
+        return when(self.module.is_exactly(python, value) + more, value, slow) if self.reading.objects else slow
 
     def converted(self, kind: Kind, python: type[Any], value: str, slow: str) -> str:
         row = CONVERSION_OF[python]
+        if self.json:
+            made = json_forms.FORM_OF[python].read.format(v=value, x=self.module.fresh("x"))
+            return when(self.module.is_exactly(str, value), made, self.or_python(python, row.write_if, value, slow))
         test, found = self.access.take(kind, value)
         source = f"{test}{' and ' if row.read_if else ''}{row.read_if}\0{row.read}"
         if not found.isidentifier():
@@ -263,7 +296,7 @@ class ReadEmitter(Emitter):
 
     def array(self, item: Shape, python: type[Any], value: str, slow: str) -> str:
         test, elements = self.access.array(value)
-        if self.lenient and python is not list:
+        if self.reading.objects and python is not list:
             test = f"({test} or {self.module.is_exactly(python, value)})"
         each = self.module.fresh("e")
         made = f"{self.element(item, each)} for {each} in {elements}"
@@ -306,7 +339,11 @@ class ReadEmitter(Emitter):
     def one_of_body(self, shape: OneOf) -> list[str]:
         body, is_kind = self.access.kind("v")
         for member in shape.members:
-            tests = [is_kind(kind) for kind in sorted(kinds_of(member) or ())]
+            if self.json:
+                types = (json_forms.PYTHON_TYPE[each] for each in sorted(json_forms.json_types(member)))
+                tests = [self.module.is_exactly(each, "v") for each in types]
+            else:
+                tests = [is_kind(kind) for kind in sorted(kinds_of(member) or ())]
             if tests and all(tests):
                 body += [f"if {' or '.join(tests)}:", f"    return {self.expression(member, 'v')}"]
         return [*body, f"return {self.slow(shape, 'v')}"]
@@ -341,9 +378,9 @@ class ReadEmitter(Emitter):
             for member, values in zip(shape.members, shape.values, strict=True):
                 function = self.member_function(member)
                 for value in values:
-                    plain = plain_value(value)
+                    plain = json_forms.to_json(plain_value(value)) if self.json else plain_value(value)
                     tables.setdefault(class_of(plain), {})[repr(plain)] = function
-                    if self.lenient and value is not plain:
+                    if self.reading.objects and value is not plain:
                         tables.setdefault(class_of(value), {})[self.module.bind("tag", value)] = function
             self.tables[shape] = {python: self.table(functions) for python, functions in tables.items()}
         return self.tables[shape]
@@ -374,15 +411,20 @@ class ReadEmitter(Emitter):
     def record_body(self, record: Record, document_id: str = "None") -> list[str]:
         """The lines of a function that makes an instance of `data`."""
         body: list[str] = []
-        if self.reading.forbids(record):
+        forbids = self.reading.forbids(record)
+        if forbids:
             keys = {key for field in record.fields for key in self.reading.keys(field)}
-            if record.style == "model" and self.reading.id_key:
-                keys.add("id")
+            more = {"id"} if record.style == "model" and self.reading.id_key else set[str]()
             if record.tag is not None:
-                keys.add(record.tag.field)
-            body = self.access.refuse_others(self.module.bind("keys", frozenset(keys)))
+                more.add(record.tag.field)
+            body = self.access.refuse_others(self.module.bind("keys", frozenset(keys | more)))
+            if self.access.missing and record.style in ("model", "map"):
+                # All are there in most data, which their number shows: if none is missing, none is unknown.
+                body = [f"some = len(data) != {len(keys | more)}", "if some:", *indented(body)]
+                for key in sorted(more - keys):
+                    body += [f"elif {key!r} not in data:", "    refuse()"]
         if record.style in ("model", "map"):
-            return body + self.attributes(record, document_id)
+            return body + self.attributes(record, document_id, forbids=forbids)
         return body + self.arguments(record)
 
     def constructed(self, statement: str, shape: Shape, stored: str) -> list[str]:
@@ -390,7 +432,7 @@ class ReadEmitter(Emitter):
         note = f"note_refusal(error, {self.module.bind('shape', shape)}, {stored})"
         return ["try:", f"    {statement}", "except Exception as error:", f"    {note}", "    raise"]
 
-    def attributes(self, record: Record, document_id: str) -> list[str]:
+    def attributes(self, record: Record, document_id: str, *, forbids: bool) -> list[str]:
         python = record.python
         plain = vars(object)["__setattr__"] is python.__setattr__
         self.module.known("put", object.__setattr__)
@@ -405,7 +447,8 @@ class ReadEmitter(Emitter):
         if self.reading.parts and not all_required:
             body.append("absent = 0")
         for field in record.fields:
-            body += self.attribute(field, partial(store, field.name))
+            body += self.attribute(field, partial(store, field.name), forbids=forbids)
+        body += [store(field.name, default_of(self.module, field)) for field in record.rest]
         if self.reading.parts:
             # Where absent fields are counted, it is known whether there are any undeclared ones.
             count = "len(data)" if all_required else "len(data) + absent"
@@ -418,8 +461,14 @@ class ReadEmitter(Emitter):
             body.append(f"{self.module.bind('validate', validating(record))}(o)")
         return [*body, "return o"]
 
-    def attribute(self, field: RecordField, store: Callable[[str], str]) -> list[str]:
-        """Lines that set one attribute; `store` returns the assignment of some source to it."""
+    def attribute(self, field: RecordField, store: Callable[[str], str], *, forbids: bool) -> list[str]:
+        """Lines that set one attribute.
+
+        Args:
+            field: The field.
+            store: Returns the assignment of some source to it.
+            forbids: Whether undeclared keys are refused, so that `some` says whether keys may be missing.
+        """
         key, shape = self.reading.key(field), field.shape
         if field.required:
             return [self.access.required(key), store(self.expression(shape, "v"))]
@@ -428,7 +477,9 @@ class ReadEmitter(Emitter):
             there = [f"v = data[{key!r}]", store(self.expression(shape, "v"))]
             absent = [store(default), "absent += 1"] if self.reading.parts else [store(default)]
             return [f"if {key!r} in data:", *indented(there), "else:", *indented(absent)]
-        if field.default is None and isinstance(shape, Nullable):
+        if forbids:
+            default = f"({default} if some else refuse())"
+        elif field.default is None and isinstance(shape, Nullable):
             return [f"v = data.get({key!r})", store(self.expression(shape, "v"))]
         if _takes_all(shape):
             found = when("v is missing", default, self.expression(shape, "v"))
@@ -490,12 +541,16 @@ def default_of(module: Module, field: RecordField) -> str:
     return builtin.get(field.factory) or f"{module.bind('factory', field.factory)}()"
 
 
+def _access(module: Module, reading: Reading) -> DictRead:
+    return JsonRead(module) if reading.json else DictRead(module, reading.python_values)
+
+
 def emit_decode(module: Module, record: Record, reading: Reading, fallback: Fallback) -> None:
     """Write `decode(data, document_id=None, path=None)` for a class of documents.
 
     Errors in it are explained by `explain(error, data, document_id, path)`, which the module must define.
     """
-    emitter = ReadEmitter(module, DictRead(module, reading.python_values), reading, fallback)
+    emitter = ReadEmitter(module, _access(module, reading), reading, fallback)
     body = emitter.record_body(record, "document_id")
     if reading.python_values and any(can_exceed_depth(field.shape) for field in record.fields):
         module.known("deeper_than", deeper_than)
@@ -505,6 +560,6 @@ def emit_decode(module: Module, record: Record, reading: Reading, fallback: Fall
 
 def emit_read_value(module: Module, shape: Shape, reading: Reading, fallback: Fallback) -> None:
     """Write `read(v)` for one value; errors are not handled."""
-    emitter = ReadEmitter(module, DictRead(module, reading.python_values), reading, fallback)
+    emitter = ReadEmitter(module, _access(module, reading), reading, fallback)
     module.function("read(v)", [f"return {emitter.expression(shape, 'v')}"])
     emitter.finish()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from .._interop.google import class_of
-from .._types.converted import CONVERSION_OF
-from .._types.foreign import extras_of
-from .._types.kinds import KIND_OF, ROW, Kind, refuse
+from .._types import json_forms
+from .._types.converted import CONVERSION_OF, Conversion
+from .._types.foreign import extras_of, for_json
+from .._types.kinds import KIND_OF, ROW, STORED_TYPE, Kind, refuse
 from .._types.shapes import (
     MAX_DEPTH,
     Anything,
@@ -36,7 +37,7 @@ from .._types.shapes import (
     plain_value,
 )
 from .emit import Emitter, Fallback, Module, attribute, when
-from .leaves import copy_stored, deeper_than, stable, to_key, validating
+from .leaves import copy_json, copy_stored, deeper_than, stable, to_key, validating
 from .writer import Names, python_types
 
 C = TypeVar("C")
@@ -61,9 +62,11 @@ if TYPE_CHECKING:
 
         Attributes:
             checks_plain: Whether the limits of plain kinds are checked where they are stored.
+            json: Whether the results have the forms that JSON holds.
         """
 
         checks_plain: bool
+        json: bool
 
         def either(self, test: str, code: C, otherwise: C, /) -> C:
             """A choice."""
@@ -75,6 +78,10 @@ if TYPE_CHECKING:
 
         def store_any(self, source: str, target: str, /) -> C:
             """Store the value of some source, of any kind."""
+            ...
+
+        def convert(self, row: Conversion, value: str, target: str, /) -> C:
+            """Store a variable of a standard type that is stored as another."""
             ...
 
         def array(self, shape: Array, value: str, target: str, inside: Inside[C], /) -> C | None:
@@ -121,6 +128,7 @@ class Expressions:
     """
 
     checks_plain = False
+    json = False
 
     def __init__(self, module: Module) -> None:
         self.module = module
@@ -133,6 +141,9 @@ class Expressions:
 
     def store_any(self, source: str, _target: str) -> str:
         return source
+
+    def convert(self, row: Conversion, value: str, _target: str) -> str:
+        return row.write.format(v=value)
 
     def array(self, shape: Array, value: str, _target: str, inside: Inside[str]) -> str:
         each = self.module.fresh("e")
@@ -172,6 +183,23 @@ class Expressions:
         return ["found = {", *always, "}", *more, *checks, "return found"]
 
 
+class JsonExpressions(Expressions):
+    """Access to the forms that JSON holds."""
+
+    json = True
+
+    def __init__(self, module: Module) -> None:
+        super().__init__(module)
+        module.names.update(json_forms.NAMES)
+
+    def store(self, kind: Kind, source: str, _target: str) -> str:
+        form = json_forms.FORM_OF.get(STORED_TYPE[kind])
+        return source if form is None else form.write.format(v=source)
+
+    def convert(self, row: Conversion, value: str, _target: str) -> str:
+        return json_forms.FORM_OF[row.python].write.format(v=value)
+
+
 class WriteEmitter(Emitter, Generic[C]):
     """Emits code for stored or Python names, through one kind of access.
 
@@ -198,14 +226,15 @@ class WriteEmitter(Emitter, Generic[C]):
         constraints: bool = False,
         whole: bool = False,
     ) -> None:
-        super().__init__(module, fallback, "")
+        super().__init__(module, fallback, "", json=access.json)
         self.access = access
         self.names = names
         self.by_value = by_value
         self.constraints = constraints
         self.whole = whole
-        for known in (copy_stored, deeper_than, no_array, stable, to_key):
+        for known in (deeper_than, no_array, stable, to_key):
             module.known(known.__name__, known)
+        module.known("copy_stored", copy_json if access.json else copy_stored)
 
     def write(self, shape: Shape, value: str, target: str = "", got: str = "", /, *, in_array: bool = False) -> C:
         """The code for a value.
@@ -238,14 +267,17 @@ class WriteEmitter(Emitter, Generic[C]):
                 if model is not None:
                     known = self.module.bind("model", model)
                     test += f" and ({value}.model is {known} or {value}.model is None)"
-            case Converted(kind, python):
+            case Converted(_, python):
                 row = CONVERSION_OF[python]
-                test = exactly(python, first) + (f" and {row.write_if.format(v=value)}" if row.write_if else "")
-                made = access.store(kind, row.write.format(v=value), target)
+                conditions = [row.write_if, json_forms.FORM_OF[python].write_if if self.json else ""]
+                more = (f" and {each.format(v=value)}" for each in conditions if each)
+                test, made = exactly(python, first) + "".join(more), access.convert(row, value, target)
             case EnumMember(python, by) if by == "value" or not issubclass(python, enum.Flag):
                 # A combination of flags may have no name.
                 test, held = exactly(python, first), f"{value}._{by}_"
                 only = "str" if by == "name" else _only_kind([plain_value(member) for member in python])
+                if self.json and only not in _JSON_KINDS:
+                    return access.store_any(self.slow(given, got or value), target)
                 made = access.store(only, held, target) if only else access.store_any(held, target)
             case OneValue(values) if (only := _only_kind(values)) in ("str", "int"):
                 known = self.module.bind("values", frozenset(values))
@@ -276,10 +308,12 @@ class WriteEmitter(Emitter, Generic[C]):
             case Anything() if not rules:
                 return access.store_any(f"copy_stored({got or value}, {in_array})", target)
             case Handled(python, serialize) if serialize is not None and isinstance(python, type):
-                stored = no_arrays.format(f"copy_stored({self.module.bind('serialize', serialize)}({value}))")
+                function = self.module.bind("serialize", for_json(serialize) if self.json else serialize)
+                stored = no_arrays.format(f"copy_stored({function}({value}))")
                 test, made = exactly(python, first), access.store_any(stored, target)
             case AsIs(python) if isinstance(python, type):
-                test, made = exactly(python, first), access.store_any(value, target)
+                stored = f"copy_stored({value})" if self.json else value
+                test, made = exactly(python, first), access.store_any(stored, target)
             case _:
                 return access.store_any(no_arrays.format(self.slow(given, got or value)), target)
         if made is None:
@@ -331,6 +365,8 @@ class WriteEmitter(Emitter, Generic[C]):
         row = ROW[kind]
         test = self.module.is_exactly(row.python, first)
         is_checked = not row.test or (row.plain and self.access.checks_plain)
+        if self.json and kind == "float":
+            return f"{test} and {json_forms.FORM_OF[float].write_if.format(v=value)}"
         return test if is_checked else f"{test} and {row.test.format(v=value)}"
 
     # Functions
@@ -367,11 +403,13 @@ class WriteEmitter(Emitter, Generic[C]):
         if record.extra != "allow":
             return ""
         names = frozenset(each.stored if self.names == "stored" else each.name for each in record.fields)
-        return f"{self.module.known('copy_extras', copy_extras)}(o, {self.module.bind('keys', names)})"
+        return f"{self.module.known('copy_extras', copy_extras)}(o, {self.module.bind('keys', names)}, copy_stored)"
 
     def source(self, field: RecordField) -> str:
         """The source of the value of a field of the instance `o`."""
-        return attribute("o", field.name) if field.get is None else f"{self.module.bind('get', field.get)}(o)"
+        if field.get is None:
+            return attribute("o", field.name)
+        return f"{self.module.bind('get', for_json(field.get) if self.json else field.get)}(o)"
 
     def finish(self) -> None:
         super().finish()
@@ -379,15 +417,18 @@ class WriteEmitter(Emitter, Generic[C]):
             self.by_value.finish()
 
 
+_JSON_KINDS: Final = ("bool", "int", "str")
+
+
 def _only_kind(values: Collection[Any]) -> Kind | None:
     types = {class_of(value) for value in values}
     return KIND_OF.get(types.pop()) if len(types) == 1 else None
 
 
-def copy_extras(instance: Any, declared: frozenset[str]) -> dict[str, Any]:
-    """The undeclared values of an instance, in their stored form."""
+def copy_extras(instance: Any, declared: frozenset[str], copy: Callable[[Any], Any]) -> dict[str, Any]:
+    """The undeclared values of an instance, copied by a function."""
     extras = extras_of(instance)
-    return refuse() if extras.keys() & declared else {to_key(key): copy_stored(each) for key, each in extras.items()}
+    return refuse() if extras.keys() & declared else {to_key(key): copy(each) for key, each in extras.items()}
 
 
 def no_array(value: Any) -> Any:
@@ -395,12 +436,14 @@ def no_array(value: Any) -> Any:
     return refuse() if type(value) is list else value
 
 
-def emit_encode(module: Module, record: Record, names: Names, fallback: Fallback, ruled: bool) -> None:
+def emit_encode(
+    module: Module, record: Record, names: Names, fallback: Fallback, ruled: bool, *, json: bool = False
+) -> None:
     """Write `encode(o)` for a class of documents.
 
     Errors in it are explained by `explain(error, o)`, which the module must define.
     """
-    access = Expressions(module)
+    access = JsonExpressions(module) if json else Expressions(module)
     emitter = WriteEmitter(module, access, names, fallback, constraints=ruled, whole=ruled)
     _, entries = emitter.record(record)
     is_measured = any(can_exceed_depth(field.shape) for field in record.fields)

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final, Union, cast
 
 from typing_extensions import TypeIs
 
-from .._interop.google import class_of, from_sdk_change, sdk_kind
-from .._types.kinds import ROWS, KindRow, refuse, to_float, to_int, to_str
-from .._types.shapes import Constrained, EnumMember, OneValue, Record, plain_value
+from .._interop.google import class_of, from_sdk_change, sdk_kind, to_sdk
+from .._types.json_forms import FORM_OF, PYTHON_TYPE, finite, reference_from_json, to_json
+from .._types.kinds import ROW, ROWS, STORED_TYPE, KindRow, refuse, to_float, to_int, to_str
+from .._types.shapes import (
+    AsIs,
+    Constrained,
+    Converted,
+    EnumMember,
+    OneValue,
+    Record,
+    Reference,
+    Scalar,
+    SdkValue,
+    Shape,
+    Tagged,
+    plain_value,
+)
 from ..paths import check_field_name, exact_text
 from ..values import DELETE_FIELD, is_transform
 
@@ -151,6 +166,81 @@ def _plain(shape: OneValue) -> list[Any]:
     return [option for option in shape.values if not isinstance(option, enum.Enum)]
 
 
+_NATIVE: Final = frozenset(PYTHON_TYPE.values())
+
+
+def leaf_to_json(shape: Shape, value: Any, stored: Any) -> Any:
+    """The form in JSON of a value that contains no others; `stored` is its stored value."""
+    match shape:
+        case Converted(_, python):
+            return FORM_OF[python].dump(value)
+        case AsIs():
+            return copy_json(stored)
+        case _:
+            return to_json(stored)
+
+
+def leaf_from_json(shape: Shape, value: Any) -> Any:
+    """The Python value of a form in JSON, of a shape that contains no others."""
+    match shape:
+        case Scalar(kind):
+            form = FORM_OF.get(STORED_TYPE[kind])
+            return ROW[kind].take(value) if form is None else form.load(value)
+        case SdkValue(kind, python):
+            return to_sdk(kind, python, FORM_OF[STORED_TYPE[kind]].load(value))
+        case Reference(model):
+            return reference_from_json(value, model)
+        case Converted(_, python):
+            return FORM_OF[python].load(value)
+        case EnumMember(python, by):
+            forms = {} if by == "name" else _forms(python)
+            return _of_form(forms, value) if forms else enum_from_stored(shape, value)
+        case OneValue(values):
+            forms = _forms(values)
+            return _of_form(forms, value) if forms else literal_from_stored(shape, value)
+        case AsIs(python):
+            found = copy_json(value)
+            return found if not isinstance(python, type) or isinstance(found, python) else refuse()
+        case _:  # A document id, which is no field.
+            return value
+
+
+def _forms(values: Iterable[Any]) -> dict[Any, Any]:
+    """Values by their forms in JSON, if one of them is of a type that JSON lacks."""
+    forms = {(class_of(form), form): value for value in values for form in (to_json(plain_value(value)),)}
+    return {} if all(class_of(plain_value(value)) in _NATIVE for value in values) else forms
+
+
+def _of_form(forms: Mapping[Any, Any], value: Any) -> Any:
+    try:
+        return forms[class_of(value), value]
+    except (KeyError, TypeError):
+        refuse()
+
+
+def is_object(shape: Shape, value: Any) -> bool:
+    """Whether a value is a Python value of a shape, rather than its form in JSON."""
+    match shape:
+        case Converted(_, python):
+            return isinstance(value, python) and not isinstance(value, datetime)
+        case EnumMember(python):
+            return isinstance(value, python)
+        case OneValue():
+            return isinstance(value, enum.Enum)
+        case _:
+            return not isinstance(value, tuple(_NATIVE))
+
+
+def member_of_form(shape: Tagged, tag: Any) -> Shape | None:
+    """The member of a union with this tag, given as JSON holds it."""
+    for member, values in zip(shape.members, shape.values, strict=True):
+        for value in values:
+            form = to_json(plain_value(value))
+            if class_of(form) is class_of(tag) and form == tag:
+                return member
+    return None
+
+
 def to_key(value: Any) -> str:
     """A map key that Firestore accepts."""
     if type(value) is str and value.isascii() and value.isidentifier() and len(value) <= 1500 and value[:2] != "__":
@@ -228,6 +318,35 @@ def is_stored_leaf(value: Any) -> bool:
     """Whether a value without a declared type is certainly in its stored form, in arrays too."""
     kind = class_of(value)
     return kind in _TRUSTED or (kind is str and value.isascii())
+
+
+def is_json_leaf(value: Any) -> bool:
+    """Whether a value without a declared type is certainly one that JSON can hold."""
+    kind = class_of(value)
+    return kind is bool or value is None or (kind is str and value.isascii())
+
+
+def any_json(value: Any) -> Any:
+    """A value without a declared type, as JSON can hold it; neither a map nor an array."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return to_str(value)
+    if isinstance(value, int):
+        return to_int(value)
+    return finite(value) if isinstance(value, float) else refuse()
+
+
+def copy_json(value: Any, in_array: bool = False) -> Any:
+    """A deep copy of a value without a declared type, as JSON can hold it; a `Mismatch` has no path."""
+    kind = class_of(value)
+    if (kind is str and value.isascii()) or kind is bool or value is None:
+        return value
+    if is_map(value):
+        return {to_key(key): copy_json(each) for key, each in value.items()}
+    if is_array(value):
+        return refuse("an array directly in an array") if in_array else [copy_json(each, True) for each in value]
+    return any_json(value)
 
 
 def copy_stored(value: Any, in_array: bool = False) -> Any:

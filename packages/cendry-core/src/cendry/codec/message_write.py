@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .._types.converted import Conversion
 from .._types.kinds import ROW, ROWS, Kind, refuse
 from .._types.messages import MessageValues
 from .._types.shapes import (
@@ -42,6 +43,7 @@ class Statements:
     """
 
     checks_plain = True
+    json = False
 
     def __init__(self, module: Module, dialect: Dialect) -> None:
         self.module = module
@@ -63,6 +65,9 @@ class Statements:
         if row.plain:
             return [f"{target}.{field} = {source}"]
         return [(row.write_source or f"write_{kind}({{m}}, {{v}})").format(m=target, field=field, v=source)]
+
+    def convert(self, row: Conversion, value: str, target: str) -> Lines:
+        return self.store(row.kind, row.write.format(v=value), target)
 
     def store_any(self, source: str, target: str) -> Lines:
         return [f"write_value({target}, {source}, base)"]

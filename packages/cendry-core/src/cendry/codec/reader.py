@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING
 from datetime import datetime
 from types import MappingProxyType
@@ -12,6 +12,7 @@ from .._frozen import freeze
 from .._immutable import dataclass
 from .._interop.google import to_sdk
 from .._types.converted import CONVERSION_OF
+from .._types.json_forms import PYTHON_TYPE, describe_in_json, json_types
 from .._types.kinds import ROW, STORED_TYPE, Mismatch, refuse, to_reference
 from .._types.shapes import (
     FOREIGN_STYLES,
@@ -44,10 +45,22 @@ from ..errors import MAX_PROBLEMS, near_names, shown_parts
 from ..plan import parts_of
 from ..reference import Ref
 from .checker import FAILED, Checker, inside
-from .leaves import HIDDEN, brief, enum_from_stored, is_array, is_map, is_plain, is_set, literal_from_stored
+from .leaves import (
+    HIDDEN,
+    brief,
+    enum_from_stored,
+    is_array,
+    is_map,
+    is_object,
+    is_plain,
+    is_set,
+    leaf_from_json,
+    literal_from_stored,
+    member_of_form,
+)
 from .reading import STORED as STORED
 from .reading import Reading as Reading
-from .writer import Writer
+from .writer import Writer, python_types
 
 # Finding similar names takes long, and unknown keys come from outside.
 _MAX_NEAR: Final = 3
@@ -111,6 +124,8 @@ class Reader(Checker):
         compiled: Callable[[Shape], Compiled] | None = None,
     ) -> None:
         super().__init__(limit)
+        # Below a field of any type, Python values are accepted as well if they are anywhere.
+        self.json = reading.json == "only"
         self.compiled = compiled
         self.is_inside_deep = False
         self.reading = reading
@@ -159,7 +174,12 @@ class Reader(Checker):
                 except Mismatch as mismatch:
                     return self.misfit(path, shape, value, str(mismatch))
 
+    def described(self, shape: Shape) -> str:
+        return describe_in_json(shape) if self.reading.json else describe(shape)
+
     def leaf(self, shape: Shape, value: Any) -> Any:
+        if self.reading.json and not (self.reading.objects and is_object(shape, value)):
+            return leaf_from_json(shape, value)
         lenient = self.reading.python_values
         match shape:
             case Scalar(kind):
@@ -186,7 +206,7 @@ class Reader(Checker):
                 return value
 
     def array(self, shape: Array, value: Any, path: str, depth: int) -> Any:
-        unordered = self.reading.python_values and shape.python in (set, frozenset)
+        unordered = self.reading.objects and shape.python in (set, frozenset)
         if not is_array(value) and not (unordered and is_set(value)):
             return self.misfit(path, shape, value)
         if self.too_deep(path, depth):
@@ -272,7 +292,7 @@ class Reader(Checker):
 
     def one_of(self, shape: OneOf, value: Any, path: str, depth: int) -> Any:
         for member in shape.members:
-            if any(type(value) is STORED_TYPE[kind] for kind in kinds_of(member) or ()):
+            if type(value) in self.types_of(member):
                 return self.read(member, value, path, depth)
         # No exact kind: the first member that accepts the value, as float accepts an int.
         for member in shape.members:
@@ -282,21 +302,30 @@ class Reader(Checker):
                 return found
         return self.misfit(path, shape, value)
 
+    def types_of(self, shape: Shape) -> Iterable[type[Any]]:
+        """The exact types of data for a member of a union."""
+        if not self.reading.json:
+            return (STORED_TYPE[kind] for kind in kinds_of(shape) or ())
+        types = (PYTHON_TYPE[each] for each in json_types(shape))
+        return (*types, *python_types(shape)) if self.reading.objects else types
+
     def tagged(self, shape: Tagged, value: Any, path: str, depth: int) -> Any:
-        if self.reading.python_values and (member := shape.of_instance(value)) is not None:
+        if self.reading.objects and (member := shape.of_instance(value)) is not None:
             return self.read(member, value, path, depth)
         if not is_map(value):
             return self.misfit(path, shape, value)
         key = shape.stored if self.reading.names == "stored" else shape.name
         tag = value.get(key, MISSING)
         member = shape.of_tag(tag)
+        if member is None and self.reading.json:
+            member = member_of_form(shape, tag)
         if member is None:
             return self.wrong_tag(shape, tag, inside(path, key if self.reading.python_values else shape.name))
         return self.read(member, value, path, depth)
 
     def handled(self, shape: Handled, value: Any, path: str, depth: int) -> Any:
         python = shape.python
-        is_python = self.reading.python_values and isinstance(python, type) and isinstance(value, python)
+        is_python = self.reading.objects and isinstance(python, type) and isinstance(value, python)
         if is_python and python not in STORED_TYPE.values():
             return value
         stored = self.anything(value, path, depth) if self.reading.python_values else value
@@ -308,7 +337,7 @@ class Reader(Checker):
             return value if is_python else self.raised(path, shape, value, error)
 
     def record(self, record: Record, value: Any, path: str, depth: int) -> Any:
-        if self.reading.python_values and record.style != "typeddict" and isinstance(value, record.python):
+        if self.reading.objects and record.style != "typeddict" and isinstance(value, record.python):
             return self.instance(record, value, path, depth)
         if not is_map(value):
             return self.misfit(path, record, value)
@@ -453,6 +482,8 @@ def build(
                 object.__setattr__(instance, "id", document_id)
             for field in record.fields:
                 object.__setattr__(instance, field.name, values[field.name] if field.name in values else default(field))
+            for field in record.rest:
+                object.__setattr__(instance, field.name, default(field))
             if hasattr(python, "__post_init__"):
                 instance.__post_init__()
             return instance

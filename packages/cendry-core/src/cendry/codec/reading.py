@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from .._immutable import dataclass
 from .._types.shapes import Record, RecordField
 
 Extra = Literal["ignore", "forbid", "keep"]
+
+ExtraPolicy = Literal["ignore", "forbid", "keep", "as_declared"]
+"""How unknown keys are handled; `as_declared` forbids them, unless a class says that it ignores them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +25,21 @@ class Reading:
         id_key: Whether the data of a Model may contain its `id`.
         parts: What to do about a field of which only parts are stored, under its name with a dot and more after it.
             Empty if that means nothing, as in Firestore; otherwise such a field is a problem.
+        json: Whether values have the forms that JSON holds, rather than those that are stored; with `"also"`, Python
+            values are accepted too. Empty if not.
     """
 
     names: Literal["stored", "python"] = "stored"
     python_values: bool = False
-    extra: Extra | None = None
+    extra: ExtraPolicy | None = None
     id_key: bool = False
     parts: str = ""
+    json: Literal["", "only", "also"] = ""
+
+    @property
+    def objects(self) -> bool:
+        """Whether Python values are accepted as well."""
+        return self.python_values and self.json != "only"
 
     def key(self, field: RecordField) -> str:
         """The key of a field in the data."""
@@ -42,8 +53,16 @@ class Reading:
         """Whether unknown keys of a record are a problem."""
         if record.extra == "allow":
             return False
+        if self.extra in ("forbid", "as_declared"):
+            return self.rejects_unknown(record.python)
         policy = self.extra or record.extra or getattr(record.python, "__cendry_extra__", None)
         return policy == "forbid"
+
+    def rejects_unknown(self, python: type[Any]) -> bool:
+        """Whether data for a class may have nothing unknown in it."""
+        if self.extra == "as_declared":
+            return not getattr(python, "__cendry_ignores__", False)
+        return self.extra == "forbid"
 
 
 STORED = Reading()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from .._frozen import redefined
 from .._interop.google import class_of
 from .._types.converted import CONVERSION_OF
-from .._types.foreign import extras_of
+from .._types.foreign import extras_of, for_json
 from .._types.kinds import ROW, STORED_TYPE, Mismatch, refuse, to_reference
 from .._types.shapes import (
     Anything,
@@ -33,7 +34,7 @@ from .._types.shapes import (
 from ..errors import MAX_PROBLEMS
 from ..reference import Ref
 from .checker import FAILED, Checker, inside
-from .leaves import brief, enum_to_stored, is_array, is_map, is_set, literal_to_stored, show, stable
+from .leaves import brief, enum_to_stored, is_array, is_map, is_set, leaf_to_json, literal_to_stored, show, stable
 
 Names = Literal["stored", "python"]
 """Which names are the keys of maps."""
@@ -47,6 +48,7 @@ class Writer(Checker):
         limit: How many problems are collected.
         constraints: Whether values must keep the rules of their annotations.
         whole: Whether instances must keep the rules of their classes.
+        json: Whether the result has the forms that JSON holds.
     """
 
     def __init__(
@@ -56,15 +58,17 @@ class Writer(Checker):
         *,
         constraints: bool = False,
         whole: bool = False,
+        json: bool = False,
     ) -> None:
         super().__init__(limit)
+        self.json = json
         self.names: Names = names
         self.constraints = constraints
         self.whole = whole
 
     def another(self) -> Writer:
         """A writer of the same kind that collects no problems, for an attempt."""
-        return Writer(self.names, limit=0, constraints=self.constraints, whole=self.whole)
+        return Writer(self.names, limit=0, constraints=self.constraints, whole=self.whole, json=self.json)
 
     def write(self, shape: Shape, value: Any, path: str = "", depth: int = 0) -> Any:
         """The stored value, which shares nothing with the given one, or `FAILED` after recording problems.
@@ -103,7 +107,8 @@ class Writer(Checker):
                 return self.handled(shape, value, path, depth)
             case _:
                 try:
-                    return self.leaf(shape, value)
+                    found = self.leaf(shape, value)
+                    return leaf_to_json(shape, value, found) if self.json else found
                 except Mismatch as mismatch:
                     return self.misfit(path, shape, value, str(mismatch))
 
@@ -199,7 +204,7 @@ class Writer(Checker):
         if isinstance(shape.python, type) and not isinstance(value, shape.python):
             return self.misfit(path, shape, value)
         try:
-            stored = value if shape.serialize is None else shape.serialize(value)
+            stored = value if shape.serialize is None else self.function(shape.serialize)(value)
         except Exception as error:
             return self.raised(path, shape, value, error)
         return self.anything(stored, path, depth)
@@ -232,7 +237,7 @@ class Writer(Checker):
                     self.problem(place, field.shape, "nothing", "missing")
             else:
                 try:
-                    attribute = field.value_of(value)
+                    attribute = field.value_of(value) if field.get is None else self.function(field.get)(value)
                 except AttributeError:
                     self.problem(place, field.shape, "nothing (the attribute is not set)", "missing")
                 except Exception as error:  # A serializer of the class can raise anything.
@@ -253,6 +258,10 @@ class Writer(Checker):
         if self.whole and record.validate is not None and len(self.problems) == before and self.is_complete():
             self.validated(path, record, value)
         return FAILED if len(self.problems) > before else found
+
+    def function(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """A function of a class of another library that returns what is stored, or its replacement."""
+        return for_json(function) if self.json else function
 
     def is_complete(self) -> bool:
         """Whether the instance that was written last has all its values, so that the rule of its class applies."""

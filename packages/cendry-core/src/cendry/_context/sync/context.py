@@ -21,7 +21,7 @@ from ...errors import BulkFailure, DocumentAlreadyExistsError
 from ...jobs.results import BulkOptions, BulkProgress, BulkResult
 from ...reference import Located, Ref
 from ..changes import ChangesArgument, built, items_of, put_items
-from ..holder import SharedHolder, open_holder
+from ..holder import SharedHolder, open_holder, url_holder
 from ..listening import DocumentCallbacks
 from ..misuse import SyncOnly
 from ..settings import settings
@@ -87,6 +87,50 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
         holder = open_holder(client, backend, project, database)
         checked = settings(type_registry, timeout, retry, clock, random, holder.encoder, holder.home, token_key)
         self._sender = Sender(holder, checked)
+
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        *,
+        type_registry: TypeRegistry | None = None,
+        timeout: float | None = None,
+        retry: Any = DEFAULT_RETRY,
+        token_key: str | bytes | Sequence[str | bytes] | None = None,
+        clock: Callable[[], datetime] | None = None,
+        random: Random | None = None,
+    ) -> Cendry:
+        """Return a context on the database that a URL names, so that one setting decides which one it is.
+
+        | URL | database |
+        |---|---|
+        | `memory:` | a new one in memory |
+        | `memory:NAME` | one in memory, the same for all contexts of this process that name it, in both twins |
+        | `memory:///path/to/app.db` | one in memory, kept in a file; the path is absolute |
+        | `firestore://PROJECT/DATABASE` | Firestore, or the emulator that `FIRESTORE_EMULATOR_HOST` names |
+        | `datastore://PROJECT/DATABASE?namespace=N` | Firestore in Datastore mode |
+
+        `DATABASE` may be left out, and so may the namespace. A named database in memory is dropped when the last of its
+        contexts is closed or collected. A file, and a connection, are opened at first use.
+
+        Args:
+            url: The URL; special characters in it are percent-encoded.
+            type_registry: As in the constructor, like the others.
+            timeout: Seconds that a call may take, including retries.
+            retry: A retry policy, or `None` for no retries.
+            token_key: The key that signs page tokens, or several.
+            clock: Returns the time for `auto_now` and `auto_now_add`.
+            random: Source of the random pauses between the attempts of a transaction.
+
+        Raises:
+            InvalidUrlError: The URL is malformed, or its scheme is unknown.
+            ImportError: The backend is not installed; the message names the extra to install.
+        """
+        holder = url_holder(url)
+        checked = settings(type_registry, timeout, retry, clock, random, holder.encoder, holder.home, token_key)
+        context = object.__new__(Cendry)
+        context._sender = Sender(holder, checked)
+        return context
 
     @property
     def client(self) -> Any:

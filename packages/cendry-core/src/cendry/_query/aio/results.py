@@ -170,10 +170,10 @@ class AsyncResults(Generic[T_co]):
             The page. A limit of the query counts from the first page, and an offset is skipped there.
 
         Raises:
-            InvalidPageTokenError: The token is not one of this query.
+            InvalidPageTokenError: The token is not one of this query, or both tokens are given.
             InvalidRequestError: `size` is not from 1 to 10,000.
             MissingIndexError: A query sorted by id alone can't be read backwards; its `previous_token` is `None`.
-            CendryError: Both tokens are given, or the query sorts by a field with `repr=False`.
+            CendryError: The query sorts by a field with `repr=False`.
             DecodeError: A document doesn't fit the model, and there is no `on_error` handler.
             UnsupportedByBackendError: Datastore mode can't read backwards.
         """
