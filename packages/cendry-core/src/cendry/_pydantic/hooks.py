@@ -138,7 +138,7 @@ class _ClassType:
         if codec.family is not None:
             codec = codec.of(type(instance))
         if info.mode == "json":
-            found = codec.encode_json("python")(instance)
+            found = codec.encode_json_by_name(instance)
             if self._has_id:
                 found = {"id": instance.id, **found}
         else:
