@@ -88,6 +88,7 @@ class DatastoreBackend:
     """
 
     name = NAME
+    system = "gcp.datastore"
     has_cursors = True
 
     def __init__(
@@ -130,6 +131,11 @@ class DatastoreBackend:
     def database(self) -> str:
         """How references name the project, the database and the namespace of the client."""
         return self._connection.partition.name
+
+    @property
+    def server(self) -> tuple[str, int] | None:
+        """The host and port of the database or its emulator, if they are known."""
+        return self._connection.server
 
     @property
     def _connection(self) -> Connection:
@@ -318,7 +324,13 @@ def _response_to(read: Lookup | QueryPages, method: Method, connection: Connecti
                     transaction.begin_by(response)
                     _check_wanted(connection, transaction, deadline)
                     return response
-    return _next_response(read, method, connection, deadline)
+    try:
+        return _next_response(read, method, connection, deadline)
+    except Exception:
+        if transaction is not None:
+            # If it was ended meanwhile, the server says so in words of its own.
+            transaction.check_open()
+        raise
 
 
 def _next_response(read: Lookup | QueryPages, method: Method, connection: Connection, deadline: Deadline) -> Any:

@@ -17,6 +17,7 @@ from ..codec import codec_for
 from ..plan import NOTHING, GetPlan, QueryPlan
 from ..reference import Located, Ref
 from .holder import BackendHolder
+from .observing import Observer
 from .targets import locate
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class CallbackListening:
 
     __slots__ = ()
     holder: BackendHolder[Backend]
+    observer: Observer
     listeners: set[Any]
 
     if TYPE_CHECKING:
@@ -80,6 +82,7 @@ class CallbackListening:
         watch = Watch(plan, backwards, read, callback, on_error, self.listeners)
         backend = self.holder.backend()
         is_empty = isinstance(plan, QueryPlan) and plan.where is NOTHING
+        self.observer.listens(plan)
         watch.start(_NOTHING if is_empty else backend)
         return Listener(watch)
 

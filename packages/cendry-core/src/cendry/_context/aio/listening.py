@@ -20,6 +20,7 @@ from ...errors import CendryError, DecodeError, UnsupportedByBackendError
 from ...plan import NOTHING, GetPlan, QueryPlan
 from ...reference import Located, Ref
 from ..holder import BackendHolder
+from ..observing import Observer
 from ..targets import locate
 from ..transaction import TransactionState
 
@@ -36,6 +37,7 @@ class AsyncListening:
 
     __slots__ = ("listeners",)
     holder: BackendHolder[AsyncBackend]
+    observer: Observer
     transaction: TransactionState | None
 
     if TYPE_CHECKING:
@@ -76,7 +78,7 @@ class AsyncListening:
         from ..live import LiveDocuments
 
         self.check_listens(plan)
-        holder = self.holder
+        holder, observer = self.holder, self.observer
 
         def listen(
             on_change: Callable[[ListenResult], None], on_error: Callable[[BaseException], None]
@@ -84,6 +86,7 @@ class AsyncListening:
             backend = holder.backend()
             if not hasattr(backend, "listen"):  # async-only
                 raise UnsupportedByBackendError("listeners", backend.name, "Use a backend that has them.")
+            observer.listens(plan)
             return backend.listen(plan, on_change, on_error)
 
         is_empty = isinstance(plan, QueryPlan) and plan.where is NOTHING

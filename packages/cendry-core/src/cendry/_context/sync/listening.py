@@ -21,6 +21,7 @@ from ...errors import CendryError, DecodeError
 from ...plan import NOTHING, GetPlan, QueryPlan
 from ...reference import Located, Ref
 from ..holder import BackendHolder
+from ..observing import Observer
 from ..targets import locate
 from ..transaction import TransactionState
 
@@ -37,6 +38,7 @@ class Listening:
 
     __slots__ = ("listeners",)
     holder: BackendHolder[Backend]
+    observer: Observer
     transaction: TransactionState | None
 
     if TYPE_CHECKING:
@@ -77,12 +79,13 @@ class Listening:
         from ..live import LiveDocuments
 
         self.check_listens(plan)
-        holder = self.holder
+        holder, observer = self.holder, self.observer
 
         def listen(
             on_change: Callable[[ListenResult], None], on_error: Callable[[BaseException], None]
         ) -> ListenHandle:
             backend = holder.backend()
+            observer.listens(plan)
             return backend.listen(plan, on_change, on_error)
 
         is_empty = isinstance(plan, QueryPlan) and plan.where is NOTHING
