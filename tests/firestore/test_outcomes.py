@@ -572,8 +572,10 @@ def test_a_write_of_the_context_in_a_transaction_names_that_of_the_transaction(
 def test_a_write_that_waits_for_the_transaction_until_its_time_is_up(
     make_db: Callable[..., Database], firestore_emulator: str
 ) -> None:
-    ctx = make_db().context(timeout=3.0, retry=None)
-    ctx.save(Counter(id="a"))
+    db = make_db()
+    db.context().save(Counter(id="a"))
+    # The emulator refuses after some three seconds.
+    ctx = db.context(timeout=1.5, retry=None)
 
     def count(txn: Any) -> None:
         txn.get(Counter, "a")
