@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 from pages import ROOT, Block, all_pages, blocks_of
 
-# A context that is given no backend talks to Firestore.
-_CONTEXT = re.compile(r"Cendry\((?!backend=)")
+# A context that is given no backend talks to Firestore, except in a comment.
+_CONTEXT = re.compile(r"^[^#\n]*Cendry\((?!backend=)", re.MULTILINE)
 
 
 _DATASTORE = "DatastoreBackend("
@@ -171,3 +171,10 @@ def test_code_fits_its_column() -> None:
         for number, line in enumerate(block.code.splitlines())
     }
     assert {place: length for place, length in lines.items() if length > 80} == {}
+
+
+def test_each_page_has_a_place_in_the_navigation_and_a_description() -> None:
+    nav = (ROOT / "zensical.toml").read_text(encoding="utf-8")
+    for page in ROOT.glob("docs/**/*.md"):
+        assert f'"{page.relative_to(ROOT / "docs").as_posix()}"' in nav, name_of(page)
+        assert re.match(r'---\ndescription: ".{40,160}"\n', page.read_text(encoding="utf-8")), name_of(page)

@@ -88,3 +88,54 @@ def measured(site: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 @pytest.mark.parametrize("what", ["pre", "page", "tables"])
 def test_nothing_is_wider_than_its_place(measured: dict[str, dict[str, Any]], what: str) -> None:
     assert {page: each[what] for page, each in measured.items() if each[what]} == {}
+
+
+# What people look for, and the pages of which one has to be among the first three results.
+SEARCHES = {
+    "etag": {"/etags/", "/writing/"},
+    "upsert": {"/writing/"},
+    "pagination": {"/pagination/"},
+    "optimistic locking": {"/writing/"},
+    "fastapi": {"/fastapi/", "/deployment/"},
+    "retry": {"/retries/"},
+    "timeout": {"/retries/"},
+    "transaction": {"/batches-and-transactions/"},
+    "page token": {"/pagination/"},
+    "subcollection": {"/subcollections/"},
+    "emulator": {"/testing/"},
+    "soft delete": {"/soft-delete/"},
+    "counter": {"/counters/"},
+    "webhook": {"/webhooks/"},
+    "fireo": {"/from-fireo/"},
+}
+
+
+@needs_chromium
+def test_the_search_finds_the_right_page(site: Path, tmp_path: Path) -> None:
+    script = """
+        const frame = await shown("/", 1366);
+        const root = frame.contentDocument;
+        root.querySelector(".md-search__button").click();
+        const host = await until(() => {
+            root.querySelector(".md-search__button").click();
+            return [...root.querySelectorAll("*")].find((each) => each.shadowRoot?.querySelector("[role=combobox]"));
+        });
+        const input = host.shadowRoot.querySelector("[role=combobox]");
+        const results = () => [...host.shadowRoot.querySelectorAll("[role=listbox] a")];
+        const type = (text) => {
+            input.value = text;
+            input.dispatchEvent(new frame.contentWindow.Event("input", { bubbles: true }));
+        };
+        const found = {};
+        for (const term of TERMS) {
+            type("");
+            await until(() => !results().length);
+            type(term);
+            await until(() => results().length);
+            found[term] = results().map((link) => new URL(link.href).pathname + new URL(link.href).hash);
+        }
+        return found;
+    """.replace("TERMS", json.dumps(list(SEARCHES)))
+    found: dict[str, list[str]] = browser.run(site, script, tmp_path)
+    pages = {term: [link.partition("#")[0] for link in links[:3]] for term, links in found.items()}
+    assert {term: first for term, first in pages.items() if not SEARCHES[term] & set(first)} == {}

@@ -111,6 +111,7 @@ class Codec(Generic[M]):
         assert style is not None
         self.shape: Record = record_of(model, style, registry.known)
         self.family: Family | None = cast("Any", model).__cendry_family__
+        self._is_readable = False
         self._json_encoders: dict[Names, Callable[[M], dict[str, Any]]] = {}
         self._decoders: dict[Reading, Callable[..., M]] = {}
         self._resolved: dict[tuple[str | MemberName, ...], ResolvedField] = {}
@@ -282,8 +283,7 @@ class Codec(Generic[M]):
 
     def _own_decoder(self, reading: Reading) -> Callable[[Mapping[str, Any], str | None], M]:
         if reading not in self._decoders:
-            if reading.json:
-                check_readable(self.shape)
+            self.check(reading)
             self._decoders[reading] = self._compile_decode(reading, partial(self._reread, reading))
         return self._decoders[reading]
 
@@ -311,9 +311,8 @@ class Codec(Generic[M]):
             codec = self._by_data(data, reading)
         except Mistagged as error:
             return [error.problem()]
-        if reading.json:
-            check_readable(codec.shape)
-        reader = Reader(reading, building=codec._has_rules, compiled=partial(codec._compiled, reading))
+        codec.check(reading)
+        reader = Reader(reading, building=codec._has_rules, compiled=partial(codec.compiled, reading))
         reader.walk(reader.fields, codec.shape, data, "", 0)
         return reader.problems
 
@@ -465,7 +464,18 @@ class Codec(Generic[M]):
             self._converters[shape, ruled] = known
         return known
 
-    def _compiled(self, reading: Reading, shape: Shape) -> Compiled:
+    def check(self, reading: Reading) -> None:
+        """Check that data can be read with these decode options.
+
+        Raises:
+            TypeError: Values of a field could not be told apart in JSON.
+        """
+        if reading.json and not self._is_readable:
+            check_readable(self.shape)
+            self._is_readable = True
+
+    def compiled(self, reading: Reading, shape: Shape) -> Compiled:
+        """Compiled code for values of a shape, for a `Reader`."""
         key = reading, shape
         if key not in self._readers:
             module = Module()
@@ -520,7 +530,7 @@ class Codec(Generic[M]):
         return found, list(removals(self.shape, instance)) if merge else []
 
     def _reread(self, reading: Reading, error: Exception, data: Any, document_id: str | None, path: str | None) -> Any:
-        reader = Reader(reading, refusal=refusal_of(error), compiled=partial(self._compiled, reading))
+        reader = Reader(reading, refusal=refusal_of(error), compiled=partial(self.compiled, reading))
         found = reader.walk(reader.fields, self.shape, data, "", 0, document_id)
         self._require_refusal(reader)
         if reader.problems:

@@ -1,0 +1,71 @@
+"""Data from outside, for other libraries that report errors in their own way: nothing here raises for what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from ..errors import Problem, ValidationError
+from .checker import FAILED
+from .compiler import Codec
+from .reader import Reader
+from .reading import Reading
+
+M = TypeVar("M")
+
+
+def read(
+    codec: Codec[M], data: dict[str, Any], reading: Reading, document_id: str | None = None
+) -> tuple[M | None, list[Problem]]:
+    """Returns an instance, or `None` with the problems of the data, at most 100.
+
+    Args:
+        codec: The codec of a class, or of a subset of its fields.
+        data: The fields.
+        reading: The decode options.
+        document_id: The id of the instance, which is not looked for in the data.
+
+    Raises:
+        TypeError: Values of a field could not be told apart in JSON.
+    """
+    try:
+        return codec.decoder(reading)(data, document_id), []
+    except ValidationError as error:
+        return None, list(error.problems)
+
+
+def read_changes(codec: Codec[Any], data: Mapping[str, Any], reading: Reading) -> tuple[dict[str, Any], list[Problem]]:
+    """Returns the values of some fields by Python name, as `update()` takes them, and the problems of others.
+
+    Each value is complete: a map in it has all of its required fields. The rules of annotations hold; those of the
+    class for the whole are not asked, since the rest of the document isn't known. The id and the tag of a class are
+    unknown names here.
+
+    Args:
+        codec: As in `read`.
+        data: Values of any of the fields, under Python names.
+        reading: The decode options.
+
+    Raises:
+        TypeError: Values of a field could not be told apart in JSON.
+    """
+    codec.check(reading)
+    reader = Reader(reading, compiled=partial(codec.compiled, reading))
+    found = reader.walk(_changes, codec, reader, data)
+    return {} if cast("Any", found) is FAILED else found, reader.problems
+
+
+def _changes(codec: Codec[Any], reader: Reader, data: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    fields = {reader.reading.key(field): field for field in codec.shape.fields}
+    for key, field in fields.items():
+        if key in data:
+            quickly, _ = reader.quickly(field.shape, 1)
+            value = quickly(data[key])
+            if value is FAILED:
+                value = reader.part(field, key, reader.read, field.shape, data[key], reader.place("", field), 1)
+            if value is not FAILED:
+                found[field.name] = value
+    reader.unknown(codec.shape, set(fields), data, "")
+    return found
