@@ -6,7 +6,7 @@ import os
 from datetime import datetime, timezone
 from typing import Annotated, Any
 
-from app.tenancy import Bearer, digest
+from app.tenancy import Bearer, Cookie, digest
 from by_hand.schemas import TaskIn, TaskOut, TaskPage
 from fastapi import Depends, FastAPI, HTTPException, Response
 from google.cloud import firestore
@@ -15,8 +15,9 @@ app = FastAPI()
 client = firestore.AsyncClient(project=os.environ["GOOGLE_CLOUD_PROJECT"])
 
 
-async def organisation(bearer: Bearer) -> Any:
-    key = await client.document("keys", digest(bearer.credentials)).get() if bearer else None
+async def organisation(bearer: Bearer, cookie: Cookie) -> Any:
+    secret = bearer.credentials if bearer else cookie
+    key = await client.document("keys", digest(secret)).get() if secret else None
     if key is None or not key.exists:
         raise HTTPException(401)
     # The SDK reads references of its async client as sync ones.

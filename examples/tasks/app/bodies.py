@@ -43,10 +43,3 @@ class Row:
 
     id: str | None = None
     error: str | None = None
-
-
-@dataclass
-class Dashboard:
-    open: int = 0
-    doing: int = 0
-    done: int = 0

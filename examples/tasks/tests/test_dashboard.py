@@ -27,8 +27,8 @@ async def test_the_dashboard_follows_the_tasks_of_one_organisation(ada: Tenant, 
         assert await anext(events) == {"open": 1, "doing": 0, "done": 0}
 
         await bob.add_task()
-        await http.patch(task, json={"status": "done"})
+        assert (await http.patch(task, json={"status": "done"})).status_code == 200
         assert await anext(events) == {"open": 0, "doing": 0, "done": 1}
 
-        await http.delete(task)
+        assert (await http.delete(task)).status_code == 204
         assert await anext(events) == {"open": 0, "doing": 0, "done": 0}

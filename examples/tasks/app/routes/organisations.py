@@ -10,9 +10,9 @@ from cendry import Page
 from fastapi import APIRouter, Request, Response
 from fastapi.sse import EventSourceResponse
 
-from ..bodies import Dashboard, NewOrganisation, ShownComment, Welcome
+from ..bodies import NewOrganisation, ShownComment, Welcome
 from ..database import Context
-from ..models import Comment, Key, Organisation, Project, Task
+from ..models import Comment, Key, Organisation, Project, Status, Task
 from ..paging import Paging
 from ..tenancy import CurrentOrganisation, digest
 
@@ -46,9 +46,9 @@ async def feed(organisation: CurrentOrganisation, paging: Paging, ctx: Context) 
 
 
 @router.get("/dashboard", response_class=EventSourceResponse)
-async def dashboard(organisation: CurrentOrganisation, ctx: Context) -> AsyncIterable[Dashboard]:
+async def dashboard(organisation: CurrentOrganisation, ctx: Context) -> AsyncIterable[dict[Status, int]]:
     """Send how many tasks there are in each status, now and after each change."""
     async with ctx.select_group(Task).under(organisation).snapshots() as snapshots:
         async for snapshot in snapshots:
-            counts = Counter(task.status.value for task in snapshot.documents)
-            yield Dashboard(**counts)
+            counts = Counter(task.status for task in snapshot.documents)
+            yield {status: counts[status] for status in Status}
