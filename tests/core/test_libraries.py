@@ -9,7 +9,6 @@ from datetime import datetime, timezone
 from typing import Annotated, Any, ClassVar
 
 import msgspec
-import pydantic
 import pytest
 from cendry._model.fields import Field, field
 from cendry._model.model import Map, Model, fields_of
@@ -79,12 +78,3 @@ def test_msgspec_reads_and_writes_a_model() -> None:
     assert Capital(name="x") == msgspec.convert({"name": "x"}, Capital)
     with pytest.raises(msgspec.ValidationError, match=r"Expected `str \| null`, got `int` - at `\$.id`"):
         msgspec.convert({"id": 5, "name": "x"}, Capital)
-
-
-@pytest.mark.parametrize("annotation", [City, list[Capital], City | None, dict[str, Capital]], ids=str)
-def test_pydantic_does_not_take_a_model_for_a_plain_dataclass(annotation: Any) -> None:
-    message = "is a Cendry Model, which can't be the type of a pydantic field, or of a body or response in FastAPI"
-    with pytest.raises(TypeError, match=message):
-        pydantic.TypeAdapter(annotation)
-    with pytest.raises(TypeError, match=message):
-        pydantic.create_model("Body", city=(annotation, ...))

@@ -178,3 +178,16 @@ def test_each_page_has_a_place_in_the_navigation_and_a_description() -> None:
     for page in ROOT.glob("docs/**/*.md"):
         assert f'"{page.relative_to(ROOT / "docs").as_posix()}"' in nav, name_of(page)
         assert re.match(r'---\ndescription: ".{40,160}"\n', page.read_text(encoding="utf-8")), name_of(page)
+
+
+# Pages about something else than what the reference has.
+WITHOUT_REFERENCE = {"design", "differences", "firestore", "index", "internals", "performance", "type-checkers"}
+
+
+def test_guides_and_reference_link_to_each_other() -> None:
+    guides = [page for page in ROOT.glob("docs/*.md") if page.stem not in WITHOUT_REFERENCE]
+    missing = [name_of(page) for page in guides if "](reference/" not in page.read_text(encoding="utf-8")]
+    pages = ROOT.glob("docs/reference/*.md")
+    link = re.compile(r"^Guides?: \[", re.MULTILINE)
+    missing += [name_of(page) for page in pages if not link.search(page.read_text(encoding="utf-8"))]
+    assert missing == []

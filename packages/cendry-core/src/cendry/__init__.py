@@ -71,6 +71,7 @@ __all__ = [
     "Model",
     "MultipleResultsError",
     "Neighbor",
+    "Only",
     "Or",
     "OutcomeUnknownError",
     "Page",
@@ -91,6 +92,7 @@ __all__ = [
     "UsedBeforeForkError",
     "ValidationError",
     "Vector",
+    "Without",
     "count",
     "default_registry",
     "field",
@@ -127,6 +129,7 @@ if TYPE_CHECKING:
     from ._model.fields import Field, FieldDescriptor, field
     from ._model.metadata import DocumentMetadata, get_metadata, ref_of
     from ._model.model import Map, Model, resolve
+    from ._pydantic.parts import Only, Without
     from ._query.aggregates import AggregateResult
     from ._query.aio.query import AsyncQuery
     from ._query.aio.rows import AsyncRows
@@ -211,6 +214,7 @@ else:
             "_model.metadata": "DocumentMetadata get_metadata ref_of",
             "_model.model": "Map Model resolve",
             "paths": "FieldPath",
+            "_pydantic.parts": "Only Without",
             "_query.aggregates": "AggregateResult",
             "_query.aio.query": "AsyncQuery",
             "_query.aio.rows": "AsyncRows",

@@ -68,7 +68,7 @@ def from_dict(
         try:
             doc_id = check_document_id(data["id"])
         except InvalidDocumentIdError as error:
-            problems = [_invalid_id(error), *codec.problems(data, reading)]
+            problems = [invalid_id(error), *codec.problems(data, reading)]
             raise ValidationError(model.__qualname__, problems) from error
     return codec.decoder(reading)(cast("dict[str, Any]", data) if type(data) is dict else dict(data), doc_id)
 
@@ -141,7 +141,7 @@ def validate(
         try:
             check_document_id(data["id"])
         except InvalidDocumentIdError as error:
-            problems = [_invalid_id(error), *problems][:MAX_PROBLEMS]
+            problems = [invalid_id(error), *problems][:MAX_PROBLEMS]
     return problems
 
 
@@ -171,7 +171,8 @@ def _no_dict(model: type[Any], data: object) -> Problem:
     return Problem("", f"a dict of the fields of {model.__qualname__}", show(data))
 
 
-def _invalid_id(error: InvalidDocumentIdError) -> Problem:
+def invalid_id(error: InvalidDocumentIdError) -> Problem:
+    """The problem of data with an id that is not valid."""
     return Problem("id", "a valid document id", f"{show(error.value)} ({error.reason})")
 
 

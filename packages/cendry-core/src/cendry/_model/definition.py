@@ -249,6 +249,7 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
         if keywords.extra not in _EXTRA:
             raise _fault(cls, None, f"extra= must be 'ignore', 'forbid' or 'keep', not {keywords.extra!r}")
         cls.__cendry_extra__ = exact_text(keywords.extra)
+        cls.__cendry_ignores__ = keywords.extra == "ignore"
     if keywords.omit_none is not None:
         cls.__cendry_omit_none__ = keywords.omit_none
     registry = keywords.type_registry

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
 from typing_extensions import Never, Protocol, dataclass_transform
 
+from .._lazy import module
 from .._types.families import Family
 from .._types.registry import TypeRegistry
 from .._types.shapes import UNTAGGED
@@ -80,6 +81,8 @@ class _Record:
     __cendry_kind__: ClassVar[Literal["model", "map"]]
     __cendry_fields__: ClassVar[Mapping[str, FieldInfo]]
     __cendry_extra__: ClassVar[Literal["ignore", "forbid", "keep"]] = "ignore"
+    # Whether the class itself says extra="ignore", which is the default for documents, but not for data from users.
+    __cendry_ignores__: ClassVar[bool] = False
     __cendry_omit_none__: ClassVar[bool] = False
     __cendry_registry__: ClassVar[TypeRegistry | None] = None
     __cendry_family__: ClassVar[Family | None] = None
@@ -115,6 +118,11 @@ class _Record:
         options = {"frozen": frozen, "eq": eq, "order": order, "unsafe_hash": unsafe_hash, "repr": repr}
         define(cls, Keywords(collection, parent, extra, abstract, type_registry, omit_none, tag_field, tag, options))
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any, /) -> Any:
+        """The class as a type of pydantic: a field, a body or an answer of FastAPI."""
+        return module("_pydantic.hooks").of_class(source, handler)
+
 
 class Map(_Record, metaclass=ModelMeta):
     """A map that is embedded in documents: it has fields, but neither a collection nor an id.
@@ -122,7 +130,7 @@ class Map(_Record, metaclass=ModelMeta):
     A subclass is a dataclass with a keyword-only `__init__`. It can be the type of a field, and a base of other maps
     and of models, which then inherit its fields.
 
-    Class keywords:
+    Keyword Args:
         extra: What happens to undeclared stored fields: `"ignore"` (default), `"forbid"` or `"keep"`.
         type_registry: The types of its fields that the default registry doesn't know. It holds for the fields that the
             class declares, wherever it is embedded, and by default for those of subclasses; the registry of a context
@@ -144,7 +152,7 @@ class Model(_Record, metaclass=ModelMeta):
     Attributes:
         id: The document id; `None` until it is given or the instance is saved.
 
-    Class keywords:
+    Keyword Args:
         collection: The collection id. Required, unless the class is abstract.
         parent: The Model of the parent documents, if this is a subcollection.
         extra: What happens to undeclared stored fields: `"ignore"` (default; a save removes them),
@@ -170,18 +178,6 @@ class Model(_Record, metaclass=ModelMeta):
 
     if TYPE_CHECKING:
         id: IdField = field()
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any, /) -> Any:
-        """Refuse to be a pydantic type: pydantic would take the class for a plain dataclass, without an id.
-
-        Raises:
-            TypeError: Always.
-        """
-        raise TypeError(
-            f"{cls.__qualname__} is a Cendry Model, which can't be the type of a pydantic field, or of a body or "
-            "response in FastAPI. Use a pydantic class of its own there, with from_dict() and to_dict() in between."
-        )
 
     def _cendry_path(self) -> str:
         """The document's path: the recorded parent and the current id."""

@@ -93,11 +93,15 @@ def schema_of(record: Record, others: Sequence[Record] = (), *, include_id: bool
         others: For a class that shares its collection, its subclasses.
         include_id: Whether models have their `id`.
     """
-    return _Schemas(include_id).document(record, others)
+    return Schemas(include_id).document(record, others)
 
 
-class _Schemas:
-    """The definitions of one schema."""
+class Schemas:
+    """The definitions of one schema.
+
+    Args:
+        include_id: Whether models have their `id`.
+    """
 
     def __init__(self, include_id: bool) -> None:
         self.include_id = include_id
@@ -105,9 +109,8 @@ class _Schemas:
         self.names: dict[Any, str] = {}
 
     def document(self, record: Record, others: Sequence[Record]) -> Schema:
-        classes = [each for each in (record, *others) if each.python.__dict__.get("__cendry_tag__") is not UNTAGGED]
         if others and record.tag is not None:
-            found = self.kinds(record.tag.field, classes)
+            found = self.kinds(record.tag.field, (record, *others))
         else:
             reference = self.define(record, record.python.__name__, partial(self.record, record))
             name = self.names[record]
@@ -118,7 +121,8 @@ class _Schemas:
         return {**found, "$defs": self.definitions} if self.definitions else found
 
     def kinds(self, tag: str, classes: Sequence[Record]) -> Schema:
-        """The classes that share a collection."""
+        """The classes that share a collection, without those that have no documents."""
+        classes = [each for each in classes if each.python.__dict__.get("__cendry_tag__") is not UNTAGGED]
         references = [self.define(each, each.python.__name__, partial(self.record, each)) for each in classes]
         values = [cast("Any", each.tag).stored for each in classes]
         if None in values:
@@ -172,7 +176,7 @@ class _Schemas:
             case Tagged():
                 return self.tagged(shape)
             case Record():
-                return self.define(shape, _record_name(shape), partial(self.record, shape))
+                return self.define(shape, record_name(shape), partial(self.record, shape))
             case _:
                 return {}
 
@@ -205,7 +209,7 @@ class _Schemas:
         """An object with declared fields."""
         properties: Schema = {}
         required: list[str] = []
-        if record.style == "model" and self.include_id:
+        if record.style == "model" and self.include_id and (record.subset is None or record.subset.takes("id")):
             properties["id"] = {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}
         if record.tag is not None and record.tag.value is not None:
             properties[record.tag.field] = {"const": record.tag.stored, "default": record.tag.stored}
@@ -238,7 +242,8 @@ def _refers_to(schema: Any, reference: str) -> bool:
     return any(_refers_to(each, reference) for each in inner)
 
 
-def _record_name(record: Record) -> str:
+def record_name(record: Record) -> str:
+    """The name of a class with fields, with the types for its type parameters."""
     arguments = [type_name(each) for _, each in record.arguments]
     return f"{record.python.__name__}[{', '.join(arguments)}]" if arguments else record.python.__name__
 

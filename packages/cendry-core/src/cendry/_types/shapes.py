@@ -205,6 +205,36 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
+class Subset:
+    """Some fields of a class, by Python name.
+
+    Attributes:
+        names: Names of fields; for one of which only a part is meant, with the names in the classes below it.
+        only: Whether these are the fields that the subset has, rather than those that it lacks.
+    """
+
+    names: tuple[tuple[str, Subset | None], ...]
+    only: bool
+
+    def takes(self, name: str) -> bool:
+        """Whether the subset has a field, or a part of it."""
+        known = dict(self.names)
+        return (name in known) is self.only or known.get(name) is not None
+
+    def inside(self, name: str) -> Subset | None:
+        """Which part of a field it has; `None` for the whole."""
+        return dict(self.names).get(name)
+
+    def beside(self, name: str) -> Subset:
+        """The same with a whole field that it must have."""
+        return replace(self, names=(*self.names, (name, None))) if self.only and not self.takes(name) else self
+
+    def __str__(self) -> str:
+        inner = (name if below is None else f"{name}({below})" for name, below in self.names)
+        return f"{'only' if self.only else 'without'} {' '.join(inner)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A map with declared fields.
 
@@ -217,6 +247,8 @@ class Record:
         extra: What a class of another library does with undeclared keys, unless it ignores them.
         validate: The rule for the whole, which raises `ValueError`, if there is one.
         tag: The tag of a class that shares its collection with others.
+        subset: Which of the fields of the class these are, if not all.
+        load_rest: Returns the others: they are neither read nor written, and instances get their defaults.
     """
 
     python: type[Any]
@@ -227,11 +259,18 @@ class Record:
     extra: Literal["allow", "forbid"] | None = field(compare=False, repr=False, default=None)
     validate: Callable[[Any], None] | None = field(compare=False, repr=False, default=None)
     tag: Tag | None = field(compare=False, repr=False, default=None)
+    subset: Subset | None = None
+    load_rest: Callable[[], tuple[RecordField, ...]] = field(compare=False, repr=False, default=tuple)
 
     @property
     def fields(self) -> tuple[RecordField, ...]:
         """The declared fields, in order, without a Model's `id`."""
         return self.load()
+
+    @property
+    def rest(self) -> tuple[RecordField, ...]:
+        """The fields that the subset leaves out."""
+        return self.load_rest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from .._types.shapes import (
     Scalar,
     SdkValue,
     Shape,
+    Subset,
     Tagged,
     bare,
     can_exceed_depth,
@@ -39,6 +40,7 @@ from .._types.shapes import (
     hides,
     union_of,
 )
+from .._types.subsets import restricted
 from ..errors import DecodeError, InvalidValueError, Problem, UnknownFieldError, ValidationError, untagged
 from ..paths import DOCUMENT_ID, FieldPath, LongPathError, exact_text, shortened
 from ..plan import MISSING, put_at, remove_at, value_at
@@ -103,13 +105,13 @@ class Codec(Generic[M]):
             that it lives as long as the codec, and is compiled again with it.
     """
 
-    def __init__(self, model: type[M], registry: TypeRegistry) -> None:
+    def __init__(self, model: type[M], registry: TypeRegistry, shape: Record | None = None) -> None:
         self.model = model
         self.version = registry.version
         self.registry = weakref.ref(registry)
         style = style_of(model)
         assert style is not None
-        self.shape: Record = record_of(model, style, registry.known)
+        self.shape: Record = shape or record_of(model, style, registry.known)
         self.family: Family | None = cast("Any", model).__cendry_family__
         self._is_readable = False
         self._json_encoders: dict[Names, Callable[[M], dict[str, Any]]] = {}
@@ -153,8 +155,23 @@ class Codec(Generic[M]):
         return decode
 
     def of(self, cls: type[Any]) -> Codec[Any]:
-        """The codec of another class, with the same registry."""
-        return self if cls is self.model else codec_for(cls, self.registry() or default_registry)
+        """The codec of another class, with the same registry, and for the same subset of fields."""
+        if cls is self.model:
+            return self
+        found: Codec[Any] = codec_for(cls, self.registry() or default_registry)
+        return found if self.shape.subset is None else found.only(self.shape.subset)
+
+    def only(self, subset: Subset) -> Codec[M]:
+        """The codec for a subset of the fields: it reads and writes no others."""
+        return self.derived(restricted(self.shape, subset))
+
+    def derived(self, shape: Shape) -> Codec[M]:
+        """The codec for another shape of the same class."""
+        known = self.outputs.get(shape)
+        if known is None:
+            record = cast("Record", shape)
+            known = self.outputs[shape] = Codec(self.model, self.registry() or default_registry, record)
+        return cast("Codec[M]", known)
 
     @cached_property
     def encode(self) -> Callable[[M], dict[str, Any]]:

@@ -443,6 +443,7 @@ class ReadEmitter(Emitter):
             body.append("absent = 0")
         for field in record.fields:
             body += self.attribute(field, partial(store, field.name))
+        body += [store(field.name, default_of(self.module, field)) for field in record.rest]
         if self.reading.parts:
             # Where absent fields are counted, it is known whether there are any undeclared ones.
             count = "len(data)" if all_required else "len(data) + absent"

@@ -482,6 +482,8 @@ def build(
                 object.__setattr__(instance, "id", document_id)
             for field in record.fields:
                 object.__setattr__(instance, field.name, values[field.name] if field.name in values else default(field))
+            for field in record.rest:
+                object.__setattr__(instance, field.name, default(field))
             if hasattr(python, "__post_init__"):
                 instance.__post_init__()
             return instance

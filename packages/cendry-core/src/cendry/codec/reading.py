@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from .._immutable import dataclass
 from .._types.shapes import Record, RecordField
 
 Extra = Literal["ignore", "forbid", "keep"]
+
+ExtraPolicy = Literal["ignore", "forbid", "keep", "as_declared"]
+"""How unknown keys are handled; `as_declared` forbids them, unless a class says that it ignores them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Reading:
 
     names: Literal["stored", "python"] = "stored"
     python_values: bool = False
-    extra: Extra | None = None
+    extra: ExtraPolicy | None = None
     id_key: bool = False
     parts: str = ""
     json: Literal["", "only", "also"] = ""
@@ -50,8 +53,16 @@ class Reading:
         """Whether unknown keys of a record are a problem."""
         if record.extra == "allow":
             return False
+        if self.extra in ("forbid", "as_declared"):
+            return self.rejects_unknown(record.python)
         policy = self.extra or record.extra or getattr(record.python, "__cendry_extra__", None)
         return policy == "forbid"
+
+    def rejects_unknown(self, python: type[Any]) -> bool:
+        """Whether data for a class may have nothing unknown in it."""
+        if self.extra == "as_declared":
+            return not getattr(python, "__cendry_ignores__", False)
+        return self.extra == "forbid"
 
 
 STORED = Reading()

@@ -138,7 +138,7 @@ def class_by_data(family: Family, model: type[Any], found: Any, reading: Reading
             return model
         raise Mistagged(family.field, _expected(family, model), "nothing", code="missing")
     cls = _class_of(family, found)
-    if cls is None and family.takes_any and is_root and reading.extra != "forbid":
+    if cls is None and family.takes_any and is_root and not reading.rejects_unknown(model):
         return model
     if cls is not None and issubclass(cls, model):
         return cls

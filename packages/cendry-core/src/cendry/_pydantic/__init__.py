@@ -1,0 +1,1 @@
+"""Models as types of pydantic, and so of FastAPI. Pydantic itself is imported by `hooks`, when pydantic asks."""

@@ -1,0 +1,145 @@
+"""What pydantic gets from the hooks of Cendry's classes. JSON values are under Python names, as in `from_dict`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, cast, get_origin
+
+from pydantic_core import PydanticCustomError, PydanticSerializationUnexpectedValue, core_schema
+
+from .._types.hints import shape_of
+from .._types.shapes import Record, hides
+from .._types.subsets import left_out, text_of
+from ..codec import Codec, codec_for
+from ..codec.inputs import read
+from ..codec.reading import Reading
+from ..convert import invalid_id
+from ..errors import InvalidDocumentIdError
+from ..paths import check_document_id
+from .components import Components, Naming, is_of_subset, making, reference_of
+from .dumping import chosen, has_id, plain, trimmed
+from .errors import refused
+from .parts import Part
+
+
+def of_class(source: Any, handler: Any) -> Any:
+    """The schema of a Model or a Map."""
+    return handler.generate_schema(_ClassType(_codec_of(source), Naming()))
+
+
+def of_part(part: Part, source: Any, handler: Any) -> Any:
+    """The schema of a class with some of its fields.
+
+    Raises:
+        TypeError: It is no class of ours, or it lacks a field that is named, or has a part already.
+    """
+    codec = _codec_of(source, part)
+    if is_of_subset(handler(source).get("schema_ref", "")):
+        raise TypeError(f"{codec.model.__qualname__} has two of Without and Only; combine them into one.")
+    subset = part.of(codec.model, _records(codec))
+    naming = Naming(part.schema_name, part.suffix(codec.shape))
+    return handler.generate_schema(_ClassType(codec.only(subset), naming))
+
+
+def _codec_of(source: Any, part: Part | None = None) -> Codec[Any]:
+    origin = get_origin(source) or source
+    kind = getattr(origin, "__cendry_kind__", None)
+    if kind is None or not isinstance(origin, type):
+        raise TypeError(f"{part!r} is for a Model or a Map, not for {source!r}: list[Annotated[Task, ...]].")
+    codec: Codec[Any] = codec_for(origin)
+    if origin is source:
+        return codec
+    if kind == "model":
+        name = origin.__qualname__
+        raise TypeError(f"{source!r} has no instances of its own; define a subclass, class Name({name}[...]).")
+    return codec.derived(cast("Record", shape_of(source)))
+
+
+def _records(codec: Codec[Any]) -> list[Record]:
+    """The shape of a class, and those of its subclasses in the same collection."""
+    classes = () if codec.family is None else codec.family.classes_of(codec.model).values()
+    return [codec.shape, *(codec.of(each).shape for each in classes if each is not codec.model)]
+
+
+@cache
+def _reading(id_key: bool) -> Reading:
+    # FastAPI parses JSON itself, and then hands over Python values; in these, instances are taken too.
+    return Reading("python", python_values=True, extra="as_declared", id_key=id_key, json="also")
+
+
+class _ClassType:
+    """A Model or a Map, perhaps with some of its fields, as something that pydantic asks for its schemas."""
+
+    def __init__(self, codec: Codec[Any], naming: Naming) -> None:
+        self._codec = codec
+        self._naming = naming
+        self.name = naming.of_type(codec.shape)
+        self.reference = reference_of(codec.shape, self.name)
+        self._has_id = has_id(codec.shape)
+        # As pydantic's own unions, those of tagged models are no definitions.
+        self._is_union = codec.is_untagged or len(_records(codec)) > 1
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any, /) -> Any:
+        dump = core_schema.plain_serializer_function_ser_schema(self._dump, info_arg=True)
+        reference = None if self._is_union else self.reference
+        return core_schema.no_info_plain_validator_function(self._load, ref=reference, serialization=dump)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any, /) -> Any:
+        if handler.mode == "validation":
+            self._check_complete()
+        record, *others = _records(self._codec)
+        components = Components(handler, self._naming)
+        if self._is_union:
+            return components.of_family(record, others)
+        with making(self.reference):
+            return components.of_type(record)
+
+    def _check_complete(self) -> None:
+        missing = [] if self._codec.shape.subset is None else list(dict.fromkeys(left_out(self._codec.shape)))
+        if missing:
+            names = " and ".join(repr(text_of(each)) for each in missing)
+            raise TypeError(
+                f"{self.name} is for answers only: it leaves out {names}, which a {self._codec.model.__qualname__} "
+                'needs, so it can be neither a body nor otherwise validated (as JSON Schema, use mode="serialization").'
+            )
+
+    def _load(self, data: Any) -> Any:
+        codec = self._codec
+        if isinstance(data, codec.model):
+            return data
+        self._check_complete()
+        if not isinstance(data, Mapping):
+            name = codec.model.__qualname__
+            message = f"Input should be an object with the fields of {name}, or a {name}"
+            raise PydanticCustomError("model_type", cast("Any", message), {"class_name": name})
+        given = cast("dict[str, Any]", data) if type(data) is dict else dict(cast("Mapping[str, Any]", data))
+        reading = _reading(self._has_id)
+        document_id = given.get("id") if self._has_id else None
+        try:
+            if document_id is not None:
+                document_id = check_document_id(document_id)
+            instance, problems = read(codec, given, reading, document_id)
+        except InvalidDocumentIdError as error:
+            instance, problems = None, [invalid_id(error), *codec.problems(given, reading)]
+        if problems:
+            raise refused(self.name, problems, data, hides=hides(codec.shape))
+        return instance
+
+    def _dump(self, instance: Any, info: Any) -> Any:
+        codec = self._codec
+        if not isinstance(instance, codec.model):
+            raise PydanticSerializationUnexpectedValue(f"Expected a {codec.model.__qualname__}")
+        if codec.family is not None:
+            codec = codec.of(type(instance))
+        if info.mode == "json":
+            found = codec.encode_json("python")(instance)
+            if self._has_id:
+                found = {"id": instance.id, **found}
+        else:
+            found = plain(codec.shape, instance)
+        if info.exclude_none or info.exclude_defaults:
+            found = trimmed(codec.shape, instance, found, none=info.exclude_none, defaults=info.exclude_defaults)
+        if info.include is not None or info.exclude is not None:
+            found = chosen(found, info.include, info.exclude)
+        return found
