@@ -48,7 +48,7 @@ async def feed(organisation: CurrentOrganisation, paging: Paging, ctx: Context) 
 @router.get("/dashboard", response_class=EventSourceResponse)
 async def dashboard(organisation: CurrentOrganisation, ctx: Context) -> AsyncIterable[dict[Status, int]]:
     """Send how many tasks there are in each status, now and after each change."""
-    async with ctx.select_group(Task).under(organisation).snapshots() as snapshots:
+    async with ctx.select_group(Task, parent=organisation).snapshots() as snapshots:
         async for snapshot in snapshots:
             counts = Counter(task.status for task in snapshot.documents)
             yield {status: counts[status] for status in Status}
