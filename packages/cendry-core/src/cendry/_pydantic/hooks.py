@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, cast, get_origin
 
 from pydantic_core import PydanticCustomError, PydanticSerializationUnexpectedValue, core_schema
@@ -95,10 +95,15 @@ class _ClassType:
         with making(self.reference):
             return components.of_type(record)
 
+    @cached_property
+    def _missing(self) -> list[str]:
+        """The required fields that are left out, for people."""
+        shape = self._codec.shape
+        return [] if shape.subset is None else [repr(text_of(each)) for each in dict.fromkeys(left_out(shape))]
+
     def _check_complete(self) -> None:
-        missing = [] if self._codec.shape.subset is None else list(dict.fromkeys(left_out(self._codec.shape)))
-        if missing:
-            names = " and ".join(repr(text_of(each)) for each in missing)
+        if self._missing:
+            names = " and ".join(self._missing)
             raise TypeError(
                 f"{self.name} is for answers only: it leaves out {names}, which a {self._codec.model.__qualname__} "
                 'needs, so it can be neither a body nor otherwise validated (as JSON Schema, use mode="serialization").'
