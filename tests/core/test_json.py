@@ -205,6 +205,8 @@ def test_other_forms_are_read_as_well(annotation: Any, form: Any, value: Any) ->
 @pytest.mark.parametrize(
     ("annotation", "form"),
     [
+        (Ref[City], "secrets/SF"),
+        (Ref[City], "cities/SF/secrets/1"),
         (int, 2**63),
         (int, True),
         (int, 1.5),

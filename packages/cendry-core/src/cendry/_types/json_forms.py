@@ -253,7 +253,7 @@ def reference_to_json(value: Ref[Any]) -> str:
 
 
 def reference_from_json(value: Any, model: type[Any] | None = None) -> Ref[Any]:
-    """A reference of a path; or of an id, if the model has a collection at the root."""
+    """A reference of a path in the model's collection; or of an id, if the model has a collection at the root."""
     text = to_str(value)
     try:
         if model is not None and "/" not in text:
@@ -262,11 +262,14 @@ def reference_from_json(value: Any, model: type[Any] | None = None) -> Ref[Any]:
         named = _named_database(text) if text.count("/") % 2 == 0 else None
         database, path = named.groups() if named else (None, text)
         found: Ref[Any] = Ref.from_path(check_document_path(path), model=model, database=database)
-        return found
     except InvalidDocumentIdError as error:
         refuse(error.reason)
     except (CendryError, TypeError) as error:
         refuse(str(error))
+    # Whoever sends a path chooses which document is read later.
+    if model is not None and model.__collection__ not in {None, found.collection}:
+        refuse(f"{model.__qualname__} is stored in {model.__collection__!r}")
+    return found
 
 
 ROWS: Final = (
