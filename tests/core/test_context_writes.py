@@ -31,6 +31,7 @@ from cendry import (
     field,
     get_metadata,
 )
+from cendry._context import writes
 from cendry.plan import Create, Delete, FieldTransform, Set, Update
 from core.documents import NOW, Area, Base, City, Frozen, Kept, Mayor, Spot, Stamped, Status
 
@@ -83,6 +84,17 @@ def test_automatic_ids(ctx: Any, backend: Any) -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9]{20}", document_id) for document_id in ids)
     assert len(set(ids)) == 20
     assert len({character for document_id in ids for character in document_id}) > 40
+
+
+def test_all_letters_and_digits_of_automatic_ids_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each byte once: those that would favour some letters are left out.
+    given = iter([bytes(range(start, start + 24)) for start in range(0, 240, 24)] + [bytes(range(240, 256)) * 3])
+    monkeypatch.setattr(writes, "urandom", lambda _: next(given))
+
+    ids = [writes.automatic_id() for _ in range(11)]
+
+    assert ids[0] == "ABCDEFGHIJKLMNOPQRST"
+    assert ids[-1] == "23456789" * 2 + "2345"
 
 
 def test_saving_sets_metadata(ctx: Any, backend: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from random import SystemRandom
+from os import urandom
 from typing import Any, Final, TypeAlias, cast
 
 from .._model.fields import FieldInfo
@@ -45,14 +45,18 @@ from .targets import Home, at_home, check_not_frozen, existing_path, locate
 MAX_WRITES: Final = 500
 """Maximum number of writes in one atomic commit (https://firebase.google.com/docs/firestore/quotas)."""
 
-_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-# The same as secrets.choice; importing secrets would load hmac and hashlib, which takes 5 ms.
-_choice: Final = SystemRandom().choice
+_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_LETTERS: Final = bytes(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256))
+# These would make the first letters of the alphabet more likely than the others.
+_LEFT_OUT: Final = bytes(range(256 - 256 % len(_ALPHABET), 256))
 
 
 def automatic_id() -> str:
     """A new document id like those of Firestore's own clients: 20 random letters and digits."""
-    return "".join(_choice(_ALPHABET) for _ in range(20))
+    letters = b""
+    while len(letters) < 20:
+        letters += urandom(24).translate(_LETTERS, _LEFT_OUT)
+    return letters[:20].decode()
 
 
 def utc_now() -> datetime:
