@@ -9,13 +9,13 @@ from cendry import Field, Map, Without
 
 from .models import Comment, Delivery, Hours, Organisation, Project, Task
 
-NewOrganisation = Annotated[Organisation, Without("id", "created")]
-NewProject = Annotated[Project, Without("id", "hours")]
-NewTask = Annotated[Task, Without("id", "comments", "created", "updated")]
+NewOrganisation = Annotated[Organisation, Without("id", "created", name="NewOrganisation")]
+NewProject = Annotated[Project, Without("id", "hours", name="NewProject")]
+NewTask = Annotated[Task, Without("id", "comments", "created", "updated", name="NewTask")]
 ImportedTask = Annotated[Task, Without("comments", "created", "updated", name="ImportedTask")]
-NewComment = Annotated[Comment, Without("id", "organisation", "created")]
-ShownComment = Annotated[Comment, Without("organisation")]
-Event = Annotated[Delivery, Without("id", "received")]
+NewComment = Annotated[Comment, Without("id", "organisation", "created", name="NewComment")]
+ShownComment = Annotated[Comment, Without("organisation", name="ShownComment")]
+Event = Annotated[Delivery, Without("id", "received", name="Event")]
 
 
 class Transfer(Map):
