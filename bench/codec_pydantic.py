@@ -33,3 +33,14 @@ class PydanticCity(BaseModel):
     place: GeoPoint
     budget: Decimal
     note: str | None = None
+
+
+class PydanticPoint(BaseModel):
+    latitude: float
+    longitude: float
+
+
+class PydanticJsonCity(PydanticCity):
+    """As it is for JSON; `seal` is Base64 in Cendry, and plain text here, which takes pydantic less time."""
+
+    place: PydanticPoint

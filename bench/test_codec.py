@@ -15,17 +15,19 @@ from cendry.codec.message import encoder
 from cendry.convert import from_dict, to_dict
 from cendry_firestore._dialect import FIRESTORE
 from codec_model import DATA, UNION_DATA, City, PlainCity, UnionCity
-from codec_pydantic import PydanticCity
+from codec_pydantic import PydanticCity, PydanticJsonCity
 from figures import Figures, best
 
 CALLS = 500
 DECODE_BUDGET, ENCODE_BUDGET = 1.1, 1.2
+FROM_DICT_BUDGET, FROM_JSON_BUDGET, TO_JSON_BUDGET = 1.3, 1.3, 1.5
 UNION_BUDGET = 1.15
 SINCE = (3, 13)
 
 decode, encode = codec_for(City).decode, codec_for(City).encode
 CITY = decode(DATA, "SF")
 STORED_BY_NAME = to_dict(CITY)
+JSON_BY_NAME, JSON_STORED = to_dict(CITY, mode="json"), to_dict(CITY, by_alias=True, mode="json")
 PYDANTIC_CITY = PydanticCity.model_validate({**DATA, "id": "SF"})
 
 
@@ -82,6 +84,27 @@ def test_all_ways_give_the_same() -> None:
     # pydantic leaves enums and Decimals as they are, and takes the GeoPoint apart.
     kept = {"id": "SF", "status": CITY.status, "budget": CITY.budget, "place": dataclasses.asdict(CITY.place)}
     assert {**DATA, **kept} == PYDANTIC_CITY.model_dump(by_alias=True)
+
+
+def test_dicts_and_json(figures: Figures) -> None:
+    """What comes from users, next to pydantic; and JSON next to stored values."""
+    assert CITY == from_dict(City, JSON_BY_NAME, doc_id="SF", mode="json")
+    functions: Cases = {
+        "from_dict": lambda: from_dict(City, STORED_BY_NAME, doc_id="SF"),
+        "model_validate": lambda: PydanticCity.model_validate(DATA),
+        "from JSON": lambda: from_dict(City, JSON_BY_NAME, doc_id="SF", mode="json"),
+        "model_validate of JSON": lambda: PydanticJsonCity.model_validate(JSON_STORED),
+        "to_dict": lambda: to_dict(CITY),
+        "to JSON": lambda: to_dict(CITY, mode="json"),
+    }
+    took = dict(zip(functions, best(*functions.values(), calls=CALLS), strict=True))
+    for ours, other, budget in (
+        ("from_dict", "model_validate", FROM_DICT_BUDGET),
+        ("from JSON", "model_validate of JSON", FROM_JSON_BUDGET),
+        ("to JSON", "to_dict", TO_JSON_BUDGET),
+    ):
+        times = f"{1e6 * took[ours]:.2f} us, {1e6 * took[other]:.2f} us"
+        figures(f"{ours}, 13 fields, next to {other}", took[ours] / took[other], budget=budget, detail=times)
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal
 
 import pytest
-from cendry import Field, Map, Model, ValidationError, field, from_dict, validate
+from cendry import Field, Map, Model, Ref, ValidationError, field, from_dict, validate
 from figures import Figures
 from timing import medians
 
@@ -37,6 +39,11 @@ class Order(Model, collection="orders"):
     words: Field[dict[str, str]] = field(default_factory=dict)
     tree: Field[Node | None] = field(default=None)
     more: Field[Any] = field(default=None)
+    raw: Field[list[bytes]] = field(default_factory=list)
+    times: Field[list[datetime]] = field(default_factory=list)
+    periods: Field[list[timedelta]] = field(default_factory=list)
+    prices: Field[list[Decimal]] = field(default_factory=list)
+    places: Field[list[Ref]] = field(default_factory=list)
 
 
 def filled(make: Callable[[int], Body]) -> Body:
@@ -110,31 +117,41 @@ HOSTILE: dict[str, tuple[str, Callable[[], Body]]] = {
     "large numbers": ("numbers", lambda: filled(lambda n: {"title": "x", "numbers": [2**63] * n})),
     "dotted names": ("parts", lambda: filled(lambda n: {"title": "x", **{f"a{'.a' * 40}{i}": 0 for i in range(n)}})),
     "one dotted name": ("parts", lambda: {"title": "x", "more" + ".a" * (SIZE // 2): 0}),
+    "bad Base64": ("numbers", lambda: {"title": "x", "raw": ["*" * (SIZE // 100)] * 100}),
+    "bad times": ("numbers", lambda: filled(lambda n: {"title": "x", "times": ["2026-13-01T00:00:00Z"] * n})),
+    "long times": ("numbers", lambda: {"title": "x", "times": ["2" * SIZE, "2026-01-31T08:15:30." + "1" * SIZE]}),
+    "bad periods": ("numbers", lambda: filled(lambda n: {"title": "x", "periods": ["P1Y1M1W1DT1H1M1S1"] * n})),
+    "long periods": ("numbers", lambda: {"title": "x", "periods": ["P" + "1" * SIZE, "P" + "1Y" * (SIZE // 2)]}),
+    "long decimals": ("numbers", lambda: {"title": "x", "prices": ["1" * SIZE + "x", "1E" + "9" * SIZE]}),
+    "long paths": ("numbers", lambda: {"title": "x", "places": ["a/" * (SIZE // 2), "projects/" * (SIZE // 9)]}),
     "a long text for a number": ("numbers", lambda: {"title": "x", "numbers": ["1" * SIZE]}),
 }
 
 
+@pytest.mark.parametrize("mode", ["python", "json"])
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_body_costs_no_more_than_three_honest_ones(what: str, figures: Figures) -> None:
+def test_a_hostile_body_costs_no_more_than_three_honest_ones(
+    what: str, mode: Literal["python", "json"], figures: Figures
+) -> None:
     kind, make = HOSTILE[what]
     honest, hostile = filled(HONEST[kind]), make()
     with pytest.raises(ValidationError):
-        from_dict(Order, hostile)
+        from_dict(Order, hostile, mode=mode)
 
     def refused() -> None:
         with suppress(ValidationError):
-            from_dict(Order, hostile)
+            from_dict(Order, hostile, mode=mode)
 
     took = medians(
         ROUNDS,
-        honest=lambda: from_dict(Order, honest),
+        honest=lambda: from_dict(Order, honest, mode=mode),
         hostile=refused,
-        validate_honest=lambda: validate(Order, honest),
-        validate_hostile=lambda: validate(Order, hostile),
+        validate_honest=lambda: validate(Order, honest, mode=mode),
+        validate_hostile=lambda: validate(Order, hostile, mode=mode),
     )
     for name, ours, other in (
         ("from_dict", took["hostile"].cpu, took["honest"].cpu),
         ("validate", took["validate_hostile"].cpu, took["validate_honest"].cpu),
     ):
         times = f"{1e3 * ours:.2f} ms, {kind} {1e3 * other:.2f} ms"
-        figures(f"{name}: {what}, next to an honest body", ours / other, budget=BUDGET, detail=times)
+        figures(f"{name}, {mode}: {what}, next to an honest body", ours / other, budget=BUDGET, detail=times)

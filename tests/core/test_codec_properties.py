@@ -27,6 +27,7 @@ from making import make_map, make_model, one_field
 pytestmark = pytest.mark.slow
 
 USER_DATA = Reading("python", python_values=True, extra="forbid", id_key=True)
+JSON = Reading("python", python_values=True, extra="forbid", id_key=True, json="only")
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -187,7 +188,7 @@ def test_every_line_of_the_emitted_source_runs() -> None:
         "k": ["a"],
     }
     odd_stored: dict[str, list[Any]] = {
-        "c": [[{}], [{"more": 1}]],
+        "c": [[{}], [{"more": 1}], [{"x": "y", "more": 1}]],
         "d": [{"x": 1}, {"x": 1, "more": 1}, {"x": 13}],
         "e": [{}, {"more": 1}],
         "f": [[1], [13, ""]],
@@ -207,15 +208,22 @@ def test_every_line_of_the_emitted_source_runs() -> None:
     }
 
     def exercise() -> None:
-        readers = [codec.decode, codec.decoder(USER_DATA), codec.decoder(Reading("stored", extra="forbid"))]
-        for read in readers:
-            read(stored, "i")
+        readers = [
+            (codec.decode, stored),
+            (codec.decoder(USER_DATA), stored),
+            (codec.decoder(Reading("stored", extra="forbid")), stored),
+            (codec.decoder(JSON), {**stored, "e": {"color": "red", "when": "2024-01-01"}}),
+        ]
+        for read, data in readers:
+            read(data, "i")
             for name, values in odd_stored.items():
                 for value in values:
                     with suppress(DecodeError, ValueError):
-                        read({**stored, name: value}, "i")
+                        read({**data, name: value}, "i")
+            with suppress(ValueError):
+                read({**data, "id": "i", "more": 1}, "i")
         instance = codec.decode(stored)
-        for write in (codec.encode, codec.encode_by_name):
+        for write in (codec.encode, codec.encode_by_name, codec.encode_json_by_name):
             write(instance)
             for name, values in odd_python.items():
                 for value in values:
@@ -224,7 +232,7 @@ def test_every_line_of_the_emitted_source_runs() -> None:
 
     # Decoders of parts only exist to explain what a whole decoder refuses.
     seen = {name: lines for name, lines in lines_run(exercise).items() if "value decoder" not in name}
-    assert 5 == len(seen)
+    assert 7 == len(seen)
     for filename, numbers in seen.items():
         left = [line for number, line in emitted_lines(filename).items() if number not in numbers]
         assert [] == left

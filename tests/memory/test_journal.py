@@ -219,6 +219,7 @@ class TestSharing:
         with pytest.raises(StoreFileError, match="was closed"):
             stored(backend, "items/a")
 
+    @pytest.mark.skipif(not hasattr(os, "link"), reason="there are no hard links")
     def test_links_lead_to_the_same_store(self, file: Path) -> None:
         with MemoryBackend(file) as backend:
             symbolic, hard = file.with_name("symbolic"), file.with_name("hard")
@@ -518,11 +519,12 @@ class TestFilesThatArentOurs:
         kept.write_bytes(data)
         self.refused(kept, "damaged")
 
-    @pytest.mark.parametrize("flip", [b"17 17 17", b'{"text":"170 170'])
+    @pytest.mark.parametrize("flip", [b'{"text":"17 17 17', b'{"text":"170 170'])
     def test_a_single_wrong_character(self, kept: Path, flip: bytes) -> None:
         data = kept.read_bytes()
         assert flip in data
-        kept.write_bytes(data.replace(flip, flip[:-1] + b"8", 1))
+        # Where SQLite moved a row, its old place may have it as well.
+        kept.write_bytes(data.replace(flip, flip[:-1] + b"8"))
         self.refused(kept, "checksum")
 
     @pytest.mark.parametrize(
@@ -577,7 +579,7 @@ class TestFilesThatArentOurs:
         with pytest.raises(StoreFileError, match="can't be opened"):
             MemoryBackend(file)
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+    @pytest.mark.skipif(os.access("/", os.W_OK), reason="root may read every file")
     def test_a_file_that_may_not_be_read(self, kept: Path) -> None:
         kept.chmod(0)
         with pytest.raises(StoreFileError, match="can't be opened"):

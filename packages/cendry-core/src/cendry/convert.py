@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NoReturn, TypeVar, Union, cast, get_origin
 
 from ._model.model import Map, Model
@@ -59,9 +59,17 @@ def from_dict(
             at most 100: missing fields, values that don't fit, keys that aren't declared, an invalid id.
         InvalidDocumentIdError: `doc_id` is not valid.
     """
-    codec, reading = _prepare(model, include_id, by_alias, registry, extra, mode)
-    if not isinstance(cast("object", data), Mapping):
-        raise ValidationError(model.__qualname__, [_no_dict(model, data)])
+    codec = _codec(model, registry or default_registry)
+    options = ("from_dict", include_id, by_alias, extra, mode)
+    prepared: tuple[Callable[[dict[str, Any], str | None], M], Reading] | None = codec.outputs.get(options)
+    if prepared is None:
+        reading = _prepare(codec, include_id, by_alias, extra, mode)
+        prepared = codec.outputs[options] = codec.decoder(reading), reading
+    decode, reading = prepared
+    if type(data) is not dict:
+        if not isinstance(cast("object", data), Mapping):
+            raise ValidationError(model.__qualname__, [_no_dict(model, data)])
+        data = dict(data)
     if doc_id is not None:
         doc_id = check_document_id(doc_id)
     elif reading.id_key and data.get("id") is not None:
@@ -70,7 +78,7 @@ def from_dict(
         except InvalidDocumentIdError as error:
             problems = [invalid_id(error), *codec.problems(data, reading)]
             raise ValidationError(model.__qualname__, problems) from error
-    return codec.decoder(reading)(cast("dict[str, Any]", data) if type(data) is dict else dict(data), doc_id)
+    return decode(data, doc_id)
 
 
 def to_dict(
@@ -98,10 +106,12 @@ def to_dict(
             are set; or values of a union look alike in JSON.
     """
     codec = codec_for(type(instance), registry or default_registry)
-    if mode != "python":
-        found = codec.encode_json("stored" if by_alias else "python")(instance) if mode == "json" else _no_mode(mode)
-    else:
+    if mode == "python":
         found = codec.encode_unruled(instance) if by_alias else codec.encode_by_name(instance)
+    elif mode == "json":
+        found = codec.encode_json(instance) if by_alias else codec.encode_json_by_name(instance)
+    else:
+        _no_mode(mode)
     if include_id and codec.shape.style == "model":
         if by_alias:
             _check_keys(codec)
@@ -133,7 +143,8 @@ def validate(
         extra: As in `from_dict`.
         mode: As in `from_dict`.
     """
-    codec, reading = _prepare(model, include_id, by_alias, registry, extra, mode)
+    codec = _codec(model, registry or default_registry)
+    reading = _prepare(codec, include_id, by_alias, extra, mode)
     if not isinstance(cast("object", data), Mapping):
         return [_no_dict(model, data)]
     problems = codec.problems(data, reading)
@@ -185,23 +196,16 @@ def _codec(model: type[M], registry: TypeRegistry) -> Codec[M]:
     raise TypeError(f"{model!r} is neither a Model nor a Map; pass a class.")
 
 
-def _prepare(
-    model: type[M],
-    include_id: bool,
-    by_alias: bool,
-    registry: TypeRegistry | None,
-    extra: Extra | None,
-    mode: Mode,
-) -> tuple[Codec[M], Reading]:
+def _prepare(codec: Codec[Any], include_id: bool, by_alias: bool, extra: Extra | None, mode: Mode) -> Reading:
+    """The decode options for some arguments, which are checked."""
     if extra not in (None, "ignore", "forbid", "keep"):
         raise ValueError(f'extra= takes "ignore", "forbid" or "keep", not {extra!r}.')
-    codec = _codec(model, registry or default_registry)
     id_key = include_id and codec.shape.style == "model"
     if id_key and by_alias:
         _check_keys(codec)
     if mode not in ("python", "json"):
         _no_mode(mode)
-    return codec, _reading(by_alias, extra or "forbid", id_key, mode)
+    return _reading(by_alias, extra or "forbid", id_key, mode)
 
 
 def _check_keys(codec: Codec[Any]) -> None:

@@ -26,8 +26,11 @@ class GeoPoint:
     longitude: float
 
     def __post_init__(self) -> None:
-        _check_degrees("latitude", self.latitude, 90)
-        _check_degrees("longitude", self.longitude, 180)
+        latitude, longitude = self.latitude, self.longitude
+        if type(latitude) is type(longitude) is float and -90 <= latitude <= 90 and -180 <= longitude <= 180:
+            return
+        _check_degrees("latitude", latitude, 90)
+        _check_degrees("longitude", longitude, 180)
 
 
 def _check_degrees(name: str, value: object, limit: int) -> None:

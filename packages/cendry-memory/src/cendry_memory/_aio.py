@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
+# sync: from cendry import _threads
 from cendry._urls import DatabaseUrl
 from cendry.backend import (
     DEFAULT_OPTIONS,
@@ -158,6 +159,8 @@ class AsyncMemoryBackend:
         Each commit that changes what is listened to gives one call, in the order of the commits.
         """
         return LoopListener(self._store, plan, on_change, on_error, self)  # async-only
+        # sync: if not _threads.CAN_START:
+        # sync:     raise _threads.no_listeners(self.name)
         # sync: return self._store.listen(plan, on_change, on_error, self)
 
     async def drain(self, timeout: float | None = None) -> bool:

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias, cast
 
+from cendry import _threads
 from cendry._order import key_of
 from cendry.backend import ListenResult
 from cendry.plan import MISSING, GetPlan, QueryPlan, value_at
@@ -275,8 +276,10 @@ class Audience:
 class Dispatcher:
     """Takes changes from callers that hold the lock, and calls listeners back from a thread of its own.
 
-    The thread is there only while there are listeners. A caller can be interrupted at any point by a signal handler
-    that raises; so locks are entered themselves, and never a condition, whose `with` statement can leave it locked.
+    The thread is there only while there are listeners. Where Python can't start threads, there are only listeners of
+    the async twin, which do no more than queue their callbacks in an event loop: so the caller itself calls them. A
+    caller can be interrupted at any point by a signal handler that raises; so locks are entered themselves, and never
+    a condition, whose `with` statement can leave it locked.
     """
 
     def __init__(self) -> None:
@@ -377,6 +380,10 @@ class Dispatcher:
 
     def _wake(self) -> None:
         # Only the thread itself knows that it has begun: whoever starts it may be interrupted.
+        if not _threads.CAN_START:
+            while self._tasks:
+                self._do(self._tasks.popleft())
+            return
         if self._thread is None:
             threading.Thread(target=self._work, name="cendry-memory-listeners", daemon=True).start()
         self._wakes.notify_all()
@@ -397,11 +404,15 @@ class Dispatcher:
                     return
                 task = self._tasks.popleft()
                 self._is_busy = True
-            try:
-                task()
-            except BaseException:
-                # An error callback that fails itself must not silence the other listeners.
-                threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
+            self._do(task)
+
+    @staticmethod
+    def _do(task: Callable[[], None]) -> None:
+        try:
+            task()
+        except BaseException:
+            # An error callback that fails itself must not silence the other listeners.
+            threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
 
     def _end_drains(self) -> None:
         draining, self._draining = self._draining, []

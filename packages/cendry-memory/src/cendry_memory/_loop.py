@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from cendry import _threads
 from cendry.backend import ListenResult
 from cendry.plan import GetPlan, QueryPlan
 
@@ -53,7 +54,10 @@ class LoopListener:
 
 async def drained(store: MemoryStore, timeout: float | None) -> bool:
     """Wait until listeners were notified of every earlier commit; return whether they were in time."""
-    told = await asyncio.get_running_loop().run_in_executor(None, store.drain, timeout)
+    if _threads.CAN_START:
+        told = await asyncio.get_running_loop().run_in_executor(None, store.drain, timeout)
+    else:
+        told = store.drain(timeout)
     # The notifications are queued in the event loop, behind this task.
     await asyncio.sleep(0)
     return told

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
+from cendry import _threads
 from cendry._urls import DatabaseUrl
 from cendry.backend import (
     DEFAULT_OPTIONS,
@@ -146,6 +147,8 @@ class MemoryBackend:
 
         Each commit that changes what is listened to gives one call, in the order of the commits.
         """
+        if not _threads.CAN_START:
+            raise _threads.no_listeners(self.name)
         return self._store.listen(plan, on_change, on_error, self)
 
     def drain(self, timeout: float | None = None) -> bool:

@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 from time import sleep
 from typing import Any, Final, Union
 
+from .. import _threads
 from ..backend import WriteResult
 
 Results = Sequence[WriteResult]
@@ -38,7 +39,10 @@ class Workers:
         """Begin a request."""
         thread = threading.Thread(target=self._run, args=(request, call), name="cendry bulk", daemon=True)
         self._threads[id(request)] = thread
-        thread.start()
+        if _threads.CAN_START:
+            thread.start()
+        else:
+            self._run(request, call)
 
     def _run(self, request: Any, call: Callable[[], Results]) -> None:
         try:
@@ -76,7 +80,7 @@ class Workers:
     def end(self, *, at_once: bool) -> None:  # noqa: ARG002 - for the other twin
         """Wait until no request runs; a call in a thread can't be interrupted, but has a timeout."""
         for thread in list(self._threads.values()):
-            # One that was interrupted while it was started may not run.
+            # One that was interrupted while it was started may not run; where there are no threads, none does.
             if thread.ident is not None:
                 thread.join()
 

@@ -114,7 +114,6 @@ class Codec(Generic[M]):
         self.shape: Record = shape or record_of(model, style, registry.known)
         self.family: Family | None = cast("Any", model).__cendry_family__
         self._is_readable = False
-        self._json_encoders: dict[Names, Callable[[M], dict[str, Any]]] = {}
         self._decoders: dict[Reading, Callable[..., M]] = {}
         self._resolved: dict[tuple[str | MemberName, ...], ResolvedField] = {}
         self._converters: dict[tuple[Shape, bool], tuple[Callable[[Any], Any], Callable[[Any], Any], bool]] = {}
@@ -204,19 +203,21 @@ class Codec(Generic[M]):
         """As `encode_unruled`, with Python names for keys."""
         return self.refuse if self.is_untagged else self._compile_encode("python", ruled=False)
 
-    def encode_json(self, names: Names) -> Callable[[M], dict[str, Any]]:
-        """Returns `encode_unruled` with the forms that JSON holds, under some names.
+    @cached_property
+    def encode_json(self) -> Callable[[M], dict[str, Any]]:
+        """As `encode_unruled`, with the forms that JSON holds; a `TypeError` if some could not be told apart."""
+        return self._encode_json("stored")
 
-        Raises:
-            TypeError: Values of a field could not be told apart in JSON.
-        """
+    @cached_property
+    def encode_json_by_name(self) -> Callable[[M], dict[str, Any]]:
+        """As `encode_json`, with Python names for keys."""
+        return self._encode_json("python")
+
+    def _encode_json(self, names: Names) -> Callable[[M], dict[str, Any]]:
         if self.is_untagged:
             return self.refuse
-        encode = self._json_encoders.get(names)
-        if encode is None:
-            check_readable(self.shape)
-            encode = self._json_encoders[names] = self._compile_encode(names, ruled=False, json=True)
-        return encode
+        check_readable(self.shape)
+        return self._compile_encode(names, ruled=False, json=True)
 
     @cached_property
     def verify(self) -> Callable[[M], None] | None:

@@ -274,7 +274,7 @@ class ReadEmitter(Emitter):
     def converted(self, kind: Kind, python: type[Any], value: str, slow: str) -> str:
         row = CONVERSION_OF[python]
         if self.json:
-            made = json_forms.FORM_OF[python].read.format(v=value)
+            made = json_forms.FORM_OF[python].read.format(v=value, x=self.module.fresh("x"))
             return when(self.module.is_exactly(str, value), made, self.or_python(python, row.write_if, value, slow))
         test, found = self.access.take(kind, value)
         source = f"{test}{' and ' if row.read_if else ''}{row.read_if}\0{row.read}"
@@ -411,15 +411,20 @@ class ReadEmitter(Emitter):
     def record_body(self, record: Record, document_id: str = "None") -> list[str]:
         """The lines of a function that makes an instance of `data`."""
         body: list[str] = []
-        if self.reading.forbids(record):
+        forbids = self.reading.forbids(record)
+        if forbids:
             keys = {key for field in record.fields for key in self.reading.keys(field)}
-            if record.style == "model" and self.reading.id_key:
-                keys.add("id")
+            more = {"id"} if record.style == "model" and self.reading.id_key else set[str]()
             if record.tag is not None:
-                keys.add(record.tag.field)
-            body = self.access.refuse_others(self.module.bind("keys", frozenset(keys)))
+                more.add(record.tag.field)
+            body = self.access.refuse_others(self.module.bind("keys", frozenset(keys | more)))
+            if self.access.missing and record.style in ("model", "map"):
+                # All are there in most data, which their number shows: if none is missing, none is unknown.
+                body = [f"some = len(data) != {len(keys | more)}", "if some:", *indented(body)]
+                for key in sorted(more - keys):
+                    body += [f"elif {key!r} not in data:", "    refuse()"]
         if record.style in ("model", "map"):
-            return body + self.attributes(record, document_id)
+            return body + self.attributes(record, document_id, forbids=forbids)
         return body + self.arguments(record)
 
     def constructed(self, statement: str, shape: Shape, stored: str) -> list[str]:
@@ -427,7 +432,7 @@ class ReadEmitter(Emitter):
         note = f"note_refusal(error, {self.module.bind('shape', shape)}, {stored})"
         return ["try:", f"    {statement}", "except Exception as error:", f"    {note}", "    raise"]
 
-    def attributes(self, record: Record, document_id: str) -> list[str]:
+    def attributes(self, record: Record, document_id: str, *, forbids: bool) -> list[str]:
         python = record.python
         plain = vars(object)["__setattr__"] is python.__setattr__
         self.module.known("put", object.__setattr__)
@@ -442,7 +447,7 @@ class ReadEmitter(Emitter):
         if self.reading.parts and not all_required:
             body.append("absent = 0")
         for field in record.fields:
-            body += self.attribute(field, partial(store, field.name))
+            body += self.attribute(field, partial(store, field.name), forbids=forbids)
         body += [store(field.name, default_of(self.module, field)) for field in record.rest]
         if self.reading.parts:
             # Where absent fields are counted, it is known whether there are any undeclared ones.
@@ -456,8 +461,14 @@ class ReadEmitter(Emitter):
             body.append(f"{self.module.bind('validate', validating(record))}(o)")
         return [*body, "return o"]
 
-    def attribute(self, field: RecordField, store: Callable[[str], str]) -> list[str]:
-        """Lines that set one attribute; `store` returns the assignment of some source to it."""
+    def attribute(self, field: RecordField, store: Callable[[str], str], *, forbids: bool) -> list[str]:
+        """Lines that set one attribute.
+
+        Args:
+            field: The field.
+            store: Returns the assignment of some source to it.
+            forbids: Whether undeclared keys are refused, so that `some` says whether keys may be missing.
+        """
         key, shape = self.reading.key(field), field.shape
         if field.required:
             return [self.access.required(key), store(self.expression(shape, "v"))]
@@ -466,7 +477,9 @@ class ReadEmitter(Emitter):
             there = [f"v = data[{key!r}]", store(self.expression(shape, "v"))]
             absent = [store(default), "absent += 1"] if self.reading.parts else [store(default)]
             return [f"if {key!r} in data:", *indented(there), "else:", *indented(absent)]
-        if field.default is None and isinstance(shape, Nullable):
+        if forbids:
+            default = f"({default} if some else refuse())"
+        elif field.default is None and isinstance(shape, Nullable):
             return [f"v = data.get({key!r})", store(self.expression(shape, "v"))]
         if _takes_all(shape):
             found = when("v is missing", default, self.expression(shape, "v"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
+# sync: from ... import _threads
 from ..._model.model import Model
 from ..._query.aio.snapshots import AsyncSnapshots
 from ..._query.builders import checked_handler
@@ -58,6 +59,8 @@ class AsyncListening:
             raise CendryError("A query at a past moment never changes, so it has no listeners; leave out at().")
         self.check_present("listeners")
         self.holder.check_open()
+        # sync: if not _threads.CAN_START:
+        # sync:     raise _threads.no_listeners(self.holder.backend().name)
 
     def snapshots(
         self,

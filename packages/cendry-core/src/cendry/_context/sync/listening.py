@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
+from ... import _threads
 from ..._model.model import Model
 from ..._query.builders import checked_handler
 from ..._query.results import ErrorHandler, Read, reader
@@ -59,6 +60,8 @@ class Listening:
             raise CendryError("A query at a past moment never changes, so it has no listeners; leave out at().")
         self.check_present("listeners")
         self.holder.check_open()
+        if not _threads.CAN_START:
+            raise _threads.no_listeners(self.holder.backend().name)
 
     def snapshots(
         self,
