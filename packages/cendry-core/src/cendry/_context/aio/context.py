@@ -201,13 +201,16 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             parent: The parent document of the subcollection; needed once, then remembered.
             merge: Write only the declared fields, and leave other stored fields unchanged.
             if_unchanged: `True` raises if the document has changed since this instance was read or written; an update
-                time or an etag, if it has changed since then.
+                time or an etag, if it has changed since then. The value of a header `If-Match` is taken as it is:
+                several etags, or `*` for a document that exists.
 
         Returns:
             The id.
 
         Raises:
             StaleDocumentError: `if_unchanged` was set, and the document has changed; nothing was written.
+            DocumentNotFoundError: `if_unchanged` is `*`, and there is no such document; nothing was written.
+            InvalidEtagError: `if_unchanged` is text without an etag of this document; nothing was sent.
             InvalidValueError: A value doesn't fit its field; nothing was sent.
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
