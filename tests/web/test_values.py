@@ -126,8 +126,9 @@ def test_schemas_of_values() -> None:
 def test_transforms_are_no_types_of_data(kind: Any) -> None:
     with pytest.raises(TypeError, match="tells the database what to do with a field, so it is not a type of data"):
         TypeAdapter(kind)
-    with pytest.raises(TypeError, match="is not a type of data"):
-        create_model("Body", value=(Optional[kind], None) if isinstance(kind, type) else (kind, ...))
+    if isinstance(kind, type):
+        with pytest.raises(TypeError, match="is not a type of data"):
+            create_model("Body", value=(Optional[kind], None))
 
 
 def test_any_value() -> None:
