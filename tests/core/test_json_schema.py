@@ -321,7 +321,7 @@ class Point:
 
 class Unknown(pydantic.BaseModel):
     n: int = pydantic.Field(ge=0)
-    odd: Any = pydantic.Field(default=None, json_schema_extra=lambda _: 1 / 0)
+    odd: Any = pydantic.Field(default=None, json_schema_extra=lambda extra: extra.update(extra["absent"]))  # type: ignore[arg-type]
 
 
 def test_pydantic_classes_have_the_constraints_of_their_fields() -> None:
