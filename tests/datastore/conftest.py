@@ -68,6 +68,5 @@ def faulty(datastore_host: str, project: str, monkeypatch: pytest.MonkeyPatch) -
     handler.host = f"127.0.0.1:{port}"
     monkeypatch.setenv("DATASTORE_EMULATOR_HOST", handler.host)
     yield handler
-    handler.stopping.set()
-    handler.release.set()
+    handler.close()
     server.stop(0).wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
@@ -158,13 +159,34 @@ def test_of_first_reads_at_the_same_time_one_begins(db: Database, faulty: Faulty
     assert {"n": 7} == db.data("City/a")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("patience", [0.05, 10.0])
+class Gate:
+    """A lock that tells when a transaction's end waits for it, and is not to be had in time unless that is patient."""
+
+    def __init__(self, is_patient: bool) -> None:
+        self._lock = threading.Lock()
+        self._seconds = 60.0 if is_patient else 0.0
+        self.awaited = threading.Event()
+        self.locked = self._lock.locked
+        self.release = self._lock.release
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *raised: object) -> None:
+        self._lock.release()
+
+    def acquire(self, timeout: float) -> bool:
+        assert timeout == _transactions.PATIENCE
+        self.awaited.set()
+        return self._lock.acquire(timeout=self._seconds)
+
+
+@pytest.mark.parametrize("is_patient", [False, True])
 def test_a_transaction_that_began_too_late_is_rolled_back(
-    db: Database, faulty: FaultyServer, beginning: list[str], monkeypatch: pytest.MonkeyPatch, patience: float
+    db: Database, faulty: FaultyServer, beginning: list[str], is_patient: bool
 ) -> None:
-    monkeypatch.setattr(_transactions, "PATIENCE", patience)
     transaction = db.begin()
+    transaction.gate = gate = Gate(is_patient)
     outcomes: list[Any] = []
 
     def read() -> None:
@@ -176,13 +198,15 @@ def test_a_transaction_that_began_too_late_is_rolled_back(
     faulty.hold.add([*beginning, "Lookup"][0])
     reading = threading.Thread(target=read)
     reading.start()
-    assert faulty.held.wait(10)
+    assert faulty.held.wait(60)
     faulty.hold.clear()
     ending = threading.Thread(target=db.rollback, args=(transaction,))
     ending.start()
-    ending.join(1.0)
-    # With patience it waits for the id; without, the read itself is left to end what it has begun.
-    assert (patience > 1) == ending.is_alive()
+    assert gate.awaited.wait(60)
+    if not is_patient:
+        # The read itself is left to end what it has begun.
+        ending.join()
+        assert [] == outcomes
     faulty.release.set()
     reading.join()
     ending.join()
@@ -191,6 +215,21 @@ def test_a_transaction_that_began_too_late_is_rolled_back(
     db.commit(Set("City/a", {"n": 9}))
     with pytest.raises(CendryError, match="has ended"):
         db.commit(Set("City/a", {"n": 9}), transaction=transaction)
+
+
+@pytest.mark.parametrize("code", [STATUS.INTERNAL, STATUS.INVALID_ARGUMENT])
+def test_a_read_that_fails_as_its_transaction_has_ended_says_so(db: Database, faulty: FaultyServer, code: Any) -> None:
+    transaction = db.begin()
+    db.get("City/a", transaction=transaction)
+    faulty.hold.add("Lookup")
+    faulty.faults["Lookup"] = [Fault(code, "Can't swap from CLOSED to ACTIVE.")]
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(db.get, "City/b", transaction=transaction)
+        assert faulty.held.wait(60)
+        db.rollback(transaction)
+        faulty.release.set()
+        with pytest.raises(CendryError, match="This transaction has ended"):
+            reading.result()
 
 
 def test_a_server_that_begins_no_transaction_is_not_trusted(

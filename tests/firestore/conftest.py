@@ -62,6 +62,5 @@ def faulty(firestore_emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
     handler.host = f"127.0.0.1:{port}"
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", handler.host)
     yield handler
-    handler.stopping.set()
-    handler.release.set()
+    handler.close()
     server.stop(0).wait()

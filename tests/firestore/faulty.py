@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
+from google.cloud.firestore_v1.types import ListenResponse, TargetChange
+
+WAIT = 60.0
+"""Seconds that nothing takes, on the slowest machine."""
 
 
 @dataclass
@@ -42,6 +48,7 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
         hold: Methods of which calls wait, before they are passed on, until `release` is set.
         held: Set when one waits.
         next_answers: The same for the next calls alone, one after the other.
+        states: How many streams of changes have been given all that is there; from then on they are told what comes.
     """
 
     emulator: str
@@ -55,7 +62,29 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
     held: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
     next_answers: dict[str, list[Sequence[bytes]]] = field(default_factory=dict)
+    states: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
+    _channels: list[Any] = field(default_factory=list)
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(100))
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def close(self) -> None:
+        """End all calls."""
+        self.stopping.set()
+        self.release.set()
+        for channel in self._channels:
+            channel.close()
+        self._pool.shutdown()
+
+    def wait_for_calls(self, method: str, count: int) -> None:
+        """Wait until a method was called so often."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.calls.count(method) >= count, WAIT), self.calls
+
+    def wait_for_states(self, count: int) -> None:
+        """Wait until so many streams have been given all that is there."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.states >= count, WAIT), self.states
 
     def service(self, details: Any) -> Any:
         method = details.method.rpartition("/")[2]
@@ -67,7 +96,9 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def _answer(self, details: Any, request: Any, context: Any) -> Iterator[bytes]:
         method = details.method.rpartition("/")[2]
-        self.calls.append(method)
+        with self._changed:
+            self.calls.append(method)
+            self._changed.notify_all()
         self.metadata.append((method, {one.key: one.value for one in context.invocation_metadata()}))
         if isinstance(request, bytes):
             self.requests.append((method, request))
@@ -77,6 +108,9 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
         pending = self.faults.get(method)
         fault = pending.pop(0) if pending else None
         count = 0
+        if method == "Listen":
+            # A stream that is refused before its request is read can look to gRPC like one that ended in peace.
+            request = next(request, None)
         if fault is None or fault.after != 0:
             for message in self._forward(details, request, context):
                 yield message
@@ -101,14 +135,63 @@ class FaultyServer(grpc.GenericRpcHandler):  # type: ignore[misc]
         if method in self.answers:
             yield from self.answers[method]
             return
-        kept = ("authorization", "google-cloud-resource-prefix", "x-goog-request-params")
-        metadata = [(key, value) for key, value in context.invocation_metadata() if key in kept]
+        if method == "Listen":
+            yield from self._listen(details, request, context)
+            return
         with grpc.insecure_channel(self.emulator, options=[("grpc.max_receive_message_length", -1)]) as channel:
-            send = channel.stream_stream if method == "Listen" else channel.unary_stream
-            call = send(details.method)(request, metadata=metadata)
+            call = channel.unary_stream(details.method)(request, metadata=_passed_on(context))
             context.add_callback(call.cancel)
             try:
                 yield from call
             except grpc.RpcError as error:
-                if error.code() is not grpc.StatusCode.CANCELLED:
+                if error.code() is not grpc.StatusCode.CANCELLED or context.is_active():
                     context.abort(error.code(), error.details())
+
+    def _listen(self, details: Any, request: bytes | None, context: Any) -> Iterator[bytes]:
+        """Pass on a stream of the emulator, which stays open there until the end of the test.
+
+        The emulator fails commits that come while such a stream is cancelled, though it applies them.
+        """
+        if request is None:
+            return
+        messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        channel = grpc.insecure_channel(self.emulator)
+        self._channels.append(channel)
+        call = channel.stream_stream(details.method)(self._requests(request), metadata=_passed_on(context))
+
+        def take() -> None:
+            try:
+                for message in call:
+                    messages.put(message)
+                messages.put(None)
+            except grpc.RpcError as error:
+                messages.put(error)
+
+        self._pool.submit(take)
+        context.add_callback(lambda: messages.put(None))
+        is_complete = False
+        while isinstance(message := messages.get(), bytes):
+            if not is_complete and _completes(message):
+                is_complete = True
+                with self._changed:
+                    self.states += 1
+                    self._changed.notify_all()
+            yield message
+        if message is not None and not self.stopping.is_set():
+            context.abort(message.code(), message.details())
+
+    def _requests(self, request: bytes) -> Iterator[bytes]:
+        yield request
+        self.stopping.wait()
+
+
+def _passed_on(context: Any) -> list[tuple[str, Any]]:
+    kept = ("authorization", "google-cloud-resource-prefix", "x-goog-request-params")
+    return [(key, value) for key, value in context.invocation_metadata() if key in kept]
+
+
+def _completes(message: bytes) -> bool:
+    """Whether it is the last message of a state."""
+    change = ListenResponse.deserialize(message).target_change
+    is_last = change.target_change_type == TargetChange.TargetChangeType.NO_CHANGE
+    return bool(is_last and not change.target_ids and change.read_time)

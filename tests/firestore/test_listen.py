@@ -3,7 +3,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
@@ -23,7 +23,7 @@ from google.cloud.firestore_v1 import types
 
 F = FieldPath
 BY_N = QueryPlan("c", where=Condition(F("n"), ">", 0), orders=(Order(F("n")),))
-WAIT = 15.0
+WAIT = 60.0
 
 
 def listen(backend: FirestoreBackend, plan: QueryPlan | GetPlan) -> Ear:
@@ -46,26 +46,29 @@ def is_silent(ear: Ear) -> bool:
     return ear.snapshots.empty() and ear.errors.empty()
 
 
-def threads() -> set[threading.Thread]:
-    """All but those of the server that a test may run."""
-    return {thread for thread in threading.enumerate() if not thread.name.startswith("ThreadPoolExecutor")}
-
-
-@pytest.fixture
-def backend(firestore_emulator: str, project: str) -> Iterator[FirestoreBackend]:
-    before = threads()
-    backend = FirestoreBackend(project=project)
-    yield backend
-    backend.close()
+def wait_for_the_end(of: Callable[[], set[threading.Thread]]) -> None:
     deadline = time.monotonic() + WAIT
-    while (left := threads() - before) and time.monotonic() < deadline:
+    while (left := of()) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert set() == left
 
 
 @pytest.fixture
-def faulty_backend(faulty: FaultyServer, backend: FirestoreBackend) -> FirestoreBackend:
-    return backend
+def backend(firestore_emulator: str, project: str) -> Iterator[FirestoreBackend]:
+    before = set(threading.enumerate())
+    backend = FirestoreBackend(project=project)
+    yield backend
+    backend.close()
+    wait_for_the_end(lambda: set(threading.enumerate()) - before)
+
+
+@pytest.fixture
+def faulty_backend(faulty: FaultyServer, project: str) -> Iterator[FirestoreBackend]:
+    backend = FirestoreBackend(project=project)
+    yield backend
+    backend.close()
+    # The server has threads of gRPC as well.
+    wait_for_the_end(lambda: {one for one in threading.enumerate() if one.name == "cendry-listener"})
 
 
 def test_a_document_of_odd_values_does_not_end_a_listener(backend: FirestoreBackend) -> None:
@@ -148,15 +151,12 @@ def test_a_stream_that_breaks_is_taken_up_again(
     faulty_backend: FirestoreBackend, faulty: FaultyServer, fault: type[Fault], code: Any
 ) -> None:
     faulty_backend.commit([Set("c/a", {"n": 1}), Set("c/b", {"n": 2})])
-    # ADD, two documents, CURRENT, then the snapshot: the break comes in the middle, then at the start, then after it.
-    faulty.faults["Listen"] = [fault(code, after=3), fault(code), fault(code, after=5)]
+    # ADD, RESET, two documents, CURRENT, then the snapshot: the break comes in the middle, at the start, after it.
+    faulty.faults["Listen"] = [fault(code, after=3), fault(code), fault(code, after=6)]
     ear = listen(faulty_backend, BY_N)
     assert ["a", "b"] == ear.names()
-    deadline = time.monotonic() + WAIT
-    while faulty.calls.count("Listen") < 4 and time.monotonic() < deadline:
-        time.sleep(0.02)
     # The emulator overlooks a commit that comes while a listener begins, until the next one.
-    time.sleep(0.5)
+    faulty.wait_for_states(2)
     faulty_backend.commit([Delete("c/a")])
     assert ["b"] == ear.names()
     assert ear.errors.empty()
@@ -202,8 +202,7 @@ def test_silence_before_a_failure_is_not_held_against_the_server(
     monkeypatch.setattr("cendry_firestore._listen.PATIENCE", 0.5)
     faulty.faults["Listen"] = [fault(grpc.StatusCode.UNAVAILABLE, after=3, pause=1.0)]
     ear = listen(faulty_backend, BY_N)
-    while faulty.calls.count("Listen") < 2:
-        time.sleep(0.02)
+    faulty.wait_for_calls("Listen", 2)
     assert [] == ear.names()
     assert is_silent(ear)
 
@@ -232,8 +231,7 @@ def test_the_servers_count_is_believed(faulty_backend: FirestoreBackend, faulty:
     faulty_backend.commit([Set("c/a", {"n": 1})])
     faulty.answers["Listen"] = [serialized(filter_of(7))]
     ear = listen(faulty_backend, BY_N)
-    while faulty.calls.count("Listen") < 3:
-        time.sleep(0.02)
+    faulty.wait_for_calls("Listen", 3)
     del faulty.answers["Listen"]
     assert ["a"] == ear.names()
 

@@ -75,6 +75,7 @@ __all__ = [
     "Or",
     "OutcomeUnknownError",
     "Page",
+    "Patch",
     "PlanSummary",
     "Problem",
     "Query",
@@ -130,6 +131,7 @@ if TYPE_CHECKING:
     from ._model.metadata import DocumentMetadata, get_metadata, ref_of
     from ._model.model import Map, Model, resolve
     from ._pydantic.parts import Only, Without
+    from ._pydantic.patch import Patch
     from ._query.aggregates import AggregateResult
     from ._query.aio.query import AsyncQuery
     from ._query.aio.rows import AsyncRows
@@ -215,6 +217,7 @@ else:
             "_model.model": "Map Model resolve",
             "paths": "FieldPath",
             "_pydantic.parts": "Only Without",
+            "_pydantic.patch": "Patch",
             "_query.aggregates": "AggregateResult",
             "_query.aio.query": "AsyncQuery",
             "_query.aio.rows": "AsyncRows",

@@ -318,7 +318,13 @@ def _response_to(read: Lookup | QueryPages, method: Method, connection: Connecti
                     transaction.begin_by(response)
                     _check_wanted(connection, transaction, deadline)
                     return response
-    return _next_response(read, method, connection, deadline)
+    try:
+        return _next_response(read, method, connection, deadline)
+    except Exception:
+        if transaction is not None:
+            # If it was ended meanwhile, the server says so in words of its own.
+            transaction.check_open()
+        raise
 
 
 def _next_response(read: Lookup | QueryPages, method: Method, connection: Connection, deadline: Deadline) -> Any:

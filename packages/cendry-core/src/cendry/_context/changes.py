@@ -12,6 +12,7 @@ from .._changes import FieldChange
 from .._interop.google import class_of, from_sdk_change
 from .._model.metadata import ref_of
 from .._model.model import Model, is_frozen
+from .._pydantic.patch import is_patch, named_changes
 from .._query.cursors import value_at
 from .._query.fields import Changes, FieldKey, is_iterable, resolve_key
 from .._types.foreign import can_refuse
@@ -321,6 +322,8 @@ def items_of(changes: object, what: str) -> Pairs:
     """
     if changes is None:
         return Pairs()
+    if is_patch(changes):
+        return Pairs(named_changes(changes))
     if not isinstance(changes, type) and callable(getattr(changes, "items", None)):
         return Pairs(cast("Changes", changes).items())
     if isinstance(changes, FieldChange):

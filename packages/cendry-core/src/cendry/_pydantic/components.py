@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, cast
@@ -68,7 +68,7 @@ class Definition:
 
 
 @contextmanager
-def making(reference: str) -> Iterator[None]:
+def making(reference: str) -> Generator[None, None, None]:
     """While a definition is made, it is referred to, and not made again."""
     token = _being_made.set(_being_made.get() | {reference})
     yield
@@ -92,6 +92,17 @@ class Components(Schemas):
         """The schema of the class."""
         return {**self.record(record), "title": self._naming.of_type(record)}
 
+    def of_patch(self, record: Record, name: str) -> Schema:
+        """The schema of changes of some fields of the class."""
+        found = self.record(record)
+        found.pop("required", None)
+        properties: Schema = {}
+        for field in record.fields:
+            properties[field.name] = dict(found["properties"][field.name])
+            # Without it, the field is not changed.
+            properties[field.name].pop("default", None)
+        return {**found, "title": name, "properties": properties, "minProperties": 1}
+
     def of_family(self, record: Record, others: Sequence[Record]) -> Schema:
         """The schema of a class that shares its collection with its subclasses."""
         assert record.tag is not None
@@ -103,7 +114,7 @@ class Components(Schemas):
             found.pop("additionalProperties", None)
         return found
 
-    def define(self, key: Any, _hint: str, make: Callable[[], Schema]) -> Schema:
+    def define(self, key: Any, hint: str, make: Callable[[], Schema]) -> Schema:  # noqa: ARG002
         if isinstance(key, Record):
             name = self._naming.of_part(key)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from .._types.shapes import (
@@ -17,6 +16,7 @@ from .._types.shapes import (
     Shape,
     Tagged,
 )
+from ..codec.leaves import is_map
 from ..codec.reader import default
 
 
@@ -37,8 +37,7 @@ def plain(shape: Shape, value: Any) -> Any:
             made = [plain(item, each) for each in cast("list[Any]", value)]
             return made if python is list else tuple(made)
         case FixedArray(items, python) if isinstance(value, tuple):
-            every: tuple[Any, ...] = value
-            parts = [plain(item, each) for item, each in zip(items, every, strict=False)]
+            parts = [plain(item, each) for item, each in zip(items, cast("Any", value), strict=False)]
             return tuple(parts) if python is tuple else python(*parts)
         case Dict(inner) if isinstance(value, dict):
             return {key: plain(inner, each) for key, each in cast("dict[str, Any]", value).items()}
@@ -114,10 +113,9 @@ def _below(names: Any, key: str | int) -> Any:
     """What is said about a key: `True` for the whole of it."""
     if names is None:
         return None
-    if not isinstance(names, Mapping):
+    if not is_map(names):
         return key in names or "__all__" in names
-    every: Mapping[Any, Any] = names
-    found = every.get(key, every.get("__all__"))
+    found = names.get(key, names.get("__all__"))
     return True if found is ... else found
 
 

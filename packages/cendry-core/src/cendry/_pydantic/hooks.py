@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache, cached_property
-from typing import Any, cast, get_origin
+from typing import Annotated, Any, cast, get_args, get_origin
 
 from pydantic_core import PydanticCustomError, PydanticSerializationUnexpectedValue, core_schema
 
+from .._interop.google import class_of
 from .._types.hints import shape_of
 from .._types.shapes import Record, hides
 from .._types.subsets import left_out, text_of
 from ..codec import Codec, codec_for
-from ..codec.inputs import read
+from ..codec.inputs import read, write_fields
+from ..codec.leaves import is_map
 from ..codec.reading import Reading
 from ..convert import invalid_id
 from ..errors import InvalidDocumentIdError
@@ -21,11 +22,40 @@ from .components import Components, Naming, is_of_subset, making, reference_of
 from .dumping import chosen, has_id, plain, trimmed
 from .errors import refused
 from .parts import Part
+from .patch import changes_in, is_patch, patch_of
 
 
 def of_class(source: Any, handler: Any) -> Any:
     """The schema of a Model or a Map."""
     return handler.generate_schema(_ClassType(_codec_of(source), Naming()))
+
+
+def of_patch(source: Any, handler: Any) -> Any:
+    """The schema of `Patch[Task]`.
+
+    Raises:
+        TypeError: It has no Model in brackets, or a subset that leaves out a required field of a map.
+    """
+    arguments = get_args(source)
+    inner: Any = arguments[0] if arguments else None
+    parts: list[Part] = []
+    if get_origin(inner) is Annotated:
+        inner, *metadata = get_args(inner)
+        parts = [each for each in metadata if isinstance(each, Part)]
+    if getattr(inner, "__cendry_kind__", None) != "model" or not isinstance(inner, type):
+        raise TypeError(f"{source!r} has to name a Model: Patch[Task], or Patch[Annotated[Task, Without('owner')]].")
+    codec: Codec[Any] = codec_for(inner)
+    naming = Naming()
+    if len(parts) > 1:
+        raise _two_parts(codec)
+    for part in parts:
+        naming = Naming(part.schema_name, part.suffix(codec.shape))
+        codec = codec.only(part.of(inner, [codec.shape]))
+    return handler.generate_schema(_PatchType(codec, naming))
+
+
+def _two_parts(codec: Codec[Any]) -> TypeError:
+    return TypeError(f"{codec.model.__qualname__} has two of Without and Only; combine them into one.")
 
 
 def of_part(part: Part, source: Any, handler: Any) -> Any:
@@ -36,7 +66,7 @@ def of_part(part: Part, source: Any, handler: Any) -> Any:
     """
     codec = _codec_of(source, part)
     if is_of_subset(handler(source).get("schema_ref", "")):
-        raise TypeError(f"{codec.model.__qualname__} has two of Without and Only; combine them into one.")
+        raise _two_parts(codec)
     subset = part.of(codec.model, _records(codec))
     naming = Naming(part.schema_name, part.suffix(codec.shape))
     return handler.generate_schema(_ClassType(codec.only(subset), naming))
@@ -114,11 +144,11 @@ class _ClassType:
         if isinstance(data, codec.model):
             return data
         self._check_complete()
-        if not isinstance(data, Mapping):
+        if not is_map(data):
             name = codec.model.__qualname__
             message = f"Input should be an object with the fields of {name}, or a {name}"
             raise PydanticCustomError("model_type", cast("Any", message), {"class_name": name})
-        given = cast("dict[str, Any]", data) if type(data) is dict else dict(cast("Mapping[str, Any]", data))
+        given = cast("dict[str, Any]", data) if class_of(data) is dict else dict(data)
         reading = _reading(self._has_id)
         document_id = given.get("id") if self._has_id else None
         try:
@@ -136,7 +166,7 @@ class _ClassType:
         if not isinstance(instance, codec.model):
             raise PydanticSerializationUnexpectedValue(f"Expected a {codec.model.__qualname__}")
         if codec.family is not None:
-            codec = codec.of(type(instance))
+            codec = codec.of(class_of(instance))
         if info.mode == "json":
             found = codec.encode_json_by_name(instance)
             if self._has_id:
@@ -148,3 +178,52 @@ class _ClassType:
         if info.include is not None or info.exclude is not None:
             found = chosen(found, info.include, info.exclude)
         return found
+
+
+class _PatchType:
+    """Changes of some fields of a Model, as something that pydantic asks for its schemas."""
+
+    def __init__(self, codec: Codec[Any], naming: Naming) -> None:
+        missing = [] if codec.shape.subset is None else [path for path in left_out(codec.shape) if len(path) > 1]
+        if missing:
+            names = " and ".join(repr(text_of(each)) for each in dict.fromkeys(missing))
+            raise TypeError(
+                f"A Patch replaces maps as a whole, and {codec.model.__qualname__} needs {names} in them: "
+                "leave out the whole map, or nothing of it that is required."
+            )
+        self._codec = codec
+        self._naming = naming
+        self._name = f"{naming.of_type(codec.shape)}Patch"
+        self._reference = reference_of(codec.shape, self._name)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any, /) -> Any:
+        dump = core_schema.plain_serializer_function_ser_schema(self._dump, info_arg=True)
+        return core_schema.no_info_plain_validator_function(self._load, ref=self._reference, serialization=dump)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any, /) -> Any:
+        with making(self._reference):
+            return Components(handler, self._naming).of_patch(self._codec.shape, self._name)
+
+    def _load(self, data: Any) -> Any:
+        codec = self._codec
+        given = data
+        if is_patch(data):
+            # One that was made for another type is checked again.
+            given = dict(data) if data.model is codec.model else None
+        if not is_map(given):
+            message = f"Input should be an object with fields of {codec.model.__qualname__}"
+            raise PydanticCustomError("model_type", cast("Any", message), {"class_name": codec.model.__qualname__})
+        values, problems = changes_in(codec, given, _reading(id_key=False))
+        if problems:
+            raise refused(self._name, problems, given, hides=hides(codec.shape))
+        return patch_of(codec.model, values)
+
+    def _dump(self, patch: Any, info: Any) -> Any:
+        codec = self._codec
+        if not is_patch(patch) or patch.model is not codec.model:
+            raise PydanticSerializationUnexpectedValue(f"Expected a Patch of {codec.model.__qualname__}")
+        values = dict(patch)
+        if info.mode == "json":
+            return write_fields(codec_for(codec.model), values)
+        shapes = {field.name: field.shape for field in codec_for(codec.model).shape.fields}
+        return {name: plain(shapes[name], value) for name, value in values.items()}
