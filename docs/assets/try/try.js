@@ -36,7 +36,7 @@ function example() {
 }
 
 function fit() {
-    editor.rows = Math.min(40, Math.max(8, editor.value.split("\n").length + 1));
+    editor.rows = Math.min(24, Math.max(8, editor.value.split("\n").length + 1));
 }
 
 function show() {
@@ -90,6 +90,7 @@ function hear({ data }) {
     if (data.end !== undefined) {
         if (data.end) append(data.end, "try-error");
         say(data.end ? "Ended by an error" : "Done");
+        output.scrollIntoView({ block: "nearest" });
     }
 }
 
@@ -149,10 +150,9 @@ stop.addEventListener("click", halt);
 reset.addEventListener("click", () => { edited.delete(example()); show(); });
 
 panel.append(
-    make("div", { class: "try-bar" }, make("label", { for: "try-choice" }, "Example"), choice, reset),
+    make("div", { class: "try-bar" }, make("label", { for: "try-choice" }, "Example"), choice, run, stop, reset, state),
     make("label", { for: "try-code", class: "try-hidden" }, "Code of the example"),
     editor,
-    make("div", { class: "try-bar" }, run, stop, state),
     output,
     make("p", { class: "try-keys", id: "try-keys" },
         "Ctrl+Enter runs. Tab indents; after Esc, it leaves the editor. The first run loads Python, about 13 MB, from "

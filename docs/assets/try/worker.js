@@ -7,7 +7,7 @@
 const PRINTED_AT_MOST = 200_000; // characters
 const SHOWN_EVERY = 50; // milliseconds
 
-// The traceback has only the frames of the example and below, as if Python had been started with it.
+// The traceback has only the lines of the example, not those of the library below them.
 const PROGRAM = `
 import asyncio, linecache, sys, traceback, types
 from pyodide.code import eval_code_async
@@ -23,10 +23,11 @@ async def run(code, name="example.py"):
     except SystemExit:
         pass
     except BaseException as error:
-        frames = error.__traceback__
-        while frames is not None and frames.tb_frame.f_code.co_filename != name:
-            frames = frames.tb_next
-        return "".join(traceback.format_exception(error.with_traceback(frames)))
+        shown = whole = traceback.TracebackException.from_exception(error)
+        while shown is not None:
+            shown.stack = traceback.StackSummary.from_list(each for each in shown.stack if each.filename == name)
+            shown = shown.__cause__ or shown.__context__
+        return "".join(whole.format())
     finally:
         for task in asyncio.all_tasks() - tasks:
             task.cancel()
