@@ -16,6 +16,9 @@ _FENCE = re.compile(
 )
 _TITLE = re.compile(r'title="(?P<title>[^"]*)"')
 
+# The example that the tutorial builds; its pages quote its files, and import its package `app`.
+EXAMPLE = ROOT / "examples" / "tasks"
+
 
 @dataclass(frozen=True)
 class Block:
@@ -34,6 +37,21 @@ class Block:
     shown: str = ""
 
 
+@dataclass(frozen=True)
+class Excerpt:
+    """A Python block whose title is the file that it quotes: some of its statements, in its order or another.
+
+    Attributes:
+        line: Where its first line of code stands in the page, counted from 1.
+        code: The code.
+        file: The file, relative to the example.
+    """
+
+    line: int
+    code: str
+    file: str
+
+
 def all_pages() -> list[Path]:
     return [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 
@@ -44,6 +62,8 @@ def blocks_of(page: Path) -> list[Block]:
     after = -1
     for fence in _FENCE.finditer(text):
         body = textwrap.dedent(fence["body"])
+        if fence["language"] == "python" and "title=" in fence["options"]:
+            continue
         if fence["language"] == "python":
             blocks.append(Block(text.count("\n", 0, fence.start("body")) + 1, body))
             after = fence.end()
@@ -52,3 +72,14 @@ def blocks_of(page: Path) -> list[Block]:
         if title and fence["language"] == "text" and after >= 0 and not text[after : fence.start()].strip():
             blocks[-1] = Block(blocks[-1].line, blocks[-1].code, title["title"], body.strip("\n"))
     return blocks
+
+
+def excerpts_of(page: Path) -> list[Excerpt]:
+    text = page.read_text(encoding="utf-8")
+    excerpts: list[Excerpt] = []
+    for fence in _FENCE.finditer(text):
+        title = _TITLE.search(fence["options"])
+        if title and fence["language"] == "python":
+            line = text.count("\n", 0, fence.start("body")) + 1
+            excerpts.append(Excerpt(line, textwrap.dedent(fence["body"]), title["title"]))
+    return excerpts

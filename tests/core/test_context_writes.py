@@ -669,16 +669,26 @@ def test_if_unchanged_by_etag(ctx: Any, backend: Any, sf: City) -> None:
     "change",
     [
         lambda etag: f"W/{etag}",
-        lambda etag: "*",
         lambda etag: "",
+        lambda etag: "**",
+        lambda etag: f"*, {etag}",
+        lambda etag: ",",
         lambda etag: '"',
         lambda etag: etag[:-1],
         lambda etag: etag.replace('"', "'"),
-        lambda etag: f"{etag}, {etag}",
+        lambda etag: f"{etag} {etag}",
+        lambda etag: f"{etag}, x",
+        lambda etag: f"{etag}; {etag}",
+        lambda etag: f'W/{etag}, "other"',
+        lambda etag: f"w/{etag}",
+        lambda etag: '""',
+        lambda etag: '"\u20ac", ' + etag,
         lambda etag: '"' + "f" * 15 + etag[etag.index("-") :],
         lambda etag: etag[: etag.index("-")] + '-00000000"',
         lambda etag: etag + "\n",
         lambda etag: "x" * 100_000,
+        lambda etag: ", " * 50_000 + "x",
+        lambda etag: '"x",' * 50_000 + "x",
     ],
 )
 def test_other_etags_are_refused(ctx: Any, backend: Any, sf: City, change: Callable[[str], str]) -> None:
@@ -692,6 +702,52 @@ def test_other_etags_are_refused(ctx: Any, backend: Any, sf: City, change: Calla
             write()
         assert (caught.value.http_status, caught.value.etag, len(str(caught.value)) < 300) == (412, etag, True)
     assert backend.calls == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda etag: f"{etag}, {etag}",
+        lambda etag: f'{etag},"other"',
+        lambda etag: f'"a,b", W/"c" ,\t{etag},',
+        lambda etag: f"W/{etag}, {etag}",
+        lambda etag: f', "",, \t{etag}',
+        lambda etag: f'"\xe9-gzip", {etag}',
+        lambda etag: etag.strip('"') + ', "x"',
+    ],
+)
+def test_of_several_etags_one_is_that_of_the_document(
+    ctx: Any, backend: Any, sf: City, change: Callable[[str], str]
+) -> None:
+    known = get_metadata(sf)
+    ctx.update(City, "SF", {City.name: "x"}, if_unchanged=change(known.etag))
+    assert last(backend).update_time == known.update_time
+    ctx.refresh(sf)
+    newer = get_metadata(sf)
+    for order in (1, -1):
+        ctx.delete(City, "SF", if_unchanged=", ".join([known.etag, newer.etag][::order]))
+        assert last(backend).update_time == newer.update_time
+        ctx.save(sf)
+        newer = get_metadata(sf)
+
+
+@pytest.mark.parametrize("star", ["*", " *\t"])
+def test_any_version_means_that_the_document_exists(ctx: Any, backend: Any, sf: City, star: str) -> None:
+    ctx.save(sf, if_unchanged=star)
+    assert (last(backend).must_exist, last(backend).update_time) == (True, None)
+    ctx.update(sf, {City.name: "x"}, if_unchanged=star)
+    ctx.delete(sf, if_unchanged=star)
+    assert last(backend).must_exist
+    for write in (
+        lambda: ctx.save(sf, if_unchanged=star),
+        lambda: ctx.update(sf, {City.name: "x"}, if_unchanged=star),
+        lambda: ctx.delete(sf, if_unchanged=star),
+    ):
+        with pytest.raises(DocumentNotFoundError) as caught:
+            write()
+        assert ("cities/SF", 404) == (caught.value.path, caught.value.http_status)
+    ctx.save(sf)
+    assert not last(backend).must_exist
 
 
 def test_an_etag_is_of_one_document(ctx: Any, sf: City) -> None:

@@ -270,7 +270,7 @@ def test_moments_that_cant_be_read_at(ctx: Cendry, emulator: str) -> None:
         lambda: ctx.at(future),
         ctx.select(User).at(future).to_list,
         ctx.select(User).at(future).count,
-        lambda: ctx._sender.get(GetPlan(("User/a",), read_time=future)),
+        lambda: ctx._sender.get(GetPlan(("User/a",), read_time=future), bool, "get"),
         lambda: ctx._sender.aggregate(AggregationPlan(plan, (Aggregation("sum", N),))),
     ):
         with pytest.raises(InvalidRequestError, match="lies in the future"):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import ROOT, Block, all_pages, blocks_of
+from pages import EXAMPLE, ROOT, Block, all_pages, blocks_of, excerpts_of
 
 # A context that is given no backend talks to Firestore, except in a comment.
 _CONTEXT = re.compile(r"^[^#\n]*Cendry\((?!backend=)", re.MULTILINE)
@@ -88,6 +88,15 @@ class Reader:
 PAGES = [page for page in all_pages() if blocks_of(page)]
 
 
+@pytest.fixture(autouse=True)
+def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The package of the example application, which pages of the tutorial import, anew for each."""
+    monkeypatch.syspath_prepend(str(EXAMPLE))
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "app"]:
+        del sys.modules[name]
+
+
 def read(page: Path) -> None:
     reader = Reader(page)
     with reader.reading():
@@ -144,6 +153,20 @@ def test_blocks_are_found_with_what_they_show(tmp_path: Path) -> None:
     assert (second.line, second.code, second.title) == (14, "if True:\n    print(2)\n", None)
 
 
+def dump_of(statement: ast.stmt) -> str:
+    """A statement without its layout, also that of docstrings."""
+    return re.sub(r"(\\n| )+", " ", ast.dump(statement))
+
+
+@pytest.mark.parametrize("page", [page for page in all_pages() if excerpts_of(page)], ids=name_of)
+def test_quoted_code_is_that_of_the_file(page: Path) -> None:
+    for excerpt in excerpts_of(page):
+        file = ast.parse((EXAMPLE / excerpt.file).read_text(encoding="utf-8"))
+        there = {dump_of(node) for node in ast.walk(file) if isinstance(node, ast.stmt)}
+        gone = [ast.unparse(node) for node in ast.parse(excerpt.code).body if dump_of(node) not in there]
+        assert gone == [], f"{name_of(page)}:{excerpt.line} is not in {excerpt.file}"
+
+
 def test_the_reference_has_every_public_name() -> None:
     import cendry
 
@@ -167,7 +190,7 @@ def test_code_fits_its_column() -> None:
     lines = {
         f"{name_of(page)}:{block.line + number}": len(line)
         for page in PAGES
-        for block in blocks_of(page)
+        for block in (*blocks_of(page), *excerpts_of(page))
         for number, line in enumerate(block.code.splitlines())
     }
     assert {place: length for place, length in lines.items() if length > 80} == {}
@@ -191,3 +214,18 @@ def test_guides_and_reference_link_to_each_other() -> None:
     link = re.compile(r"^Guides?: \[", re.MULTILINE)
     missing += [name_of(page) for page in pages if not link.search(page.read_text(encoding="utf-8"))]
     assert missing == []
+
+
+def test_install_lines_name_what_there_is() -> None:
+    """tests/packaging runs these lines on the wheels."""
+    core = (ROOT / "packages/cendry-core/pyproject.toml").read_text(encoding="utf-8")
+    [version] = re.findall(r'^version = "(.*)"$', core, re.MULTILINE)
+    extras = (ROOT / "packages/cendry/pyproject.toml").read_text(encoding="utf-8")
+    lines = [(page, line) for page in all_pages() for line in page.read_text(encoding="utf-8").splitlines()]
+    lines = [(page, line) for page, line in lines if "--find-links dist" in line]
+    assert {name_of(page) for page, _ in lines} >= {"README.md", "docs/index.md", "docs/first-steps.md"}
+    for page, line in lines:
+        found = re.search(rf'pip install --find-links dist "cendry(?:-core|\[([\w,]+)\])=={version}"', line)
+        assert found, (name_of(page), line)
+        for extra in (found[1] or "all").split(","):
+            assert re.search(rf"^{extra} = \[", extras, re.MULTILINE), (name_of(page), line)

@@ -128,9 +128,13 @@ def drafts(draw: Any, paths: SearchStrategy[str] = pools.paths) -> Draft:
     if kind == "delete":
         return Draft(Delete(path, draw(st.booleans())), stamp)
     if kind == "set":
-        return Draft(Set(path, draw(pools.documents()), None, draw(field_transforms())), stamp)
+        must_exist = stamp == "none" and draw(st.integers(0, 4)) == 0
+        return Draft(Set(path, draw(pools.documents()), None, draw(field_transforms()), must_exist=must_exist), stamp)
     data, mask = draw(masked())
-    return Draft((Set if kind == "merge" else Update)(path, data, mask, draw(field_transforms())), stamp)
+    if kind == "merge":
+        must_exist = stamp == "none" and draw(st.integers(0, 4)) == 0
+        return Draft(Set(path, data, mask, draw(field_transforms()), must_exist=must_exist), stamp)
+    return Draft(Update(path, data, mask, draw(field_transforms())), stamp)
 
 
 @st.composite
@@ -405,7 +409,17 @@ expect(
 )
 expect(
     "write",
-    {"set", "merge", "create", "update", "delete", "delete that must exist", "several to one document", "remove field"},
+    {
+        "set",
+        "set that must exist",
+        "merge",
+        "create",
+        "update",
+        "delete",
+        "delete that must exist",
+        "several to one document",
+        "remove field",
+    },
 )
 expect("transform", {"Increment", "Maximum", "Minimum", "ArrayUnion", "ArrayRemove", "SERVER_TIMESTAMP"})
 expect("precondition", set(get_args(Stamp)) - {"none"})
@@ -512,6 +526,8 @@ def count_commit(drafts: list[Draft]) -> None:
                 continue
             case Set() as write:
                 reach("write", "set" if write.mask is None else "merge")
+                if write.must_exist:
+                    reach("write", "set that must exist")
             case Update() as write:
                 reach("write", "update")
             case Create() as write:

@@ -418,6 +418,47 @@ def test_a_document_is_written_only_if_it_has_the_etag(served: Any) -> None:
     assert 204 == served.delete("/tasks/tagged").status_code
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["", "x", '"x"', 'W/"x"', '"x', "*, *", '"\xff"', "x" * 5000, '"of", "others"', "W/*"],
+)
+def test_other_etags_are_refused(served: Any, header: str) -> None:
+    served.put("/tasks/tagged", json={"title": "a"})
+    for method, body in (("PUT", {"title": "b"}), ("PATCH", {"title": "b"}), ("DELETE", None)):
+        found = problem(
+            served.request(method, "/tasks/tagged", json=body, headers={"If-Match": header.encode("latin-1")}), 412
+        )
+        assert found["detail"].endswith("is not an etag of document 'tasks/tagged'.")
+    assert "a" == served.get("/tasks/tagged").json()["title"]
+
+
+def test_a_weak_etag_is_refused(served: Any) -> None:
+    etag = served.put("/tasks/tagged", json={"title": "a"}).headers["etag"]
+    problem(served.put("/tasks/tagged", json={"title": "b"}, headers={"If-Match": f"W/{etag}"}), 412)
+
+
+def test_one_of_several_etags_has_to_match(served: Any) -> None:
+    old = served.put("/tasks/tagged", json={"title": "a"}).headers["etag"]
+    new = served.put("/tasks/tagged", json={"title": "b"}).headers["etag"]
+    for values in ([f'"x", {old}, {new}'], [new, old], ['"x"', f"W/{old},{new}"]):
+        headers = [("If-Match", value) for value in values]
+        response = served.put("/tasks/tagged", json={"title": "b"}, headers=headers)
+        assert (200, new) == (response.status_code, response.headers["etag"])
+    problem(served.put("/tasks/tagged", json={"title": "c"}, headers=[("If-Match", '"x"'), ("If-Match", old)]), 412)
+
+
+def test_a_star_asks_for_a_document_that_exists(served: Any) -> None:
+    served.delete("/tasks/starred")
+    star = {"If-Match": "*"}
+    for method, body in (("PUT", {"title": "b"}), ("PATCH", {"title": "b"}), ("DELETE", None)):
+        found = problem(served.request(method, "/tasks/starred", json=body, headers=star), 404)
+        assert "There is no such document: 'tasks/starred'." == found["detail"]
+    assert 404 == served.get("/tasks/starred").status_code
+    served.put("/tasks/starred", json={"title": "a"})
+    assert 200 == served.put("/tasks/starred", json={"title": "b"}, headers=star).status_code
+    assert 204 == served.delete("/tasks/starred", headers=star).status_code
+
+
 def test_an_instance_that_was_never_written_has_no_etag() -> None:
     with pytest.raises(CendryError, match="has no metadata"):
         set_etag(Response(), Task(id="a", title="a", points=1))

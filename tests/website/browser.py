@@ -96,8 +96,9 @@ def run(folder: Path, script: str, profile: Path, timeout: float = 120, more: Se
     with served.serving() as address:
         arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         arguments += ["--no-first-run", "--disable-background-networking", f"--user-data-dir={profile}"]
+        arguments += ["--window-size=1500,1000", "--remote-debugging-port=0", *more]
         with subprocess.Popen(
-            [CHROMIUM, *arguments, *more, "--window-size=1500,1000", "--remote-debugging-port=0", f"{address}/__page__"],
+            [CHROMIUM, *arguments, f"{address}/__page__"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         ) as process:

@@ -67,11 +67,13 @@ def measured(site: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         const measure = async (address) => {
             const laptop = await shown(address, 1366);
             const pre = [...laptop.contentDocument.querySelectorAll("pre, pre > code")].flatMap(wide);
+            const loaded = laptop.contentWindow.performance.getEntriesByType("resource").map((each) => each.name);
+            const elsewhere = loaded.filter((each) => new URL(each).origin !== location.origin);
             laptop.remove();
             const phone = await shown(address, 390, 844);
             const root = phone.contentDocument;
             const tables = [...root.querySelectorAll(".md-typeset__scrollwrap, .md-typeset__table, table")];
-            found[address] = { pre, page: wide(root.scrollingElement), tables: tables.flatMap(wide) };
+            found[address] = { pre, elsewhere, page: wide(root.scrollingElement), tables: tables.flatMap(wide) };
             phone.remove();
         };
         const left = ADDRESSES;
@@ -82,6 +84,11 @@ def measured(site: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     found: dict[str, dict[str, Any]] = browser.run(site, script, tmp_path_factory.mktemp("chromium"))
     assert sorted(found) == addresses(site)
     return found
+
+
+@needs_chromium
+def test_viewing_a_page_fetches_nothing_from_elsewhere(measured: dict[str, dict[str, Any]]) -> None:
+    assert {page: each["elsewhere"] for page, each in measured.items() if each["elsewhere"]} == {}
 
 
 @needs_chromium

@@ -61,7 +61,9 @@ def requested(log: Path) -> set[str]:
 def used(site: Path, engine: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """All that a reader does, in one browser: Python is loaded twice, as a stopped worker is gone."""
     log = tmp_path_factory.mktemp("log") / "net.json"
-    script = READER + """
+    script = (
+        READER
+        + """
         const found = { examples: [] };
         for (const [index] of [...choice.options].entries()) {
             choose(index);
@@ -94,8 +96,8 @@ def used(site: Path, engine: dict[str, Any], tmp_path_factory: pytest.TempPathFa
         found.again = await ran("print('again')");
         write("");
         code.focus();
-        const key = (name, options) => code.dispatchEvent(
-            new frame.contentWindow.KeyboardEvent("keydown", { key: name, cancelable: true, bubbles: true, ...options }));
+        const key = (name) => code.dispatchEvent(
+            new frame.contentWindow.KeyboardEvent("keydown", { key: name, cancelable: true, bubbles: true }));
         write("if True:");
         code.setSelectionRange(8, 8);
         key("Enter");
@@ -105,6 +107,7 @@ def used(site: Path, engine: dict[str, Any], tmp_path_factory: pytest.TempPathFa
         found.tabLeaves = key("Tab");
         return found;
     """
+    )
     arguments = [f"--log-net-log={log}", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
     found: dict[str, Any] = browser.run(site, script, tmp_path_factory.mktemp("chromium"), 300, arguments)
     found["requested"] = requested(log)

@@ -60,6 +60,7 @@ class Set:
         update_time: If given, the commit fails unless the document was last changed at exactly this time.
         is_merge: Whether it is a `merge`: some fields of a document that may not exist. A backend that has masks, but
             no merges, refuses it.
+        must_exist: Whether the commit fails when there is no such document. Not together with `update_time`.
     """
 
     path: str
@@ -68,6 +69,7 @@ class Set:
     transforms: tuple[FieldTransform, ...] = ()
     update_time: datetime | None = None
     is_merge: bool = False
+    must_exist: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,8 @@ def by_entity(writes: Sequence[Write]) -> list[EntityWrites]:
             raise unsupported("merge")
         if not isinstance(write, Create) and write.update_time is not None:
             raise unsupported("if_unchanged")
+        if isinstance(write, Set) and write.must_exist:
+            raise unsupported("if_unchanged")
         known = found.get(write.path)
         if known is None:
             found[write.path] = EntityWrites(write.path, [write])

@@ -93,7 +93,9 @@ def serialized(write: Write, database: str) -> bytes:
 
 def _is_plain(write: Write) -> bool:
     """Whether a write is a document and nothing else."""
-    return isinstance(write, Set) and write.mask is None and not write.transforms and write.update_time is None
+    if not isinstance(write, Set) or write.mask is not None or write.transforms:
+        return False
+    return write.update_time is None and not write.must_exist
 
 
 def _message(write: Write, name: str, database: str) -> Any:
@@ -127,6 +129,8 @@ def _fill_conditions(message: Any, write: Write, database: str) -> None:
             if write.mask is not None:
                 _fill_mask(message, write.mask)
             _fill_transforms(message, write.transforms, database)
+            if write.must_exist:
+                message.current_document.exists = True
             _write_update_time(message, write.update_time)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from cendry._interop import grpc
 from cendry.errors import CendryError, DocumentNotFoundError, StaleDocumentError
-from cendry.plan import Create, Delete, Update, Write
+from cendry.plan import Create, Delete, Set, Update, Write
 
 
 def meaning_of(
@@ -48,5 +48,7 @@ def _requires_existence(write: Write) -> bool:
             return write.update_time is None
         case Delete():
             return write.must_exist and write.update_time is None
+        case Set():
+            return write.must_exist
         case _:
             return False

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from cendry._types.kinds import microseconds_of
-from cendry.plan import MAX_REQUEST_BYTES, Create, Delete, Update, Write, request_too_large
+from cendry.plan import MAX_REQUEST_BYTES, Create, Delete, Set, Update, Write, request_too_large
 from cendry.reference import Ref
 from cendry.values import ArrayRemove, ArrayUnion, GeoPoint, Increment, Maximum, Minimum, Vector
 
@@ -61,7 +61,8 @@ def write_size(write: Write, data: Fields, prefix: int = _NAME) -> int:
     for change in write.transforms:
         size += _part(_part(len(str(change.path).encode())) + _transform(change.transform, prefix))
     update_time = None if isinstance(write, Create) else write.update_time
-    if update_time is not None or isinstance(write, (Create, Update)):
+    must_exist = isinstance(write, Update) or (isinstance(write, Set) and write.must_exist)
+    if update_time is not None or must_exist or isinstance(write, Create):
         size += _condition(update_time)
     return size
 

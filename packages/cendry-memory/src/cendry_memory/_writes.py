@@ -95,7 +95,7 @@ def _complaint(write: Write, update_time: datetime | None, earlier: _Progress) -
     if isinstance(write, Create) and not earlier.deleted:
         return "it can't be created after it was written"
     if earlier.deleted:
-        if isinstance(write, Update) or (isinstance(write, Set) and update_time is not None):
+        if isinstance(write, Update) or (isinstance(write, Set) and (write.must_exist or update_time is not None)):
             return "it can't be updated after it was deleted"
         if isinstance(write, Delete) and write.must_exist and update_time is None:
             return "it can't be deleted twice with must_exist"
@@ -147,7 +147,7 @@ def _check_precondition(write: Write, stored: Version | None, writes: Sequence[_
 
 
 def _must_exist(write: Write) -> bool:
-    needs = isinstance(write, Update) or (isinstance(write, Delete) and write.must_exist)
+    needs = isinstance(write, Update) or (isinstance(write, (Set, Delete)) and write.must_exist)
     return needs and not _has_update_time(write)
 
 

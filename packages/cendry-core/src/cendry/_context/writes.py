@@ -16,7 +16,7 @@ from .._model.metadata import (
     known_update_time,
     parent_of,
     remembered,
-    time_of_etag,
+    times_of_etags,
 )
 from .._model.model import Model, fields_of, is_frozen
 from .._query.fields import check_own
@@ -125,11 +125,12 @@ class Writer:
         data, marked, transforms, values = self._document(codec, instance, merge=merge)
         keep = merge or model.__cendry_extra__ == "keep"
         update_time = None if if_unchanged is None else precondition(instance, path, if_unchanged)
+        must_exist = if_unchanged is not None and _is_any(if_unchanged)
         mask: tuple[FieldPath, ...] | None = None
         if keep:
             computed = {one.path for one in transforms}
             mask = tuple(path for path in codec.mask(marked) if path not in computed)
-        write = Set(path, data, mask, transforms, update_time)
+        write = Set(path, data, mask, transforms, update_time, must_exist=must_exist)
         if values and is_frozen(instance):
             values = ()
         pending = Pending(write, instance, new_id, values, codec)
@@ -233,7 +234,9 @@ class Writer:
     ) -> Pending:
         """A removal."""
         _, path, instance = locate(target, document_id, parent, self.home)
-        return Pending(Delete(path, must_exist, precondition(instance, path, if_unchanged)), instance)
+        update_time = precondition(instance, path, if_unchanged)
+        must_exist = must_exist or _is_any(if_unchanged)
+        return Pending(Delete(path, must_exist, update_time), instance)
 
     def _now(self) -> datetime:
         now = self.clock()
@@ -323,12 +326,17 @@ def _timed(codec: Codec[Any]) -> tuple[FieldInfo, ...]:
     return found
 
 
+def _is_any(if_unchanged: object) -> bool:
+    """Whether the document must exist, in whatever version: `*` of the header `If-Match`."""
+    return isinstance(if_unchanged, str) and str.strip(if_unchanged, " \t") == "*"
+
+
 def precondition(instance: Model | None, path: str, if_unchanged: object) -> datetime | None:
-    """The update time that `if_unchanged` requires.
+    """The update time that `if_unchanged` requires; `None` if any will do.
 
     Raises:
         TypeError: It is neither a bool, nor a datetime, an etag or `None`.
-        InvalidEtagError: It is a text that is not an etag of this document.
+        InvalidEtagError: It is a text that has no etag of this document.
         CendryError: It is `True`, and the version of the document is not known.
     """
     if if_unchanged is None or if_unchanged is False:
@@ -336,7 +344,8 @@ def precondition(instance: Model | None, path: str, if_unchanged: object) -> dat
     if isinstance(if_unchanged, datetime):
         return if_unchanged if if_unchanged.tzinfo is not None else if_unchanged.replace(tzinfo=timezone.utc)
     if isinstance(if_unchanged, str):
-        return time_of_etag(if_unchanged, path)
+        # A document's times only increase, so of several etags, only the latest one can be that of its version.
+        return None if _is_any(if_unchanged) else max(times_of_etags(if_unchanged, path))
     if if_unchanged is not True:
         raise TypeError(f"if_unchanged= takes True, an update time or an etag, not {if_unchanged!r}.")
     if instance is None:

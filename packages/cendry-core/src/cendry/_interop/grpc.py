@@ -334,6 +334,14 @@ class ClientConnection:
         self.is_closed = False
         self.is_inherited = False
 
+    @property
+    def server(self) -> tuple[str, int] | None:
+        """The host and port of the database or its emulator; `None` if the client doesn't say."""
+        if self.emulator is not None:
+            return self.emulator.address
+        host, _, port = str(getattr(getattr(self.api, "transport", None), "host", "")).rpartition(":")
+        return (host, int(port)) if host and port.isdecimal() else None
+
     def deadline(self, options: CallOptions) -> Deadline:
         """The deadline of an operation that begins now.
 

@@ -17,6 +17,8 @@ M = TypeVar("M", bound=Model)
 
 # Compiled when the first etag comes: at import it would take longer than the rest of this module.
 _ETAG: Final = r'(?P<quote>"?)(?P<time>[0-9a-f]{1,15})-(?P<path>[0-9a-f]{8})(?P=quote)'
+# What may be in a list: any etag of anybody (https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3), and ours unquoted.
+_ANY_ETAG: Final = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"|[0-9a-f]{1,15}-[0-9a-f]{8}'
 
 
 class DocumentMetadata(NamedTuple):
@@ -46,19 +48,34 @@ class DocumentMetadata(NamedTuple):
         return f'"{(self.update_time - EPOCH) // MICROSECOND:x}-{_checksum(self.path):08x}"'
 
 
-def time_of_etag(etag: str, path: str) -> datetime:
-    """The update time in an etag, which comes from outside, with its quotes or without.
+def times_of_etags(text: str, path: str) -> list[datetime]:
+    """The update times in the etags of a document, which come from outside, with their quotes or without.
+
+    Args:
+        text: One etag, or several, as the header `If-Match` has them. Those of other documents and weak ones are left
+            out.
+        path: The path of the document.
 
     Raises:
-        InvalidEtagError: It is not an etag of this document.
+        InvalidEtagError: It is malformed, or there is none of this document.
     """
-    match = re.fullmatch(_ETAG, exact_text(etag))
-    if match is None or int(match["path"], 16) != _checksum(path):
-        raise InvalidEtagError(path, etag)
-    try:
-        return EPOCH + int(match["time"], 16) * MICROSECOND
-    except OverflowError:
-        raise InvalidEtagError(path, etag) from None
+    text = exact_text(text)
+    empty = r"[ \t,]*"
+    if not re.fullmatch(rf"{empty}(?:{_ANY_ETAG})(?:[ \t]*,{empty}(?:{_ANY_ETAG}))*{empty}", text):
+        raise InvalidEtagError(path, text)
+    own = f"{_checksum(path):08x}"
+    times: list[datetime] = []
+    for etag in re.findall(_ANY_ETAG, text):
+        match = re.fullmatch(_ETAG, etag)
+        if match is not None and match["path"] == own:
+            try:
+                times.append(EPOCH + int(match["time"], 16) * MICROSECOND)
+            except OverflowError:
+                # No document is as old as that.
+                continue
+    if not times:
+        raise InvalidEtagError(path, text)
+    return times
 
 
 def _checksum(path: str) -> int:

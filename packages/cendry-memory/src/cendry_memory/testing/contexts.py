@@ -26,6 +26,7 @@ from cendry import (
     GeoPoint,
     Increment,
     InvalidDocumentIdError,
+    InvalidEtagError,
     InvalidValueError,
     Map,
     Maximum,
@@ -496,6 +497,33 @@ class ContextConformance(Suite):
         ctx.save(theirs, if_unchanged=True)
         ctx.delete(City, "SF", if_unchanged=get_metadata(theirs).update_time)
         assert not ctx.exists(City, "SF")
+
+    @needs(Feature.PRECONDITIONS, Feature.TIMES)
+    def test_if_unchanged_by_the_header_if_match(self, ctx: Any) -> None:
+        city = whole_city()
+        writes: list[Callable[[str], object]] = [
+            lambda etags: ctx.save(city, if_unchanged=etags),
+            lambda etags: ctx.update(City, "SF", {City.population: 2}, if_unchanged=etags),
+            lambda etags: ctx.delete(City, "SF", if_unchanged=etags),
+        ]
+        for write in writes:
+            with pytest.raises(DocumentNotFoundError):
+                write("*")
+        assert not ctx.exists(City, "SF")
+        ctx.save(city)
+        old = get_metadata(city).etag
+        city.name = "new"
+        ctx.save(city)
+        for write in writes:
+            with pytest.raises(StaleDocumentError):
+                write(old)
+            with pytest.raises(InvalidEtagError):
+                write('"of-another", W/"weak"')
+            assert ctx.exists(City, "SF")
+            write(f'{old}, "of-another", {get_metadata(city).etag}')
+            ctx.save(city)
+            write("*")
+            ctx.save(city)
 
     @needs(Feature.TIMES)
     def test_metadata_is_that_of_the_document(self, db: Database, ctx: Any) -> None:

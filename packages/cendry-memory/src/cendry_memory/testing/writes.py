@@ -216,6 +216,16 @@ class WriteConformance(Suite):
         db.commit(Delete("c/a", must_exist=True))
         assert db.data("c/a") is None
 
+    @needs(Feature.PRECONDITIONS)
+    def test_set_can_insist_on_the_document(self, db: Database) -> None:
+        with pytest.raises(DocumentNotFoundError) as caught:
+            db.commit(Set("c/a", {"x": 1}, must_exist=True))
+        assert "c/a" == caught.value.path
+        assert db.data("c/a") is None
+        db.commit(Set("c/a", {"x": 1}))
+        db.commit(Set("c/a", {"x": 2}, must_exist=True))
+        assert {"x": 2} == db.data("c/a")
+
     # --- update times ---
 
     @needs(Feature.PRECONDITIONS, Feature.MASKS)
