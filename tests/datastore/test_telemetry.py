@@ -39,5 +39,5 @@ def test_spans_name_the_database_and_the_server(datastore_host: str, project: st
 
 def test_the_server_in_production(monkeypatch: Any) -> None:
     monkeypatch.delenv("DATASTORE_EMULATOR_HOST", raising=False)
-    client = datastore.Client(project="p", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+    client = datastore.Client(project="p", credentials=AnonymousCredentials())
     assert ("datastore.googleapis.com", 443) == DatastoreBackend(client).server

@@ -40,7 +40,7 @@ async def test_spans_name_the_database_and_the_server(firestore_emulator: str, p
 
 async def test_the_server_in_production(monkeypatch: Any) -> None:
     monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
-    anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call]
+    anonymous = AnonymousCredentials()
     expected = ("firestore.googleapis.com", 443)
     assert expected == FirestoreBackend(Client(project="p", credentials=anonymous)).server
     assert expected == AsyncFirestoreBackend(AsyncClient(project="p", credentials=anonymous)).server
