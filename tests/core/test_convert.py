@@ -416,4 +416,4 @@ def test_numbers_that_would_be_huge_cost_nothing(value: Any) -> None:
             assert len(str(caught.value)) < 300
         else:
             from_dict(Priced, {name: value})
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 5

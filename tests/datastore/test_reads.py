@@ -295,7 +295,7 @@ def test_a_bound_of_seconds_is_one(closing_host: str, project: str, monkeypatch:
             ctx.get(User, "a")
         with pytest.raises((DeadlineExceeded, ServiceUnavailable)):
             ctx.save(User(id="a"))
-        assert timedelta(seconds=3) > datetime.now(timezone.utc) - started
+        assert timedelta(seconds=20) > datetime.now(timezone.utc) - started
 
 
 ERRORS = [exceptions.from_grpc_status(code, "text") for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
