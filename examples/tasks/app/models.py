@@ -1,4 +1,4 @@
-"""The documents. This module needs `cendry-core` alone, so a program without a web framework can share it."""
+"""The documents. This module needs `cendry-core` and `annotated-types` alone, so any program can share it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cendry import Field, Map, Model, Ref, field
 
 Name = Annotated[str, Len(1, 100)]
 Text = Annotated[str, Len(0, 5_000)]
-Label = Annotated[str, Len(1, 30)]
+Labels = Annotated[set[Annotated[str, Len(1, 30)]], Len(0, 20)]
 Priority = Annotated[int, Interval(ge=1, le=5)]
 Hours = Annotated[int, Interval(ge=1, le=1_000)]
 
@@ -52,10 +52,10 @@ class Task(Model, collection="tasks", parent=Project):
     notes: Field[Text] = field(default="")
     status: Field[Status] = field(default=Status.OPEN)
     priority: Field[Priority] = field(default=3, metadata={"description": "1 is the most urgent."})
-    labels: Field[set[Label]] = field(default_factory=set, metadata={"examples": [["bug", "docs"]]})
+    labels: Field[Labels] = field(default_factory=set, metadata={"examples": [["bug", "docs"]]})
     assignee: Field[Name | None] = field(default=None)
     due: Field[date | None] = field(default=None, metadata={"description": "The last day to finish it."})
-    steps: Field[list[Step]] = field(default_factory=list)
+    steps: Field[Annotated[list[Step], Len(0, 100)]] = field(default_factory=list)
     comments: Field[int] = field(default=0, metadata={"description": "How many there are."})
     created: Field[datetime | None] = field(auto_now_add=True)
     updated: Field[datetime | None] = field(auto_now=True)

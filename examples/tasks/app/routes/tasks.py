@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import pydantic
 from annotated_types import Len
-from cendry import BulkFailure, CendryError, Increment, Page, Patch
+from cendry import BulkFailure, DocumentAlreadyExistsError, Increment, Page, Patch
 from cendry.fastapi import IfMatch, set_etag
 from fastapi import APIRouter, Response
+from pydantic import TypeAdapter, ValidationError
 
 from ..bodies import ImportedTask, NewComment, NewTask, Row, ShownComment
 from ..database import Context
@@ -17,6 +17,7 @@ from ..paging import Paging
 from ..tenancy import CurrentOrganisation, CurrentProject, TaskRef
 
 router = APIRouter(prefix="/projects/{project_id}", tags=["tasks"])
+imported_task: TypeAdapter[Task] = TypeAdapter(ImportedTask)
 
 
 @router.get("/tasks")
@@ -74,22 +75,22 @@ async def add_comment(
 async def import_tasks(project: CurrentProject, rows: Annotated[list[Any], Len(1, 10_000)], ctx: Context) -> list[Row]:
     """Create many tasks, each by itself. The answer says for each row what became of it."""
     results = [Row() for _ in rows]
-    by_id: dict[str, Row] = {}
-
-    def failed(failure: BulkFailure) -> None:
-        by_id[failure.path.rpartition("/")[2]].error = str(failure.error)
-
-    async with ctx.bulk(on_error=failed) as bulk:
+    queued: dict[str, Row] = {}
+    failures: list[BulkFailure] = []
+    async with ctx.bulk(on_error=failures.append) as bulk:
         for row, result in zip(rows, results, strict=True):
             try:
-                task = _imported.validate_python(row)
-                if task.id in by_id:
-                    raise ValueError("another row has this id")
-                result.id = await bulk.create(task, parent=project)
-                by_id[result.id] = result
-            except (CendryError, ValueError) as error:
-                result.error = str(error)
+                task = imported_task.validate_python(row)
+            except ValidationError as error:
+                result.error = "; ".join(": ".join([*map(str, each["loc"]), each["msg"]]) for each in error.errors())
+                continue
+            if task.id in queued:
+                result.error = "another row has this id"
+                continue
+            result.id = await bulk.create(task, parent=project)
+            queued[result.id] = result
+    for failure in failures:
+        exists = isinstance(failure.error, DocumentAlreadyExistsError)
+        result = queued[failure.path.rpartition("/")[2]]
+        result.error = "a task with this id already exists" if exists else "not written; try again"
     return results
-
-
-_imported: pydantic.TypeAdapter[Task] = pydantic.TypeAdapter(ImportedTask)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import secrets
 from typing import Annotated, Any
 
-import pydantic
 from annotated_types import Len
 from app.database import Context
 from app.models import Comment, Key, Project, Status, Task
 from app.paging import Paging
 from app.routes.organisations import dashboard
 from app.tenancy import CurrentOrganisation, CurrentProject, TaskRef, digest
-from cendry import AsyncTxn, BulkFailure, CendryError, DocumentAlreadyExistsError, Increment, Page
+from cendry import AsyncTxn, BulkFailure, DocumentAlreadyExistsError, Increment, InvalidDocumentIdError, Page
 from fastapi import FastAPI, Header, HTTPException, Response
 from fastapi.sse import EventSourceResponse
+from pydantic import ValidationError
 
 from . import schemas
 from .errors import IfMatch, add_handlers, check_etag, set_etag
@@ -152,19 +152,26 @@ async def import_tasks(
     project: CurrentProject, rows: Annotated[list[Any], Len(1, 10_000)], ctx: Context
 ) -> list[schemas.Row]:
     results = [schemas.Row() for _ in rows]
-    by_id: dict[str, schemas.Row] = {}
-
-    def failed(failure: BulkFailure) -> None:
-        by_id[failure.path.rpartition("/")[2]].error = str(failure.error)
-
-    async with ctx.bulk(on_error=failed) as bulk:
+    queued: dict[str, schemas.Row] = {}
+    failures: list[BulkFailure] = []
+    async with ctx.bulk(on_error=failures.append) as bulk:
         for row, result in zip(rows, results, strict=True):
             try:
                 task = schemas.TaskRow.model_validate(row).to_model()
-                if task.id in by_id:
-                    raise ValueError("another row has this id")
+            except ValidationError as error:
+                result.error = "; ".join(": ".join([*map(str, each["loc"]), each["msg"]]) for each in error.errors())
+                continue
+            if task.id in queued:
+                result.error = "another row has this id"
+                continue
+            try:
                 result.id = await bulk.create(task, parent=project)
-                by_id[result.id] = result
-            except (CendryError, pydantic.ValidationError, ValueError) as error:
+            except InvalidDocumentIdError as error:
                 result.error = str(error)
+                continue
+            queued[result.id] = result
+    for failure in failures:
+        exists = isinstance(failure.error, DocumentAlreadyExistsError)
+        result = queued[failure.path.rpartition("/")[2]]
+        result.error = "a task with this id already exists" if exists else "not written; try again"
     return results

@@ -12,7 +12,7 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Text = Annotated[str, StringConstraints(max_length=5_000)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=30)]
 Priority = Annotated[int, Field(strict=True, ge=1, le=5, description="1 is the most urgent.")]
-Labels = Annotated[set[Label], Field(examples=[["bug", "docs"]])]
+Labels = Annotated[set[Label], Field(max_length=20, examples=[["bug", "docs"]])]
 Due = Annotated[date | None, Field(description="The last day to finish it.")]
 Flag = Annotated[bool, Field(strict=True)]
 Hours = Annotated[int, Field(strict=True, ge=1, le=1_000)]
@@ -79,7 +79,7 @@ class TaskIn(Body):
     labels: Labels = Field(default_factory=set)
     assignee: Name | None = None
     due: Due = None
-    steps: list[StepIn] = Field(default_factory=list[StepIn])
+    steps: list[StepIn] = Field(default_factory=list[StepIn], max_length=100)
 
     def to_model(self) -> Task:
         return Task(
@@ -111,7 +111,7 @@ class TaskPatch(Body):
     labels: Labels | None = None
     assignee: Name | None = None
     due: Due = None
-    steps: list[StepIn] | None = None
+    steps: list[StepIn] | None = Field(default=None, max_length=100)
 
     @model_validator(mode="after")
     def _check(self) -> TaskPatch:
