@@ -416,7 +416,7 @@ def test_numbers_that_would_be_huge_cost_nothing(value: Any) -> None:
             assert len(str(caught.value)) < 300
         else:
             from_dict(Priced, {name: value})
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 5
 
 
 def test_a_key_that_is_no_text_can_be_printed() -> None:

@@ -108,7 +108,7 @@ def test_a_listener_gets_one_empty_snapshot() -> None:
 
     with Cendry(backend=backend) as ctx:
         listener = ctx.select(City, EMPTY).on_snapshot(take)
-        assert arrived.wait(10)
+        assert arrived.wait(60)
         states = [listener.closed]
     assert [False, True] == [*states, listener.closed]
     assert [((), (), None)] == [(one.documents, one.changes, one.read_time) for one in found]

@@ -303,6 +303,55 @@ def test_classes_of_other_libraries() -> None:
     }
 
 
+class Address(pydantic.BaseModel):
+    code: str = pydantic.Field("12345", pattern="^[0-9]{5}$", description="Where", examples=["1"], alias="zipCode")
+    floors: list[Annotated[int, pydantic.Field(lt=5)]] = pydantic.Field(min_length=1, deprecated=True)
+    names: dict[str, Annotated[str, pydantic.Field(max_length=2)]] = {}
+    rating: Optional[Annotated[float, pydantic.Field(ge=0)]] = None
+    price: Annotated[Decimal, pydantic.Field(gt=0)] = Decimal(1)
+    photo: bytes = b"a"
+    secret: str = pydantic.Field("s3cr3t", repr=False, max_length=9)
+    next: Optional[Address] = None
+
+
+@pydantic.dataclasses.dataclass
+class Point:
+    x: Annotated[int, pydantic.Field(gt=0)]
+
+
+class Unknown(pydantic.BaseModel):
+    n: int = pydantic.Field(ge=0)
+    odd: Any = pydantic.Field(default=None, json_schema_extra=lambda extra: extra.update(extra["absent"]))  # type: ignore[arg-type]
+
+
+def test_pydantic_classes_have_the_constraints_of_their_fields() -> None:
+    schema = json_schema(make_model({"a": Address, "b": Point, "c": Unknown}))["$defs"]
+    assert {
+        "code": {
+            "type": "string",
+            "pattern": "^[0-9]{5}$",
+            "description": "Where",
+            "examples": ["1"],
+            "default": "12345",
+        },
+        "floors": {
+            "type": "array",
+            "items": {"type": "integer", "exclusiveMaximum": 5},
+            "minItems": 1,
+            "deprecated": True,
+        },
+        "names": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 2}, "default": {}},
+        "rating": {"anyOf": [{"type": "number", "minimum": 0}, {"type": "null"}], "default": None},
+        "price": {"type": "string", "default": "1"},
+        "photo": {"type": "string", "contentEncoding": "base64"},
+        "secret": {"type": "string", "maxLength": 9},
+        "next": {"anyOf": [{"$ref": "#/$defs/Address"}, {"type": "null"}], "default": None},
+    } == schema["Address"]["properties"]
+    assert {"x": {"type": "integer", "exclusiveMinimum": 0}} == schema["Point"]["properties"]
+    # Pydantic can't say what its values look like.
+    assert {"type": "integer"} == schema["Unknown"]["properties"]["n"]
+
+
 def test_definitions_of_one_name() -> None:
     other = make_map({"y": int}, "Data")
     schema = json_schema(make_model({"a": Data, "b": other, "c": Box[int], "d": Box[str], "e": Box[int]}))

@@ -33,7 +33,7 @@ from core.documents import Area, City
 from core.recording import AsyncRecordingBackend, RecordingBackend
 
 EMPTY = City.name.is_in([])
-WAIT = 10.0
+WAIT = 60.0
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.skipif(find_spec("gunicorn") is None, reason="gunicorn is not installed"),
 ]
 
-SECONDS = 30
+SECONDS = 60
 """The longest that a request may take; one that hangs is an error."""
 
 TWINS = {"sync": ("sync", "wsgi"), "threads": ("gthread", "wsgi"), "async": ("uvicorn_worker.UvicornWorker", "asgi")}

@@ -264,13 +264,13 @@ def test_without_retries_there_is_one_attempt(faulty: FaultyServer, make_db: Cal
 
 def test_a_timeout_bounds_a_write(faulty: FaultyServer, make_db: Callable[..., Database]) -> None:
     db = make_db()
+    context(db).save(Doc(id="b"))
     ctx = context(db, timeout=1.0)
-    ctx.save(Doc(id="b"))
     faulty.faults["BatchWrite"] = [Fault(STATUS.OK, after=None)]
     started = time.monotonic()
     with pytest.raises(BulkError) as caught:
         ctx.save_many([Doc(id="a")], atomic=False)
-    assert 0.8 < time.monotonic() - started < 5
+    assert 0.8 < time.monotonic() - started < 20
     [failure] = caught.value.failed
     assert (OutcomeUnknownError, STATUS.DEADLINE_EXCEEDED) == (
         type(failure.error),

@@ -143,8 +143,8 @@ def test_what_is_left_of_a_bound_is_what_the_stream_may_take(
     faulty.faults[METHOD] = [fault(grpc.StatusCode.UNAVAILABLE, pause=30) for _ in range(2)]
     started = time.monotonic()
     with pytest.raises(exceptions.DeadlineExceeded):
-        filled.get("c/a", options=CallOptions(timeout=0.8))
-    assert 0.7 <= time.monotonic() - started < 2.3
+        filled.get("c/a", options=CallOptions(timeout=2.5))
+    assert 2.4 <= time.monotonic() - started < 20
     assert [METHOD] * 2 == faulty.calls
 
 

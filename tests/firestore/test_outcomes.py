@@ -139,7 +139,7 @@ def test_a_server_timestamp_is_that_of_the_repetition(lost: Lost, make_db: Calla
     stamp = (db.data("c/a") or {})["x"]
     assert isinstance(stamp, datetime)
     assert written is not None
-    assert abs((written - stamp).total_seconds()) < 0.1
+    assert abs((written - stamp).total_seconds()) < 10
 
 
 def test_one_increment_keeps_a_whole_commit_from_being_sent_again(lost: Lost, make_db: Callable[..., Database]) -> None:
@@ -246,7 +246,7 @@ def test_a_deadline_that_passes_leaves_the_outcome_unknown(lost: Lost, make_db: 
     db = make_db()
     lost.faulty.faults["Commit"] = [Fault(STATUS.UNAVAILABLE, "Socket closed", after=1), Fault(STATUS.OK, after=None)]
     with pytest.raises(OutcomeUnknownError, match="Socket closed"):
-        db.commit(Set("c/a", {"x": 1}), options=CallOptions(timeout=2.0))
+        db.commit(Set("c/a", {"x": 1}), options=CallOptions(timeout=4.0))
     assert {"x": 1} == db.data("c/a")
 
 
@@ -421,10 +421,10 @@ def test_a_client_that_is_closed_during_a_commit(faulty: FaultyServer, project: 
     counter = Counter()
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(ctx.save, counter)
-        assert silence.reached.wait(20)
+        assert silence.reached.wait(60)
         backend.close()
         with pytest.raises(OutcomeUnknownError):
-            writing.result(20)
+            writing.result(60)
     assert counter.id is not None
 
 
@@ -572,8 +572,10 @@ def test_a_write_of_the_context_in_a_transaction_names_that_of_the_transaction(
 def test_a_write_that_waits_for_the_transaction_until_its_time_is_up(
     make_db: Callable[..., Database], firestore_emulator: str
 ) -> None:
-    ctx = make_db().context(timeout=0.5, retry=None)
-    ctx.save(Counter(id="a"))
+    db = make_db()
+    db.context().save(Counter(id="a"))
+    # The emulator refuses after some three seconds.
+    ctx = db.context(timeout=1.5, retry=None)
 
     def count(txn: Any) -> None:
         txn.get(Counter, "a")

@@ -35,6 +35,8 @@ from google.cloud.firestore_v1 import types
 
 STATUS = grpc.StatusCode
 COUNT = AggregationPlan(QueryPlan("c"))
+LOCKED = 15.0
+"""Seconds in which nothing is locked any more; a lock that is left behind lasts a minute."""
 
 READS: dict[str, Callable[..., Any]] = {
     "BatchGetDocuments": lambda db, **options: db.get("c/a", **options),
@@ -92,7 +94,7 @@ def test_a_rollback_frees_what_was_read(filled: Database, faulty: FaultyServer, 
     assert [method, "Rollback"] == faulty.calls
     started = time.monotonic()
     filled.commit(Set("c/a", {"n": 4}))
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < LOCKED
 
 
 def test_an_empty_result_begins_it_too(filled: Database, faulty: FaultyServer) -> None:
@@ -214,7 +216,7 @@ def test_a_first_stream_may_be_broken_off(filled: Database, faulty: FaultyServer
     assert {"n": 5} == filled.data("c/a")
     started = time.monotonic()
     filled.commit(Set("c/a", {"n": 6}), Set("c/b", {"n": 6}))
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < LOCKED
 
 
 # --- first reads at the same time ---
@@ -261,7 +263,7 @@ def test_the_end_waits_for_a_first_read_under_way(filled: Database, faulty: Faul
 
     reading = threading.Thread(target=read)
     reading.start()
-    slow.reached.wait(10)
+    assert slow.reached.wait(60)
     del faulty.answers["BatchGetDocuments"]
     filled.rollback(transaction)
     reading.join()
@@ -288,7 +290,7 @@ def test_a_transaction_that_began_too_late_is_rolled_back(
     faulty.hold.add("BatchGetDocuments")
     reading = threading.Thread(target=read)
     reading.start()
-    faulty.held.wait(10)
+    assert faulty.held.wait(60)
     filled.rollback(transaction)
     assert transaction.has_ended
     faulty.hold.clear()
@@ -299,7 +301,7 @@ def test_a_transaction_that_began_too_late_is_rolled_back(
     assert "Rollback" == faulty.calls[-1]
     started = time.monotonic()
     filled.commit(Set("c/a", {"n": 6}))
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < LOCKED
 
 
 # --- cancelled first reads ---
@@ -321,7 +323,7 @@ async def test_a_transaction_that_is_cancelled_in_its_first_read_leaves_no_lock(
 
     faulty.hold.add("BatchGetDocuments")
     task = asyncio.create_task(actx.transaction(work))
-    await asyncio.to_thread(faulty.held.wait, 10)
+    assert await asyncio.to_thread(faulty.held.wait, 60)
     task.cancel()
     await asyncio.sleep(0)
     faulty.hold.clear()
@@ -331,7 +333,7 @@ async def test_a_transaction_that_is_cancelled_in_its_first_read_leaves_no_lock(
     assert ["BatchGetDocuments", "Rollback"] == faulty.calls
     started = time.monotonic()
     await actx.update(City, "a", {"n": 3})
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < LOCKED
 
 
 async def test_of_several_first_reads_one_may_be_cancelled(actx: AsyncCendry, faulty: FaultyServer) -> None:
@@ -400,7 +402,7 @@ async def test_a_function_that_fails_beside_a_first_read_leaves_no_lock(
     assert ["BatchGetDocuments", "Rollback"] == faulty.calls
     started = time.monotonic()
     await actx.update(City, "a", {"n": 3})
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < LOCKED
 
 
 # --- read-only transactions ---

@@ -356,7 +356,7 @@ def test_listeners_of_the_emulator_take_filter_values_that_its_queries_refuse(fi
         )
         for name, backend in (("firestore", firestore), ("memory", memory))
     ]
-    assert all(event.wait(10) for event in first.values())
+    assert all(event.wait(60) for event in first.values())
     for handle in handles:
         handle.close()
     assert {"firestore": (), "memory": InvalidRequestError} == heard

@@ -171,11 +171,11 @@ def test_what_was_still_to_be_told_at_close_is_not(backend: MemoryBackend) -> No
     def slow(result: ListenResult) -> None:
         told.append(len(result.documents))
         going.set()
-        held.wait(10)
+        held.wait(60)
 
     handle = backend.listen(QueryPlan("c"), slow, lambda error: None)
     late = Ear(backend, QueryPlan("c", where=is_("a", "in", [])))
-    going.wait(10)
+    going.wait(60)
     backend.commit([Set("c/a", {})])
     handle.close()
     late.handle.close()
@@ -230,7 +230,7 @@ def ignored(answer: object) -> None: ...
 def test_drain_waits_no_longer_than_it_is_told(backend: MemoryBackend) -> None:
     assert backend.drain()
     held = threading.Event()
-    handle = backend.listen(QueryPlan("c"), lambda result: ignored(held.wait(10)), lambda error: None)
+    handle = backend.listen(QueryPlan("c"), lambda result: ignored(held.wait(60)), lambda error: None)
     assert not backend.drain(0.01)
     held.set()
     assert backend.drain(10)
@@ -330,10 +330,10 @@ def test_a_listener_that_begins_after_a_commit_gets_it_once(backend: MemoryBacke
 
     def slow(result: ListenResult) -> None:
         going.set()
-        held.wait(10)
+        held.wait(60)
 
     handle = backend.listen(QueryPlan("c"), slow, print)
-    assert going.wait(10)
+    assert going.wait(60)
     # Its report waits, and comes before the first state of the listener that begins now.
     backend.commit([Set("c/a", {"v": 1})])
     ear = Ear(backend, QueryPlan("c"))

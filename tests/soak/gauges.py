@@ -13,6 +13,9 @@ from pathlib import Path
 import grpc  # type: ignore[import-untyped]
 
 ESTABLISHED = "01"
+SETTLING_SECONDS = 30.0
+"""In which threads and connections that are to end have ended, on a machine that is busy."""
+
 _PROC = Path("/proc/self")
 _step = threading.Event()
 
@@ -76,8 +79,18 @@ def is_measurable() -> bool:
     return (_PROC / "statm").exists() and (_PROC / "net" / "tcp").exists()
 
 
-def read(port: int) -> Reading:
-    """Measure now."""
+def read(port: int, least: int) -> Reading:
+    """Measure as soon as there are no more threads than `least`, or there never will be.
+
+    gRPC ends threads in the background and begins others that pass: one count alone says nothing of those that stay.
+    """
+    counts = [threads()]
+
+    def has_settled() -> bool:
+        counts.append(threads())
+        return counts[-1] <= least
+
+    settles(has_settled, SETTLING_SECONDS)
     gc.collect()
     objects = gc.get_objects()
     channels = sum(isinstance(one, (grpc.Channel, grpc.aio.Channel)) for one in objects)
@@ -87,7 +100,7 @@ def read(port: int) -> Reading:
     return Reading(
         memory=pages * os.sysconf("SC_PAGE_SIZE"),
         objects=number,
-        threads=threads(),
+        threads=min(counts),
         readers=readers(),
         files=len(os.listdir(_PROC / "fd")),
         sockets=connections(port),
@@ -123,10 +136,11 @@ def connections(port: int) -> int:
     return found
 
 
-def settles(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+def settles(condition: Callable[[], bool], seconds: float = SETTLING_SECONDS) -> bool:
     """Whether it becomes true: what gRPC ends in the background tells nobody when it has ended."""
-    for _ in range(int(seconds / 0.05)):
-        if condition():
-            return True
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
         _step.wait(0.05)
-    return condition()
+    return True

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timezone
 from typing import Any
 
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 from typing_extensions import assert_type
 
 from cendry import (
@@ -172,6 +174,12 @@ for each in ctx.select(City).page(10):
 assert_type(len(ctx.select(City).page(10)), int)
 Cendry(token_key=["new", b"old"])
 Cendry(token_key=5)  # error: mypy pyright ty
+Cendry(telemetry=True)
+Cendry(telemetry=None)
+Cendry(telemetry=TracerProvider())
+AsyncCendry(telemetry=trace.get_tracer_provider())
+Cendry.from_url("memory:", telemetry=False)
+Cendry(telemetry="yes")  # error: mypy pyright ty
 ctx.select(City).page(10, "x")  # error: mypy pyright ty
 ctx.select(City).page("10")  # error: mypy pyright ty
 for row in ctx.select(City).project(City.name, City.mayor[Mayor.name], "population"):

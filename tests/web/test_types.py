@@ -9,7 +9,7 @@ from typing import Annotated, Any, Optional, Union
 
 import pydantic
 import pytest
-from cendry import Field, Only, UnknownFieldError, Without, to_dict
+from cendry import Field, Map, Only, UnknownFieldError, Without, to_dict
 from pydantic import BaseModel, TypeAdapter
 from web.models import Account, Bank, Box, Card, Click, Event, Item, Node, Shelf, Status, Task, Tree, View
 
@@ -152,6 +152,21 @@ def test_an_invalid_id_is_told_with_the_other_problems() -> None:
         ("missing", ("title",), "Field required"),
     ] == errors_of(Task, {"id": "a/b"})
     assert [("value_error", ("id",))] == [each[:2] for each in errors_of(Task, {"id": 5, "title": "x"})]
+
+
+class Span(Map):
+    first: Field[int]
+    last: Field[int]
+
+    def __validate__(self) -> None:
+        if self.first > self.last:
+            raise ValueError("{first}: it is after last")
+
+
+def test_a_rule_of_a_class_is_told_as_by_a_validator_of_pydantic() -> None:
+    message = "Value error, {first}: it is after last"
+    assert [("value_error", (), message)] == errors_of(Span, {"first": 2, "last": 1})
+    assert [("value_error", (0,), message)] == errors_of(list[Span], [{"first": 2, "last": 1}])
 
 
 def test_hidden_values_are_in_no_error() -> None:

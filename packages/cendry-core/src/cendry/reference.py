@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeGuard, cast, final, run
 
 from typing_extensions import TypeVar
 
+from ._lazy import module
 from .errors import CendryError
 from .paths import check_document_path, exact_text, join_path, split_path
 
@@ -132,6 +133,11 @@ class Ref(Generic[M_co]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self.model, self.path, self.database)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any, /) -> Any:
+        """A type of pydantic: the path of a document, or its id, if the model has its collection at the root."""
+        return module("_pydantic.hooks").of_value(source, handler)
 
 
 def _check_model(what: str, model: object) -> None:

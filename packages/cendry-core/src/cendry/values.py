@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal, TypeAlias, Union, cast, final
 
 from ._immutable import dataclass
+from ._lazy import module
 
 
 @final
@@ -31,6 +32,11 @@ class GeoPoint:
             return
         _check_degrees("latitude", latitude, 90)
         _check_degrees("longitude", longitude, 180)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any, /) -> Any:
+        """A type of pydantic: an object with `latitude` and `longitude`."""
+        return module("_pydantic.hooks").of_value(source, handler)
 
 
 def _check_degrees(name: str, value: object, limit: int) -> None:
@@ -80,6 +86,19 @@ class Vector:
     def __reduce__(self) -> tuple[Any, ...]:
         return Vector, (self._values,)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any, /) -> Any:
+        """A type of pydantic: an array of finite numbers."""
+        return module("_pydantic.hooks").of_value(source, handler)
+
+
+def _refuse_as_type(name: str) -> TypeError:
+    """The error for a value that says what to do, where a type of data was meant."""
+    return TypeError(
+        f"{name} tells the database what to do with a field, so it is not a type of data: it can be neither a pydantic "
+        "field nor a body. Take a number or a list, and make the change of it."
+    )
+
 
 def _check_number(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -102,6 +121,10 @@ class Increment:
     def __post_init__(self) -> None:
         _check_number("Increment", self.value)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any, /) -> Any:
+        raise _refuse_as_type(cls.__name__)
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -113,6 +136,10 @@ class Maximum:
     def __post_init__(self) -> None:
         _check_number("Maximum", self.value)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any, /) -> Any:
+        raise _refuse_as_type(cls.__name__)
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -123,6 +150,10 @@ class Minimum:
 
     def __post_init__(self) -> None:
         _check_number("Minimum", self.value)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any, /) -> Any:
+        raise _refuse_as_type(cls.__name__)
 
 
 def _elements(name: str, values: object) -> tuple[Any, ...]:
@@ -154,6 +185,10 @@ class _ArrayTransform:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.values,)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any, /) -> Any:
+        raise _refuse_as_type(cls.__name__)
 
 
 @final
@@ -187,6 +222,9 @@ class _Sentinel(enum.Enum):
 
     def __bool__(self) -> bool:
         raise TypeError(f"{self.name} is a marker for writes and has no truth value.")
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any, /) -> Any:
+        raise _refuse_as_type(self.name)
 
 
 DELETE_FIELD: Final = _Sentinel.DELETE_FIELD

@@ -88,6 +88,7 @@ class DatastoreBackend:
     """
 
     name = NAME
+    system = "gcp.datastore"
     has_cursors = True
 
     def __init__(
@@ -130,6 +131,11 @@ class DatastoreBackend:
     def database(self) -> str:
         """How references name the project, the database and the namespace of the client."""
         return self._connection.partition.name
+
+    @property
+    def server(self) -> tuple[str, int] | None:
+        """The host and port of the database or its emulator, if they are known."""
+        return self._connection.server
 
     @property
     def _connection(self) -> Connection:

@@ -47,6 +47,7 @@ class AsyncFirestoreBackend(AsyncClients):
     """
 
     name = "Firestore"
+    system = "gcp.firestore"
     initial_rate = INITIAL_RATE
 
     def __init__(self, client: Any = None, *, project: str | None = None, database: str | None = None) -> None:

@@ -59,6 +59,11 @@ class Clients:
         return self._connection.database
 
     @property
+    def server(self) -> tuple[str, int] | None:
+        """The host and port of the database or its emulator, if they are known."""
+        return self._connection.server
+
+    @property
     def _connection(self) -> Connection:
         opened = self._opened
         if opened is None:
@@ -145,6 +150,11 @@ class AsyncClients:
             client: Any = self._given or AsyncClient(project=self._project, database=self._database)
             name: str = client._database_string
             return name
+
+    @property
+    def server(self) -> tuple[str, int] | None:
+        """The host and port of the database or its emulator, if they are known."""
+        return self._connection.server
 
     @property
     def _connection(self) -> Connection:

@@ -45,6 +45,7 @@ class FirestoreBackend(Clients):
     """
 
     name = "Firestore"
+    system = "gcp.firestore"
     initial_rate = INITIAL_RATE
 
     def __init__(self, client: Any = None, *, project: str | None = None, database: str | None = None) -> None:

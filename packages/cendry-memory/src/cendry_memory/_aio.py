@@ -53,7 +53,9 @@ class AsyncMemoryBackend:
     """
 
     name = "Memory"
+    system = "gcp.firestore"
     database = DATABASE
+    namespace = "memory"
 
     def __init__(
         self,

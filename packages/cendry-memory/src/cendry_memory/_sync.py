@@ -52,7 +52,9 @@ class MemoryBackend:
     """
 
     name = "Memory"
+    system = "gcp.firestore"
     database = DATABASE
+    namespace = "memory"
 
     def __init__(
         self,

@@ -18,6 +18,7 @@ from ..codec import codec_for
 from ..plan import NOTHING, GetPlan, QueryPlan
 from ..reference import Located, Ref
 from .holder import BackendHolder
+from .observing import Observer
 from .targets import locate
 from .watch import Watch
 
@@ -50,6 +51,7 @@ class CallbackListening:
 
     __slots__ = ()
     holder: BackendHolder[Backend]
+    observer: Observer
     listeners: set[Any]
 
     if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class CallbackListening:
         watch = Watch(plan, backwards, read, callback, on_error, self.listeners)
         backend = self.holder.backend()
         is_empty = isinstance(plan, QueryPlan) and plan.where is NOTHING
+        self.observer.listens(plan)
         watch.start(_NOTHING if is_empty else backend)
         return Listener(watch)
 

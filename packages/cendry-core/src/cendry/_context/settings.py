@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from .._types.registry import TypeRegistry, default_registry
 from ..backend import CallOptions
+from .observing import Observer
 from .targets import Home
 from .writes import Encoder, Writer, utc_now
 
@@ -22,6 +23,7 @@ class Settings:
     options: CallOptions
     writer: Writer
     random: Random
+    observer: Observer
     token_keys: tuple[bytes, ...] = field(repr=False, default=())
 
 
@@ -33,6 +35,7 @@ def settings(
     random: Random | None,
     encoder: Encoder,
     home: Home,
+    observer: Observer,
     token_key: str | bytes | Sequence[str | bytes] | None = None,
 ) -> Settings:
     """Check the arguments of a context.
@@ -48,7 +51,7 @@ def settings(
     registry = default_registry if registry is None else registry
     writer = Writer(registry, utc_now if clock is None else clock, encoder, home)
     random = Random() if random is None else random  # noqa: S311
-    return Settings(registry, CallOptions(timeout, retry), writer, random, _token_keys(token_key))
+    return Settings(registry, CallOptions(timeout, retry), writer, random, observer, _token_keys(token_key))
 
 
 def _token_keys(given: Any) -> tuple[bytes, ...]:

@@ -27,11 +27,14 @@ class Emulator:
         host: What the variable says.
         database_kind: The name of the database in error messages.
 
+    Attributes:
+        address: The host and the port.
+
     Raises:
         CendryError: The variable is not `host:port`.
     """
 
-    __slots__ = ("_address", "_database_kind", "_host", "_is_reached", "_reason", "_variable")
+    __slots__ = ("_database_kind", "_host", "_is_reached", "_reason", "_variable", "address")
 
     def __init__(self, variable: str, host: str, database_kind: str) -> None:
         self._variable = variable
@@ -42,13 +45,13 @@ class Emulator:
         address = _address(host)
         if address is None:
             raise CendryError(f"{variable} is {host!r}; it must be a host and a port, as in {_suggested(host)!r}.")
-        self._address = address
+        self.address = address
 
     def is_reached(self) -> bool:
         """Whether it has ever been possible to connect; tries to, if it has not."""
         if not self._is_reached:
             try:
-                socket.create_connection(self._address, _CONNECT_SECONDS).close()
+                socket.create_connection(self.address, _CONNECT_SECONDS).close()
             except OSError as error:
                 self._reason = error
             else:

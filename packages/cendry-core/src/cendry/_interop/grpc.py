@@ -5,6 +5,7 @@ Imports neither gRPC nor google-api-core: a backend passes the parts that are ne
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ from ..errors import (
 )
 from . import emulator as emulators
 from .emulator import Emulator
+
+_log: Final = logging.getLogger("cendry")
 
 Errors = tuple[type[Exception], ...]
 
@@ -218,6 +221,11 @@ class EmulatorDeadline(Deadline):
 _UNREACHED: Final = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
 
 
+def log_retry(status: str) -> None:
+    """Log that a call is sent again, and the status of its last attempt; a message might hold values."""
+    _log.debug("a call is sent again after %s", status)
+
+
 def pause_after(failures: int, first: float, longest: float) -> float:
     """Seconds to wait after some failures in a row: random, up to `first` doubled each time, at most `longest`."""
     return random.uniform(0, min(first * 2**failures, longest))  # noqa: S311
@@ -333,6 +341,14 @@ class ClientConnection:
         self.retry_kind = retry_kind
         self.is_closed = False
         self.is_inherited = False
+
+    @property
+    def server(self) -> tuple[str, int] | None:
+        """The host and port of the database or its emulator; `None` if the client doesn't say."""
+        if self.emulator is not None:
+            return self.emulator.address
+        host, _, port = str(getattr(getattr(self.api, "transport", None), "host", "")).rpartition(":")
+        return (host, int(port)) if host and port.isdecimal() else None
 
     def deadline(self, options: CallOptions) -> Deadline:
         """The deadline of an operation that begins now.

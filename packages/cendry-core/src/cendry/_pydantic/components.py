@@ -110,7 +110,8 @@ class Components(Schemas):
 
     def record(self, record: Record) -> Schema:
         found = super().record(record)
-        if getattr(record.python, "__cendry_ignores__", False):
+        # A class of pydantic is the same definition as for pydantic itself, which says nothing of unknown keys.
+        if record.style == "pydantic" or getattr(record.python, "__cendry_ignores__", False):
             found.pop("additionalProperties", None)
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from typing import Any, Final, cast
 
 from .._types.shapes import (
@@ -36,6 +37,9 @@ def plain(shape: Shape, value: Any) -> Any:
         case Array(item, python) if isinstance(value, (list, tuple)):
             made = [plain(item, each) for each in cast("list[Any]", value)]
             return made if python is list else tuple(made)
+        case Array() if isinstance(value, (set, frozenset)) and any(map(is_dataclass, cast("set[Any]", value))):
+            # Pydantic makes dicts of dataclasses, points among them, which a set can't hold.
+            return list(cast("set[Any]", value))
         case FixedArray(items, python) if isinstance(value, tuple):
             parts = [plain(item, each) for item, each in zip(items, cast("Any", value), strict=False)]
             return tuple(parts) if python is tuple else python(*parts)

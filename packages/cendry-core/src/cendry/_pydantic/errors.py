@@ -65,6 +65,9 @@ def _details(problem: Problem, data: object, hides: bool) -> InitErrorDetails:
         if problem.nearest:
             context["nearest"] = list(problem.nearest)
             message += f"; did you mean {' or '.join(map(repr, problem.nearest))}?"
+    elif problem.code == "rule":
+        # As pydantic tells what its own validators raise.
+        message = "Value error, " + problem.found.partition(": ")[2]
     else:
         message = f"Expected {problem.expected}, found {problem.found}"
     # The message is no template: braces in it would be taken for names of the context.

@@ -9,14 +9,18 @@ from pydantic_core import PydanticCustomError, PydanticSerializationUnexpectedVa
 
 from .._interop.google import class_of
 from .._types.hints import shape_of
-from .._types.shapes import Record, hides
+from .._types.json_schema import Schemas
+from .._types.shapes import Record, hides, type_name
 from .._types.subsets import left_out, text_of
 from ..codec import Codec, codec_for
+from ..codec.checker import FAILED
 from ..codec.inputs import read, write_fields
 from ..codec.leaves import is_map
+from ..codec.reader import Reader
 from ..codec.reading import Reading
+from ..codec.writer import Writer
 from ..convert import invalid_id
-from ..errors import InvalidDocumentIdError
+from ..errors import InvalidDocumentIdError, ValidationError
 from ..paths import check_document_id
 from .components import Components, Naming, is_of_subset, making, reference_of
 from .dumping import chosen, has_id, plain, trimmed
@@ -52,6 +56,11 @@ def of_patch(source: Any, handler: Any) -> Any:
         naming = Naming(part.schema_name, part.suffix(codec.shape))
         codec = codec.only(part.of(inner, [codec.shape]))
     return handler.generate_schema(_PatchType(codec, naming))
+
+
+def of_value(source: Any, handler: Any) -> Any:
+    """The schema of one of Firestore's own values."""
+    return handler.generate_schema(_ValueType(source))
 
 
 def _two_parts(codec: Codec[Any]) -> TypeError:
@@ -227,3 +236,35 @@ class _PatchType:
             return write_fields(codec_for(codec.model), values)
         shapes = {field.name: field.shape for field in codec_for(codec.model).shape.fields}
         return {name: plain(shapes[name], value) for name, value in values.items()}
+
+
+class _ValueType:
+    """One of Firestore's own values, as something that pydantic asks for its schemas."""
+
+    def __init__(self, annotation: Any) -> None:
+        self._python = get_origin(annotation) or annotation
+        self._shape = shape_of(annotation)
+        self._name = type_name(annotation)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any, /) -> Any:
+        dump = core_schema.plain_serializer_function_ser_schema(self._dump, when_used="json-unless-none")
+        return core_schema.no_info_plain_validator_function(self._load, serialization=dump)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any, /) -> Any:
+        return Schemas(include_id=True).of(self._shape)
+
+    def _load(self, data: Any) -> Any:
+        reader = Reader(_reading(id_key=False))
+        found = reader.walk(reader.read, self._shape, data)
+        if found is FAILED:
+            raise refused(self._name, reader.problems, data)
+        return found
+
+    def _dump(self, value: Any) -> Any:
+        if not isinstance(value, self._python):
+            raise PydanticSerializationUnexpectedValue(f"Expected a {self._name}")
+        writer = Writer("python", json=True)
+        found = writer.walk(writer.write, self._shape, value)
+        if found is FAILED:
+            raise ValidationError(self._name, writer.problems)
+        return found

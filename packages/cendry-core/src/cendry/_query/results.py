@@ -70,6 +70,11 @@ def plain_reader(codec: Codec[T]) -> Callable[[DocumentResult], T]:
     return read
 
 
+def paths_of(results: list[StoredDocument]) -> list[str]:
+    """The paths of documents."""
+    return [result.path for result in results]
+
+
 def raised(found: list[Any]) -> list[Any]:
     """What was read.
 

@@ -8,6 +8,7 @@ import enum
 import inspect
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -220,12 +221,53 @@ class Schemas:
             properties[field.name] = {**self.of(field.shape), **_default(field), **annotations}
             if field.required:
                 required.append(field.name)
+        if hasattr(record.python, "__pydantic_fields__"):
+            theirs = _pydantic_properties(record.python)
+            for field in record.fields:
+                properties[field.name] = _refined(properties[field.name], theirs.get(field.name, {}), field.hidden)
         found = _titled(record.python, {"type": "object", "properties": properties})
         if required:
             found["required"] = required
         if record.extra != "allow":
             found["additionalProperties"] = False
         return found
+
+
+_SAID: Final = ("description", "examples", "deprecated", "default")
+_BOUNDS: Final = frozenset(
+    (*_NUMBERS.values(), "pattern", *(f"{end}{each}" for end in ("min", "max") for each in _LENGTHS.values()))
+)
+
+
+def _pydantic_properties(python: type[Any]) -> Schema:
+    """The schemas of the fields of a class as pydantic writes them; empty if it can't."""
+    try:
+        schema: Schema = sys.modules["pydantic"].TypeAdapter(python).json_schema(by_alias=False)
+    except Exception:  # It has errors of its own for types without a schema, and fields can have any functions.
+        return {}
+    if "$ref" in schema:
+        schema = schema["$defs"][schema["$ref"].rpartition("/")[2]]
+    return cast("Schema", schema.get("properties", {}))
+
+
+def _refined(own: Schema, theirs: Schema, hidden: bool) -> Schema:
+    """A schema with what pydantic knows about the same field: its constraints, at any depth, and what is said of it."""
+    # Pydantic doesn't write bytes in Base64.
+    said = _SAID[:-1] if hidden or "contentEncoding" in own else _SAID
+    return _bounded({**own, **{name: theirs[name] for name in said if name in theirs}}, theirs)
+
+
+def _bounded(own: Schema, theirs: Schema) -> Schema:
+    found = dict(own)
+    if own.get("type") == theirs.get("type"):
+        found.update({name: bound for name, bound in theirs.items() if name in _BOUNDS})
+    for name in ("items", "additionalProperties"):
+        if isinstance(found.get(name), dict) and isinstance(theirs.get(name), dict):
+            found[name] = _bounded(found[name], theirs[name])
+    if "anyOf" in own and "anyOf" in theirs:
+        by_type = {each.get("type"): each for each in theirs["anyOf"]}
+        found["anyOf"] = [_bounded(each, by_type.get(each.get("type"), {})) for each in own["anyOf"]]
+    return found
 
 
 def _refers_to(schema: Any, reference: str) -> bool:

@@ -21,7 +21,7 @@ from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 _T = TypeVar("_T")
 _ASYNC = (AsyncCendry, AsyncQuery, AsyncRows, AsyncBatch, AsyncBulk, AsyncTransaction, AsyncScope)
 
-HEARING_SECONDS = 15.0
+HEARING_SECONDS = 60.0
 """How long a listener is waited for."""
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import nullcontext  # sync: from threading import RLock
 from datetime import datetime
 from functools import partial
@@ -16,9 +16,10 @@ from typing import Any, final, overload
 from ..._changes import FieldChange
 from ..._model.model import Model
 from ..._query.fields import Changes, FieldKey
-from ...backend import AsyncBackend
+from ...backend import AsyncBackend, WriteResult
 from ...errors import CendryError
 from ...jobs.results import BulkOptions, BulkResult
+from ...plan import Write
 from ...reference import Located, Ref
 from ..bulk import MAX_IN_FLIGHT, BulkLife, BulkQueue, throttle_of
 from ..holder import BackendHolder
@@ -26,7 +27,7 @@ from ..misuse import AsyncOnly
 from ..settings import Settings
 from ..waiting import require_asyncio, to_the_end
 from ..workers import AsyncWorkers
-from ..writes import Pending
+from ..writes import Pending, name_instance
 
 
 @final
@@ -39,7 +40,7 @@ class AsyncBulk(AsyncOnly):
     An instance is written as it is when it is queued; its timestamps and metadata change when it is written.
     """
 
-    __slots__ = ("_holder", "_life", "_lock", "_options", "_queue", "_settings", "_workers")
+    __slots__ = ("_holder", "_life", "_lock", "_observed", "_options", "_queue", "_settings", "_workers")
 
     def __init__(self, holder: BackendHolder[AsyncBackend], settings: Settings, options: BulkOptions) -> None:
         if "trio" in modules:  # async-only
@@ -85,7 +86,12 @@ class AsyncBulk(AsyncOnly):
             CendryError: The bulk has ended.
         """
         self._life.check_open()
-        return await self._put(self._settings.writer.save(instance, parent, merge, if_unchanged))
+        try:
+            pending = self._settings.writer.save(instance, parent, merge, if_unchanged)
+        except Exception as error:
+            name_instance(error, instance, f"write {self._queue.count} of this bulk")
+            raise
+        return await self._put(pending)
 
     async def create(self, instance: Model, /, *, parent: Located | None = None) -> str:
         """Queue a write of the whole instance, whose document must not exist yet; else the write fails.
@@ -102,7 +108,12 @@ class AsyncBulk(AsyncOnly):
             CendryError: The bulk has ended.
         """
         self._life.check_open()
-        return await self._put(self._settings.writer.create(instance, parent))
+        try:
+            pending = self._settings.writer.create(instance, parent)
+        except Exception as error:
+            name_instance(error, instance, f"write {self._queue.count} of this bulk")
+            raise
+        return await self._put(pending)
 
     @overload
     async def update(
@@ -282,6 +293,21 @@ class AsyncBulk(AsyncOnly):
                 await self._go_on()
         return pending.write.path.rpartition("/")[2]
 
+    def _sends(self, writes: tuple[Write, ...]) -> Callable[[], Coroutine[Any, Any, Sequence[WriteResult]]]:
+        """A function that sends writes; they are observed as a part of what runs here, wherever it is called."""
+        send = partial(self._life.backend.write_many, writes, options=self._settings.options)
+        observer = self._settings.observer
+        if observer.is_idle():
+            return send
+        observed = observer.writes(writes)
+
+        async def send_observed() -> Sequence[WriteResult]:
+            with observed:
+                results: Sequence[WriteResult] = await send()
+                return results
+
+        return send_observed
+
     async def _go_on(self, *, until_done: bool = False) -> None:
         """Send what can be sent, and wait until more may be queued, or until all are done."""
         queue, workers = self._queue, self._workers
@@ -297,8 +323,7 @@ class AsyncBulk(AsyncOnly):
                 request = queue.next_request(urgent=is_urgent)
                 if request is None:
                     break
-                send = self._life.backend.write_many
-                await workers.start(request, partial(send, request.writes, options=self._settings.options))
+                await workers.start(request, self._sends(request.writes))
             if not is_urgent:
                 return
             pause = queue.pause() if len(workers) < MAX_IN_FLIGHT else None
@@ -315,11 +340,28 @@ class AsyncBulk(AsyncOnly):
         throttle = throttle_of(self._life.backend, self._options)
         self._queue = BulkQueue(self._options, throttle, settings.random, settings.options.timeout)
         self._workers = AsyncWorkers()
+        self._observed = settings.observer.whole("bulk")
+        if self._observed is not None:
+            self._observed.__enter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        ends: BaseException | None = error
+        try:
+            await self._leave(error)
+        except BaseException as raised:
+            ends = raised
+            raise
+        finally:
+            observed = self._observed
+            if observed is not None:
+                result = self._queue.result
+                observed.size = result.written + len(result.failed)
+                observed.__exit__(None, ends, None)
+
+    async def _leave(self, error: BaseException | None) -> None:
         if error is not None:
             await self._break_off(error)
             return

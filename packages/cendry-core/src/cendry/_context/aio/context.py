@@ -22,11 +22,12 @@ from ...reference import Located, Ref
 from ..changes import ChangesArgument, built, items_of, put_items
 from ..holder import SharedHolder, async_open_holder, async_url_holder
 from ..misuse import AsyncOnly
+from ..observing import Observer, TelemetryArgument
 from ..settings import settings
 from ..targets import deletions, each, locate, several
 
 # sync: from ..listening import DocumentCallbacks
-from ..writes import Pending, check_number, discard
+from ..writes import Pending, check_number, discard, name_instance
 from .batch import AsyncBatch
 from .bulk import AsyncBulk, write_all
 from .listening import AsyncDocumentListening
@@ -61,12 +62,15 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             backend.
         token_key: The key that signs page tokens, so that clients can't make their own; or several, to change keys: the
             first one signs, all of them verify. Without it, tokens are not signed.
+        telemetry: Whether operations have spans and durations by OpenTelemetry; by default, if opentelemetry-api is
+            installed and the program has set a provider. Or a `TracerProvider` to use instead of the global one.
         clock: Returns the time for `auto_now` and `auto_now_add`, an aware `datetime`; by default the client's clock.
         random: Source of the random pauses between the attempts of a transaction; by default a generator of its own.
 
     Raises:
         CendryError: Arguments can't be combined.
-        ImportError: The Firestore backend is not installed, and no backend was given.
+        ImportError: The Firestore backend is not installed, and no backend was given; or `telemetry=True`, and
+            opentelemetry-api is not installed.
     """
 
     __slots__ = ("__weakref__",)
@@ -82,11 +86,15 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
         timeout: float | None = None,
         retry: Any = DEFAULT_RETRY,
         token_key: str | bytes | Sequence[str | bytes] | None = None,
+        telemetry: TelemetryArgument = None,
         clock: Callable[[], datetime] | None = None,
         random: Random | None = None,
     ) -> None:
         holder = async_open_holder(client, backend, project, database)
-        checked = settings(type_registry, timeout, retry, clock, random, holder.encoder, holder.home, token_key)
+        observer = Observer(telemetry, holder.backend)
+        checked = settings(
+            type_registry, timeout, retry, clock, random, holder.encoder, holder.home, observer, token_key
+        )
         self._sender = AsyncSender(holder, checked)
 
     @classmethod
@@ -98,6 +106,7 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
         timeout: float | None = None,
         retry: Any = DEFAULT_RETRY,
         token_key: str | bytes | Sequence[str | bytes] | None = None,
+        telemetry: TelemetryArgument = None,
         clock: Callable[[], datetime] | None = None,
         random: Random | None = None,
     ) -> AsyncCendry:
@@ -120,6 +129,7 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             timeout: Seconds that a call may take, including retries.
             retry: A retry policy, or `None` for no retries.
             token_key: The key that signs page tokens, or several.
+            telemetry: Whether operations have spans and durations by OpenTelemetry.
             clock: Returns the time for `auto_now` and `auto_now_add`.
             random: Source of the random pauses between the attempts of a transaction.
 
@@ -129,7 +139,10 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             ImportError: The backend is not installed; the message names the extra to install.
         """
         holder = async_url_holder(url)
-        checked = settings(type_registry, timeout, retry, clock, random, holder.encoder, holder.home, token_key)
+        observer = Observer(telemetry, holder.backend)
+        checked = settings(
+            type_registry, timeout, retry, clock, random, holder.encoder, holder.home, observer, token_key
+        )
         context = object.__new__(AsyncCendry)
         context._sender = AsyncSender(holder, checked)
         return context
@@ -520,16 +533,22 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
         pending: list[Pending] = []
         try:
             pending.extend(writer.save(one, parent, merge, False) for one in given)
-        except BaseException:
+        except BaseException as error:
             discard(pending)
+            if isinstance(error, Exception):
+                name_instance(error, given[len(pending)], f"instance {len(pending)}")
             raise
         await self._sender.commit(pending)
         return [one.write.path.rpartition("/")[2] for one in pending]
 
     def _saves(self, instances: object, parent: Located | None, merge: bool, ids: list[str]) -> Iterator[Pending]:
         save = self._sender.settings.writer.save
-        for one in each(instances, "save_many() takes instances"):
-            pending = save(one, parent, merge, False)
+        for index, one in enumerate(each(instances, "save_many() takes instances")):
+            try:
+                pending = save(one, parent, merge, False)
+            except Exception as error:
+                name_instance(error, one, f"instance {index}")
+                raise
             ids.append(pending.write.path.rpartition("/")[2])
             yield pending
 

@@ -23,6 +23,7 @@ from ...reference import Located, Ref
 from ..feeds import AsyncFeed
 from ..holder import BackendHolder
 from ..live import LiveDocuments
+from ..observing import Observer
 from ..targets import locate
 from ..transaction import TransactionState
 
@@ -35,6 +36,7 @@ class AsyncListening:
 
     __slots__ = ("listeners",)
     holder: BackendHolder[AsyncBackend]
+    observer: Observer
     transaction: TransactionState | None
 
     if TYPE_CHECKING:
@@ -72,7 +74,7 @@ class AsyncListening:
     ) -> AsyncSnapshots[T]:
         """Listen to a query or a document."""
         self.check_listens(plan)
-        holder = self.holder
+        holder, observer = self.holder, self.observer
 
         def listen(
             on_change: Callable[[ListenResult], None], on_error: Callable[[BaseException], None]
@@ -80,6 +82,7 @@ class AsyncListening:
             backend = holder.backend()
             if not hasattr(backend, "listen"):  # async-only
                 raise UnsupportedByBackendError("listeners", backend.name, "Use a backend that has them.")
+            observer.listens(plan)
             return backend.listen(plan, on_change, on_error)
 
         is_empty = isinstance(plan, QueryPlan) and plan.where is NOTHING

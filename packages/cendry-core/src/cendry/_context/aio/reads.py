@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeVar, cast, overload
 
 from ..._model.metadata import remembered
@@ -37,8 +38,11 @@ async def find_any(sender: AsyncSender, model: type[M], document_id: str, parent
         DecodeError: It is of another model, or doesn't fit the class.
     """
     model, path, _ = locate(model, document_id, parent, sender.holder.home)
-    [result] = await sender.get(GetPlan((path,)))
-    return reader(codec_for(model, sender.registry))(result) if result.exists else None
+
+    def read(result: StoredDocument) -> M | None:
+        return reader(codec_for(model, sender.registry))(result) if result.exists else None
+
+    return await sender.get(GetPlan((path,)), read, "find")
 
 
 class AsyncReads:
@@ -68,10 +72,14 @@ class AsyncReads:
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         model, path, _ = locate(target, document_id, parent, self._sender.holder.home)
-        [result] = await self._sender.get(GetPlan((path,)))
-        if not result.exists:
-            raise DocumentNotFoundError(path)
-        return reader(codec_for(model, self._sender.registry))(result)
+        sender = self._sender
+
+        def read(result: StoredDocument) -> Any:
+            if not result.exists:
+                raise DocumentNotFoundError(path)
+            return reader(codec_for(model, sender.registry))(result)
+
+        return await sender.get(GetPlan((path,)), read, "get")
 
     @overload
     async def find(self, ref: Ref[M], /) -> M | None: ...
@@ -92,8 +100,12 @@ class AsyncReads:
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         model, path, _ = locate(target, document_id, parent, self._sender.holder.home)
-        [result] = await self._sender.get(GetPlan((path,)))
-        return or_none(reader(codec_for(model, self._sender.registry)), result) if result.exists else None
+        sender = self._sender
+
+        def read(result: StoredDocument) -> Any:
+            return or_none(reader(codec_for(model, sender.registry)), result) if result.exists else None
+
+        return await sender.get(GetPlan((path,)), read, "find")
 
     @overload
     async def get_many(self, refs: Iterable[Ref[M]], /) -> list[M]: ...
@@ -119,11 +131,14 @@ class AsyncReads:
             CendryError: A reference alone doesn't know its model; nothing was sent.
         """
         wanted = wanted_documents("get_many", target, ids, parent, self._sender.holder.home)
-        found = await self._read_each(wanted, read_by)
-        missing = list(dict.fromkeys([path for (_, path), one in zip(wanted, found, strict=True) if one is None]))
-        if missing:
-            raise DocumentNotFoundError.all_missing(missing)
-        return raised(found)
+
+        def complete(found: list[Any]) -> list[Any]:
+            missing = list(dict.fromkeys([path for (_, path), one in zip(wanted, found, strict=True) if one is None]))
+            if missing:
+                raise DocumentNotFoundError.all_missing(missing)
+            return raised(found)
+
+        return await self._read_each("get", wanted, read_by, complete)
 
     @overload
     async def find_many(self, refs: Iterable[Ref[M]], /) -> list[M | None]: ...
@@ -148,7 +163,7 @@ class AsyncReads:
             CendryError: A reference alone doesn't know its model; nothing was sent.
         """
         wanted = wanted_documents("find_many", target, ids, parent, self._sender.holder.home)
-        return raised(await self._read_each(wanted, or_none))
+        return await self._read_each("find", wanted, or_none, raised)
 
     @overload
     async def fetch_refs(self, instances: Iterable[Model], a: RefField[A], /) -> dict[Ref[A], A]: ...
@@ -190,22 +205,29 @@ class AsyncReads:
         """
         registry = self._sender.registry
         wanted = wanted_references(instances, fields, registry, self._sender.holder.home)
-        found = await self._read_each([(model, path) for path, model in wanted.models.items()], or_none)
-        documents = dict(zip(wanted.models, raised(found), strict=True))
+        models = [(model, path) for path, model in wanted.models.items()]
+        found = await self._read_each("find", models, or_none, raised)
+        documents = dict(zip(wanted.models, found, strict=True))
         return {ref: documents[path] for ref, path in wanted.paths.items() if documents.get(path) is not None}
 
     async def _read_each(
-        self, wanted: Sequence[tuple[type[Any], str]], read: Callable[[Read[Any], StoredDocument], Any]
+        self,
+        operation: str,
+        wanted: Sequence[tuple[type[Any], str]],
+        read: Callable[[Read[Any], StoredDocument], Any],
+        complete: Callable[[list[Any]], list[Any]],
     ) -> list[Any]:
         """Documents by model and path, from one request, each read as it arrives; of none, nothing is sent.
 
         Args:
+            operation: What the method is called.
             wanted: The models and paths.
             read: Called with the reader of a model and a document that exists.
+            complete: Called with what was read, in the order of what is wanted: `None` for documents that don't exist,
+                and the errors of those that don't fit.
 
         Returns:
-            What was read, in the order of what is wanted: `None` for documents that don't exist, and the errors of
-            those that don't fit.
+            What `complete` returns.
         """
         found: list[Any] = [None] * len(wanted)
         places: dict[str, int] = {}
@@ -215,21 +237,21 @@ class AsyncReads:
                 others.setdefault(path, []).append(place)
         known = readers({model for model, _ in wanted}, self._sender.registry)
 
-        def put(result: StoredDocument) -> None:
+        def put(result: StoredDocument) -> bool:
             if not result.exists:
-                return
+                return False
             path = result.path
             for place in (places[path], *others.get(path, ())):
                 try:
                     found[place] = read(known[wanted[place][0]], result)
                 except DecodeError as error:
                     found[place] = error
+            return True
 
-        if wanted:
-            await self._sender.get_each(GetPlan(tuple(places)), put)
-        else:
+        if not wanted:
             self._sender.check_read()
-        return found
+            return found
+        return await self._sender.get_each(GetPlan(tuple(places)), put, lambda: complete(found), operation)
 
     @overload
     async def exists(self, ref: Ref[Any], /) -> bool: ...
@@ -247,8 +269,8 @@ class AsyncReads:
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         model, path, _ = locate(target, document_id, parent, self._sender.holder.home)
-        [result] = await self._sender.get(GetPlan((path,), projection=names_only(model)))
-        return is_there(model, result)
+        plan = GetPlan((path,), projection=names_only(model))
+        return await self._sender.get(plan, partial(is_there, model), "exists")
 
     @overload
     async def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None: ...
@@ -273,13 +295,19 @@ class AsyncReads:
         model, path, instance = locate(target, None, parent, self._sender.holder.home)
         if instance is not None:
             check_not_frozen(instance, "refresh")
-        [result] = await self._sender.get(GetPlan((path,)))
-        if not result.exists:
-            raise DocumentNotFoundError(path)
-        fresh: Model = reader(codec_for(model, self._sender.registry))(result)
+        sender = self._sender
+
+        def read(result: StoredDocument) -> Model:
+            if not result.exists:
+                raise DocumentNotFoundError(path)
+            fresh: Model = reader(codec_for(model, sender.registry))(result)
+            if instance is not None:
+                check_kind(instance, fresh, path)
+            return fresh
+
+        fresh = await sender.get(GetPlan((path,)), read, "refresh")
         if instance is None:
             return fresh
-        check_kind(instance, fresh, path)
         vars(instance).update(vars(fresh))
         object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 from datetime import datetime
 from sys import modules  # async-only
@@ -25,6 +25,7 @@ from ..waiting import require_asyncio, to_the_end
 from ..writes import Pending, check_number, discard, is_refusal, name_reference, settle
 from .bulk import AsyncBulk, write_all, write_all_then
 from .listening import AsyncListening
+from .observed import AsyncObservedStream
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         moment: The past moment of all reads; `None` for the present.
     """
 
-    __slots__ = ("_reading", "holder", "settings", "transaction")
+    __slots__ = ("_reading", "holder", "observer", "settings", "transaction")
     moment: datetime | None = None
 
     def __init__(
@@ -54,6 +55,7 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         super().__init__()
         self.holder = holder
         self.settings = settings
+        self.observer = settings.observer
         self.transaction = transaction
         self._reading = _OUTSIDE if transaction is None else transaction
 
@@ -112,57 +114,85 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         if self.transaction is not None:
             self.transaction.check_read()
 
-    async def get_each(self, plan: GetPlan, read: Read[T]) -> list[T]:
-        """Documents by path, in any order, each read as it arrives."""
-        if "trio" in modules:  # async-only
-            require_asyncio()
-        backend = self.holder.backend()
-        with self._reading as handle:
-            found = backend.get(plan, options=self.settings.options, transaction=handle)
-            return await read_each(found, read, None)
+    async def get_each(self, plan: GetPlan, read: Read[bool], complete: Callable[[], T], operation: str) -> T:
+        """Documents by path, in any order, each read as it arrives.
 
-    async def get(self, plan: GetPlan) -> list[StoredDocument]:
-        """Documents by path, in any order."""
+        Args:
+            plan: Their paths.
+            read: Reads one, and returns whether it exists.
+            complete: Called at the end; the errors that it raises are those of the operation.
+            operation: What the method is called.
+        """
         if "trio" in modules:  # async-only
             require_asyncio()
         backend = self.holder.backend()
-        with self._reading as handle:
+        observed = None if self.observer.is_idle() else self.observer.get(operation, plan)
+        with self._reading if observed is None else observed.around(self._reading) as handle:
             found = backend.get(plan, options=self.settings.options, transaction=handle)
-            return [result async for result in found]
+            exist = await read_each(found, read, None)
+            if observed is not None:
+                observed.rows = sum(exist)
+            return complete()
 
-    async def run(self, plan: QueryPlan) -> list[StoredDocument]:
-        """All results of a query."""
+    async def get(self, plan: GetPlan, read: Read[T], operation: str) -> T:
+        """A document by path; the errors that `read` raises are those of the operation."""
         if "trio" in modules:  # async-only
             require_asyncio()
         backend = self.holder.backend()
-        with self._reading as handle:
-            if plan.where is NOTHING:
-                return []
+        observed = None if self.observer.is_idle() else self.observer.get(operation, plan)
+        with self._reading if observed is None else observed.around(self._reading) as handle:
+            found = backend.get(plan, options=self.settings.options, transaction=handle)
+            [result] = [result async for result in found]
+            if observed is not None:
+                observed.rows = int(result.exists)
+            return read(result)
+
+    async def run(self, plan: QueryPlan, read: Callable[[list[StoredDocument]], T], operation: str = "select") -> T:
+        """All results of a query, read together; the errors that `read` raises are those of the operation."""
+        if "trio" in modules:  # async-only
+            require_asyncio()
+        backend = self.holder.backend()
+        if plan.where is NOTHING:
+            self.check_read()
+            return read([])
+        observed = None if self.observer.is_idle() else self.observer.query(operation, plan)
+        with self._reading if observed is None else observed.around(self._reading) as handle:
             found = backend.run(plan, options=self.settings.options, transaction=handle)
-            return [result async for result in found]
+            results = [result async for result in found]
+            if observed is not None:
+                observed.rows = len(results)
+            return read(results)
 
     async def run_each(self, plan: QueryPlan, read: Read[T], on_error: ErrorHandler | None) -> list[T]:
         """All results of a query, each read as it arrives."""
         if "trio" in modules:  # async-only
             require_asyncio()
         backend = self.holder.backend()
-        with self._reading as handle:
-            if plan.where is NOTHING:
-                return []
+        if plan.where is NOTHING:
+            self.check_read()
+            return []
+        observed = None if self.observer.is_idle() else self.observer.query("select", plan)
+        with self._reading if observed is None else observed.around(self._reading) as handle:
             found = backend.run(plan, options=self.settings.options, transaction=handle)
-            return await read_each(found, read, on_error)
+            results = await read_each(found, read, on_error)
+            if observed is not None:
+                observed.rows = len(results)
+            return results
 
     def stream(self, plan: QueryPlan) -> AsyncIterator[StoredDocument]:
         """The results of a query as they arrive."""
         if "trio" in modules:  # async-only
             require_asyncio()
         backend = self.holder.backend()
-        if self.transaction is None:
-            return _nothing() if plan.where is NOTHING else backend.run(plan, options=self.settings.options)
-        self.transaction.check_read()
+        if self.transaction is not None:
+            self.transaction.check_read()
         if plan.where is NOTHING:
             return _nothing()
-        return self._stream_inside(backend, self.transaction, plan)
+        if self.transaction is None:
+            results = backend.run(plan, options=self.settings.options)
+        else:
+            results = self._stream_inside(backend, self.transaction, plan)
+        return results if self.observer.is_idle() else AsyncObservedStream(results, self.observer, plan)
 
     async def _stream_inside(
         self, backend: AsyncBackend, transaction: TransactionState, plan: QueryPlan
@@ -189,9 +219,11 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         if "trio" in modules:  # async-only
             require_asyncio()
         backend = self.holder.backend()
-        with self._reading as handle:
-            if plan.query.where is NOTHING:
-                return figures_of_nothing(plan)
+        if plan.query.where is NOTHING:
+            self.check_read()
+            return figures_of_nothing(plan)
+        observed = None if self.observer.is_idle() else self.observer.aggregate(plan)
+        with self._reading if observed is None else observed.around(self._reading) as handle:
             return await backend.aggregate(plan, options=self.settings.options, transaction=handle)
 
     async def explain(self, plan: QueryPlan | AggregationPlan, analyze: bool) -> ExplainResult:
@@ -206,11 +238,14 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         explain = getattr(backend, "explain", None)
         if explain is None:
             raise UnsupportedByBackendError("explain()", backend.name, "Firestore does, in production alone.")
-        with self._reading as handle:
-            if (plan.query if isinstance(plan, AggregationPlan) else plan).where is NOTHING:
-                from ..._query.explain import nothing_explained
+        query = plan.query if isinstance(plan, AggregationPlan) else plan
+        if query.where is NOTHING:
+            from ..._query.explain import nothing_explained
 
-                return nothing_explained(plan, analyze)
+            self.check_read()
+            return nothing_explained(plan, analyze)
+        observed = None if self.observer.is_idle() else self.observer.query("explain", query)
+        with self._reading if observed is None else observed.around(self._reading) as handle:
             explained: ExplainResult = await explain(
                 plan, analyze=analyze, options=self.settings.options, transaction=handle
             )
@@ -223,8 +258,10 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         partition = getattr(self.holder.backend(), "partition", None)
         if partition is None or self.transaction is not None:
             return []
-        paths: list[str] = await partition(plan, count, options=self.settings.options)
-        return paths
+        observed = None if self.observer.is_idle() else self.observer.query("partitions", plan)
+        with _OUTSIDE if observed is None else observed:
+            paths: list[str] = await partition(plan, count, options=self.settings.options)
+            return paths
 
     async def commit(self, pending: list[Pending], transaction: Any = None) -> None:
         """Send writes and update their instances.
@@ -242,7 +279,9 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
                 require_asyncio()
             backend = self.holder.backend()
             around = running_on(backend) if transaction is None and running.get() else None
-            result = await backend.commit(writes, options=self.settings.options, transaction=transaction)
+            observed = None if self.observer.is_idle() or not writes else self.observer.writes(writes)
+            with _OUTSIDE if observed is None else observed:
+                result = await backend.commit(writes, options=self.settings.options, transaction=transaction)
         except BaseException as error:
             if is_refusal(error):
                 discard(pending)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from threading import RLock
@@ -16,16 +16,17 @@ from typing import Any, final, overload
 from ..._changes import FieldChange
 from ..._model.model import Model
 from ..._query.fields import Changes, FieldKey
-from ...backend import Backend
+from ...backend import Backend, WriteResult
 from ...errors import CendryError
 from ...jobs.results import BulkOptions, BulkResult
+from ...plan import Write
 from ...reference import Located, Ref
 from ..bulk import MAX_IN_FLIGHT, BulkLife, BulkQueue, throttle_of
 from ..holder import BackendHolder
 from ..misuse import SyncOnly
 from ..settings import Settings
 from ..workers import Workers
-from ..writes import Pending
+from ..writes import Pending, name_instance
 
 
 @final
@@ -38,7 +39,7 @@ class Bulk(SyncOnly):
     An instance is written as it is when it is queued; its timestamps and metadata change when it is written.
     """
 
-    __slots__ = ("_holder", "_life", "_lock", "_options", "_queue", "_settings", "_workers")
+    __slots__ = ("_holder", "_life", "_lock", "_observed", "_options", "_queue", "_settings", "_workers")
 
     def __init__(self, holder: BackendHolder[Backend], settings: Settings, options: BulkOptions) -> None:
         self._life = BulkLife(holder.backend())
@@ -82,7 +83,12 @@ class Bulk(SyncOnly):
             CendryError: The bulk has ended.
         """
         self._life.check_open()
-        return self._put(self._settings.writer.save(instance, parent, merge, if_unchanged))
+        try:
+            pending = self._settings.writer.save(instance, parent, merge, if_unchanged)
+        except Exception as error:
+            name_instance(error, instance, f"write {self._queue.count} of this bulk")
+            raise
+        return self._put(pending)
 
     def create(self, instance: Model, /, *, parent: Located | None = None) -> str:
         """Queue a write of the whole instance, whose document must not exist yet; else the write fails.
@@ -99,7 +105,12 @@ class Bulk(SyncOnly):
             CendryError: The bulk has ended.
         """
         self._life.check_open()
-        return self._put(self._settings.writer.create(instance, parent))
+        try:
+            pending = self._settings.writer.create(instance, parent)
+        except Exception as error:
+            name_instance(error, instance, f"write {self._queue.count} of this bulk")
+            raise
+        return self._put(pending)
 
     @overload
     def update(
@@ -279,6 +290,21 @@ class Bulk(SyncOnly):
                 self._go_on()
         return pending.write.path.rpartition("/")[2]
 
+    def _sends(self, writes: tuple[Write, ...]) -> Callable[[], Sequence[WriteResult]]:
+        """A function that sends writes; they are observed as a part of what runs here, wherever it is called."""
+        send = partial(self._life.backend.write_many, writes, options=self._settings.options)
+        observer = self._settings.observer
+        if observer.is_idle():
+            return send
+        observed = observer.writes(writes)
+
+        def send_observed() -> Sequence[WriteResult]:
+            with observed:
+                results: Sequence[WriteResult] = send()
+                return results
+
+        return send_observed
+
     def _go_on(self, *, until_done: bool = False) -> None:
         """Send what can be sent, and wait until more may be queued, or until all are done."""
         queue, workers = self._queue, self._workers
@@ -294,8 +320,7 @@ class Bulk(SyncOnly):
                 request = queue.next_request(urgent=is_urgent)
                 if request is None:
                     break
-                send = self._life.backend.write_many
-                workers.start(request, partial(send, request.writes, options=self._settings.options))
+                workers.start(request, self._sends(request.writes))
             if not is_urgent:
                 return
             pause = queue.pause() if len(workers) < MAX_IN_FLIGHT else None
@@ -312,11 +337,28 @@ class Bulk(SyncOnly):
         throttle = throttle_of(self._life.backend, self._options)
         self._queue = BulkQueue(self._options, throttle, settings.random, settings.options.timeout)
         self._workers = Workers()
+        self._observed = settings.observer.whole("bulk")
+        if self._observed is not None:
+            self._observed.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        ends: BaseException | None = error
+        try:
+            self._leave(error)
+        except BaseException as raised:
+            ends = raised
+            raise
+        finally:
+            observed = self._observed
+            if observed is not None:
+                result = self._queue.result
+                observed.size = result.written + len(result.failed)
+                observed.__exit__(None, ends, None)
+
+    def _leave(self, error: BaseException | None) -> None:
         if error is not None:
             self._break_off(error)
             return

@@ -24,6 +24,7 @@ from ...reference import Located, Ref
 from ..feeds import Feed
 from ..holder import BackendHolder
 from ..live import LiveDocuments
+from ..observing import Observer
 from ..targets import locate
 from ..transaction import TransactionState
 
@@ -36,6 +37,7 @@ class Listening:
 
     __slots__ = ("listeners",)
     holder: BackendHolder[Backend]
+    observer: Observer
     transaction: TransactionState | None
 
     if TYPE_CHECKING:
@@ -73,12 +75,13 @@ class Listening:
     ) -> Snapshots[T]:
         """Listen to a query or a document."""
         self.check_listens(plan)
-        holder = self.holder
+        holder, observer = self.holder, self.observer
 
         def listen(
             on_change: Callable[[ListenResult], None], on_error: Callable[[BaseException], None]
         ) -> ListenHandle:
             backend = holder.backend()
+            observer.listens(plan)
             return backend.listen(plan, on_change, on_error)
 
         is_empty = isinstance(plan, QueryPlan) and plan.where is NOTHING

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
 from ..._immutable import replace
 from ..._query.results import Read
-from ...backend import StoredDocument
 from ...plan import GetPlan
 from ..holder import SharedHolder
 from ..settings import Settings
@@ -39,13 +39,13 @@ class PastSender(Sender):
         if check is not None:
             check(moment)
 
-    def get(self, plan: GetPlan) -> list[StoredDocument]:
-        """Documents by path, in any order, as they were."""
-        return super().get(self._at_moment(plan))
+    def get(self, plan: GetPlan, read: Read[T], operation: str) -> T:
+        """A document by path, as it was."""
+        return super().get(self._at_moment(plan), read, operation)
 
-    def get_each(self, plan: GetPlan, read: Read[T]) -> list[T]:
+    def get_each(self, plan: GetPlan, read: Read[bool], complete: Callable[[], T], operation: str) -> T:
         """Documents by path, in any order, as they were, each read as it arrives."""
-        return super().get_each(self._at_moment(plan), read)
+        return super().get_each(self._at_moment(plan), read, complete, operation)
 
     def _at_moment(self, plan: GetPlan) -> GetPlan:
         return plan if plan.read_time is not None else replace(plan, read_time=self.moment)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeVar, cast, overload
 
 from ..._model.metadata import remembered
@@ -38,8 +39,11 @@ def find_any(sender: Sender, model: type[M], document_id: str, parent: Located |
         DecodeError: It is of another model, or doesn't fit the class.
     """
     model, path, _ = locate(model, document_id, parent, sender.holder.home)
-    [result] = sender.get(GetPlan((path,)))
-    return reader(codec_for(model, sender.registry))(result) if result.exists else None
+
+    def read(result: StoredDocument) -> M | None:
+        return reader(codec_for(model, sender.registry))(result) if result.exists else None
+
+    return sender.get(GetPlan((path,)), read, "find")
 
 
 class Reads:
@@ -69,10 +73,14 @@ class Reads:
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         model, path, _ = locate(target, document_id, parent, self._sender.holder.home)
-        [result] = self._sender.get(GetPlan((path,)))
-        if not result.exists:
-            raise DocumentNotFoundError(path)
-        return reader(codec_for(model, self._sender.registry))(result)
+        sender = self._sender
+
+        def read(result: StoredDocument) -> Any:
+            if not result.exists:
+                raise DocumentNotFoundError(path)
+            return reader(codec_for(model, sender.registry))(result)
+
+        return sender.get(GetPlan((path,)), read, "get")
 
     @overload
     def find(self, ref: Ref[M], /) -> M | None: ...
@@ -93,8 +101,12 @@ class Reads:
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         model, path, _ = locate(target, document_id, parent, self._sender.holder.home)
-        [result] = self._sender.get(GetPlan((path,)))
-        return or_none(reader(codec_for(model, self._sender.registry)), result) if result.exists else None
+        sender = self._sender
+
+        def read(result: StoredDocument) -> Any:
+            return or_none(reader(codec_for(model, sender.registry)), result) if result.exists else None
+
+        return sender.get(GetPlan((path,)), read, "find")
 
     @overload
     def get_many(self, refs: Iterable[Ref[M]], /) -> list[M]: ...
@@ -118,11 +130,14 @@ class Reads:
             CendryError: A reference alone doesn't know its model; nothing was sent.
         """
         wanted = wanted_documents("get_many", target, ids, parent, self._sender.holder.home)
-        found = self._read_each(wanted, read_by)
-        missing = list(dict.fromkeys([path for (_, path), one in zip(wanted, found, strict=True) if one is None]))
-        if missing:
-            raise DocumentNotFoundError.all_missing(missing)
-        return raised(found)
+
+        def complete(found: list[Any]) -> list[Any]:
+            missing = list(dict.fromkeys([path for (_, path), one in zip(wanted, found, strict=True) if one is None]))
+            if missing:
+                raise DocumentNotFoundError.all_missing(missing)
+            return raised(found)
+
+        return self._read_each("get", wanted, read_by, complete)
 
     @overload
     def find_many(self, refs: Iterable[Ref[M]], /) -> list[M | None]: ...
@@ -147,7 +162,7 @@ class Reads:
             CendryError: A reference alone doesn't know its model; nothing was sent.
         """
         wanted = wanted_documents("find_many", target, ids, parent, self._sender.holder.home)
-        return raised(self._read_each(wanted, or_none))
+        return self._read_each("find", wanted, or_none, raised)
 
     @overload
     def fetch_refs(self, instances: Iterable[Model], a: RefField[A], /) -> dict[Ref[A], A]: ...
@@ -187,22 +202,29 @@ class Reads:
         """
         registry = self._sender.registry
         wanted = wanted_references(instances, fields, registry, self._sender.holder.home)
-        found = self._read_each([(model, path) for path, model in wanted.models.items()], or_none)
-        documents = dict(zip(wanted.models, raised(found), strict=True))
+        models = [(model, path) for path, model in wanted.models.items()]
+        found = self._read_each("find", models, or_none, raised)
+        documents = dict(zip(wanted.models, found, strict=True))
         return {ref: documents[path] for ref, path in wanted.paths.items() if documents.get(path) is not None}
 
     def _read_each(
-        self, wanted: Sequence[tuple[type[Any], str]], read: Callable[[Read[Any], StoredDocument], Any]
+        self,
+        operation: str,
+        wanted: Sequence[tuple[type[Any], str]],
+        read: Callable[[Read[Any], StoredDocument], Any],
+        complete: Callable[[list[Any]], list[Any]],
     ) -> list[Any]:
         """Documents by model and path, from one request, each read as it arrives; of none, nothing is sent.
 
         Args:
+            operation: What the method is called.
             wanted: The models and paths.
             read: Called with the reader of a model and a document that exists.
+            complete: Called with what was read, in the order of what is wanted: `None` for documents that don't exist,
+                and the errors of those that don't fit.
 
         Returns:
-            What was read, in the order of what is wanted: `None` for documents that don't exist, and the errors of
-            those that don't fit.
+            What `complete` returns.
         """
         found: list[Any] = [None] * len(wanted)
         places: dict[str, int] = {}
@@ -212,21 +234,21 @@ class Reads:
                 others.setdefault(path, []).append(place)
         known = readers({model for model, _ in wanted}, self._sender.registry)
 
-        def put(result: StoredDocument) -> None:
+        def put(result: StoredDocument) -> bool:
             if not result.exists:
-                return
+                return False
             path = result.path
             for place in (places[path], *others.get(path, ())):
                 try:
                     found[place] = read(known[wanted[place][0]], result)
                 except DecodeError as error:
                     found[place] = error
+            return True
 
-        if wanted:
-            self._sender.get_each(GetPlan(tuple(places)), put)
-        else:
+        if not wanted:
             self._sender.check_read()
-        return found
+            return found
+        return self._sender.get_each(GetPlan(tuple(places)), put, lambda: complete(found), operation)
 
     @overload
     def exists(self, ref: Ref[Any], /) -> bool: ...
@@ -244,8 +266,8 @@ class Reads:
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         model, path, _ = locate(target, document_id, parent, self._sender.holder.home)
-        [result] = self._sender.get(GetPlan((path,), projection=names_only(model)))
-        return is_there(model, result)
+        plan = GetPlan((path,), projection=names_only(model))
+        return self._sender.get(plan, partial(is_there, model), "exists")
 
     @overload
     def refresh(self, instance: Model, /, *, parent: Located | None = None) -> None: ...
@@ -270,13 +292,19 @@ class Reads:
         model, path, instance = locate(target, None, parent, self._sender.holder.home)
         if instance is not None:
             check_not_frozen(instance, "refresh")
-        [result] = self._sender.get(GetPlan((path,)))
-        if not result.exists:
-            raise DocumentNotFoundError(path)
-        fresh: Model = reader(codec_for(model, self._sender.registry))(result)
+        sender = self._sender
+
+        def read(result: StoredDocument) -> Model:
+            if not result.exists:
+                raise DocumentNotFoundError(path)
+            fresh: Model = reader(codec_for(model, sender.registry))(result)
+            if instance is not None:
+                check_kind(instance, fresh, path)
+            return fresh
+
+        fresh = sender.get(GetPlan((path,)), read, "refresh")
         if instance is None:
             return fresh
-        check_kind(instance, fresh, path)
         vars(instance).update(vars(fresh))
         object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
         return None

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -23,6 +23,7 @@ from ..transaction import TransactionState, inside_transaction, running, running
 from ..writes import Pending, check_number, discard, is_refusal, name_reference, settle
 from .bulk import Bulk, write_all, write_all_then
 from .listening import Listening
+from .observed import ObservedStream
 
 T = TypeVar("T")
 
@@ -41,7 +42,7 @@ class Sender(Listening, CallbackListening):
         moment: The past moment of all reads; `None` for the present.
     """
 
-    __slots__ = ("_reading", "holder", "settings", "transaction")
+    __slots__ = ("_reading", "holder", "observer", "settings", "transaction")
     moment: datetime | None = None
 
     def __init__(
@@ -50,6 +51,7 @@ class Sender(Listening, CallbackListening):
         super().__init__()
         self.holder = holder
         self.settings = settings
+        self.observer = settings.observer
         self.transaction = transaction
         self._reading = _OUTSIDE if transaction is None else transaction
 
@@ -108,47 +110,75 @@ class Sender(Listening, CallbackListening):
         if self.transaction is not None:
             self.transaction.check_read()
 
-    def get_each(self, plan: GetPlan, read: Read[T]) -> list[T]:
-        """Documents by path, in any order, each read as it arrives."""
-        backend = self.holder.backend()
-        with self._reading as handle:
-            found = backend.get(plan, options=self.settings.options, transaction=handle)
-            return read_each(found, read, None)
+    def get_each(self, plan: GetPlan, read: Read[bool], complete: Callable[[], T], operation: str) -> T:
+        """Documents by path, in any order, each read as it arrives.
 
-    def get(self, plan: GetPlan) -> list[StoredDocument]:
-        """Documents by path, in any order."""
+        Args:
+            plan: Their paths.
+            read: Reads one, and returns whether it exists.
+            complete: Called at the end; the errors that it raises are those of the operation.
+            operation: What the method is called.
+        """
         backend = self.holder.backend()
-        with self._reading as handle:
+        observed = None if self.observer.is_idle() else self.observer.get(operation, plan)
+        with self._reading if observed is None else observed.around(self._reading) as handle:
             found = backend.get(plan, options=self.settings.options, transaction=handle)
-            return list(found)
+            exist = read_each(found, read, None)
+            if observed is not None:
+                observed.rows = sum(exist)
+            return complete()
 
-    def run(self, plan: QueryPlan) -> list[StoredDocument]:
-        """All results of a query."""
+    def get(self, plan: GetPlan, read: Read[T], operation: str) -> T:
+        """A document by path; the errors that `read` raises are those of the operation."""
         backend = self.holder.backend()
-        with self._reading as handle:
-            if plan.where is NOTHING:
-                return []
+        observed = None if self.observer.is_idle() else self.observer.get(operation, plan)
+        with self._reading if observed is None else observed.around(self._reading) as handle:
+            found = backend.get(plan, options=self.settings.options, transaction=handle)
+            [result] = list(found)
+            if observed is not None:
+                observed.rows = int(result.exists)
+            return read(result)
+
+    def run(self, plan: QueryPlan, read: Callable[[list[StoredDocument]], T], operation: str = "select") -> T:
+        """All results of a query, read together; the errors that `read` raises are those of the operation."""
+        backend = self.holder.backend()
+        if plan.where is NOTHING:
+            self.check_read()
+            return read([])
+        observed = None if self.observer.is_idle() else self.observer.query(operation, plan)
+        with self._reading if observed is None else observed.around(self._reading) as handle:
             found = backend.run(plan, options=self.settings.options, transaction=handle)
-            return list(found)
+            results = list(found)
+            if observed is not None:
+                observed.rows = len(results)
+            return read(results)
 
     def run_each(self, plan: QueryPlan, read: Read[T], on_error: ErrorHandler | None) -> list[T]:
         """All results of a query, each read as it arrives."""
         backend = self.holder.backend()
-        with self._reading as handle:
-            if plan.where is NOTHING:
-                return []
+        if plan.where is NOTHING:
+            self.check_read()
+            return []
+        observed = None if self.observer.is_idle() else self.observer.query("select", plan)
+        with self._reading if observed is None else observed.around(self._reading) as handle:
             found = backend.run(plan, options=self.settings.options, transaction=handle)
-            return read_each(found, read, on_error)
+            results = read_each(found, read, on_error)
+            if observed is not None:
+                observed.rows = len(results)
+            return results
 
     def stream(self, plan: QueryPlan) -> Iterator[StoredDocument]:
         """The results of a query as they arrive."""
         backend = self.holder.backend()
-        if self.transaction is None:
-            return _nothing() if plan.where is NOTHING else backend.run(plan, options=self.settings.options)
-        self.transaction.check_read()
+        if self.transaction is not None:
+            self.transaction.check_read()
         if plan.where is NOTHING:
             return _nothing()
-        return self._stream_inside(backend, self.transaction, plan)
+        if self.transaction is None:
+            results = backend.run(plan, options=self.settings.options)
+        else:
+            results = self._stream_inside(backend, self.transaction, plan)
+        return results if self.observer.is_idle() else ObservedStream(results, self.observer, plan)
 
     def _stream_inside(
         self, backend: Backend, transaction: TransactionState, plan: QueryPlan
@@ -173,9 +203,11 @@ class Sender(Listening, CallbackListening):
     def aggregate(self, plan: AggregationPlan) -> tuple[int | float | None, ...]:
         """The results of the plan's aggregations over a query."""
         backend = self.holder.backend()
-        with self._reading as handle:
-            if plan.query.where is NOTHING:
-                return figures_of_nothing(plan)
+        if plan.query.where is NOTHING:
+            self.check_read()
+            return figures_of_nothing(plan)
+        observed = None if self.observer.is_idle() else self.observer.aggregate(plan)
+        with self._reading if observed is None else observed.around(self._reading) as handle:
             return backend.aggregate(plan, options=self.settings.options, transaction=handle)
 
     def explain(self, plan: QueryPlan | AggregationPlan, analyze: bool) -> ExplainResult:
@@ -188,11 +220,14 @@ class Sender(Listening, CallbackListening):
         explain = getattr(backend, "explain", None)
         if explain is None:
             raise UnsupportedByBackendError("explain()", backend.name, "Firestore does, in production alone.")
-        with self._reading as handle:
-            if (plan.query if isinstance(plan, AggregationPlan) else plan).where is NOTHING:
-                from ..._query.explain import nothing_explained
+        query = plan.query if isinstance(plan, AggregationPlan) else plan
+        if query.where is NOTHING:
+            from ..._query.explain import nothing_explained
 
-                return nothing_explained(plan, analyze)
+            self.check_read()
+            return nothing_explained(plan, analyze)
+        observed = None if self.observer.is_idle() else self.observer.query("explain", query)
+        with self._reading if observed is None else observed.around(self._reading) as handle:
             explained: ExplainResult = explain(plan, analyze=analyze, options=self.settings.options, transaction=handle)
             return explained
 
@@ -201,8 +236,10 @@ class Sender(Listening, CallbackListening):
         partition = getattr(self.holder.backend(), "partition", None)
         if partition is None or self.transaction is not None:
             return []
-        paths: list[str] = partition(plan, count, options=self.settings.options)
-        return paths
+        observed = None if self.observer.is_idle() else self.observer.query("partitions", plan)
+        with _OUTSIDE if observed is None else observed:
+            paths: list[str] = partition(plan, count, options=self.settings.options)
+            return paths
 
     def commit(self, pending: list[Pending], transaction: Any = None) -> None:
         """Send writes and update their instances.
@@ -218,7 +255,9 @@ class Sender(Listening, CallbackListening):
         try:
             backend = self.holder.backend()
             around = running_on(backend) if transaction is None and running.get() else None
-            result = backend.commit(writes, options=self.settings.options, transaction=transaction)
+            observed = None if self.observer.is_idle() or not writes else self.observer.writes(writes)
+            with _OUTSIDE if observed is None else observed:
+                result = backend.commit(writes, options=self.settings.options, transaction=transaction)
         except BaseException as error:
             if is_refusal(error):
                 discard(pending)

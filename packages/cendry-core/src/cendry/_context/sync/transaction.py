@@ -17,6 +17,7 @@ from ...reference import Located
 from ..batch import update_own
 from ..changes import ChangesArgument, New, Pairs, built, items_of, put_items
 from ..misuse import SyncOnly, check_plain
+from ..observing import Observed
 from ..transaction import TransactionQueue, TransactionState, check_attempts, check_none_runs, contention, pause_after
 from ..writes import Pending, discard
 from .reads import Reads, find_any
@@ -119,7 +120,7 @@ def put(
 class Scope(SyncOnly):
     """A transaction of one attempt, in a `with`."""
 
-    __slots__ = ("_read_only", "_sender", "_transaction")
+    __slots__ = ("_observed", "_read_only", "_sender", "_transaction")
     _cendry_name = "transaction"
 
     def __init__(self, sender: Sender, read_only: bool) -> None:
@@ -128,15 +129,27 @@ class Scope(SyncOnly):
 
     def __enter__(self) -> Transaction:
         self._transaction = _begin(self._sender, self._read_only)
+        self._observed = self._sender.observer.whole("transaction")
+        if self._observed is not None:
+            self._observed.attempts = 1
+            self._observed.__enter__()
         return self._transaction
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            _finish(self._sender, self._transaction)
-        else:
-            _abandon(self._sender, self._transaction)
+        ends: BaseException | None = error
+        try:
+            if error is None:
+                _finish(self._sender, self._transaction)
+            else:
+                _abandon(self._sender, self._transaction)
+        except BaseException as raised:
+            ends = raised
+            raise
+        finally:
+            if self._observed is not None:
+                self._observed.__exit__(None, ends, None)
 
 
 def run(sender: Sender, function: Callable[[Transaction], R], max_attempts: int, read_only: bool) -> R:
@@ -146,13 +159,31 @@ def run(sender: Sender, function: Callable[[Transaction], R], max_attempts: int,
         TransactionContentionError: All attempts were aborted; the error of the last one is the cause.
     """
     check_attempts(function, max_attempts)
+    observed = sender.observer.whole("transaction")
+    if observed is None:
+        return _run(sender, function, max_attempts, read_only, None)
+    with observed:
+        return _run(sender, function, max_attempts, read_only, observed)
+
+
+def _run(
+    sender: Sender,
+    function: Callable[[Transaction], R],
+    max_attempts: int,
+    read_only: bool,
+    observed: Observed | None,
+) -> R:
     state: TransactionState | None = None
     for attempt in range(1, max_attempts + 1):
+        if observed is not None:
+            observed.attempts = attempt
         try:
             transaction = _begin(sender, read_only, None if state is None else state.handle)
             state = transaction._state
             return _attempt(sender, transaction, function)
         except TransactionContentionError as error:
+            if observed is not None:
+                observed.aborted(attempt)
             if attempt == max_attempts or (state is not None and state.outside_aborted):
                 raise contention(attempt, None if state is None else state.outside) from error.__cause__ or error
         sleep(pause_after(attempt, sender.settings.random))

@@ -65,5 +65,5 @@ class AsyncPages(AsyncIterator[list[T]], Generic[T]):
             plan = paging.next_plan
             if plan is None:
                 raise StopAsyncIteration
-            paging.add(await self._source.run(plan))
+            await self._source.run(plan, paging.add)
         return page

@@ -30,6 +30,7 @@ from ..nearest import Neighbor, neighbors
 from ..opening import opened
 from ..output import DOCUMENTS
 from ..projections import columns
+from ..results import paths_of
 from ..rows import rows_of
 from .results import AsyncResults
 from .rows import AsyncRows
@@ -82,7 +83,7 @@ class AsyncQuery(AsyncLiveQuery[M_co], AsyncResults[M_co]):  # sync:
         """Return whether any document matches; no fields are transferred."""
         source: AsyncSource = self._bound()
         query = compiled(opened(self._spec, source), source.registry)
-        return bool(await source.run(replace(query.limited(1), projection=())))
+        return await source.run(replace(query.limited(1), projection=()), bool, "exists")
 
     async def ids(self) -> list[str]:
         """Return the ids of all documents, in the order of the query; no fields are transferred.
@@ -93,7 +94,7 @@ class AsyncQuery(AsyncLiveQuery[M_co], AsyncResults[M_co]):  # sync:
         """
         source: AsyncSource = self._bound()
         query = compiled(opened(self._spec, source), source.registry)
-        paths = [result.path for result in await source.run(replace(query.plan, projection=()))]
+        paths = await source.run(replace(query.plan, projection=()), paths_of)
         if not self._spec.group:
             paths = [path[path.rfind("/") + 1 :] for path in paths]
         return paths[::-1] if query.backwards else paths

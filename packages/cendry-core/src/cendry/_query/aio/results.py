@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..._immutable import replace
+from ...backend import StoredDocument
 from ...errors import DocumentNotFoundError, InvalidRequestError, MultipleResultsError
 from ..opening import opened
 from ..output import Output
@@ -66,8 +67,8 @@ class AsyncResults(Generic[T_co]):
         source: AsyncSource = self._bound()
         query, read = self._output.compiled(opened(self._spec, source), source.registry)
         # Reversed, the first of the last n comes at the end.
-        results = await source.run(query.plan if query.backwards else query.limited(1))
-        return read(results[-1 if query.backwards else 0]) if results else None
+        plan, place = (query.plan, -1) if query.backwards else (query.limited(1), 0)
+        return await source.run(plan, lambda results: read(results[place]) if results else None)
 
     async def last(self) -> T_co | None:
         """Return the last result, or `None` if there is none.
@@ -79,8 +80,8 @@ class AsyncResults(Generic[T_co]):
         spec = opened(self._spec, source)
         bounded = not spec.from_last and (spec.limit is not None or spec.offset > 0)
         query, read = self._output.compiled(spec if bounded else replace(spec, from_last=True), source.registry)
-        results = await source.run(query.plan if bounded else query.limited(1))
-        return read(results[-1]) if results else None
+        plan = query.plan if bounded else query.limited(1)
+        return await source.run(plan, lambda results: read(results[-1]) if results else None)
 
     async def explain(self, *, analyze: bool = False) -> Explanation[T_co]:
         """Return how Firestore runs the query: the indexes that it uses, and what it took.
@@ -130,10 +131,13 @@ class AsyncResults(Generic[T_co]):
     async def _at_most_one(self) -> list[T_co]:
         source: AsyncSource = self._bound()
         query, read = self._output.compiled(opened(self._spec, source), source.registry)
-        results = await source.run(query.limited(2))
-        if len(results) > 1:
-            raise MultipleResultsError(query.plan.collection)
-        return [read(result) for result in results]
+
+        def read_all(results: list[StoredDocument]) -> list[T_co]:
+            if len(results) > 1:
+                raise MultipleResultsError(query.plan.collection)
+            return [read(result) for result in results]
+
+        return await source.run(query.limited(2), read_all)
 
     def paginate(self, page_size: int) -> AsyncIterator[list[T_co]]:
         """Return the results in lists of `page_size`; the last may be shorter. Each page is a separate query.
@@ -181,9 +185,10 @@ class AsyncResults(Generic[T_co]):
         from ..pages import TokenPage
 
         reading = TokenPage(self._output, opened(self._spec, source), source, size, after, before, self._on_error)
+        if reading.plan is None:
+            return reading.page([])
         try:
-            results = [] if reading.plan is None else await source.run(reading.plan)
+            return await source.run(reading.plan, reading.page)
         except InvalidRequestError as error:
             reading.refuse(error)
             raise
-        return reading.page(results)

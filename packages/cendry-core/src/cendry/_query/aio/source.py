@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol, TypeVar
 
 from ...backend import ExplainResult, StoredDocument
@@ -18,8 +18,8 @@ T = TypeVar("T")
 class AsyncSource(TokenSource, Protocol):
     """The part of a context or transaction that an `AsyncQuery` needs to run."""
 
-    async def run(self, plan: QueryPlan) -> list[StoredDocument]:
-        """All results of a query."""
+    async def run(self, plan: QueryPlan, read: Callable[[list[StoredDocument]], T], operation: str = "select") -> T:
+        """All results of a query, read together."""
         ...
 
     async def run_each(self, plan: QueryPlan, read: Read[T], on_error: ErrorHandler | None) -> list[T]:

@@ -66,5 +66,5 @@ class Pages(Iterator[list[T]], Generic[T]):
             plan = paging.next_plan
             if plan is None:
                 raise StopIteration
-            paging.add(self._source.run(plan))
+            self._source.run(plan, paging.add)
         return page

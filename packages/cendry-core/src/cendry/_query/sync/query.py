@@ -30,6 +30,7 @@ from ..nearest import Neighbor, neighbors
 from ..opening import opened
 from ..output import DOCUMENTS
 from ..projections import columns
+from ..results import paths_of
 from ..rows import rows_of
 from .results import Results
 from .rows import Rows
@@ -81,7 +82,7 @@ class Query(LiveQuery[M_co], ListenableQuery[M_co], Results[M_co]):
         """Return whether any document matches; no fields are transferred."""
         source: Source = self._bound()
         query = compiled(opened(self._spec, source), source.registry)
-        return bool(source.run(replace(query.limited(1), projection=())))
+        return source.run(replace(query.limited(1), projection=()), bool, "exists")
 
     def ids(self) -> list[str]:
         """Return the ids of all documents, in the order of the query; no fields are transferred.
@@ -92,7 +93,7 @@ class Query(LiveQuery[M_co], ListenableQuery[M_co], Results[M_co]):
         """
         source: Source = self._bound()
         query = compiled(opened(self._spec, source), source.registry)
-        paths = [result.path for result in source.run(replace(query.plan, projection=()))]
+        paths = source.run(replace(query.plan, projection=()), paths_of)
         if not self._spec.group:
             paths = [path[path.rfind("/") + 1 :] for path in paths]
         return paths[::-1] if query.backwards else paths

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
 from ...backend import ExplainResult, StoredDocument
@@ -19,8 +19,8 @@ T = TypeVar("T")
 class Source(TokenSource, Protocol):
     """The part of a context or transaction that a `Query` needs to run."""
 
-    def run(self, plan: QueryPlan) -> list[StoredDocument]:
-        """All results of a query."""
+    def run(self, plan: QueryPlan, read: Callable[[list[StoredDocument]], T], operation: str = "select") -> T:
+        """All results of a query, read together."""
         ...
 
     def run_each(self, plan: QueryPlan, read: Read[T], on_error: ErrorHandler | None) -> list[T]:

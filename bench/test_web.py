@@ -1,0 +1,102 @@
+"""The example application under load, beside the same endpoints on the SDK's AsyncClient."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from figures import Figures
+from load import Request, send
+from timing import Times
+
+CONCURRENCY = 200
+REQUESTS = 1_000
+ROUNDS = 5
+
+
+@contextmanager
+def serving(module: str, project: str) -> Iterator[int]:
+    """Serve an app in a process of its own; yield its port."""
+    environment = {
+        "GOOGLE_CLOUD_PROJECT": project,
+        "TASKS_DATABASE": f"firestore://{project}",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("web_server.py")), module],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def post(port: int, path: str, body: object, key: str = "") -> dict[str, dict[str, str]]:
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request) as answer:
+        created: dict[str, dict[str, str]] = json.load(answer)
+        return created
+
+
+def cpu(port: int) -> float:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/cpu") as answer:
+        return float(answer.read())
+
+
+def taken(port: int, request: Request) -> Times:
+    gc.collect()
+    before, wall = cpu(port), time.perf_counter()
+    asyncio.run(send(port, request, REQUESTS, CONCURRENCY))
+    wall = time.perf_counter() - wall
+    return Times(cpu(port) - before, wall)
+
+
+def median(times: list[Times]) -> Times:
+    return Times(statistics.median(each.cpu for each in times), statistics.median(each.wall for each in times))
+
+
+@pytest.mark.parametrize("kind", ["GET", "list", "POST"])
+def test_a_web_service_under_load(figures: Figures, project: str, kind: str) -> None:
+    with serving("app.main", project) as ours, serving("web_raw", project) as raw:
+        welcome = post(ours, "/organisations", {"name": "Load"})
+        key, tasks = str(welcome["key"]), f"/projects/{welcome['project']['id']}/tasks"
+        task = {
+            "title": "Write the tests",
+            "notes": "All of them. " * 20,
+            "labels": ["bug", "docs"],
+            "due": "2030-01-31",
+            "steps": [{"title": f"Step {number}", "done": number < 2} for number in range(4)],
+        }
+        ids = [post(ours, tasks, task, key)["id"] for _ in range(21)]
+        request = {
+            "GET": Request("GET", f"{tasks}/{ids[0]}", key),
+            "list": Request("GET", tasks, key),
+            "POST": Request("POST", tasks, key, json.dumps(task).encode(), 201),
+        }[kind]
+
+        times: dict[int, list[Times]] = {ours: [], raw: []}
+        for round_ in range(ROUNDS + 1):
+            for port in (ours, raw) if round_ % 2 else (raw, ours):
+                measured = taken(port, request)
+                if round_:
+                    times[port].append(measured)
+
+    what = f"{kind} of examples/tasks, {CONCURRENCY} requests at once"
+    figures.ratios(what, median(times[ours]), median(times[raw]), cpu=0.5, wall=1 / 1.5, each=REQUESTS, per="request")

@@ -1,0 +1,67 @@
+"""Three endpoints of `examples/tasks` on the SDK's AsyncClient, with the schemas that are written by hand."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timezone
+from typing import Annotated, Any
+
+from app.tenancy import Bearer, Cookie, digest
+from by_hand.schemas import TaskIn, TaskOut, TaskPage
+from fastapi import Depends, FastAPI, HTTPException, Response
+from google.cloud import firestore
+
+app = FastAPI()
+client = firestore.AsyncClient(project=os.environ["GOOGLE_CLOUD_PROJECT"])
+
+
+async def organisation(bearer: Bearer, cookie: Cookie) -> Any:
+    secret = bearer.credentials if bearer else cookie
+    key = await client.document("keys", digest(secret)).get() if secret else None
+    if key is None or not key.exists:
+        raise HTTPException(401)
+    # The SDK reads references of its async client as sync ones.
+    return client.document(key.get("organisation").path)
+
+
+async def project(project_id: str, organisation: Annotated[Any, Depends(organisation)]) -> Any:
+    project = await organisation.collection("projects").document(project_id).get()
+    if not project.exists:
+        raise HTTPException(404)
+    return project.reference
+
+
+def shown(id: str, fields: dict[str, Any]) -> TaskOut:
+    return TaskOut.model_validate({"id": id, **fields})
+
+
+@app.get("/projects/{project_id}/tasks/{task_id}")
+async def show_task(
+    project_id: str, task_id: str, organisation: Annotated[Any, Depends(organisation)], response: Response
+) -> TaskOut:
+    tasks = organisation.collection("projects").document(project_id).collection("tasks")
+    task = await tasks.document(task_id).get()
+    if not task.exists:
+        raise HTTPException(404)
+    response.headers["ETag"] = f'"{task.update_time.timestamp()}"'
+    return shown(task.id, task.to_dict())
+
+
+@app.get("/projects/{project_id}/tasks")
+async def list_tasks(project: Annotated[Any, Depends(project)], size: int = 20) -> TaskPage:
+    newest = project.collection("tasks").order_by("created", direction=firestore.Query.DESCENDING)
+    found = [task async for task in newest.limit(size + 1).stream()]
+    items = [shown(task.id, task.to_dict()) for task in found[:size]]
+    return TaskPage(items=items, next_token=items[-1].id if len(found) > size else None, previous_token=None)
+
+
+@app.post("/projects/{project_id}/tasks", status_code=201)
+async def add_task(project: Annotated[Any, Depends(project)], body: TaskIn, response: Response) -> TaskOut:
+    now = datetime.now(timezone.utc)
+    fields = body.model_dump(mode="json") | {"comments": 0, "created": now, "updated": now}
+    if body.due is not None:
+        fields["due"] = datetime(body.due.year, body.due.month, body.due.day, tzinfo=timezone.utc)
+    task = project.collection("tasks").document()
+    result = await task.create(fields)
+    response.headers["ETag"] = f'"{result.update_time.timestamp()}"'
+    return shown(task.id, fields)

@@ -1,0 +1,1 @@
+"""A task tracker for many organisations, on Cendry and FastAPI."""

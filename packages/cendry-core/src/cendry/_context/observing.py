@@ -1,0 +1,256 @@
+"""What is told of the operations of a context while they run: spans and durations by OpenTelemetry, and a log.
+
+Spans and measurements have no ids, paths or values; the log has paths, and never values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from sys import modules
+from time import perf_counter
+from typing import Any, Final, TypeAlias, cast
+
+from .._interop.opentelemetry import Attributes, Span, SupportsTracer, Telemetry
+from ..paths import split_path
+from ..plan import AggregationPlan, Create, Delete, GetPlan, QueryPlan, Set, Update, Write
+
+TelemetryArgument: TypeAlias = "bool | SupportsTracer | None"
+"""The argument of a context: whether there are spans; or the provider that makes them."""
+
+_DEBUG: Final = 10
+_SHOWN: Final = 3
+"""The number of paths of one operation that the log shows."""
+
+_HTTPS: Final = 443
+
+_VERBS: Final[dict[type, str]] = {Set: "save", Create: "create", Update: "update", Delete: "delete"}
+
+
+class Observed:
+    """An operation that is observed, from its beginning to its end; in a `with`, it is the current span.
+
+    Attributes:
+        rows: The number of documents that it returned; `None` if it returns none.
+        attempts: The number of attempts at a transaction; 0 for anything else.
+        size: The number of writes of a bulk, which is known at its end; else 0.
+    """
+
+    __slots__ = ("_began", "_inner", "_is_ended", "_log", "_span", "_subject", "attempts", "rows", "size")
+
+    def __init__(self, log: Any, span: Span | None, subject: str) -> None:
+        self._log = log
+        self._span = span
+        self._subject = subject
+        self._began = perf_counter()
+        self._is_ended = False
+        self._inner: Any = None
+        self.rows: int | None = None
+        self.attempts = 0
+        self.size = 0
+
+    def around(self, inner: Any) -> Observed:
+        """Let a `with` on this enter another context manager, too, and give what that gives."""
+        self._inner = inner
+        return self
+
+    def __enter__(self) -> Any:
+        if self._span is not None:
+            self._span.enter()
+        if self._inner is None:
+            return None
+        try:
+            return self._inner.__enter__()
+        except BaseException as error:
+            self._leave(error)
+            raise
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._inner is not None:
+            self._inner.__exit__(kind, error, trace)
+        self._leave(error)
+
+    def _leave(self, error: BaseException | None) -> None:
+        if self._span is not None:
+            self._span.leave()
+        self.end(error)
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Make it the current span for a while, without ending it."""
+        if self._span is None:
+            yield
+            return
+        self._span.enter()
+        try:
+            yield
+        finally:
+            self._span.leave()
+
+    def aborted(self, attempt: int) -> None:
+        """Note that an attempt at a transaction was aborted."""
+        if self._log is not None:
+            self._log.debug("transaction: attempt %d was aborted by the database", attempt)
+        if self._span is not None:
+            self._span.event("cendry.transaction.aborted", {"cendry.transaction.attempt": attempt})
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End, with an error or without; later calls do nothing."""
+        if self._is_ended:
+            return
+        self._is_ended = True
+        if self._span is not None:
+            attributes: dict[str, str | int] = {}
+            if self.rows is not None:
+                attributes["db.response.returned_rows"] = self.rows
+            if self.attempts:
+                attributes["cendry.transaction.attempts"] = self.attempts
+            if self.size > 1:
+                attributes["db.operation.batch.size"] = self.size
+            self._span.end(error, attributes)
+        if self._log is not None:
+            self._log.debug("%s: %s in %.1f ms", self._subject, self._outcome(error), self._milliseconds())
+
+    def _milliseconds(self) -> float:
+        return (perf_counter() - self._began) * 1000
+
+    def _outcome(self, error: BaseException | None) -> str:
+        if error is not None:
+            return f"{type(error).__qualname__} raised"
+        if self.rows is not None:
+            return "1 document" if self.rows == 1 else f"{self.rows} documents"
+        if self.attempts:
+            return "done, 1 attempt" if self.attempts == 1 else f"done, {self.attempts} attempts"
+        if self.size:
+            return "1 write" if self.size == 1 else f"{self.size} writes"
+        return "done"
+
+
+class Observer:
+    """Observes the operations of a context, if its log or its telemetry wants any.
+
+    Args:
+        telemetry: The argument of the context.
+        backend: Returns the backend.
+
+    Raises:
+        ImportError: Telemetry is wanted, and OpenTelemetry's API is not installed.
+        TypeError: The argument is of the wrong kind.
+    """
+
+    __slots__ = ("_attributes", "_backend", "_logger", "_telemetry")
+
+    def __init__(self, telemetry: object, backend: Callable[[], Any]) -> None:
+        self._telemetry = None if telemetry is False else Telemetry(telemetry)
+        self._backend = backend
+        self._logger: Any = None
+        self._attributes: Attributes | None = None
+        # Finds the logger, if there is one, and its level: both take a lock, better now than in an operation that may
+        # be interrupted.
+        self.is_idle()
+
+    def is_idle(self) -> bool:
+        """Whether nothing is to be told of operations that begin now."""
+        logger = self._logger
+        if logger is None:
+            if "logging" not in modules:
+                # Slow to import, and until somebody does, nobody listens.
+                return self._telemetry is None or not self._telemetry.is_on()
+            logger = self._logger = cast("Any", modules["logging"]).getLogger("cendry")
+        return not logger.isEnabledFor(_DEBUG) and (self._telemetry is None or not self._telemetry.is_on())
+
+    def get(self, operation: str, plan: GetPlan) -> Observed:
+        """Begin a read of documents by path."""
+        paths = plan.paths
+        if len(paths) > 1:
+            operation = f"BATCH {operation}"
+        return self._begin(operation, [split_path(path)[1] for path in paths], [*paths[:_SHOWN]], len(paths))
+
+    def query(self, operation: str, plan: QueryPlan) -> Observed:
+        """Begin a query."""
+        if operation == "select" and plan.nearest is not None:
+            operation = "find_nearest"
+        return self._begin(operation, [plan.collection], [_place(plan)])
+
+    def aggregate(self, plan: AggregationPlan) -> Observed:
+        """Begin an aggregation."""
+        operation = plan.aggregations[0].function if len(plan.aggregations) == 1 else "aggregate"
+        return self._begin(operation, [plan.query.collection], [_place(plan.query)])
+
+    def writes(self, writes: Sequence[Write]) -> Observed:
+        """Begin writes that are sent together."""
+        verbs = {_verb(write) for write in writes}
+        shown = [f"{_verb(write)} {write.path}" for write in writes[:_SHOWN]]
+        operation = verbs.pop() if len(verbs) == 1 else ""
+        if len(writes) > 1:
+            operation = f"BATCH {operation}".rstrip()
+        return self._begin(operation, [split_path(write.path)[1] for write in writes], shown, len(writes), verb="")
+
+    def whole(self, operation: str) -> Observed | None:
+        """Begin what is made of several operations, a transaction or a bulk; `None` if nothing is to be told of it."""
+        return None if self.is_idle() else self._begin(operation, [], [])
+
+    def listens(self, plan: QueryPlan | GetPlan) -> None:
+        """Tell that a listener begins; it has no span, since it may run for as long as the program."""
+        if not self.is_idle() and (log := self._log()) is not None:
+            log.debug("listen %s: begun", plan.paths[0] if isinstance(plan, GetPlan) else _place(plan))
+
+    def _log(self) -> Any:
+        logger = self._logger
+        return logger if logger is not None and logger.isEnabledFor(_DEBUG) else None
+
+    def _begin(
+        self, operation: str, collections: Sequence[str], shown: list[str], count: int = 1, verb: str | None = None
+    ) -> Observed:
+        log, span, subject = self._log(), None, ""
+        telemetry = self._telemetry
+        if telemetry is not None and telemetry.is_on():
+            common = self._common()
+            attributes: dict[str, str | int] = {**common, "db.operation.name": operation}
+            target = common.get("db.namespace")
+            if len(set(collections)) == 1 and collections[0]:
+                target = attributes["db.collection.name"] = collections[0]
+            # Not of the duration: each size would be a series of its own.
+            more = {"db.operation.batch.size": count} if count > 1 else {}
+            span = telemetry.start(operation, cast("str | None", target), attributes, more)
+        if log is not None:
+            if count > len(shown) and shown:
+                shown.append(f"{count - len(shown)} more")
+            subject = f"{operation if verb is None else verb} {', '.join(shown)}".strip()
+        return Observed(log, span, subject)
+
+    def _common(self) -> Attributes:
+        """The attributes of all spans, which say which database it is."""
+        known = self._attributes
+        if known is not None:
+            return known
+        backend = self._backend()
+        found: dict[str, str | int] = {"db.system.name": getattr(backend, "system", None) or backend.name.lower()}
+        try:
+            namespace = getattr(backend, "namespace", None) or _namespace(getattr(backend, "database", None))
+            if namespace:
+                found["db.namespace"] = namespace
+            server = getattr(backend, "server", None)
+            if server is not None:
+                found["server.address"], port = server
+                if port != _HTTPS:
+                    found["server.port"] = port
+        except Exception:
+            # There is no client, as the operation will say.
+            return found
+        self._attributes = found
+        return found
+
+
+def _namespace(database: str | None) -> str | None:
+    """The parts of `projects/P/databases/D` that are names, joined as the conventions have it."""
+    return None if database is None else "|".join(database.split("/")[1::2]) or database
+
+
+def _place(plan: QueryPlan) -> str:
+    name = plan.collection or "everything below"
+    return name if plan.parent is None else f"{name} below {plan.parent}" if plan.group else f"{plan.parent}/{name}"
+
+
+def _verb(write: Write) -> str:
+    return "merge" if isinstance(write, Set) and write.is_merge else _VERBS[type(write)]
