@@ -111,6 +111,6 @@ Only("title", 5)  # error: mypy pyright ty
 Only("title", name=5)  # error: mypy pyright ty
 Patch(Item, {"title": "x"})  # error: mypy pyright ty
 Patch(Task, [("title", "x")])  # error: mypy pyright ty
-of_a_map: Patch[Item]  # error: mypy pyright
+of_a_map: Patch[Item]  # error: mypy pyright ty
 Patch(Task, {"title": "x"})["title"] = "y"  # error: mypy pyright ty
-Form(task="x", place=GeoPoint(1, 2), ref=Ref(Task, "a"))  # error: mypy pyright ty
+Form(task="x", place=GeoPoint(1, 2), ref=Ref(Task, "a"))  # error: mypy pyright

@@ -103,8 +103,8 @@ class Without(Part):
         name: The name of the schema in OpenAPI; by default, one like `TaskWithoutIdCreated`.
 
     Raises:
-        TypeError: There are other values than fields, or the name can't be one of a schema. Names that the class doesn't have are
-            reported where pydantic first meets the type, which for FastAPI is at import.
+        TypeError: There are other values than fields, or the name can't be one of a schema. Names that the class
+            doesn't have are reported where pydantic first meets the type, which for FastAPI is at import.
     """
 
     __slots__ = ()
