@@ -6,7 +6,7 @@ import copy
 import pickle
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Optional, Union
+from typing import Annotated, Any, Literal, Optional, Union
 
 import pydantic
 import pytest
@@ -467,3 +467,13 @@ def test_names_that_come_later() -> None:
     resolve(Later)
     assert Later(body=Body(text="x")) == adapter.validate_python({"body": {"text": "x"}})
     assert "Body" in adapter.json_schema()["$defs"]
+
+
+def test_literal_bytes_are_taken_in_both_forms() -> None:
+    class Flag(Map):
+        kind: Field[Literal[b"a", b"b"]]
+
+    adapter = TypeAdapter(Flag)
+    flag = Flag(kind=b"a")
+    assert flag == adapter.validate_python({"kind": b"a"}) == adapter.validate_python({"kind": "YQ=="})
+    assert [("value_error", ("kind",))] == [each[:2] for each in errors_of(Flag, {"kind": b"c"})]
