@@ -344,7 +344,7 @@ def test_pydantic_classes_have_the_constraints_of_their_fields() -> None:
         },
         "names": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 2}, "default": {}},
         "rating": {"anyOf": [{"type": "number", "minimum": 0}, {"type": "null"}], "default": None},
-        "price": {"type": "string", "default": "1"},
+        "price": {**DECIMAL, "default": "1"},
         "photo": {"type": "string", "contentEncoding": "base64"},
         "secret": {"type": "string", "maxLength": 9},
         "next": {"anyOf": [{"$ref": "#/$defs/Address"}, {"type": "null"}], "default": None},
@@ -481,6 +481,17 @@ def holds(shape: Shape, kinds: tuple[type[Any], ...], inside: tuple[Shape, ...] 
     return shape not in inside and any(holds(each, kinds, (*inside, shape)) for each in children(shape))
 
 
+def identity(value: Any) -> Any:
+    """Equal for what JSON Schema takes as equal: 1 and 1.0 are, 1 and true are not."""
+    match value:
+        case dict():
+            return tuple(sorted((key, identity(each)) for key, each in value.items()))
+        case list():
+            return tuple(map(identity, value))
+        case _:
+            return isinstance(value, bool), value
+
+
 class Values:
     """Draws values that a schema accepts, knowing nothing but the schema."""
 
@@ -489,7 +500,7 @@ class Values:
         "date": st.dates().map(date.isoformat),
         "time": st.times().map(time.isoformat),
         "uuid": st.uuids().map(str),
-        "duration": st.from_regex(r"-?P(\d{1,5}D)?T\d{1,6}H\d{1,3}M\d{1,4}(\.\d{1,6})?S", fullmatch=True),
+        "duration": st.from_regex(r"-?P([0-9]{1,5}D)?T[0-9]{1,5}H[0-9]{2}M[0-9]{1,4}(\.[0-9]{1,6})?S", fullmatch=True),
     }
     anything = st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3)
 
@@ -517,7 +528,8 @@ class Values:
             case {"type": "object", "additionalProperties": item}:
                 return st.dictionaries(keys, self.of(item), max_size=3)
             case {"type": "array", "items": item}:
-                return st.lists(self.of(item), max_size=3)
+                unique = {"unique_by": identity} if schema.get("uniqueItems") else {}
+                return st.lists(self.of(item), max_size=3, **unique)
             case {"type": "array", "maxItems": longest, **rest}:
                 items = [self.of(each) for each in rest.get("prefixItems", ())]
                 return st.integers(schema["minItems"], longest).flatmap(lambda n: st.tuples(*items[:n]).map(list))
