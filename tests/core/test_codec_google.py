@@ -175,3 +175,25 @@ def test_nothing_of_google_is_imported() -> None:
         "assert not [name for name in sys.modules if name.split('.')[0] in ('google', 'grpc', 'proto')]"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "form"),
+    [
+        (firestore.GeoPoint, firestore.GeoPoint(1, 2), {"latitude": 1, "longitude": 2}),
+        (SdkVector, SdkVector([1.0, 2.0]), [1.0, 2.0]),
+        (DatetimeWithNanoseconds, DatetimeWithNanoseconds(2024, 5, 6, tzinfo=UTC), "2024-05-06T00:00:00Z"),
+    ],
+)
+def test_classes_of_the_sdk_in_json(annotation: Any, value: Any, form: Any) -> None:
+    model = one_field(annotation)
+    assert {"x": form} == to_dict(model(x=value), mode="json")
+    found = from_dict(model, {"x": form}, mode="json").x
+    assert type(value) is type(found)
+    assert value == found
+    assert ["x"] == [each.path for each in validate(model, {"x": value}, mode="json")]
+
+
+def test_references_of_the_sdk_in_json() -> None:
+    model = one_field(Ref)
+    assert {"x": "cities/SF"} == to_dict(model(x=DOCUMENT), mode="json")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import date, datetime, timezone
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import pytest
 from annotated_types import Gt
 from cendry import Field, GeoPoint, Map, Model, field
+from cendry._types.subsets import subset_of
 from cendry.codec import codec_for
 from cendry.codec.inputs import read, read_changes
 from cendry.codec.reading import Reading
@@ -55,6 +57,14 @@ def test_python_values_are_taken_if_asked_for() -> None:
     assert (expected, []) == read(CODEC, given, BOTH, "t")
     problems = read(CODEC, given, JSON)[1]
     assert ["price", "at", "place", "steps[0]", "more[0]"] == [each.path for each in problems]
+
+
+def test_left_out_fields_of_maps_that_are_no_dicts() -> None:
+    codec = CODEC.only(subset_of([("steps", "due")], only=False))
+    task = Task(title="a", price=Decimal("1.5"), at=AT, steps=[Step(title="x")])
+    assert (task, []) == read(codec, {**DATA, "steps": [MappingProxyType({"title": "x"})]}, JSON)
+    problems = read(codec, {**DATA, "steps": [MappingProxyType({"title": "x", "due": "2026-01-01"})]}, JSON)[1]
+    assert ["steps[0].due"] == [each.path for each in problems]
 
 
 def test_problems_instead_of_an_error() -> None:

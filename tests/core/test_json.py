@@ -16,6 +16,7 @@ import pytest
 from annotated_types import Gt
 from cendry import (
     BaseTypeHandler,
+    CendryError,
     Field,
     FirestoreValue,
     GeoPoint,
@@ -156,6 +157,8 @@ FORMS: list[tuple[Any, Any, Any]] = [
     (Union[int, bytes, list[Level], GeoPoint], [Level.LOW], [1]),
     (Union[int, bytes, list[Level], GeoPoint], GeoPoint(1, 2), {"latitude": 1, "longitude": 2}),
     (Union[int, float, None], 1.0, 1.0),
+    (Union[Annotated[int, Gt(0)], Literal["all"]], "all", "all"),
+    (Union[Annotated[int, Gt(0)], Literal["all"]], 3, 3),
     (Any, {"a": [1, 2.5, "x", None, True, {"b": []}]}, {"a": [1, 2.5, "x", None, True, {"b": []}]}),
     (FirestoreValue, "x", "x"),
 ]  # fmt: skip
@@ -457,8 +460,8 @@ def test_unions_of_classes_are_told_apart_by_their_tags() -> None:
     ] == data["x"]
     assert instance == from_dict(model, data, mode="json")
     assert instance == from_dict(model, to_dict(instance, by_alias=True, mode="json"), by_alias=True, mode="json")
-    (problem,) = validate(model, {"x": [data["x"][2], {"kind": "cart"}]}, mode="json")
-    assert ("x[1].kind", "tag") == (problem.path, problem.code)
+    problems = validate(model, {"x": [data["x"][2], {"kind": "cart"}, {"kind": "/w==", "since": 5}]}, mode="json")
+    assert [("x[1].kind", "tag"), ("x[2].since", "value")] == [(each.path, each.code) for each in problems]
 
 
 class Event(Model, collection="events", tag_field="type"):
@@ -479,6 +482,8 @@ def test_tagged_models() -> None:
     assert {"type": "click", "at": "2026-01-31T08:15:30Z", "place": {"latitude": 1, "longitude": 2}} == data
     assert click == from_dict(Event, data, mode="json")
     assert ["type"] == [each.path for each in validate(Event, {**data, "type": "clack"}, mode="json")]
+    with pytest.raises(CendryError, match="Event"):
+        to_dict(Event(at=MORNING), mode="json")
     with pytest.raises(TypeError, match=r"Untold\.what: datetime and str are both strings in JSON"):
         from_dict(Event, {"type": "untold", "at": data["at"]}, mode="json")
 

@@ -528,8 +528,8 @@ class Values:
             case {"type": "object", "additionalProperties": item}:
                 return st.dictionaries(keys, self.of(item), max_size=3)
             case {"type": "array", "items": item}:
-                unique = {"unique_by": identity} if schema.get("uniqueItems") else {}
-                return st.lists(self.of(item), max_size=3, **unique)
+                unique = identity if schema.get("uniqueItems") else None
+                return st.lists(self.of(item), max_size=3, unique_by=unique)
             case {"type": "array", "maxItems": longest, **rest}:
                 items = [self.of(each) for each in rest.get("prefixItems", ())]
                 return st.integers(schema["minItems"], longest).flatmap(lambda n: st.tuples(*items[:n]).map(list))

@@ -66,19 +66,20 @@ def from_dict(
         reading = _prepare(codec, include_id, by_alias, extra, mode)
         prepared = codec.outputs[options] = codec.decoder(reading), reading
     decode, reading = prepared
+    given: dict[str, Any] = cast("Any", data)
     if type(data) is not dict:
         if not isinstance(cast("object", data), Mapping):
             raise ValidationError(model.__qualname__, [_no_dict(model, data)])
-        data = dict(data)
+        given = dict(data)
     if doc_id is not None:
         doc_id = check_document_id(doc_id)
-    elif reading.id_key and data.get("id") is not None:
+    elif reading.id_key and given.get("id") is not None:
         try:
-            doc_id = check_document_id(data["id"])
+            doc_id = check_document_id(given["id"])
         except InvalidDocumentIdError as error:
-            problems = [invalid_id(error), *codec.problems(data, reading)]
+            problems = [invalid_id(error), *codec.problems(given, reading)]
             raise ValidationError(model.__qualname__, problems) from error
-    return decode(data, doc_id)
+    return decode(given, doc_id)
 
 
 def to_dict(

@@ -24,10 +24,8 @@ from .shapes import (
     Array,
     Constrained,
     Converted,
-    Dict,
     EnumMember,
     FixedArray,
-    Nullable,
     OneOf,
     OneValue,
     Record,
@@ -241,10 +239,13 @@ def _point_to_json(value: GeoPoint) -> dict[str, float]:
 
 
 def _point_from_json(value: Any) -> GeoPoint:
-    if not isinstance(value, Mapping) or value.keys() != {"latitude", "longitude"}:
+    if not isinstance(value, Mapping):
+        refuse()
+    given = cast("Any", value)
+    if set(given) != {"latitude", "longitude"}:
         refuse()
     try:
-        return GeoPoint(value["latitude"], value["longitude"])
+        return GeoPoint(given["latitude"], given["longitude"])
     except ValueError as error:
         refuse(str(error))
 
@@ -258,7 +259,8 @@ def vector_from_json(value: Any) -> Vector:
     """A vector of its components."""
     if not isinstance(value, (list, tuple)):
         refuse()
-    return Vector([each if type(each) is float and each - each == 0 else to_finite(each) for each in value])
+    given = cast("list[Any]", value)
+    return Vector([each if type(each) is float and each - each == 0 else to_finite(each) for each in given])
 
 
 def reference_to_json(value: Ref[Any]) -> str:
@@ -393,7 +395,7 @@ def _described(python: type[Any]) -> str:
 
 
 def json_types(shape: Shape) -> frozenset[JsonType]:
-    """The types of the forms of values of a shape; none if they are unknown."""
+    """The types of the forms of values of a shape that can be in a union."""
     match shape:
         case Scalar(kind) | SdkValue(kind):
             return frozenset((_type_of(STORED_TYPE[kind]),))
@@ -405,14 +407,10 @@ def json_types(shape: Shape) -> frozenset[JsonType]:
             return frozenset(_type_of(class_of(plain_value(value))) for value in values)
         case Array() | FixedArray():
             return frozenset[JsonType](("array",))
-        case Dict() | Record() | Tagged():
-            return frozenset[JsonType](("object",))
-        case Constrained(inner) | Nullable(inner):
+        case Constrained(inner):
             return json_types(inner)
-        case OneOf(members):
-            return frozenset[JsonType]().union(*map(json_types, members))
-        case _:
-            return frozenset()
+        case _:  # Maps; other shapes are in no union.
+            return frozenset[JsonType](("object",))
 
 
 def _type_of(python: type[Any]) -> JsonType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .._interop.google import class_of, to_sdk
 from .._types.json_forms import FORM_OF, PYTHON_TYPE, reference_from_json, to_json
@@ -56,11 +56,9 @@ def leaf_from_json(shape: Shape, value: Any) -> Any:
         case OneValue(values):
             forms = _forms(values)
             return _of_form(forms, value) if forms else literal_from_stored(shape, value)
-        case AsIs(python):
-            found = copy_json(value)
+        case _:
+            found, python = copy_json(value), cast("AsIs", shape).python
             return found if not isinstance(python, type) or isinstance(found, python) else refuse()
-        case _:  # A document id, which is no field.
-            return value
 
 
 def _forms(values: Iterable[Any]) -> dict[Any, Any]:
