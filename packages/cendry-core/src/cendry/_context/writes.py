@@ -35,7 +35,7 @@ from ..errors import (
     ValidationError,
     untagged,
 )
-from ..paths import FieldPath, join_path
+from ..paths import FieldPath, join_path, shortened
 from ..plan import Create, Delete, FieldTransform, Set, Update, Write
 from ..reference import Ref, check_parent, is_ref, located_path, parent_path
 from ..values import ArrayRemove, ArrayUnion
@@ -302,7 +302,7 @@ def name_instance(error: Exception, instance: object, which: str) -> None:
     """
     if isinstance(error, (CendryError, TypeError)) and len(error.args) == 1:
         document_id = getattr(instance, "id", None) if isinstance(instance, Model) else None
-        named = "" if document_id is None else f", with the id {document_id!r}"
+        named = "" if document_id is None else f", with the id {shortened(document_id)}"
         error.args = (f"{error.args[0]} It is {which} (counted from 0){named}.",)
 
 
