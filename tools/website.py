@@ -168,6 +168,9 @@ def problems_in_site(site: Path) -> Iterator[str]:
                 yield f"{name} links to {link}, which does not exist"
             elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].anchors:
                 yield f"{name} links to {link}, but {target.relative_to(site)} has no such anchor"
+        # In Markdown tables, GitHub needs the backslash and Zensical shows it.
+        for code in re.findall(r"<td[^\n]*<code>([^<]*\\\|[^<]*)</code>", path.read_text(encoding="utf-8")):
+            yield f"{name} shows the backslash of {code}; write <code> and &#124; in the table"
     for path in sorted(site.glob("**/*.css")):
         for url in re.findall(r"url\(['\"]?(https?:[^)'\"]+)|@import\s+['\"](https?:[^'\"]+)", path.read_text("utf-8")):
             yield f"{path.relative_to(site)} loads {''.join(url)} from elsewhere"

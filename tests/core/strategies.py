@@ -7,7 +7,7 @@ import enum
 from dataclasses import make_dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple, Optional, Union
+from typing import Any, Literal, NamedTuple, Optional, Union, get_args, get_origin
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -237,6 +237,13 @@ def tagged(draw: st.DrawFn, depth: int = 0, what: str = "") -> Case:
     return Union[tuple(members)], st.one_of(values)
 
 
+def holds_enums(annotation: Any) -> bool:
+    """Whether values of a type are enums or contain some, outside of classes."""
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        return issubclass(annotation, enum.Enum)
+    return get_origin(annotation) is not Literal and any(map(holds_enums, get_args(annotation)))
+
+
 @st.composite
 def documents(draw: st.DrawFn, what: str = "") -> Any:
     """An instance of some model, with values of some kind, as in `cases`."""
@@ -245,7 +252,8 @@ def documents(draw: st.DrawFn, what: str = "") -> Any:
     values: dict[str, Any] = {}
     for index in range(count):
         annotation, strategy = draw(cases(what=what))
-        how = draw(st.sampled_from(["value", "name"]))
+        # Only fields that may hold enums say how these are stored.
+        how = draw(st.sampled_from(["value", "name"] if holds_enums(annotation) else ["value"]))
         value = draw(strategy)
         default: Any = draw(st.sampled_from([{}, {"default_factory": lambda value=value: value}]))
         fields[f"f{index}"] = (annotation, field(alias=f"alias {index}", enum_by=how, **default))  # type: ignore[call-overload]

@@ -33,6 +33,7 @@ from cendry import (
 )
 from cendry.backend import CallOptions
 from cendry.plan import GetPlan
+from cendry_memory import AsyncMemoryBackend, MemoryBackend
 from core.documents import NOW, Area, City, Mayor, Spot, Stamped
 from core.recording import AsyncRecordingBackend, RecordingBackend
 
@@ -676,3 +677,9 @@ def test_new_documents_are_made_of_whole_fields(
         call(ctx)
     assert message in str(caught.value)
     assert backend.documents == {}
+
+
+@pytest.mark.parametrize(("twin", "backend"), [(Cendry, MemoryBackend), (AsyncCendry, AsyncMemoryBackend)])
+def test_a_backend_is_no_client(twin: Any, backend: Any) -> None:
+    with pytest.raises(TypeError, match=r"client= takes a client of the Firestore SDK, not a backend; pass backend=<"):
+        twin(backend())

@@ -417,3 +417,11 @@ def test_numbers_that_would_be_huge_cost_nothing(value: Any) -> None:
         else:
             from_dict(Priced, {name: value})
     assert time.process_time() - start < 5
+
+
+def test_a_key_that_is_no_text_can_be_printed() -> None:
+    with pytest.raises(ValidationError) as caught:
+        from_dict(Mayor, {"name": "x", "\ud800": 1})
+    assert str(caught.value).encode()
+    assert [r"`\\ud800`"] == [one.path for one in caught.value.problems]
+    assert ["été"] == [one.path.strip("`") for one in validate(Mayor, {"name": "x", "été": 1})]

@@ -183,6 +183,7 @@ def test_every_page_of_the_guide_has_code_that_runs() -> None:
         "docs/differences.md",
         "docs/firestore.md",
         "docs/performance.md",
+        "docs/tutorial/index.md",
     }
 
 

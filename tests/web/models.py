@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated, Generic, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Generic, Literal, NamedTuple, TypeVar
 
 from annotated_types import Ge, MaxLen
-from cendry import Field, Map, Model, field
+from cendry import Field, GeoPoint, Map, Model, field
+from typing_extensions import TypedDict
 
 
 class Status(enum.Enum):
@@ -87,3 +89,44 @@ class Account(Model, collection="accounts", extra="ignore"):
     name: Field[str]
     password: Field[str] = field(repr=False)
     color: Field[Status] = field(default=Status.OPEN, enum_by="name")
+
+
+class Point(Map, frozen=True, unsafe_hash=True):
+    x: Field[int] = field(default=0)
+    y: Field[int] = field(default=0)
+
+
+class Options(TypedDict, total=False):
+    color: str
+    size: int
+
+
+class Pair(NamedTuple):
+    first: Item
+    second: int = 2
+
+
+@dataclass
+class Size:
+    width: int
+    height: int = 1
+
+
+class Base(Model, Generic[T], abstract=True):
+    content: Field[T]
+
+
+class Everything(Model, collection="everything"):
+    """Maps in all places where they can be."""
+
+    points: Field[set[Point]] = field(default_factory=set)
+    places: Field[frozenset[GeoPoint]] = field(default_factory=frozenset)
+    both: Field[tuple[Item, int]] = field(default_factory=lambda: (Item(title="a"), 1))
+    many: Field[tuple[Item, ...]] = field(default=())
+    pair: Field[Pair] = field(default_factory=lambda: Pair(Item(title="b")))
+    either: Field[Item | int] = field(default=5)
+    paid: Field[int | Card | Bank] = field(default=1)
+    options: Field[Options | None] = field(default=None)
+    size: Field[Size | None] = field(default=None)
+    few: Field[Annotated[list[Item], MaxLen(2)]] = field(default_factory=list)
+    tags: Field[set[str]] = field(default_factory=set)

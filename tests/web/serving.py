@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import uvicorn
 
@@ -20,11 +20,11 @@ SECONDS = 60
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[Any]:
+def serving(app: Any, *, lifespan: Literal["auto", "on"] = "on") -> Iterator[Any]:
     """A client of an ASGI application that uvicorn serves in a thread."""
     # Requests wait in the queue of the socket until the server has started.
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, lifespan="on", log_config=None))
+    server = uvicorn.Server(uvicorn.Config(app, lifespan=lifespan, log_config=None))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-from cendry import Field, Map, Model, Only, Without, json_schema
+from cendry import Field, Map, Model, Neighbor, Only, Page, Without, json_schema
 from fastapi import FastAPI
 from pydantic import BaseModel, TypeAdapter
 from web.models import Account, Bank, Box, Card, Click, Event, Node, Shelf, Status, Task, Tree, View
@@ -205,6 +205,15 @@ def test_schemas_are_those_of_cendry(kind: Any, mode: Any) -> None:
             assert jsonschema.Draft202012Validator(expected).is_valid(value) == (
                 jsonschema.Draft202012Validator(found).is_valid(value)
             ), value
+
+
+def test_pages_and_neighbors_are_components() -> None:
+    found = components_of(Page[Account], list[Neighbor[Account]])
+    assert {"Account", "StatusName", "Page_Account_", "Neighbor_Account_"} == found.keys()
+    assert {"items", "next_token", "previous_token"} == found["Page_Account_"]["properties"].keys()
+    assert named("Account") == found["Page_Account_"]["properties"]["items"]["items"]
+    assert "A page of results, with the tokens of its neighbours." == found["Page_Account_"]["description"]
+    assert found["Neighbor_Account_"]["description"].startswith("A document, and how far")
 
 
 def test_parts_of_unions_are_components() -> None:

@@ -188,6 +188,8 @@ def _holder(name: str, client: Any, backend: B | None, project: str | None, data
         if others:
             raise CendryError(f"backend= and {others} can't be combined: a backend has its own client and database.")
         return BackendHolder(backend, lambda: backend)
+    if all(callable(getattr(client, name, None)) for name in ("commit", "run", "begin")):
+        raise TypeError(f"client= takes a client of the Firestore SDK, not a backend; pass backend={client!r}.")
     if client is not None and (project is not None or database is not None):
         raise CendryError("client= can't be combined with project= or database=: a client already has both.")
     make = _lazy.load(name)

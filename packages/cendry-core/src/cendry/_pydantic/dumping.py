@@ -37,7 +37,7 @@ def plain(shape: Shape, value: Any) -> Any:
         case Array(item, python) if isinstance(value, (list, tuple)):
             made = [plain(item, each) for each in cast("list[Any]", value)]
             return made if python is list else tuple(made)
-        case Array() if isinstance(value, (set, frozenset)) and any(map(is_dataclass, cast("set[Any]", value))):
+        case Array() if _holds_dataclasses(value):
             # Pydantic makes dicts of dataclasses, points among them, which a set can't hold.
             return list(cast("set[Any]", value))
         case FixedArray(items, python) if isinstance(value, tuple):
@@ -126,6 +126,11 @@ def _below(names: Any, key: str | int) -> Any:
 def has_id(record: Record) -> bool:
     """Whether dicts of a class have the document's id."""
     return record.style == "model" and (record.subset is None or record.subset.takes("id"))
+
+
+def _holds_dataclasses(value: object) -> bool:
+    """Whether it is a set with dataclasses in it."""
+    return isinstance(value, (set, frozenset)) and any(map(is_dataclass, cast("set[Any]", value)))
 
 
 def _is_of(record: Record, value: object) -> bool:

@@ -29,10 +29,8 @@ class Part:
     _owners: tuple[ModelField, ...]
     _only: ClassVar[bool]
 
-    def __init__(self, *fields: str | ModelField, name: str | None = None) -> None:
-        kind = type(self).__name__
-        if not fields:
-            raise TypeError(f"{kind} takes at least one field.")
+    def __init__(self, field: str | ModelField, /, *others: str | ModelField, name: str | None = None) -> None:
+        kind, fields = type(self).__name__, (field, *others)
         if name is not None and not (isinstance(cast("object", name), str) and _COMPONENT.fullmatch(name)):
             raise TypeError(f"{kind}(name=) takes the name of a schema, such as 'TaskIn', not {name!r}.")
         object.__setattr__(self, "names", frozenset(_path(kind, each) for each in fields))
@@ -77,7 +75,7 @@ class Part:
             check_owner(model, each)
         for path in self.names:
             check_path(records, path, model.__qualname__, only=self._only)
-        return subset_of(self.names, only=self._only)
+        return subset_of(sorted(self.names), only=self._only)
 
     def suffix(self, record: Record) -> str:
         """What the name of the schema has after that of the class: the names, in the order of the class."""
@@ -99,13 +97,14 @@ class Without(Part):
     leaves out a required field is for answers only. Type checkers see the class itself.
 
     Args:
-        fields: Python names, or fields (`Task.created`); names with dots (`"checklist.done"`) lead into maps, also
+        field: A Python name, or a field (`Task.created`); a name with dots (`"checklist.done"`) leads into maps, also
             those in lists and dicts.
+        others: More of them.
         name: The name of the schema in OpenAPI; by default, one like `TaskWithoutIdCreated`.
 
     Raises:
-        TypeError: There are no fields, or the name can't be one of a schema. Names that the class doesn't have are
-            reported where pydantic first meets the type, which for FastAPI is at import.
+        TypeError: There are other values than fields, or the name can't be one of a schema. Names that the class
+            doesn't have are reported where pydantic first meets the type, which for FastAPI is at import.
     """
 
     __slots__ = ()
@@ -119,7 +118,8 @@ class Only(Part):
     Otherwise like `Without`.
 
     Args:
-        fields: Python names, or fields (`Task.title`), as in `Without`; the id is one of them, under `"id"`.
+        field: A Python name, or a field (`Task.title`), as in `Without`; the id is one of them, under `"id"`.
+        others: More of them.
         name: The name of the schema in OpenAPI; by default, one like `TaskOnlyTitle`.
 
     Raises:

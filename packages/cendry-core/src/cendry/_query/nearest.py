@@ -42,6 +42,13 @@ class Neighbor(Generic[T_co]):
     document: T_co
     distance: float
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any, /) -> Any:
+        # Pydantic would take the whole docstring, which is about Python.
+        found = handler(schema)
+        handler.resolve_ref_schema(found)["description"] = "A document, and how far its vector is from the other one."
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Neighbors:

@@ -148,6 +148,13 @@ class Page(Generic[T_co]):
     def __len__(self) -> int:
         return len(self.items)
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any, /) -> Any:
+        # Pydantic would take the whole docstring, which is about Python.
+        found = handler(schema)
+        handler.resolve_ref_schema(found)["description"] = "A page of results, with the tokens of its neighbours."
+        return found
+
 
 class TokenPage(Generic[T]):
     """The read of one page: the plan that fetches it, and the page that its results make.

@@ -27,7 +27,7 @@ Names = tuple[str, ...]
 
 
 def subset_of(paths: Iterable[Names], *, only: bool) -> Subset:
-    """The subset for the paths of fields; one inside another adds nothing to it."""
+    """The subset for the paths of fields, in order; one inside another adds nothing to it."""
     first: dict[str, list[Names] | None] = {}
     for name, *inner in paths:
         below = first.setdefault(name, [])

@@ -55,6 +55,9 @@ def inside(path: str, key: object) -> str:
         name = str.__str__(key) if len(key) <= MAX_SHOWN else f"{str.__getitem__(key, slice(MAX_SHOWN - 3))}..."
     else:
         name = brief(key)
+    if not name.isascii():
+        # Lone surrogates could be neither printed nor sent.
+        name = name.encode(errors="backslashreplace").decode()
     quoted = quote_segment(name)
     return f"{path}.{quoted}" if path else quoted
 

@@ -226,7 +226,7 @@ def is_object(shape: Shape, value: Any) -> bool:
         case EnumMember(python):
             return isinstance(value, python)
         case OneValue():
-            return isinstance(value, enum.Enum)
+            return isinstance(value, (enum.Enum, bytes))
         case _:
             return not isinstance(value, tuple(_NATIVE))
 
