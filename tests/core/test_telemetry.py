@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
-import importlib
 import json
 import logging
 import subprocess
@@ -36,7 +36,7 @@ from cendry import (
 from cendry_memory import AsyncMemoryBackend, MemoryBackend
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry import context, trace
+from opentelemetry import context, metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -510,19 +510,37 @@ def test_a_refused_read_in_a_transaction_leaves_no_current_span(ctx: Any, seen: 
     assert (get.parent, whole.name) == (save.parent, "transaction memory")
 
 
-def test_a_transaction_that_ends_in_another_thread(seen: Seen) -> None:
+def in_thread(function: Callable[[], Any]) -> None:
+    """Call a function in a thread with the context of the caller, as web frameworks call generators of sync code."""
+    copied = contextvars.copy_context()
+    thread = threading.Thread(target=copied.run, args=(function,))
+    thread.start()
+    thread.join()
+
+
+def test_a_transaction_in_several_threads_is_the_parent_of_its_parts(seen: Seen) -> None:
     ctx = Cendry(backend=MemoryBackend(), telemetry=seen)
     scope = ctx.transaction()
-    before = context.get_current()
-    threads = [
-        threading.Thread(target=scope.__enter__),
-        threading.Thread(target=scope.__exit__, args=(None, None, None)),
-    ]
-    for thread in threads:
-        thread.start()
-        thread.join()
-    assert "transaction memory" == seen.span.name
-    assert before == context.get_current()
+    found: list[Any] = []
+    tracer = seen.tracers.get_tracer("mine")
+    with tracer.start_as_current_span("request"):
+        before = context.get_current()
+        in_thread(lambda: found.append(scope.__enter__()))
+        [txn] = found
+        in_thread(lambda: txn.find(City, "a"))
+        with tracer.start_as_current_span("mine"):
+            txn.find(City, "a")
+        txn.save(city("a"))
+        in_thread(lambda: scope.__exit__(None, None, None))
+        assert before is context.get_current()
+    ended = seen.spans
+    spans = {span.name: span for span in ended}
+    first, second = [span for span in ended if span.name == "find cities"]
+    whole = spans["transaction memory"]
+    assert spans["request"].context.span_id == whole.parent.span_id
+    assert {whole.context.span_id} == {first.parent.span_id, spans["save cities"].parent.span_id}
+    # A span of the program's own is nearer.
+    assert spans["mine"].context.span_id == second.parent.span_id
 
 
 @pytest.mark.parametrize("is_async", [False, True])
@@ -649,6 +667,17 @@ def test_a_provider_of_tracers_alone(make: Callable[..., Any], backend: Any, see
     assert [] == seen.measured
 
 
+def test_a_provider_that_makes_no_spans(make: Callable[..., Any], backend: Any, seen: Seen) -> None:
+    seen.get_tracer = trace.NoOpTracerProvider().get_tracer
+    ctx = make(backend=backend, telemetry=seen)
+    ctx.save(city("a"))
+    assert list(ctx.select(City))
+    with pytest.raises(DocumentNotFoundError):
+        ctx.get(City, "x")
+    assert [] == seen.spans
+    assert {"save", "select", "get"} == {point.attributes["db.operation.name"] for point in seen.measured}
+
+
 def test_without_the_api_an_import_error_names_it(make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.trace", None)
     with pytest.raises(ImportError, match="pip install opentelemetry-api"):
@@ -727,14 +756,16 @@ def test_by_default_there_is_nothing_without_the_api_or_a_provider(monkeypatch: 
     assert ctx.exists(City, "a")
 
 
-def test_a_provider_that_a_variable_names_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OTEL_PYTHON_METER_PROVIDER", "default_meter_provider")
-    monkeypatch.delitem(sys.modules, "opentelemetry.trace")
-    try:
-        Cendry(backend=MemoryBackend())
-        assert "opentelemetry.trace" in sys.modules
-    finally:
-        importlib.import_module("opentelemetry").trace = trace  # type: ignore[attr-defined]
+def test_a_provider_that_a_variable_names_is_loaded_at_once(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace, "get_tracer", seen.get_tracer)
+    monkeypatch.setattr(metrics, "get_meter", seen.get_meter)
+    # As if nothing had imported it.
+    monkeypatch.setattr("cendry._interop.opentelemetry.modules", {})
+    assert Cendry(backend=MemoryBackend())._sender.observer.is_idle()
+    monkeypatch.setenv("OTEL_PYTHON_TRACER_PROVIDER", "mine")
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: seen.tracers)
+    Cendry(backend=MemoryBackend()).save(city("a"))
+    assert ["save cities"] == seen.names
 
 
 # The log

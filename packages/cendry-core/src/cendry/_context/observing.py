@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from sys import modules
 from time import perf_counter
 from typing import Any, Final, TypeAlias, cast
@@ -34,13 +35,14 @@ class Observed:
         rows: The number of documents that it returned; `None` if it returns none.
         attempts: The number of attempts at a transaction; 0 for anything else.
         size: The number of writes of a bulk, which is known at its end; else 0.
+        span: Its span; `None` without telemetry.
     """
 
-    __slots__ = ("_began", "_inner", "_is_ended", "_log", "_span", "_subject", "attempts", "rows", "size")
+    __slots__ = ("_began", "_inner", "_is_ended", "_log", "_subject", "attempts", "rows", "size", "span")
 
     def __init__(self, log: Any, span: Span | None, subject: str) -> None:
         self._log = log
-        self._span = span
+        self.span = span
         self._subject = subject
         self._began = perf_counter()
         self._is_ended = False
@@ -55,8 +57,8 @@ class Observed:
         return self
 
     def __enter__(self) -> Any:
-        if self._span is not None:
-            self._span.enter()
+        if self.span is not None:
+            self.span.enter()
         if self._inner is None:
             return None
         try:
@@ -71,35 +73,35 @@ class Observed:
         self._leave(error)
 
     def _leave(self, error: BaseException | None) -> None:
-        if self._span is not None:
-            self._span.leave()
+        if self.span is not None:
+            self.span.leave()
         self.end(error)
 
     @contextmanager
     def current(self) -> Iterator[None]:
         """Make it the current span for a while, without ending it."""
-        if self._span is None:
+        if self.span is None:
             yield
             return
-        self._span.enter()
+        self.span.enter()
         try:
             yield
         finally:
-            self._span.leave()
+            self.span.leave()
 
     def aborted(self, attempt: int) -> None:
         """Note that an attempt at a transaction was aborted."""
         if self._log is not None:
             self._log.debug("transaction: attempt %d was aborted by the database", attempt)
-        if self._span is not None:
-            self._span.event("cendry.transaction.aborted", {"cendry.transaction.attempt": attempt})
+        if self.span is not None:
+            self.span.event("cendry.transaction.aborted", {"cendry.transaction.attempt": attempt})
 
     def end(self, error: BaseException | None = None) -> None:
         """End, with an error or without; later calls do nothing."""
         if self._is_ended:
             return
         self._is_ended = True
-        if self._span is not None:
+        if self.span is not None:
             attributes: dict[str, str | int] = {}
             if self.rows is not None:
                 attributes["db.response.returned_rows"] = self.rows
@@ -107,7 +109,7 @@ class Observed:
                 attributes["cendry.transaction.attempts"] = self.attempts
             if self.size > 1:
                 attributes["db.operation.batch.size"] = self.size
-            self._span.end(error, attributes)
+            self.span.end(error, attributes)
         if self._log is not None:
             self._log.debug("%s: %s in %.1f ms", self._subject, self._outcome(error), self._milliseconds())
 
@@ -138,26 +140,37 @@ class Observer:
         TypeError: The argument is of the wrong kind.
     """
 
-    __slots__ = ("_attributes", "_backend", "_logger", "_telemetry")
+    __slots__ = ("_attributes", "_backend", "_is_enabled", "_logger", "_telemetry", "_whole")
 
     def __init__(self, telemetry: object, backend: Callable[[], Any]) -> None:
         self._telemetry = None if telemetry is False else Telemetry(telemetry)
         self._backend = backend
         self._logger: Any = None
+        self._is_enabled: Any = None
+        self._whole: Observed | None = None
         self._attributes: Attributes | None = None
         # Finds the logger, if there is one, and its level: both take a lock, better now than in an operation that may
         # be interrupted.
         self.is_idle()
 
+    def inside(self, whole: Observed | None) -> Observer:
+        """An observer of the parts of an operation."""
+        if whole is None:
+            return self
+        inside = copy(self)
+        inside._whole = whole
+        return inside
+
     def is_idle(self) -> bool:
         """Whether nothing is to be told of operations that begin now."""
-        logger = self._logger
-        if logger is None:
+        is_enabled = self._is_enabled
+        if is_enabled is None:
             if "logging" not in modules:
                 # Slow to import, and until somebody does, nobody listens.
                 return self._telemetry is None or not self._telemetry.is_on()
-            logger = self._logger = cast("Any", modules["logging"]).getLogger("cendry")
-        return not logger.isEnabledFor(_DEBUG) and (self._telemetry is None or not self._telemetry.is_on())
+            self._logger = cast("Any", modules["logging"]).getLogger("cendry")
+            is_enabled = self._is_enabled = self._logger.isEnabledFor
+        return not is_enabled(_DEBUG) and (self._telemetry is None or not self._telemetry.is_on())
 
     def get(self, operation: str, plan: GetPlan) -> Observed:
         """Begin a read of documents by path."""
@@ -202,17 +215,17 @@ class Observer:
     def _begin(
         self, operation: str, collections: Sequence[str], shown: list[str], count: int = 1, verb: str | None = None
     ) -> Observed:
-        log, span, subject = self._log(), None, ""
+        log, span, subject, whole = self._log(), None, "", self._whole
         telemetry = self._telemetry
         if telemetry is not None and telemetry.is_on():
             common = self._common()
             attributes: dict[str, str | int] = {**common, "db.operation.name": operation}
             target = common.get("db.namespace")
-            if len(set(collections)) == 1 and collections[0]:
+            if collections and collections[0] and (len(collections) == 1 or len(set(collections)) == 1):
                 target = attributes["db.collection.name"] = collections[0]
             # Not of the duration: each size would be a series of its own.
             more = {"db.operation.batch.size": count} if count > 1 else {}
-            span = telemetry.start(operation, cast("str | None", target), attributes, more)
+            span = telemetry.start(operation, cast("str | None", target), attributes, more, whole and whole.span)
         if log is not None:
             if count > len(shown) and shown:
                 shown.append(f"{count - len(shown)} more")

@@ -96,7 +96,9 @@ class Telemetry:
         )
         return self._is_configured
 
-    def start(self, operation: str, target: str | None, attributes: Attributes, more: Attributes) -> Span:
+    def start(
+        self, operation: str, target: str | None, attributes: Attributes, more: Attributes, whole: Span | None
+    ) -> Span:
         """Start a span, as a child of the current one.
 
         Args:
@@ -104,40 +106,54 @@ class Telemetry:
             target: What it is for: a collection, or a database.
             attributes: The attributes of the span and of its duration.
             more: More attributes of the span.
+            whole: The span of which it is a part. It is the parent where the current span is that around it, as in
+                another thread than it was entered in.
         """
+        parent = self._trace.get_current_span()
         span = self._tracer.start_span(
             operation if target is None else f"{operation} {target}",
+            whole.entered if whole is not None and whole.parent is parent else None,
             kind=self._trace.SpanKind.CLIENT,
-            attributes={**attributes, **more},
+            attributes={**attributes, **more} if more else attributes,
         )
-        return Span(self._trace, self._context, self._histogram, span, attributes)
+        return Span(self._trace, self._context, self._histogram, span, parent, attributes)
 
 
 class Span:
-    """An operation under way."""
+    """An operation under way.
 
-    __slots__ = ("_attributes", "_began", "_context", "_histogram", "_previous", "_span", "_trace")
+    Attributes:
+        parent: The span that was the current one.
+        entered: The context with this span; `None` for that of a provider that makes none.
+    """
 
-    def __init__(self, trace: Any, context: Any, histogram: Any, span: Any, attributes: Attributes) -> None:
+    __slots__ = ("_attributes", "_began", "_context", "_histogram", "_previous", "_span", "_trace", "entered", "parent")
+
+    def __init__(
+        self, trace: Any, context: Any, histogram: Any, span: Any, parent: Any, attributes: Attributes
+    ) -> None:
         self._trace = trace
         self._context = context
         self._histogram = histogram
         self._span = span
         self._attributes = attributes
         self._previous: Any = None
+        self.parent = parent
+        self.entered = trace.set_span_in_context(span) if span.get_span_context().is_valid else None
         self._began = perf_counter()
 
     def enter(self) -> None:
         """Make this the current span of the thread or task."""
-        self._previous = self._context.get_current()
-        self._context.attach(self._trace.set_span_in_context(self._span))
+        if self.entered is not None:
+            self._previous = self._context.get_current()
+            self._context.attach(self.entered)
 
     def leave(self) -> None:
         """Make that span current again which was before.
 
         A block may end in another thread or task than it began in, where this span is not current.
         """
-        if self._trace.get_current_span() is self._span:
+        if self.entered is not None and self._trace.get_current_span() is self._span:
             # Not detach(): its token is only good in the context that it comes from.
             self._context.attach(self._previous)
         self._previous = None
@@ -155,7 +171,8 @@ class Span:
         """
         seconds = perf_counter() - self._began
         span, measured = self._span, self._attributes
-        span.set_attributes(attributes)
+        if attributes:
+            span.set_attributes(attributes)
         if error is not None:
             described = error_attributes(error)
             measured = {**measured, **described}
@@ -163,7 +180,7 @@ class Span:
             span.add_event("exception", {"exception.type": _full_name(type(error))})
             # Messages of errors can hold values.
             span.set_status(self._trace.Status(self._trace.StatusCode.ERROR, described["error.type"]))
-        self._histogram.record(seconds, measured, self._trace.set_span_in_context(span))
+        self._histogram.record(seconds, measured, self.entered)
         span.end()
 
 

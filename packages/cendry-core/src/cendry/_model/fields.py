@@ -175,7 +175,7 @@ def field(
         default: The value of a field that isn't given, or is absent from a document. Must not be mutable.
         default_factory: Called without arguments to create that value.
         alias: The name under which the field is stored; any text that Firestore accepts, including dots and spaces.
-        enum_by: Store enums by `"value"` (default) or by `"name"`.
+        enum_by: Store enums by `"value"` (default) or by `"name"`, which is refused for a field that holds none.
         auto_now: Set the field to the current time (UTC, the client's clock) on every save, create and update.
         auto_now_add: Set it if it is `None` on save and create. Like `auto_now`, only for `datetime`, `date` and `time`
             fields, and with an implicit default of `None`.

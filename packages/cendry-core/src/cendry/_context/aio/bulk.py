@@ -82,7 +82,8 @@ class AsyncBulk(AsyncOnly):
             The id.
 
         Raises:
-            InvalidValueError: A value doesn't fit its field; this write is not queued.
+            InvalidValueError: A value doesn't fit its field; this write is not queued. The message has its number among
+                the writes of the bulk.
             CendryError: The bulk has ended.
         """
         self._life.check_open()
@@ -296,7 +297,7 @@ class AsyncBulk(AsyncOnly):
     def _sends(self, writes: tuple[Write, ...]) -> Callable[[], Coroutine[Any, Any, Sequence[WriteResult]]]:
         """A function that sends writes; they are observed as a part of what runs here, wherever it is called."""
         send = partial(self._life.backend.write_many, writes, options=self._settings.options)
-        observer = self._settings.observer
+        observer = self._settings.observer.inside(self._observed)
         if observer.is_idle():
             return send
         observed = observer.writes(writes)

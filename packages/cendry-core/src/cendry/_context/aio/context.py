@@ -61,8 +61,8 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
         database: The name of the database; by default `(default)`.
         type_registry: The type registry; by default `default_registry`.
         timeout: Seconds that a call may take, including retries; by default that of the backend.
-        retry: A retry policy of the kind that the backend takes, or `None` for no retries; by default that of the
-            backend.
+        retry: A retry policy of the kind that the backend takes (for Google's, an `AsyncRetry` of `google.api_core`),
+            or `None` for no retries; by default that of the backend.
         token_key: The key that signs page tokens, so that clients can't make their own; or several, to change keys: the
             first one signs, all of them verify. Without it, tokens are not signed.
         telemetry: Whether operations have spans and durations by OpenTelemetry; by default, if opentelemetry-api is

@@ -133,6 +133,7 @@ class AsyncScope(AsyncOnly):
         if self._observed is not None:
             self._observed.attempts = 1
             self._observed.__enter__()
+            self._transaction._sender.observer = self._sender.observer.inside(self._observed)
         return self._transaction
 
     async def __aexit__(
@@ -225,7 +226,7 @@ async def _finish(sender: AsyncSender, transaction: AsyncTransaction) -> None:
         await _rollback(sender, state)
         return
     try:
-        await sender.commit(transaction._pending, state.handle)
+        await transaction._sender.commit(transaction._pending, state.handle)
     except TransactionContentionError as error:
         await _rollback(sender, state)
         raise contention(1, state.outside) from error.__cause__ or error

@@ -79,7 +79,8 @@ class Bulk(SyncOnly):
             The id.
 
         Raises:
-            InvalidValueError: A value doesn't fit its field; this write is not queued.
+            InvalidValueError: A value doesn't fit its field; this write is not queued. The message has its number among
+                the writes of the bulk.
             CendryError: The bulk has ended.
         """
         self._life.check_open()
@@ -293,7 +294,7 @@ class Bulk(SyncOnly):
     def _sends(self, writes: tuple[Write, ...]) -> Callable[[], Sequence[WriteResult]]:
         """A function that sends writes; they are observed as a part of what runs here, wherever it is called."""
         send = partial(self._life.backend.write_many, writes, options=self._settings.options)
-        observer = self._settings.observer
+        observer = self._settings.observer.inside(self._observed)
         if observer.is_idle():
             return send
         observed = observer.writes(writes)

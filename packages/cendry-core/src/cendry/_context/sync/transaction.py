@@ -133,6 +133,7 @@ class Scope(SyncOnly):
         if self._observed is not None:
             self._observed.attempts = 1
             self._observed.__enter__()
+            self._transaction._sender.observer = self._sender.observer.inside(self._observed)
         return self._transaction
 
     def __exit__(
@@ -221,7 +222,7 @@ def _finish(sender: Sender, transaction: Transaction) -> None:
         _rollback(sender, state)
         return
     try:
-        sender.commit(transaction._pending, state.handle)
+        transaction._sender.commit(transaction._pending, state.handle)
     except TransactionContentionError as error:
         _rollback(sender, state)
         raise contention(1, state.outside) from error.__cause__ or error

@@ -54,6 +54,9 @@ H = TypeVar("H")
 class Query(LiveQuery[M_co], ListenableQuery[M_co], Results[M_co]):
     """A query on one collection: an immutable value, run by a `Cendry`.
 
+    `ctx.select(City, ...)` creates one that is bound to a context; one that is created without a context is run by
+    `ctx.select(query)`. Its methods either return another query, or send it. Nothing is sent before that.
+
     Args:
         model: The class of the documents.
         filters: Filters that must all hold.
@@ -61,9 +64,9 @@ class Query(LiveQuery[M_co], ListenableQuery[M_co], Results[M_co]):
         limit: The maximum number of documents, from the first.
         limit_to_last: The maximum number of documents, from the last; not together with `limit`.
         offset: How many documents to skip; Firestore reads and bills them all the same.
-        start_at: Where to begin: a dict of field values, an instance, or a page token.
+        start_at: Where to begin: a dict of the values of the fields in `order_by`, an instance, or a page token.
         start_after: Where to begin, exclusive.
-        end_at: Where to end.
+        end_at: Where to end, likewise.
         end_before: Where to end, exclusive.
         parent: The parent document of the subcollection.
         group: Whether to query all collections of this name.
