@@ -1,13 +1,15 @@
-"""Python in WebAssembly: Pyodide from npm, and the suites of core and memory in it, in Node.js.
+"""Python in WebAssembly: Pyodide from npm, for the suites of core and memory, and for a page of the documentation.
 
     python tools/webassembly.py test [ARGUMENTS OF PYTEST]
 
-What is downloaded is kept in .cache/. Where there is no npm or no node, the suites are skipped, with that reason.
+runs the suites in Node.js. What is downloaded is kept in .cache/. Where there is no npm or no node, the suites are
+skipped, with that reason.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -39,6 +41,12 @@ REQUIREMENTS = [
 ]
 """What the suites import there."""
 
+FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
+"""The files of the npm package that a browser loads."""
+
+DEPENDENCIES = ["typing-extensions>=4.12"]
+"""What core needs; its wheel goes into the site beside those of core and memory."""
+
 SUITES = ["tests/core", "tests/memory", "tests/conformance"]
 LEAST = 5000
 """How many tests have to run, when all suites do: what leaves out tests must not leave out too many."""
@@ -69,9 +77,7 @@ def pyodide() -> Path:
         unfinished.mkdir(parents=True)
         try:
             command = [npm, "pack", "--silent", "--pack-destination", str(unfinished), f"pyodide@{PYODIDE}"]
-            packed = subprocess.run(command, cwd=unfinished, capture_output=True, text=True, check=False)
-            if packed.returncode:
-                raise UnavailableError(f"npm can't download pyodide@{PYODIDE}: {packed.stderr.strip()[-300:]}")
+            _run(command, unfinished, f"npm can't download pyodide@{PYODIDE}")
             with tarfile.open(next(unfinished.glob("*.tgz"))) as archive:
                 archive.extractall(unfinished, filter="data")
             _put(unfinished / "package", folder)
@@ -97,15 +103,54 @@ def packages() -> Path:
             command += ["--abi", abi]
         command += ["--platform", PLATFORM, "--platform", "any", *REQUIREMENTS]
         try:
-            installed = subprocess.run(command, capture_output=True, text=True, check=False)
-            if installed.returncode:
-                raise UnavailableError(f"pip can't download the packages: {installed.stderr.strip()[-300:]}")
+            _run(command, ROOT, "pip can't download the packages")
             (unfinished / "stamp").write_text(stamp, encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)
             _put(unfinished, folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return folder
+
+
+def add_engine(site: Path) -> None:
+    """Put Pyodide and wheels of core, memory and what they need into a built site, for its page "Try it".
+
+    Its `engine.json` says where they are; if something is missing, it says what, and so does the page.
+    """
+    folder = site / "assets" / "try"
+    engine = f"pyodide-{PYODIDE}"
+    try:
+        package = pyodide()
+        target = folder / engine
+        target.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            shutil.copyfile(package / name, target / name)
+        content: dict[str, object] = {"folder": engine, "wheels": _wheels(target)}
+    except UnavailableError as reason:
+        print(f'The page "Try it in the browser" can\'t run anything in this site: {reason}.', file=sys.stderr)
+        content = {"missing": str(reason)}
+    (folder / "engine.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def _wheels(target: Path) -> list[str]:
+    """Build the wheels of core and memory, and download those that they need; return their names."""
+    for name in ("core", "memory"):
+        command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(target)]
+        _run(command, ROOT / "packages" / f"cendry-{name}", f"hatchling can't build cendry-{name}")
+    kept = CACHE / "wheels"
+    kept.mkdir(parents=True, exist_ok=True)
+    if not any(kept.glob("*.whl")):
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        _run([*command, "--dest", str(kept), *DEPENDENCIES], ROOT, "pip can't download typing-extensions")
+    for wheel in kept.glob("*.whl"):
+        shutil.copyfile(wheel, target / wheel.name)
+    return sorted(wheel.name for wheel in target.glob("*.whl"))
+
+
+def _run(command: list[str], folder: Path, failure: str) -> None:
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise UnavailableError(f"{failure}: {ended.stderr.strip()[-300:]}")
 
 
 def _put(made: Path, folder: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 import tomli
+from webassembly import add_engine
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG: dict[str, Any] = tomli.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]
@@ -119,7 +120,7 @@ def write_llms(site: Path) -> None:
 
 
 # What is added to the built site, in this order; each function gets its folder.
-STEPS: tuple[Callable[[Path], None], ...] = (write_llms,)
+STEPS: tuple[Callable[[Path], None], ...] = (write_llms, add_engine)
 
 
 class Page(HTMLParser):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import sys
 import threading
 import time
@@ -143,6 +144,15 @@ def test_attempts_have_an_end(ctx: Any, backend: Any, answer: WriteResult, pause
     assert 10.0 == max(pauses.asked)
     # Only some errors prove that nothing was written.
     assert (fresh.id is None) is isinstance(answer.error, CendryError)
+
+
+def test_writes_that_are_sent_again_are_logged(ctx: Any, backend: Any, caplog: pytest.LogCaptureFixture) -> None:
+    backend.answers = {"cities/a": [ABORTED]}
+    caplog.set_level(logging.DEBUG, "cendry")
+    with ctx.bulk() as bulk:
+        bulk.save(city("a"))
+    again = "bulk: cities/a is written again in 0.0 s after TransactionContentionError"
+    assert [again] == [line for line in caplog.messages if "again" in line]
 
 
 def test_what_was_refused_is_not_sent_again(ctx: Any, backend: Any) -> None:

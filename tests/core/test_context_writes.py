@@ -28,6 +28,7 @@ from cendry import (
     StaleDocumentError,
     TypeRegistry,
     UnknownFieldError,
+    ValidationError,
     field,
     get_metadata,
 )
@@ -893,6 +894,28 @@ def test_save_many_is_all_or_nothing(ctx: Any, backend: Any) -> None:
     with pytest.raises(StaleDocumentError):
         ctx.save_many(cities)
     assert [city.id for city in cities] == [None, None]
+
+
+def test_errors_name_which_of_several_instances(ctx: Any, backend: Any) -> None:
+    good, bad = City(id="a", name="a"), City(id="b", name="b", population="x")  # type: ignore[arg-type]
+    unnamed = City(name="c", population="x")  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match=r"population.* It is instance 1 \(counted from 0\), with the id 'b'\.$"):
+        ctx.save_many([good, bad])
+    with pytest.raises(ValidationError, match=r" It is instance 2 \(counted from 0\)\.$"):
+        ctx.save_many([good, good, unnamed])
+    with pytest.raises(ValidationError, match=r" It is instance 1 \(counted from 0\), with the id 'b'\.$"):
+        ctx.save_many((one for one in (good, bad)), atomic=False)
+    with pytest.raises(TypeError, match=r" It is instance 1 \(counted from 0\)\.$"):
+        ctx.save_many([good, "b"])
+    with ctx.bulk() as bulk:
+        bulk.save(good)
+        bulk.delete(City, "x")
+        which = r" It is write 2 of this bulk \(counted from 0\)"
+        with pytest.raises(ValidationError, match=f"{which}, with the id 'b'\\.$"):
+            bulk.save(bad)
+        with pytest.raises(ValidationError, match=f"{which}\\.$"):
+            bulk.create(unnamed)
+    assert (2, None) == (bulk.result.written, unnamed.id)
 
 
 def test_delete_many(ctx: Any, backend: Any, sf: City) -> None:

@@ -9,7 +9,7 @@ import enum
 import types
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
-from typing import Annotated, Any, ClassVar, Final, Generic, Optional, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal, Optional, TypeVar, cast
 
 import pytest
 from cendry._model.fields import Field, field
@@ -75,6 +75,32 @@ def test_an_enum_is_checked_as_it_is_stored() -> None:
         shade: Field[Shade] = field(enum_by="name")
 
     assert "name" == fields_of(Fine)["shade"].enum_by
+
+
+@pytest.mark.parametrize("annotation", [str, list[int], Literal["a", "b"], dict[str, str | None]])
+def test_a_field_without_enums_cannot_store_them_by_name(annotation: Any) -> None:
+    message = refusal_of({"x": Field[annotation]}, x=field(enum_by="name"))
+    assert message.startswith("Bad.x: enum_by='name' is for enums, and ")
+    assert message.endswith(" is none and contains none; leave it out.")
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+@pytest.mark.parametrize("annotation", [Colour, Colour | None, list[Colour], dict[str, Colour], set[Colour], Any])
+def test_an_enum_may_stand_anywhere_in_a_field(annotation: Any) -> None:
+    class Fine(Map):
+        x: Field[annotation] = field(enum_by="name")
+
+    assert "name" == fields_of(Fine)["x"].enum_by
+
+
+def test_a_class_inside_has_its_own_setting() -> None:
+    class Inner(Map):
+        colour: Field[Colour]
+
+    assert "Inner is none and contains none" in refusal_of({"x": Field[Inner]}, x=field(enum_by="name"))
 
 
 # Annotations

@@ -946,3 +946,20 @@ def test_a_stored_document_is_written_by_set() -> None:
     [(_, [write])] = backend.calls
     assert isinstance(write, Set)
     assert {FieldPath("type"), FieldPath("when"), FieldPath("dy")} == set(write.mask or ())
+
+
+def test_a_class_that_is_found_by_an_array_takes_no_other_such_filter() -> None:
+    class Pet(Animal, tag=("Animal", "Pet")):
+        names: Field[list[str]] = field(default_factory=list)
+
+    ctx = Cendry(backend=MemoryBackend())
+    ctx.save(Pet(id="a", names=["x"]))
+    by_name = Pet.names.array_contains("x")
+    for query in (ctx.select(Pet, by_name), ctx.select(Pet, Pet.names.array_contains_any(["x", "y"]), Pet.name == "")):
+        with pytest.raises(InvalidRequestError, match=r"has 2, on 'class' and 'names'\. A model .* nothing was sent"):
+            query.to_list()
+    assert ["a"] == ctx.select(Animal, by_name).ids() == ctx.select(Pet).ids()
+    with pytest.raises(InvalidRequestError, match="only one of array-contains"):
+        ctx.select(Animal, by_name, Pet.names.array_contains("y")).to_list()
+    either = by_name | Pet.names.array_contains("y")
+    assert ["a"] == ctx.select(Animal, either).ids()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import ROOT, Block, all_pages, blocks_of
+from pages import EXAMPLE, ROOT, Block, all_pages, blocks_of
 
 Line = tuple[str, int]
 
@@ -64,10 +65,15 @@ def module_of(page: Path) -> str:
     return re.sub(r"\W", "_", str(page.relative_to(ROOT).with_suffix(""))) + ".py"
 
 
-def run(checker: str, *arguments: str | Path) -> str:
+def run(checker: str, *arguments: str | Path, **variables: str) -> str:
     pytest.importorskip(checker, reason=f"{checker} is not installed; the dependency group 'types' has it")
     answer = subprocess.run(
-        [sys.executable, "-m", checker, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", checker, *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     # 0: nothing found, 1: errors found; all else is trouble of the checker itself.
     assert answer.returncode in (0, 1), answer.stdout + answer.stderr
@@ -85,7 +91,7 @@ def mypy(modules: list[Path], folder: Path) -> dict[Line, str]:
         str(folder),
         "--allow-untyped-calls",
     ]
-    found = [json.loads(line) for line in run("mypy", *options, *modules).splitlines()]
+    found = [json.loads(line) for line in run("mypy", *options, *modules, MYPYPATH=str(EXAMPLE)).splitlines()]
     return {(Path(each["file"]).name, each["line"]): each["message"] for each in found if each["severity"] == "error"}
 
 
@@ -99,7 +105,7 @@ def pyright(modules: list[Path], folder: Path) -> dict[Line, str]:
 
 
 def ty(modules: list[Path], folder: Path) -> dict[Line, str]:
-    found = run("ty", "check", "--output-format", "concise", *modules)
+    found = run("ty", "check", "--output-format", "concise", "--extra-search-path", EXAMPLE, *modules)
     pattern = re.compile(r"^(?P<file>[^:\n]+):(?P<line>\d+):\d+: (?P<message>error\[.*)$", re.MULTILINE)
     return {(Path(match["file"]).name, int(match["line"])): match["message"] for match in pattern.finditer(found)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -159,6 +160,25 @@ def test_transient_failures_are_retried_within_the_bound(
             # That transaction can't be rolled back.
             assert "Rollback" == method
         assert [method] * 3 == faulty.calls
+
+
+def test_retries_are_logged(
+    faulty: FaultyServer,
+    make_db: Callable[..., Database],
+    fault: type[Fault],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    db = make_db()
+    _fill(db, faulty)
+    caplog.set_level(logging.DEBUG, "cendry")
+    for method, call, code in [
+        ("RunQuery", CALLS["run"], grpc.StatusCode.UNAVAILABLE),
+        ("Commit", CALLS["commit"], grpc.StatusCode.RESOURCE_EXHAUSTED),
+    ]:
+        caplog.clear()
+        faulty.faults[method] = [fault(code, "secret"), fault(code, "secret")]
+        call(db)
+        assert [f"a call is sent again after {code.name}"] * 2 == caplog.messages
 
 
 def test_a_commit_of_unknown_outcome_is_not_repeated(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -53,6 +54,20 @@ def test_each_change_is_there_once_over_many_streams(
         one = next(changes)
         assert ("removed", "b") == (one.type, one.document.id)
         changes.close()
+
+
+def test_reconnects_are_logged(
+    make_db: Callable[..., Database], faulty: FaultyServer, fault: type[Fault], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "cendry")
+    with make_db().context() as ctx:
+        faulty.faults["Listen"] = [fault(grpc.StatusCode.UNAVAILABLE, "secret")]
+        with ctx.select(Row).snapshots() as snapshots:
+            assert () == next(snapshots).documents
+    begun, broken = caplog.messages
+    assert "listen rows: begun" == begun
+    assert "a listener connects again in 0." in broken
+    assert broken.endswith(" s after UNAVAILABLE")
 
 
 def test_what_waiting_does_not_mend_is_raised_in_the_iterator(

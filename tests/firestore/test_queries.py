@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cendry import CendryError, Field, Model, count
+from cendry import CendryError, Field, InvalidRequestError, Model, count
 from cendry import field as model_field
 from cendry.errors import MissingIndexError
 from cendry.paths import DOCUMENT_ID, FieldPath
@@ -153,3 +153,21 @@ def test_a_search_by_vector_is_one_call_whose_distances_leave_no_trace(
     [found] = db.run(plan)
     assert {"embedding": Vector([4, 1])} == found.data
     assert "cendry_distance" not in repr(found)
+
+
+class Animal(Model, collection="animals", tag_field="class", tag=("Animal",)):
+    names: Field[list[str]] = model_field(default_factory=list)
+
+
+class Cat(Animal, tag=("Animal", "Cat")):
+    pass
+
+
+def test_a_second_filter_on_an_array_is_not_sent(make_db: Callable[..., Database], faulty: FaultyServer) -> None:
+    with make_db().context() as ctx:
+        ctx.save(Cat(id="a", names=["x"]))
+        faulty.calls.clear()
+        with pytest.raises(InvalidRequestError, match="on 'class' and 'names'.* nothing was sent"):
+            ctx.select(Cat, Cat.names.array_contains("x")).to_list()
+        assert [] == faulty.calls
+        assert ["a"] == ctx.select(Animal, Cat.names.array_contains("x")).ids()

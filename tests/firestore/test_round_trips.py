@@ -204,7 +204,7 @@ BATCH: Calls = {
 }
 
 # Listeners are one call that goes on; tests of listeners count theirs. Closing sends nothing, and ends the context.
-ELSEWHERE = {"on_snapshot", "snapshots", "watch", "close", "at", "client"}
+ELSEWHERE = {"on_snapshot", "snapshots", "watch", "close", "at", "client", "from_url"}
 
 
 def within(block: Any, work: Callable[[Any], object]) -> None:

@@ -276,7 +276,7 @@ SAME = is_("a", "==", 1)
         (both(*[is_(f"a{number}", "==", 1) for number in range(101)]), "at most 100"),
         (both(is_("a", "not-in", list(range(10))), *[is_(f"a{n}", "==", 1) for n in range(91)]), "at most 100"),
         (both(*[is_(f"a{number}", ">", 1) for number in range(11)]), "inequality"),
-        (both(is_("a", "array-contains", 1), is_("b", "array-contains", 2)), "one of array-contains"),
+        (both(is_("a", "array-contains", 1), is_("b", "array-contains", 2)), "on 'a' and 'b'"),
         (both(is_("a", "array-contains", 1), is_("a", "array-contains-any", [1])), "one of array-contains"),
         (both(is_("a", "!=", 1), is_("a", "!=", 1)), "only one of"),
         (either(is_("a", "is-not-null"), is_("b", "not-in", [1])), "only one of"),

@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -89,15 +89,16 @@ class Served:
             server.server_close()
 
 
-def run(folder: Path, script: str, profile: Path, timeout: float = 120) -> Any:
+def run(folder: Path, script: str, profile: Path, timeout: float = 120, more: Sequence[str] = ()) -> Any:
     """Run the body of an async JavaScript function beside a served folder, and return what it returns."""
     assert CHROMIUM
     served = Served(folder, script)
     with served.serving() as address:
         arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         arguments += ["--no-first-run", "--disable-background-networking", f"--user-data-dir={profile}"]
+        arguments += ["--window-size=1500,1000", "--remote-debugging-port=0", *more]
         with subprocess.Popen(
-            [CHROMIUM, *arguments, "--window-size=1500,1000", "--remote-debugging-port=0", f"{address}/__page__"],
+            [CHROMIUM, *arguments, f"{address}/__page__"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         ) as process:

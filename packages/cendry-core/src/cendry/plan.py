@@ -408,6 +408,31 @@ def figures_of_nothing(plan: AggregationPlan) -> tuple[int | float | None, ...]:
     return tuple([None if one.function == "avg" else 0 for one in plan.aggregations])
 
 
+# --- the filter of a query ---
+
+_ELEMENTS: Final = frozenset({"array-contains", "array-contains-any"})
+
+
+def check_elements(where: Where | None) -> None:
+    """Check that a filter asks for elements of one array alone, as Firestore has it.
+
+    Conditions below an OR, and several on one field, are left to the database.
+
+    Raises:
+        InvalidRequestError: Several arrays must contain something.
+    """
+    if not isinstance(where, Composite) or where.op == "OR":
+        return
+    found = [one for one in where.conditions if isinstance(one, Condition) and one.op in _ELEMENTS]
+    names = {str(one.path): None for one in found}
+    if len(names) > 1:
+        raise InvalidRequestError.not_sent(
+            f"Firestore takes one array_contains() or array_contains_any() in a query, and this one has {len(found)}, "
+            f"on {' and '.join(map(repr, names))}. A model whose tag is a tuple is found by one of them: query its "
+            "base instead, and leave out the documents of other models"
+        )
+
+
 # --- the order of a query ---
 
 INEQUALITIES: Final = frozenset({"<", "<=", ">", ">=", "!=", "not-in", "is-not-null", "is-not-nan"})

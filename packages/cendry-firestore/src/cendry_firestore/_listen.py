@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import datetime
 from typing import Any, Final, cast
 
 from cendry._interop import emulator as emulators
-from cendry._interop.grpc import explained, pause_after
+from cendry._interop.grpc import explained, pause_after, status_of
 from cendry._interop.protobuf import to_datetime
 from cendry.backend import ListenResult
 from cendry.plan import GetPlan, QueryPlan
@@ -20,6 +21,7 @@ from ._errors import meaning_of
 from ._requests import fill_query, parent_name
 from ._values import document_name
 
+_log: Final = logging.getLogger("cendry")
 _TARGET: Final = 1
 _INTERNAL: Final = 13
 # Errors after which the listener reconnects; any other ends it.
@@ -230,7 +232,9 @@ class Attempts:
             raise explained(cast("Any", failure), meaning_of(cast("Any", failure), collection=self._collection))
         self._failures += 1
         asks = self._emulator is not None and seconds >= emulators.PATIENCE
-        return pause_after(self._failures, _FIRST_PAUSE, _LONGEST_PAUSE), asks
+        pause = pause_after(self._failures, _FIRST_PAUSE, _LONGEST_PAUSE)
+        _log.debug("a listener connects again in %.1f s after %s", pause, status_of(failure))
+        return pause, asks
 
     def check_emulator(self) -> None:
         """Check, after a failure, that an emulator is there; may take a second.

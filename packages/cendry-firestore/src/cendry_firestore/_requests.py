@@ -19,7 +19,18 @@ from cendry._interop.protobuf import (
 )
 from cendry.backend import DocumentResult, NearResult
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import AggregationPlan, Bound, Condition, GetPlan, Nearest, Order, QueryPlan, Where, check_counts
+from cendry.plan import (
+    AggregationPlan,
+    Bound,
+    Condition,
+    GetPlan,
+    Nearest,
+    Order,
+    QueryPlan,
+    Where,
+    check_counts,
+    check_elements,
+)
 
 from . import _sdk
 from ._transactions import TransactionHandle
@@ -130,6 +141,7 @@ def fill_query(query: Any, plan: QueryPlan, database: str) -> None:
         for path in plan.projection or (DOCUMENT_ID,):
             query.select.fields.add(field_path=str(path))
     if plan.where is not None:
+        check_elements(plan.where)
         _fill_filter(query.where, plan.where, database)
     for order in plan.orders:
         query.order_by.add(direction=DESCENDING if order.descending else ASCENDING).field.field_path = str(order.path)

@@ -112,6 +112,7 @@ class ReadStream:
         if self.deadline.is_bounded and pause >= self.deadline.seconds_left:
             raise self.deadline.exceeded(error, policy.api) from error
         self._fruitless, self._progress = fruitless, False
+        grpc.log_retry(grpc.status_of(error))
         return pause
 
     def _found(self, document: Any, read_time: datetime | None) -> StoredDocument:

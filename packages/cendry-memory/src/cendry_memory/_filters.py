@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Union
 from cendry._order import AFTER_ALL, NAN, NULL, key_of, path_key
 from cendry.errors import InvalidRequestError
 from cendry.paths import DOCUMENT_ID, FieldPath
-from cendry.plan import MISSING, Condition, Operator, Where, is_inequality, value_at
+from cendry.plan import MISSING, Condition, Operator, Where, check_elements, is_inequality, value_at
 from cendry.reference import Ref
 
 from ._indexes import NAME, Segments, Version
@@ -205,8 +205,10 @@ def tree_of(where: Where | None) -> Node | None:
     given: list[Leaf] = []
     tree = _simplified(where, given)
     _check(tree, given)
-    if any(leaf.kind == "element" for leaf in given) and _arrays(where, iter(given))[0] > 1:
-        raise InvalidRequestError("only one of array-contains and array-contains-any can stand in one disjunction.")
+    if any(leaf.kind == "element" for leaf in given):
+        check_elements(where)
+        if _arrays(where, iter(given))[0] > 1:
+            raise InvalidRequestError("only one of array-contains and array-contains-any can stand in one disjunction.")
     return tree
 
 

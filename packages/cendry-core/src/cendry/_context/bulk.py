@@ -149,6 +149,11 @@ class BulkQueue:
         return self._held
 
     @property
+    def count(self) -> int:
+        """How many writes were queued so far, done or not."""
+        return self._held + self._written + len(self._failed)
+
+    @property
     def is_full(self) -> bool:
         """Whether no more may be queued."""
         return self._held >= MAX_HELD or self._bytes >= MAX_HELD_BYTES
@@ -289,6 +294,12 @@ class BulkQueue:
         if self._timeout is not None and now + pause - trial.since >= self._timeout:
             return False
         self._number += 1
+        # Rarely needed, and slow to import.
+        import logging
+
+        logging.getLogger("cendry").debug(
+            "bulk: %s is written again in %.1f s after %s", write.path, pause, type(trial.error).__qualname__
+        )
         heappush(self._delayed, (now + pause, self._number, pending))
         return True
 

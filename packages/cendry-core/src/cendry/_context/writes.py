@@ -292,6 +292,20 @@ class Writer:
                     found.values.append(((name,), value))
 
 
+def name_instance(error: Exception, instance: object, which: str) -> None:
+    """Add to the message of an error which one of several instances it is about.
+
+    Args:
+        error: The error.
+        instance: The instance.
+        which: Its place among the others: "instance 3".
+    """
+    if isinstance(error, (CendryError, TypeError)) and len(error.args) == 1:
+        document_id = getattr(instance, "id", None) if isinstance(instance, Model) else None
+        named = "" if document_id is None else f", with the id {document_id!r}"
+        error.args = (f"{error.args[0]} It is {which} (counted from 0){named}.",)
+
+
 def _put_tag(codec: Codec[Any], family: Family, instance: Model | None, found: Masked) -> None:
     """Add the tag to a merge, which may create the document.
 

@@ -5,6 +5,7 @@ Imports neither gRPC nor google-api-core: a backend passes the parts that are ne
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ from ..errors import (
 )
 from . import emulator as emulators
 from .emulator import Emulator
+
+_log: Final = logging.getLogger("cendry")
 
 Errors = tuple[type[Exception], ...]
 
@@ -216,6 +219,11 @@ class EmulatorDeadline(Deadline):
 
 
 _UNREACHED: Final = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
+
+
+def log_retry(status: str) -> None:
+    """Log that a call is sent again, and the status of its last attempt; a message might hold values."""
+    _log.debug("a call is sent again after %s", status)
 
 
 def pause_after(failures: int, first: float, longest: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
-from .grpc import Deadline, RetryPolicy
+from .grpc import Deadline, RetryPolicy, log_retry, status_of
 
 R = TypeVar("R")
 
@@ -34,7 +34,12 @@ async def send(
     except api.call_errors as raised:
         failed = [api.call_error(raised)]
 
+    status = ""
+
     def retries(error: Exception) -> bool:
+        nonlocal status
+        # Not the error itself, whose traceback has this frame.
+        status = status_of(error)
         may = may_repeat is None or may_repeat(error)
         return deadline.retries(error, policy) and may
 
@@ -45,6 +50,7 @@ async def send(
         # For the policy, the attempt already made is the first one.
         if failed:
             raise failed.pop()
+        log_retry(status)
         try:
             return await attempt(deadline.attempt_seconds(policy))
         except api.call_errors as raised:

@@ -22,7 +22,21 @@ from .._types.foreign import style_of, substitute
 from .._types.hints import shape_of
 from .._types.registry import TypeRegistry
 from .._types.rules import Dimension, rules_in
-from .._types.shapes import UNTAGGED, Converted, Record, Scalar, Shape, TagValue, bare, children, type_name
+from .._types.shapes import (
+    UNTAGGED,
+    Anything,
+    AsIs,
+    Converted,
+    EnumMember,
+    Handled,
+    Record,
+    Scalar,
+    Shape,
+    TagValue,
+    bare,
+    children,
+    type_name,
+)
 from ..errors import InvalidDocumentIdError, near_names
 from ..paths import check_collection_id, check_field_name, exact_text
 from ..values import MAX_DIMENSIONS
@@ -577,6 +591,12 @@ def _check_type(cls: Any, info: FieldInfo) -> None:
         shape = shape_of(info.annotation, enum_by=info.enum_by, of_class=info.registry)
     except TypeError as error:
         raise _fault(cls, info.name, str(error).rstrip(".")) from error
+    if info.enum_by == "name" and not _holds_enum(shape):
+        raise _fault(
+            cls,
+            info.name,
+            f"enum_by='name' is for enums, and {type_name(info.annotation)} is none and contains none; leave it out",
+        )
     for python in _embedded(shape):
         for each in _infos_of(python).values():
             if each.auto_now or each.auto_now_add:
@@ -589,6 +609,14 @@ def _check_type(cls: Any, info: FieldInfo) -> None:
             info.name,
             f"{option}= sets the time, and {type_name(info.annotation)} is not a datetime, date or time",
         )
+
+
+def _holds_enum(shape: Shape) -> bool:
+    """Whether values of this shape may be enums that the field stores; classes inside have their own setting."""
+    if isinstance(shape, Record):
+        return False
+    # What is not known yet, or by a context alone, may be one.
+    return isinstance(shape, (EnumMember, Anything, Handled, AsIs)) or any(map(_holds_enum, children(shape)))
 
 
 def _embedded(shape: Shape, inside: tuple[Record, ...] = ()) -> Iterator[type[Any]]:

@@ -27,7 +27,7 @@ from ..misuse import AsyncOnly
 from ..settings import Settings
 from ..waiting import require_asyncio, to_the_end
 from ..workers import AsyncWorkers
-from ..writes import Pending
+from ..writes import Pending, name_instance
 
 
 @final
@@ -86,7 +86,12 @@ class AsyncBulk(AsyncOnly):
             CendryError: The bulk has ended.
         """
         self._life.check_open()
-        return await self._put(self._settings.writer.save(instance, parent, merge, if_unchanged))
+        try:
+            pending = self._settings.writer.save(instance, parent, merge, if_unchanged)
+        except Exception as error:
+            name_instance(error, instance, f"write {self._queue.count} of this bulk")
+            raise
+        return await self._put(pending)
 
     async def create(self, instance: Model, /, *, parent: Located | None = None) -> str:
         """Queue a write of the whole instance, whose document must not exist yet; else the write fails.
@@ -103,7 +108,12 @@ class AsyncBulk(AsyncOnly):
             CendryError: The bulk has ended.
         """
         self._life.check_open()
-        return await self._put(self._settings.writer.create(instance, parent))
+        try:
+            pending = self._settings.writer.create(instance, parent)
+        except Exception as error:
+            name_instance(error, instance, f"write {self._queue.count} of this bulk")
+            raise
+        return await self._put(pending)
 
     @overload
     async def update(

@@ -27,7 +27,7 @@ from ..settings import settings
 from ..targets import deletions, each, locate, several
 
 # sync: from ..listening import DocumentCallbacks
-from ..writes import Pending, check_number, discard
+from ..writes import Pending, check_number, discard, name_instance
 from .batch import AsyncBatch
 from .bulk import AsyncBulk, write_all
 from .listening import AsyncDocumentListening
@@ -533,16 +533,22 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
         pending: list[Pending] = []
         try:
             pending.extend(writer.save(one, parent, merge, False) for one in given)
-        except BaseException:
+        except BaseException as error:
             discard(pending)
+            if isinstance(error, Exception):
+                name_instance(error, given[len(pending)], f"instance {len(pending)}")
             raise
         await self._sender.commit(pending)
         return [one.write.path.rpartition("/")[2] for one in pending]
 
     def _saves(self, instances: object, parent: Located | None, merge: bool, ids: list[str]) -> Iterator[Pending]:
         save = self._sender.settings.writer.save
-        for one in each(instances, "save_many() takes instances"):
-            pending = save(one, parent, merge, False)
+        for index, one in enumerate(each(instances, "save_many() takes instances")):
+            try:
+                pending = save(one, parent, merge, False)
+            except Exception as error:
+                name_instance(error, one, f"instance {index}")
+                raise
             ids.append(pending.write.path.rpartition("/")[2])
             yield pending
 

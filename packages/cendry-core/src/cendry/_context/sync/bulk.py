@@ -26,7 +26,7 @@ from ..holder import BackendHolder
 from ..misuse import SyncOnly
 from ..settings import Settings
 from ..workers import Workers
-from ..writes import Pending
+from ..writes import Pending, name_instance
 
 
 @final
@@ -83,7 +83,12 @@ class Bulk(SyncOnly):
             CendryError: The bulk has ended.
         """
         self._life.check_open()
-        return self._put(self._settings.writer.save(instance, parent, merge, if_unchanged))
+        try:
+            pending = self._settings.writer.save(instance, parent, merge, if_unchanged)
+        except Exception as error:
+            name_instance(error, instance, f"write {self._queue.count} of this bulk")
+            raise
+        return self._put(pending)
 
     def create(self, instance: Model, /, *, parent: Located | None = None) -> str:
         """Queue a write of the whole instance, whose document must not exist yet; else the write fails.
@@ -100,7 +105,12 @@ class Bulk(SyncOnly):
             CendryError: The bulk has ended.
         """
         self._life.check_open()
-        return self._put(self._settings.writer.create(instance, parent))
+        try:
+            pending = self._settings.writer.create(instance, parent)
+        except Exception as error:
+            name_instance(error, instance, f"write {self._queue.count} of this bulk")
+            raise
+        return self._put(pending)
 
     @overload
     def update(
