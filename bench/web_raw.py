@@ -1,4 +1,7 @@
-"""Three endpoints of `examples/tasks` on the SDK's AsyncClient, with the schemas that are written by hand."""
+"""Three endpoints of `examples/tasks` on the SDK's AsyncClient, with the schemas that are written by hand.
+
+The other endpoints are those of the example, so that FastAPI has as many routes to try.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,13 @@ import os
 from datetime import datetime, timezone
 from typing import Annotated, Any
 
+from app.routes import organisations, projects
 from app.tenancy import Bearer, Cookie, digest
 from by_hand.schemas import TaskIn, TaskOut, TaskPage
-from fastapi import Depends, FastAPI, HTTPException, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Response
 from google.cloud import firestore
 
-app = FastAPI()
+router = APIRouter(prefix="/projects/{project_id}")
 client = firestore.AsyncClient(project=os.environ["GOOGLE_CLOUD_PROJECT"])
 
 
@@ -35,7 +39,7 @@ def shown(id: str, fields: dict[str, Any]) -> TaskOut:
     return TaskOut.model_validate({"id": id, **fields})
 
 
-@app.get("/projects/{project_id}/tasks/{task_id}")
+@router.get("/tasks/{task_id}")
 async def show_task(
     project_id: str, task_id: str, organisation: Annotated[Any, Depends(organisation)], response: Response
 ) -> TaskOut:
@@ -47,7 +51,7 @@ async def show_task(
     return shown(task.id, task.to_dict())
 
 
-@app.get("/projects/{project_id}/tasks")
+@router.get("/tasks")
 async def list_tasks(project: Annotated[Any, Depends(project)], size: int = 20) -> TaskPage:
     newest = project.collection("tasks").order_by("created", direction=firestore.Query.DESCENDING)
     found = [task async for task in newest.limit(size + 1).stream()]
@@ -55,7 +59,7 @@ async def list_tasks(project: Annotated[Any, Depends(project)], size: int = 20) 
     return TaskPage(items=items, next_token=items[-1].id if len(found) > size else None, previous_token=None)
 
 
-@app.post("/projects/{project_id}/tasks", status_code=201)
+@router.post("/tasks", status_code=201)
 async def add_task(project: Annotated[Any, Depends(project)], body: TaskIn, response: Response) -> TaskOut:
     now = datetime.now(timezone.utc)
     fields = body.model_dump(mode="json") | {"comments": 0, "created": now, "updated": now}
@@ -65,3 +69,9 @@ async def add_task(project: Annotated[Any, Depends(project)], body: TaskIn, resp
     result = await task.create(fields)
     response.headers["ETag"] = f'"{result.update_time.timestamp()}"'
     return shown(task.id, fields)
+
+
+app = FastAPI()
+app.include_router(router)
+app.include_router(organisations.router)
+app.include_router(projects.router)

@@ -22,9 +22,9 @@ async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
 
 app = FastAPI(title="Tasks", lifespan=lifespan, redirect_slashes=False)
 add_exception_handlers(app)
+app.include_router(tasks.router)
 app.include_router(organisations.router)
 app.include_router(projects.router)
-app.include_router(tasks.router)
 
 
 @app.get("/", include_in_schema=False)
