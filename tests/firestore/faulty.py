@@ -15,6 +15,14 @@ from google.cloud.firestore_v1.types import ListenResponse, TargetChange
 WAIT = 60.0
 """Seconds that nothing takes, on the slowest machine."""
 
+_ADDED = TargetChange(target_change_type="ADD", target_ids=[1])
+_RESET = TargetChange(target_change_type="RESET", target_ids=[1])
+BEGUN = [
+    [],
+    [ListenResponse.serialize(ListenResponse(target_change=one)) for one in (_ADDED, _RESET)],
+]
+"""How far the answer to a listener comes before the emulator falls silent."""
+
 
 @dataclass
 class Fault:

@@ -14,10 +14,10 @@ from cendry.paths import FieldPath
 from cendry.plan import Condition, Delete, GetPlan, Order, QueryPlan, Set
 from cendry.reference import Ref
 from cendry_firestore import FirestoreBackend, _sdk
-from cendry_firestore._listen import ListenState, LostTrackError, TargetEndedError
+from cendry_firestore._listen import Attempts, ListenState, LostTrackError, TargetEndedError
 from cendry_memory.testing import Database
 from cendry_memory.testing.driver import Ear
-from firestore.faulty import Fault, FaultyServer
+from firestore.faulty import BEGUN, Fault, FaultyServer
 from google.api_core import exceptions
 from google.cloud.firestore_v1 import types
 
@@ -207,6 +207,45 @@ def test_silence_before_a_failure_is_not_held_against_the_server(
     assert is_silent(ear)
 
 
+@pytest.mark.parametrize("begun", BEGUN)
+def test_a_server_that_falls_silent_in_its_answer_is_asked_again(
+    faulty_backend: FirestoreBackend,
+    faulty: FaultyServer,
+    fault: type[Fault],
+    monkeypatch: pytest.MonkeyPatch,
+    begun: list[bytes],
+) -> None:
+    monkeypatch.setattr("cendry_firestore._listen.SILENCE_SECONDS", 0.3)
+    faulty_backend.commit([Set("c/a", {"n": 1})])
+    faulty.faults["Listen"] = [fault(grpc.StatusCode.OK, after=None)]
+    faulty.next_answers["Listen"] = [begun]
+    ear = listen(faulty_backend, BY_N)
+    faulty.wait_for_calls("Listen", 2)
+    monkeypatch.undo()
+    assert ["a"] == ear.names()
+
+
+class Looks:
+    """An event that is set when it has been waited for so often."""
+
+    def __init__(self, count: int) -> None:
+        self.left = count
+
+    def wait(self, seconds: float) -> bool:
+        self.left -= 1
+        return self.left == 0
+
+
+def test_a_stream_that_is_quiet_is_left_alone(backend: FirestoreBackend) -> None:
+    ear = listen(backend, BY_N)
+    assert [] == ear.names()
+    looks: Any = Looks(4)
+    assert ["request"] == list(vars(ear)["handle"]._requests("request", looks))
+    assert 0 == looks.left
+    backend.commit([Set("c/a", {"n": 1})])
+    assert ["a"] == ear.names()
+
+
 def test_close_while_it_waits_to_connect_again(
     faulty_backend: FirestoreBackend, faulty: FaultyServer, fault: type[Fault], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,6 +358,22 @@ def test_a_reset_starts_over(state: ListenState) -> None:
     take(state, changed("a", 1), CURRENT, SNAPSHOT)
     assert [] == take(state, target(KIND.RESET), changed("b", 1), SNAPSHOT)
     assert ["! b"] == take(state, CURRENT, SNAPSHOT)
+
+
+def test_an_emulator_owes_a_whole_state_and_firestore_a_beginning(backend: FirestoreBackend) -> None:
+    connection = backend._connection
+    attempts = [Attempts(connection, QueryPlan("c")) for _ in range(2)]
+    attempts[1]._emulator = None
+    owed = []
+    for response in (None, target(KIND.ADD, target_ids=[1]), CURRENT, SNAPSHOT, target(KIND.RESET), CURRENT, SNAPSHOT):
+        if response is not None:
+            for each in attempts:
+                each.take(types.ListenResponse.pb(response))
+        owed.append([each.is_owed for each in attempts])
+    assert [True, True] == owed.pop(0)
+    assert [[True, False]] * 2 + [[False, False]] + [[True, False]] * 2 + [[False, False]] == owed
+    attempts[1].state.request()
+    assert attempts[1].is_owed
 
 
 def test_going_on_starts_from_the_last_complete_state(state: ListenState) -> None:

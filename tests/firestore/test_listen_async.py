@@ -18,7 +18,7 @@ from cendry.plan import Condition, Delete, GetPlan, Order, QueryPlan, Set
 from cendry_firestore import AsyncFirestoreBackend
 from cendry_firestore._loop_listener import AsyncFirestoreListener
 from cendry_memory.testing.driver import LoopThread
-from firestore.faulty import Fault, FaultyServer
+from firestore.faulty import BEGUN, Fault, FaultyServer
 from google.api_core import exceptions
 
 N = FieldPath("n")
@@ -203,18 +203,48 @@ async def test_what_waiting_does_not_mend_ends_it_with_a_typed_error(
     assert ["Listen"] == faulty.calls
 
 
-async def test_a_server_that_does_not_begin_to_answer_is_asked_again(
-    faulty_backend: AsyncFirestoreBackend, faulty: FaultyServer, fault: type[Fault], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("begun", BEGUN)
+async def test_a_server_that_falls_silent_in_its_answer_is_asked_again(
+    faulty_backend: AsyncFirestoreBackend,
+    faulty: FaultyServer,
+    fault: type[Fault],
+    monkeypatch: pytest.MonkeyPatch,
+    begun: list[bytes],
 ) -> None:
-    monkeypatch.setattr("cendry_firestore._loop_listener.FIRST_SECONDS", 0.3)
+    monkeypatch.setattr("cendry_firestore._listen.SILENCE_SECONDS", 0.3)
     await faulty_backend.commit([Set("c/a", {"n": 1})])
     faulty.faults["Listen"] = [fault(grpc.StatusCode.OK, after=None)]
     # What would have come first is kept back as well.
-    faulty.next_answers["Listen"] = [[]]
+    faulty.next_answers["Listen"] = [begun]
     ear = AsyncEar(faulty_backend)
     await asyncio.to_thread(faulty.wait_for_calls, "Listen", 2)
     monkeypatch.undo()
     assert "a" == await ear.state()
+    ear.handle.close()
+    await only_task()
+
+
+async def test_a_stream_that_is_quiet_is_left_alone(
+    faulty_backend: AsyncFirestoreBackend, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ear = AsyncEar(faulty_backend)
+    assert "" == await ear.state()
+    monkeypatch.setattr("cendry_firestore._listen.SILENCE_SECONDS", 0.01)
+    looks = []
+
+    def later(seconds: float, look: Any, *arguments: Any) -> Any:
+        looks.append(look)
+        return schedule(seconds, look, *arguments)
+
+    schedule = ear.handle.loop.call_later
+    ear.handle._watch.cancel()  # type: ignore[union-attr]
+    with monkeypatch.context() as patched:
+        patched.setattr(ear.handle.loop, "call_later", later)
+        for _ in range(3):
+            ear.handle._keep_watch(ear.handle._call, ear.handle._attempts.state.taken)
+    assert [ear.handle._keep_watch] * 3 == looks
+    await faulty_backend.commit([Set("c/a", {"n": 1})])
+    assert ("a", ["Listen"]) == (await ear.state(), [one for one in faulty.calls if one == "Listen"])
     ear.handle.close()
     await only_task()
 

@@ -37,6 +37,12 @@ _TRANSIENT: Final = (
 )
 # Seconds of failures in a row after which a listener gives up; as long as the SDK retries a query.
 PATIENCE = 300.0
+SILENCE_SECONDS = 10.0
+"""Seconds that a server may be silent which owes something: the beginning of its answer; an emulator, a whole state.
+
+Google's emulator writes a stream from several threads where commits come while it begins. What it garbles then can be
+the length of a message, for the end of which gRPC waits for ever.
+"""
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 10.0
 
@@ -66,6 +72,8 @@ class ListenState:
 
     Attributes:
         is_current: Whether the server has sent everything that was there when listening began.
+        is_whole: Whether it has also said so, since the request or the last reset.
+        taken: How many responses it has sent to the request.
     """
 
     def __init__(self, plan: QueryPlan | GetPlan, database: str, path_start: int) -> None:
@@ -73,6 +81,7 @@ class ListenState:
         self._database = database
         self._path_start = path_start
         self.is_current = False
+        self.taken = 0
         self._is_first = True
         self._forget()
 
@@ -88,10 +97,12 @@ class ListenState:
         self._changed: dict[str, Any] = {}
         self._count = len(self._names)
         self.is_current = False
+        self.is_whole = False
 
     def request(self) -> Any:
         """The request that begins to listen, or goes on from the last complete state."""
         self._begin()
+        self.taken = 0
         request = _sdk.ListenRequest(database=self._database)
         target = request.add_target
         target.target_id = _TARGET
@@ -111,6 +122,7 @@ class ListenState:
             TargetEndedError: It ended the target without a reason, or has added another one.
             LostTrackError: The state is not the server's any more; ask for all of it again.
         """
+        self.taken += 1
         match response.WhichOneof("response_type"):
             case "document_change":
                 change = response.document_change
@@ -156,6 +168,7 @@ class ListenState:
 
     def _complete(self, change: Any) -> ListenResult | None:
         self._token = change.resume_token
+        self.is_whole = True
         changed, names, self._changed = self._changed, self._names, {}
         if not changed and not self._is_reset:
             return None
@@ -194,6 +207,12 @@ class Attempts:
         self._failing_since: float | None = None
         self._failures = 0
         self._failure: BaseException | None = None
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether the server has to go on, and may be silent for `SILENCE_SECONDS`."""
+        # A large query may take Firestore itself any time.
+        return not self.state.taken or (self._emulator is not None and not self.state.is_whole)
 
     def take(self, response: Any) -> ListenResult | None:
         """Apply a response, as `ListenState.take` does."""

@@ -10,6 +10,7 @@ from cendry import _fork
 from cendry.backend import ListenResult
 from cendry.plan import GetPlan, QueryPlan
 
+from . import _listen
 from ._channel import Connection
 from ._listen import Attempts
 
@@ -82,7 +83,7 @@ class FirestoreListener:
     def _listen(self) -> None:
         ended = threading.Event()
         call = self._connection.api.transport.listen(
-            _requests(self._attempts.state.request(), ended), metadata=self._connection.metadata
+            self._requests(self._attempts.state.request(), ended), metadata=self._connection.metadata
         )
         with self._guard:
             self._call = call
@@ -109,7 +110,14 @@ class FirestoreListener:
             with self._guard:
                 self._calling_back = False
 
-
-def _requests(request: Any, ended: threading.Event) -> Iterator[Any]:
-    yield request
-    ended.wait()
+    def _requests(self, request: Any, ended: threading.Event) -> Iterator[Any]:
+        """The one request. gRPC's thread that takes it keeps watch from then on, and ends a stream that is stuck."""
+        yield request
+        taken = 0
+        while not ended.wait(_listen.SILENCE_SECONDS):
+            if self._attempts.is_owed and taken == self._attempts.state.taken:
+                with self._guard:
+                    call = self._call
+                call.cancel()
+                return
+            taken = self._attempts.state.taken

@@ -10,18 +10,13 @@ from cendry import _fork
 from cendry.backend import ListenResult
 from cendry.plan import GetPlan, QueryPlan
 
-from . import _sdk
+from . import _listen, _sdk
 from ._channel import Connection
 from ._listen import Attempts
 
-FIRST_SECONDS = 10.0
-"""Seconds until a server has to begin its answer, which says no more than that it listens.
-
-gRPC's asyncio streams can wait for ever where a stream ends, or its connection breaks, while the request is written.
-"""
-
 
 async def _first_response(call: Any, request: Any) -> Any:
+    # It can wait for ever where a stream ends, or its connection breaks, while the request is written.
     await call.write(request)
     return await call.read()
 
@@ -42,7 +37,9 @@ class AsyncFirestoreListener:
         self._on_change = on_change
         self._on_error = on_error
         self._is_closed = False
+        self._is_stuck = False
         self._call: Any = None
+        self._watch: asyncio.TimerHandle | None = None
         self._task = self.loop.create_task(self._run(), name="cendry-listener")
 
     def after_fork(self) -> None:
@@ -86,9 +83,10 @@ class AsyncFirestoreListener:
         call = self._call = self._connection.api.transport.listen(metadata=self._connection.metadata)
         try:
             try:
-                response = await asyncio.wait_for(_first_response(call, request), FIRST_SECONDS)
+                response = await asyncio.wait_for(_first_response(call, request), _listen.SILENCE_SECONDS)
             except asyncio.TimeoutError as error:
                 raise _sdk.ServiceUnavailable("The server did not begin to answer.") from error
+            self._keep_watch(call, -1)
             while response is not _sdk.EOF:
                 if response is None:
                     raise _sdk.unparsed()
@@ -97,10 +95,25 @@ class AsyncFirestoreListener:
                     self._on_change(result)
                 response = await call.read()
         except asyncio.CancelledError as error:
+            if self._is_stuck and not self._is_closed:
+                raise _sdk.ServiceUnavailable("The server fell silent before it had sent everything.") from error
             # gRPC cancels the task that waits if its channel is closed.
             if self._connection.is_closed and not self._is_closed:
                 raise _sdk.Cancelled("The connection to Firestore was closed.") from error
             raise
         finally:
             self._call = None
+            self._is_stuck = False
+            if self._watch is not None:
+                self._watch.cancel()
+                self._watch = None
             call.cancel()
+
+    def _keep_watch(self, call: Any, taken: int) -> None:
+        """End the stream if it is stuck; otherwise look again later."""
+        now = self._attempts.state.taken
+        if self._attempts.is_owed and taken == now:
+            self._is_stuck = True
+            call.cancel()
+        else:
+            self._watch = self.loop.call_later(_listen.SILENCE_SECONDS, self._keep_watch, call, now)
