@@ -29,6 +29,7 @@ from ..codec.change_writer import place_of, without_changes
 from ..errors import (
     CendryError,
     ForeignReferenceError,
+    InvalidDocumentIdError,
     InvalidValueError,
     OutcomeUnknownError,
     Problem,
@@ -302,7 +303,8 @@ def name_instance(error: Exception, instance: object, which: str) -> None:
     """
     if isinstance(error, (CendryError, TypeError)) and len(error.args) == 1:
         document_id = getattr(instance, "id", None) if isinstance(instance, Model) else None
-        named = "" if document_id is None else f", with the id {shortened(document_id)}"
+        is_named = document_id is None or isinstance(error, InvalidDocumentIdError)
+        named = "" if is_named else f", with the id {shortened(document_id)}"
         error.args = (f"{error.args[0]} It is {which} (counted from 0){named}.",)
 
 
