@@ -11,11 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
+
+import tomli
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache"
@@ -26,26 +29,30 @@ PYODIDE = "314.0.7"
 PLATFORM = "pyemscripten_2026_0_wasm32"
 PYTHON = "3.14"
 
-REQUIREMENTS = [
-    "annotated-types",
-    "attrs>=23.2",
-    "hypothesis>=6.100",
-    "jsonschema>=4.17,<4.18",  # later ones need rpds-py, which has no wheel for WebAssembly
-    "msgspec>=0.19",
-    "pydantic>=2.10",
-    "pytest>=8.3",
-    "pytest-asyncio>=1.0",
-    "pytest-timeout>=2.3",
-    "typing-extensions>=4.13",
-    "tzdata",  # there is no time zone database beside Python
-]
-"""What the suites import there."""
+WITHOUT = {
+    "coverage",
+    "fastapi",
+    "google-cloud-ndb",
+    "gunicorn",
+    "httpx",
+    "httpx2",
+    "import-linter",
+    "orjson",
+    "pytest-xdist",
+    "uv",
+    "uvicorn",
+    "uvicorn-worker",
+}
+"""What of the dependency group `test` is for other suites, needs processes, sockets or threads, or has no wheel there."""
+
+INSTEAD = {"jsonschema": "jsonschema>=4.17,<4.18"}
+"""Later ones need rpds-py, which has no wheel for WebAssembly."""
+
+MORE = ["typing-extensions>=4.12", "tzdata"]
+"""What core needs, and the time zones, which no system has there."""
 
 FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
 """The files of the npm package that a browser loads."""
-
-DEPENDENCIES = ["typing-extensions>=4.12"]
-"""What core needs; its wheel goes into the site beside those of core and memory."""
 
 SUITES = ["tests/core", "tests/memory", "tests/conformance"]
 LEAST = 5000
@@ -58,21 +65,26 @@ SECONDS = 900
 """After which a suite that hangs is ended."""
 
 
-class UnavailableError(Exception):
-    """Something is missing that can't be downloaded."""
+class MissingError(Exception):
+    """A tool is missing."""
+
+
+class FailedError(Exception):
+    """Something can't be built or downloaded."""
 
 
 def pyodide() -> Path:
     """The folder of the npm package, downloaded once.
 
     Raises:
-        UnavailableError: There is no npm, or it can't download the package.
+        MissingError: There is no npm.
+        FailedError: It can't download the package.
     """
     folder = CACHE / f"pyodide-{PYODIDE}"
     if not folder.exists():
         npm = shutil.which("npm")
         if npm is None:
-            raise UnavailableError("npm is not on the PATH")
+            raise MissingError("npm is not on the PATH")
         unfinished = CACHE / f"pyodide-{PYODIDE}.{os.getpid()}"
         unfinished.mkdir(parents=True)
         try:
@@ -86,13 +98,22 @@ def pyodide() -> Path:
     return folder
 
 
+def requirements() -> list[str]:
+    """What the suites import there: the dependency group `test`, but for what can't run."""
+    project = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    group: list[str] = [each for each in project["dependency-groups"]["test"] if isinstance(each, str)]
+    named = [(re.split(r"[^\w-]", each, maxsplit=1)[0], each) for each in group]
+    return [INSTEAD.get(name, each) for name, each in named if name not in WITHOUT] + MORE
+
+
 def packages() -> Path:
     """A folder with what the suites import, downloaded once.
 
     Raises:
-        UnavailableError: It can't be downloaded.
+        FailedError: It can't be downloaded.
     """
-    stamp = "\n".join([PLATFORM, PYTHON, *REQUIREMENTS])
+    needed = requirements()
+    stamp = "\n".join([PLATFORM, PYTHON, *needed])
     folder = CACHE / "webassembly"
     if not (folder / "stamp").exists() or (folder / "stamp").read_text(encoding="utf-8") != stamp:
         unfinished = CACHE / f"webassembly.{os.getpid()}"
@@ -101,7 +122,7 @@ def packages() -> Path:
         command += ["--python-version", PYTHON]
         for abi in (f"cp{PYTHON.replace('.', '')}", "abi3", "none"):
             command += ["--abi", abi]
-        command += ["--platform", PLATFORM, "--platform", "any", *REQUIREMENTS]
+        command += ["--platform", PLATFORM, "--platform", "any", *needed]
         try:
             _run(command, ROOT, "pip can't download the packages")
             (unfinished / "stamp").write_text(stamp, encoding="utf-8")
@@ -126,7 +147,7 @@ def add_engine(site: Path) -> None:
         for name in FILES:
             shutil.copyfile(package / name, target / name)
         content: dict[str, object] = {"folder": engine, "wheels": _wheels(target)}
-    except UnavailableError as reason:
+    except (MissingError, FailedError) as reason:
         print(f'The page "Try it in the browser" can\'t run anything in this site: {reason}.', file=sys.stderr)
         content = {"missing": str(reason)}
     (folder / "engine.json").write_text(json.dumps(content), encoding="utf-8")
@@ -141,7 +162,7 @@ def _wheels(target: Path) -> list[str]:
     kept.mkdir(parents=True, exist_ok=True)
     if not any(kept.glob("*.whl")):
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        _run([*command, "--dest", str(kept), *DEPENDENCIES], ROOT, "pip can't download typing-extensions")
+        _run([*command, "--dest", str(kept), MORE[0]], ROOT, "pip can't download typing-extensions")
     for wheel in kept.glob("*.whl"):
         shutil.copyfile(wheel, target / wheel.name)
     return sorted(wheel.name for wheel in target.glob("*.whl"))
@@ -150,7 +171,7 @@ def _wheels(target: Path) -> list[str]:
 def _run(command: list[str], folder: Path, failure: str) -> None:
     ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if ended.returncode:
-        raise UnavailableError(f"{failure}: {ended.stderr.strip()[-300:]}")
+        raise FailedError(f"{failure}: {ended.stderr.strip()[-300:]}")
 
 
 def _put(made: Path, folder: Path) -> None:
@@ -167,11 +188,12 @@ def test(arguments: list[str]) -> int:
     node = shutil.which("node")
     try:
         if node is None:
-            raise UnavailableError("node is not on the PATH")
-        engine, site = pyodide(), packages()
-    except UnavailableError as reason:
+            raise MissingError("node is not on the PATH")
+        engine = pyodide()
+    except MissingError as reason:
         print(f"The suites did not run in WebAssembly: {reason}.")
         return 0
+    site = packages()
     least = 0 if arguments else LEAST
     suites = ROOT / "tests/pyodide/suites.mjs"
     command = [node, f"--stack-size={STACK_KIB}", str(suites), str(engine), str(ROOT), str(site), str(least)]

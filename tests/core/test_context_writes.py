@@ -918,6 +918,20 @@ def test_errors_name_which_of_several_instances(ctx: Any, backend: Any) -> None:
     assert (2, None) == (bulk.result.written, unnamed.id)
 
 
+@pytest.mark.parametrize("error", [OverflowError("too many", "rats"), OverflowError("rats"), GeneratorExit("rats")])
+def test_errors_of_others_pass_as_they_are(ctx: Any, backend: Any, error: BaseException) -> None:
+    class Infested(Model, collection="cities"):
+        name: Field[str]
+
+        def __validate__(self) -> None:
+            raise error
+
+    unnamed, arguments = Infested(name="b"), error.args
+    with pytest.raises(type(error)) as caught:
+        ctx.save_many([City(id="a", name="a"), unnamed])
+    assert (arguments, None, []) == (caught.value.args, unnamed.id, backend.calls)
+
+
 def test_delete_many(ctx: Any, backend: Any, sf: City) -> None:
     cities = [City(id=name, name=name) for name in "abcdef"]
     ctx.save_many(cities)

@@ -191,6 +191,8 @@ def test_both_twins_take_each_others_tokens(ctx: Any) -> None:
             assert "cd" == ids(await query.page(2, after=ctx.select(by_rank).page(2).next_token))
             rows = await query.values(Place.rank, flat=True).page(2, after=first.next_token)
             assert [1, 1] == rows.items
+            done = await query.limit(2).page(2, after=first.next_token)
+            assert ([], None) == (done.items, done.next_token)
 
     asyncio.run(run())
 

@@ -73,7 +73,7 @@ def test_a_context_that_was_used_is_refused(firestore_emulator: str, project: st
         use(ctx)
         transaction = ctx._sender.begin(False, None)
         from cendry.plan import GetPlan
-        ctx._sender.inside(transaction).get(GetPlan(("c/a",)))
+        ctx._sender.inside(transaction).get(GetPlan(("c/a",)), bool, "get")
 
         def work():
             refused(use, ctx)

@@ -130,6 +130,18 @@ def test_an_idempotent_transform_is_sent_again(
     assert {"x": after} == db.data("c/a")
 
 
+def test_an_answer_without_a_message_leaves_the_outcome_unknown(lost: Lost, make_db: Callable[..., Database]) -> None:
+    db = make_db()
+    lost.faulty.next_answers["Commit"] = [[]]
+    with pytest.raises(OutcomeUnknownError, match="its end may be missing"):
+        db.commit(Set("c/a", {"x": 1}))
+    lost.faulty.next_answers["Rollback"] = [[]]
+    transaction = db.begin()
+    db.get("c/a", transaction=transaction)
+    with pytest.raises(exceptions.InternalServerError, match="its end may be missing"):
+        db.rollback(transaction)
+
+
 def test_a_server_timestamp_is_that_of_the_repetition(lost: Lost, make_db: Callable[..., Database]) -> None:
     db = make_db()
     db.commit(Set("c/a", {}))

@@ -32,7 +32,8 @@ _T = TypeVar("_T")
 ROOT = Path(__file__).parent.parent.parent
 SDK = "imports the Firestore SDK, whose grpcio has no wheel for WebAssembly"
 ABSENT = {"google": SDK, "cendry_firestore": SDK, "cendry_datastore": SDK}
-"""Packages that can't be imported here: test modules that import them are left out."""
+ABSENT |= {"orjson": "imports orjson, which has no wheel for WebAssembly", "fastapi": "serves requests by threads"}
+"""Packages that can't be imported here: test modules that import them are left out, and tests that do."""
 
 FATAL = {
     "test_rows_of_another_form[text7]": "JSON of 50,000 levels overflows JavaScript's stack: Python itself ends",

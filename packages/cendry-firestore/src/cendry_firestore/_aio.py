@@ -211,7 +211,14 @@ async def _call_within(
 ) -> Any:
     """Send a request that has one response, as one of several within a deadline."""
     try:
-        return await send(partial(method.start, request), deadline, method.policy, may_repeat)
+        response = await send(partial(method.start, request), deadline, method.policy, may_repeat)
+        if response is not None:
+            return response
+        # gRPC gives it for a message that can't be parsed, and for one that a server leaves out.
+        missing = _sdk.unparsed()
+        if may_repeat is not None:
+            may_repeat(missing)
+        raise missing
     except _sdk.CALL_ERRORS as error:
         connection.raise_meaning(error, meaning_of)
         raise

@@ -209,7 +209,14 @@ def _call_within(
 ) -> Any:
     """Send a request that has one response, as one of several within a deadline."""
     try:
-        return send(partial(method.start, request), deadline, method.policy, may_repeat)
+        response = send(partial(method.start, request), deadline, method.policy, may_repeat)
+        if response is not None:
+            return response
+        # gRPC gives it for a message that can't be parsed, and for one that a server leaves out.
+        missing = _sdk.unparsed()
+        if may_repeat is not None:
+            may_repeat(missing)
+        raise missing
     except _sdk.CALL_ERRORS as error:
         connection.raise_meaning(error, meaning_of)
         raise
@@ -260,6 +267,10 @@ def _first(
         return call, response
 
 
+
+
+
+
 def _settle(transaction: TransactionHandle) -> None:
     """Wait for a first read that is under way, so that the transaction which it begins can be ended."""
     if not transaction.gate.locked():
@@ -293,6 +304,8 @@ def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple[Any, 
             raise
 
     return send(attempt, stream.deadline, stream.method.policy)
+
+
 
 
 def _documents(stream: GetStream | QueryStream | ExplainedAggregation) -> Iterator[StoredDocument]:

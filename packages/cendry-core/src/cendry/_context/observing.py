@@ -5,7 +5,7 @@ Spans and measurements have no ids, paths or values; the log has paths, and neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from sys import modules
@@ -78,7 +78,7 @@ class Observed:
         self.end(error)
 
     @contextmanager
-    def current(self) -> Iterator[None]:
+    def current(self) -> Generator[None]:
         """Make it the current span for a while, without ending it."""
         if self.span is None:
             yield
@@ -225,7 +225,8 @@ class Observer:
                 target = attributes["db.collection.name"] = collections[0]
             # Not of the duration: each size would be a series of its own.
             more = {"db.operation.batch.size": count} if count > 1 else {}
-            span = telemetry.start(operation, cast("str | None", target), attributes, more, whole and whole.span)
+            around = None if whole is None else whole.span
+            span = telemetry.start(operation, cast("str | None", target), attributes, more, around)
         if log is not None:
             if count > len(shown) and shown:
                 shown.append(f"{count - len(shown)} more")
