@@ -43,7 +43,7 @@ WITHOUT = {
     "uvicorn",
     "uvicorn-worker",
 }
-"""What of the dependency group `test` is for other suites, needs processes, sockets or threads, or has no wheel there."""
+"""What of the dependency group `test` needs processes, sockets or threads, has no wheel there, or isn't used there."""
 
 INSTEAD = {"jsonschema": "jsonschema>=4.17,<4.18"}
 """Later ones need rpds-py, which has no wheel for WebAssembly."""

@@ -267,10 +267,6 @@ def _first(
         return call, response
 
 
-
-
-
-
 def _settle(transaction: TransactionHandle) -> None:
     """Wait for a first read that is under way, so that the transaction which it begins can be ended."""
     if not transaction.gate.locked():
@@ -304,8 +300,6 @@ def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple[Any, 
             raise
 
     return send(attempt, stream.deadline, stream.method.policy)
-
-
 
 
 def _documents(stream: GetStream | QueryStream | ExplainedAggregation) -> Iterator[StoredDocument]:

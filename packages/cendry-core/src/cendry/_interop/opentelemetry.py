@@ -76,7 +76,7 @@ class Telemetry:
         self._metrics = metrics = import_module("opentelemetry.metrics")
         self._context = import_module("opentelemetry.context")
         given, version = self._given, _version()
-        get_meter = getattr(given, "get_meter", metrics.get_meter)
+        get_meter: Any = getattr(given, "get_meter", metrics.get_meter)
         self._histogram = _histogram(get_meter(SCOPE, version, schema_url=_SCHEMA))
         get_tracer = trace.get_tracer if given is None else given.get_tracer
         self._tracer = get_tracer(SCOPE, version, schema_url=_SCHEMA)

@@ -139,7 +139,7 @@ class Expressions:
     def either(self, test: str, code: str, otherwise: str) -> str:
         return when(test, code, otherwise)
 
-    def store(self, _kind: Kind, source: str, _target: str) -> str:
+    def store(self, _kind: Kind, source: str, _target: str, /) -> str:
         return source
 
     def store_any(self, source: str, _target: str) -> str:

@@ -71,7 +71,7 @@ class JsonExpressions(Expressions):
         super().__init__(module)
         module.names.update(names())
 
-    def store(self, kind: Kind, source: str, _target: str) -> str:
+    def store(self, kind: Kind, source: str, _target: str, /) -> str:
         form = FORM_OF.get(STORED_TYPE[kind])
         return source if form is None else form.write.format(v=source)
 

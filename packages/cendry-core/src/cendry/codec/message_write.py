@@ -56,7 +56,7 @@ class Statements:
             return [f"if {test}:", *indented(code), f"el{head}", *rest]
         return [f"if {test}:", *indented(code), "else:", *indented(otherwise)]
 
-    def store(self, kind: Kind, source: str, target: str) -> Lines:
+    def store(self, kind: Kind, source: str, target: str, /) -> Lines:
         row, field = ROW[kind], self.fields.get(kind)
         if kind == "reference":
             return [self.reference(self.module, target, source)]
