@@ -534,6 +534,32 @@ class InvalidRequestError(CendryError, ValueError):
         return error
 
 
+class JobError(CendryError):
+    """The base class of errors about long work on many documents, such as a migration."""
+
+
+class JobFileError(JobError, ValueError):
+    """A file that belongs to long work can't be read: it is damaged, or of another format; nothing was changed.
+
+    Args:
+        file: The name of the file.
+        reason: What is wrong with it.
+        line: The line, if it is known.
+
+    Attributes:
+        file: The name of the file.
+        reason: What is wrong with it.
+        line: The line, from 1; `None` if it is not known.
+    """
+
+    def __init__(self, file: str, reason: str, *, line: int | None = None) -> None:
+        self.file = file
+        self.reason = reason
+        self.line = line
+        where = "" if line is None else f"line {line}: "
+        super().__init__(f"{file} can't be read ({where}{reason}).")
+
+
 class InvalidPageTokenError(CendryError, ValueError):
     """A page token that is not one of its query, or was changed; nothing of it was used.
 
