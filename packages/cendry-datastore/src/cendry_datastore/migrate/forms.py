@@ -90,9 +90,9 @@ class Form:
         if not isinstance(data, Mapping):
             raise JobFileError(file, f"expected an object, found {_shown(data)}", line=1)
         form = cls(cast("Mapping[str, Any]", data), file, text)
-        found = form._get("format")
+        found = form._data.get("format")
         if found != FORMAT or isinstance(found, bool):
-            raise JobFileError(file, f"it is format {_shown(found)}, this version reads {FORMAT}")
+            raise JobFileError.of_format(file, found, FORMAT)
         form.check_keys({"format", *keys})
         return form
 
