@@ -53,7 +53,7 @@ class Store(Protocol):
 
 
 class RealFiles:
-    """Calls of the operating system that `LocalStore` makes; tests replace some to see their order, or to let one fail."""
+    """Calls of the operating system that `LocalStore` makes; tests replace some to record them, or to let one fail."""
 
     def open(self, path: Path, flags: int) -> int:
         """Open a file."""
