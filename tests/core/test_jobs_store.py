@@ -265,7 +265,7 @@ def test_a_disk_without_locks_says_so(local: LocalStore, monkeypatch: pytest.Mon
             raise OSError(errno.ENOLCK, "No locks available")
 
     for found in (NoLocks, None):
-        monkeypatch.setattr(store, "fcntl", found)
+        monkeypatch.setattr(store, "_fcntl", found)
         locked, descriptor = local.lock("lock.flock")
         local.unlock(descriptor)
         assert locked is None

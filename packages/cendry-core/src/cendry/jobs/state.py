@@ -174,15 +174,18 @@ class ShardState:
             raise JobFileError(name, f"'plan' is {plan!r}, not a hash")
         if not isinstance(after, str) or not _is_hex(after):
             raise JobFileError(name, f"'after' is {after!r}, not a key in hexadecimal")
-        counts = {}
-        for each in ("copied", "dead"):
-            count = counts[each] = data.get(each)
-            if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-                raise JobFileError(name, f"{each!r} is {count!r}, not a count")
+        copied, dead = _count(name, data, "copied"), _count(name, data, "dead")
         done = data.get("done")
         if not isinstance(done, bool):
             raise JobFileError(name, f"'done' is {done!r}, neither true nor false")
-        return cls(plan, after, counts["copied"], counts["dead"], done)
+        return cls(plan, after, copied, dead, done)
+
+
+def _count(name: str, data: Mapping[str, Any], of: str) -> int:
+    count: object = data.get(of)
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        raise JobFileError(name, f"{of!r} is {count!r}, not a count")
+    return count
 
 
 def _is_hex(text: str) -> bool:
