@@ -224,7 +224,7 @@ def is_plain(value: Any, limit: int) -> bool:
     return kind in _BY_CLASS
 
 
-def any_json(value: Any, in_array: bool = False) -> Any:
+def any_json(value: Any, _in_array: bool = False) -> Any:
     """A value without a declared type, as JSON can hold it; neither a map nor an array."""
     if value is None or isinstance(value, bool):
         return value
