@@ -269,6 +269,7 @@ def _generated(api: Any, metadata: Metadata, is_async: bool) -> Callable[[str, b
 
     def start(name: str, streams: bool) -> Start:
         method = getattr(api, names[name])
+        answer = _acknowledged if name == "Rollback" else _unwrapped
 
         def begin(request: Any, seconds: float) -> Any:
             if isinstance(request, bytes):
@@ -277,11 +278,11 @@ def _generated(api: Any, metadata: Metadata, is_async: bool) -> Callable[[str, b
             return method(request=_sdk.wrapped(request), metadata=metadata, retry=None, timeout=seconds)
 
         if not is_async:
-            return lambda request, seconds: (_Unwrapping if streams else _unwrapped)(begin(request, seconds))
+            return lambda request, seconds: (_Unwrapping if streams else answer)(begin(request, seconds))
 
         async def begin_async(request: Any, seconds: float) -> Any:
             found = await begin(request, seconds)
-            return _AsyncUnwrapping(found) if streams else _unwrapped(found)
+            return _AsyncUnwrapping(found) if streams else answer(found)
 
         return begin_async
 
@@ -290,6 +291,11 @@ def _generated(api: Any, metadata: Metadata, is_async: bool) -> Callable[[str, b
 
 def _unwrapped(response: Any) -> Any:
     return None if response is None else response._pb
+
+
+def _acknowledged(_response: None) -> object:
+    """Whatever but `None`: the client keeps back an empty message, so one that can't be parsed goes unseen."""
+    return ()
 
 
 class _Unwrapping(Iterator[Any]):
