@@ -15,9 +15,8 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
-from cendry import _fork
 from cendry._immutable import dataclass
 from cendry.jobs import Store, find_json, write_json
 
