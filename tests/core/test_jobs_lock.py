@@ -69,8 +69,8 @@ def test_a_second_one_is_refused(store: Store, clock: Clock) -> None:
         error = caught.value
         assert ("h", 7, clock.now - 12, 12) == (error.host, error.pid, error.since, error.age)
         assert (
-            "Another copy runs on host h since 2027-01-15T08:00:00Z (pid 7, seen 12 s ago). Wait for its end, or stop it. "
-            "If it hangs or is gone, --take-over (take_over=True) goes on without it." == str(error)
+            "Another copy runs on host h since 2027-01-15T08:00:00Z (pid 7, seen 12 s ago). Wait for its end, or stop "
+            "it. If it hangs or is gone, --take-over (take_over=True) goes on without it." == str(error)
         )
         held.check()
     with made(store, clock, pid=8):
@@ -105,16 +105,14 @@ def test_the_end_of_one_that_was_taken_over_leaves_the_lock_to_the_other(store: 
         second.check()
 
 
-def test_the_error_of_the_block_counts(clock: Clock, tmp_path: Path) -> None:
+def test_an_end_that_can_not_remove_its_files_hides_no_error(clock: Clock, tmp_path: Path) -> None:
     files = Files()
     store = LocalStore(tmp_path / "job", files)
-
-    class Oops(Exception):
-        pass
-
-    with pytest.raises(Oops), made(store, clock):
-        files.fails = {"remove": errno.EROFS}
-        raise Oops
+    held = made(store, clock)
+    held.__enter__()
+    files.fails = {"remove": errno.EROFS}
+    held.__exit__(None, None, None)
+    assert read_holder(store) is not None
     # flock is free, so the next one begins at once.
     files.fails = {}
     with made(store, clock):
@@ -268,7 +266,7 @@ def test_of_two_that_begin_at_once_the_overwritten_one_is_refused(clock: Clock) 
 
 def test_a_file_that_is_no_lock_is_named_and_can_be_taken_over(store: Store, clock: Clock) -> None:
     write_json(store, "lock", {"token": 5})
-    with pytest.raises(JobFileError, match="lock can't be read .it is not the lock of a job; if nothing runs, delete it"):
+    with pytest.raises(JobFileError, match="it is not the lock of a job; if nothing runs, delete it"):
         made(store, clock).__enter__()
     with made(store, clock, take_over=True) as held:
         held.check()
@@ -419,8 +417,9 @@ def test_a_stopped_process_that_wakes_after_a_take_over_writes_nothing(tmp_path:
 
 def test_a_killed_process_frees_it_at_once(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
+    code = CHILD.replace("os.kill(os.getpid(), signal.SIGSTOP)", "sys.stdin.read()")
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD.replace("os.kill(os.getpid(), signal.SIGSTOP)", "sys.stdin.read()"), str(tmp_path)],
+        [sys.executable, "-c", code, str(tmp_path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

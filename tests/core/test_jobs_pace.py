@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from pathlib import Path
@@ -79,9 +80,7 @@ def test_the_rate_is_within_two_percent_of_the_rule(clock: Clock) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(
-        st.tuples(st.integers(1, 600), st.one_of(st.just(0.0), st.floats(0, 3), st.floats(250, 700))), max_size=60
-    )
+    st.lists(st.tuples(st.integers(1, 600), st.one_of(st.just(0.0), st.floats(0, 3), st.floats(250, 700))), max_size=60)
 )
 def test_the_rule_is_never_exceeded(requests: list[tuple[int, float]]) -> None:
     clock = Clock(100.0)
@@ -184,7 +183,7 @@ BAD = [
 
 @pytest.mark.parametrize(("data", "message"), BAD)
 def test_a_pace_that_is_none_is_refused_at_the_beginning(store: DictStore, data: dict[str, Any], message: str) -> None:
-    store.put("throttle.json", repr({"format": 1, **data}).replace("'", '"').replace("True", "true").replace("inf", "1e999").encode())
+    store.put("throttle.json", json.dumps({"format": 1, **data}).encode())
     with pytest.raises(JobFileError, match=message):
         read_pace(store)
     with pytest.raises(JobFileError, match=message):
@@ -348,7 +347,8 @@ def test_a_handler_of_another_language_becomes_the_default(monkeypatch: pytest.M
     before = signal.getsignal(signal.SIGTERM)
     try:
         with monkeypatch.context() as patched:
-            patched.setattr(signal, "getsignal", lambda number: None if number == signal.SIGTERM else signal.default_int_handler)
+            handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: None}
+            patched.setattr(signal, "getsignal", handlers.get)
             with Stop().on_signals():
                 pass
         assert signal.SIG_DFL == signal.getsignal(signal.SIGTERM)

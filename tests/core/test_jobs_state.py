@@ -93,8 +93,8 @@ def test_the_state_of_another_plan_is_refused(store: Store) -> None:
     with pytest.raises(JobFileError) as caught:
         load_state(store, "state/Shop-001.json", "9c1b")
     assert (
-        "state/Shop-001.json belongs to plan 3f2a3f2a\u2026, this is 9c1b: use a fresh directory, or the plan it was made with."
-        == str(caught.value)
+        "state/Shop-001.json belongs to plan 3f2a3f2a\u2026, this is 9c1b: use a fresh directory, or the plan it was "
+        "made with." == str(caught.value)
     )
 
 
@@ -121,7 +121,8 @@ def test_a_state_that_is_none_is_refused(store: Store, changed: dict[str, Any], 
 
 
 def test_a_shard_has_a_name_that_every_disk_takes() -> None:
-    assert ("Shop-001", "a%2Fb-012", "%2A%3A-000") == (shard_name("Shop", 1), shard_name("a/b", 12), shard_name("*:", 0))
+    names = {("Shop", 1): "Shop-001", ("a/b", 12): "a%2Fb-012", ("*:", 0): "%2A%3A-000"}
+    assert names == {given: shard_name(*given) for given in names}
     long = [shard_name("x" * 1499 + end, 1) for end in "ab"]
     assert (2, 121) == (len(set(long)), len(long[0]))
 

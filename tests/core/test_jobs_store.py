@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import os
 import subprocess
 import sys
@@ -183,9 +184,9 @@ def test_old_unfinished_files_are_swept_and_young_ones_are_not(local: LocalStore
     ],
 )
 def test_names_stay_inside_the_directory(local: LocalStore, name: str, reason: str) -> None:
-    for call in (local.get, local.delete, local.lock, lambda name: local.put(name, b""), lambda name: local.append(name, b"")):
+    for call, more in (("get", ()), ("delete", ()), ("lock", ()), ("put", (b"",)), ("append", (b"",))):
         with pytest.raises(ValueError, match=reason):
-            cast("Any", call)(name)
+            getattr(local, call)(name, *more)
     with pytest.raises(ValueError, match="dots"):
         local.list("../")
 
@@ -245,6 +246,16 @@ def test_a_lock_of_a_file_ends_with_its_process(local: LocalStore) -> None:
     assert locked
 
 
+def test_where_python_has_no_fcntl_there_are_no_locks(local: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    spec = importlib.util.spec_from_file_location("cendry.jobs.again", store.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    again = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(again)
+    assert again.RealFiles().lock(0) is None
+
+
 def test_a_disk_without_locks_says_so(local: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
     class NoLocks:
         LOCK_EX = LOCK_NB = 0
@@ -254,15 +265,13 @@ def test_a_disk_without_locks_says_so(local: LocalStore, monkeypatch: pytest.Mon
             raise OSError(errno.ENOLCK, "No locks available")
 
     for found in (NoLocks, None):
-        monkeypatch.setattr(store, "fcntl", found)
+        monkeypatch.setattr(store, "_fcntl", found)
         locked, descriptor = local.lock("lock.flock")
         local.unlock(descriptor)
         assert locked is None
 
 
-def test_where_directories_can_not_be_synced_they_are_not(
-    local: LocalStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_directories_can_not_be_synced_they_are_not(local: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "_CAN_SYNC_DIRECTORIES", False)
     local.put("plan.json", b"1")
     assert b"1" == local.get("plan.json")

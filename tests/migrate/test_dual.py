@@ -124,7 +124,7 @@ def test_a_bulk_write_that_fails_is_not_mirrored_and_one_that_may_be_done_is_log
     primary.faults.ambiguous_next_commit(applied=True)
     results = db.write_many(Set("cities/b", {"n": 1}), Update("cities/none", {"n": 1}, (FieldPath("n"),)))
     lost = [result.is_lost for result in results]
-    assert ("cities/b",) == tuple(path for path, is_lost in zip(("cities/b", "cities/none"), lost) if is_lost)
+    assert [True, False] == lost
     assert [("cities/b",)] == [intent.paths for intent in open_intents(store)]
 
 
@@ -294,7 +294,9 @@ def test_frozen_refuses_writes_and_answers_reads(make: Any, primary: MemoryBacke
     assert {"cities/a"} == documents(primary).keys()
 
 
-def test_switched_swaps_the_roles_and_the_same_way_leads_back(make: Any, primary: MemoryBackend, shadow: Faulty) -> None:
+def test_switched_swaps_the_roles_and_the_same_way_leads_back(
+    make: Any, primary: MemoryBackend, shadow: Faulty
+) -> None:
     dual = make()
     dual.commit([Set("cities/a", {"n": 1})])
     dual.change_mode("frozen")
@@ -319,7 +321,7 @@ def test_roles_change_only_when_all_processes_are_frozen(make: Any) -> None:
     assert "shadow-write" == one.mode
     one.commit([Set("cities/a", {"n": 1})])
     one.change_mode("frozen")
-    with pytest.raises(ModeChangeError, match=r"Process \d+ on host '.*' writes in mode 'shadow-write': freeze or stop"):
+    with pytest.raises(ModeChangeError, match=r"Process \d+ on host '.*' writes in mode 'shadow-write': freeze"):
         make("switched")
     other.close()
     make("switched")
@@ -521,7 +523,7 @@ def test_reads_are_compared_and_differences_reported(
     assert (4, 0, ()) == (last := last_compared(store), last.compared, last.mismatches, last.paths)[1:]
     shadow.store.commit([Set("cities/a", {"n": 2, "secret": "y"}), Delete("cities/b")], None)
     ctx = Cendry(backend=dual)
-    assert 2 == len([result for result in dual.get(GetPlan(("cities/a", "cities/b")))])
+    assert 2 == len(list(dual.get(GetPlan(("cities/a", "cities/b")))))
     dual.drain()
     assert [("cities/a", ("n", "secret")), ("cities/b", ())] == sorted((one.path, one.fields) for one in found)
     assert {"n": 2, "secret": "y"} == next(one.shadow for one in found if one.path == "cities/a")
@@ -659,7 +661,7 @@ def test_arguments_are_checked(primary: MemoryBackend, shadow: Faulty, tmp_path:
         make(primary, AsyncMemoryBackend())
     with pytest.raises(ValueError, match="the same backend"):
         make(primary, primary)
-    with pytest.raises(ValueError, match="mode= takes one of 'shadow-write', 'shadow-read', 'frozen', 'switched', not 'x'"):
+    with pytest.raises(ValueError, match="mode= takes one of 'shadow-write', .*'frozen', 'switched', not 'x'"):
         make(primary, shadow, mode="x")
     for sample in (-0.1, 1.1, True, "1"):
         with pytest.raises(ValueError, match="sample= takes a number from 0 to 1"):
@@ -689,7 +691,8 @@ def test_an_explanation_is_that_of_the_backend_that_answers(shadow: Faulty, tmp_
     with DualBackend(Explaining(), shadow, state=tmp_path) as dual:
         transaction = dual.begin()
         handle = transaction.handle
-        assert ("plan", {"transaction": handle, "analyze": True}) == dual.explain("plan", analyze=True, transaction=transaction)
+        explained = dual.explain("plan", analyze=True, transaction=transaction)
+        assert ("plan", {"transaction": handle, "analyze": True}) == explained
 
 
 def test_it_can_be_closed_twice_and_used_again(make: Any, shadow: Faulty, store: LocalStore) -> None:

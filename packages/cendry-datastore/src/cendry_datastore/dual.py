@@ -389,7 +389,8 @@ class DualBackend:
 
     def async_twin_error(self) -> UnsupportedByBackendError:
         """The error that `AsyncCendry` raises for this backend."""
-        return UnsupportedByBackendError("the async twin", "DualBackend", "Datastore mode has no async twin; use Cendry.")
+        advice = "The backend of Datastore mode has no async twin; use Cendry."
+        return UnsupportedByBackendError("the async twin", "DualBackend", advice)
 
     def close(self) -> None:
         """End comparing, and give the lease back; both backends stay open. May be called twice."""

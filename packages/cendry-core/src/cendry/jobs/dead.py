@@ -33,7 +33,8 @@ class DeadLetter:
 class DeadLetters:
     """The dead letters of a shard.
 
-    A directory has a file per shard, with a line per letter. Any other store, which can't append, has an object per call.
+    A directory has a file per shard, with a line per letter. Any other store, which can't append, has an object per
+    call.
 
     Args:
         store: Where they are.

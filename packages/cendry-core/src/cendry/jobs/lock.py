@@ -71,10 +71,10 @@ def read_holder(store: Store) -> Holder | None:
 class JobLock:
     """Locks a job for this process, in a `with` block.
 
-    On a local disk, a file is locked by `flock`, which ends with the process in any case. Everywhere, a token is written,
-    which `check` compares; so a process that was stopped, and wakes after another one has taken over, writes nothing more.
-    A thread writes a heartbeat every 15 seconds: a lock without one for 60 seconds is free, unless `flock` shows that its
-    process exists. A process of this host that is gone frees its lock at once.
+    On a local disk, a file is locked by `flock`, which ends with the process in any case. Everywhere, a token is
+    written, which `check` compares: a process that was stopped, and wakes after another one has taken over, writes
+    nothing more. A thread writes a heartbeat every 15 seconds: a lock without one for 60 seconds is free, unless
+    `flock` shows that its process exists. A process of this host that is gone frees its lock at once.
 
     Args:
         store: Where the files of the job are.

@@ -1,4 +1,4 @@
-"""The pace of a running job: its rate, which grows; what its user says meanwhile; and less while the database refuses."""
+"""The pace of a running job: a rate that grows, what its user says meanwhile, less while the database refuses."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ class AdaptiveThrottle:
     """The pace of a job, for all threads of a process.
 
     The rate grows by the rule 500/50/5. While the database refuses more than a fifth of the requests, a part of them is
-    not sent at all: (requests - 1.25 * accepted) / (requests + 1), over two minutes. The file `throttle.json` limits the
-    rate further, or pauses the job; it is read once a second.
+    not sent at all: (requests - 1.25 * accepted) / (requests + 1), over two minutes. The file `throttle.json` limits
+    the rate further, or pauses the job; it is read once a second.
 
     Args:
         throttle: Limits the rate.
@@ -142,7 +142,7 @@ class AdaptiveThrottle:
         self._max_rate = throttle.max_rate
         self._store = store
         self._clock = clock
-        self._random = Random() if random is None else random
+        self._random = Random() if random is None else random  # noqa: S311 - no secret
         self._mutex = threading.Lock()
         self._window: deque[tuple[float, int, int]] = deque()
         self._requests = self._accepted = 0
@@ -235,8 +235,8 @@ class AdaptiveThrottle:
         """Record what became of a request.
 
         Args:
-            accepted: Whether the database took it; `False` if it was too much for it (`RESOURCE_EXHAUSTED`, `UNAVAILABLE`,
-                `DEADLINE_EXCEEDED`, `ABORTED`).
+            accepted: Whether the database took it; `False` if it was too much for it (`RESOURCE_EXHAUSTED`,
+                `UNAVAILABLE`, `DEADLINE_EXCEEDED`, `ABORTED`).
         """
         with self._mutex:
             self._count(self._clock(), int(accepted))

@@ -18,13 +18,13 @@ FORMAT: Final = 1
 _MAX_LENGTH: Final = 100
 
 
-def find_json(store: Store, name: str, format: int = FORMAT) -> dict[str, Any] | None:
+def find_json(store: Store, name: str, version: int = FORMAT) -> dict[str, Any] | None:
     """Read a JSON file with a format, if there is one.
 
     Args:
         store: Where it is.
         name: Its name.
-        format: The format that is read.
+        version: The format that is read.
 
     Returns:
         The object in it, with its `"format"`; `None` if there is no file.
@@ -37,18 +37,18 @@ def find_json(store: Store, name: str, format: int = FORMAT) -> dict[str, Any] |
     if content is None:
         return None
     found = parse(name, content)
-    if found.get("format") != format or isinstance(found["format"], bool):
-        raise JobFileError.of_format(name, found.get("format"), format)
+    if found.get("format") != version or isinstance(found["format"], bool):
+        raise JobFileError.of_format(name, found.get("format"), version)
     return found
 
 
-def read_json(store: Store, name: str, format: int = FORMAT) -> dict[str, Any]:
+def read_json(store: Store, name: str, version: int = FORMAT) -> dict[str, Any]:
     """Read a JSON file with a format.
 
     Args:
         store: Where it is.
         name: Its name.
-        format: The format that is read.
+        version: The format that is read.
 
     Returns:
         The object in it, with its `"format"`.
@@ -57,7 +57,7 @@ def read_json(store: Store, name: str, format: int = FORMAT) -> dict[str, Any]:
         JobFileError: It does not exist, is not a JSON object, or of another format.
         JobStoreError: It can't be read.
     """
-    found = find_json(store, name, format)
+    found = find_json(store, name, version)
     if found is None:
         raise JobFileError.missing(name)
     return found
@@ -117,7 +117,8 @@ def parse(name: str, content: bytes, *, line: int = 1) -> dict[str, Any]:
 def shard_name(kind: str, number: int) -> str:
     """The name of a shard in the names of its files.
 
-    Any kind has one that every disk takes: other characters are escaped as in URLs, and a long one is cut and gets a hash.
+    Any kind has one that every disk takes: other characters are escaped as in URLs, and a long one is cut and gets a
+    hash.
 
     Args:
         kind: The kind or collection.
@@ -173,15 +174,18 @@ class ShardState:
             raise JobFileError(name, f"'plan' is {plan!r}, not a hash")
         if not isinstance(after, str) or not _is_hex(after):
             raise JobFileError(name, f"'after' is {after!r}, not a key in hexadecimal")
-        counts = {}
-        for each in ("copied", "dead"):
-            count = counts[each] = data.get(each)
-            if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-                raise JobFileError(name, f"{each!r} is {count!r}, not a count")
+        copied, dead = _count(name, data, "copied"), _count(name, data, "dead")
         done = data.get("done")
         if not isinstance(done, bool):
             raise JobFileError(name, f"'done' is {done!r}, neither true nor false")
-        return cls(plan, after, counts["copied"], counts["dead"], done)
+        return cls(plan, after, copied, dead, done)
+
+
+def _count(name: str, data: Mapping[str, Any], of: str) -> int:
+    count: object = data.get(of)
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        raise JobFileError(name, f"{of!r} is {count!r}, not a count")
+    return count
 
 
 def _is_hex(text: str) -> bool:

@@ -56,7 +56,7 @@ class Stop:
                 # None: it was not set by Python, and Python can't set it again.
                 signal.signal(each, signal.SIG_DFL if handler is None else handler)
 
-        def ask(number: int, frame: FrameType | None) -> None:
+        def ask(_number: int, _frame: FrameType | None) -> None:
             restore()
             self.request()
 

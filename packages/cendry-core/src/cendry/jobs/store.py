@@ -9,14 +9,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from ..errors import JobStoreError
 
+_fcntl: Any
 try:
-    import fcntl
+    import fcntl as _fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    _fcntl = None
 
 TEMPORARY: Final = ".tmp"
 """The end of the names of files that are being written; after a kill they may remain."""
@@ -53,7 +54,7 @@ class Store(Protocol):
 
 
 class RealFiles:
-    """Calls of the operating system that `LocalStore` makes; tests replace some to see their order, or to let one fail."""
+    """Calls of the operating system that `LocalStore` makes; tests replace some to record them, or to let one fail."""
 
     def open(self, path: Path, flags: int) -> int:
         """Open a file."""
@@ -119,10 +120,10 @@ class RealFiles:
         Returns:
             Whether it is locked now; `False` if another process has locked it, `None` if files can't be locked here.
         """
-        if fcntl is None:
+        if _fcntl is None:
             return None
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _fcntl.flock(descriptor, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
         except OSError as error:
             # Network disks may not have locks at all.
             return False if error.errno in (errno.EWOULDBLOCK, errno.EACCES) else None

@@ -90,7 +90,9 @@ def is_same(one: Any, other: Any) -> bool:
     if isinstance(one, list):
         return isinstance(other, list) and len(one) == len(other) and all(map(is_same, one, other))
     if isinstance(one, float) and isinstance(other, float):
-        return (one == other and math.copysign(1.0, one) == math.copysign(1.0, other)) or (one != one and other != other)
+        if one == other:
+            return math.copysign(1.0, one) == math.copysign(1.0, other)
+        return math.isnan(one) and math.isnan(other)
     if isinstance(one, datetime) and isinstance(other, datetime):
         # The SDKs have classes of their own.
         return one == other

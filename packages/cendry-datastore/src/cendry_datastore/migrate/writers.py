@@ -119,6 +119,11 @@ def writers(store: Store) -> Iterator[Writer]:
             yield Writer(**data)
 
 
+def has_writers(store: Store) -> bool:
+    """Whether a process that writes both databases has ever registered in this state."""
+    return store.get(_RECORD) is not None
+
+
 def live_writers(store: Store, clock: Callable[[], float] = time.time) -> list[Writer]:
     """The processes that may write now."""
     now = clock()
