@@ -25,7 +25,7 @@ class TestDualDatastoreAndFirestore(test_datastore.TestDatastoreMode):
     features = test_datastore.DATASTORE
 
     @pytest.fixture
-    def backend(  # type: ignore[override]
+    def backend(
         self,
         cendry_datastore_mode_host: str,
         firestore_emulator: str,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cendry import AsyncCendry, AsyncMemoryBackend, Cendry, Field, Increment, MemoryBackend, Model, Ref
+from cendry import AsyncCendry, AsyncMemoryBackend, Cendry, Field, Increment, MemoryBackend, Model, Ref, field
 from cendry.errors import (
     CendryError,
     DocumentAlreadyExistsError,
@@ -18,7 +18,7 @@ from cendry.errors import (
     OutcomeUnknownError,
     UnsupportedByBackendError,
 )
-from cendry.jobs import JobStoreError, LocalStore
+from cendry.jobs import JobStoreError, LocalStore, find_json, write_json
 from cendry.paths import FieldPath
 from cendry.plan import Delete, GetPlan, Set, Update
 from cendry_datastore import DualBackend, DualStateError, Mismatch, ModeChangeError, WritesFrozenError
@@ -31,7 +31,7 @@ from cendry_memory.testing import Database
 
 class City(Model, collection="cities"):
     name: Field[str]
-    size: Field[int] = 0
+    size: Field[int] = field(default=0)
 
 
 class Faulty(MemoryBackend):
@@ -460,7 +460,7 @@ def test_of_two_that_ask_for_different_roles_at_once_no_two_get_them(store: Loca
     frozen.register("frozen")
     forward.register("shadow-write")
     # As if both had looked at the record before either wrote its lease.
-    writers.write_json(store, "dual/mode.json", {"mode": "frozen", "direction": "forward", "since": clock()})
+    write_json(store, "dual/mode.json", {"mode": "frozen", "direction": "forward", "since": clock()})
     with pytest.raises(ModeChangeError, match="writes in mode 'shadow-write'"):
         backward.register("switched")
     assert ["frozen", "shadow-write"] == sorted(writer.mode for writer in writers.live_writers(store, clock))
@@ -474,7 +474,7 @@ def test_an_idle_process_is_refused_while_one_writes_in_the_other_role(store: Lo
     clock.now += 200
     other.register("switched")
     # Between its lease and its record.
-    writers.write_json(store, "dual/mode.json", {"mode": "frozen", "direction": "forward", "since": clock()})
+    write_json(store, "dual/mode.json", {"mode": "frozen", "direction": "forward", "since": clock()})
     with pytest.raises(ModeChangeError, match="writes in mode 'switched'"):
         idle.renew()
 
@@ -495,12 +495,12 @@ def test_a_process_that_has_ended_on_this_host_holds_no_lease(store: LocalStore)
     one = registration(store, clock)
     one.register("shadow-write")
     [name] = store.list("dual/writers/")
-    found = writers.find_json(store, name)
+    found = find_json(store, name)
     assert found is not None
     # No process has the id -1 or could have.
-    writers.write_json(store, name, {**found, "pid": 2**22 + 1})
+    write_json(store, name, {**found, "pid": 2**22 + 1})
     assert [] == writers.live_writers(store, clock)
-    writers.write_json(store, name, {**found, "pid": 2**22 + 1, "host": "another"})
+    write_json(store, name, {**found, "pid": 2**22 + 1, "host": "another"})
     assert 1 == len(writers.live_writers(store, clock))
 
 
@@ -619,7 +619,7 @@ def test_only_the_last_thousand_count(store: LocalStore) -> None:
         "a": [[60.0, 900, 1, ["old"]], [180.0, 400, 0, []]],
         "b": [[120.0, 700, 2, ["x", "y"]]],
     }.items():
-        comparisons.write_json(store, f"dual/compared/{process}.json", {"periods": periods})
+        write_json(store, f"dual/compared/{process}.json", {"periods": periods})
     last = last_compared(store)
     assert (1100, 2, ("x", "y")) == (last.compared, last.mismatches, last.paths)
 

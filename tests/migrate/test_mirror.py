@@ -133,8 +133,7 @@ def test_two_writers_and_a_mirror_end_equal_in_every_interleaving(values: tuple[
 
 def test_one_that_does_not_read_again_diverges() -> None:
     outcomes = [
-        world.original.value == world.replica.value
-        for world, _, _ in ends(world_of("v1", "v2", mirroring=careless))
+        world.original.value == world.replica.value for world, _, _ in ends(world_of("v1", "v2", mirroring=careless))
     ]
     assert {True, False} == set(outcomes)
 

@@ -278,9 +278,7 @@ class DualBackend:
             self._mirror(intent, intent.paths, {})
         return result
 
-    def _write_many(
-        self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS
-    ) -> Sequence[WriteResult]:
+    def _write_many(self, writes: Sequence[Write], *, options: CallOptions = DEFAULT_OPTIONS) -> Sequence[WriteResult]:
         with self._writing(writes, None) as intent:
             with self._settling(intent):
                 results: Sequence[WriteResult] = cast("Any", self._active).write_many(writes, options=options)

@@ -118,4 +118,3 @@ def _put(store: Store, intent: Intent) -> None:
     if intent.error is not None:
         data["error"] = intent.error
     write_json(store, intent.name, data)
-
