@@ -19,6 +19,8 @@ __all__ = [
     "Report",
     "Result",
     "Shard",
+    "Source",
+    "Target",
     "Transform",
     "Transforms",
     "Trap",
@@ -27,11 +29,15 @@ __all__ = [
 
 if TYPE_CHECKING:
     from .reports import Difference, KindReport, Problem, Proof, Report, Result, Trap, TrapReport
+    from .source import Source
+    from .target import Target
     from .values import KindPlan, Place, Plan, Shard, Transform, Transforms
 else:
     # For each module, its names.
     _MODULES = {
         "reports": "Difference KindReport Problem Proof Report Result Trap TrapReport",
+        "source": "Source",
+        "target": "Target",
         "values": "KindPlan Place Plan Shard Transform Transforms",
     }
     _ORIGINS = {name: module for module, names in _MODULES.items() for name in names.split()}
