@@ -15,6 +15,7 @@ __all__ = [
     "Place",
     "Plan",
     "Problem",
+    "Progress",
     "Proof",
     "Report",
     "Result",
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from cendry.jobs import Progress
+
     from .reports import Difference, KindReport, Problem, Proof, Report, Result, Trap, TrapReport
     from .source import Source
     from .target import Target
@@ -43,9 +46,12 @@ else:
     _ORIGINS = {name: module for module, names in _MODULES.items() for name in names.split()}
 
     def __getattr__(name: str) -> Any:
-        if name not in _ORIGINS:
+        if name == "Progress":
+            found = import_module("cendry.jobs").Progress
+        elif name in _ORIGINS:
+            found = getattr(import_module(f"{__name__}.{_ORIGINS[name]}"), name)
+        else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = getattr(import_module(f"{__name__}.{_ORIGINS[name]}"), name)
         globals()[name] = found
         return found
 
