@@ -606,3 +606,149 @@ class MultipleResultsError(CendryError):
         super().__init__(
             f"The query on {collection!r} matches more than one document; narrow it, or use first() or limit(1)."
         )
+
+
+class JobError(CendryError):
+    """The base class of errors of long jobs: a migration, a backfill.
+
+    Attributes:
+        resumable: Whether the same call, repeated later, goes on where the job ended.
+    """
+
+    resumable: bool = False
+
+
+class JobFileError(JobError):
+    """A file of a job has content that this version can't use, or does not exist.
+
+    Attributes:
+        name: The name of the file in the job's directory.
+        reason: What is wrong with it.
+        line: The line at fault, from 1, or `None`.
+        format_found: The format that the file has, if that is what is wrong.
+        format_read: The format that this version reads, if the file has another one.
+    """
+
+    def __init__(self, name: str, reason: str, *, line: int | None = None) -> None:
+        self.name = name
+        self.reason = reason
+        self.line = line
+        self.format_found: object = None
+        self.format_read: int | None = None
+        super().__init__(f"{name} can't be read ({reason if line is None else f'line {line}: {reason}'}).")
+
+    @classmethod
+    def missing(cls, name: str) -> JobFileError:
+        """The error for a file that must exist and does not."""
+        error = cls(name, "it does not exist")
+        error.args = (f"{name} does not exist in the directory of this job.",)
+        return error
+
+    @classmethod
+    def of_format(cls, name: str, found: object, read: int) -> JobFileError:
+        """The error for a file of another format."""
+        reason = f"it is format {found!r}, this version reads {read}"
+        if found is None:
+            reason = f"it names no format, this version reads {read}"
+        error = cls(name, reason)
+        error.format_found, error.format_read = found, read
+        return error
+
+    @classmethod
+    def of_another_plan(cls, name: str, found: str, expected: str) -> JobFileError:
+        """The error for the state of another plan, or of a plan that was changed since."""
+        error = cls(name, f"it belongs to plan {found}")
+        error.args = (
+            f"{name} belongs to plan {_short(found)}, this is {_short(expected)}: "
+            "use a fresh directory, or the plan it was made with.",
+        )
+        return error
+
+
+def _short(digest: str) -> str:
+    return digest if len(digest) <= 8 else f"{digest[:8]}\N{HORIZONTAL ELLIPSIS}"
+
+
+class JobStoreError(JobError):
+    """The files of a job can't be read or written: a full disk, missing permissions. What was saved before is complete.
+
+    Attributes:
+        name: The name of the file in the job's directory.
+        place: Where it is: a path, or a URL.
+        operation: `"read"`, `"written"`, `"listed"`, `"deleted"` or `"locked"`.
+    """
+
+    resumable = True
+
+    def __init__(self, name: str, place: str, operation: str, reason: str) -> None:
+        self.name = name
+        self.place = place
+        self.operation = operation
+        super().__init__(
+            f"{place} can't be {operation}: {reason}. What was saved before is complete: mend this, and run the same "
+            "command again."
+        )
+
+
+class JobLockedError(JobError):
+    """Another process works on this job; nothing was read or written.
+
+    Attributes:
+        host: The host of that process, or `None` if it has not registered yet.
+        pid: The id of that process, or `None`.
+        since: When it began, in seconds since 1970, or `None`.
+        age: Seconds since its last sign of life, or `None`.
+    """
+
+    resumable = True
+
+    def __init__(self, what: str, host: str | None, pid: int | None, since: float | None, age: float | None) -> None:
+        self.host = host
+        self.pid = pid
+        self.since = since
+        self.age = age
+        if host is None or since is None or age is None:
+            found = f"Another {what} is starting"
+        else:
+            seen = f"pid {pid}, seen {max(age, 0.0):.0f} s ago"
+            found = f"Another {what} runs on host {host} since {_moment(since)} ({seen})"
+        super().__init__(
+            f"{found}. Wait for its end, or stop it. If it hangs or is gone, --take-over (take_over=True) goes on "
+            "without it."
+        )
+
+
+class LockLostError(JobError):
+    """Another process has taken over this job; this one writes nothing more.
+
+    Attributes:
+        host: The host of that process, or `None` if the lock was removed.
+        pid: The id of that process, or `None`.
+    """
+
+    def __init__(self, what: str, host: str | None, pid: int | None) -> None:
+        self.host = host
+        self.pid = pid
+        by = "Its lock was removed" if host is None else f"It was taken over by process {pid} on host {host}"
+        super().__init__(f"This {what} has lost its lock. {by}; this process writes nothing more.")
+
+
+class JobStoppedError(JobError):
+    """A job was stopped before its end. All that it did is saved: the same call goes on from there.
+
+    Attributes:
+        done: How many documents were done.
+    """
+
+    resumable = True
+
+    def __init__(self, what: str, done: int) -> None:
+        self.done = done
+        super().__init__(f"The {what} was stopped after {done:,} documents. Run the same command again to go on.")
+
+
+def _moment(seconds: float) -> str:
+    # Slow to import, and rarely needed.
+    from datetime import datetime, timezone
+
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
