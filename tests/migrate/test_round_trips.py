@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from cendry_datastore.migrate.digest import Digest
 from cendry_datastore.migrate.translate import Translator
 from hypothesis import HealthCheck, given, settings
@@ -78,18 +76,6 @@ def fill(sides: Sides, target: Any, found: dict[str, Any]) -> None:
             target.CopyFrom(Value(**found))
     if kind in ("string_value", "blob_value"):
         target.exclude_from_indexes = True
-
-
-@pytest.fixture(params=["mode", "classic"])
-def sides(
-    request: pytest.FixtureRequest, cendry_emulator_host: str, project: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Sides]:
-    """Native mode, and one of the emulators of Datastore."""
-    name = "cendry_datastore_mode_host" if request.param == "mode" else "cendry_classic_datastore_host"
-    monkeypatch.setenv("DATASTORE_EMULATOR_HOST", request.getfixturevalue(name))
-    sides = Sides(project)
-    yield sides
-    sides.close()
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

@@ -218,4 +218,3 @@ def test_levels_are_counted_where_transforms_add_some() -> None:
     assert f"{DOCUMENTS}/K/x" == translated(one)[0].name
     nest = Transform("K", "s", "nest", {"list": True})
     assert "over 20 levels deep" in refusal(one, Translator(HOME, TARGET, [nest])).reason
-

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
 from cendry_datastore.migrate.translate import Translator, UntranslatableError
 from google.api_core.exceptions import GoogleAPICallError
 from migrate.sides import Document, Sides, Value
-
-
-@pytest.fixture(params=["mode", "classic"])
-def sides(
-    request: pytest.FixtureRequest, cendry_emulator_host: str, project: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Sides]:
-    """Native mode, and one of the emulators of Datastore."""
-    name = "cendry_datastore_mode_host" if request.param == "mode" else "cendry_classic_datastore_host"
-    monkeypatch.setenv("DATASTORE_EMULATOR_HOST", request.getfixturevalue(name))
-    sides = Sides(project)
-    yield sides
-    sides.close()
 
 
 @dataclass(frozen=True)
@@ -335,10 +322,8 @@ def test_there_are_as_many_cases_as_were_measured() -> None:
 CLASSIC = {"an empty array in an array": "dead"}
 
 
-def test_each_odd_thing_arrives_or_is_refused_before_it_is_sent(
-    sides: Sides, request: pytest.FixtureRequest
-) -> None:
-    others = CLASSIC if "classic" in request.node.callspec.id else {}
+def test_each_odd_thing_arrives_or_is_refused_before_it_is_sent(sides: Sides, any_datastore: str) -> None:
+    others = CLASSIC if any_datastore == "classic" else {}
     different: list[Any] = []
     for case in CASES:
         becomes = others.get(case.name, case.becomes)

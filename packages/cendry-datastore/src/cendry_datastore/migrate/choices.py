@@ -41,9 +41,7 @@ def asked_by(models: Iterable[type[Any]]) -> tuple[Transform, ...]:
     return tuple(found.values())
 
 
-def _of_record(
-    kind: str, record: Record, above: tuple[str, ...], inside: tuple[Record, ...]
-) -> Iterator[Transform]:
+def _of_record(kind: str, record: Record, above: tuple[str, ...], inside: tuple[Record, ...]) -> Iterator[Transform]:
     for declared in record.fields:
         for name in (declared.stored, *declared.also):
             yield from _of_shape(kind, declared.shape, (*above, name), inside, in_list=False)
