@@ -12,7 +12,7 @@ from typing import Any, Final
 from cendry._interop.grpc import check_process, pause_after, status_of, text_of
 from cendry._interop.protobuf import write_timestamp
 from cendry.paths import exact_text
-from cendry_firestore import _sdk
+from cendry_firestore import FirestoreBackend, _sdk
 from cendry_firestore._channel import Connection, check_arguments
 from google.cloud.firestore_v1 import Client
 
@@ -139,6 +139,10 @@ class Target:
     def max_bytes(self) -> int:
         """Bytes of one commit."""
         return MAX_BYTES if self._connection.emulator is None else MAX_EMULATOR_BYTES
+
+    def backend(self) -> FirestoreBackend:
+        """A backend of Cendry on the same client, which it leaves open."""
+        return FirestoreBackend(self._connection.client)
 
     def facts(self) -> DatabaseFacts:
         """The mode of the database; asked for once."""
