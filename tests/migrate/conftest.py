@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cendry_datastore.migrate import Source, Target
 from google.cloud import datastore
+from migrate.sides import Sides
 
 
 @pytest.fixture
@@ -47,3 +48,11 @@ def target(firestore_emulator: str, project: str) -> Iterator[Target]:
     """The target, empty for this test."""
     with Target(project=project) as target:
         yield target
+
+
+@pytest.fixture
+def sides(any_datastore: str, firestore_emulator: str, project: str) -> Iterator[Sides]:
+    """Both sides as messages, past Cendry; on both emulators of Datastore."""
+    sides = Sides(project)
+    yield sides
+    sides.close()
