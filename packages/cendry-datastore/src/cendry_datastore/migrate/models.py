@@ -6,8 +6,8 @@ from collections.abc import Container, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from cendry.convert import to_dict
 from cendry.codec import codec_for
+from cendry.convert import to_dict
 from cendry.errors import DecodeError
 from cendry.plan import GetPlan
 
@@ -77,7 +77,7 @@ class ModelSample:
                 continue
             backends = backends or [self._source.backend(ndb=self._is_ndb), self._target.backend()]
             codec = codec_for(self._models[kind])
-            one, other = ({path: each for path, each in _read(backend, codec, wanted, moment)} for backend in backends)
+            one, other = (dict(_read(backend, codec, wanted, moment)) for backend in backends)
             for path in wanted:
                 fields = _differing(one.get(path), other.get(path))
                 if fields:
