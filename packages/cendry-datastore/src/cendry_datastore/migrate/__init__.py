@@ -26,11 +26,13 @@ __all__ = [
     "Transforms",
     "Trap",
     "TrapReport",
+    "copy",
 ]
 
 if TYPE_CHECKING:
     from cendry.jobs import Progress
 
+    from ._copy import copy
     from .reports import Difference, KindReport, Problem, Proof, Report, Result, Trap, TrapReport
     from .source import Source
     from .target import Target
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 else:
     # For each module, its names.
     _MODULES = {
+        "_copy": "copy",
         "reports": "Difference KindReport Problem Proof Report Result Trap TrapReport",
         "source": "Source",
         "target": "Target",
