@@ -13,7 +13,8 @@ from cendry.backend import ListenResult, StoredDocument
 from cendry.errors import InvalidRequestError
 from cendry.plan import Delete, GetPlan, QueryPlan, Set, Write
 from cendry_memory import AsyncMemoryBackend, MemoryBackend
-from memory.asking import after, by, fill, is_, ref, stored, update
+from cendry_memory._listen import Changed, Listener
+from memory.asking import after, both, by, either, fill, is_, ref, stored, update
 
 
 class Ear:
@@ -323,6 +324,82 @@ def test_a_limit_and_an_offset_follow_any_changes(backend: MemoryBackend) -> Non
         ear.handle.close()
         ear.handle.close()
     assert backend.store._dispatcher._listeners == {}
+
+
+CONDITIONS: list[tuple[str, Any, Any]] = [
+    ("v", "==", 2),
+    ("v", "in", [2, "x", 4.0]),
+    ("v", "not-in", [2, 3]),
+    ("v", "!=", 3),
+    ("v", ">", 1),
+    ("v", "<=", "x"),
+    ("v", "==", None),
+    ("v", "!=", None),
+    ("v", "==", math.nan),
+    ("v", "in", [None]),
+    ("v", "array-contains", 1),
+    ("v", "array-contains-any", [1, None, "x"]),
+    ("m.n", ">=", 2),
+    ("__name__", "in", [ref("c/a"), ref("c/b")]),
+    ("__name__", "<", ref("c/c")),
+]
+
+
+def test_listeners_are_found_by_any_condition(backend: MemoryBackend) -> None:
+    drawn = random.Random(3)
+    plans = [QueryPlan("c", where=is_(*condition), limit=limit) for condition in CONDITIONS for limit in (None, 2)]
+    plans.append(QueryPlan("c", where=both(is_("v", ">", 0), is_("v", "<", 3))))
+    plans.append(QueryPlan("c", where=either(is_("v", "==", 1), is_("w", "==", 1))))
+    ears = [Ear(backend, plan) for plan in plans]
+    values = [None, math.nan, 0, 1, 2, 2.0, 3, 4, "x", "y", [1], [None, "x"], [], {"n": 2}]
+    for _ in range(150):
+        names = drawn.sample("abcd", drawn.randint(1, 3))
+        writes: list[Write] = [
+            Set(f"c/{name}", {drawn.choice("vvvmw"): drawn.choice(values), "t": drawn.random()}) for name in names
+        ]
+        backend.commit([Delete(write.path) if drawn.random() < 0.2 else write for write in writes])
+        assert backend.drain(60)
+        for plan, ear in zip(plans, ears, strict=True):
+            found = [(one.path, one.update_time) for one in backend.run(plan)]
+            assert found == [(one.path, one.update_time) for one in ear.snapshots[-1].documents], plan
+    for ear in ears:
+        ear.handle.close()
+    assert backend.store._dispatcher._listeners == {}
+
+
+def test_a_change_asks_only_listeners_whose_condition_it_can_meet(
+    backend: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ears = [Ear(backend, QueryPlan("c", where=is_(*condition))) for condition in CONDITIONS]
+    asked: list[Listener] = []
+    follow = Listener.follow
+
+    def noted(listener: Listener, changes: list[Changed]) -> None:
+        asked.append(listener)
+        follow(listener, changes)
+
+    monkeypatch.setattr(Listener, "follow", noted)
+
+    def asked_by(write: Write) -> list[tuple[Any, ...]]:
+        asked.clear()
+        backend.commit([write])
+        assert backend.drain(60)
+        return [condition for condition, ear in zip(CONDITIONS, ears, strict=True) if ear.handle in asked]
+
+    def that(*numbers: int) -> list[tuple[Any, ...]]:
+        return [CONDITIONS[number] for number in numbers]
+
+    assert asked_by(Set("c/z", {"v": 2})) == that(0, 1, 3, 4, 7)
+    # Those that it leaves, too.
+    assert asked_by(Set("c/z", {"v": 0})) == that(0, 1, 2, 3, 4, 7)
+    assert asked_by(Delete("c/z")) == that(2, 3, 7)
+    assert asked_by(Set("c/z", {"v": [1, "x"]})) == that(2, 3, 7, 10, 11)
+    assert asked_by(Set("c/y", {"m": {"n": 2}})) == that(12)
+    assert asked_by(Set("c/y", {"m": 1})) == that(12)
+    assert asked_by(Set("c/y", {"m": 2})) == []
+    assert asked_by(Set("c/b", {})) == that(13, 14)
+    for ear in ears:
+        ear.handle.close()
 
 
 def test_a_listener_that_begins_after_a_commit_gets_it_once(backend: MemoryBackend) -> None:

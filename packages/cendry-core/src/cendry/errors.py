@@ -710,9 +710,8 @@ class JobLockedError(JobError):
         if host is None or since is None or age is None:
             found = f"Another {what} is starting"
         else:
-            found = (
-                f"Another {what} runs on host {host} since {_moment(since)} (pid {pid}, seen {max(age, 0.0):.0f} s ago)"
-            )
+            seen = f"pid {pid}, seen {max(age, 0.0):.0f} s ago"
+            found = f"Another {what} runs on host {host} since {_moment(since)} ({seen})"
         super().__init__(
             f"{found}. Wait for its end, or stop it. If it hangs or is gone, --take-over (take_over=True) goes on "
             "without it."

@@ -26,6 +26,7 @@ _DISJUNCTIVE: Final = frozenset({"in", "array-contains-any"})
 _MULTIPLE: Final = frozenset({"in", "array-contains", "array-contains-any"})
 _SINGLE: Final[dict[Operator, Operator]] = {"in": "=="}
 _ONE_SIDED: Final = frozenset({"<", "<=", ">", ">="})
+_PINNING: Final = frozenset({"==", "in", "is-null", "is-nan", "array-contains", "array-contains-any"})
 _UNARY: Final = frozenset({"is-null", "is-not-null", "is-nan", "is-not-nan"})
 
 Atom = tuple[Segments, Operator, Any]
@@ -75,6 +76,11 @@ class Leaf:
         self.is_inequality = is_inequality(op, value)
         single = _SINGLE.get(op, op)
         self.atoms: frozenset[Atom] = frozenset([(self.segments, single, _identity(each)) for each in values])
+
+    @property
+    def is_pinning(self) -> bool:
+        """Whether each range is one value alone, whose key is where it begins."""
+        return self.op in _PINNING
 
     def _key(self, value: Any) -> bytes:
         if self.kind == "name":

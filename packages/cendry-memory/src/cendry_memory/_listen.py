@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import sys
 import threading
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from cendry import _threads
-from cendry._order import key_of
+from cendry._order import key_of, path_key
 from cendry.backend import ListenResult
 from cendry.plan import MISSING, GetPlan, QueryPlan, value_at
 
+from ._filters import Kind, Leaf
 from ._indexes import Document, Segments, SortedEntries, Version, result_of
 from ._lock import Lock
 from ._query import Search
+from ._values import kind_of
 from ._versions import Change
 
 Changed: TypeAlias = "tuple[Change, Document | None]"
 """A change of a commit, with the document as it is then; all listeners share it."""
+
+Spot: TypeAlias = "tuple[Segments, Kind]"
+"""What of a document a condition looks at."""
 
 
 class Shown:
@@ -223,54 +229,152 @@ def scopes_of(path: str) -> tuple[str, str, str]:
     return path, collection, f"/{collection.rpartition('/')[2]}"
 
 
-class Audience:
-    """The listeners of one scope; those whose filter demands one value of a field, by that field and value."""
+class Edges:
+    """Where the ranges of listeners begin, or end; sorted."""
 
-    __slots__ = ("_others", "_pinned")
+    __slots__ = ("_edges", "_listeners")
 
     def __init__(self) -> None:
-        self._others: dict[Listener, None] = {}
-        self._pinned: dict[Segments, dict[bytes, dict[Listener, None]]] = {}
+        self._edges: list[bytes] = []
+        self._listeners: list[Listener] = []
 
     def __bool__(self) -> bool:
-        return bool(self._others or self._pinned)
+        return bool(self._edges)
+
+    def add(self, edge: bytes, listener: Listener) -> None:
+        """Add a listener."""
+        place = bisect_right(self._edges, edge)
+        self._listeners.insert(place, listener)
+        self._edges.insert(place, edge)
+
+    def remove(self, edge: bytes, listener: Listener) -> None:
+        """Take away a listener, if it is there."""
+        for place in range(bisect_left(self._edges, edge), bisect_right(self._edges, edge)):
+            if self._listeners[place] is listener:
+                del self._edges[place], self._listeners[place]
+                return
+
+    def at_most(self, key: bytes) -> list[Listener]:
+        """Those with an edge of the type of a key that is not above it."""
+        return self._listeners[bisect_left(self._edges, key[:1]) : bisect_right(self._edges, key)]
+
+    def above(self, key: bytes) -> list[Listener]:
+        """Those with an edge of the type of a key that is above it."""
+        return self._listeners[bisect_right(self._edges, key) : bisect_left(self._edges, bytes([key[0] + 1]))]
+
+
+class Conditions:
+    """The listeners with a condition on one spot of a document; only those that a key of it can meet are found."""
+
+    __slots__ = ("_ends", "_others", "_pinned", "_starts")
+
+    def __init__(self) -> None:
+        self._pinned: dict[bytes, dict[Listener, None]] = {}
+        # Those that compare by > and >=, and those by < and <=, which are as wide as their type to the other side.
+        self._starts, self._ends = Edges(), Edges()
+        self._others: dict[Listener, Leaf] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._pinned or self._starts or self._ends or self._others)
+
+    def add(self, leaf: Leaf, listener: Listener) -> None:
+        """Add a listener."""
+        if leaf.is_pinning:
+            for key, _ in leaf.ranges:
+                self._pinned.setdefault(key, {})[listener] = None
+        elif leaf.op in _ABOVE:
+            for low, _ in leaf.ranges:
+                self._starts.add(low, listener)
+        elif leaf.op in _BELOW:
+            for _, high in leaf.ranges:
+                self._ends.add(high, listener)
+        else:
+            self._others[listener] = leaf
+
+    def remove(self, leaf: Leaf, listener: Listener) -> None:
+        """Take away a listener, if it is there."""
+        self._others.pop(listener, None)
+        for low, high in leaf.ranges:
+            self._starts.remove(low, listener)
+            self._ends.remove(high, listener)
+            listeners = self._pinned.get(low, {})
+            listeners.pop(listener, None)
+            if not listeners:
+                self._pinned.pop(low, None)
+
+    def met_by(self, key: bytes) -> Iterator[Listener]:
+        """The listeners whose condition a key meets."""
+        yield from self._pinned.get(key, ())
+        yield from self._starts.at_most(key)
+        yield from self._ends.above(key)
+        for listener, leaf in self._others.items():
+            if leaf.matches_key(key):
+                yield listener
+
+
+_ABOVE: Final = frozenset({">", ">="})
+_BELOW: Final = frozenset({"<", "<="})
+
+
+class Audience:
+    """The listeners of one scope, found by a condition that all documents fulfil that they show."""
+
+    __slots__ = ("_all", "_by_spot", "_free")
+
+    def __init__(self) -> None:
+        self._all: dict[Listener, None] = {}
+        # Those without such a condition.
+        self._free: dict[Listener, None] = {}
+        self._by_spot: dict[Spot, Conditions] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._all)
 
     def __iter__(self) -> Iterator[Listener]:
-        yield from self._others
-        for by_key in self._pinned.values():
-            for listeners in by_key.values():
-                yield from listeners
+        yield from self._all
 
     def add(self, listener: Listener) -> None:
         """Add a listener."""
-        pinned = None if listener.search is None else listener.search.pinned
-        if pinned is None:
-            self._others[listener] = None
+        self._all[listener] = None
+        leaf = None if listener.search is None else listener.search.narrowest
+        if leaf is None:
+            self._free[listener] = None
         else:
-            segments, key = pinned
-            self._pinned.setdefault(segments, {}).setdefault(key, {})[listener] = None
+            self._by_spot.setdefault((leaf.segments, leaf.kind), Conditions()).add(leaf, listener)
 
     def remove(self, listener: Listener) -> None:
         """Take away a listener, if it is there."""
-        self._others.pop(listener, None)
-        pinned = None if listener.search is None else listener.search.pinned
-        if pinned is not None:
-            segments, key = pinned
-            by_key = self._pinned.get(segments, {})
-            listeners = by_key.get(key, {})
-            listeners.pop(listener, None)
-            if not listeners:
-                by_key.pop(key, None)
-            if not by_key:
-                self._pinned.pop(segments, None)
+        self._all.pop(listener, None)
+        self._free.pop(listener, None)
+        leaf = None if listener.search is None else listener.search.narrowest
+        if leaf is not None:
+            spot = leaf.segments, leaf.kind
+            conditions = self._by_spot.get(spot, _NONE)
+            conditions.remove(leaf, listener)
+            if not conditions:
+                self._by_spot.pop(spot, None)
 
-    def concerned(self, change: Change) -> Iterator[Listener]:
-        """The listeners that a change may concern, each once."""
-        yield from self._others
-        for segments, by_key in self._pinned.items():
-            values = [value_at(version.data, segments) for version in (change.old, change.new) if version is not None]
-            for key in {key_of(value) for value in values if value is not MISSING}:
-                yield from by_key.get(key, ())
+    def concerned(self, change: Change) -> dict[Listener, None]:
+        """The listeners that a change may concern."""
+        found = dict(self._free)
+        for spot, conditions in self._by_spot.items():
+            for key in _keys_at(change, spot):
+                found.update(dict.fromkeys(conditions.met_by(key)))
+        return found
+
+
+_NONE: Final = Conditions()
+
+
+def _keys_at(change: Change, spot: Spot) -> set[bytes]:
+    """The keys that a document has at a spot, before a change or after it."""
+    segments, kind = spot
+    if kind == "name":
+        return {path_key(change.path)}
+    values = [value_at(version.data, segments) for version in (change.old, change.new) if version is not None]
+    if kind == "element":
+        values = [element for value in values if kind_of(value) is list for element in value]
+    return {key_of(value) for value in values if value is not MISSING}
 
 
 class Dispatcher:

@@ -176,12 +176,10 @@ class Search:
         return key if key is not None and self._within(key) else None
 
     @property
-    def pinned(self) -> tuple[Segments, bytes] | None:
-        """A field in which all results have one value, and the key of that; `None` if no condition demands one."""
-        for part in self._parts:
-            if isinstance(part, Leaf) and part.op == "==" and part.kind == "value":
-                return part.segments, part.ranges[0][0]
-        return None
+    def narrowest(self) -> Leaf | None:
+        """A condition that all results fulfil, and few others: `==` before one of several values, before a range."""
+        leaves = [part for part in self._parts if isinstance(part, Leaf)]
+        return min(leaves, key=lambda leaf: (not leaf.is_pinning, len(leaf.ranges)), default=None)
 
     # --- all of them ---
 
@@ -245,7 +243,7 @@ class Search:
         segments, descending = sortings[0]
         if segments is NAME:
             # Under one key of any index, documents stand by their names.
-            pinned = [leaf for leaf in leaves if len(leaf.ranges) == 1 and leaf.op in _PINNING]
+            pinned = [leaf for leaf in leaves if len(leaf.ranges) == 1 and leaf.is_pinning]
             if pinned:
                 best = min(pinned, key=lambda leaf: choice_of(leaf, scope).size) if len(pinned) > 1 else pinned[0]
                 entries = scope.index(best.segments, best.kind == "element").entries
@@ -279,9 +277,6 @@ class Search:
     def _is_between(self, document: Document) -> bool:
         key = self._sort_key(document.version, document.name_key, self.sortings)
         return key is not None and self._within(key)
-
-
-_PINNING: Final = frozenset({"==", "in", "is-null", "is-nan", "array-contains", "array-contains-any"})
 
 
 class Walk(NamedTuple):
@@ -335,7 +330,7 @@ def choice_of(node: Node, scope: Scope) -> Choice:
 
 def _is_fixed(leaf: Leaf) -> bool:
     """Whether all documents that fulfil the condition have one value there."""
-    return leaf.kind == "value" and len(leaf.ranges) == 1 and leaf.op in _PINNING
+    return leaf.kind == "value" and len(leaf.ranges) == 1 and leaf.is_pinning
 
 
 def _bound_key(value: Any, sorting: Sorting) -> bytes:

@@ -27,6 +27,7 @@ class Throttle:
     Args:
         initial: Documents per second at the beginning; `None` for no limit but `max_rate`.
         max_rate: The maximum of documents per second, or `None`.
+        elapsed: Seconds for which the rate has been growing already, in a process before.
         clock: Returns a time in seconds that never runs back.
     """
 
@@ -37,18 +38,37 @@ class Throttle:
         initial: float | None = INITIAL_RATE,
         *,
         max_rate: float | None = None,
+        elapsed: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._initial = initial
         self._max_rate = max_rate
         self._clock = clock
-        self._started = self._updated = clock()
+        self._updated = clock()
+        self._started = self._updated - elapsed
         self._available = self.burst
 
     @property
     def rate(self) -> float | None:
         """Documents per second at present; `None` if they are not limited."""
         return self._rate_at(self._updated)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds for which the rate has been growing."""
+        return self._clock() - self._started
+
+    @property
+    def max_rate(self) -> float | None:
+        """The maximum of documents per second, or `None`; it can be changed at any time."""
+        return self._max_rate
+
+    @max_rate.setter
+    def max_rate(self, max_rate: float | None) -> None:
+        # What was earned until now was earned at the rate until now.
+        self._earn()
+        self._max_rate = max_rate
+        self._available = min(self._available, self.burst)
 
     def _rate_at(self, moment: float) -> float | None:
         if self._initial is None:
@@ -62,23 +82,28 @@ class Throttle:
         rate = self.rate
         return float("inf") if rate is None else max(rate, 1.0)
 
-    def wait_for(self, count: int) -> float:
+    def wait_for(self, count: float) -> float:
         """Return how many seconds to wait until some documents may be written; 0 if now.
 
         Args:
             count: How many, at most `burst`.
         """
-        now = self._clock()
-        rate = self._rate_at(now)
+        self._earn()
+        rate = self.rate
         if rate is None:
             return 0.0
-        earned = (now - self._updated) * rate
-        self._updated = now
-        self._available = min(self._available + earned, self.burst)
         missing = count - self._available
         # What is missing by rounding alone would be waited for in vain.
         return missing / rate if missing > 1e-6 else 0.0
 
     def take(self, count: int) -> None:
         """Record that some documents are written now."""
-        self._available -= count
+        if self.rate is not None:
+            self._available -= count
+
+    def _earn(self) -> None:
+        now, rate = self._clock(), self.rate
+        # At the end of a period by the lower rate, so that no moment has more than its own.
+        earned = 0.0 if rate is None else (now - self._updated) * rate
+        self._updated = now
+        self._available = min(self._available + earned, self.burst)
