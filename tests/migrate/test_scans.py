@@ -6,9 +6,9 @@ from datetime import date, datetime, timezone
 from typing import Annotated, Any
 
 import pytest
-from cendry import Field, InvalidRequestError, Map, Model, field
+from cendry import Field, Map, Model, field
 from cendry_datastore._keys import Partition
-from cendry_datastore.migrate._validate import KindScan, check_aliases, models_by_kind, report_of
+from cendry_datastore.migrate._validate import DottedAliasError, KindScan, check_aliases, models_by_kind, report_of
 from cendry_datastore.migrate.reports import KindReport, Problem, TrapReport
 from cendry_datastore.migrate.traps import TrapScan
 from google.cloud import datastore
@@ -141,7 +141,7 @@ def test_an_alias_of_a_part_breaks_after_the_migration() -> None:
         city: Annotated[Field[str], field(alias="address.city")]
 
     check_aliases([Shop])
-    with pytest.raises(InvalidRequestError, match=r"Old\.city is stored as 'address\.city'.*declare it as a Map"):
+    with pytest.raises(DottedAliasError, match=r"Old\.city is stored as 'address\.city'.*declare it as a Map"):
         check_aliases([Old])
 
 

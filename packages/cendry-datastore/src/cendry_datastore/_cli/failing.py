@@ -11,11 +11,7 @@ from collections.abc import Callable
 from typing import Final, NoReturn
 
 import typer
-from cendry.errors import CendryError, InvalidDocumentIdError, JobError, JobFileError
-from google.api_core import exceptions
-from google.auth.exceptions import GoogleAuthError
-
-from .._errors import NamespaceNotFoundError
+from cendry.errors import CendryError, InvalidDocumentIdError, JobError
 
 FINE: Final = 0
 FINDINGS: Final = 1
@@ -23,24 +19,14 @@ WRONG_USE: Final = 2
 STOPPED: Final = 3
 FAILED: Final = 4
 
+
+class WrongUseError(JobError):
+    """The command was given what it can't use; nothing was done."""
+
+
 RESUMABLE: Final = "resumable: run the same command"
 
-_PASSING: Final = (
-    exceptions.ServiceUnavailable,
-    exceptions.DeadlineExceeded,
-    exceptions.GatewayTimeout,
-    exceptions.TooManyRequests,
-    exceptions.Forbidden,
-    exceptions.Unauthorized,
-    exceptions.RetryError,
-    exceptions.InternalServerError,
-    GoogleAuthError,
-)
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
-
-
-class WrongUseError(CendryError):
-    """The command was given what it can't use; nothing was done."""
 
 
 def guard(work: Callable[[], int], *, places: Callable[[], str] = str, debug: bool = False) -> NoReturn:
@@ -82,15 +68,36 @@ def outcome_of(error: BaseException, places: str) -> tuple[int, list[str]]:
     if isinstance(error, KeyboardInterrupt):
         return STOPPED, ["stopped", RESUMABLE]
     text = str(error) or type(error).__name__
-    if isinstance(error, (WrongUseError, JobFileError, InvalidDocumentIdError, NamespaceNotFoundError)):
-        return WRONG_USE, [text]
     if isinstance(error, JobError):
-        # Each says whether it can be resumed.
-        return getattr(error, "exit_code", STOPPED), [text]
-    if isinstance(error, _PASSING):
+        return (STOPPED if error.resumable else WRONG_USE), [text]
+    if isinstance(error, InvalidDocumentIdError):
+        return WRONG_USE, [text]
+    if _passes(error):
         return STOPPED, [f"{type(error).__name__}: {text}", *([places] if places else []), RESUMABLE]
     if isinstance(error, OSError) and error.errno in _FULL:
         return STOPPED, [f"{error.filename or 'A file'}: {os.strerror(error.errno)}", RESUMABLE]
+    if isinstance(error, OSError) and error.errno is None and "roject" in text:
+        # Of the SDK, where neither an option nor the environment names one.
+        return WRONG_USE, [f"{text} Pass --project, or set GOOGLE_CLOUD_PROJECT."]
     if isinstance(error, CendryError):
         return FAILED, [text]
     return FAILED, [f"{type(error).__name__}: {text}", "--debug shows where it was raised"]
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether an error of Google's packages may be gone when the command is run again."""
+    # Imported here: they take longer than most commands that fail early.
+    from google.api_core import exceptions
+    from google.auth.exceptions import GoogleAuthError
+
+    passing = (
+        exceptions.ServiceUnavailable,
+        exceptions.GatewayTimeout,
+        exceptions.TooManyRequests,
+        exceptions.Forbidden,
+        exceptions.Unauthorized,
+        exceptions.InternalServerError,
+        exceptions.RetryError,
+        GoogleAuthError,
+    )
+    return isinstance(error, passing)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import timedelta
 
 from ..migrate import Problem, Report, TrapReport
+from ..migrate._plan import Draft, transforms_text
+from ..migrate.forms import moment_text
 from .printing import Printer
 
 _SHOWN = 8
@@ -52,3 +55,43 @@ def problem_text(problem: Problem) -> str:
 def trap_text(trap: TrapReport) -> str:
     """`Account.boss`, or an example of a name."""
     return f"{trap.kind}.{trap.field}" if trap.field else trap.example or trap.kind
+
+
+def print_draft(printer: Printer, made: Draft, directory: str) -> None:
+    """Print what was planned."""
+    decided, taken = made.plan, made.estimate
+    recovery = {True: "on", False: "off", None: "unknown"}[made.recovers]
+    end = moment_text((decided.read_time + timedelta(hours=1)).replace(microsecond=0))
+    limit = "" if made.recovers else f" -> the copy must end by {end};"
+    printer.line(f"Read time  {moment_text(decided.read_time)}   point-in-time recovery: {recovery}{limit}")
+    printer.line(f"Estimate   {taken.minutes:,.1f} min at 500/50/5, {taken.cost:,.2f} USD at list prices")
+    printer.line(f"Reads {taken.reads:,}   writes {taken.writes:,}   verify reads {taken.verify_reads:,}")
+    exemptions = sum(map(len, made.exempt.values()))
+    printer.line(f"Exemptions {exemptions} ({directory.rstrip('/')}/firestore.indexes.json)")
+    printer.table(
+        ("kind", "entities", "collection", "shards", "target"),
+        [(k.kind, k.count, k.collection, len(k.shards), "empty" if k.was_empty else "has documents") for k in decided.kinds],
+    )
+    if lines := list(transforms_text(made.decisions)):
+        printer.line(f"Transforms  {'; '.join(lines)}")
+    if made.foreign:
+        verb = {"refuse": "Refused", "rewrite": "Rewritten", "string": "Kept as text"}[decided.foreign]
+        where = ", ".join(f"{each.kind}.{each.field}" for each in made.foreign[:_SHOWN])
+        printer.line(f"{verb}: {sum(each.count for each in made.foreign):,} foreign keys (--foreign): {where}")
+    if made.namespaces:
+        shown = ", ".join(each or "the default one" for each in made.namespaces[:_SHOWN])
+        printer.line(f"Not copied: other namespaces ({shown})")
+    printer.result(
+        {
+            "plan": decided.to_json(),
+            "hash": decided.hash,
+            "reads": taken.reads,
+            "writes": taken.writes,
+            "minutes": taken.minutes,
+            "cost": taken.cost,
+            "foreign": sum(each.count for each in made.foreign),
+            "exemptions": exemptions,
+            "namespaces": None if made.namespaces is None else list(made.namespaces),
+            "transforms": list(transforms_text(made.decisions)),
+        }
+    )

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from cendry._scan import Histogram, model_source
-from cendry.errors import CendryError
+from cendry.errors import JobError
 
 from .._values import decode_properties
-from .transforms import Observer, Tree
+from .choices import Observer
+from .transforms import Tree
 from .values import Shard
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def infer(source: Source, kind: str, *, sample: int | None = SAMPLE, ndb: bool =
             transforms: what is stored in parts is a map, and what is compressed is text or bytes.
 
     Raises:
-        CendryError: There are no entities of this kind.
+        JobError: There are no entities of this kind.
     """
     tree = _tree_of(kind, entities(source, kind, sample)) if ndb else None
     sink = Observer(kind)
@@ -47,7 +48,7 @@ def infer(source: Source, kind: str, *, sample: int | None = SAMPLE, ndb: bool =
         found.add(decode_properties(properties, source.partition))
         below[entity.key.path[-2].kind if len(entity.key.path) > 1 else ""] += 1
     if not found.count:
-        raise CendryError(f"There are no entities of kind {kind!r} in {source.place}: there is nothing to infer from.")
+        raise JobError(f"There are no entities of kind {kind!r} in {source.place}: there is nothing to infer from.")
     return model_source(kind, kind, found, notes_on(found.count, below))
 
 

@@ -10,7 +10,7 @@ from cendry import Model
 from cendry._types.registry import default_registry
 from cendry.codec import Codec, codec_for
 from cendry.codec.message import decoder
-from cendry.errors import DecodeError, InvalidRequestError
+from cendry.errors import DecodeError, JobError
 from cendry.errors import Problem as FieldProblem
 from cendry.jobs import Progress, Tracker
 
@@ -36,6 +36,25 @@ _KIND: Final = re.compile(r"[A-Za-z_][\w.]*")
 _CONSTRAINTS: Final = ("missing", "unknown", "value", "tag")
 
 
+class DottedAliasError(JobError):
+    """A field's alias names a part of what ndb stores in parts, and the migration makes a map of it.
+
+    Attributes:
+        model: The name of the model.
+        field: The name of the field.
+        alias: The name that is stored.
+    """
+
+    def __init__(self, model: str, field: str, alias: str) -> None:
+        self.model = model
+        self.field = field
+        self.alias = alias
+        super().__init__(
+            f"{model}.{field} is stored as {alias!r}, a part of what ndb stores in parts. After the migration "
+            f"{alias.partition('.')[0]!r} is a map: declare it as a Map."
+        )
+
+
 def validate(
     source: Source,
     models: Sequence[type[Model]],
@@ -59,8 +78,7 @@ def validate(
         The report. It is `ok` if all entities that were read and have a model fit it.
 
     Raises:
-        InvalidRequestError: A model can't be used after the migration: its alias names a part of what ndb stores in
-            parts.
+        DottedAliasError: A model can't be used after the migration.
     """
     if ndb:
         check_aliases(models)
@@ -111,16 +129,12 @@ def check_aliases(models: Iterable[type[Model]]) -> None:
     """Refuse aliases with a dot: what ndb stores in parts becomes a map, and the parts are gone.
 
     Raises:
-        InvalidRequestError: There is one.
+        DottedAliasError: There is one.
     """
     for model in models:
         for field in codec_for(model, default_registry).shape.fields:
             if "." in field.stored:
-                whole = field.stored.partition(".")[0]
-                raise InvalidRequestError(
-                    f"{model.__qualname__}.{field.name} is stored as {field.stored!r}, a part of what ndb stores in "
-                    f"parts. After the migration {whole!r} is a map: declare it as a Map"
-                )
+                raise DottedAliasError(model.__qualname__, field.name, field.stored)
 
 
 class KindScan:
