@@ -1,4 +1,4 @@
-"""What the suites of the migration share: entities in Datastore mode, and the command line in a process of its own."""
+"""What the tests of migrations share: a source on the emulators of Datastore, and a target on that of Firestore."""
 
 from __future__ import annotations
 
@@ -10,40 +10,65 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cendry_datastore.migrate import Source
+from cendry_datastore.migrate import Source, Target
 from google.cloud import datastore
+from migrate.sides import Sides
 
-ROOT = Path(__file__).parents[2]
-SOURCES = [str(path) for path in sorted(ROOT.glob("packages/*/src"))]
+SOURCES = [str(path) for path in sorted(Path(__file__).parents[2].glob("packages/*/src"))]
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+@pytest.fixture
+def datastore_mode(cendry_datastore_mode_host: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The `host:port` of Google's emulator in Datastore mode, which the SDK is told for this test."""
+    monkeypatch.setenv("DATASTORE_EMULATOR_HOST", cendry_datastore_mode_host)
+    return cendry_datastore_mode_host
+
+
 @pytest.fixture(params=["mode", "classic"])
-def datastore_host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The `host:port` of each emulator in turn, which the SDK is told for this test."""
-    fixture = "cendry_datastore_mode_host" if request.param == "mode" else "cendry_classic_datastore_host"
-    host: str = request.getfixturevalue(fixture)
+def any_datastore(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Runs the test on both emulators of Datastore; the SDK is told the one."""
+    name = "cendry_datastore_mode_host" if request.param == "mode" else "cendry_classic_datastore_host"
+    host: str = request.getfixturevalue(name)
     monkeypatch.setenv("DATASTORE_EMULATOR_HOST", host)
-    return host
+    which: str = request.param
+    return which
 
 
 @pytest.fixture
-def sdk(datastore_host: str, project: str) -> Any:
-    """The SDK's client on the entities."""
-    return datastore.Client(project=project)
+def sdk(project: str, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The SDK's client on the source: in Datastore mode, unless the test runs on both emulators."""
+    request.getfixturevalue("any_datastore" if "any_datastore" in request.fixturenames else "datastore_mode")
+    client: Any = datastore.Client(project=project)
+    yield client
+    client.close()
 
 
 @pytest.fixture
-def source(datastore_host: str, project: str) -> Iterator[Source]:
-    """The entities, as a migration reads them."""
-    with Source(project=project) as source:
-        yield source
+def source(sdk: Any) -> Source:
+    """The source, empty for this test."""
+    return Source(sdk)
+
+
+@pytest.fixture
+def target(firestore_emulator: str, project: str) -> Iterator[Target]:
+    """The target, empty for this test."""
+    with Target(project=project) as target:
+        yield target
+
+
+@pytest.fixture
+def sides(any_datastore: str, firestore_emulator: str, project: str) -> Iterator[Sides]:
+    """Both sides as messages, past Cendry; on both emulators of Datastore."""
+    sides = Sides(project)
+    yield sides
+    sides.close()
 
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
-    """Runs `cendry-datastore` with some arguments, in a directory of its own."""
+    """Runs `cendry-datastore` with some arguments, in a process and a directory of its own."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         path = os.pathsep.join([*SOURCES, os.environ.get("PYTHONPATH", "")])

@@ -28,10 +28,6 @@ class Shop(Model, collection="Shop"):
 """
 
 
-only_mode = pytest.mark.parametrize("datastore_host", ["mode"], indirect=True)
-"""Of the emulators, that of Datastore mode alone: a process takes a second."""
-
-
 def put(sdk: Any, kind: str, name: str | int, /, **properties: Any) -> None:
     entity = datastore.Entity(sdk.key(kind, name))
     entity.update(properties)
@@ -54,7 +50,7 @@ def seeded(sdk: Any) -> None:
     put(sdk, "Old", 1, x=1)
 
 
-def test_validate(cli: Cli, project: str, models: str, seeded: None, tmp_path: Path) -> None:
+def test_validate(any_datastore: str, cli: Cli, project: str, models: str, seeded: None, tmp_path: Path) -> None:
     answer = cli("validate", models, "--project", project)
     born = "born: expected date (stored as a datetime at midnight UTC), found str (1: Account/__id12__)"
     assert (1, "") == (answer.returncode, answer.stderr)
@@ -75,7 +71,6 @@ def test_validate(cli: Cli, project: str, models: str, seeded: None, tmp_path: P
     assert {"kind": "Account", "entities": 2, "model": "Account", "fits": 1, "problems": 1} == found["kinds"][0]
 
 
-@only_mode
 def test_validate_finds_nothing(cli: Cli, project: str, models: str, sdk: Any) -> None:
     put(sdk, "Account", 1, name="Ada")
     answer = cli("validate", f"{models}:Account", "--project", project)
@@ -83,13 +78,11 @@ def test_validate_finds_nothing(cli: Cli, project: str, models: str, sdk: Any) -
     assert "All entities that have a model fit it. Full report: migration/validate.json" in answer.stdout
 
 
-@only_mode
 def test_validate_a_sample(cli: Cli, project: str, models: str, seeded: None) -> None:
     answer = cli("validate", models, "--project", project, "--sample", "1", "--json")
     assert [1, 1, 1] == [each["entities"] for each in json.loads(answer.stdout)["kinds"]]
 
 
-@only_mode
 def test_infer(cli: Cli, project: str, seeded: None) -> None:
     answer = cli("infer", "Account", "--project", project)
     assert (0, "") == (answer.returncode, answer.stderr)

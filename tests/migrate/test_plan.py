@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,10 @@ from google.cloud import datastore
 from migrate.conftest import Cli
 
 
-only_mode = pytest.mark.parametrize("datastore_host", ["mode"], indirect=True)
-
-
 def put(sdk: Any, kind: str, name: str | int, /, *excluded: str, **properties: Any) -> None:
     entity = datastore.Entity(sdk.key(kind, name), exclude_from_indexes=excluded)
     entity.update(properties)
     sdk.put(entity)
-
-
-@pytest.fixture
-def target(firestore_emulator: str, project: str) -> Iterator[Target]:
-    """An empty database in Native mode."""
-    with Target(project=project) as target:
-        yield target
 
 
 @pytest.fixture
@@ -39,7 +28,7 @@ def seeded(sdk: Any) -> None:
     put(sdk, "Account", 1, "tags", tags=["x"])
 
 
-def test_a_raw_plan(source: Source, target: Target, seeded: None) -> None:
+def test_a_raw_plan(any_datastore: str, source: Source, target: Target, seeded: None) -> None:
     made = draft(source, target)
     decided = made.plan
     assert [("Account", 1, 1, True), ("Shop", 2, 1, True)] == [
@@ -93,7 +82,6 @@ def test_kinds_that_cannot_be_collections() -> None:
         collections_of(["A"], {"C": "D"})
 
 
-@only_mode
 def test_the_command(cli: Cli, project: str, source: Source, target: Target, seeded: None, tmp_path: Path) -> None:
     answer = cli("plan", "--project", project)
     assert (0, "") == (answer.returncode, answer.stderr)
@@ -115,7 +103,6 @@ def test_the_command(cli: Cli, project: str, source: Source, target: Target, see
     assert stored.hash != json.loads(renewed.stdout)["hash"]
 
 
-@only_mode
 def test_two_namespaces_in_one_collection(
     cli: Cli, project: str, sdk: Any, target: Target, tmp_path: Path, firestore_emulator: str
 ) -> None:

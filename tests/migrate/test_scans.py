@@ -91,6 +91,20 @@ def test_what_is_stored_in_parts_needs_ndb() -> None:
     assert "use --ndb" == problem.advice
 
 
+def test_with_ndb_parts_are_read_as_the_migration_makes_them() -> None:
+    scan = KindScan("Shop", Shop, HOME, ndb=True)
+    scan.see(entity("Shop", "a", **{"address.city": "Rome"}))
+    scan.see(entity("Shop", "b", **{"address.city": 1}))
+    assert 1 == scan.fits
+    [problem] = scan.problems()
+    assert ("address.city", "str", "int", ("Shop/b",)) == (
+        problem.field,
+        problem.expected,
+        problem.found,
+        problem.paths,
+    )
+
+
 def test_rules_are_not_checked_on_reading_but_constructors_run() -> None:
     class Refusing(Model, collection="Account"):
         name: Field[str]
@@ -163,7 +177,8 @@ def test_keys_into_other_places() -> None:
     there = datastore.Key("Account", 2, project="p", namespace="n")
     elsewhere = datastore.Key("Account", 2, project="p", database="d")
     found = traps_of(
-        entity("Account", 1, boss=foreign, friends=[foreign, foreign]), entity("Account", 2, boss=foreign, a=there),
+        entity("Account", 1, boss=foreign, friends=[foreign, foreign]),
+        entity("Account", 2, boss=foreign, a=there),
         entity("Account", 3, b=elsewhere),
     )
     assert [

@@ -15,10 +15,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:
             raise
-        print(  # noqa: T201
+        sys.stderr.write(
             f"cendry-datastore needs {error.name}, which is not installed: the extra migrate brings it; run "
-            '`pip install "cendry-datastore[migrate]"`.',
-            file=sys.stderr,
+            '`pip install "cendry-datastore[migrate]"`.\n'
         )
         sys.exit(2)
     run()

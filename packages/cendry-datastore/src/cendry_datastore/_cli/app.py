@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 from cendry.jobs import Pace, open_store, read_pace, write_json, write_pace
@@ -23,10 +23,13 @@ app = typer.Typer(
 )
 
 Directory = Annotated[str, typer.Argument(metavar="[DIRECTORY]", help="The directory of the migration.")]
-Models = Annotated[str, typer.Argument(metavar="MODELS", help="A module with models, app.models, or some of them, app.models:City,Shop.")]
-Project = Annotated[Optional[str], typer.Option(help="The project; by default that of the environment.")]
-Database = Annotated[Optional[str], typer.Option(help="The database; left out, the default one.")]
-Namespace = Annotated[Optional[str], typer.Option(help="The namespace; left out, the default one.")]
+Models = Annotated[
+    str,
+    typer.Argument(metavar="MODELS", help="A module, app.models, or some models, app.models:City,Shop."),
+]
+Project = Annotated[str | None, typer.Option(help="The project; by default that of the environment.")]
+Database = Annotated[str | None, typer.Option(help="The database; left out, the default one.")]
+Namespace = Annotated[str | None, typer.Option(help="The namespace; left out, the default one.")]
 Ndb = Annotated[bool, typer.Option("--ndb", help="Read what ndb stores as ndb reads it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Print tracebacks.")]
@@ -49,7 +52,7 @@ def validate(
     database: Database = None,
     namespace: Namespace = None,
     ndb: Ndb = False,
-    sample: Annotated[Optional[int], typer.Option(min=1, help="At most how many entities of each kind are read.")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="At most how many entities of each kind are read.")] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -76,25 +79,25 @@ def validate(
 @app.command()
 def plan(
     models: Annotated[
-        Optional[str], typer.Argument(metavar="[MODELS]", help="As of validate; needed with --ndb alone.")
+        str | None, typer.Argument(metavar="[MODELS]", help="As of validate; needed with --ndb alone.")
     ] = None,
     directory: Annotated[
-        Optional[str], typer.Argument(metavar="[DIRECTORY]", help="The directory; by default migration/.")
+        str | None, typer.Argument(metavar="[DIRECTORY]", help="The directory; by default migration/.")
     ] = None,
     project: Project = None,
     database: Database = None,
     namespace: Namespace = None,
-    to_project: Annotated[Optional[str], typer.Option(help="The project of the target; by default the same.")] = None,
-    to_database: Annotated[Optional[str], typer.Option(help="The database of the target.")] = None,
-    kind: Annotated[Optional[list[str]], typer.Option(help="A kind to copy; by default all are.")] = None,
+    to_project: Annotated[str | None, typer.Option(help="The project of the target; by default the same.")] = None,
+    to_database: Annotated[str | None, typer.Option(help="The database of the target.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="A kind to copy; by default all are.")] = None,
     ndb: Annotated[bool, typer.Option("--ndb", help="Give what ndb stores the form that the models have.")] = False,
-    rename: Annotated[Optional[list[str]], typer.Option(help="KIND=COLLECTION.")] = None,
+    rename: Annotated[list[str] | None, typer.Option(help="KIND=COLLECTION.")] = None,
     namespace_as: Annotated[
-        Optional[str], typer.Option(help="prefix: name collections by the namespace and the kind, ns1_Shop.")
+        str | None, typer.Option(help="prefix: name collections by the namespace and the kind, ns1_Shop.")
     ] = None,
     foreign: Annotated[str, typer.Option(help="Keys into other databases: refuse, rewrite or string.")] = "refuse",
-    price_read: Annotated[Optional[float], typer.Option(help="Your price of 100,000 reads.")] = None,
-    price_write: Annotated[Optional[float], typer.Option(help="Your price of 100,000 writes.")] = None,
+    price_read: Annotated[float | None, typer.Option(help="Your price of 100,000 reads.")] = None,
+    price_write: Annotated[float | None, typer.Option(help="Your price of 100,000 writes.")] = None,
     renew: Annotated[bool, typer.Option("--renew", help="Set a new moment for a plan whose moment expired.")] = False,
     allow_mixed: Annotated[
         bool, typer.Option("--allow-mixed", help="Plan also if one side alone is an emulator.")
@@ -183,7 +186,7 @@ def infer(
 @app.command()
 def throttle(
     directory: Directory = DIRECTORY,
-    rate: Annotated[Optional[float], typer.Option(min=0.001, help="Documents per second of all workers.")] = None,
+    rate: Annotated[float | None, typer.Option(min=0.001, help="Documents per second of all workers.")] = None,
     pause: Annotated[bool, typer.Option("--pause", help="Hold running copies.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Let them go on.")] = False,
     as_json: Json = False,

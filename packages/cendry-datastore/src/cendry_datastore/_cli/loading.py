@@ -9,7 +9,7 @@ from importlib import import_module
 from inspect import isabstract
 from types import ModuleType
 
-from cendry import Model
+from cendry._model.model import Model
 
 from .failing import WrongUseError
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cendry import Model
+from cendry._model.model import Model
 from cendry.jobs import Store, open_store, write_json
 
 from ..migrate import Plan, Source, Target, Transforms

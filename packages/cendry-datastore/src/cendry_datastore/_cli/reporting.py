@@ -70,7 +70,10 @@ def print_draft(printer: Printer, made: Draft, directory: str) -> None:
     printer.line(f"Exemptions {exemptions} ({directory.rstrip('/')}/firestore.indexes.json)")
     printer.table(
         ("kind", "entities", "collection", "shards", "target"),
-        [(k.kind, k.count, k.collection, len(k.shards), "empty" if k.was_empty else "has documents") for k in decided.kinds],
+        [
+            (k.kind, k.count, k.collection, len(k.shards), "empty" if k.was_empty else "has documents")
+            for k in decided.kinds
+        ],
     )
     if lines := list(transforms_text(made.decisions)):
         printer.line(f"Transforms  {'; '.join(lines)}")

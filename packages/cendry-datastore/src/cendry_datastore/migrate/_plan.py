@@ -17,7 +17,7 @@ from .._keys import key_path
 from ._validate import check_aliases
 from .admin import DATASTORE_MODE, NATIVE, DatabaseFacts
 from .choices import Decision, Observer, asked_by
-from .cut import SHARD_SIZE, SCATTER_PER_SHARD, cut_sample, cut_walk, shard_count, shards_of
+from .cut import SCATTER_PER_SHARD, SHARD_SIZE, cut_sample, cut_walk, shard_count, shards_of
 from .errors import MixedEmulatorsError, WrongModeError
 from .estimates import Estimate, Prices, estimate
 from .reports import TrapReport

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from cendry import Model
+from cendry._model.model import Model
 from cendry._types.registry import default_registry
 from cendry.codec import Codec, codec_for
 from cendry.codec.message import decoder
@@ -18,7 +18,9 @@ from .._dialect import DATASTORE
 from .._keys import Partition, key_path
 from .._ndb import parts_below
 from .._values import decode_properties
-from .reports import KindReport, Problem, Report, TrapReport
+from .choices import Observer, asked_by
+from .reports import KindReport, Problem, Report
+from .transforms import Tree
 from .traps import TrapScan
 from .values import Shard
 
@@ -156,6 +158,8 @@ class KindScan:
         self._found: dict[tuple[str, str, str, str], list[Any]] = {}
         self._codec: Codec[Any] | None = None if model is None else codec_for(model, default_registry)
         self._read = None if self._codec is None else decoder(self._codec, DATASTORE)
+        # What ndb stores is judged in the form that it has after the migration.
+        self._tree = Tree(asked_by([model])) if ndb and model is not None else None
 
     def see(self, entity: Any) -> None:
         """Count an `Entity` message."""
@@ -163,17 +167,18 @@ class KindScan:
         if self._read is None:
             return
         path = key_path(entity.key, self.partition)
+        properties = entity.properties if self._tree is None else self._tree.apply(entity.properties, Observer(""))
         try:
-            self._read(entity.properties, path.rpartition("/")[2], path, self.partition)
+            self._read(properties, path.rpartition("/")[2], path, self.partition)
         except DecodeError as error:
-            self._explain(entity, path, error)
+            self._explain(properties, path, error)
         else:
             self.fits += 1
 
-    def _explain(self, entity: Any, path: str, error: DecodeError) -> None:
+    def _explain(self, properties: Any, path: str, error: DecodeError) -> None:
         codec = self._codec
         assert codec is not None
-        data = decode_properties(entity.properties, self.partition)
+        data = decode_properties(properties, self.partition)
         problems = [each for each in codec.problems(data, DATASTORE.reading) if each.code in _CONSTRAINTS]
         # A constructor that refuses is found only where an instance is made.
         for each in problems or [FieldProblem(error.field or "", error.expected, error.found)]:
