@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from cendry.jobs import Pace, open_store, read_pace, write_json, write_pace
 
-from .failing import FINDINGS, FINE, WrongUseError, guard
+from .failing import PROBLEMS, FINE, WrongUseError, guard
 from .loading import load_models
 from .printing import Printer
 
@@ -71,7 +71,7 @@ def validate(
             report = step(source, classes, sample=sample, ndb=ndb, on_progress=show)
         write_json(store, "validate.json", report.to_json())
         print_report(printer, report, directory)
-        return FINE if report.ok else FINDINGS
+        return FINE if report.ok else PROBLEMS
 
     guard(work, places=lambda: f"source {project}/{database or '(default)'}", debug=debug)
 
@@ -115,6 +115,7 @@ def plan(
 
     def work() -> int:
         classes = load_models([modules], debug=debug) if modules else []
+        from ..migrate import Source, Target
         from .planning import make_plan, renew_plan
 
         printer = Printer(as_json=as_json)
@@ -130,8 +131,8 @@ def plan(
             printer,
             here,
             classes if ndb else None,
-            source={"project": project, "database": database, "namespace": namespace},
-            target={"project": to_project or project, "database": to_database},
+            source=Source(project=project, database=database, namespace=namespace),
+            target=Target(project=to_project or project, database=to_database),
             kinds=kind,
             renames=pairs(rename or []),
             prefix=namespace if namespace_as else None,

@@ -14,7 +14,7 @@ import typer
 from cendry.errors import CendryError, InvalidDocumentIdError, JobError
 
 FINE: Final = 0
-FINDINGS: Final = 1
+PROBLEMS: Final = 1
 WRONG_USE: Final = 2
 STOPPED: Final = 3
 FAILED: Final = 4

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 from inspect import isabstract
 from types import ModuleType
+from typing import TypeGuard
 
 from cendry._model.model import Model
 
@@ -58,6 +59,6 @@ def _named(module: ModuleType, wanted: str) -> Iterator[type[Model]]:
         yield found
 
 
-def _has_collection(found: object) -> bool:
+def _has_collection(found: object) -> TypeGuard[type[Model]]:
     is_model = isinstance(found, type) and issubclass(found, Model) and found is not Model
     return is_model and not isabstract(found) and getattr(found, "__collection__", None) is not None

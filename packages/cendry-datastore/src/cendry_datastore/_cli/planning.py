@@ -26,8 +26,8 @@ def make_plan(
     directory: str,
     models: Sequence[type[Model]] | None,
     *,
-    source: Mapping[str, str | None],
-    target: Mapping[str, str | None],
+    source: Source,
+    target: Target,
     kinds: Sequence[str] | None,
     renames: Mapping[str, str],
     prefix: str | None,
@@ -50,7 +50,7 @@ def make_plan(
     default = Prices()
     read, write = prices
     own = Prices(default.read if read is None else read, default.write if write is None else write)
-    with Source(**source) as read_from, Target(**target) as written_to, printer.progress("plan") as show:
+    with source as read_from, target as written_to, printer.progress("plan") as show:
         found = list(kinds) if kinds else read_from.kinds()
         prefixed = {kind: f"{prefix}_{kind}" for kind in found} if prefix else {}
         transforms = (Transforms.raw() if models is None else Transforms.ndb(*models)).rename({**prefixed, **renames})
