@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from cendry.jobs import Pace, open_store, read_pace, write_json, write_pace
 
-from .failing import PROBLEMS, FINE, WrongUseError, guard
+from .failing import FINE, PROBLEMS, WrongUseError, guard
 from .loading import load_models
 from .printing import Printer
 
