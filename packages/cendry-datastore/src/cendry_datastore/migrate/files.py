@@ -73,7 +73,7 @@ def state_file(shard: Shard) -> str:
 def load_shard(store: Store, plan: Plan, shard: Shard) -> ShardState:
     """The state of a shard; that of a beginning if there is none.
 
-    Its `plan` is the hash under which the shard was begun: `plan.moment` says when what it has was read, at the earliest.
+    Its `plan` is the hash under which the shard was begun: `plan.moment` says when its first entities were read.
 
     Raises:
         JobFileError: It is not a state, or belongs to another plan.
