@@ -12,8 +12,7 @@ import pytest
 from cendry import Field, Map, Model, field
 from cendry.errors import JobFileError
 from cendry.jobs import DeadLetters, LocalStore, write_json
-from cendry_datastore.migrate import Place, Plan, Proof, Source, Target, Transform
-from cendry_datastore.migrate._verify import verify
+from cendry_datastore.migrate import Place, Plan, Proof, Source, Target, Transform, copy, verify
 from cendry_datastore.migrate.errors import OtherPlaceError
 from cendry_datastore.migrate.forms import moment_text
 from cendry_datastore.migrate.paging import key_bytes
@@ -242,9 +241,7 @@ def test_renamed_kinds_and_odd_names_are_found_on_both_sides(sides: Sides, start
     migration.plan = migration.plan.renew(migration.source.now())
     proof = migration.verify()
     assert {"missing": 1, "extra": 2} == counts(proof)
-    assert {"ab/__escx~1y__", "ab/__id1__/City/__esc~2~2__", "City/a\0b"} == {
-        one.path for one in proof.differences
-    }
+    assert {"ab/__escx~1y__", "ab/__id1__/City/__esc~2~2__", "City/a\0b"} == {one.path for one in proof.differences}
     # One whose key Cendry has no path for.
     sides.commit([Document(name=f"{sides.target.name}/documents/ab/__esca~1\0b__")])
     assert 3 == migration.verify().extra
@@ -311,3 +308,15 @@ def test_both_sides_are_those_of_the_plan_if_none_are_passed(sides: Sides, start
     migration.copy(cities(sides, 3))
     proof = verify(migration.plan, state=migration.store)
     assert (3, 3, True) == (proof.source, proof.target, proof.ok)
+
+
+def test_a_copy_is_proven(sides: Sides, start: Callable[..., Migration]) -> None:
+    migration = start()
+    foreign = sides.entity("City", "foreign", k=Value(key_value=sides.key("A", 1, namespace="ns")))
+    keyed = sides.entity("City", "keyed", m=Value(entity_value={"key": sides.key("A", 1)}))
+    sides.put(*cities(sides), foreign, keyed)
+    migration.plan = migration.plan.renew(migration.source.now())
+    result = copy(migration.plan, state=migration.store, source=migration.source, target=migration.target)
+    proof = migration.verify(models=[City])
+    assert (32, 31, {"dead": 1}, True) == (proof.source, proof.target, counts(proof), proof.ok)
+    assert (result.copied, result.dead) == (proof.target, proof.dead)

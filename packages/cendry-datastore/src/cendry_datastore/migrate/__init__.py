@@ -30,6 +30,7 @@ __all__ = [
     "infer",
     "plan",
     "validate",
+    "verify",
 ]
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from ._infer import infer
     from ._plan import plan
     from ._validate import validate
+    from ._verify import verify
     from .reports import Difference, KindReport, Problem, Proof, Report, Result, Trap, TrapReport
     from .source import Source
     from .target import Target
@@ -50,6 +52,7 @@ else:
         "_infer": "infer",
         "_plan": "plan",
         "_validate": "validate",
+        "_verify": "verify",
         "reports": "Difference KindReport Problem Proof Report Result Trap TrapReport",
         "source": "Source",
         "target": "Target",
