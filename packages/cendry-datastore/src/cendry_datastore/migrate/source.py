@@ -105,6 +105,11 @@ class Source:
             return self._opened
 
     @property
+    def client(self) -> Any:
+        """The SDK's client; made now if there is none yet."""
+        return self._connection.client
+
+    @property
     def place(self) -> Place:
         """The database."""
         partition = self.partition

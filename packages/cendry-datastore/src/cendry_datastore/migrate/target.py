@@ -119,6 +119,11 @@ class Target:
             return self._opened
 
     @property
+    def client(self) -> Any:
+        """The SDK's client; made now if there is none yet."""
+        return self._connection.client
+
+    @property
     def place(self) -> Place:
         """The database."""
         _, project, _, database = self.name.split("/")
