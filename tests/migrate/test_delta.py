@@ -15,7 +15,6 @@ from cendry_datastore.migrate._repair import retry_dead, shard_of
 from cendry_datastore.migrate.messages import MessageMirror, key_of
 from cendry_datastore.migrate.steps import steps
 from cendry_datastore.migrate.target import Write
-
 from migrate.seeding import entity, put
 
 
@@ -29,7 +28,7 @@ def plan_of(source: Source, target: Target, *kinds: str, **options: Any) -> Plan
         KindPlan(kind, kind, source.count(kind), (Shard(kind, number),), was_empty=True)
         for number, kind in enumerate(kinds)
     ]
-    where = {"source": source.place, "target": target.place, "read_time": source.now()}
+    where: dict[str, Any] = {"source": source.place, "target": target.place, "read_time": source.now()}
     return Plan("id", **where, mode="raw", transforms=(), kinds=tuple(made), **options)
 
 

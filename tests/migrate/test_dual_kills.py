@@ -22,7 +22,6 @@ from cendry_datastore.migrate.intents import open_intents
 from cendry_datastore.migrate.messages import MessageMirror
 from cendry_datastore.migrate.writers import has_writers
 from cendry_firestore import FirestoreBackend
-
 from migrate import dual_child
 
 

@@ -17,20 +17,30 @@ __all__ = [
     "Problem",
     "Progress",
     "Proof",
+    "Repaired",
     "Report",
     "Result",
     "Shard",
     "Source",
+    "Status",
     "Target",
+    "TooManyDeletesError",
     "Transform",
     "Transforms",
     "Trap",
     "TrapReport",
+    "delta",
+    "repair",
+    "retry_dead",
+    "status",
 ]
 
 if TYPE_CHECKING:
     from cendry.jobs import Progress
 
+    from ._delta import TooManyDeletesError, delta
+    from ._repair import Repaired, repair, retry_dead
+    from ._status import Status, status
     from .reports import Difference, KindReport, Problem, Proof, Report, Result, Trap, TrapReport
     from .source import Source
     from .target import Target
@@ -38,6 +48,9 @@ if TYPE_CHECKING:
 else:
     # For each module, its names.
     _MODULES = {
+        "_delta": "TooManyDeletesError delta",
+        "_repair": "Repaired repair retry_dead",
+        "_status": "Status status",
         "reports": "Difference KindReport Problem Proof Report Result Trap TrapReport",
         "source": "Source",
         "target": "Target",

@@ -12,8 +12,6 @@ from typing import Any
 from cendry._immutable import dataclass
 from cendry.jobs import DeadLetter, DeadLetters, JobLock, Store, open_store
 
-from cendry_firestore import FirestoreBackend
-
 from .. import _sdk
 from .._backend import DatastoreBackend
 from .._keys import Partition, fill_key
@@ -220,7 +218,7 @@ def _forward(plan: Plan, source: Source, target: Target) -> MirrorPaths:
 def _backward(source: Source, target: Target) -> MirrorPaths:
     def mirror_paths(paths: Sequence[str]) -> Mirrored:
         # Back to Datastore mode, documents go the way on which an application writes them there.
-        original = BackendSide(FirestoreBackend(target.client))
+        original = BackendSide(target.backend())
         return mirror(paths, original, BackendSide(DatastoreBackend(source.client)))
 
     return mirror_paths

@@ -24,6 +24,10 @@ from .writers import Record, Writer, record_of, writers
 COPY_FILE: Final = "copy.json"
 INDEXES_FILE: Final = "firestore.indexes.json"
 
+_FACTS: Final = (
+    "phase shards shards_done copied total dead open_intents failed_intents mode writers compared mismatches"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -70,9 +74,8 @@ class Status:
 
     def to_json(self) -> dict[str, Any]:
         """The state in JSON."""
-        names = "phase shards shards_done copied total dead open_intents failed_intents mode writers compared mismatches"
         return {
-            **{name: getattr(self, name) for name in names.split()},
+            **{name: getattr(self, name) for name in _FACTS.split()},
             "verified": None if self.verified is None else moment_text(self.verified),
             "can_cut_over": self.can_cut_over,
             "reasons": list(self.reasons),
@@ -192,7 +195,8 @@ def _proof_reasons(plan: Plan, proof: Proof | None) -> Iterator[str]:
     if not proof.ok:
         yield f"verify found missing {proof.missing}, extra {proof.extra}, different {proof.different}"
     if proof.changed:
-        yield f"{_count(proof.changed, 'entity', 'entities')} had changed when it was verified: delta, then verify again"
+        entities = _count(proof.changed, "entity", "entities")
+        yield f"{entities} had changed when it was verified: delta, then verify again"
     if proof.sample is not None:
         yield f"only a sample was verified ({proof.sample:.0%})"
     if proof.source_time is None:

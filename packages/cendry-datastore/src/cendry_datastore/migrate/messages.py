@@ -62,9 +62,7 @@ class MessageMirror:
         """Whether two entities, or `None`, are the same to the last bit."""
         if one is None or other is None:
             return one is other
-        return bool(
-            one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True)
-        )
+        return bool(one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True))
 
     def write(self, documents: Mapping[str, Any]) -> Mapping[str, Exception]:
         """Write the documents of entities, or delete those whose entities are gone."""
