@@ -29,6 +29,7 @@ __all__ = [
     "Transforms",
     "Trap",
     "TrapReport",
+    "copy",
     "delta",
     "infer",
     "plan",
@@ -41,6 +42,7 @@ __all__ = [
 if TYPE_CHECKING:
     from cendry.jobs import Progress
 
+    from ._copy import copy
     from ._delta import TooManyDeletesError, delta
     from ._infer import infer
     from ._plan import plan
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 else:
     # For each module, its names.
     _MODULES = {
+        "_copy": "copy",
         "_delta": "TooManyDeletesError delta",
         "_repair": "Repaired repair retry_dead",
         "_status": "Status status",
