@@ -193,8 +193,8 @@ def _collection(definition: Mapping[str, Any]) -> str:
 
 
 def _list_of(definition: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    values = definition.get(name)
-    if not isinstance(values, list) or not all(isinstance(each, Mapping) for each in cast("list[Any]", values)):
+    values: Any = definition.get(name)
+    if type(values) is not list or not all(isinstance(each, Mapping) for each in cast("Iterable[object]", values)):
         raise ValueError(f"{name} is a list of objects, not {values!r}")
     return cast("list[Mapping[str, Any]]", values)
 
@@ -204,10 +204,11 @@ def _path(field: Mapping[str, Any]) -> FieldPath:
 
 
 def _scope(definition: Mapping[str, Any]) -> QueryScope:
-    scope = definition.get("queryScope", "COLLECTION")
-    if scope not in _SCOPES:
-        raise ValueError(f"queryScope is one of {', '.join(_SCOPES)}, not {scope!r}")
-    return scope
+    given = definition.get("queryScope", "COLLECTION")
+    for scope in _SCOPES:
+        if given == scope:
+            return scope
+    raise ValueError(f"queryScope is one of {', '.join(_SCOPES)}, not {given!r}")
 
 
 def _mode(field: Mapping[str, Any]) -> Mode:

@@ -114,7 +114,7 @@ def _index_of_command(options: str) -> Index:
                 parts.append((path, "CONTAINS"))
             else:
                 parts.append((path, _MODE[_setting(value, "order").upper().removesuffix("ENDING")]))
-    return _made(collection, parts, {each: each for each in _SCOPE.values()}[cast("QueryScope", scope)], vector)
+    return _made(collection, parts, {str(each): each for each in _SCOPE.values()}[scope], vector)
 
 
 def _setting(value: str, name: str) -> str:

@@ -8,13 +8,13 @@ marked as uncertain.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from .._immutable import dataclass
 from ..errors import CendryError
 from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import INEQUALITIES, AggregationPlan, Condition, Order, QueryPlan, Where, full_orders
-from .definitions import MODES, FieldIndex, Index, Mode, Part, QueryScope, VectorPart
+from .definitions import MODES, FieldIndex, Index, Part, QueryScope, VectorPart
 
 _ELEMENTS = frozenset({"array-contains", "array-contains-any"})
 
@@ -230,4 +230,4 @@ def _sides(
 
 
 def _part(order: Order) -> Part:
-    return order.path, cast("Mode", "DESCENDING" if order.descending else "ASCENDING")
+    return order.path, "DESCENDING" if order.descending else "ASCENDING"
