@@ -26,6 +26,7 @@ __all__ = [
     "Transforms",
     "Trap",
     "TrapReport",
+    "copy",
     "infer",
     "plan",
     "validate",
@@ -34,6 +35,7 @@ __all__ = [
 if TYPE_CHECKING:
     from cendry.jobs import Progress
 
+    from ._copy import copy
     from ._infer import infer
     from ._plan import plan
     from ._validate import validate
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 else:
     # For each module, its names.
     _MODULES = {
+        "_copy": "copy",
         "_infer": "infer",
         "_plan": "plan",
         "_validate": "validate",
