@@ -128,6 +128,15 @@ class Target:
             raise DatabaseCallError(Place(self._project or "?", self._database or DEFAULT_DATABASE), error) from error
 
     @property
+    def client(self) -> Any:
+        """The SDK's client; made now if there is none yet."""
+        return self._connection.client
+
+    def backend(self) -> FirestoreBackend:
+        """A backend on the same client, which stays open when that is closed."""
+        return FirestoreBackend(self.client)
+
+    @property
     def place(self) -> Place:
         """The database."""
         _, project, _, database = self.name.split("/")
