@@ -9,14 +9,13 @@ from os import PathLike
 from typing import Any
 
 from cendry._interop.protobuf import to_datetime
-from cendry.errors import JobFileError
-from cendry.jobs import DeadLetters, Progress, Store, Tracker, find_json, open_store, write_json
+from cendry.jobs import DeadLetters, Progress, Store, Tracker, open_store, write_json
 
+from ._delta import baseline
 from .candidates import Candidate, Candidates
 from .checks import check_places
 from .digest import Digest, bucket_of, digest_of, is_in_sample
 from .files import check_plan, load_shard
-from .forms import parse_moment
 from .models import ModelSample
 from .paging import key_bytes
 from .reports import VERIFY_FILE, Proof
@@ -186,7 +185,7 @@ class _Comparison:
         """What differs in some buckets; both sides are read once more."""
         expected: dict[str, Candidate] = {}
         for shard, results in self._source_pages():
-            baseline = self._baselines[shard.name]
+            moment = self._baselines[shard.name]
             for result in results:
                 key = result.entity.key
                 try:
@@ -197,8 +196,8 @@ class _Comparison:
                     continue
                 document = self._document(result.entity)
                 if document is not None:
-                    is_newer = to_datetime(result.update_time) > baseline if result.HasField("update_time") else None
-                    expected[name] = Candidate(name, key_bytes(key), baseline, digest_of(document), is_newer)
+                    is_newer = to_datetime(result.update_time) > moment if result.HasField("update_time") else None
+                    expected[name] = Candidate(name, key_bytes(key), moment, digest_of(document), is_newer)
         for documents in self._target_pages():
             for document in documents:
                 if bucket_of(document.name) not in buckets:
@@ -257,11 +256,7 @@ class _Comparison:
 def _baselines(plan: Plan, store: Store) -> dict[str, datetime]:
     """For each shard the moment at which it was read last: by the copy, or by a later delta."""
     check_plan(store, plan)
-    name = "steps/delta.json"
-    found = (find_json(store, name) or {}).get("baseline")
-    delta = None if found is None else parse_moment(str(found))
-    if found is not None and delta is None:
-        raise JobFileError(name, f"'baseline' is {found!r}, not a moment")
+    delta = baseline(store)
     moments: dict[str, datetime] = {}
     for shard in plan.shards:
         copied = plan.moment(load_shard(store, plan, shard).plan)

@@ -158,10 +158,6 @@ class Target:
         """Bytes of one commit."""
         return MAX_BYTES if self._connection.emulator is None else MAX_EMULATOR_BYTES
 
-    def backend(self) -> FirestoreBackend:
-        """A backend of Cendry on the same client, which it leaves open."""
-        return FirestoreBackend(self._connection.client)
-
     def facts(self) -> DatabaseFacts:
         """The mode of the database; asked for once."""
         if self._facts is None:
