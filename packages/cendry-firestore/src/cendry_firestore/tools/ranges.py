@@ -90,7 +90,7 @@ def open_plan(store: Store, backend: Backend, selection: Selection, function: st
         plan = _plan_of(found)
         expected = (database, selection, function)
         if (plan.database, plan.selection, plan.function) != expected:
-            raise JobFileError.of_another_plan(PLAN_FILE, _described(plan), _described_parts(*expected))
+            raise JobFileError.of_another_job(PLAN_FILE, _described(plan), _described_parts(*expected))
         return plan
     plan = make_plan(backend, selection, function)
     write_json(
@@ -203,7 +203,7 @@ def _described(plan: BackfillPlan) -> str:
 
 def _described_parts(database: str, selection: Selection, function: str) -> str:
     of = "collection group" if selection.group else "collection"
-    return f"{function!r} on the {of} {selection.collection!r} of {database}"
+    return f"{function} on the {of} {selection.collection!r} of {database}"
 
 
 def _plan_of(found: dict[str, Any]) -> BackfillPlan:

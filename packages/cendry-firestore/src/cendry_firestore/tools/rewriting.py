@@ -91,7 +91,9 @@ def rewrite(found: StoredDocument, upgrade: Upgrade) -> Rewrite | str | None:
     Returns:
         What to write; `None` if nothing; text if the function fails on it, or gives what can't be written.
     """
-    before, given = found.data or {}, found.data or {}
+    before = found.data or {}
+    # The function may change what it is given.
+    given = cast("dict[str, Any]", _copied(before))
     try:
         after: object = upgrade(given)
     except Exception as error:
@@ -118,6 +120,17 @@ def _compared(found: StoredDocument, before: dict[str, Any], after: dict[Any, An
     update_time = cast("datetime", found.update_time)
     size = len(found.path.encode()) + 2 * sum(size_of(name) for name in {**old, **changed}) + size_of(changed)
     return Rewrite(found.path, update_time, old, changed, size)
+
+
+def _copied(value: Any) -> Any:
+    """A copy of what can be changed in a stored value."""
+    match value:
+        case dict():
+            return {name: _copied(each) for name, each in cast("dict[Any, Any]", value).items()}
+        case list():
+            return list(map(_copied, cast("list[Any]", value)))
+        case _:
+            return value
 
 
 def same(one: Any, other: Any) -> bool:

@@ -302,9 +302,9 @@ class Shard:
         self._tools.lock.check()
         known = self._ledger.update_time
         found = self._ledger.read()
-        if found is None or self._ledger.update_time == known:
+        if self._ledger.update_time == known and (found is not None or known is None):
             return None
-        applied = sent.get(found[0])
+        applied = None if found is None else sent.get(found[0])
         if applied is None:
             raise LockLostError("backfill", None, None)
         return applied
