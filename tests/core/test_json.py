@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -322,6 +323,36 @@ def test_what_json_cannot_hold_is_refused_at_its_place(annotation: Any, value: A
     with pytest.raises(ValidationError) as caught:
         dumped(annotation, value)
     assert [path] == [problem.path for problem in caught.value.problems]
+
+
+class Loose(pydantic.BaseModel, extra="allow"):
+    size: int = 0
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    ("annotation", "form", "path"),
+    [
+        (Any, lambda number: number, "x"),
+        (FirestoreValue, lambda number: {"a": [{"b": number}]}, "x.a[0].b"),
+        (dict[str, Any], lambda number: {"a": number}, "x.a"),
+        (list[Any], lambda number: [0.5, number], "x[1]"),
+        (tuple[int, Any], lambda number: [1, number], "x[1]"),
+        (list[dict[str, Any]], lambda number: [{"a": 1}, {"a": number}], "x[1].a"),
+        (Loose, lambda number: {"more": number}, "x.more"),
+    ],
+    ids=["any", "value", "dict", "list", "tuple", "dicts", "extra"],
+)
+def test_numbers_that_are_not_finite_are_refused_where_no_type_is_declared(
+    annotation: Any, form: Callable[[float], Any], path: str, number: float
+) -> None:
+    # Python's json reads NaN, Infinity and 1e999 as such.
+    (problem,) = validate(one_field(annotation), {"x": form(number)}, mode="json")
+    assert (path, "a value that JSON can hold") == (problem.path, problem.expected)
+    assert f"float {number} (JSON has no NaN or infinity)" == problem.found
+    assert refused(annotation, form(number))
+    # Firestore can hold it.
+    assert [] == validate(one_field(annotation), {"x": form(number)})
 
 
 def test_subclasses_are_written_as_their_values() -> None:

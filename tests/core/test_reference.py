@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from typing import Any
 
 import pytest
 from cendry import CendryError, InvalidDocumentIdError, Map, Ref
 from cendry.reference import check_parent, document_path, located_path, parent_path
-from core.documents import Area, City
+from core.documents import Area, City, Kept, Spot
 
 SF = City(id="SF", name="San Francisco")
 ELSEWHERE = Ref.from_path("cities/SF", database="projects/p/databases/d")
@@ -83,6 +84,36 @@ def test_a_declared_parent_is_held_to() -> None:
         check_parent(Area, None)
     with pytest.raises(CendryError, match="'towns/x' is not a document of that collection"):
         check_parent(Area, "towns/x")
+
+
+def test_the_parents_of_a_declared_parent_are_held_to_as_well() -> None:
+    assert "cities/SF/areas/a" == check_parent(Spot, "cities/SF/areas/a")
+    message = r"Spot is a subcollection of Area ('cities/*/areas'); 'areas/a' is not a document of that collection."
+    for path in ("areas/a", "towns/SF/areas/a", "cities/SF/x/y/areas/a"):
+        with pytest.raises(CendryError, match=re.escape(message.replace("areas/a'", f"{path}'"))):
+            check_parent(Spot, path)
+        with pytest.raises(CendryError, match="Spot is a subcollection of Area"):
+            Ref(Spot, "s", parent=Ref.from_path(path))
+
+
+def test_a_parent_is_known_by_its_path_whatever_its_class_is() -> None:
+    assert Ref(Area, "a", parent=SF) == Ref(Area, "a", parent=Kept(id="SF", name="x"))
+    with pytest.raises(CendryError, match="'areas/SF' is not a document of that collection"):
+        Ref(Area, "a", parent=Ref.from_path("areas/SF"))
+
+
+class Unshown:
+    def __repr__(self) -> str:
+        raise RuntimeError("x")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "shown"), [("x" * 9_000, "'" + "x" * 76 + "..."), (Unshown(), "<repr raised RuntimeError>")], ids=type
+)
+def test_values_that_are_no_parents_are_shown_in_short(wrong: Any, shown: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        parent_path(wrong)
+    assert f"parent= takes a model instance or a Ref, not {shown}." == str(caught.value)
 
 
 def test_what_has_no_collection_has_no_documents() -> None:

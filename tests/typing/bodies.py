@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from pydantic import BaseModel, TypeAdapter
 from typing_extensions import assert_type
 
@@ -26,7 +26,9 @@ from cendry import (
     Txn,
     Without,
     field,
+    get_metadata,
 )
+from cendry.fastapi import IfMatch, add_exception_handlers, set_etag
 
 
 class Item(Map):
@@ -47,6 +49,8 @@ class Form(BaseModel):
 
 
 app = FastAPI()
+assert_type(add_exception_handlers(app), None)
+add_exception_handlers(Form)  # error: mypy pyright ty
 
 
 @app.post("/")
@@ -84,6 +88,27 @@ def change(ctx: Cendry, task_id: str, patch: Patch[Annotated[Task, Without("id")
     with ctx.batch() as batch:
         batch.update(Task, task_id, patch)
     return task
+
+
+@app.put("/{task_id}")
+def put(ctx: Cendry, task_id: str, task: Task, response: Response, if_match: IfMatch = None) -> Task:
+    task.id = task_id
+    ctx.save(task, if_unchanged=if_match)
+    ctx.update(Task, task_id, Task.title.set("x"), if_unchanged=if_match)
+    ctx.delete(Task, task_id, if_unchanged=if_match)
+    assert_type(set_etag(response, task), None)
+    assert_type(get_metadata(task).etag, str)
+    set_etag(response, Task)  # error: mypy pyright ty
+    set_etag(task, response)  # error: mypy pyright ty
+    return task
+
+
+async def put_in_the_async_twin(ctx: AsyncCendry, task: Task, if_match: IfMatch) -> None:
+    await ctx.save(task, if_unchanged=if_match)
+
+
+put(Cendry(), "a", Task(title="x"), Response(), '"etag"')
+put(Cendry(), "a", Task(title="x"), Response(), 5)  # error: mypy pyright ty
 
 
 async def in_the_async_twin(ctx: AsyncCendry, patch: Patch[Task]) -> None:

@@ -74,6 +74,14 @@ Cendry(backend="memory")  # error: mypy pyright ty
 with Cendry() as opened:
     assert_type(opened, Cendry)
 
+assert_type(Cendry.from_url("memory:"), Cendry)
+assert_type(AsyncCendry.from_url("firestore://p/d", timeout=3, token_key="k", telemetry=False), AsyncCendry)
+with Cendry.from_url("memory:shop") as of_url:
+    assert_type(of_url, Cendry)
+Cendry.from_url()  # error: mypy pyright ty
+Cendry.from_url(5)  # error: mypy pyright ty
+AsyncCendry.from_url("memory:", backend=None)  # error: mypy pyright ty
+
 
 # Reading
 

@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from importlib import import_module
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import cendry
 import pytest
 import starlette
+from annotated_types import Ge, MaxLen
 from cendry import (
     AsyncCendry,
     Cendry,
@@ -25,15 +26,19 @@ from cendry import (
     ForeignReferenceError,
     InvalidRequestError,
     InvalidValueError,
+    Map,
     MissingIndexError,
     Model,
     OutcomeUnknownError,
+    Patch,
     Problem,
     StaleDocumentError,
     TransactionContentionError,
     UnknownFieldError,
     UnsupportedByBackendError,
     ValidationError,
+    Without,
+    field,
     from_dict,
     to_dict,
 )
@@ -51,6 +56,26 @@ SECRET = "a stored secret"
 class Task(Model, collection="tasks"):
     title: Field[str]
     points: Field[float]
+
+
+class Step(Map):
+    title: Field[Annotated[str, MaxLen(20)]]
+    done: Field[bool] = field(default=False)
+
+
+class Note(Model, collection="notes"):
+    """A body as it stands, and changed by a Patch."""
+
+    title: Field[Annotated[str, MaxLen(20)]]
+    points: Field[Annotated[float, Ge(0)]] = field(default=0.0)
+    state: Field[Literal["open", "done"]] = field(default="open")
+    steps: Field[list[Step]] = field(default_factory=list)
+    extra: Field[dict[str, Any]] = field(default_factory=dict)
+    secret: Field[str] = field(default="", repr=False)
+
+    def __validate__(self) -> None:
+        if self.state == "done" and not self.steps:
+            raise ValueError("nothing was done")
 
 
 class Body(BaseModel):
@@ -151,6 +176,26 @@ def make(ctx: AsyncCendry, **settings: Any) -> FastAPI:
     async def page(after: str | None = None, least: float = Query(0)) -> list[str]:
         query = ctx.select(Task, Task.points >= least, order_by=Task.points)
         return [one.title for one in (await query.page(2, after=after)).items]
+
+    @app.post("/notes", status_code=201)
+    async def create(note: Annotated[Note, Without("id", name="NewNote")], response: Response) -> Note:
+        await ctx.create(note)
+        set_etag(response, note)
+        return note
+
+    @app.put("/notes/{note_id}")
+    async def replace(note_id: str, note: Note, response: Response, if_match: IfMatch = None) -> Note:
+        note.id = note_id
+        await ctx.save(note, if_unchanged=if_match)
+        set_etag(response, note)
+        return note
+
+    @app.patch("/notes/{note_id}")
+    async def change(note_id: str, changes: Patch[Note], response: Response, if_match: IfMatch = None) -> Note:
+        await ctx.update(Note, note_id, changes, if_unchanged=if_match)
+        note = await ctx.get(Note, note_id)
+        set_etag(response, note)
+        return note
 
     @app.get("/errors/{name}")
     async def fail(name: str) -> None:
@@ -399,6 +444,101 @@ def test_a_body_with_many_faults_costs_no_more_than_one_with_few(client: TestCli
     assert 80 == len(found["errors"][1]["loc"][2])
 
 
+# --- models and patches as bodies ---
+
+
+def test_a_model_is_created_replaced_and_changed(served: Any, ctx: Cendry) -> None:
+    first = served.post("/notes", json={"title": "a", "extra": {"size": [1.5]}})
+    assert 201 == first.status_code
+    note = first.json()
+    assert {
+        "id": note["id"],
+        "title": "a",
+        "points": 0.0,
+        "state": "open",
+        "steps": [],
+        "extra": {"size": [1.5]},
+        "secret": "",
+    } == note
+    path, etag = f"/notes/{note['id']}", {"If-Match": first.headers["etag"]}
+
+    second = served.patch(path, json={"steps": [{"title": "s"}], "points": 2}, headers=etag)
+    assert (200, [{"title": "s", "done": False}], 2) == (
+        second.status_code,
+        second.json()["steps"],
+        second.json()["points"],
+    )
+    problem(served.patch(path, json={"points": 3}, headers=etag), 412)
+    etag = {"If-Match": second.headers["etag"]}
+    third = served.put(path, json={**note, "id": None, "title": "b"}, headers=etag)
+    assert (200, "b", []) == (third.status_code, third.json()["title"], third.json()["steps"])
+    problem(served.put(path, json={"title": "c"}, headers=etag), 412)
+    assert Note(id=note["id"], title="b", extra={"size": [1.5]}) == ctx.get(Note, note["id"])
+
+
+BAD_NOTES: list[tuple[str, dict[str, list[str]]]] = [
+    ('{"title": 5}', {"title": ["value_error"]}),
+    ('{"title": "%s"}' % ("x" * 21), {"title": ["too_long"]}),
+    ('{"title": "a", "points": NaN}', {"points": ["value_error"]}),
+    ('{"title": "a", "points": -1}', {"points": ["greater_than_equal"]}),
+    ('{"title": "a", "state": "lost"}', {"state": ["value_error"]}),
+    ('{"title": "a", "steps": {}}', {"steps": ["value_error"]}),
+    ('{"title": "a", "steps": [{"done": 1}]}', {"steps.0.title": ["missing"], "steps.0.done": ["value_error"]}),
+    ('{"title": "a", "extra": {"a": NaN}}', {"extra.a": ["value_error"]}),
+    ('{"title": "a", "extra": {"a": [{"b": 1e999}]}}', {"extra.a.0.b": ["value_error"]}),
+    ('{"title": "a", "extra": {"a": [[1]]}}', {"extra.a.0": ["value_error"]}),
+    ('{"title": "a", "extra": {"\\ud800": 1}}', {"extra": ["value_error"]}),
+    ('{"title": "a", "extra": {"a": 9223372036854775808}}', {"extra.a": ["value_error"]}),
+    ('{"title": "\\ud800"}', {"title": ["value_error"]}),
+    ('{"title": "a", "titel": "b"}', {"titel": ["extra_forbidden"]}),
+    ('{"title": "a", "secret": ["a stored secret"]}', {"secret": ["value_error"]}),
+    ('{"titel": 1, "points": "x"}', {"titel": ["extra_forbidden"], "points": ["value_error"]}),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), BAD_NOTES, ids=lambda value: str(value)[:50])
+def test_models_and_patches_that_do_not_fit_are_problems(
+    served: Any, ctx: Cendry, body: str, expected: dict[str, list[str]]
+) -> None:
+    ctx.save(Note(id="kept", title="kept"))
+    before = ctx.select(Note).to_list()
+    headers = {"Content-Type": "application/json"}
+    for method, path in (("POST", "/notes"), ("PUT", "/notes/kept"), ("PATCH", "/notes/kept")):
+        found = problem(served.request(method, path, content=body, headers=headers), 422)
+        errors: dict[str, list[str]] = {}
+        for error in found["errors"]:
+            assert "body" == error["loc"][0]
+            errors.setdefault(".".join(map(str, error["loc"][1:])), []).append(error["type"])
+        missing = {} if '"title"' in body or method == "PATCH" else {"title": ["missing"]}
+        assert {**expected, **missing} == errors
+    assert before == ctx.select(Note).to_list()
+
+
+@pytest.mark.parametrize("body", HOSTILE, ids=lambda body: repr(body[:40]))
+def test_hostile_bodies_are_no_models_and_no_patches(served: Any, ctx: Cendry, body: bytes) -> None:
+    ctx.save(Note(id="kept", title="kept"))
+    before = ctx.select(Note).to_list()
+    headers = {"Content-Type": "application/json"}
+    for method, path in (("POST", "/notes"), ("PUT", "/notes/kept"), ("PATCH", "/notes/kept")):
+        response = served.request(method, path, content=body, headers=headers)
+        problem(response, response.status_code if response.status_code == 400 else 422)
+        assert 20_000 > len(response.content)
+    assert before == ctx.select(Note).to_list()
+
+
+def test_what_an_endpoint_never_takes(served: Any, ctx: Cendry) -> None:
+    ctx.save(Note(id="kept", title="kept"))
+    assert ["body", "id"] == problem(served.post("/notes", json={"title": "a", "id": "mine"}), 422)["errors"][0]["loc"]
+    assert ["body", "id"] == problem(served.patch("/notes/kept", json={"id": "x"}), 422)["errors"][0]["loc"]
+    assert "too_short" == problem(served.patch("/notes/kept", json={}), 422)["errors"][0]["type"]
+    # The rule of the class for the whole: of a complete body by pydantic, where the endpoint has the instance.
+    found = problem(served.post("/notes", json={"title": "a", "state": "done"}), 422)
+    assert ["body"] == found["errors"][0]["loc"]
+    assert "nothing was done" in found["errors"][0]["msg"]
+    problem(served.patch("/notes/none", json={"title": "a"}), 404)
+    assert Note(id="kept", title="kept") == ctx.get(Note, "kept")
+
+
 # --- etags ---
 
 
@@ -499,7 +639,8 @@ def test_websockets_are_refused_or_closed() -> None:
 
 def test_openapi_describes_problems(served: Any) -> None:
     document = served.get("/openapi.json").json()
-    assert {"Body", "Problem"} == document["components"]["schemas"].keys()
+    schemas = {"Body", "NewNote", "Note", "NotePatch", "Problem", "Step"}
+    assert schemas == document["components"]["schemas"].keys()
     content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for path in document["paths"].values():
         for operation in path.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from collections.abc import Callable
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Annotated, Any, Literal, Optional, Union
 
 import pydantic
 import pytest
-from cendry import Field, GeoPoint, Map, Model, Only, UnknownFieldError, Without, field, resolve, to_dict
+from cendry import Field, GeoPoint, Map, Model, Only, Patch, UnknownFieldError, Without, field, resolve, to_dict
 from pydantic import BaseModel, TypeAdapter
 from web.models import (
     Account,
@@ -477,3 +478,52 @@ def test_literal_bytes_are_taken_in_both_forms() -> None:
     flag = Flag(kind=b"a")
     assert flag == adapter.validate_python({"kind": b"a"}) == adapter.validate_python({"kind": "YQ=="})
     assert [("value_error", ("kind",))] == [each[:2] for each in errors_of(Flag, {"kind": b"c"})]
+
+
+class Extra(pydantic.BaseModel, extra="allow"):
+    size: int = 0
+
+
+class Free(Model, collection="free"):
+    any: Field[Any] = field(default=None)
+    extra: Field[dict[str, Any]] = field(default_factory=dict)
+    many: Field[list[Any]] = field(default_factory=list)
+    pair: Field[Optional[tuple[int, Any]]] = field(default=None)
+    loose: Field[Optional[Extra]] = field(default=None)
+    box: Field[Optional[Box[Any]]] = field(default=None)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.parametrize(
+    ("body", "location"),
+    [
+        ('{"any": %s}', ("any",)),
+        ('{"any": {"a": [1.5, {"b": %s}]}}', ("any", "a", 1, "b")),
+        ('{"extra": {"a": %s}}', ("extra", "a")),
+        ('{"extra": {"a": [%s]}}', ("extra", "a", 0)),
+        ('{"many": [1.5, %s]}', ("many", 1)),
+        ('{"many": [{"a": %s}]}', ("many", 0, "a")),
+        ('{"pair": [1, %s]}', ("pair", 1)),
+        ('{"loose": {"more": %s}}', ("loose", "more")),
+        ('{"box": {"content": %s}}', ("box", "content")),
+    ],
+)
+@pytest.mark.parametrize("kind", [Free, Patch[Free], Annotated[Free, Without("id")]], ids=str)
+def test_numbers_that_json_cannot_hold_are_refused_at_their_places(
+    kind: Any, body: str, location: tuple[Any, ...], number: str
+) -> None:
+    # FastAPI parses bodies by Python's json, which reads them.
+    data = json.loads(body % number)
+    assert [(location, "Expected a value that JSON can hold")] == [
+        (place, message.partition(",")[0]) for _, place, message in errors_of(kind, data)
+    ]
+    if number != "1e999":
+        with pytest.raises(pydantic.ValidationError):
+            TypeAdapter(kind).validate_json(body % number)
+    fitting = TypeAdapter(kind).validate_python(json.loads(body % "1.5"))
+    assert fitting == TypeAdapter(kind).validate_json(TypeAdapter(kind).dump_json(fitting))
+
+
+def test_an_instance_keeps_the_numbers_that_it_has() -> None:
+    free = Free(any=float("inf"), extra={"a": float("nan")})
+    assert free is TypeAdapter(Free).validate_python(free)

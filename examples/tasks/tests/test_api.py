@@ -282,7 +282,7 @@ async def test_an_import_tells_what_became_of_each_row(ada: Tenant, ctx: AsyncCe
         {"id": "one", "title": "One", "due": "2030-01-31"},
         {"title": "Two"},
         {"title": ""},
-        {"title": "Three", "status": "lost"},
+        {"title": "Three", "steps": [{"title": "First"}, {"title": ""}]},
         {"id": "there", "title": "Again"},
         {"id": "a/b", "title": "Nowhere"},
         {"id": "one", "title": "Another one"},
@@ -295,6 +295,7 @@ async def test_an_import_tells_what_became_of_each_row(ada: Tenant, ctx: AsyncCe
     results = answer.json()
     assert [bool(result["error"]) for result in results] == [False, False, True, True, True, True, True, True]
     assert "already exists" in results[4]["error"]
+    assert results[3]["error"].startswith("steps.1.title: ")
     tasks = await ctx.select_group(Task).to_list()
     assert {task.id: task.title for task in tasks} == {"there": "There", "one": "One", results[1]["id"]: "Two"}
 

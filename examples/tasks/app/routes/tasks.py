@@ -82,7 +82,8 @@ async def import_tasks(project: CurrentProject, rows: Annotated[list[Any], Len(1
             try:
                 task = imported_task.validate_python(row)
             except ValidationError as error:
-                result.error = "; ".join(": ".join([*map(str, each["loc"]), each["msg"]]) for each in error.errors())
+                places = ((".".join(map(str, each["loc"])), each["msg"]) for each in error.errors())
+                result.error = "; ".join(": ".join(filter(None, place)) for place in places)
                 continue
             if task.id in queued:
                 result.error = "another row has this id"

@@ -159,7 +159,8 @@ async def import_tasks(
             try:
                 task = schemas.TaskRow.model_validate(row).to_model()
             except ValidationError as error:
-                result.error = "; ".join(": ".join([*map(str, each["loc"]), each["msg"]]) for each in error.errors())
+                places = ((".".join(map(str, each["loc"])), each["msg"]) for each in error.errors())
+                result.error = "; ".join(": ".join(filter(None, place)) for place in places)
                 continue
             if task.id in queued:
                 result.error = "another row has this id"

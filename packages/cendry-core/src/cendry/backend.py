@@ -17,7 +17,7 @@ that has it also answers queries with `group` and an empty `collection`: all doc
 have an attribute `initial_rate`, the documents per second that it takes at the beginning; without it, any number.
 Contexts refuse bulk writes on a backend that lacks the method, with `UnsupportedByBackendError`.
 
-Four optional hooks are for backends that can be faster without dicts:
+Six optional hooks are for backends that can be faster without dicts:
 
 - results of a class of the backend's own, with the attributes of `StoredDocument` and a class method
   `reader(codec)`, which returns a function from such a result to an instance with its metadata (as
@@ -27,7 +27,10 @@ Four optional hooks are for backends that can be faster without dicts:
   orders, as bytes that compare as the documents do; without it, listeners sort by `data`;
 - a method `encoder(codec)`, which returns a function from an instance to its stored fields, as a mutable mapping that
   the backend's own `commit` can send. It may have an attribute `size`, its bytes, by which bulk writes bound their
-  memory.
+  memory;
+- a method `changes(codec, data)`, which returns the data of an `Update` in the form in which `commit` wants it;
+- a class method `columns(fields)` of results of projections, which returns a function from such a result to its stored
+  data, as the columns need it.
 
 A backend that can explain queries has a method `explain(plan, *, analyze, options, transaction)`, which returns an
 `ExplainResult` for a `QueryPlan` or an `AggregationPlan` (in the async twin, it is awaited).

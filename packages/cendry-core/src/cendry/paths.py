@@ -185,8 +185,11 @@ class LongPathError(ValueError):
 
 
 def shortened(value: object) -> str:
-    """The repr of text from outside for a message, cut at 80 characters."""
-    shown = repr(value[:80] if type(value) is str else value)
+    """The repr of a value from outside for a message, cut at 80 characters."""
+    try:
+        shown = repr(value[:80] if type(value) is str else value)
+    except Exception as error:  # A failing repr must not hide what is wrong.
+        shown = f"<repr raised {type(error).__name__}>"
     return shown if len(shown) <= 80 else shown[:77] + "..."
 
 

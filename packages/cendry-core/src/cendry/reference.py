@@ -8,7 +8,7 @@ from typing_extensions import TypeVar
 
 from ._lazy import module
 from .errors import CendryError
-from .paths import check_document_path, exact_text, join_path, split_path
+from .paths import check_document_path, exact_text, join_path, shortened, split_path
 
 
 class DocumentLike(Protocol):
@@ -39,7 +39,7 @@ class Ref(Generic[M_co]):
 
     Raises:
         InvalidDocumentIdError: The id is not valid.
-        CendryError: The model declares `parent=`, and none is given, or one of another class.
+        CendryError: The model declares `parent=`, and none is given, or one of another collection.
     """
 
     # The place is set on values of queries alone: the model and field, for errors, and whether it is shown nowhere.
@@ -142,7 +142,7 @@ class Ref(Generic[M_co]):
 
 def _check_model(what: str, model: object) -> None:
     if not isinstance(model, type) or not hasattr(model, "__collection__"):
-        raise TypeError(f"{what} takes a Model class, not {model!r}.")
+        raise TypeError(f"{what} takes a Model class, not {shortened(model)}.")
 
 
 def _init(ref: Ref[Any], model: type[Any] | None, path: str, database: str | None) -> None:
@@ -188,7 +188,7 @@ def parent_path(parent: object) -> str | None:
     if parent is None:
         return None
     if isinstance(parent, type) or not isinstance(parent, Located):
-        raise TypeError(f"parent= takes a model instance or a Ref, not {parent!r}.")
+        raise TypeError(f"parent= takes a model instance or a Ref, not {shortened(parent)}.")
     return located_path(parent)
 
 
@@ -205,7 +205,9 @@ def parent_place(parent: object) -> tuple[str | None, str | None]:
 
 
 def check_parent(model: type[Any], path: str | None) -> str | None:
-    """Check a parent's path against the `parent=` that the model declares.
+    """Check a parent's path against the `parent=` that the model declares, and against those which that one declares.
+
+    A document is known by its path alone: a parent may be an instance of another class of the same collection.
 
     Raises:
         CendryError: The model declares a parent, and it is missing or of another collection.
@@ -218,12 +220,25 @@ def check_parent(model: type[Any], path: str | None) -> str | None:
             f"{model.__qualname__} is a subcollection of {declared.__qualname__}: "
             "pass the document that it belongs to as parent=."
         )
-    if split_path(path)[1] != declared.__collection__:
+    if not _is_of(declared, path):
         raise CendryError(
-            f"{model.__qualname__} is a subcollection of {declared.__qualname__} ({declared.__collection__!r}); "
+            f"{model.__qualname__} is a subcollection of {declared.__qualname__} ({_place_of(declared)!r}); "
             f"{path!r} is not a document of that collection."
         )
     return path
+
+
+def _is_of(model: type[Any], path: str) -> bool:
+    """Whether a path can be that of a document of `model`, whichever class its documents are read as."""
+    above, collection, _ = split_path(path)
+    declared = cast("type[Any] | None", model.__parent__)
+    return collection == model.__collection__ and (declared is None or (above is not None and _is_of(declared, above)))
+
+
+def _place_of(model: type[Any]) -> str:
+    """The collection of a model, below those that it declares as its parents, for messages."""
+    declared = cast("type[Any] | None", model.__parent__)
+    return cast("str", model.__collection__) if declared is None else f"{_place_of(declared)}/*/{model.__collection__}"
 
 
 def document_path(model: type[Any], document_id: object, parent: object = None) -> str:
@@ -245,5 +260,5 @@ def collection_of(model: type[Any]) -> str:
     """
     collection: str | None = getattr(model, "__collection__", None)
     if collection is None or not isinstance(cast("Any", model), type):
-        raise TypeError(f"{model!r} has no collection: it is not a Model, or it is abstract.")
+        raise TypeError(f"{shortened(model)} has no collection: it is not a Model, or it is abstract.")
     return collection

@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
-from ._backend import DatastoreBackend
-from ._errors import NamespaceNotFoundError
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["DatastoreBackend", "NamespaceNotFoundError"]
+from ._backend import DatastoreBackend
+from ._errors import DualStateError, ModeChangeError, NamespaceNotFoundError, WritesFrozenError
+
+__all__ = [
+    "DatastoreBackend",
+    "DualBackend",
+    "DualStateError",
+    "Mismatch",
+    "ModeChangeError",
+    "NamespaceNotFoundError",
+    "WritesFrozenError",
+]
+
+if TYPE_CHECKING:
+    from .dual import DualBackend, Mismatch
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name not in ("DualBackend", "Mismatch"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=None)
+        # Only a program that moves its documents needs them.
+        from . import dual
+
+        globals()[name] = found = getattr(dual, name)
+        return found

@@ -31,6 +31,7 @@ from ._channel import Connection, call, check_arguments, keep_client, send_commi
 from ._commit import EntityWrites, by_entity, commit_request, created_paths, with_less_indexed
 from ._entities import FoundEntity
 from ._errors import NamespaceNotFoundError
+from ._ndb import MAX_INFLATED
 from ._requests import (
     aggregation_request,
     aggregation_result,
@@ -44,6 +45,7 @@ from ._requests import (
 from ._stream import Lookup, QueryPages, checked_moment
 from ._transactions import TransactionHandle
 from ._unsupported import NAME, unsupported
+from ._values import NdbChanges, NdbData
 
 if TYPE_CHECKING:
     from cendry.codec import Codec
@@ -69,6 +71,29 @@ def _compiler() -> tuple[Callable[..., Callable[[Any], MessageData]], Dialect]:
     return encoder, DATASTORE
 
 
+def _encoder_for_ndb(codec: Codec[Any], encode: Callable[[Any], MessageData]) -> Callable[[Any], MessageData]:
+    from ._ndb_forms import own_fields_of_codec
+
+    fields, model = own_fields_of_codec(codec), codec.model.__qualname__
+
+    def encode_for_ndb(instance: Any) -> MessageData:
+        data = encode(instance)
+        return NdbData(data.message, data.base, fields, model)
+
+    return encode_for_ndb
+
+
+def _checked_limit(ndb: object, max_inflated: object) -> int:
+    """The limit of decompression; 0 without `ndb`."""
+    if not isinstance(ndb, bool):
+        raise TypeError(f"ndb= takes True or False, not {ndb!r}.")
+    if not isinstance(max_inflated, int) or isinstance(max_inflated, bool):
+        raise TypeError(f"max_inflated= takes a number of bytes, not {max_inflated!r}.")
+    if max_inflated < 1:
+        raise ValueError(f"max_inflated= takes a positive number of bytes, not {max_inflated}.")
+    return max_inflated if ndb else 0
+
+
 class DatastoreBackend:
     """Firestore in Datastore mode, for `Cendry`: the bridge for data that is still there.
 
@@ -81,9 +106,16 @@ class DatastoreBackend:
         project: The Google Cloud project of the client that is made.
         database: The id of its database; `None` for the default one.
         namespace: The namespace of all documents; `None` for the default one. Native mode has no namespaces.
+        ndb: Whether fields are also read from the forms in which ndb stores them, by their annotations: structured
+            properties in parts (`address.city`), compressed values, serialized entities and JSON. What is stored is
+            written back in the same form, so that ndb still reads it; new values get the forms that ndb reads, as the
+            metadata of their fields says (`field(metadata={"ndb": "compressed"})`).
+        max_inflated: With `ndb`, the most bytes of one value after decompression; a larger one is a `DecodeError`.
 
     Raises:
-        TypeError: The client is not a Datastore client, or comes together with `project`, `database` or `namespace`.
+        TypeError: The client is not a Datastore client, or comes together with `project`, `database` or `namespace`;
+            `ndb` is not a bool, or `max_inflated` is not an int.
+        ValueError: `max_inflated` is not positive.
         InvalidDocumentIdError: The namespace is not valid.
     """
 
@@ -98,8 +130,11 @@ class DatastoreBackend:
         project: str | None = None,
         database: str | None = None,
         namespace: str | None = None,
+        ndb: bool = False,
+        max_inflated: int = MAX_INFLATED,
     ) -> None:
         check_arguments(client, project, database, namespace)
+        self._max_inflated = _checked_limit(ndb, max_inflated)
         self._given = client
         given = {"project": project, "database": database, "namespace": namespace}
         self._arguments = {name: exact_text(value) for name, value in given.items()}
@@ -109,10 +144,13 @@ class DatastoreBackend:
 
     @classmethod
     def opener(cls, url: DatabaseUrl) -> Callable[[], DatastoreBackend]:
-        """A function that makes the backend of a URL, checked now: `datastore://PROJECT/DATABASE?namespace=N`."""
+        """A function that makes the backend of a URL, checked now: `datastore://PROJECT/DATABASE?namespace=N&ndb=1`."""
         project, database = project_and_database(url)
-        url.check_query(["namespace"])
-        return partial(cls, project=project, database=database, namespace=url.query.get("namespace"))
+        url.check_query(["namespace", "ndb"])
+        ndb = url.query.get("ndb", "0")
+        if ndb not in ("0", "1"):
+            url.refuse(f"ndb is {ndb[:80]!r}; it is 1, to read what ndb stores in forms of its own, or 0")
+        return partial(cls, project=project, database=database, namespace=url.query.get("namespace"), ndb=ndb == "1")
 
     def after_fork(self) -> None:
         """Leave the connection to the parent of this process."""
@@ -146,7 +184,7 @@ class DatastoreBackend:
                 if opened is None:
                     check_process(NAME)
                     client = self._given or _sdk.Client(**self._arguments)
-                    opened = self._opened = Connection(client)
+                    opened = self._opened = Connection(client, self._max_inflated)
         return opened
 
     # --- reads ---
@@ -231,7 +269,17 @@ class DatastoreBackend:
     def encoder(self, codec: Codec[Any]) -> Callable[[Any], MessageData]:
         """A function from an instance to its stored fields, in the message that `commit` sends."""
         encoder, dialect = _compiler()
-        return encoder(codec, dialect, self._connection.partition)
+        encode = encoder(codec, dialect, self._connection.partition)
+        return _encoder_for_ndb(codec, encode) if self._max_inflated and not codec.is_untagged else encode
+
+    def changes(self, codec: Codec[Any], data: dict[str, Any]) -> dict[str, Any]:
+        """The data of an update as `commit` wants it."""
+        if not self._max_inflated:
+            return data
+        # Imported here for the same reason as the compiler.
+        from ._ndb_forms import fields_of_codec
+
+        return NdbChanges(data, fields_of_codec(codec), codec.model.__qualname__)
 
     # --- transactions ---
 

@@ -51,6 +51,7 @@ class Connection(ClientConnection):
 
     Args:
         client: The client; its channel is opened, if it is not open yet.
+        max_inflated: The most bytes of a value that ndb compressed; 0 if what ndb stores in its own forms isn't read.
 
     Raises:
         CendryError: The client speaks HTTP, and Cendry's messages are gRPC's; or it is for an emulator, and what names
@@ -70,7 +71,7 @@ class Connection(ClientConnection):
     )
     database_kind = "Datastore"
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, max_inflated: int = 0) -> None:
         if not client._use_grpc:
             raise CendryError(
                 "This Datastore client speaks HTTP; make one without _use_grpc=False and without "
@@ -80,7 +81,9 @@ class Connection(ClientConnection):
         note_channel(_fork.process)
         api = client._datastore_api
         super().__init__(client, api, emulator, _sdk.API.retry)
-        self.partition = Partition(client.project, client.database or "", client.namespace or "")
+        self.partition = Partition(
+            client.project, client.database or "", client.namespace or "", max_inflated=max_inflated
+        )
         self.knows_namespace = not self.partition.namespace
         self.begins_by_reading = emulator is None or READS_BEGIN_ON_EMULATORS
         self.lookup = Method(_start(api.lookup), READ)

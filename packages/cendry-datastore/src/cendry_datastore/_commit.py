@@ -7,6 +7,7 @@ from typing import Any
 
 from cendry._immutable import dataclass
 from cendry.errors import DocumentAlreadyExistsError, DocumentNotFoundError, InvalidRequestError
+from cendry.paths import FieldPath
 from cendry.plan import Create, Delete, Set, Update, Write
 
 from . import _sdk
@@ -14,7 +15,7 @@ from ._exclusions import FEWER_INDEXED_VALUES, MAX_INDEXED_BYTES, exclude_excess
 from ._keys import Partition, fill_key
 from ._marks import mark, marks_of_path
 from ._unsupported import unsupported
-from ._values import EntityData, write_masked, write_properties
+from ._values import EntityData, NdbChanges, NdbData, write_masked, write_properties
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,15 +178,26 @@ def _applied(writes: Sequence[Write], entity: Any, partition: Partition) -> Any:
             case Update(path=path):
                 if entity is None:
                     raise DocumentNotFoundError(path)
-                write_masked(entity, write.data, write.mask, partition)
+                _write_masked(entity, write, write.mask, partition)
             case Set(mask=None):
                 entity = _fill(_sdk.Entity(), write, partition)
             case _:
                 if entity is None:
                     entity = _sdk.Entity()
                     fill_key(entity.key, write.path, partition)
-                write_masked(entity, write.data, write.mask or (), partition)
+                _write_masked(entity, write, write.mask or (), partition)
     return entity
+
+
+def _write_masked(entity: Any, write: Set | Update, mask: Sequence[FieldPath], partition: Partition) -> None:
+    data = write.data
+    if isinstance(data, (NdbChanges, NdbData)):
+        # Imported here, as only what ndb writes needs it.
+        from ._ndb_write import write_masked_folded
+
+        write_masked_folded(entity, data, mask, partition)
+    else:
+        write_masked(entity, data, mask, partition)
 
 
 def _fill(entity: Any, write: Set | Create, partition: Partition) -> Any:
@@ -194,6 +206,11 @@ def _fill(entity: Any, write: Set | Create, partition: Partition) -> Any:
         entity.CopyFrom(data.message)
     else:
         write_properties(entity.properties, data, partition)
+    if isinstance(data, NdbData):
+        # Imported here for the same reason.
+        from ._ndb_write import fold_entity
+
+        fold_entity(entity, write.path, data)
     if marks or entity.ByteSize() > MAX_INDEXED_BYTES:
         mark(entity.properties, marks)
     fill_key(entity.key, write.path, partition)

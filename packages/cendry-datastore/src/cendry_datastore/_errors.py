@@ -28,6 +28,52 @@ class NamespaceNotFoundError(CendryError):
         )
 
 
+class WritesFrozenError(CendryError):
+    """A `DualBackend` in the mode `frozen` was asked to write; nothing was written.
+
+    Attributes:
+        path: The path of the first document that was to be written.
+    """
+
+    http_status = 503
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"Document {path!r} was not written: this database is being moved, and writes are frozen until that is "
+            "done. Try again in a few minutes."
+        )
+
+
+class DualStateError(CendryError):
+    """A `DualBackend` can't write to its state, so it can't write documents either; nothing was written.
+
+    The error of the state is the `__cause__`.
+    """
+
+    http_status = 503
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(
+            "Nothing was written: a dual write is noted in the state before it is made, and the state can't be "
+            f"written ({type(error).__name__}: {error})."
+        )
+
+
+class ModeChangeError(CendryError):
+    """A `DualBackend` can't be in this mode now, because two processes would take different databases for the truth.
+
+    Attributes:
+        reason: Why.
+    """
+
+    http_status = 503
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{reason[0].upper()}{reason[1:]}.")
+
+
 def meaning_of(
     error: BaseException,
     *,

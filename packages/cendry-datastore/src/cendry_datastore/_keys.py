@@ -51,12 +51,14 @@ class Partition:
         database: The database id; empty for the default one.
         namespace: The namespace; empty for the default one.
         reported: The kinds and names that Native mode can't hold, and that were reported already.
+        max_inflated: The most bytes of a value that ndb compressed; 0 if what ndb stores in its own forms isn't read.
     """
 
     project: str
     database: str
     namespace: str
     reported: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]], compare=False, repr=False)
+    max_inflated: int = field(default=0, compare=False, repr=False)
 
     @property
     def name(self) -> str:

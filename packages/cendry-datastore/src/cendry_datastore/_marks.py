@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from . import _sdk
 from ._exclusions import excess_of, is_indexable
@@ -92,6 +92,28 @@ class EntityPath(str):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return EntityPath, (str(self), self.marks)
+
+
+class NdbPath(EntityPath):
+    """The same for an entity that ndb may have stored, which also knows in which forms its fields are stored.
+
+    Args:
+        path: The path.
+        marks: The marks.
+        stored: The fields of which that has to be known, as a serialized entity.
+    """
+
+    __slots__ = ("stored",)
+    stored: bytes
+
+    def __new__(cls, path: str, marks: PropertyMarks, stored: bytes) -> NdbPath:
+        """A path, its marks and the fields."""
+        self = cast("NdbPath", super().__new__(cls, path, marks))
+        self.stored = stored
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NdbPath, (str(self), self.marks, self.stored)
 
 
 def marks_of_path(path: str) -> PropertyMarks:
@@ -310,12 +332,18 @@ def _exclusions_of(marks: Marks) -> Marks:
 # --- content ---
 
 
-def _digest(value: Any) -> bytes:
-    """A digest of a value without its marks."""
+def content_of(value: Any) -> bytes:
+    """A value without its marks, serialized."""
     content = _sdk.Value()
     content.CopyFrom(value)
     _clear_marks(content)
-    return blake2b(content.SerializeToString(deterministic=True), digest_size=16).digest()
+    data: bytes = content.SerializeToString(deterministic=True)
+    return data
+
+
+def _digest(value: Any) -> bytes:
+    """A digest of a value without its marks."""
+    return blake2b(content_of(value), digest_size=16).digest()
 
 
 def _clear_marks(value: Any) -> None:

@@ -11,8 +11,6 @@ import zlib
 from collections.abc import Container, Iterable, Mapping
 from typing import Any, Final, NamedTuple, cast
 
-from google.protobuf.message import DecodeError as _ParseError
-
 from . import _sdk
 from ._ndb_v3 import ENTITY_FIELDS, WireError, fields_of, read_entity
 
@@ -93,7 +91,7 @@ def unpack_v1(data: bytes) -> Any:
         if not all(number in _V1_FIELDS for number, _ in fields_of(data)):
             return None
         return _sdk.Entity.FromString(data)
-    except (WireError, _ParseError):
+    except (WireError, _sdk.ParseError):
         return None
 
 
@@ -143,9 +141,8 @@ def _write_json(value: Any, found: Any, level: int, *, strict: bool) -> None:
         case str():
             value.string_value = found
         case list():
-            elements = cast("list[Any]", found)
             value.array_value.SetInParent()
-            for element in elements:
+            for element in cast("Iterable[Any]", found):
                 if strict and isinstance(element, list):
                     raise ValueError("an array in an array")
                 _write_json(value.array_value.values.add(), element, _deeper(level, strict), strict=strict)

@@ -43,7 +43,7 @@ def lookup_request(plan: GetPlan, keys: list[Any], partition: Partition, transac
     """The request for the entities with these keys."""
     request = _sdk.LookupRequest(project_id=partition.project, database_id=partition.database, keys=keys)
     _fill_read_options(request.read_options, plan.read_time, transaction)
-    _fill_property_mask(request.property_mask, plan.projection)
+    _fill_property_mask(request.property_mask, plan.projection, wholes=bool(partition.max_inflated))
     return request
 
 
@@ -62,7 +62,7 @@ def query_request(plan: QueryPlan, partition: Partition, transaction: Transactio
     if plan.projection == ():
         query.projection.add().property.name = KEY
     else:
-        _fill_property_mask(request.property_mask, plan.projection, plan.parts)
+        _fill_property_mask(request.property_mask, plan.projection, plan.parts, wholes=bool(partition.max_inflated))
     query.start_cursor = plan.resume or b""
     return request
 
@@ -143,11 +143,17 @@ def _fill_read_options(options: Any, read_time: datetime | None, transaction: Tr
 
 
 def _fill_property_mask(
-    mask: Any, projection: tuple[FieldPath, ...] | None, parts: tuple[FieldPath, ...] | None = ()
+    mask: Any,
+    projection: tuple[FieldPath, ...] | None,
+    parts: tuple[FieldPath, ...] | None = (),
+    *,
+    wholes: bool,
 ) -> None:
+    """Fill the mask of a read; with `wholes`, all of a map is fetched, since it may be stored as a blob."""
     if projection is None or parts is None:
         return
-    mask.paths.extend(map(str, projection) if projection else (KEY,))
+    paths = dict.fromkeys(FieldPath(path.segments[0]) for path in projection) if wholes else projection
+    mask.paths.extend(map(str, paths) if paths else (KEY,))
     for path in (*projection, *parts):
         mask.paths.extend(map(str, _joined(path.segments)))
 

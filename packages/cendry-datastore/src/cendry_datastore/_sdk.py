@@ -31,6 +31,8 @@ BeginTransactionRequest: Any = _types.BeginTransactionRequest.meta.pb
 CommitRequest: Any = _types.CommitRequest.meta.pb
 RollbackRequest: Any = _types.RollbackRequest.meta.pb
 
+ParseError: Any = import_module("google.protobuf.message").DecodeError
+
 SdkKey: Any = datastore.Key
 SdkEntity: Any = datastore.Entity
 SdkGeoPoint: Any = _helpers.GeoPoint

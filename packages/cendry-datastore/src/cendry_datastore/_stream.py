@@ -15,12 +15,11 @@ from cendry.paths import exact_text
 from cendry.plan import GetPlan, QueryPlan
 
 from . import _sdk
-from ._entities import FoundEntity, ProjectedEntity, new_found
+from ._entities import new_found, result_classes
 from ._keys import Partition, fill_key, key_path, shown_id
 from ._marks import UNMARKED, kinds_of_marks
 from ._requests import lookup_request, query_request
 from ._transactions import TransactionHandle
-from ._values import decode_projected
 
 _NOT_FINISHED: Final = 1
 _NO_MORE_RESULTS: Final = 3
@@ -100,14 +99,15 @@ class Lookup:
         # Datastore may put off some keys.
         self._left = [*response.deferred, *self._left[self._page :]]
         partition, projection = self._partition, self._plan.projection
+        of_entity, of_projected = result_classes(partition)
         marks = kinds_of_marks(response)
         for found in response.found:
             entity = found.entity
             path = key_path(entity.key, partition)
             if projection is None:
-                yield new_found(FoundEntity, (path, entity, partition, marks, None))
+                yield new_found(of_entity, (path, entity, partition, marks, None))
             else:
-                yield ProjectedEntity(path, decode_projected(entity.properties, projection, partition))
+                yield of_projected.of(path, entity, projection, partition)
         for missing in response.missing:
             yield DocumentResult(key_path(missing.entity.key, partition), None)
 
@@ -175,6 +175,7 @@ class QueryPages:
         # Without a cursor the query would begin again.
         query.start_cursor = batch.end_cursor or query.start_cursor
         partition, projection, prefix = self._partition, self._plan.projection, self._prefix
+        of_entity, of_projected = result_classes(partition)
         marks = kinds_of_marks(response) if projection is None else UNMARKED
         left_out = 0
         for found in batch.entity_results:
@@ -188,9 +189,9 @@ class QueryPages:
                 continue
             path = prefix + shown_id(elements[-1], partition)
             if projection is None:
-                yield new_found(FoundEntity, (path, entity, partition, marks, found.cursor))
+                yield new_found(of_entity, (path, entity, partition, marks, found.cursor))
             else:
-                result = ProjectedEntity(path, decode_projected(entity.properties, projection, partition))
+                result = of_projected.of(path, entity, projection, partition)
                 result.cursor = found.cursor
                 yield result
             if self._limit is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from cendry._interop.protobuf import write_geo_point
 from cendry._types.messages import MessageData, MessageValues
@@ -18,6 +18,9 @@ from ._exclusions import is_excessive
 from ._keys import Partition, decode_key, fill_reference, key_path
 from ._marks import mark_value, marks_at, marks_in, marks_of
 from ._unsupported import PARTS, unsupported
+
+if TYPE_CHECKING:
+    from ._ndb_forms import Fields
 
 
 class DatastoreValues(MessageValues):
@@ -79,6 +82,47 @@ class EntityData(MessageData):
 
     __slots__ = ()
     translator = VALUES
+
+
+class NdbData(EntityData):
+    """The same for a model whose entities ndb writes as well.
+
+    Attributes:
+        fields: The forms of its fields.
+        model: Its name.
+
+    Args:
+        message: The message.
+        base: The partition.
+        fields: As above.
+        model: As above.
+    """
+
+    __slots__ = ("fields", "model")
+
+    def __init__(self, message: Any, base: Any, fields: Fields, model: str) -> None:
+        super().__init__(message, base)
+        self.fields = fields
+        self.model = model
+
+
+class NdbChanges(dict[str, Any]):
+    """Changes of an entity that ndb writes as well.
+
+    Attributes:
+        fields: The forms of the model's fields.
+        model: Its name.
+
+    Args:
+        data: The changes.
+        fields: As above.
+        model: As above.
+    """
+
+    def __init__(self, data: Mapping[str, Any], fields: Fields, model: str) -> None:
+        super().__init__(data)
+        self.fields = fields
+        self.model = model
 
 
 def decode_projected(properties: Any, paths: Sequence[FieldPath], partition: Partition) -> dict[str, Any]:

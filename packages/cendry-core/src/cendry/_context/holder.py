@@ -12,7 +12,7 @@ from .._urls import OpenedByUrl, split_url
 from ..backend import AsyncBackend, Backend
 from ..codec import Codec
 from ..errors import CendryError
-from .writes import Encode, Encoder
+from .writes import Changed, Encode, Encoder
 
 B = TypeVar("B")
 
@@ -62,6 +62,15 @@ class BackendHolder(Generic[B]):
         """
         own: Encoder | None = getattr(self.backend(), "encoder", None)
         return codec.encode if own is None else own(codec)
+
+    def changes(self, codec: Codec[Any], data: dict[str, Any]) -> dict[str, Any]:
+        """The data of an update, in the form that the backend wants.
+
+        Raises:
+            CendryError: The context is closed.
+        """
+        own: Changed | None = getattr(self.backend(), "changes", None)
+        return data if own is None else own(codec, data)
 
     def home(self) -> str | None:
         """How references name the database of the backend; `None` if the backend doesn't say.

@@ -31,6 +31,7 @@ from .._types.shapes import (
 from ..codec import ResolvedField, codec_for
 from ..errors import CendryError, ForeignReferenceError
 from ..filters import ModelField
+from ..paths import shortened
 from ..reference import Ref, is_ref, located_path
 from .targets import Home, at_home, several
 
@@ -83,7 +84,7 @@ def wanted_references(
         model = class_of(instance)
         if model not in known:
             if not isinstance(instance, Model):
-                raise TypeError(f"fetch_refs() takes model instances, not {instance!r}.")
+                raise TypeError(f"fetch_refs() takes model instances, not {shortened(instance)}.")
             own = [field for field in descriptors if not _is_of_other_kind(model, field)]
             known[model] = [_resolved(model, field, registry) for field in own]
         for field in known[model]:
@@ -106,7 +107,7 @@ def _is_of_other_kind(model: type[Any], field: ModelField) -> bool:
 
 def _descriptor(field: object) -> ModelField:
     if not isinstance(field, ModelField):
-        raise TypeError(f"fetch_refs() takes fields as descriptors (City.capital), not {field!r}.")
+        raise TypeError(f"fetch_refs() takes fields as descriptors (City.capital), not {shortened(field)}.")
     if field._cendry_owner.__cendry_kind__ == "map":
         raise TypeError(
             f"{field!r} is a field of an embedded map; write it as part of a model's field: Model.field[{field!r}]."

@@ -12,7 +12,7 @@ from .._types.registry import TypeRegistry, default_registry
 from ..backend import CallOptions
 from .observing import Observer
 from .targets import Home
-from .writes import Encoder, Writer, utc_now
+from .writes import Changed, Encoder, Writer, utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ def settings(
     clock: Callable[[], datetime] | None,
     random: Random | None,
     encoder: Encoder,
+    changed: Changed,
     home: Home,
     observer: Observer,
     token_key: str | bytes | Sequence[str | bytes] | None = None,
@@ -49,7 +50,7 @@ def settings(
     if clock is not None and not callable(clock):
         raise TypeError(f"clock= takes a function that returns the time, not {clock!r}.")
     registry = default_registry if registry is None else registry
-    writer = Writer(registry, utc_now if clock is None else clock, encoder, home)
+    writer = Writer(registry, utc_now if clock is None else clock, encoder, changed, home)
     random = Random() if random is None else random  # noqa: S311
     return Settings(registry, CallOptions(timeout, retry), writer, random, observer, _token_keys(token_key))
 

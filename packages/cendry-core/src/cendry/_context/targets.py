@@ -13,7 +13,7 @@ from ..backend import StoredDocument
 from ..codec import codec_for
 from ..codec.tagged import is_of
 from ..errors import CendryError, DecodeError, ForeignReferenceError
-from ..paths import FieldPath
+from ..paths import FieldPath, shortened
 from ..reference import Ref, document_path, is_ref, located_path
 
 M = TypeVar("M", bound=Model)
@@ -55,7 +55,7 @@ def locate(target: object, document_id: object, parent: object, home: Home) -> t
             raise TypeError(f"An id is needed with a class: ({target.__qualname__}, 'id').")
         return target, document_path(target, document_id, parent), None
     if document_id is not None:
-        raise TypeError(f"An id goes with a class; {target!r} has its own.")
+        raise TypeError(f"An id goes with a class; {shortened(target)} has its own.")
     if is_ref(target):
         if parent is not None:
             raise TypeError("parent= goes with a class or an instance; a Ref has its own.")
@@ -148,7 +148,7 @@ def each(values: object, what: str) -> Iterator[Any]:
         TypeError: It is a `str` or not iterable.
     """
     if isinstance(values, (str, bytes, Model)) or not is_iterable(values):
-        raise TypeError(f"{what} as a list, not {values!r}.")
+        raise TypeError(f"{what} as a list, not {shortened(values)}.")
     return iter(values)
 
 
@@ -182,7 +182,7 @@ def wanted_documents(
     refs = [at_home(one, home) for one in several(target, f"{method}() takes references")]
     for one in refs:
         if not is_ref(one):
-            raise TypeError(f"{method}() takes a class and ids, or references alone, not {one!r}.")
+            raise TypeError(f"{method}() takes a class and ids, or references alone, not {shortened(one)}.")
     return [(model_of(one), located_path(one)) for one in refs]
 
 

@@ -90,6 +90,9 @@ Encode: TypeAlias = "Callable[[Any], MutableMapping[str, Any]]"
 Encoder: TypeAlias = "Callable[[Codec[Any]], Encode]"
 """Returns an `Encode` for a class."""
 
+Changed: TypeAlias = "Callable[[Codec[Any], dict[str, Any]], dict[str, Any]]"
+"""Returns the data of an update in the form that the backend needs."""
+
 
 _Document: TypeAlias = (
     "tuple[MutableMapping[str, Any], Mapping[str, Any], tuple[FieldTransform, ...], Sequence[tuple[Names, Any]]]"
@@ -110,12 +113,14 @@ class Writer:
         registry: The registry.
         clock: Returns the time as an aware `datetime`.
         encoder: Returns the encoder for instances that are written whole.
+        changed: Returns the data of an update in the form that the backend needs.
         home: Returns how references name the database.
     """
 
     registry: TypeRegistry
     clock: Callable[[], datetime]
     encoder: Encoder
+    changed: Changed
     home: Home
 
     def save(self, instance: Model, parent: object, merge: bool, if_unchanged: object) -> Pending:
@@ -173,7 +178,8 @@ class Writer:
         if fields is not None:
             found.values.clear()
         update_time = None if if_unchanged is None else precondition(instance, path, if_unchanged)
-        write = Update(path, found.data, tuple(found.paths), tuple(found.transforms.values()), update_time)
+        data = self.changed(codec, found.data)
+        write = Update(path, data, tuple(found.paths), tuple(found.transforms.values()), update_time)
         return Pending(write, instance, False, found.values, codec)
 
     def update_of_all(self, model: type[Any], given: tuple[Any, ...]) -> Callable[[str], Pending]:
@@ -183,7 +189,8 @@ class Writer:
             raise CendryError("This update names no fields, so there is nothing to write; name at least one.")
         codec = codec_for(model, self.registry)
         found = self._masked(codec, model.__collection__, None, named, "update")
-        data, paths, transforms = found.data, tuple(found.paths), tuple(found.transforms.values())
+        data = self.changed(codec, found.data)
+        paths, transforms = tuple(found.paths), tuple(found.transforms.values())
         return lambda path: Pending(Update(path, data, paths, transforms), codec=codec)
 
     def updates_of(self, paths: Iterable[str], model: type[Any], given: tuple[Any, ...]) -> Iterator[Pending]:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from .._interop.protobuf import EPOCH, MICROSECOND
 from ..errors import CendryError, InvalidEtagError, UnsupportedByBackendError
-from ..paths import exact_text, split_path
+from ..paths import exact_text, shortened, split_path
 from ..reference import Ref, located_path
 from .model import Model
 
@@ -168,7 +168,7 @@ def _instance_of_model(value: object) -> Model:
 
 
 def _not_an_instance(value: object) -> TypeError:
-    return TypeError(f"Expected an instance of a Model, not {value!r}.")
+    return TypeError(f"Expected an instance of a Model, not {shortened(value)}.")
 
 
 def remembered(instance: Model) -> DocumentMetadata | None:

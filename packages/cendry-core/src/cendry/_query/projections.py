@@ -136,6 +136,16 @@ class _Columns:
         self._fields = fields
         self._plain = [_column(field) for field in fields]
         self._others: dict[Reading, list[_Column]] = {}
+        self._data: dict[type[Any], Callable[[Any], dict[str, Any]]] = {}
+
+    def data_of(self, result: StoredDocument) -> dict[str, Any]:
+        """The stored data of a result."""
+        kind = type(result)
+        read = self._data.get(kind)
+        if read is None:
+            columns = getattr(kind, "columns", None)
+            read = self._data[kind] = _stored_data if columns is None else columns(self._fields)
+        return read(result)
 
     def of(self, result: StoredDocument) -> list[_Column]:
         """The functions for a result."""
@@ -148,6 +158,10 @@ class _Columns:
         return found
 
 
+def _stored_data(result: StoredDocument) -> dict[str, Any]:
+    return result.data or {}
+
+
 def _column_by(field: ResolvedField, reading: Reading) -> _Column:
     if field.path == DOCUMENT_ID:
         return _id
@@ -158,7 +172,7 @@ def _tuples(fields: list[ResolvedField]) -> Read[tuple[Any, ...]]:
     every = _Columns(fields)
 
     def read(result: StoredDocument) -> tuple[Any, ...]:
-        path, data = result.path, result.data or {}
+        path, data = result.path, every.data_of(result)
         return tuple([value(data, path) for value in every.of(result)])
 
     return read
@@ -169,7 +183,7 @@ def _values(fields: list[ResolvedField]) -> Read[Any]:
 
     def read(result: StoredDocument) -> Any:
         [value] = columns.of(result)
-        return value(result.data or {}, result.path)
+        return value(columns.data_of(result), result.path)
 
     return read
 
@@ -179,7 +193,7 @@ def _dicts(fields: list[ResolvedField]) -> Read[dict[str, Any]]:
     keys, every = [_key_of(field) for field in fields], _Columns(fields)
 
     def read(result: StoredDocument) -> dict[str, Any]:
-        path, data = result.path, result.data or {}
+        path, data = result.path, every.data_of(result)
         row: dict[str, Any] = {"id": _id(data, path)}
         for key, value in zip(keys, every.of(result), strict=True):
             row[key] = value(data, path)

@@ -22,13 +22,11 @@ from ..paths import quote_segment
 from .leaves import (
     HIDDEN,
     MAX_SHOWN,
-    any_json,
-    any_leaf,
+    STORED_VALUES,
+    AnyValues,
     brief,
     is_array,
-    is_json_leaf,
     is_map,
-    is_stored_leaf,
     show,
     shown_error,
     to_key,
@@ -75,8 +73,8 @@ class Checker:
 
     def __init__(self, limit: int = MAX_PROBLEMS) -> None:
         self.limit = limit
-        # Whether values are forms of JSON.
-        self.json = False
+        # What is accepted where no type is declared.
+        self.any_values: AnyValues = STORED_VALUES
         self.problems: list[Problem] = []
         self.more = False
         # The path and shape of the field around, if its value is shown nowhere.
@@ -193,24 +191,23 @@ class Checker:
             if self.too_deep(path, depth):
                 return FAILED
             # Most elements need no path.
-            is_leaf = is_json_leaf if self.json else is_stored_leaf
+            is_leaf = self.any_values.is_trusted
             items = (
                 each if is_leaf(each) else self.anything(each, f"{path}[{index}]", depth + 1, True)
                 for index, each in enumerate(value)
             )
             return self.gather(items)
         try:
-            return any_json(value) if self.json else any_leaf(value, in_array)
+            return self.any_values.leaf(value, in_array)
         except Mismatch as mismatch:
-            holder = "JSON" if self.json else "Firestore"
-            return self.misfit(path, f"a value that {holder} can hold", value, str(mismatch))
+            return self.misfit(path, f"a value that {self.any_values.holder} can hold", value, str(mismatch))
 
     def any_map(self, value: Mapping[Any, Any], path: str, depth: int) -> Any:
         """A deep copy of a map, in its stored form."""
         if self.too_deep(path, depth):
             return FAILED
         found: dict[Any, Any] = {}
-        is_leaf = is_json_leaf if self.json else is_stored_leaf
+        is_leaf = self.any_values.is_trusted
         for key, each in value.items():
             name = self.key(path, key)
             found[name] = each if is_leaf(each) else self.anything(each, inside(path, key), depth + 1)

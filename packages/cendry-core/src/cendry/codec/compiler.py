@@ -527,7 +527,7 @@ class Codec(Generic[M]):
     def explain_encode(self, names: Names, ruled: bool, error: Exception, instance: Any, *, json: bool = False) -> Any:
         """Return the fields of an instance on which compiled code raised this error, or raise `ValidationError`."""
         if not isinstance(instance, self.model):
-            raise TypeError(f"expected an instance of {self.model.__qualname__}, not {instance!r}.") from None
+            raise TypeError(f"expected an instance of {self.model.__qualname__}, not {shortened(instance)}.") from None
         writer = Writer(names, constraints=ruled, whole=ruled, json=json)
         found = writer.walk(writer.fields, self.shape, instance, "", 0)
         if found is FAILED:

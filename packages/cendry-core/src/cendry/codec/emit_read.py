@@ -38,7 +38,7 @@ from .._types.shapes import (
 )
 from ..plan import parts_of
 from .emit import Emitter, Fallback, Module, assignment, indented, when
-from .leaves import copy_json, copy_stored, deeper_than, enum_members, keeping, to_key, validating
+from .leaves import deeper_than, enum_members, keeping, to_key, validating
 from .reader import note_refusal
 from .reading import Reading
 
@@ -238,8 +238,7 @@ class ReadEmitter(Emitter):
 
     def copy(self) -> str:
         """The name of the function that copies values without a declared type."""
-        copied = copy_json if self.reading.json == "only" else copy_stored
-        return self.module.known(copied.__name__, copied)
+        return self.module.known("copy_any", self.reading.any_values.copy)
 
     def or_python(self, python: type[Any], test: str, value: str, slow: str) -> str:
         """Accepts values that are of the Python type already, if such are accepted."""

@@ -36,7 +36,7 @@ from .._types.shapes import (
     plain_value,
 )
 from .emit import JSON_KINDS, Emitter, Fallback, Module, attribute, when
-from .leaves import copy_json, copy_stored, deeper_than, stable, to_key, validating
+from .leaves import JSON_VALUES, STORED_VALUES, deeper_than, stable, to_key, validating
 from .writer import Names, python_types
 
 C = TypeVar("C")
@@ -223,7 +223,7 @@ class WriteEmitter(Emitter, Generic[C]):
         self.whole = whole
         for known in (deeper_than, no_array, stable, to_key):
             module.known(known.__name__, known)
-        module.known("copy_stored", copy_json if access.json else copy_stored)
+        module.known("copy_any", (JSON_VALUES if access.json else STORED_VALUES).copy)
 
     def write(self, shape: Shape, value: str, target: str = "", got: str = "", /, *, in_array: bool = False) -> C:
         """The code for a value.
@@ -294,13 +294,13 @@ class WriteEmitter(Emitter, Generic[C]):
                     slow = access.either(" or ".join(any_of), self.write(member, value, target), slow)
                 return slow
             case Anything() if not rules:
-                return access.store_any(f"copy_stored({got or value}, {in_array})", target)
+                return access.store_any(f"copy_any({got or value}, {in_array})", target)
             case Handled(python, serialize) if serialize is not None and isinstance(python, type):
                 function = self.module.bind("serialize", for_json(serialize) if self.json else serialize)
-                stored = no_arrays.format(f"copy_stored({function}({value}))")
+                stored = no_arrays.format(f"copy_any({function}({value}))")
                 test, made = exactly(python, first), access.store_any(stored, target)
             case AsIs(python) if isinstance(python, type):
-                stored = f"copy_stored({value})" if self.json else value
+                stored = f"copy_any({value})" if self.json else value
                 test, made = exactly(python, first), access.store_any(stored, target)
             case _:
                 return access.store_any(no_arrays.format(self.slow(given, got or value)), target)
@@ -391,7 +391,7 @@ class WriteEmitter(Emitter, Generic[C]):
         if record.extra != "allow":
             return ""
         names = frozenset(each.stored if self.names == "stored" else each.name for each in record.fields)
-        return f"{self.module.known('copy_extras', copy_extras)}(o, {self.module.bind('keys', names)}, copy_stored)"
+        return f"{self.module.known('copy_extras', copy_extras)}(o, {self.module.bind('keys', names)}, copy_any)"
 
     def source(self, field: RecordField) -> str:
         """The source of the value of a field of the instance `o`."""

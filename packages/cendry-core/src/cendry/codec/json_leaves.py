@@ -22,7 +22,7 @@ from .._types.shapes import (
     Tagged,
     plain_value,
 )
-from .leaves import copy_json, enum_from_stored, literal_from_stored
+from .leaves import JSON_VALUES, enum_from_stored, literal_from_stored
 
 _NATIVE: Final = frozenset(PYTHON_TYPE.values())
 
@@ -33,7 +33,7 @@ def leaf_to_json(shape: Shape, value: Any, stored: Any) -> Any:
         case Converted(_, python):
             return FORM_OF[python].dump(value)
         case AsIs():
-            return copy_json(stored)
+            return JSON_VALUES.copy(stored)
         case _:
             return to_json(stored)
 
@@ -57,7 +57,7 @@ def leaf_from_json(shape: Shape, value: Any) -> Any:
             forms = _forms(values)
             return _of_form(forms, value) if forms else literal_from_stored(shape, value)
         case _:
-            found, python = copy_json(value), cast("AsIs", shape).python
+            found, python = JSON_VALUES.copy(value), cast("AsIs", shape).python
             return found if not isinstance(python, type) or isinstance(found, python) else refuse()
 
 

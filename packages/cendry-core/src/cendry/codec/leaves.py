@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Union, cast
+from typing import Any, Final, Union, cast, final
 
 from typing_extensions import TypeIs
 
@@ -224,19 +224,7 @@ def is_plain(value: Any, limit: int) -> bool:
     return kind in _BY_CLASS
 
 
-def is_stored_leaf(value: Any) -> bool:
-    """Whether a value without a declared type is certainly in its stored form, in arrays too."""
-    kind = class_of(value)
-    return kind in _TRUSTED or (kind is str and value.isascii())
-
-
-def is_json_leaf(value: Any) -> bool:
-    """Whether a value without a declared type is certainly one that JSON can hold."""
-    kind = class_of(value)
-    return kind is bool or value is None or (kind is str and value.isascii())
-
-
-def any_json(value: Any) -> Any:
+def any_json(value: Any, _in_array: bool = False) -> Any:
     """A value without a declared type, as JSON can hold it; neither a map nor an array."""
     if value is None or isinstance(value, bool):
         return value
@@ -247,25 +235,51 @@ def any_json(value: Any) -> Any:
     return to_finite(value) if isinstance(value, float) else refuse()
 
 
-def copy_json(value: Any, in_array: bool = False) -> Any:
-    """A deep copy of a value without a declared type, as JSON can hold it; a `Mismatch` has no path."""
-    kind = class_of(value)
-    if (kind is str and value.isascii()) or kind is bool or value is None:
-        return value
-    if is_map(value):
-        return {to_key(key): copy_json(each) for key, each in value.items()}
-    if is_array(value):
-        return refuse("an array directly in an array") if in_array else [copy_json(each, True) for each in value]
-    return any_json(value)
+def any_finite(value: Any, in_array: bool = False) -> Any:
+    """As `any_leaf`, for data that may have been JSON: Python's `json` reads NaN and infinity, which it can't hold."""
+    return to_finite(value) if isinstance(value, float) else any_leaf(value, in_array)
 
 
-def copy_stored(value: Any, in_array: bool = False) -> Any:
-    """A deep copy of a value without a declared type, in its stored form; a `Mismatch` has no path."""
-    kind = class_of(value)
-    if (kind is str and value.isascii()) or kind in _TRUSTED:
-        return value
-    if is_map(value):
-        return {to_key(key): copy_stored(each) for key, each in value.items()}
-    if is_array(value):
-        return refuse("an array directly in an array") if in_array else [copy_stored(each, True) for each in value]
-    return any_leaf(value, in_array)
+@final
+class AnyValues:
+    """What values without a declared type may be.
+
+    Args:
+        leaf: Returns a value that is neither a map nor an array, or raises `Mismatch`; the second argument is whether
+            it is an element of an array.
+        trusted: The exact types whose values need no check.
+        holder: What can hold such values, for messages.
+    """
+
+    def __init__(self, leaf: Callable[[Any, bool], Any], trusted: frozenset[type[Any]], holder: str) -> None:
+        self.leaf = leaf
+        self.holder = holder
+
+        def is_trusted(value: Any) -> bool:
+            kind = class_of(value)
+            return kind in trusted or (kind is str and value.isascii())
+
+        def copy(value: Any, in_array: bool = False) -> Any:
+            kind = class_of(value)
+            if (kind is str and value.isascii()) or kind in trusted:
+                return value
+            if is_map(value):
+                return {to_key(key): copy(each) for key, each in value.items()}
+            if is_array(value):
+                return refuse("an array directly in an array") if in_array else [copy(each, True) for each in value]
+            return leaf(value, in_array)
+
+        # Whether a value is certainly accepted as it is, in arrays too.
+        self.is_trusted: Callable[[Any], bool] = is_trusted
+        # A deep copy of a value; a `Mismatch` has no path.
+        self.copy: Callable[..., Any] = copy
+
+
+STORED_VALUES: Final = AnyValues(any_leaf, _TRUSTED, "Firestore")
+"""Stored values, and others that have a stored form."""
+
+FINITE_VALUES: Final = AnyValues(any_finite, _TRUSTED - {float}, "JSON")
+"""The same, of which those that can come from JSON are what it can hold."""
+
+JSON_VALUES: Final = AnyValues(any_json, frozenset({bool, type(None)}), "JSON")
+"""What JSON can hold."""

@@ -120,8 +120,7 @@ class Reader(Checker):
         compiled: Callable[[Shape], Compiled] | None = None,
     ) -> None:
         super().__init__(limit)
-        # Below a field of any type, Python values are accepted as well if they are anywhere.
-        self.json = reading.json == "only"
+        self.any_values = reading.any_values
         self.compiled = compiled
         self.is_inside_deep = False
         self.reading = reading

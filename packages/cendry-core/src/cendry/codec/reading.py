@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from .._immutable import dataclass
 from .._types.shapes import Record, RecordField
+from .leaves import FINITE_VALUES, JSON_VALUES, STORED_VALUES, AnyValues
 
 Extra = Literal["ignore", "forbid", "keep"]
 
@@ -40,6 +41,17 @@ class Reading:
     def objects(self) -> bool:
         """Whether Python values are accepted as well."""
         return self.python_values and self.json != "only"
+
+    @property
+    def any_values(self) -> AnyValues:
+        """What is accepted where no type is declared; Python values as well, if they are accepted anywhere."""
+        match self.json:
+            case "only":
+                return JSON_VALUES
+            case "also":
+                return FINITE_VALUES
+            case _:
+                return STORED_VALUES
 
     def key(self, field: RecordField) -> str:
         """The key of a field in the data."""

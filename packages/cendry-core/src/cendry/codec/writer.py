@@ -34,7 +34,7 @@ from .._types.shapes import (
 from ..errors import MAX_PROBLEMS
 from ..reference import Ref
 from .checker import FAILED, Checker, inside
-from .leaves import brief, enum_to_stored, is_array, is_map, is_set, literal_to_stored, show, stable
+from .leaves import JSON_VALUES, brief, enum_to_stored, is_array, is_map, is_set, literal_to_stored, show, stable
 
 Names = Literal["stored", "python"]
 """Which names are the keys of maps."""
@@ -62,6 +62,8 @@ class Writer(Checker):
     ) -> None:
         super().__init__(limit)
         self.json = json
+        if json:
+            self.any_values = JSON_VALUES
         self.names: Names = names
         self.constraints = constraints
         self.whole = whole

@@ -15,10 +15,13 @@ __all__ = [
     "Place",
     "Plan",
     "Problem",
+    "Progress",
     "Proof",
     "Report",
     "Result",
     "Shard",
+    "Source",
+    "Target",
     "Transform",
     "Transforms",
     "Trap",
@@ -26,20 +29,29 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from cendry.jobs import Progress
+
     from .reports import Difference, KindReport, Problem, Proof, Report, Result, Trap, TrapReport
+    from .source import Source
+    from .target import Target
     from .values import KindPlan, Place, Plan, Shard, Transform, Transforms
 else:
     # For each module, its names.
     _MODULES = {
         "reports": "Difference KindReport Problem Proof Report Result Trap TrapReport",
+        "source": "Source",
+        "target": "Target",
         "values": "KindPlan Place Plan Shard Transform Transforms",
     }
     _ORIGINS = {name: module for module, names in _MODULES.items() for name in names.split()}
 
     def __getattr__(name: str) -> Any:
-        if name not in _ORIGINS:
+        if name == "Progress":
+            found = import_module("cendry.jobs").Progress
+        elif name in _ORIGINS:
+            found = getattr(import_module(f"{__name__}.{_ORIGINS[name]}"), name)
+        else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = getattr(import_module(f"{__name__}.{_ORIGINS[name]}"), name)
         globals()[name] = found
         return found
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, Literal, cast, get_args
-from urllib.parse import quote
 
 from cendry._immutable import dataclass, replace
+from cendry.jobs.state import shard_name
 
 from .forms import FORMAT, Form, moment_text
 
@@ -36,7 +36,6 @@ CHANGES: Final[tuple[Change, ...]] = get_args(Change)
 _KEYS: Final = frozenset(
     ("id", "source", "target", "read_time", "mode", "transforms", "kinds", "foreign", "tool", "earlier")
 )
-_MAX_NAME: Final = 100
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -141,7 +140,7 @@ class Shard:
     def name(self) -> str:
         """Its name in the directory of the migration: `Shop-001`."""
         # The number alone makes it unique, also on disks that ignore case.
-        return f"{quote(self.kind, safe='')[:_MAX_NAME]}-{self.number:03}"
+        return shard_name(self.kind, self.number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,16 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
         holder = async_open_holder(client, backend, project, database)
         observer = Observer(telemetry, holder.backend)
         checked = settings(
-            type_registry, timeout, retry, clock, random, holder.encoder, holder.home, observer, token_key
+            type_registry,
+            timeout,
+            retry,
+            clock,
+            random,
+            holder.encoder,
+            holder.changes,
+            holder.home,
+            observer,
+            token_key,
         )
         self._sender = AsyncSender(holder, checked)
 
@@ -144,7 +153,16 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
         holder = async_url_holder(url)
         observer = Observer(telemetry, holder.backend)
         checked = settings(
-            type_registry, timeout, retry, clock, random, holder.encoder, holder.home, observer, token_key
+            type_registry,
+            timeout,
+            retry,
+            clock,
+            random,
+            holder.encoder,
+            holder.changes,
+            holder.home,
+            observer,
+            token_key,
         )
         context = object.__new__(AsyncCendry)
         context._sender = AsyncSender(holder, checked)

@@ -95,7 +95,16 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
         holder = open_holder(client, backend, project, database)
         observer = Observer(telemetry, holder.backend)
         checked = settings(
-            type_registry, timeout, retry, clock, random, holder.encoder, holder.home, observer, token_key
+            type_registry,
+            timeout,
+            retry,
+            clock,
+            random,
+            holder.encoder,
+            holder.changes,
+            holder.home,
+            observer,
+            token_key,
         )
         self._sender = Sender(holder, checked)
 
@@ -142,7 +151,16 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
         holder = url_holder(url)
         observer = Observer(telemetry, holder.backend)
         checked = settings(
-            type_registry, timeout, retry, clock, random, holder.encoder, holder.home, observer, token_key
+            type_registry,
+            timeout,
+            retry,
+            clock,
+            random,
+            holder.encoder,
+            holder.changes,
+            holder.home,
+            observer,
+            token_key,
         )
         context = object.__new__(Cendry)
         context._sender = Sender(holder, checked)

@@ -1,0 +1,112 @@
+"""A backend of Cendry as one side of a mirror: documents by path, with their stored values."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, cast
+
+from cendry.backend import Backend, CallOptions
+from cendry.errors import CendryError, OutcomeUnknownError
+from cendry.paths import exact_text
+from cendry.plan import Delete, GetPlan, Set, Write
+
+TIMEOUT: Final = 10.0
+"""Seconds that a read or write of a mirror may take: the caller of a dual write waits for it."""
+
+REST: Final = 10.0
+"""Seconds for which a database that did not answer is left alone: dual writes would all wait for it."""
+
+MAX_WRITES: Final = 250
+"""Documents in one commit."""
+
+
+class BackendSide:
+    """A backend, as the original or the replica of a mirror.
+
+    Args:
+        backend: The backend.
+        timeout: Seconds that each call may take.
+        clock: Returns a time in seconds that never runs back.
+    """
+
+    __slots__ = ("_clock", "_fault", "_options", "backend")
+
+    def __init__(
+        self, backend: Backend, timeout: float = TIMEOUT, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.backend = backend
+        self._options = CallOptions(timeout=timeout)
+        self._clock = clock
+        self._fault: tuple[float, Exception] | None = None
+
+    def read(self, names: Sequence[str]) -> Mapping[str, Any]:
+        """The stored fields of documents by path; `None` for each one that doesn't exist."""
+        results = self.backend.get(GetPlan(tuple(names)), options=self._options)
+        return {cast("str", exact_text(result.path)): result.data for result in results}
+
+    def is_same(self, one: Any, other: Any) -> bool:
+        """Whether the stored fields of two documents are the same, in kind and value."""
+        return is_same(one, other)
+
+    def write(self, documents: Mapping[str, Any]) -> Mapping[str, Exception]:
+        """Write or delete documents; one that is refused doesn't keep the others from being written."""
+        fault = self._fault
+        if fault is not None and self._clock() < fault[0]:
+            return dict.fromkeys(documents, fault[1])
+        writes = [_write(path, data) for path, data in documents.items()]
+        errors: dict[str, Exception] = {}
+        waiting = [writes[start : start + MAX_WRITES] for start in range(0, len(writes), MAX_WRITES)]
+        while waiting:
+            part = waiting.pop()
+            try:
+                self.backend.commit(part, options=self._options)
+            except Exception as error:
+                if not _is_refusal(error):
+                    self._fault = self._clock() + REST, error
+                elif len(part) > 1:
+                    middle = len(part) // 2
+                    waiting += [part[middle:], part[:middle]]
+                    continue
+                errors.update((write.path, error) for write in part)
+        return errors
+
+
+def _write(path: str, data: Mapping[str, Any] | None) -> Write:
+    return Delete(path) if data is None else Set(path, data)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether an error may be the fault of one document, rather than of the database or the network."""
+    return isinstance(error, (CendryError, TypeError, ValueError)) and not isinstance(error, OutcomeUnknownError)
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two stored values are the same: `1`, `1.0` and `True` are not, NaN and NaN are."""
+    if isinstance(one, dict):
+        return isinstance(other, dict) and _same_maps(one, other)
+    if isinstance(one, list):
+        return isinstance(other, list) and len(one) == len(other) and all(map(is_same, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        if one == other:
+            return math.copysign(1.0, one) == math.copysign(1.0, other)
+        return math.isnan(one) and math.isnan(other)
+    if isinstance(one, datetime) and isinstance(other, datetime):
+        # The SDKs have classes of their own.
+        return one == other
+    return type(one) is type(other) and bool(one == other)
+
+
+def _same_maps(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(is_same(value, other[name]) for name, value in one.items())
+
+
+def different_fields(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The names of the fields that two documents don't have in common, sorted; none if a document is missing."""
+    if one is None or other is None:
+        return ()
+    names = sorted(one.keys() | other.keys())
+    missing = object()
+    return tuple(name for name in names if not is_same(one.get(name, missing), other.get(name, missing)))

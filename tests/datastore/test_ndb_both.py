@@ -1,0 +1,460 @@
+"""One application on ndb, another on Cendry, on the same entities: what one writes, the other reads as it is."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import zlib
+from collections.abc import Iterator
+from datetime import date, datetime, time, timezone
+from typing import Any
+
+import pytest
+from cendry import (
+    DELETE_FIELD,
+    Cendry,
+    Field,
+    GeoPoint,
+    Map,
+    Model,
+    Ref,
+    field,
+)
+from cendry_datastore import DatastoreBackend
+from google.cloud import datastore, ndb  # type: ignore[attr-defined]
+
+
+class Address(Map):
+    street: Field[str | None] = field(default=None)
+    city: Field[str | None] = field(default=None)
+    zip: Field[int | None] = field(default=None)
+
+
+class Deep(Map):
+    address: Field[Address | None] = field(default=None)
+    note: Field[str | None] = field(default=None)
+    addresses: Field[list[Address]] = field(default_factory=list)
+
+
+class Home(Map):
+    """A map in a map, without lists, as ndb wants it in a list."""
+
+    address: Field[Address | None] = field(default=None)
+    note: Field[str | None] = field(default=None)
+
+
+class Everything(Model, collection="Everything"):
+    boolean: Field[bool | None] = field(default=None)
+    integer: Field[int | None] = field(default=None)
+    real: Field[float | None] = field(default=None)
+    string: Field[str | None] = field(default=None)
+    text: Field[str | None] = field(default=None)
+    moment: Field[datetime | None] = field(default=None)
+    day: Field[date | None] = field(default=None)
+    hour: Field[time | None] = field(default=None)
+    point: Field[GeoPoint | None] = field(default=None)
+    key: Field[Ref[Any] | None] = field(default=None, alias="k")
+    blob: Field[bytes | None] = field(default=None)
+    pickled: Field[bytes | None] = field(default=None)
+    generic: Field[Any] = field(default=None)
+    tags: Field[list[str]] = field(default_factory=list)
+    story: Field[str | None] = field(default=None, metadata={"ndb": "compressed"})
+    small: Field[bytes | None] = field(default=None, metadata={"ndb": "compressed"})
+    stories: Field[list[str]] = field(default_factory=list, metadata={"ndb": "compressed"})
+    conf: Field[dict[str, Any] | None] = field(default=None)
+    big: Field[dict[str, Any] | None] = field(default=None, metadata={"ndb": "compressed"})
+    confs: Field[list[dict[str, Any]]] = field(default_factory=list)
+    matrix: Field[list[int] | None] = field(default=None, metadata={"ndb": "json"})
+    home: Field[Address | None] = field(default=None)
+    others: Field[list[Address]] = field(default_factory=list)
+    deep: Field[Deep | None] = field(default=None)
+    homes: Field[list[Home]] = field(default_factory=list)
+    local: Field[Deep | None] = field(default=None, metadata={"ndb": "local"})
+    locals: Field[list[Deep]] = field(default_factory=list, metadata={"ndb": "local"})
+    packed: Field[Deep | None] = field(default=None, metadata={"ndb": "local compressed"})
+
+
+class Kept(Everything, collection="Everything", extra="keep"):
+    pass
+
+
+class NdbAddress(ndb.Model):  # type: ignore[misc]
+    street = ndb.StringProperty()
+    city = ndb.StringProperty()
+    zip = ndb.IntegerProperty()
+
+
+class NdbDeep(ndb.Model):  # type: ignore[misc]
+    address = ndb.StructuredProperty(NdbAddress)
+    note = ndb.TextProperty()
+    addresses = ndb.StructuredProperty(NdbAddress, repeated=True)
+
+
+class NdbHome(ndb.Model):  # type: ignore[misc]
+    address = ndb.StructuredProperty(NdbAddress)
+    note = ndb.TextProperty()
+
+
+class NdbEverything(ndb.Model):  # type: ignore[misc]
+    """The same in ndb."""
+
+    boolean = ndb.BooleanProperty()
+    integer = ndb.IntegerProperty()
+    real = ndb.FloatProperty()
+    string = ndb.StringProperty()
+    text = ndb.TextProperty()
+    moment = ndb.DateTimeProperty()
+    day = ndb.DateProperty()
+    hour = ndb.TimeProperty()
+    point = ndb.GeoPtProperty()
+    key_ = ndb.KeyProperty(name="k")
+    blob = ndb.BlobProperty()
+    pickled = ndb.PickleProperty()
+    generic = ndb.GenericProperty()
+    tags = ndb.StringProperty(repeated=True)
+    story = ndb.TextProperty(compressed=True)
+    small = ndb.BlobProperty(compressed=True)
+    stories = ndb.TextProperty(compressed=True, repeated=True)
+    conf = ndb.JsonProperty()
+    big = ndb.JsonProperty(compressed=True)
+    confs = ndb.JsonProperty(repeated=True)
+    matrix = ndb.JsonProperty()
+    home = ndb.StructuredProperty(NdbAddress)
+    others = ndb.StructuredProperty(NdbAddress, repeated=True)
+    deep = ndb.StructuredProperty(NdbDeep)
+    homes = ndb.StructuredProperty(NdbHome, repeated=True)
+    local = ndb.LocalStructuredProperty(NdbDeep)
+    locals = ndb.LocalStructuredProperty(NdbDeep, repeated=True)
+    packed = ndb.LocalStructuredProperty(NdbDeep, compressed=True)
+
+    @classmethod
+    def _get_kind(cls) -> str:
+        return "Everything"
+
+
+def of_ndb() -> dict[str, Any]:
+    """Values for ndb; made in its context."""
+    address = NdbAddress(street="Main", city="Rome", zip=1)
+    deep = NdbDeep(address=NdbAddress(city="Bern"), note="n", addresses=[NdbAddress(zip=5), NdbAddress(city="x")])
+    return {
+        "boolean": True,
+        "integer": -(2**63),
+        "real": 0.5,
+        "string": "é",
+        "text": "long " * 400,
+        "moment": datetime(2020, 1, 2, 3, 4, 5, 6),
+        "day": date(2020, 1, 2),
+        "hour": time(1, 2, 3, 4),
+        "point": ndb.GeoPt(1.5, -2.5),
+        "key_": ndb.Key("Other", 7),
+        "blob": b"\x00\xff",
+        "pickled": {"a": (1, 2)},
+        "generic": "any",
+        "tags": ["a", "b"],
+        "story": "a long story",
+        "small": b"\x00" * 50,
+        "stories": ["one", "", "three"],
+        "conf": {"dark": True, "list": [1, {"y": 2}], "in": {"x": None}},
+        "big": {"a": [1.5, "x"]},
+        "confs": [{"a": 1}, {"b": {"c": 2}}],
+        "matrix": [1, 2, 3],
+        "home": address,
+        "others": [NdbAddress(street="1"), NdbAddress(city="x", zip=2), NdbAddress()],
+        "deep": deep,
+        "homes": [NdbHome(address=NdbAddress(city="a"), note="1"), NdbHome(address=NdbAddress(zip=3))],
+        "local": deep,
+        "locals": [deep, NdbDeep(note="only")],
+        "packed": deep,
+    }
+
+
+def as_cendry(found: Any) -> Any:
+    """What ndb reads, as Cendry has it."""
+    match found:
+        case dict():
+            return {name: as_cendry(value) for name, value in found.items()}
+        case list():
+            return [as_cendry(value) for value in found]
+        case datetime():
+            return found.replace(tzinfo=timezone.utc)
+        case ndb.GeoPt():
+            return GeoPoint(found.latitude, found.longitude)
+        case ndb.Key():
+            return Ref.from_path(f"{found.kind()}/__id{found.id()}__")
+        case _:
+            return found
+
+
+class Both:
+    """ndb and Cendry on the same project."""
+
+    def __init__(self, project: str, ctx: Cendry) -> None:
+        self.client = ndb.Client(project=project)
+        self.ctx = ctx
+
+    def put(self, legacy: bool, **properties: Any) -> None:
+        """Store an entity by ndb, with everything unless some is given."""
+        with self.client.context(legacy_data=legacy):
+            NdbEverything(id="a", **(properties or of_ndb())).put()
+
+    def by_ndb(self, document_id: str = "a") -> dict[str, Any]:
+        """The entity as ndb reads it."""
+        with self.client.context():
+            entity = NdbEverything.get_by_id(document_id)
+            found: dict[str, Any] = as_cendry(entity.to_dict())
+            found["key"] = found.pop("key_")
+            return found
+
+    def by_cendry(self, document_id: str = "a", model: type[Everything] = Everything) -> dict[str, Any]:
+        """The entity as Cendry reads it."""
+        found: dict[str, Any] = plain(self.ctx.get(model, document_id))
+        return found
+
+    def raw(self, document_id: str = "a") -> Any:
+        """The stored message."""
+        return self.ctx.client.get(self.ctx.client.key("Everything", document_id))
+
+    def raw_of(self, name: str) -> dict[str, Any]:
+        """The stored properties of a field."""
+        return {one: value for one, value in self.raw().items() if one.partition(".")[0] == name}
+
+    def agree(self, document_id: str = "a") -> dict[str, Any]:
+        """Check that both read the same, and return it."""
+        ours, theirs = self.by_cendry(document_id), self.by_ndb(document_id)
+        if isinstance(ours["pickled"], bytes):
+            ours["pickled"] = pickle.loads(ours["pickled"])
+        assert theirs == ours
+        return ours
+
+
+def plain(found: Any) -> Any:
+    """An instance as ndb's `to_dict` shows it."""
+    if isinstance(found, (Model, Map)):
+        names = [name for name in type(found).__cendry_fields__ if name != "id"]
+        return {name: plain(getattr(found, name)) for name in names}
+    return [plain(each) for each in found] if isinstance(found, list) else found
+
+
+def in_words(entity: Any) -> Any:
+    """What is stored, with JSON and compressed values as what they say: their keys have no order."""
+    match entity:
+        case datastore.Entity():
+            return {name: in_words(value) for name, value in entity.items()}
+        case list():
+            return [in_words(value) for value in entity]
+        case bytes() if entity.startswith(b"x\x9c"):
+            return "compressed", in_words(zlib.decompress(entity))
+        case bytes() if entity.startswith((b"{", b"[")):
+            return "json", json.loads(entity)
+        case _:
+            return entity
+
+
+@pytest.fixture
+def ctx(datastore_host: str, project: str) -> Iterator[Cendry]:
+    """A context that reads what ndb stores."""
+    backend = DatastoreBackend(project=project, ndb=True)
+    yield Cendry(backend=backend)
+    backend.close()
+
+
+@pytest.fixture
+def both(project: str, ctx: Cendry) -> Both:
+    """ndb and Cendry on an emulator."""
+    return Both(project, ctx)
+
+
+LEGACY = pytest.mark.parametrize("legacy", [True, False], ids=["legacy", "whole"])
+
+
+@LEGACY
+def test_what_ndb_writes_is_read_and_goes_back_as_it_was(both: Both, legacy: bool) -> None:
+    both.put(legacy)
+    first = both.agree()
+    assert (Address(street="Main", city="Rome", zip=1), "a long story") == (
+        both.ctx.get(Everything, "a").home,
+        first["story"],
+    )
+    before = both.raw()
+    for model in (Everything, Kept):
+        both.ctx.save(both.ctx.get(model, "a"))
+        assert before == both.raw()
+        assert before.exclude_from_indexes == both.raw().exclude_from_indexes
+        assert before._meanings == both.raw()._meanings
+    assert first == both.agree()
+
+
+@LEGACY
+def test_what_has_nothing_to_read_is_read(both: Both, legacy: bool) -> None:
+    both.put(legacy, string="only")
+    both.agree()
+    both.ctx.save(both.ctx.get(Everything, "a"))
+    assert "only" == both.agree()["string"]
+
+
+CHANGES: dict[str, Any] = {
+    "a field of a map": lambda one: setattr(one.home, "city", "Oslo"),
+    "a map": lambda one: setattr(one, "home", Address(street="New")),
+    "no map": lambda one: setattr(one, "home", None),
+    "a map in a map": lambda one: setattr(one.deep.address, "street", "Side"),
+    "no map in a map": lambda one: setattr(one.deep, "address", None),
+    "a list": lambda one: one.others.append(Address(city="last")),
+    "a shorter list": lambda one: one.others.pop(0),
+    "no list": lambda one: one.others.clear(),
+    "a list in a map": lambda one: one.deep.addresses.pop(),
+    "a list of maps with maps": lambda one: one.homes.append(Home(address=Address(city="z"), note="z")),
+    "less of it": lambda one: setattr(one.homes[0], "address", None),
+    "a local map": lambda one: setattr(one.local.address, "city", "Oslo"),
+    "a new local map": lambda one: setattr(one, "local", Deep(note="new", addresses=[Address(zip=3)])),
+    "no local map": lambda one: setattr(one, "local", None),
+    "a list of local maps": lambda one: one.locals.insert(0, Deep(note="first")),
+    "no list of local maps": lambda one: one.locals.clear(),
+    "a packed map": lambda one: setattr(one.packed, "note", "p"),
+    "a new packed map": lambda one: setattr(one, "packed", Deep(address=Address(zip=9))),
+    "text": lambda one: setattr(one, "story", "another story"),
+    "no text": lambda one: setattr(one, "story", None),
+    "bytes": lambda one: setattr(one, "small", b"x" * 99),
+    "texts": lambda one: one.stories.append("last"),
+    "json": lambda one: one.conf.update(dark=False, more=[1, {"x": 2.5}]),
+    "no json": lambda one: setattr(one, "conf", None),
+    "other json": lambda one: setattr(one, "big", {"x": "é"}),
+    "jsons": lambda one: one.confs.append({}),
+    "json list": lambda one: one.matrix.append(4),
+    "plain": lambda one: setattr(one, "string", "plain"),
+}
+
+
+def without_empty_maps(found: Any) -> Any:
+    """Values where a map that has nothing but `None` is `None`: ndb's arrays can't tell them apart."""
+    if isinstance(found, dict):
+        found = {name: without_empty_maps(value) for name, value in found.items()}
+        return None if found and all(value is None for value in found.values()) else found
+    return [without_empty_maps(each) for each in found] if isinstance(found, list) else found
+
+
+@LEGACY
+def test_what_is_changed_is_read_by_both(both: Both, legacy: bool) -> None:
+    for number, (name, change) in enumerate(CHANGES.items()):
+        model = (Everything, Kept)[(number + legacy) % 2]
+        both.put(legacy)
+        before = both.raw()
+        instance = both.ctx.get(model, "a")
+        instance = pickle.loads(pickle.dumps(copy.deepcopy(instance))) if name == "a list" else instance
+        change(instance)
+        expected = plain(instance)
+        both.ctx.save(instance)
+        after = both.raw()
+        assert without_empty_maps(expected) == without_empty_maps(both.by_cendry()), name
+        assert without_empty_maps(both.agree()) is not None, name
+        changed = {one for one in {*before, *after} if before.get(one, "-") != after.get(one, "-")}
+        assert 1 <= len({one.partition(".")[0] for one in changed}) == len({"x"}), (name, changed)
+        assert before.exclude_from_indexes - changed <= after.exclude_from_indexes, name
+
+
+UPDATES: dict[str, tuple[dict[str, Any], Any]] = {
+    "a part": ({"home.city": "Oslo"}, lambda one: setattr(one.home, "city", "Oslo")),
+    "a part that is removed": ({"home.city": DELETE_FIELD}, lambda one: setattr(one.home, "city", None)),
+    "a deep part": ({"deep.address.zip": 7}, lambda one: setattr(one.deep.address, "zip", 7)),
+    "a deep map": ({"deep.address": Address(zip=7)}, lambda one: setattr(one.deep, "address", Address(zip=7))),
+    "a map": ({"home": Address(street="S")}, lambda one: setattr(one, "home", Address(street="S"))),
+    "no map": ({"home": None}, lambda one: setattr(one, "home", None)),
+    "a removed map": ({"home": DELETE_FIELD}, lambda one: setattr(one, "home", None)),
+    "a list": ({"others": [Address(zip=1)]}, lambda one: setattr(one, "others", [Address(zip=1)])),
+    "an empty list": ({"others": []}, lambda one: setattr(one, "others", [])),
+    "a part of a local map": ({"local.address.city": "c"}, lambda one: setattr(one.local.address, "city", "c")),
+    "a part of a packed map": ({"packed.note": "c"}, lambda one: setattr(one.packed, "note", "c")),
+    "text": ({"story": "short"}, lambda one: setattr(one, "story", "short")),
+    "json": ({"conf": {"a": 1}}, lambda one: setattr(one, "conf", {"a": 1})),
+    "two": ({"home.city": "x", "home.zip": 5, "string": "y"}, None),
+}
+
+
+@LEGACY
+def test_what_is_updated_is_read_by_both(both: Both, legacy: bool) -> None:
+    for name, (changes, change) in UPDATES.items():
+        both.put(legacy)
+        before, instance = both.raw(), both.ctx.get(Everything, "a")
+        both.ctx.update(Everything, "a", changes)
+        after = both.raw()
+        found = both.agree()
+        if change is not None:
+            change(instance)
+            assert plain(instance) == both.by_cendry(), name
+        tops = {one.partition(".")[0] for one in changes}
+        changed = {one for one in {*before, *after} if before.get(one, "-") != after.get(one, "-")}
+        assert tops == {one.partition(".")[0] for one in changed}, name
+        assert found is not None
+
+
+@LEGACY
+def test_none_becomes_a_map_and_back(both: Both, legacy: bool) -> None:
+    both.put(legacy, string="x")
+    both.ctx.update(Everything, "a", {"home": Address(city="c"), "story": "s", "conf": {"a": 1}})
+    assert {"home.city": "c", "home.street": None, "home.zip": None} == both.raw_of("home")
+    assert "c" == both.agree()["home"]["city"]
+    instance = both.ctx.get(Everything, "a")
+    instance.others = [Address(zip=1), Address(zip=2)]
+    instance.local = Deep(address=Address(city="l"))
+    both.ctx.save(instance)
+    assert [1, 2] == (both.raw()["others.zip"] if legacy else [one["zip"] for one in both.raw()["others"]])
+    found = both.agree()
+    assert "l" == found["local"]["address"]["city"]
+    instance.home, instance.others = None, []
+    both.ctx.save(instance)
+    assert ({"home": None}, {}) == (both.raw_of("home"), both.raw_of("others") if legacy else {})
+    both.agree()
+    both.ctx.update(Everything, "a", {"home.street": "new"})
+    assert {"home.street": "new"} == both.raw_of("home")
+    assert "new" == both.agree()["home"]["street"]
+
+
+def test_new_entities_are_read_by_ndb(both: Both, ctx: Cendry) -> None:
+    both.put(True)
+    source = both.ctx.get(Everything, "a")
+    new = Everything(id="b", **{name: getattr(source, name) for name in Everything.__cendry_fields__ if name != "id"})
+    for write in (ctx.create, ctx.save):
+        write(new)
+        assert both.agree("a") == both.agree("b")
+        before, after = both.raw(), both.raw("b")
+        assert in_words(before) == in_words(after)
+        assert {"story", "small", "big", "local"} <= after.exclude_from_indexes
+    assert "b" in ctx.select(Everything, Everything.home.city == "Rome").ids()
+    with both.client.context():
+        found = NdbEverything.query(NdbEverything.home.city == "Rome", NdbEverything.others.zip == 2).fetch()
+        assert ["a", "b"] == sorted(one.key.id() for one in found)
+
+
+@LEGACY
+def test_projections_are_of_what_ndb_stored(both: Both, legacy: bool) -> None:
+    both.put(legacy)
+    one = both.ctx.get(Everything, "a")
+    [row] = both.ctx.select(Everything).values(
+        Everything.home,
+        "home.city",
+        Everything.others,
+        "deep.address.city",
+        Everything.deep,
+        "local.address.city",
+        "packed.note",
+        Everything.story,
+        Everything.conf,
+        Everything.string,
+        Everything.id,
+    )
+    assert (
+        one.home,
+        "Rome",
+        one.others,
+        "Bern",
+        one.deep,
+        "Bern",
+        "n",
+        "a long story",
+        one.conf,
+        "é",
+        "a",
+    ) == row
+    assert ["Bern"] == both.ctx.select(Everything).values("deep.address.city", flat=True).to_list()
+    assert ["Bern"] == both.ctx.select(Everything).values("local.address.city", flat=True).to_list()
+    assert [{"id": "a", "home.zip": 1}] == both.ctx.select(Everything).project("home.zip").to_list()
