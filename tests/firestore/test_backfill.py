@@ -199,9 +199,9 @@ def test_killed_anywhere_each_is_rewritten_once(database: Any, small: None, tmp_
         elif place in ("state", "saved"):
             store.kills_at = "before" if place == "state" else "after"
         else:
-            wrapped.aggregate = kill_any
+            cast("Any", wrapped).aggregate = kill_any
             if kills:
-                wrapped.run = kill_any
+                cast("Any", wrapped).run = kill_any
         with pytest.raises(Killed):
             backfill(wrapped, City, add_one, state=store, workers=1)
         kills += 1
@@ -213,13 +213,22 @@ def test_killed_anywhere_each_is_rewritten_once(database: Any, small: None, tmp_
     found = stored(database)
     assert others >= 20
     assert others == sum(data.get("others", 0) for data in found.values())
-    assert {
-        path: int(path[-5:]) + 1 + 1000 * data.get("others", 0) for path, data in found.items()
-    } == {path: data["n"] for path, data in found.items()}
+    assert {path: int(path[-5:]) + 1 + 1000 * data.get("others", 0) for path, data in found.items()} == {
+        path: data["n"] for path, data in found.items()
+    }
 
 
 def kill_any(*arguments: Any, **options: Any) -> Any:
     raise Killed
+
+
+def test_what_a_function_returns_unchanged_is_not_written(memory: MemoryBackend, tmp_path: Path) -> None:
+    fill(memory, 5)
+    wrapped = Wrapped(memory)
+    result = backfill(wrapped, City, dict, state=tmp_path)
+    assert (0, 5) == (result.rewritten, result.unchanged)
+    # That of the end, which removes the positions.
+    assert 1 == wrapped.commits
 
 
 def test_a_conflict_reads_the_document_again(memory: MemoryBackend, small: None, tmp_path: Path) -> None:
@@ -277,9 +286,7 @@ def unknown(number: int, writes: Any) -> None:
 
 
 @pytest.mark.parametrize("is_applied", [True, False])
-def test_a_lost_answer_doubles_nothing(
-    memory: MemoryBackend, small: None, tmp_path: Path, is_applied: bool
-) -> None:
+def test_a_lost_answer_doubles_nothing(memory: MemoryBackend, small: None, tmp_path: Path, is_applied: bool) -> None:
     fill(memory, 30)
     wrapped = Wrapped(memory)
 
@@ -356,9 +363,7 @@ def test_two_at_once_are_refused(memory: MemoryBackend, tmp_path: Path) -> None:
         backfill(memory, City, add_one, state=tmp_path)
 
 
-def test_even_without_its_lock_another_run_doubles_nothing(
-    memory: MemoryBackend, small: None, tmp_path: Path
-) -> None:
+def test_even_without_its_lock_another_run_doubles_nothing(memory: MemoryBackend, small: None, tmp_path: Path) -> None:
     """The position in the database decides; the lock only saves work."""
     fill(memory, 12)
     wrapped = Wrapped(memory)
@@ -587,7 +592,9 @@ def test_the_state_of_another_backfill_is_refused(memory: MemoryBackend, tmp_pat
     backfill(memory, City, add_one, state=tmp_path)
     with pytest.raises(JobFileError) as caught:
         backfill(memory, City, failing, state=tmp_path)
-    first, second = (f"{__name__}.{each} on the collection 'cities' of {memory.database}" for each in ("add_one", "failing"))
+    first, second = (
+        f"{__name__}.{each} on the collection 'cities' of {memory.database}" for each in ("add_one", "failing")
+    )
     assert f"backfill.json belongs to {first}, this is {second}: use a fresh directory." == str(caught.value)
     with pytest.raises(JobFileError, match="the collection group 'cities'"):
         backfill(memory, City, add_one, state=tmp_path, group=True)
@@ -601,7 +608,6 @@ class Instance:
 
 def test_bad_arguments(memory: MemoryBackend, tmp_path: Path) -> None:
     run: Any = backfill
-    assert 0 == run(memory, City, Instance(), state=tmp_path / "x").rewritten
 
     class Base(Model, abstract=True):
         pass
@@ -628,6 +634,8 @@ def test_bad_arguments(memory: MemoryBackend, tmp_path: Path) -> None:
         with pytest.raises(TypeError, match="takes a Cendry or a backend for it, not"):
             run(source, City, add_one, state=tmp_path)
     assert [] == LocalStore(tmp_path).list()
+    assert 0 == run(memory, City, Instance(), state=tmp_path).rewritten
+    assert "Instance" == read_json(LocalStore(tmp_path), "backfill.json")["function"].rpartition(".")[2]
 
 
 def test_a_database_without_times_is_refused(memory: MemoryBackend, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -294,7 +294,7 @@ class LocalStore:
             pass
 
     @contextmanager
-    def _errors(self, name: str, operation: str) -> Iterator[None]:
+    def _errors(self, name: str, operation: str) -> Generator[None, None, None]:
         try:
             yield
         except OSError as error:

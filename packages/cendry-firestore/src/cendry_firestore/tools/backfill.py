@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import queue
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -30,6 +31,7 @@ from .shards import Halted, Shard, Tools
 
 if TYPE_CHECKING:
     from cendry import Cendry, Model
+    from cendry._types.shapes import Shape
 
 WHAT: Final = "backfill"
 MAX_WORKERS: Final = 64
@@ -87,9 +89,9 @@ def backfill(
     Args:
         source: A context, a backend, or the SDK's client.
         target: A model, or the id of a collection.
-        upgrade: Takes the stored fields of a document, by their stored names, and returns them as they are to be; it may
-            change what it is given. `None` leaves the document as it is. Called in several threads, and more than once
-            for a document that others change.
+        upgrade: Takes the stored fields of a document, by their stored names, and returns them as they are to be; it
+            may change what it is given. `None` leaves the document as it is. Called in several threads, and more than
+            once for a document that others change.
         state: A directory, which is made, or a store: how far the work has come, and the documents that were given up.
             Needed unless `dry_run` is set.
         group: Whether all collections of that id are meant (a collection group), or only that at the root; by default,
@@ -240,22 +242,23 @@ def _selection(target: object, group: object) -> tuple[Selection, Callable[[str]
     if group is not None and not isinstance(group, bool):
         raise TypeError(f"group= takes True, False or None, not {group!r}.")
     if isinstance(target, str):
-        collection = check_collection_id(target)
-        selection, hides = Selection(collection, bool(group)), _hides_nothing
+        selection = Selection(check_collection_id(target), bool(group))
+        hides: Callable[[str], bool] = _hides_nothing
     elif getattr(target, "__cendry_kind__", None) == "model" and cast("Any", target).__collection__ is not None:
         model: Any = target
         is_group = model.__parent__ is not None if group is None else group
         shape = codec_for(model).shape
         selection = Selection(model.__collection__, is_group)
-
-        def hides(name: str) -> bool:
-            return hides_stored(shape, (name,))
-
+        hides = partial(_hides, shape)
     else:
         raise TypeError(f"backfill() takes a model with a collection, or the id of one, not {target!r}.")
     if selection.collection == LEDGER:
         raise ValueError(f"{LEDGER!r} is where backfills keep how far they have come; it can't be backfilled.")
     return selection, hides
+
+
+def _hides(shape: Shape, name: str) -> bool:
+    return hides_stored(shape, (name,))
 
 
 def _hides_nothing(_name: str) -> bool:
@@ -282,7 +285,7 @@ def _is_emulated(backend: Any) -> bool:
 
 
 @contextmanager
-def _backend(source: object) -> Iterator[Backend]:
+def _backend(source: object) -> Generator[Backend, None, None]:
     if isinstance(source, Client):
         made = FirestoreBackend(source)
         try:

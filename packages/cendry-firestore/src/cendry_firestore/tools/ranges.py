@@ -121,9 +121,7 @@ def make_plan(backend: Backend, selection: Selection, function: str, *, divides:
     [count] = backend.aggregate(AggregationPlan(selection.query()))
     number = min(int(count or 0) // SHARD + 1, MAX_SHARDS) if divides else 1
     cuts = _cuts(backend, selection, number) if number > 1 else []
-    return BackfillPlan(
-        secrets.token_hex(8), database_of(backend), selection, function, int(count or 0), tuple(cuts)
-    )
+    return BackfillPlan(secrets.token_hex(8), database_of(backend), selection, function, int(count or 0), tuple(cuts))
 
 
 def database_of(backend: Backend) -> str:
@@ -169,12 +167,11 @@ def _page(backend: Backend, plan: QueryPlan) -> tuple[list[StoredDocument], int]
     return found, size
 
 
-def _size(result: Any) -> int:
+def _size(result: StoredDocument) -> int:
     # Firestore's results have the message, which knows its size.
-    if isinstance(result, tuple) and hasattr(cast("Any", result)[0], "ByteSize"):
-        size: int = cast("Any", result)[0].ByteSize()
-        return size
-    return size_of(result.data)
+    message: Any = cast("Any", result)[0] if isinstance(result, tuple) else None
+    size: int = message.ByteSize() if hasattr(message, "ByteSize") else size_of(cast("Any", result).data)
+    return size
 
 
 def _ref(path: str) -> Ref[Any]:
@@ -222,4 +219,5 @@ def _plan_of(found: dict[str, Any]) -> BackfillPlan:
             except ValueError as error:
                 raise JobFileError(PLAN_FILE, f"'cuts' are not keys in hexadecimal: {error}") from None
             return BackfillPlan(id, database, Selection(collection, group), function, count, paths)
-    raise JobFileError(PLAN_FILE, "it is not the plan of a backfill")
+        case _:
+            raise JobFileError(PLAN_FILE, "it is not the plan of a backfill")

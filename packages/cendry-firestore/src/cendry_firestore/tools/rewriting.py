@@ -13,7 +13,7 @@ from cendry.paths import FieldPath
 from cendry.plan import Update
 
 Upgrade: TypeAlias = "Callable[[dict[str, Any]], dict[str, Any] | None]"
-"""Stored names and values in, and out; `None` leaves the document as it is. It may change and return what it is given."""
+"""Stored names and values in, and out; `None` leaves the document as it is. It may change what it is given."""
 
 HIDDEN: Final = "<hidden>"
 """Stands for the values of fields with `repr=False`."""
@@ -92,17 +92,16 @@ def rewrite(found: StoredDocument, upgrade: Upgrade) -> Rewrite | str | None:
         What to write; `None` if nothing; text if the function fails on it, or gives what can't be written.
     """
     before = found.data or {}
-    # The function may change what it is given.
-    given = cast("dict[str, Any]", _copied(before))
     try:
-        after: object = upgrade(given)
+        # It may change what it is given.
+        after: object = cast("Any", upgrade)(_copied(before))
     except Exception as error:
         return f"the function raised {type(error).__name__}: {error}"
     if after is None:
         return None
     if not isinstance(after, dict):
         return f"the function returned a {type(after).__name__}, not a dict or None"
-    return _compared(found, before, cast("dict[Any, Any]", after))
+    return _compared(found, before, cast("Any", after))
 
 
 def _compared(found: StoredDocument, before: dict[str, Any], after: dict[Any, Any]) -> Rewrite | str | None:
@@ -124,25 +123,26 @@ def _compared(found: StoredDocument, before: dict[str, Any], after: dict[Any, An
 
 def _copied(value: Any) -> Any:
     """A copy of what can be changed in a stored value."""
-    match value:
-        case dict():
-            return {name: _copied(each) for name, each in cast("dict[Any, Any]", value).items()}
-        case list():
-            return list(map(_copied, cast("list[Any]", value)))
-        case _:
-            return value
+    if isinstance(value, dict):
+        fields: dict[Any, Any] = cast("Any", value)
+        return {name: _copied(each) for name, each in fields.items()}
+    if isinstance(value, list):
+        elements: list[Any] = cast("Any", value)
+        return list(map(_copied, elements))
+    return value
 
 
 def same(one: Any, other: Any) -> bool:
     """Whether two stored values are stored the same: `1`, `1.0` and `True` are not, and NaN is itself."""
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        first, second = cast("list[Any]", one), cast("list[Any]", other)
+        first: list[Any] = cast("Any", one)
+        second: list[Any] = cast("Any", other)
         return len(first) == len(second) and all(map(same, first, second))
-    if type(one) is not type(other):
+    if one.__class__ is not other.__class__:
         return False
     if isinstance(one, dict):
-        mine, others = cast("dict[Any, Any]", one), cast("dict[Any, Any]", other)
-        return mine.keys() == others.keys() and all(same(value, others[name]) for name, value in mine.items())
+        mine: dict[Any, Any] = cast("Any", one)
+        return mine.keys() == other.keys() and all(same(value, other[name]) for name, value in mine.items())
     if isinstance(one, float):
         return struct.pack("d", one) == struct.pack("d", other) or (one != one and other != other)
     return bool(one == other)
@@ -150,18 +150,17 @@ def same(one: Any, other: Any) -> bool:
 
 def size_of(value: Any) -> int:
     """About how many bytes a stored value takes in a request."""
-    match value:
-        case str():
-            return 4 + len(value.encode("utf-8", "surrogatepass"))
-        case bytes():
-            return 4 + len(value)
-        case dict():
-            fields = cast("dict[Any, Any]", value)
-            return _SCALAR + sum(size_of(each) for pair in fields.items() for each in pair)
-        case list() | tuple():
-            return _SCALAR + sum(map(size_of, cast("list[Any]", value)))
-        case _:
-            return _SCALAR + len(getattr(value, "path", ())) + _SCALAR * len(getattr(value, "values", ()))
+    if isinstance(value, str):
+        return 4 + len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, bytes):
+        return 4 + len(value)
+    if isinstance(value, dict):
+        fields: dict[Any, Any] = cast("Any", value)
+        return _SCALAR + sum(size_of(each) for pair in fields.items() for each in pair)
+    if isinstance(value, (list, tuple)):
+        elements: list[Any] = cast("Any", value)
+        return _SCALAR + sum(map(size_of, elements))
+    return _SCALAR + len(getattr(value, "path", ())) + _SCALAR * len(getattr(value, "values", ()))
 
 
 def _shown(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from cendry.backend import Backend, StoredDocument
 from cendry.errors import (
@@ -38,13 +38,14 @@ MAX_ATTEMPTS: Final = 30
 FIRST_PAUSE: Final = 0.02
 LONGEST_PAUSE: Final = 2.0
 
+_google = cast("Any", exceptions)
 _CONFLICTS: Final[tuple[type[BaseException], ...]] = (
     StaleDocumentError,
     DocumentAlreadyExistsError,
     DocumentNotFoundError,
     OutcomeUnknownError,
     TransactionContentionError,
-    exceptions.Aborted,
+    _google.Aborted,
 )
 """After these, the position in the database tells whether the commit was applied; if not, it is made anew."""
 
@@ -52,17 +53,17 @@ _REFUSALS: Final[tuple[type[BaseException], ...]] = (
     InvalidRequestError,
     TypeError,
     ValueError,
-    exceptions.InvalidArgument,
+    _google.InvalidArgument,
 )
 """One document is to blame for these."""
 
 _OVERLOAD: Final[tuple[type[BaseException], ...]] = (
     OutcomeUnknownError,
     TransactionContentionError,
-    exceptions.Aborted,
-    exceptions.DeadlineExceeded,
-    exceptions.ResourceExhausted,
-    exceptions.ServiceUnavailable,
+    _google.Aborted,
+    _google.DeadlineExceeded,
+    _google.ResourceExhausted,
+    _google.ServiceUnavailable,
 )
 
 
@@ -251,8 +252,9 @@ class Shard:
                     # Fewer at once meet fewer others; one alone is tried again and again.
                     size = max(1, len(batch) // 2)
                     tools.pause(tools.random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts, 10))))
-                    waiting = self._again(batch, error if len(batch) == 1 and attempts >= MAX_ATTEMPTS else None) + (
-                        waiting[len(batch) :]
+                    waiting = (
+                        self._again(batch, error if len(batch) == 1 and attempts >= MAX_ATTEMPTS else None)
+                        + (waiting[len(batch) :])
                     )
                     continue
                 batch, position = list(applied.rewrites), applied.position
@@ -315,9 +317,7 @@ class Shard:
             self._bury([(batch[0].path, f"it was changed {MAX_ATTEMPTS} times while it was rewritten: {error}")])
             return []
         places = {one.path: place for place, one in enumerate(batch)}
-        found: list[Any] = [
-            one for one in self._tools.backend.get(GetPlan(tuple(places))) if one.exists
-        ]
+        found = [one for one in self._tools.backend.get(GetPlan(tuple(places))) if one.exists]
         return self._rewritten(sorted(found, key=lambda one: places[one.path]))
 
     def _save(self, *, done: bool = False) -> None:
