@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cendry_datastore.migrate import Source, Target
 from google.cloud import datastore
 from migrate.sides import Sides
+
+SOURCES = [str(path) for path in sorted(Path(__file__).parents[2].glob("packages/*/src"))]
+
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
@@ -56,3 +64,22 @@ def sides(any_datastore: str, firestore_emulator: str, project: str) -> Iterator
     sides = Sides(project)
     yield sides
     sides.close()
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """Runs `cendry-datastore` with some arguments, in a process and a directory of its own."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        path = os.pathsep.join([*SOURCES, os.environ.get("PYTHONPATH", "")])
+        return subprocess.run(
+            [sys.executable, "-m", "cendry_datastore.cli", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path, "COLUMNS": "200", "PYTHONWARNINGS": "ignore", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    return run

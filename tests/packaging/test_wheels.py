@@ -143,13 +143,16 @@ def test_the_index_page_has_the_projects_links(dist: Path, member: str) -> None:
 def test_each_backend_is_an_extra_and_all_brings_each(dist: Path) -> None:
     metadata = metadata_of(wheel_of(dist, "cendry"))
     backends = [member.removeprefix("cendry-") for member in MEMBERS if member not in ("cendry", "cendry-core")]
-    assert sorted(["all", *backends]) == sorted(metadata.get_all("Provides-Extra", []))
+    assert sorted(["all", "migrate", *backends]) == sorted(metadata.get_all("Provides-Extra", []))
     required = [re.sub(r"\s", "", line) for line in metadata.get_all("Requires-Dist", [])]
     assert f"cendry-core=={VERSION}" in required
     # The build resolves what `all` says of the other extras.
     for backend in backends:
         for extra in (backend, "all"):
             assert f"cendry-{backend}=={VERSION};extra=='{extra}'" in required
+    # The command line of the migration, and what it writes to.
+    for needed in ("cendry-datastore[migrate]", "cendry-firestore"):
+        assert f"{needed}=={VERSION};extra=='migrate'" in required
 
 
 def test_core_requires_typing_extensions_alone(dist: Path) -> None:
@@ -214,6 +217,28 @@ assert {"FirestoreBackend", "MemoryBackend"} <= set(dir(cendry))
 
 def test_installed_distributions_fit_together(with_all: Any) -> None:
     run("uv", "pip", "check", "--python", with_all)
+
+
+def test_the_command_line_of_the_migration_runs_with_its_extra(dist: Path, tmp_path: Path) -> None:
+    python = environment(tmp_path / "venv", dist, f"cendry[migrate]=={VERSION}")
+    command = python.parent / ("cendry-datastore.exe" if os.name == "nt" else "cendry-datastore")
+    printed = run(command, "--help")
+    for name in ("validate", "plan", "infer"):
+        assert name in printed
+    code = (
+        "import cendry_datastore, sys; loaded = {name.partition('.')[0] for name in sys.modules}; "
+        "print(sorted(loaded & {'apache_beam', 'cendry_firestore', 'rich', 'typer'}), "
+        "'google.cloud.firestore' in sys.modules, 'cendry_datastore.migrate' in sys.modules)"
+    )
+    assert "[] False False" == run(python, "-c", code).strip()
+
+
+def test_without_its_extra_the_command_line_names_it(dist: Path, tmp_path: Path) -> None:
+    python = environment(tmp_path / "venv", dist, f"cendry-datastore=={VERSION}")
+    command = python.parent / ("cendry-datastore.exe" if os.name == "nt" else "cendry-datastore")
+    answer = subprocess.run([command, "--help"], capture_output=True, text=True, check=False)
+    assert (2, "") == (answer.returncode, answer.stdout)
+    assert 'pip install "cendry-datastore[migrate]"' in answer.stderr
 
 
 def test_memory_runs_the_first_example_without_any_google_package(with_memory: Any) -> None:

@@ -40,9 +40,10 @@ PATIENCE = 300.0
 SILENCE_SECONDS = 10.0
 """Seconds that a server may be silent which owes something: the beginning of its answer; an emulator, a whole state.
 
-Google's emulator writes a stream from several threads where commits come while it begins. What it garbles then can be
-the length of a message, for the end of which gRPC waits for ever.
+Google's emulator writes the first state of a stream in one thread, and what a commit changes meanwhile in that of the
+commit, without a lock. What that garbles is mostly the length of a message, for the end of which gRPC waits for ever.
 """
+_MAX_DOUBTS: Final = 3
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 10.0
 
@@ -73,6 +74,7 @@ class ListenState:
     Attributes:
         is_current: Whether the server has sent everything that was there when listening began.
         is_whole: Whether it has also said so, since the request or the last reset.
+        owed: How many states the server has begun by a reset, and not said to be complete.
         taken: How many responses it has sent to the request.
     """
 
@@ -81,8 +83,8 @@ class ListenState:
         self._database = database
         self._path_start = path_start
         self.is_current = False
+        self.owed = 0
         self.taken = 0
-        self._is_first = True
         self._forget()
 
     def _forget(self) -> None:
@@ -102,6 +104,7 @@ class ListenState:
     def request(self) -> Any:
         """The request that begins to listen, or goes on from the last complete state."""
         self._begin()
+        self.owed = 0
         self.taken = 0
         request = _sdk.ListenRequest(database=self._database)
         target = request.add_target
@@ -160,10 +163,13 @@ class ListenState:
                 raise TargetEndedError(_sdk.error_of_status(_INTERNAL, text))
         elif change.target_change_type == kind.RESET:
             self._forget()
+            self.owed += 1
         elif change.target_change_type == kind.CURRENT:
             self.is_current = True
-        elif self.is_current and not change.target_ids and change.HasField("read_time"):
-            return self._complete(change)
+        elif not change.target_ids and change.HasField("read_time"):
+            self.owed -= 1
+            if self.is_current:
+                return self._complete(change)
         return None
 
     def _complete(self, change: Any) -> ListenResult | None:
@@ -206,13 +212,28 @@ class Attempts:
         self._emulator = connection.emulator
         self._failing_since: float | None = None
         self._failures = 0
+        self._doubts = 0
         self._failure: BaseException | None = None
 
-    @property
-    def is_owed(self) -> bool:
-        """Whether the server has to go on, and may be silent for `SILENCE_SECONDS`."""
-        # A large query may take Firestore itself any time.
-        return not self.state.taken or (self._emulator is not None and not self.state.is_whole)
+    def is_stuck(self, taken: int) -> bool:
+        """Whether the server owes something, but has sent nothing for `SILENCE_SECONDS`.
+
+        Args:
+            taken: How many responses it had sent that long ago.
+        """
+        state = self.state
+        if taken != state.taken:
+            return False
+        if self._emulator is None:
+            # A large query may take any time.
+            return not state.taken
+        if not state.is_whole:
+            return True
+        # A commit has told all first; the state at the beginning is still owed, unless this emulator resets more often.
+        if state.owed <= 0 or self._doubts >= _MAX_DOUBTS:
+            return False
+        self._doubts += 1
+        return True
 
     def take(self, response: Any) -> ListenResult | None:
         """Apply a response, as `ListenState.take` does."""
@@ -220,6 +241,8 @@ class Attempts:
         if self.state.is_current:
             self._failing_since = None
             self._failures = 0
+            if self.state.owed <= 0:
+                self._doubts = 0
         return result
 
     def failed(self, raised: BaseException | None) -> tuple[float, bool]:

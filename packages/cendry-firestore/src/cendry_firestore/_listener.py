@@ -115,7 +115,7 @@ class FirestoreListener:
         yield request
         taken = 0
         while not ended.wait(_listen.SILENCE_SECONDS):
-            if self._attempts.is_owed and taken == self._attempts.state.taken:
+            if self._attempts.is_stuck(taken):
                 with self._guard:
                     call = self._call
                 call.cancel()

@@ -112,7 +112,7 @@ class AsyncFirestoreListener:
     def _keep_watch(self, call: Any, taken: int) -> None:
         """End the stream if it is stuck; otherwise look again later."""
         now = self._attempts.state.taken
-        if self._attempts.is_owed and taken == now:
+        if self._attempts.is_stuck(taken):
             self._is_stuck = True
             call.cancel()
         else:

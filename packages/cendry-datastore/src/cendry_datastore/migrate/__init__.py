@@ -26,11 +26,17 @@ __all__ = [
     "Transforms",
     "Trap",
     "TrapReport",
+    "infer",
+    "plan",
+    "validate",
 ]
 
 if TYPE_CHECKING:
     from cendry.jobs import Progress
 
+    from ._infer import infer
+    from ._plan import plan
+    from ._validate import validate
     from .reports import Difference, KindReport, Problem, Proof, Report, Result, Trap, TrapReport
     from .source import Source
     from .target import Target
@@ -38,6 +44,9 @@ if TYPE_CHECKING:
 else:
     # For each module, its names.
     _MODULES = {
+        "_infer": "infer",
+        "_plan": "plan",
+        "_validate": "validate",
         "reports": "Difference KindReport Problem Proof Report Result Trap TrapReport",
         "source": "Source",
         "target": "Target",

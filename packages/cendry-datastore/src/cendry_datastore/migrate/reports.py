@@ -76,6 +76,7 @@ class Problem:
         count: How many entities have it.
         paths: Some of them.
         advice: What to do about it; may be empty.
+        model: The name of the model; may be empty.
     """
 
     kind: str
@@ -85,6 +86,7 @@ class Problem:
     count: int = 1
     paths: tuple[str, ...] = ()
     advice: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,7 @@ class Report:
                     "count": one.count,
                     "paths": list(one.paths),
                     "advice": one.advice,
+                    "model": one.model,
                 }
                 for one in self.problems
             ],

@@ -1,0 +1,1 @@
+"""The commands of `cendry-datastore`. Needs the extra `migrate`."""

@@ -1,0 +1,103 @@
+"""Exit codes, and what the commands print when something fails."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+import typer
+from cendry.errors import CendryError, InvalidDocumentIdError, JobError
+
+FINE: Final = 0
+PROBLEMS: Final = 1
+WRONG_USE: Final = 2
+STOPPED: Final = 3
+FAILED: Final = 4
+
+
+class WrongUseError(JobError):
+    """The command was given what it can't use; nothing was done."""
+
+
+RESUMABLE: Final = "resumable: run the same command"
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+
+
+def guard(work: Callable[[], int], *, places: Callable[[], str] = str, debug: bool = False) -> NoReturn:
+    """Do the work of a command, and exit with its code, or with that of its error.
+
+    Args:
+        work: Returns the exit code.
+        places: Returns which databases the command works on, if that is known yet.
+        debug: Whether tracebacks are printed.
+    """
+    # As an interrupt: the step ends its page and saves where it is.
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: _interrupt())
+    try:
+        code = work()
+    except typer.Exit:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exc()
+        code, lines = outcome_of(error, places())
+        for line in lines:
+            sys.stderr.write(f"{line}\n")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    raise typer.Exit(code)
+
+
+def _interrupt() -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def outcome_of(error: BaseException, places: str) -> tuple[int, list[str]]:
+    """The exit code for an error, and the lines to print.
+
+    Args:
+        error: What was raised.
+        places: Which databases the command works on.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return STOPPED, ["stopped", RESUMABLE]
+    text = str(error) or type(error).__name__
+    if isinstance(error, JobError):
+        return (STOPPED if error.resumable else WRONG_USE), [text]
+    if isinstance(error, InvalidDocumentIdError):
+        return WRONG_USE, [text]
+    if _passes(error):
+        return STOPPED, [f"{type(error).__name__}: {text}", *([places] if places else []), RESUMABLE]
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return STOPPED, [f"{error.filename or 'A file'}: {os.strerror(error.errno)}", RESUMABLE]
+    if isinstance(error, OSError) and error.errno is None and "roject" in text:
+        # Of the SDK, where neither an option nor the environment names one.
+        return WRONG_USE, [f"{text} Pass --project, or set GOOGLE_CLOUD_PROJECT."]
+    if isinstance(error, CendryError):
+        return FAILED, [text]
+    return FAILED, [f"{type(error).__name__}: {text}", "--debug shows where it was raised"]
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether an error of Google's packages may be gone when the command is run again."""
+    # Imported here: they take longer than most commands that fail early.
+    from google.api_core import exceptions
+    from google.auth.exceptions import GoogleAuthError
+
+    passing = (
+        exceptions.ServiceUnavailable,
+        exceptions.GatewayTimeout,
+        exceptions.TooManyRequests,
+        exceptions.Forbidden,
+        exceptions.Unauthorized,
+        exceptions.InternalServerError,
+        exceptions.RetryError,
+        GoogleAuthError,
+    )
+    return isinstance(error, passing)

@@ -1,0 +1,27 @@
+"""The command `cendry-datastore`; without the extra `migrate`, it says what is missing."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+_EXTRA: Final = ("cendry_firestore", "google.cloud.firestore", "rich", "typer")
+
+
+def main() -> None:
+    """Run the command line's command, and exit with its code."""
+    try:
+        from ._cli.app import run
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
+        sys.stderr.write(
+            f"cendry-datastore needs {error.name}, which is not installed: the extra migrate brings it; run "
+            '`pip install "cendry-datastore[migrate]"`.\n'
+        )
+        sys.exit(2)
+    run()
+
+
+if __name__ == "__main__":
+    main()
