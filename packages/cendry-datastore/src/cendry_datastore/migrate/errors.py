@@ -61,6 +61,22 @@ class WrongModeError(JobError):
         super().__init__(f"{place} is in {found}; the {role} must be in {expected}. Nothing was written.")
 
 
+class UnknownModeError(JobError):
+    """Google Cloud doesn't say in which mode a database is; nothing was written.
+
+    Attributes:
+        place: The database.
+    """
+
+    def __init__(self, place: Place, role: str, expected: str, reason: str) -> None:
+        self.place = place
+        super().__init__(
+            f"The mode of {place} is not known; the {role} must be in {expected}. Grant the permission "
+            "datastore.databases.getMetadata, or pass --assume-modes (assume_modes=True) if you know it. "
+            f"Google Cloud answered: {reason}"
+        )
+
+
 class MixedEmulatorsError(JobError):
     """One side is an emulator and the other one is not; nothing was read or written.
 

@@ -91,7 +91,7 @@ class Form:
             raise JobFileError(file, f"expected an object, found {_shown(data)}", line=1)
         form = cls(cast("Mapping[str, Any]", data), file, text)
         found = form._data.get("format")
-        if found != FORMAT or isinstance(found, bool):
+        if isinstance(found, bool) or found != FORMAT:
             raise JobFileError.of_format(file, found, FORMAT)
         form.check_keys({"format", *keys})
         return form

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cendry._interop.grpc import Method, check_process, pause_after, status_of, text_of
 from cendry._interop.protobuf import to_datetime
@@ -15,6 +15,7 @@ from cendry.backend import DEFAULT_OPTIONS
 from cendry.errors import CendryError, InvalidRequestError, UnsupportedByBackendError
 from cendry.paths import exact_text
 from google.api_core import exceptions
+from google.auth.exceptions import GoogleAuthError
 
 from .. import _sdk
 from .._channel import Connection, check_arguments
@@ -40,6 +41,9 @@ _TOO_LARGE: Final = "larger than max"
 _PASSING: Final = ("ABORTED", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE")
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 10.0
+
+
+SourceT = TypeVar("SourceT", bound="Source")
 
 
 class Source:
@@ -81,7 +85,7 @@ class Source:
         self._opened: Connection | None = None
         self._facts: DatabaseFacts | None = None
 
-    def __enter__(self) -> Source:
+    def __enter__(self: SourceT) -> SourceT:
         return self
 
     def __exit__(
@@ -101,8 +105,22 @@ class Source:
         with self._lock:
             if self._opened is None:
                 check_process(Connection.database_kind)
-                self._opened = Connection(self._given or _sdk.Client(**self._arguments))
+                self._opened = Connection(self._given or self._new_client())
             return self._opened
+
+    def _new_client(self) -> Any:
+        try:
+            return _sdk.Client(**self._arguments)
+        except GoogleAuthError as error:
+            project, database, namespace = self._arguments.values()
+            raise DatabaseCallError(
+                Place(project or "?", database or DEFAULT_DATABASE, namespace or ""), error
+            ) from error
+
+    @property
+    def client(self) -> Any:
+        """The SDK's client; made now if there is none yet."""
+        return self._connection.client
 
     @property
     def place(self) -> Place:

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cendry._interop.grpc import check_process, pause_after, status_of, text_of
 from cendry._interop.protobuf import write_timestamp
 from cendry.paths import exact_text
-from cendry_firestore import _sdk
+from cendry_firestore import FirestoreBackend, _sdk
 from cendry_firestore._channel import Connection, check_arguments
+from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore_v1 import Client
 
 from .admin import DATASTORE_MODE, NATIVE, DatabaseFacts, database_facts
@@ -72,6 +73,9 @@ class RefusedWritesError(DatabaseCallError):
         self.args = (f"{place} refuses the documents of a commit: {self.reason}",)
 
 
+TargetT = TypeVar("TargetT", bound="Target")
+
+
 class Target:
     """A database in Native mode that is written.
 
@@ -94,7 +98,7 @@ class Target:
         self._opened: Connection | None = None
         self._facts: DatabaseFacts | None = None
 
-    def __enter__(self) -> Target:
+    def __enter__(self: TargetT) -> TargetT:
         return self
 
     def __exit__(
@@ -114,9 +118,23 @@ class Target:
         with self._lock:
             if self._opened is None:
                 check_process(Connection.database_kind)
-                client = self._given or Client(project=self._project, database=self._database)
-                self._opened = Connection(client, is_async=False)
+                self._opened = Connection(self._given or self._new_client(), is_async=False)
             return self._opened
+
+    def _new_client(self) -> Any:
+        try:
+            return Client(project=self._project, database=self._database)
+        except GoogleAuthError as error:
+            raise DatabaseCallError(Place(self._project or "?", self._database or DEFAULT_DATABASE), error) from error
+
+    @property
+    def client(self) -> Any:
+        """The SDK's client; made now if there is none yet."""
+        return self._connection.client
+
+    def backend(self) -> FirestoreBackend:
+        """A backend on the same client, which stays open when that is closed."""
+        return FirestoreBackend(self.client)
 
     @property
     def place(self) -> Place:
