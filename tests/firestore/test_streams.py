@@ -205,7 +205,14 @@ def test_a_missing_index_names_the_collection_and_the_link(
     faulty.faults["RunAggregationQuery"] = [fault(code, text)]
     with pytest.raises(MissingIndexError, match="https://x") as caught:
         filled.aggregate(AggregationPlan(QueryPlan("c")))
-    assert "c" == caught.value.collection
+    assert ("c", None) == (caught.value.collection, caught.value.index)
+    text = "The query requires a COLLECTION_GROUP_ASC index for collection c and field f. You can create it here: https://x"
+    faulty.faults["RunQuery"] = [fault(code, text)]
+    with pytest.raises(MissingIndexError, match="https://x") as caught:
+        filled.run(QueryPlan("c"))
+    assert isinstance(caught.value.index, dict)
+    assert ("c", "f") == (caught.value.index["collectionGroup"], caught.value.index["fieldPath"])
+    assert {"order": "ASCENDING", "queryScope": "COLLECTION_GROUP"} == caught.value.index["indexes"][-1]
 
 
 def test_attempts_that_give_nothing_come_to_an_end(filled: Database, faulty: FaultyServer, fault: type[Fault]) -> None:

@@ -25,7 +25,7 @@ SCHEMES: Final[dict[str, tuple[str, str]]] = {
 """For each scheme of a database's URL, the backends of both twins. Datastore's own says that there is no async one."""
 
 MODULES: Final = frozenset(
-    {"backend", "codec", "convert", "errors", "filters", "jobs", "paths", "plan", "reference", "values"}
+    {"backend", "codec", "convert", "errors", "filters", "indexes", "jobs", "paths", "plan", "reference", "values"}
 )
 """Core's public modules: `cendry.errors` needs no import of its own."""
 

@@ -234,14 +234,25 @@ class BulkError(CendryError):
 
 
 class MissingIndexError(CendryError):
-    """A query needs a composite index that the database does not have.
+    """A query needs an index that the database does not have.
+
+    Args:
+        collection: The collection id that was queried.
+        detail: Which index it is, and what to do.
+        index: The index, as below.
 
     Attributes:
         collection: The collection id that was queried.
+        index: The index in the form of `firestore.indexes.json`: an entry of `indexes`, or of `fieldOverrides` if it
+            has a `fieldPath`; a list of them if several are needed, one for each part of an OR. `None` if the database
+            doesn't say.
     """
 
-    def __init__(self, collection: str, detail: str) -> None:
+    def __init__(
+        self, collection: str, detail: str, index: dict[str, Any] | list[dict[str, Any]] | None = None
+    ) -> None:
         self.collection = collection
+        self.index = index
         super().__init__(f"The query on {collection!r} needs an index that does not exist: {detail}")
 
     @classmethod
@@ -249,12 +260,14 @@ class MissingIndexError(CendryError):
         """The error for documents by id, the last one first, and by nothing else."""
         fields = '[{"fieldPath": "__name__", "order": "DESCENDING"}]'
         name = collection.replace("\\", r"\\").replace('"', r"\"")
+        definition: dict[str, Any] = {"collectionGroup": collection, "queryScope": "COLLECTION"}
         return cls(
             collection,
             "Firestore has none of ids in descending order by itself. Add to indexes in firestore.indexes.json: "
             f'{{"collectionGroup": "{name}", "queryScope": "COLLECTION", "fields": {fields}}}. '
             "Google's emulator can't run this query, whatever the indexes; sort by another field there, or by id "
             "ascending, and reverse the list.",
+            {**definition, "fields": [{"fieldPath": "__name__", "order": "DESCENDING"}]},
         )
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 import threading
+import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from cendry import _fork
 from cendry._urls import DatabaseUrl
+from cendry.indexes import Indexes, read_indexes
 
 from ._clock import Clock
-from ._index_rules import IndexRules
 from ._journal import Journal, StoreFileError, inherited
 from ._lock import Lock
 from ._store import MemoryStore
@@ -35,7 +36,7 @@ class OpenFiles:
         self._held: list[Lock] = []
 
     def open(
-        self, user: object, path: str | os.PathLike[str], rules: IndexRules | None, clock: Clock | None
+        self, user: object, path: str | os.PathLike[str], rules: Indexes | None, clock: Clock | None
     ) -> MemoryStore:
         """The store of a file for a backend.
 
@@ -162,7 +163,7 @@ def opened(
             raise TypeError("store= replaces path, strict_indexes= and clock=; pass it alone.")
         store.join(user)
         return store
-    rules = None if strict_indexes is False else IndexRules(strict_indexes)
+    rules = None if strict_indexes is False else _rules_of(strict_indexes)
     if path is not None:
         return _files.open(user, path, rules, clock)
     return MemoryStore(rules=rules, clock=clock)
@@ -208,3 +209,17 @@ def _file_path(url: DatabaseUrl, on_windows: bool) -> str:
     if on_windows and re.fullmatch("[a-zA-Z]:", segments[0]):
         return url.path[1:]
     return url.path
+
+
+def _rules_of(definitions: str | os.PathLike[str] | Mapping[str, Any] | None) -> Indexes:
+    if definitions is None:
+        return Indexes()
+    if isinstance(cast("object", definitions), int):  # Also True; open() would take it for a file descriptor.
+        raise TypeError(
+            "strict_indexes= takes the path of a firestore.indexes.json, its content, or None for a database without "
+            f"composite indexes, not {definitions!r}."
+        )
+    found = read_indexes(definitions)
+    for warning in found.warnings:
+        warnings.warn(warning, stacklevel=4)
+    return found

@@ -16,13 +16,13 @@ from cendry.errors import (
     MissingIndexError,
     TransactionContentionError,
 )
+from cendry.indexes import Indexes
 from cendry.plan import AggregationPlan, Delete, GetPlan, QueryPlan, Write, check_different, outermost
 
 from ._aggregate import figures, required_fields
 from ._clock import Clock, system_clock
 from ._faults import Call, Faults, ServiceUnavailableError
 from ._filters import checked_field
-from ._index_rules import IndexRules
 from ._indexes import Document, Version, result_of
 from ._journal import ClosedJournal, Journal
 from ._listen import Dispatcher, Listener
@@ -48,7 +48,7 @@ class MemoryStore:
         self,
         journal: Journal | None = None,
         *,
-        rules: IndexRules | None = None,
+        rules: Indexes | None = None,
         clock: Clock | None = None,
         name: str | None = None,
     ) -> None:
@@ -109,7 +109,7 @@ class MemoryStore:
         """The process that has the file open, if this is a forked child of it."""
         return None if self._journal is None else self._journal.inherited_from
 
-    def has(self, rules: IndexRules | None, clock: Clock | None) -> bool:
+    def has(self, rules: Indexes | None, clock: Clock | None) -> bool:
         """Whether these are the rules and the clock of this store."""
         return self._rules == rules and self._clock is (clock or system_clock)
 
@@ -237,7 +237,7 @@ class MemoryStore:
     def _search(self, plan: QueryPlan, aggregation: AggregationPlan | None = None) -> Search:
         search = Search(plan, () if aggregation is None else required_fields(aggregation))
         if self._rules is not None:
-            self._rules.check(search, aggregation)
+            self._rules.check(plan, aggregation)
         elif search.is_descending_scan:
             # Firestore has no such index of its own, and the emulator refuses to do without.
             raise MissingIndexError.by_descending_id(plan.collection)

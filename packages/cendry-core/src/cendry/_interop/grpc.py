@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from .. import _fork
+from .._lazy import module
 from ..backend import DEFAULT_RETRY, CallOptions
 from ..errors import (
     CendryError,
@@ -275,7 +276,7 @@ def meaning_of(
         case "FAILED_PRECONDITION" if collection is not None and "descending key scans" in text:
             return MissingIndexError.by_descending_id(collection)
         case "FAILED_PRECONDITION" if collection is not None and "index" in text:
-            return MissingIndexError(collection, text)
+            return MissingIndexError(collection, text, module("indexes.messages").index_in(text))
         case _:
             return None
 
