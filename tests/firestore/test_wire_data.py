@@ -106,6 +106,21 @@ def test_data_is_a_mapping_of_stored_values() -> None:
     assert "DocumentData({'f': 5})" == repr(data)
 
 
+def test_what_is_serialized_follows_each_change() -> None:
+    data = DocumentData(document_of({"a": 1}), DATABASE)
+
+    def is_up_to_date() -> bool:
+        assert data.size == data.message.ByteSize()
+        return data.serialized() == data.message.SerializeToString(deterministic=True)
+
+    assert is_up_to_date()
+    data["a"] = "longer"
+    assert is_up_to_date()
+    del data["a"]
+    assert is_up_to_date()
+    assert 0 == data.size
+
+
 def test_a_value_that_is_set_is_no_mix_of_the_old_and_the_new() -> None:
     data = DocumentData(document_of({"x": {"a": 1}}), DATABASE)
     data["x"] = {"b": 2}

@@ -103,10 +103,6 @@ class Weather:
         finally:
             self._turns += 1
 
-    def cut(self) -> None:
-        """End all connections."""
-        self._proxy.cut()
-
     def bring(self, fault: Fault) -> None:
         """Carry one fault out, and end it."""
         proxy, wait = self._proxy, self.over.wait

@@ -26,6 +26,7 @@ BUFFER = 32 * 1024
 """Bytes that are held for an end that doesn't read; the rest waits at the other end."""
 
 ANSWER_SECONDS = 10.0
+_TURNS = 5
 
 
 @dataclass(slots=True)
@@ -289,11 +290,12 @@ class Proxy:
             if self._server is not None:
                 self._server.close()
                 self._server = None
-            self.abort_all()
-            for task in list(self.tasks):
-                task.cancel()
-            # One turn of the loop, so that what was aborted is closed.
-            await asyncio.sleep(0)
+            # Some turns of the loop: in each, what was aborted is closed, and what was accepted already is there.
+            for _ in range(_TURNS):
+                self.abort_all()
+                for task in list(self.tasks):
+                    task.cancel()
+                await asyncio.sleep(0)
 
         self._await(stop())
 

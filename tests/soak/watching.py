@@ -18,7 +18,6 @@ from soak.work import Face
 
 SETTLING_SECONDS: Final = 60.0
 _POKE_SECONDS: Final = 3.0
-_REMINDERS: Final = 3
 WATCHED: Final = 100
 """Rows that are listened to at most: the emulator answers each change with all of them."""
 
@@ -93,14 +92,14 @@ class Watcher:
             self._versions = {str(row.id): _version(row) for row in rows}
             self._changed.notify_all()
 
-    def settle(self, checker: Cendry, epoch: Ref[Epoch], cut: Callable[[], object]) -> None:
+    def settle(self, checker: Cendry, epoch: Ref[Epoch]) -> None:
         """Wait until it has seen what is stored, which nobody changes any more.
 
-        A stream on which the emulator falls silent is begun anew, by `cut`, which ends all connections.
+        The emulator tells the first state of a listener while it tells what commits change, in any order: of a commit
+        that comes then, the last that is told may be the state before it, until another one comes.
         """
         stored = {str(row.id): _version(row) for row in checker.select(Row, parent=epoch, limit=WATCHED)}
         deadline = time.monotonic() + SETTLING_SECONDS
-        reminders = 0
         while True:
             with self._changed:
                 if self._changed.wait_for(lambda: self._versions == stored, _POKE_SECONDS):
@@ -110,11 +109,6 @@ class Watcher:
                 differing = [id for id in {*seen, *stored} if seen.get(id) != stored.get(id)]
                 self._fail(f"watcher in a {self._name} has not seen what is stored: {differing[:5]}")
                 return
-            reminders += 1
-            if reminders % _REMINDERS == 0:
-                count("listening", "the stream was begun anew")
-                cut()
-            # The emulator overlooks a commit that comes while a listener begins, until the next one.
             count("listening", "the emulator was reminded")
             checker.save(Row(id="0", token="", group=""), parent=epoch)
             checker.delete(Row, "0", parent=epoch)

@@ -82,7 +82,7 @@ def serialized(write: Write, database: str) -> bytes:
         return whole
     # The fields are in a message already, which is serialized where it is: copying it into another costs more.
     encoded = name.encode()
-    document = b"".join((_NAME, varint(len(encoded)), encoded, data.message.SerializeToString()))
+    document = b"".join((_NAME, varint(len(encoded)), encoded, data.serialized()))
     parts = [_UPDATE, varint(len(document)), document]
     if not _is_plain(write):
         message = _sdk.WriteMessage()

@@ -206,19 +206,25 @@ class MessageData(MutableMapping[str, Any]):
         base: The base to which its references are relative.
     """
 
-    __slots__ = ("base", "message")
+    __slots__ = ("_serialized", "base", "message")
     translator: ClassVar[MessageValues]
     """The value messages of the database."""
 
     def __init__(self, message: Any, base: Any) -> None:
         self.message = message
         self.base = base
+        self._serialized: bytes | None = None
 
     @property
     def size(self) -> int:
-        """The bytes of the message."""
-        size: int = self.message.ByteSize()
-        return size
+        """The bytes of the message. To count them costs as much as to make them, so they are kept for `serialized`."""
+        self._serialized = made = self.serialized()
+        return len(made)
+
+    def serialized(self) -> bytes:
+        """The message in protobuf's wire format."""
+        made: bytes = self.message.SerializeToString() if self._serialized is None else self._serialized
+        return made
 
     @property
     def _fields(self) -> Any:
@@ -232,11 +238,13 @@ class MessageData(MutableMapping[str, Any]):
         return self.translator.decode_value(fields[name], self.base)
 
     def __setitem__(self, name: str, value: Any) -> None:
+        self._serialized = None
         fields = self._fields
         fields.pop(name, None)
         self.translator.write_value(fields[name], value, self.base)
 
     def __delitem__(self, name: str) -> None:
+        self._serialized = None
         del self._fields[name]
 
     def __contains__(self, name: object) -> bool:

@@ -17,18 +17,25 @@ __all__ = [
     "Problem",
     "Progress",
     "Proof",
+    "Repaired",
     "Report",
     "Result",
     "Shard",
     "Source",
+    "Status",
     "Target",
+    "TooManyDeletesError",
     "Transform",
     "Transforms",
     "Trap",
     "TrapReport",
     "copy",
+    "delta",
     "infer",
     "plan",
+    "repair",
+    "retry_dead",
+    "status",
     "validate",
 ]
 
@@ -36,8 +43,11 @@ if TYPE_CHECKING:
     from cendry.jobs import Progress
 
     from ._copy import copy
+    from ._delta import TooManyDeletesError, delta
     from ._infer import infer
     from ._plan import plan
+    from ._repair import Repaired, repair, retry_dead
+    from ._status import Status, status
     from ._validate import validate
     from .reports import Difference, KindReport, Problem, Proof, Report, Result, Trap, TrapReport
     from .source import Source
@@ -47,6 +57,9 @@ else:
     # For each module, its names.
     _MODULES = {
         "_copy": "copy",
+        "_delta": "TooManyDeletesError delta",
+        "_repair": "Repaired repair retry_dead",
+        "_status": "Status status",
         "_infer": "infer",
         "_plan": "plan",
         "_validate": "validate",

@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import Any, Final, Protocol
 
 from cendry._immutable import dataclass
+from cendry.errors import JobError
 
 ATTEMPTS: Final = 5
 """Times that a document is written, if it changes each time; after that it stays in the log."""
@@ -65,6 +66,9 @@ def mirror(names: Sequence[str], original: Original, replica: Replica, *, attemp
 
     Returns:
         The outcome. Errors of the databases are in it, and not raised.
+
+    Raises:
+        JobError: A side raised it.
     """
     steps = mirror_steps(names, original, replica, attempts=attempts)
     while True:
@@ -100,6 +104,9 @@ def _read(names: Sequence[str], original: Original, failed: dict[str, str]) -> M
         return {}
     try:
         return original.read(names)
+    except JobError:
+        # The step itself ends, and goes on later.
+        raise
     except Exception as error:
         failed.update(dict.fromkeys(names, described(error)))
         return {}

@@ -118,6 +118,11 @@ class Source:
             ) from error
 
     @property
+    def client(self) -> Any:
+        """The SDK's client; made now if there is none yet."""
+        return self._connection.client
+
+    @property
     def place(self) -> Place:
         """The database."""
         partition = self.partition

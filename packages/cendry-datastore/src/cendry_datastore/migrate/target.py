@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from cendry._interop.grpc import check_process, pause_after, status_of, text_of
 from cendry._interop.protobuf import write_timestamp
 from cendry.paths import exact_text
-from cendry_firestore import _sdk
+from cendry_firestore import FirestoreBackend, _sdk
 from cendry_firestore._channel import Connection, check_arguments
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore_v1 import Client
@@ -126,6 +126,15 @@ class Target:
             return Client(project=self._project, database=self._database)
         except GoogleAuthError as error:
             raise DatabaseCallError(Place(self._project or "?", self._database or DEFAULT_DATABASE), error) from error
+
+    @property
+    def client(self) -> Any:
+        """The SDK's client; made now if there is none yet."""
+        return self._connection.client
+
+    def backend(self) -> FirestoreBackend:
+        """A backend on the same client, which stays open when that is closed."""
+        return FirestoreBackend(self.client)
 
     @property
     def place(self) -> Place:
