@@ -597,7 +597,7 @@ def compressed(ctx: Cendry, name: str, data: bytes) -> None:
 
 def test_zip_bombs_are_refused(both: Both, project: str) -> None:
     bomb = zlib.compress(bytes(17 * 1024 * 1024), 9)
-    for name in ("story", "small", "big", "packed"):
+    for name in ("story", "packed"):
         compressed(both.ctx, name, bomb)
         with pytest.raises(
             DecodeError, match=rf"{name}: expected at most 16777216 bytes .*max_inflated.*{len(bomb)} b"
@@ -804,7 +804,8 @@ entities = st.fixed_dictionaries(
         "local": st.none() | deeps.filter(lambda one: bool(one["addresses"])),
         "story": st.none() | stories,
         "stories": st.lists(stories, max_size=3),
-        "conf": st.none() | st.dictionaries(st.text(max_size=2), st.integers() | st.none() | stories, max_size=2),
+        "conf": st.none()
+        | st.dictionaries(st.text(max_size=2), st.integers(-(2**63), 2**63 - 1) | st.none() | stories, max_size=2),
         "string": stories,
     },
 )
