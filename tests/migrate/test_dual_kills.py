@@ -16,7 +16,7 @@ from cendry.jobs import LocalStore, ShardState, save_state, write_json
 from cendry.paths import FieldPath
 from cendry.plan import Delete, GetPlan, Set, Update
 from cendry_datastore import DatastoreBackend, DualBackend, Mismatch
-from cendry_datastore.migrate import KindPlan, Plan, Shard, Source, Target
+from cendry_datastore.migrate import KindPlan, Plan, Shard, Source, Target, verify
 from cendry_datastore.migrate._delta import delta
 from cendry_datastore.migrate._repair import Repaired, repair
 from cendry_datastore.migrate.intents import open_intents
@@ -166,6 +166,7 @@ def test_writers_beside_a_copy_and_a_delta_leave_both_equal_or_every_difference_
     primary = DatastoreBackend(source.client)
     primary.commit([Set(f"City/{name}", {"n": 0}) for name in names])
     plan = plan_of(source, target)
+    write_json(store, "plan.json", plan.to_json())
     errors: list[BaseException] = []
 
     def write(seed: int) -> None:
@@ -199,4 +200,6 @@ def test_writers_beside_a_copy_and_a_delta_leave_both_equal_or_every_difference_
     there, here = documents(primary, names), documents(shadow, names)
     assert [] == [path for path in there if there[path] != here[path] and path not in left]
     assert set() == left
+    proof = verify(plan, state=store, source=source, target=target)
+    assert (True, 0) == (proof.ok, proof.dead)
     shadow.close()
