@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -107,7 +108,9 @@ NUMBERS = [
         for one in (0.0, -0.0, 1.0, 0.1, 5e-324, 1.7976931348623157e308, 2.0**63, math.inf, -math.inf, math.nan)
     ),
 ]
+OTHER_NAN = Value(double_value=struct.unpack("<d", b"\x01\0\0\0\0\0\xf8\xff")[0])
 SCALARS = [
+    value("a NaN with other bits", OTHER_NAN),
     value("null", Value(null_value=0)),
     value("true", Value(boolean_value=True)),
     value("false", Value(boolean_value=False)),

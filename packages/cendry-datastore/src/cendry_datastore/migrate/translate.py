@@ -6,6 +6,7 @@ hold, and key paths as nested paths.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
@@ -335,7 +336,9 @@ def _write_integer(target: Any, value: Any, _path: str, _traps: list[Trap]) -> N
 
 
 def _write_double(target: Any, value: Any, _path: str, _traps: list[Trap]) -> None:
-    target.double_value = value.double_value
+    number = value.double_value
+    # Firestore stores one NaN, whatever bits the given one has.
+    target.double_value = number if number == number else math.nan
 
 
 def _write_timestamp(target: Any, value: Any, _path: str, _traps: list[Trap]) -> None:
