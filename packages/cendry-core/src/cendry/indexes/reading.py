@@ -182,12 +182,12 @@ def read_indexes(source: str | os.PathLike[str] | Mapping[str, Any]) -> Indexes:
 
 
 def _list_in(content: Mapping[str, Any], name: str, *, required: bool) -> list[Any]:
-    found: Any = content.get(name)
+    found: list[Any] | None = content.get(name)
     if found is None and not required:
         return []
-    if type(found) is not list:
+    if not isinstance(found, list):
         raise _no_list(name)
-    return cast("list[Any]", found)
+    return found
 
 
 def _no_list(name: str, where: str = "") -> ValueError:
