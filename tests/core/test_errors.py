@@ -48,6 +48,7 @@ ERRORS = [
     errors.JobError("It failed."),
     errors.JobFileError("plan.json", "it holds a list, not an object", line=1),
     errors.JobFileError.of_format("plan.json", 2, 1),
+    errors.JobFileError.of_another_job("backfill.json", "x on a", "x on b"),
     errors.JobLockedError("copy", "h", 7, 1_800_000_000.0, 5.0),
     errors.JobStoppedError("copy", 6000),
     errors.JobStoreError("plan.json", "job/plan.json", "written", "No space left on device"),

@@ -14,15 +14,22 @@ import pytest
 from cendry import (
     DELETE_FIELD,
     Cendry,
+    CendryError,
+    DecodeError,
     Field,
     GeoPoint,
+    InvalidUrlError,
+    InvalidValueError,
     Map,
     Model,
     Ref,
+    UnsupportedByBackendError,
     field,
 )
 from cendry_datastore import DatastoreBackend
 from google.cloud import datastore, ndb  # type: ignore[attr-defined]
+
+from .test_ndb_forms import GROUP, KEY, stored, text
 
 
 class Address(Map):
@@ -458,3 +465,312 @@ def test_projections_are_of_what_ndb_stored(both: Both, legacy: bool) -> None:
     assert ["Bern"] == both.ctx.select(Everything).values("deep.address.city", flat=True).to_list()
     assert ["Bern"] == both.ctx.select(Everything).values("local.address.city", flat=True).to_list()
     assert [{"id": "a", "home.zip": 1}] == both.ctx.select(Everything).project("home.zip").to_list()
+
+
+def test_maps_are_not_compared_as_wholes(both: Both) -> None:
+    both.put(True)
+    select = both.ctx.select
+    for query in (
+        select(Everything).order_by(Everything.home),
+        select(Everything, Everything.home != None),  # noqa: E711
+        select(Everything, Everything.deep.address.is_not_null()),
+        select(Everything, Everything.conf.is_not_null()),
+    ):
+        with pytest.raises(UnsupportedByBackendError, match="of what ndb stores"):
+            query.to_list()
+    assert [] == select(Everything, Everything.home == None).ids()  # noqa: E711
+    assert ["a"] == select(Everything, Everything.home.city == "Rome").order_by("home.zip").ids()
+    assert ["a"] == select(Everything, Everything.string != None).order_by("string").ids()  # noqa: E711
+    both.ctx.update(Everything, "a", {"home": None})
+    assert ["a"] == select(Everything, Everything.home == None).ids()  # noqa: E711
+
+
+def put_raw(ctx: Cendry, **properties: Any) -> None:
+    """Store properties by the SDK."""
+    entity = datastore.Entity(ctx.client.key("Everything", "a"))
+    entity.update({name.replace("__", "."): value for name, value in properties.items()})
+    ctx.client.put(entity)
+
+
+def map_of(**properties: Any) -> Any:
+    """An embedded entity."""
+    found = datastore.Entity()
+    found.update(properties)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        ({"home": None, "home__city": "x"}, {"home": Address(city="x")}),
+        ({"home": map_of(street="s", city="y"), "home__city": "x"}, {"home": Address(street="s", city="x")}),
+        ({"others__city": ["a", "b"], "others__zip": [1]}, {"others": [Address(city="a", zip=1), Address(city="b")]}),
+        ({"others": [map_of(city="y", zip=2)], "others__city": ["x"]}, {"others": [Address(city="x", zip=2)]}),
+        ({"others__city": []}, {"others": []}),
+    ],
+)
+def test_parts_win_over_wholes(both: Both, properties: Any, expected: dict[str, Any]) -> None:
+    # What ndb reads depends on the order in which the properties arrive, which is another one each time.
+    put_raw(both.ctx, **properties)
+    found = both.ctx.get(Everything, "a")
+    assert expected == {name: getattr(found, name) for name in expected}
+    both.ctx.save(found)
+    both.agree()
+    assert expected == {name: getattr(both.ctx.get(Everything, "a"), name) for name in expected}
+    assert {"home", "others"} & {*both.raw()} <= {"home"}
+    put_raw(both.ctx, **properties)
+    both.ctx.update(Everything, "a", {"home.zip": 77, "others": [Address(street="new")]})
+    assert (77, "new") == (both.agree()["home"]["zip"], both.agree()["others"][0]["street"])
+
+
+class Loose(Model, collection="Everything"):
+    """The same without knowing much."""
+
+    home: Field[dict[str, Any] | None] = field(default=None)
+    deep: Field[Any] = field(default=None)
+    others: Field[list[dict[str, Any]]] = field(default_factory=list)
+    small: Field[Any] = field(default=None)
+    big: Field[bytes | None] = field(default=None)
+    stories: Field[list[bytes]] = field(default_factory=list)
+
+
+class Packed(Model, collection="Everything"):
+    local: Field[bytes | None] = field(default=None)
+
+
+def test_serialized_entities_are_bytes_where_the_model_says_so(both: Both) -> None:
+    both.put(False, local=NdbDeep(note="n"))
+    found = both.ctx.get(Packed, "a")
+    assert found.local is not None
+    assert b"note" in found.local
+    both.ctx.save(found)
+    assert found.local == both.raw()["local"]
+
+
+def test_free_maps_and_bytes(both: Both) -> None:
+    both.put(True)
+    found = both.ctx.get(Loose, "a")
+    assert {"street": "Main", "city": "Rome", "zip": 1} == found.home
+    assert {
+        "note": "n",
+        "address": {"street": None, "city": "Bern", "zip": None},
+        "addresses": {"street": [None, None], "city": [None, "x"], "zip": [5, None]},
+    } == found.deep
+    assert {"street": None, "city": "x", "zip": 2} == found.others[1]
+    assert (b"\x00" * 50, b'{"a":[1.5,"x"]}', [b"one", b"", b"three"]) == (found.small, found.big, found.stories)
+    assert found.home is not None
+    found.home["city"], found.deep["address"]["zip"], found.big = "Oslo", 5, b"[]"
+    found.others.pop()
+    before = both.raw()
+    both.ctx.update(found, {"home": found.home, "deep": found.deep, "big": found.big, "others": found.others})
+    after = both.by_ndb()
+    assert ("Oslo", 5, [], 2) == (
+        after["home"]["city"],
+        after["deep"]["address"]["zip"],
+        after["big"],
+        len(after["others"]),
+    )
+    assert before["small"] == both.raw()["small"]
+    both.ctx.update(found, {"home": {}, "deep": 5})
+    assert ({}, 5) == (dict(both.raw()["home"]), both.raw()["deep"])
+    assert ({}, 5) == (both.ctx.get(Loose, "a").home, both.ctx.get(Loose, "a").deep)
+    [row] = both.ctx.select(Loose).values(Loose.home, Loose.deep, Loose.small)
+    assert ({}, 5, b"\x00" * 50) == row
+
+
+def compressed(ctx: Cendry, name: str, data: bytes) -> None:
+    """Store a value that is marked as compressed."""
+    entity = datastore.Entity(ctx.client.key("Everything", "a"), exclude_from_indexes=(name,))
+    entity[name] = data
+    entity._meanings[name] = (22, data)
+    ctx.client.put(entity)
+
+
+def test_zip_bombs_are_refused(both: Both, project: str) -> None:
+    bomb = zlib.compress(bytes(17 * 1024 * 1024), 9)
+    for name in ("story", "small", "big", "packed"):
+        compressed(both.ctx, name, bomb)
+        with pytest.raises(
+            DecodeError, match=rf"{name}: expected at most 16777216 bytes .*max_inflated.*{len(bomb)} b"
+        ):
+            both.ctx.get(Everything, "a")
+        with pytest.raises(DecodeError, match="max_inflated"):
+            both.ctx.select(Everything).values(name).to_list()
+        with pytest.raises(DecodeError, match="max_inflated"):
+            both.ctx.update(Everything, "a", {name: None})
+        both.ctx.update(Everything, "a", {"string": "x"})
+    small = Cendry(backend=DatastoreBackend(both.ctx.client, ndb=True, max_inflated=10))
+    compressed(both.ctx, "story", zlib.compress(b"0123456789"))
+    assert "0123456789" == small.get(Everything, "a").story
+    compressed(both.ctx, "story", zlib.compress(b"0123456789a"))
+    with pytest.raises(DecodeError, match="at most 10 bytes"):
+        small.get(Everything, "a")
+
+
+def test_what_cannot_be_unpacked_is_kept(both: Both) -> None:
+    compressed(both.ctx, "small", b"x\x9cnot zlib")
+    found = both.ctx.get(Everything, "a")
+    assert b"x\x9cnot zlib" == found.small
+    both.ctx.save(found)
+    assert b"x\x9cnot zlib" == both.raw()["small"]
+    both.ctx.update(Everything, "a", {"small": b"new"})
+    assert b"new" == both.by_ndb()["small"]
+    for name, data, found_there in (
+        ("story", b"x\x9cnot zlib", "str, found bytes"),
+        ("story", zlib.compress(b"\xff"), "str, found bytes"),
+        ("packed", b"x\x9cnot zlib", "Deep, found bytes"),
+    ):
+        compressed(both.ctx, name, data)
+        with pytest.raises(DecodeError, match=found_there):
+            both.ctx.get(Everything, "a")
+    for name, data, found_there in (
+        ("home", b"\xff\xff", "Address, found bytes"),
+        ("conf", b"{", "found bytes"),
+        ("conf", b"[1]", "found bytes"),
+        ("matrix", b"{", "found bytes"),
+    ):
+        put_raw(both.ctx, **{name: data})
+        with pytest.raises(DecodeError, match=found_there):
+            both.ctx.get(Everything, "a")
+        both.ctx.update(Everything, "a", {name: None})
+        assert getattr(both.ctx.get(Everything, "a"), name) is None
+
+
+def test_json_that_cannot_be_stored(both: Both) -> None:
+    both.put(True, conf={"a": [[1], [2]], "__x__": 1, "": 2}, matrix=[1])
+    assert {"a": [[1], [2]], "__x__": 1, "": 2} == both.ctx.get(Everything, "a").conf
+    assert both.agree()["matrix"] == [1]
+    both.ctx.update(Everything, "a", {"string": "x"})
+    assert {"a": [[1], [2]], "__x__": 1, "": 2} == both.agree()["conf"]
+    for value, found in (
+        (datetime.now(timezone.utc), "a timestamp"),
+        (b"x", "a blob"),
+        (GeoPoint(1, 2), "a geo point"),
+        (float("inf"), "a double"),
+    ):
+        for write in (
+            lambda value=value: both.ctx.update(Everything, "a", {"conf": {"x": [value]}}),
+            lambda value=value: both.ctx.create(Everything(id="new", conf={"x": value})),
+        ):
+            with pytest.raises(InvalidValueError, match=rf"Everything\.conf: expected what JSON holds.*found {found}"):
+                write()
+
+
+def test_what_app_engine_serialized_is_read(both: Both) -> None:
+    inner = stored(b"note", text(b"old")) + stored(b"address.city", text(b"Bern")) + stored(b"address.zip", None)
+    compressed(both.ctx, "packed", zlib.compress(KEY + GROUP + inner))
+    found = both.ctx.get(Everything, "a")
+    assert Deep(note="old", address=Address(city="Bern")) == found.packed
+    assert found.packed is not None
+    before = both.raw()["packed"]
+    both.ctx.update(found, {"string": "x"})
+    assert before == both.raw()["packed"]
+    found.packed.note = "new"
+    both.ctx.save(found)
+    assert "new" == both.agree()["packed"]["note"]
+
+
+def test_transactions_and_batches_write_in_the_same_forms(both: Both) -> None:
+    both.put(True)
+
+    def change(txn: Any) -> None:
+        found = txn.get(Everything, "a")
+        found.home.city = "Oslo"
+        txn.save(found)
+
+    both.ctx.transaction(change)
+    with both.ctx.batch() as batch:
+        batch.update(Everything, "a", {"home.zip": 8})
+        batch.update(Everything, "a", {"others": [Address(zip=3)], "story": "batch"})
+        batch.save(Everything(id="b", home=Address(city="b"), story="b"))
+        batch.update(Everything, "b", {"home.city": "B"})
+    found = both.agree()
+    assert ("Oslo", 8, "batch") == (found["home"]["city"], found["home"]["zip"], found["story"])
+    assert {"city": "B", "street": None, "zip": None} == both.agree("b")["home"]
+    assert "home.city" in both.raw("b")
+    assert ["a", "b"] == sorted(one.id or "" for one in both.ctx.select(Everything))
+    both.ctx.create(Everything(id="c", home=Address(city="c")))
+    made, new = both.ctx.get_or_create(Everything, "d", {"home": Address(city="d")})
+    assert (Address(city="d"), True, "d") == (made.home, new, both.agree("d")["home"]["city"])
+
+
+class Required(Model, collection="Everything"):
+    others: Field[list[Address]]
+    street: Field[str | None] = field(default=None, alias="home.street")
+    home: Field[Address | None] = field(default=None)
+
+
+def test_an_absent_list_is_empty_and_declared_parts_are_fields(both: Both) -> None:
+    both.put(True, home=NdbAddress(street="Main", city="Rome"))
+    found = both.ctx.get(Required, "a")
+    assert ([], "Main", Address(city="Rome")) == (found.others, found.street, found.home)
+    both.ctx.update(found, {"home": Address(city="Oslo"), Required.street: "Side"})
+    assert ("Side", "Oslo") == (both.by_ndb()["home"]["street"], both.by_ndb()["home"]["city"])
+    assert Required(id="a", others=[], street="Side", home=Address(city="Oslo")) == both.ctx.get(Required, "a")
+    put_raw(both.ctx)
+    assert Required(id="a", others=[]) == both.ctx.get(Required, "a")
+
+
+class Animal(Model, collection="Animal", tag_field="class", tag=("Animal",)):
+    home: Field[Address | None] = field(default=None)
+
+
+class Cat(Animal, tag=("Animal", "Cat")):
+    story: Field[str | None] = field(default=None, metadata={"ndb": "compressed"})
+    toys: Field[list[Address]] = field(default_factory=list)
+
+
+@LEGACY
+def test_poly_models(both: Both, legacy: bool) -> None:
+    class NdbAnimal(ndb.PolyModel):  # type: ignore[misc]
+        home = ndb.StructuredProperty(NdbAddress)
+
+        @classmethod
+        def _class_name(cls) -> str:
+            return cls.__name__.removeprefix("Ndb")
+
+    class NdbCat(NdbAnimal):
+        story = ndb.TextProperty(compressed=True)
+        toys = ndb.StructuredProperty(NdbAddress, repeated=True)
+
+    with both.client.context(legacy_data=legacy):
+        NdbCat(id="a", home=NdbAddress(city="x"), story="s", toys=[NdbAddress(zip=1), NdbAddress(zip=2)]).put()
+        NdbAnimal(id="b", home=NdbAddress(city="y")).put()
+    cat = Cat(id="a", home=Address(city="x"), story="s", toys=[Address(zip=1), Address(zip=2)])
+    assert [cat, Animal(id="b", home=Address(city="y"))] == both.ctx.select(Animal).order_by("id").to_list()
+    assert [cat] == both.ctx.select(Cat).to_list() == both.ctx.get_many(Cat, ["a"])
+    cat.toys.append(Address(zip=3))
+    both.ctx.save(cat)
+    both.ctx.update(Animal, "a", {"home.city": "z", Cat.toys: [Address(zip=9)], Cat.story: "t"})
+    with both.client.context(cache_policy=False):
+        found = NdbAnimal.get_by_id("a")
+        assert (NdbCat, "z", "t", [9]) == (type(found), found.home.city, found.story, [one.zip for one in found.toys])
+
+
+@pytest.mark.parametrize("given", ["compresed", "local json x", {"compressed", "y"}])
+def test_hints_that_are_not_known(both: Both, given: Any) -> None:
+    class Odd(Model, collection="Odd"):
+        x: Field[str | None] = field(default=None, metadata={"ndb": given})
+
+    with pytest.raises(CendryError, match=r"The metadata of .*Odd\.x has ndb=.*'compressed', 'local'"):
+        both.ctx.save(Odd(id="a"))
+
+
+def test_arguments_are_checked(project: str) -> None:
+    with pytest.raises(TypeError, match="ndb= takes True or False, not 1"):
+        DatastoreBackend(project=project, ndb=1)  # type: ignore[arg-type]
+    for wrong in ("16", True, 1.5):
+        with pytest.raises(TypeError, match="max_inflated= takes a number of bytes"):
+            DatastoreBackend(project=project, ndb=True, max_inflated=wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="positive number of bytes, not 0"):
+        DatastoreBackend(project=project, ndb=True, max_inflated=0)
+
+
+def test_a_context_by_url(both: Both, project: str) -> None:
+    both.put(True, home=NdbAddress(city="Rome"))
+    with Cendry.from_url(f"datastore://{project}?ndb=1") as ctx:
+        assert Address(city="Rome") == ctx.get(Everything, "a").home
+    with Cendry.from_url(f"datastore://{project}?ndb=0") as ctx, pytest.raises(DecodeError, match="ndb=True"):
+        ctx.get(Everything, "a")
+    with pytest.raises(InvalidUrlError, match="ndb is 'yes'; it is 1"):
+        Cendry.from_url(f"datastore://{project}?ndb=yes")

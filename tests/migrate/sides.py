@@ -58,6 +58,13 @@ class Sides:
             request.mutations.add().upsert.CopyFrom(entity)
         self.source_client._datastore_api.commit(request=datastore_sdk.wrapped(request))
 
+    def delete(self, *keys: Any) -> None:
+        """Delete entities."""
+        request = datastore_sdk.CommitRequest(project_id=self.project, mode="NON_TRANSACTIONAL")
+        for key in keys:
+            request.mutations.add().delete.CopyFrom(key)
+        self.source_client._datastore_api.commit(request=datastore_sdk.wrapped(request))
+
     def get(self, *keys: Any) -> list[Any]:
         """Stored entities, in the order of keys."""
         request = datastore_sdk.LookupRequest(project_id=self.project, keys=keys)

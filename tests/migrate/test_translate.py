@@ -183,6 +183,26 @@ def test_exempt_fields_have_no_index_entries() -> None:
     assert 1 == sizes.index_entries(translated(entity("K", "x", v=Value(array_value={"values": equal})))[0])
 
 
+def test_what_is_not_indexed_now_is_exempted_there() -> None:
+    many = [text(str(number), exclude_from_indexes=True) for number in range(40_001)]
+    array = Value(array_value={"values": many})
+    translated(entity("K", "x", v=array, w=text("x")))
+    translated(entity("K", "x", m=Value(entity_value={"properties": {"v": array, "w": text("x")}})))
+    indexed = Value(array_value={"values": [*many, text("x")]})
+    assert "40,002 index" in refusal(entity("K", "x", v=indexed)).reason
+
+
+def test_names_of_documents_lead_back_to_keys() -> None:
+    translator = Translator(HOME, TARGET, collections={"a/b": "ab"})
+    for found in (key("K", 7), key("a/b", "x/y", "K", ".."), key(".", "x"), key("K", -5)):
+        assert found == translator.key(translator.name(found))
+    assert translator.key(translator.name(key("K", "a/\0"))) is None
+    assert ("ab", "__esc~2__", "K") == tuple(map(translator.collection, ("a/b", ".", "K")))
+    assert "K/x" == translator.path(translator.full_name("K/x"))
+    with pytest.raises(UntranslatableError, match="Datastore's own"):
+        translator.collection("__Stat_Total__")
+
+
 def test_sizes_are_those_of_firestore() -> None:
     # The example of https://firebase.google.com/docs/firestore/storage-size, with an id that is text.
     one = entity(

@@ -26,9 +26,12 @@ async_ones: list[AsyncBackend] = [AsyncFirestoreBackend(), AsyncMemoryBackend()]
 
 Cendry(backend=DatastoreBackend(project="p", database="d", namespace="n"))
 Cendry(backend=DatastoreBackend(object()))
+Cendry(backend=DatastoreBackend(ndb=True, max_inflated=1024))
 
 Cendry(backend=AsyncMemoryBackend())  # error: mypy pyright ty
 AsyncCendry(backend=DatastoreBackend())  # error: mypy pyright ty
 AsyncCendry(backend=MemoryBackend())  # error: mypy pyright ty
 DatastoreBackend(namespace=5)  # error: mypy pyright ty
 DatastoreBackend(timeout=5)  # error: mypy pyright ty
+DatastoreBackend(ndb="yes")  # error: mypy pyright ty
+DatastoreBackend(ndb=True, max_inflated="16 MiB")  # error: mypy pyright ty

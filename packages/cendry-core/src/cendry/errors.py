@@ -668,6 +668,19 @@ class JobFileError(JobError):
         return error
 
     @classmethod
+    def of_another_job(cls, name: str, found: str, expected: str) -> JobFileError:
+        """The error for the file of another job.
+
+        Args:
+            name: The name of the file.
+            found: What that job is.
+            expected: What this one is.
+        """
+        error = cls(name, f"it belongs to {found}")
+        error.args = (f"{name} belongs to {found}, this is {expected}: use a fresh directory.",)
+        return error
+
+    @classmethod
     def of_another_plan(cls, name: str, found: str, expected: str) -> JobFileError:
         """The error for the state of another plan, or of a plan that was changed since."""
         error = cls(name, f"it belongs to plan {found}")

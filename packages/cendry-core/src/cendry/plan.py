@@ -296,6 +296,7 @@ class QueryPlan:
             `None` if they can't be listed.
         nearest: The search by vector among the documents of the query, or `None`. The results are then in its order,
             and each has a further attribute `distance`, a `float`; the plan has no bounds, limit, offset or projection.
+        shape: The shape of the documents, for databases in which the form of a value depends on it; `None` if unknown.
     """
 
     collection: str
@@ -313,6 +314,7 @@ class QueryPlan:
     resume: bytes | None = None
     parts: tuple[FieldPath, ...] | None = ()
     nearest: Nearest | None = None
+    shape: object = field(default=None, compare=False, repr=False)
 
 
 MAX_COUNT: Final = 2**31 - 1

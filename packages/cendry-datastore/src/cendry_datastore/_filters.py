@@ -60,6 +60,8 @@ def fill_query(query: Any, plan: QueryPlan, partition: Partition) -> None:
     """
     check_query(plan)
     check_counts(plan.limit, plan.offset)
+    if partition.max_inflated:
+        _check_wholes(plan)
     query.kind.add(name=plan.collection)
     filters = [] if plan.where is None else list(_conditions(plan.where))
     count = len(filters) + (plan.parent is not None)
@@ -83,6 +85,30 @@ def fill_query(query: Any, plan: QueryPlan, partition: Partition) -> None:
         query.order.add(direction=_DESCENDING if order.descending else _ASCENDING).property.name = property_name(
             order.path
         )
+
+
+def _check_wholes(plan: QueryPlan) -> None:
+    """Refuse orders by maps, and filters for those that are there: ndb stores them in parts, and they have no value.
+
+    Raises:
+        UnsupportedByBackendError: There is one.
+    """
+    # Imported here, as only what ndb stores needs it.
+    from cendry._types.shapes import Dict, Record, Tagged, bare
+
+    paths = [order.path for order in plan.orders[: len(plan.orders) - plan.implied]]
+    if plan.where is not None:
+        paths += [one.path for one in _conditions(plan.where) if one.op == "is-not-null" or _is_not_none(one)]
+    for path in paths:
+        shape: Any = plan.shape
+        for segment in path.segments:
+            shape = next((one.shape for one in getattr(bare(shape), "fields", ()) if one.stored == segment), None)
+        if isinstance(bare(shape), (Record, Dict, Tagged)):
+            raise unsupported("orders by maps, and filters that compare them with None by !=, of what ndb stores")
+
+
+def _is_not_none(one: Condition) -> bool:
+    return one.op == "!=" and one.value is None
 
 
 def _next(target: Any, count: int) -> Any:

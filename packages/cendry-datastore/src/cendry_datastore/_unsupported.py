@@ -10,9 +10,8 @@ NAME: Final = "Datastore"
 """The name of this backend in error messages."""
 
 PARTS: Final = (
-    "ndb stores structured properties so, unless its context has legacy_data=False. DatastoreBackend(ndb=True), which "
-    "reads them, comes with the migration toolkit; until then, store the entities with legacy_data=False, or declare "
-    "each part as a field of its own whose alias is that name"
+    "ndb stores structured properties so, and DatastoreBackend(ndb=True) reads them. Without it, store the entities "
+    "with legacy_data=False in ndb's context, or declare each part as a field of its own whose alias is that name"
 )
 """What to do about a field that is stored in parts."""
 
@@ -29,6 +28,7 @@ _DETAILS: Final = {
     "cursors by value": "start_at, start_after, end_at, end_before; Datastore has page tokens and paginate()",
     "filters by whole arrays and maps": "comparisons with a whole array or map",
     "sums and averages over a kind that is in deeper collections as well": "collections of one name are separate",
+    "orders by maps, and filters that compare them with None by !=, of what ndb stores": "a map is one value there",
     "names with a dot inside maps, in filters and orders": "the segments of a field path hold any character",
 }
 

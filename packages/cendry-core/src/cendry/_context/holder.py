@@ -153,6 +153,21 @@ def async_open_holder(
     return _holder("AsyncFirestoreBackend", client, backend, project, database)
 
 
+def backend_of(source: object) -> Backend:
+    """The backend of the sync twin that a context uses, or that is given itself.
+
+    Raises:
+        CendryError: The context is closed.
+        TypeError: It is neither, or of the async twin.
+    """
+    sender: Any = getattr(source, "_sender", None)
+    backend: Any = source if sender is None else sender.holder.backend()
+    commit = getattr(backend, "commit", None)
+    if not callable(commit) or iscoroutinefunction(commit) or not hasattr(backend, "run"):
+        raise TypeError(f"This takes a Cendry or a backend for it, not {source!r}.")
+    return cast("Backend", backend)
+
+
 def url_holder(url: str) -> BackendHolder[Backend]:
     """The holder for the URL of a sync context."""
     return _url_holder(url, 0)

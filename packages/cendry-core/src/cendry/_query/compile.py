@@ -94,6 +94,7 @@ def compiled(spec: QuerySpec, registry: TypeRegistry, *, complete: bool = False)
         limit=spec.limit,
         offset=spec.offset,
         read_time=spec.read_time,
+        shape=codec.shape,
     )
     if backwards or complete or spec.start is not None or spec.end is not None:
         orders, implied, start, end = compiled_bounds(spec, codec, given, orders, complete=backwards or complete)

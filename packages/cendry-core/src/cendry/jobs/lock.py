@@ -65,7 +65,8 @@ def read_holder(store: Store) -> Holder | None:
             "flock": bool(flock),
         }:
             return Holder(token, host, pid, since, flock)
-    raise JobFileError(LOCK_FILE, "it is not the lock of a job; if nothing runs, delete it")
+        case _:
+            raise JobFileError(LOCK_FILE, "it is not the lock of a job; if nothing runs, delete it")
 
 
 class JobLock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
@@ -41,7 +41,7 @@ class Stop:
         return self._event.wait(seconds)
 
     @contextmanager
-    def on_signals(self) -> Iterator[Stop]:
+    def on_signals(self) -> Generator[Stop, None, None]:
         """In this block, SIGINT and SIGTERM ask the job to end; a second one does what it always does.
 
         Only the main thread receives signals: in others, the block changes nothing.

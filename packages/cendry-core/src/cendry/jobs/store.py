@@ -6,10 +6,10 @@ import errno
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from ..errors import JobStoreError
 
@@ -29,6 +29,10 @@ _BINARY: Final = getattr(os, "O_BINARY", 0)
 _CAN_SYNC_DIRECTORIES: Final = os.name != "nt"
 
 
+FileNames: TypeAlias = "list[str]"
+"""Names; classes that have a method `list` can't call the type by its name."""
+
+
 class Store(Protocol):
     """Named pieces of data that outlast a process.
 
@@ -44,7 +48,7 @@ class Store(Protocol):
         """Set the data of a name; when this returns, it is durable."""
         ...
 
-    def list(self, prefix: str = "", /) -> list[str]:
+    def list(self, prefix: str = "", /) -> FileNames:
         """Return the names that begin with a prefix, in ascending order."""
         ...
 
@@ -209,7 +213,7 @@ class LocalStore:
             if not size:
                 files.fsync_directory(path.parent)
 
-    def list(self, prefix: str = "", /) -> list[str]:
+    def list(self, prefix: str = "", /) -> FileNames:
         """Return the names of the files that begin with a prefix, in ascending order; none of unfinished files."""
         folder = prefix.rpartition("/")[0]
         root = self._path(folder) if folder else self.directory
@@ -294,7 +298,7 @@ class LocalStore:
             pass
 
     @contextmanager
-    def _errors(self, name: str, operation: str) -> Iterator[None]:
+    def _errors(self, name: str, operation: str) -> Generator[None, None, None]:
         try:
             yield
         except OSError as error:

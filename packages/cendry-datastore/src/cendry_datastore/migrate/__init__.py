@@ -37,6 +37,7 @@ __all__ = [
     "retry_dead",
     "status",
     "validate",
+    "verify",
 ]
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from ._repair import Repaired, repair, retry_dead
     from ._status import Status, status
     from ._validate import validate
+    from ._verify import verify
     from .reports import Difference, KindReport, Problem, Proof, Report, Result, Trap, TrapReport
     from .source import Source
     from .target import Target
@@ -63,6 +65,7 @@ else:
         "_infer": "infer",
         "_plan": "plan",
         "_validate": "validate",
+        "_verify": "verify",
         "reports": "Difference KindReport Problem Proof Report Result Trap TrapReport",
         "source": "Source",
         "target": "Target",

@@ -162,6 +162,18 @@ def last_run(store: Store) -> tuple[datetime, bool] | None:
     return None if run is None else (run.read_time, run.ended)
 
 
+def baseline(store: Store) -> datetime | None:
+    """The moment up to which all changes of the source are in the target; `None` for that of the copy.
+
+    Raises:
+        JobFileError: The file can't be read.
+    """
+    run = _last(store)
+    if run is None:
+        return None
+    return run.read_time if run.ended else run.since
+
+
 def _last(store: Store) -> _Run | None:
     content = store.get(DELTA_FILE)
     if content is None:

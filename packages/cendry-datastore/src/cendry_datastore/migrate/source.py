@@ -18,6 +18,7 @@ from google.api_core import exceptions
 from google.auth.exceptions import GoogleAuthError
 
 from .. import _sdk
+from .._backend import DatastoreBackend
 from .._channel import Connection, check_arguments
 from .._keys import Partition
 from .admin import DatabaseFacts, database_facts
@@ -138,6 +139,15 @@ class Source:
         """The address of the emulator; `None` if it is not one."""
         emulator = self._connection.emulator
         return None if emulator is None else "{}:{}".format(*emulator.address)
+
+    def backend(self, *, ndb: bool = False) -> DatastoreBackend:
+        """A backend of Cendry on the same client, which it leaves open.
+
+        Args:
+            ndb: Whether it reads the forms in which ndb stores values.
+        """
+        options: dict[str, Any] = {"ndb": True} if ndb else {}
+        return DatastoreBackend(self._connection.client, **options)
 
     def facts(self) -> DatabaseFacts:
         """The mode of the database, and whether it has point-in-time recovery; asked for once."""

@@ -6,14 +6,15 @@ hold, and key paths as nested paths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from cendry.errors import CendryError
+from cendry.errors import CendryError, InvalidDocumentIdError
 from cendry.paths import MAX_FIELD_SEGMENTS, quote_segment
 
-from .._keys import Partition, partition_name, shown_name
+from .. import _sdk
+from .._keys import Partition, fill_key, partition_name, shown_name
 from .reports import Trap
 from .sizes import check, check_path
 from .transforms import MAX_INFLATED, Tree
@@ -115,6 +116,38 @@ class Translator:
         """
         return self._name(key, [])
 
+    def full_name(self, path: str) -> str:
+        """The full name of a document of the target."""
+        return self._prefix + path
+
+    def path(self, name: str) -> str:
+        """The path of a document of the target."""
+        return name[len(self._prefix) :]
+
+    def collection(self, kind: str) -> str:
+        """The collection id of a kind.
+
+        Raises:
+            UntranslatableError: The kind is Datastore's own.
+        """
+        return self._collections.get(kind) or self._collection(kind, "")
+
+    def key(self, name: str) -> Any:
+        """The `Key` message of the entity that a document is to be made of; `None` if no entity can have one.
+
+        Args:
+            name: The full name of the document.
+        """
+        segments = self.path(name).split("/")
+        kinds = {collection: kind for kind, collection in self._given.items()}
+        segments[::2] = [shown_name(kinds.get(segment, segment)) for segment in segments[::2]]
+        key = _sdk.Key()
+        try:
+            fill_key(key, "/".join(segments), self.home)
+        except InvalidDocumentIdError:
+            return None
+        return key
+
     def document(self, entity: Any, out: Any) -> list[Trap]:
         """Fill a document.
 
@@ -141,7 +174,8 @@ class Translator:
             # Datastore has the same limit, but not for parts.
             _check_depth(out.fields, "", 1)
         reason = check(out, self._exempt.get(kind, ()))
-        if reason is not None:
+        # Fields that have no index now are exempted from indexes there.
+        if reason is not None and (reason := check(out, {*self._exempt.get(kind, ()), *_unindexed(properties, "")})):
             raise UntranslatableError(reason)
         return traps
 
@@ -333,6 +367,22 @@ def _check_depth(fields: Any, above: str, depth: int) -> None:
                     reason = f"maps would be nested over {MAX_FIELD_SEGMENTS} levels deep"
                     raise UntranslatableError(reason, above + quote_segment(name))
                 _check_depth(inner.map_value.fields, f"{above}{quote_segment(name)}.", depth + 1)
+
+
+def _unindexed(properties: Any, above: str) -> Iterator[str]:
+    """The paths of the properties of which no value is indexed."""
+    for name, value in properties.items():
+        path = above + quote_segment(name)
+        if _is_unindexed(value):
+            yield path
+        elif value.HasField("entity_value"):
+            yield from _unindexed(value.entity_value.properties, f"{path}.")
+
+
+def _is_unindexed(value: Any) -> bool:
+    if value.HasField("array_value"):
+        return all(map(_is_unindexed, value.array_value.values))
+    return bool(value.exclude_from_indexes)
 
 
 class _Notes:

@@ -1,0 +1,8 @@
+"""Tools for the data of years: they work on whole collections, for hours if need be, and go on after a kill."""
+
+from __future__ import annotations
+
+from .backfill import BackfillResult, backfill
+from .rewriting import Diff
+
+__all__ = ["BackfillResult", "Diff", "backfill"]
