@@ -99,7 +99,8 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
 
 
 def _index_of_command(options: str) -> Index:
-    collection, scope, parts, vector = "", "COLLECTION", list[Part](), cast("VectorPart | None", None)
+    collection, parts, vector = "", list[Part](), cast("VectorPart | None", None)
+    scope: str = "COLLECTION"
     for option in shlex.split(options):
         name, _, value = option.partition("=")
         if name == "--collection-group":
@@ -114,7 +115,8 @@ def _index_of_command(options: str) -> Index:
                 parts.append((path, "CONTAINS"))
             else:
                 parts.append((path, _MODE[_setting(value, "order").upper().removesuffix("ENDING")]))
-    return _made(collection, parts, {str(each): each for each in _SCOPE.values()}[scope], vector)
+    scopes: dict[str, QueryScope] = {each: each for each in _SCOPE.values()}
+    return _made(collection, parts, scopes[scope], vector)
 
 
 def _setting(value: str, name: str) -> str:
