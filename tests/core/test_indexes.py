@@ -303,7 +303,7 @@ def test_files_are_read_as_the_cli_reads_them(tmp_path: Path) -> None:
         (str(path), mode) for path, mode in second.parts
     ]
     assert read_indexes(str(file)) == parse_indexes(FILE)
-    assert Indexes() == parse_indexes('{"indexes": []}')
+    assert Indexes() == parse_indexes('{"indexes": []}') == read_indexes({"indexes": []})
     assert Indexes() != 5
 
 
@@ -409,7 +409,8 @@ def field(number: int, value: int | bytes | str) -> bytes:
 
 def link(*fields: bytes, scope: int = 1, collection: str = "c") -> str:
     name = f"projects/my-project/databases/(default)/collectionGroups/{collection}/indexes/_"
-    message = field(1, name) + field(2, scope) + b"".join(field(3, each) for each in fields)
+    # With a state, which says nothing.
+    message = field(1, name) + field(2, scope) + b"".join(field(3, each) for each in fields) + field(4, 1)
     encoded = urlsafe_b64encode(message).decode().rstrip("=")
     url = f"https://console.firebase.google.com/v1/r/project/my-project/firestore/indexes?create_composite={encoded}"
     return f"The query requires an index. You can create it here: {url}"

@@ -29,7 +29,9 @@ from cendry_datastore.migrate.errors import (
     WrongModeError,
 )
 from cendry_datastore.migrate.files import read_plan, write_plan
+from cendry_datastore.migrate.target import Write
 from cendry_datastore.migrate.walk import run_shards
+from cendry_datastore.migrate.writers import Registration
 from firestore.faulty import Fault, FaultyServer
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import datastore, firestore
@@ -271,6 +273,75 @@ def test_modes_are_asked_for(production: tuple[Source, Target], project: str) ->
     with pytest.raises(UnknownModeError, match=r"--assume-modes .* Google Cloud answered: 403 no"):
         check_sides(source, target)
     check_sides(source, target, assume_modes=True)
+
+
+# --- while others write ---
+
+
+def keys_and_counts(target: Target, collection: str) -> dict[str, int]:
+    """The ids of a collection, with the field `n`."""
+    found = [one for page in target.pages(collection) for one in page]
+    return {one.name.rpartition("/")[2]: one.fields["n"].integer_value for one in found}
+
+
+@pytest.mark.parametrize("is_dual", [True, False])
+def test_what_others_write_meanwhile_survives_where_they_have_registered(
+    sdk: Any, source: Source, target: CountingTarget, state: Path, is_dual: bool
+) -> None:
+    put(sdk, [entity(sdk, "K", str(number), n=0) for number in range(20)])
+    put(sdk, [entity(sdk, "K", "bad", n=0, to=datastore.Key("X", 1, project="elsewhere"))])
+    plan = plan_of(source, target.place)
+    if is_dual:
+        Registration(LocalStore(state)).register("shadow-write")
+
+    def write(number: int) -> None:
+        # As an application with a DualBackend: the source first, then the target, before the copy commits what it read.
+        if number == 1:
+            put(sdk, [entity(sdk, "K", "3", n=1), entity(sdk, "K", "bad", n=1)])
+            put(sdk, [entity(sdk, "K", "4", n=1, to=datastore.Key("X", 1, project="elsewhere"))])
+            sdk.delete(sdk.key("K", "5"))
+
+    target.before = write
+    result = copy(plan, state=state, source=source, target=target)
+
+    letters = {one.path for one in DeadLetters.read(LocalStore(state)).values()}
+    found = keys_and_counts(target, "K")
+    if is_dual:
+        assert {**{str(number): 0 for number in range(20) if number != 5}, "3": 1, "bad": 1} == found
+        assert {"K/4"} == letters
+    else:
+        assert {str(number): 0 for number in range(20)} == found
+        assert {"K/bad"} == letters
+    assert 1 == result.dead
+
+
+def test_a_copy_begins_beside_documents_of_those_who_have_registered(
+    sdk: Any, source: Source, target: CountingTarget, state: Path
+) -> None:
+    put(sdk, [entity(sdk, "K", "a", n=1)])
+    plan = plan_of(source, target.place)
+    Registration(LocalStore(state)).register("shadow-write")
+    write = Write()
+    write.update.name = f"{target.name}/documents/K/a"
+    Target.commit(target, [write])
+
+    assert 1 == copy(plan, state=state, source=source, target=target).copied
+    assert {"a": 1} == keys_and_counts(target, "K")
+
+
+def test_what_has_changed_since_is_copied(sdk: Any, source: Source, target: CountingTarget, state: Path) -> None:
+    put(sdk, [entity(sdk, "K", str(number), n=0) for number in range(10)])
+    plan = plan_of(source, target.place)
+    result = copy(plan, state=state, source=source, target=target)
+    put(sdk, [entity(sdk, "K", "3", n=1), entity(sdk, "K", "new", n=1)])
+    sdk.delete(sdk.key("K", "5"))
+
+    changed = copy(plan, state=state, since=result.read_time, source=source, target=target)
+
+    assert (2, 8, 1) == (changed.copied, changed.skipped, changed.deleted)
+    assert {**{str(number): 0 for number in range(10) if number != 5}, "3": 1, "new": 1} == keys_and_counts(target, "K")
+    with pytest.raises(ValueError, match="dry_run="):
+        copy(plan, state=state, since=result.read_time, dry_run=True)
 
 
 # --- what interrupts it ---

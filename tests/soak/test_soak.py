@@ -302,7 +302,7 @@ def test_nothing_is_lost_doubled_stuck_or_leaked(
         unreached = missing("operation", REACHED)
         counted.LINES.append(f"never reached: {', '.join(unreached) or 'nothing'}")
         if readings:
-            # A call of gRPC's asyncio that was cancelled in the middle of a message may keep its connection.
+            # gRPC may keep the connection of an asyncio stream that was cancelled just when it broke.
             assert gauges.settles(lambda: gauges.connections(proxy.port) <= 1), "connections stay open"
             assert gauges.settles(lambda: gauges.readers() == 0), "threads that read stay"
             _assert_no_growth(readings)

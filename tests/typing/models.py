@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
 from typing_extensions import assert_type
 
-from cendry import Field, FieldDescriptor, Map, Model, field, resolve
+from cendry import Field, FieldDescriptor, Map, Model, field, indexes, resolve
 
 
 class Status(enum.Enum):
@@ -281,3 +281,21 @@ match city:
 
 resolve()
 resolve(City, Mayor)
+
+
+# Indexes
+
+
+class Session(Model, collection="sessions"):
+    until: Field[datetime] = field(ttl=True)
+    blob: Field[str] = field(default="", index=False)
+    wrong: Field[str] = field(default="", index="no")  # error: mypy pyright ty
+
+
+assert_type(indexes.derive(City, Session), indexes.Indexes)
+assert_type(indexes.read_indexes("firestore.indexes.json").warnings, "tuple[str, ...]")
+assert_type(indexes.merge("{}", indexes.derive(City), []), str)
+assert_type(indexes.check(indexes.Indexes(), []).unused, "tuple[indexes.Index, ...]")
+assert_type(indexes.to_gcloud(indexes.from_datastore("")), "list[str]")
+indexes.derive(Mayor)  # error: mypy pyright ty
+indexes.merge({"indexes": []})  # error: mypy pyright ty

@@ -11,7 +11,7 @@ _EXTRA: Final = ("cendry_firestore", "google.cloud.firestore", "rich", "typer")
 def main() -> None:
     """Run the command line's command, and exit with its code."""
     try:
-        from ._cli.app import run
+        from ._cli.commands import run
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:
             raise

@@ -37,7 +37,8 @@ from cendry.plan import AggregationPlan, GetPlan, QueryPlan, Write
 from ._errors import DualStateError, ModeChangeError, WritesFrozenError
 from .migrate.comparisons import Comparer, Fields, Mismatch
 from .migrate.intents import Intent, IntentLog
-from .migrate.mirror import described, mirror
+from .migrate.mirror import Mirrored, described, mirror
+from .migrate.planned import PlannedReader, planned_mirror
 from .migrate.sides import BackendSide
 from .migrate.writers import MODES, Mode, Registration
 
@@ -140,10 +141,17 @@ class DualBackend:
     def _begin(self) -> None:
         process = self._registration.process
         self._intents = IntentLog(self._store, process)
-        primary, shadow = BackendSide(self._primary), BackendSide(self._shadow)
-        self._sides = primary, shadow
+        self._sides = BackendSide(self._primary), BackendSide(self._shadow)
+        self._planned = planned_mirror(self._store, self._primary, self._shadow)
+        primary = self._sides[0] if self._planned is None else PlannedReader(self._planned)
         self._comparer = Comparer(
-            self._store, process, primary, shadow, compare=self._compare, on_mismatch=self._on_mismatch
+            self._store,
+            process,
+            primary,
+            self._sides[1],
+            compare=self._compare,
+            on_mismatch=self._on_mismatch,
+            data_of=primary.data_of,
         )
 
     def after_fork(self) -> None:
@@ -340,9 +348,15 @@ class DualBackend:
             lost: Documents that may have been written, with the reason: they stay in the log.
         """
         primary, shadow = self._sides
-        forward = intent.direction == "forward"
         try:
-            outcome = mirror(paths, *((primary, shadow) if forward else (shadow, primary)))
+            if intent.direction == "backward":
+                outcome = mirror(paths, shadow, primary)
+            elif self._planned is None:
+                outcome = mirror(paths, primary, shadow)
+            else:
+                outcome = self._planned().mirror_paths(paths)
+        except Exception as error:
+            outcome = Mirrored((), dict.fromkeys(paths, described(error)))
         except BaseException as error:
             # Only what ends a thread: KeyboardInterrupt, for example.
             self._note(self._intents.failed, intent, {**dict.fromkeys(paths, described(error)), **lost})

@@ -449,6 +449,9 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
     dimension: object = options.dimension
     if dimension is not None and (type(dimension) is not int or not 1 <= dimension <= MAX_DIMENSIONS):
         raise _fault(cls, name, f"dimension= takes an int from 1 to {MAX_DIMENSIONS}, not {dimension!r}")
+    for option in ("index", "ttl"):
+        if type(given := getattr(options, option)) is not bool:
+            raise _fault(cls, name, f"{option}= takes True or False, not {given!r}")
     required = default is MISSING and factory is MISSING
     alias = name if options.alias is None else exact_text(options.alias)
     enum_by: EnumBy = exact_text(options.enum_by) or "value"
@@ -468,6 +471,8 @@ def _field_info(cls: Any, name: str, declaration: Declaration, assigned: Any) ->
         hash=options.hash,
         metadata=types.MappingProxyType(dict(options.metadata or {})),
         dimension=options.dimension,
+        index=options.index,
+        ttl=options.ttl,
     )
 
 

@@ -72,6 +72,8 @@ class FieldOptions:
     hash: bool | None = None
     metadata: Mapping[Any, Any] | None = None
     dimension: int | None = None
+    index: bool = True
+    ttl: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ class FieldInfo:
         hash: As in `dataclasses.field`.
         metadata: What `field(metadata=...)` was given.
         dimension: The length of its vectors, or `None` if none is declared.
+        index: Whether Firestore keeps indexes of it by itself.
+        ttl: Whether documents are deleted at the time in it.
     """
 
     name: str
@@ -111,6 +115,8 @@ class FieldInfo:
     hash: bool | None = None
     metadata: Mapping[Any, Any] = dataclass_field(default_factory=_no_metadata)
     dimension: int | None = None
+    index: bool = True
+    ttl: bool = False
 
 
 @overload
@@ -124,6 +130,8 @@ def field(
     hash: bool | None = None,
     metadata: Mapping[Any, Any] | None = None,
     dimension: int | None = None,
+    index: bool = True,
+    ttl: bool = False,
 ) -> Field[T]: ...
 @overload
 def field(
@@ -136,6 +144,8 @@ def field(
     hash: bool | None = None,
     metadata: Mapping[Any, Any] | None = None,
     dimension: int | None = None,
+    index: bool = True,
+    ttl: bool = False,
 ) -> Field[T]: ...
 @overload
 def field(
@@ -149,6 +159,8 @@ def field(
     hash: bool | None = None,
     metadata: Mapping[Any, Any] | None = None,
     dimension: int | None = None,
+    index: bool = True,
+    ttl: bool = False,
 ) -> Any: ...
 def field(
     *,
@@ -163,6 +175,8 @@ def field(
     hash: bool | None = None,  # noqa: A002
     metadata: Mapping[Any, Any] | None = None,
     dimension: int | None = None,
+    index: bool = True,
+    ttl: bool = False,
 ) -> Any:
     """Set options of a field beyond its type.
 
@@ -186,10 +200,26 @@ def field(
         metadata: A mapping for your own use, as in `dataclasses.field`; also `FieldInfo.metadata`.
         dimension: The length of the vectors of a `Vector` field, from 1 to 2,048. Vectors of another length are refused
             in writes, by `from_dict` and `validate`, and by `find_nearest`; stored ones are read.
+        index: With `False`, `cendry.indexes.derive` exempts the field from the indexes that Firestore keeps of each,
+            which cost storage and limit the rate of writes. It changes no query and no write.
+        ttl: With `True`, `cendry.indexes.derive` declares that Firestore deletes documents at the time in the field, a
+            `datetime`, within a day or so. One field of a collection.
 
     Returns:
         The right-hand side of the declaration. The options are checked when the class is built.
     """
     return FieldOptions(
-        default, default_factory, alias, enum_by, auto_now, auto_now_add, repr, compare, hash, metadata, dimension
+        default,
+        default_factory,
+        alias,
+        enum_by,
+        auto_now,
+        auto_now_add,
+        repr,
+        compare,
+        hash,
+        metadata,
+        dimension,
+        index,
+        ttl,
     )

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from .datastore import from_datastore
 from .definitions import FieldIndex, FieldOverride, Index, Mode, Part, QueryScope, VectorPart
+from .deriving import derive
+from .merging import IndexCheck, IndexConflictError, check, merge
 from .needs import Need, needs_of
 from .reading import parse_indexes, read_indexes
 from .serving import Indexes
+from .writing import to_firebase, to_gcloud, to_terraform
 
 __all__ = [
     "FieldIndex",
     "FieldOverride",
     "Index",
+    "IndexCheck",
+    "IndexConflictError",
     "Indexes",
     "Mode",
     "Need",
     "Part",
     "QueryScope",
     "VectorPart",
+    "check",
+    "derive",
+    "from_datastore",
+    "merge",
     "needs_of",
     "parse_indexes",
     "read_indexes",
+    "to_firebase",
+    "to_gcloud",
+    "to_terraform",
 ]

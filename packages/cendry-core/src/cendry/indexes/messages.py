@@ -20,6 +20,7 @@ _SINGLE: Final = re.compile(
 _COMMAND: Final = re.compile(r"gcloud (?:alpha |beta )?firestore indexes composite create (?P<options>.*)", re.DOTALL)
 _MODE: Final[dict[str, Mode]] = {"ASC": "ASCENDING", "DESC": "DESCENDING", "CONTAINS": "CONTAINS"}
 _ORDER: Final[dict[int, Mode]] = {1: "ASCENDING", 2: "DESCENDING"}
+_SCOPE_NAMES: Final[dict[str, QueryScope]] = {"COLLECTION": "COLLECTION", "COLLECTION_GROUP": "COLLECTION_GROUP"}
 _SCOPE: Final[dict[int, QueryScope]] = {1: "COLLECTION", 2: "COLLECTION_GROUP"}
 
 
@@ -115,8 +116,7 @@ def _index_of_command(options: str) -> Index:
                 parts.append((path, "CONTAINS"))
             else:
                 parts.append((path, _MODE[_setting(value, "order").upper().removesuffix("ENDING")]))
-    scopes: dict[str, QueryScope] = {each: each for each in _SCOPE.values()}
-    return _made(collection, parts, scopes[scope], vector)
+    return _made(collection, parts, _SCOPE_NAMES[scope], vector)
 
 
 def _setting(value: str, name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from typing import Annotated
@@ -35,13 +34,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Print tracebacks.")]
 
 DIRECTORY = "migration/"
-
-
-def run() -> None:
-    """Run the command line's command."""
-    # What is logged about names is in the report, as traps.
-    logging.getLogger("cendry").addHandler(logging.NullHandler())
-    app()
 
 
 @app.command()
@@ -146,7 +138,7 @@ def plan(
     guard(work, places=lambda: places, debug=debug)
 
 
-def pairs(given: list[str]) -> dict[str, str]:
+def pairs(given: list[str], rule: str = "--rename takes KIND=COLLECTION") -> dict[str, str]:
     """`KIND=COLLECTION` as a dict.
 
     Raises:
@@ -156,7 +148,7 @@ def pairs(given: list[str]) -> dict[str, str]:
     for each in given:
         name, equals, value = each.partition("=")
         if not (name and equals and value):
-            raise WrongUseError(f"--rename takes KIND=COLLECTION, not {each!r}.")
+            raise WrongUseError(f"{rule}, not {each!r}.")
         found[name] = value
     return found
 

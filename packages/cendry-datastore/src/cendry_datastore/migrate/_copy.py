@@ -1,4 +1,8 @@
-"""Copies the entities of a plan, page by page: read, translate, write, and only then save how far it has come."""
+"""Copies the entities of a plan, page by page: read, translate, write, and only then save how far it has come.
+
+Once a `DualBackend` has registered in the state, others write the target as well: then each page's entities are looked
+up after its commit, and those that have changed since the moment of the plan are mirrored as they are now.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from os import PathLike
 from typing import Any, Final, cast
 
@@ -28,17 +33,21 @@ from cendry.jobs import (
 from cendry.jobs.throttle import INITIAL_RATE
 
 from .._keys import key_path
+from ._delta import delta
 from .batches import batches
 from .checks import check_places, check_sides
 from .errors import TargetNotEmptyError
 from .files import COPY_FILE, check_plan, find_copy, load_shard, save_shard, write_plan
+from .messages import MessageMirror
 from .paging import Page, key_bytes
 from .reports import Result
 from .source import PAGE, Source
+from .steps import note_step
 from .target import RefusedWritesError, Target, Write
 from .translate import Translator, UntranslatableError
 from .values import Plan, Shard
 from .walk import run_shards
+from .writers import has_writers
 
 WHAT: Final = "copy"
 
@@ -49,6 +58,7 @@ def copy(
     state: str | PathLike[str] | Store,
     workers: int = 4,
     rate: float | None = None,
+    since: datetime | None = None,
     dry_run: bool = False,
     into_existing: bool = False,
     take_over: bool = False,
@@ -71,6 +81,8 @@ def copy(
         workers: How many threads read and write.
         rate: Documents per second of all workers together, at most. `None` for what Firestore recommends: 500 at first
             and 50 % more every 5 minutes; on an emulator there is no limit then.
+        since: If it is given, only what changed after this moment is copied, and documents whose entities are gone are
+            deleted, as `delta` does it.
         dry_run: Whether to read, translate and count, and to write nothing: no document, and no state.
         into_existing: Whether the target may have documents in the collections of the plan.
         take_over: Whether to take the lock from another copy, which must not run any more.
@@ -97,11 +109,26 @@ def copy(
         MixedEmulatorsError: One side is an emulator.
         WrongModeError: A database is in the wrong mode.
         OtherPlaceError: A side is not that of the plan.
-        ValueError: The number of workers, the size of pages or the rate is not positive.
+        TooManyDeletesError: With `since`, more documents would be deleted than `delta` deletes without being told.
+        ValueError: The number of workers, the size of pages or the rate is not positive; or a dry run is to copy what
+            changed.
     """
     for name, number in (("workers", workers), ("page", page)):
         if cast("object", type(number)) is not int or number < 1:
             raise ValueError(f"{name}= takes a whole number of at least 1, not {number!r}.")
+    if since is not None:
+        if dry_run:
+            raise ValueError("dry_run= can't be combined with since=.")
+        return delta(
+            plan,
+            state=state,
+            since=since,
+            take_over=take_over,
+            on_progress=on_progress,
+            source=source,
+            target=target,
+            stop=stop,
+        )
     store = open_store(state)
     stop = Stop() if stop is None else stop
     with ExitStack() as stack:
@@ -244,6 +271,7 @@ class _Copy(_DryRun):
         self._store = store
         self._lock = lock
         self._pace = pace
+        self._mirror = MessageMirror(source, target, self._translator)
         self._states: dict[str, ShardState] = {}
 
     def run(self, workers: int, into_existing: bool = False) -> Result:
@@ -251,17 +279,20 @@ class _Copy(_DryRun):
         plan, store = self._plan, self._store
         check_plan(store, plan)
         self._states = {shard.name: load_shard(store, plan, shard) for shard in plan.shards}
-        if find_copy(store, plan) is None and not into_existing:
+        # Where a DualBackend writes, documents are there before the copy.
+        if find_copy(store, plan) is None and not into_existing and not has_writers(store):
             self._check_empty()
         write_plan(store, plan)
         started = time.time()
         self._record(started)
+        note_step(store, WHAT)
         self._tracker.done = sum(one.copied + one.dead for one in self._states.values())
         left = [shard for shard in plan.shards if not self._states[shard.name].done]
         run_shards(left, self._shard, workers=workers, stop=self._stop)
         self._check_stopped()
         result = self._result(sum(one.copied for one in self._states.values()), len(DeadLetters.read(store)))
         self._lock.check()
+        note_step(store, WHAT)
         self._record(started, ended=time.time(), copied=result.copied, dead=result.dead)
         return result
 
@@ -282,6 +313,9 @@ class _Copy(_DryRun):
             writes, dead = self._translated(page)
             for batch in batches(writes, self._target.max_bytes):
                 dead += self._commit(page, batch)
+            # Not before the commit: a process that registers later mirrors later, too.
+            if has_writers(self._store):
+                dead = self._mirrored(page, dead)
             # First the letters, then the state: an entity that is in neither would be lost.
             self._lock.check()
             letters.extend(dead)
@@ -320,6 +354,23 @@ class _Copy(_DryRun):
             [key] = (one.entity.key for one in page.results if self._has_name(one.entity.key, name))
             return [self._letter(key, error.reason)]
         return []
+
+    def _mirrored(self, page: Page, dead: list[DeadLetter]) -> list[DeadLetter]:
+        """Mirror the entities of a page that have changed since its moment; returns the dead letters of the page."""
+        now = self._source.lookup([one.entity.key for one in page.results])
+        read = {key_bytes(one.entity.key): one.entity for one in page.results}
+        changed = [one.key for key, one in read.items() if not self._mirror.is_same(one, now[key])]
+        if not changed:
+            return dead
+        self._lock.check()
+        outcome = self._mirror.mirror(changed)
+        failed = [
+            self._letter(one, outcome.failed[name])
+            for one in changed
+            if (name := key_bytes(one).hex()) in outcome.failed
+        ]
+        settled = {*outcome.done, *outcome.failed}
+        return [*(one for one in dead if one.key not in settled), *failed]
 
     def _has_name(self, key: Any, name: str) -> bool:
         try:

@@ -33,9 +33,9 @@ from cendry.jobs import (
 )
 
 from .._keys import key_path
-from ._repair import key_of_path, note_outcome, opened
+from ._repair import note_outcome, opened
 from .forms import Form, moment_text
-from .messages import MessageMirror
+from .messages import MessageMirror, key_of_path
 from .paging import key_bytes
 from .reports import Result
 from .source import Source

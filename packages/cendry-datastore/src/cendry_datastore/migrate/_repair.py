@@ -12,9 +12,7 @@ from typing import Any
 from cendry._immutable import dataclass
 from cendry.jobs import DeadLetter, DeadLetters, JobLock, Store, open_store
 
-from .. import _sdk
 from .._backend import DatastoreBackend
-from .._keys import Partition, fill_key
 from .cut import key_order
 from .intents import Direction, keep, open_intents
 from .messages import MessageMirror, key_of
@@ -76,7 +74,8 @@ def repair(
     """
     store = open_store(state)
     with JobLock(store, what="repair", take_over=take_over), opened(plan, source, target) as (source, target):
-        return repair_intents(store, {"forward": _forward(plan, source, target), "backward": _backward(source, target)})
+        forward = MessageMirror.of_plan(plan, source, target).mirror_paths
+        return repair_intents(store, {"forward": forward, "backward": _backward(source, target)})
 
 
 def repair_intents(
@@ -203,18 +202,6 @@ class opened:  # noqa: N801 - it is used as a function
             one.close()
 
 
-def _forward(plan: Plan, source: Source, target: Target) -> MirrorPaths:
-    def mirror_paths(paths: Sequence[str]) -> Mirrored:
-        mirror = MessageMirror.of_plan(plan, source, target)
-        keys = {path: key_of_path(path, source.partition) for path in paths}
-        outcome = mirror.mirror(keys.values())
-        names = {key.SerializeToString(deterministic=True).hex(): path for path, key in keys.items()}
-        failed = {names[name]: error for name, error in outcome.failed.items()}
-        return Mirrored(tuple(names[name] for name in outcome.done), failed)
-
-    return mirror_paths
-
-
 def _backward(source: Source, target: Target) -> MirrorPaths:
     def mirror_paths(paths: Sequence[str]) -> Mirrored:
         # Back to Datastore mode, documents go the way on which an application writes them there.
@@ -222,10 +209,3 @@ def _backward(source: Source, target: Target) -> MirrorPaths:
         return mirror(paths, original, BackendSide(DatastoreBackend(source.client)))
 
     return mirror_paths
-
-
-def key_of_path(path: str, partition: Partition) -> Any:
-    """The `Key` message of a document's path."""
-    key = _sdk.Entity().key
-    fill_key(key, path, partition)
-    return key

@@ -9,12 +9,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
-from typing import Any, Final, TypeAlias
+from operator import attrgetter
+from typing import Any, Final, Protocol, TypeAlias
 
 from cendry._immutable import dataclass
 from cendry.jobs import Store, find_json, write_json
 
-from .mirror import Original
 from .sides import different_fields, is_same
 
 Fields: TypeAlias = "Mapping[str, Any] | None"
@@ -67,6 +67,14 @@ class Compared:
     paths: tuple[str, ...]
 
 
+class Reader(Protocol):
+    """A database that can be read by path."""
+
+    def read(self, names: Sequence[str]) -> Mapping[str, Any]:
+        """The stored fields of documents by path; `None` for each one that doesn't exist."""
+        ...
+
+
 class Comparer:
     """Compares what was read from the primary database with what the shadow has.
 
@@ -77,6 +85,7 @@ class Comparer:
         shadow: The shadow.
         compare: Whether the stored fields of two documents are the same; `None` for the same in kind and value.
         on_mismatch: Called with each mismatch, in the thread that compares; or `None`.
+        data_of: Returns the stored fields of a result of the primary database; by default its `data`.
         pause: Waits some seconds between two readings of a document that differs.
     """
 
@@ -84,11 +93,12 @@ class Comparer:
         self,
         store: Store,
         process: str,
-        primary: Original,
-        shadow: Original,
+        primary: Reader,
+        shadow: Reader,
         *,
         compare: Callable[[Fields, Fields], bool] | None = None,
         on_mismatch: Callable[[Mismatch], object] | None = None,
+        data_of: Callable[[Any], Fields] = attrgetter("data"),
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self._name = f"{_FOLDER}{process}.json"
@@ -98,6 +108,7 @@ class Comparer:
         self._is_same: Callable[[Fields, Fields], bool] = is_same if compare is None else compare
         self._has_own = compare is not None
         self._on_mismatch = on_mismatch
+        self._data_of = data_of
         self._pause = pause
         self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue(_QUEUE)
         self._periods: deque[list[Any]] = deque()
@@ -140,7 +151,7 @@ class Comparer:
             try:
                 if documents is None:
                     return
-                self._compare({path: result.data for path, result in documents.items()})
+                self._compare({path: self._data_of(result) for path, result in documents.items()})
             except Exception as error:
                 # The shadow's errors are recorded, never raised; and a comparison that raises is no comparison.
                 _log.warning("Reads of both databases could not be compared: %s", error)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import field
 from typing import Any, Final, Protocol
 
@@ -11,6 +12,10 @@ from cendry.errors import JobError
 
 ATTEMPTS: Final = 5
 """Times that a document is written, if it changes each time; after that it stays in the log."""
+
+
+REST: Final = 10.0
+"""Seconds for which a database that did not answer is left alone: dual writes would all wait for it."""
 
 
 class Original(Protocol):
@@ -110,6 +115,34 @@ def _read(names: Sequence[str], original: Original, failed: dict[str, str]) -> M
     except Exception as error:
         failed.update(dict.fromkeys(names, described(error)))
         return {}
+
+
+class Rest:
+    """Leaves a database alone for a while after it did not answer.
+
+    Args:
+        clock: Returns a time in seconds that never runs back.
+    """
+
+    __slots__ = ("_clock", "_fault")
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._fault: tuple[float, Exception] | None = None
+
+    def begin(self, error: Exception) -> None:
+        """Begin a rest.
+
+        Args:
+            error: Why.
+        """
+        self._fault = self._clock() + REST, error
+
+    @property
+    def error(self) -> Exception | None:
+        """Why the database is left alone now; `None` if it isn't."""
+        fault = self._fault
+        return fault[1] if fault is not None and self._clock() < fault[0] else None
 
 
 def described(error: BaseException) -> str:

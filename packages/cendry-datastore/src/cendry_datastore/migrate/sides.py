@@ -13,11 +13,10 @@ from cendry.errors import CendryError, OutcomeUnknownError
 from cendry.paths import exact_text
 from cendry.plan import Delete, GetPlan, Set, Write
 
+from .mirror import Rest
+
 TIMEOUT: Final = 10.0
 """Seconds that a read or write of a mirror may take: the caller of a dual write waits for it."""
-
-REST: Final = 10.0
-"""Seconds for which a database that did not answer is left alone: dual writes would all wait for it."""
 
 MAX_WRITES: Final = 250
 """Documents in one commit."""
@@ -32,20 +31,24 @@ class BackendSide:
         clock: Returns a time in seconds that never runs back.
     """
 
-    __slots__ = ("_clock", "_fault", "_options", "backend")
+    __slots__ = ("_options", "_rest", "backend")
 
     def __init__(
         self, backend: Backend, timeout: float = TIMEOUT, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.backend = backend
         self._options = CallOptions(timeout=timeout)
-        self._clock = clock
-        self._fault: tuple[float, Exception] | None = None
+        self._rest = Rest(clock)
 
     def read(self, names: Sequence[str]) -> Mapping[str, Any]:
         """The stored fields of documents by path; `None` for each one that doesn't exist."""
         results = self.backend.get(GetPlan(tuple(names)), options=self._options)
         return {cast("str", exact_text(result.path)): result.data for result in results}
+
+    @staticmethod
+    def data_of(result: Any) -> Any:
+        """The stored fields of a result of the backend; `None` if there is no such document."""
+        return result.data
 
     def is_same(self, one: Any, other: Any) -> bool:
         """Whether the stored fields of two documents are the same, in kind and value."""
@@ -53,9 +56,8 @@ class BackendSide:
 
     def write(self, documents: Mapping[str, Any]) -> Mapping[str, Exception]:
         """Write or delete documents; one that is refused doesn't keep the others from being written."""
-        fault = self._fault
-        if fault is not None and self._clock() < fault[0]:
-            return dict.fromkeys(documents, fault[1])
+        if (resting := self._rest.error) is not None:
+            return dict.fromkeys(documents, resting)
         writes = [_write(path, data) for path, data in documents.items()]
         errors: dict[str, Exception] = {}
         waiting = [writes[start : start + MAX_WRITES] for start in range(0, len(writes), MAX_WRITES)]
@@ -65,7 +67,7 @@ class BackendSide:
                 self.backend.commit(part, options=self._options)
             except Exception as error:
                 if not _is_refusal(error):
-                    self._fault = self._clock() + REST, error
+                    self._rest.begin(error)
                 elif len(part) > 1:
                     middle = len(part) // 2
                     waiting += [part[middle:], part[:middle]]

@@ -14,6 +14,7 @@ from cendry._interop.protobuf import write_timestamp
 from cendry.paths import exact_text
 from cendry_firestore import FirestoreBackend, _sdk
 from cendry_firestore._channel import Connection, check_arguments
+from cendry_firestore._values import decode_fields
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore_v1 import Client
 
@@ -131,6 +132,10 @@ class Target:
     def client(self) -> Any:
         """The SDK's client; made now if there is none yet."""
         return self._connection.client
+
+    def fields(self, document: Any) -> dict[str, Any]:
+        """The stored fields of a `Document` message, as a backend of this database gives them."""
+        return decode_fields(document.fields, self.name)
 
     def backend(self) -> FirestoreBackend:
         """A backend on the same client, which stays open when that is closed."""

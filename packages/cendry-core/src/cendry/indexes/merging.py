@@ -1,0 +1,214 @@
+"""Compares a file of indexes with what is needed, and adds what it lacks; everything else in it stays as it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from .._immutable import dataclass
+from .definitions import AUTOMATIC, FieldIndex, FieldOverride, Index, forms_of
+from .needs import Need
+from .reading import FILE, Source, Span, elements, members
+from .serving import Indexes
+
+
+class IndexConflictError(ValueError):
+    """What is needed contradicts what is declared; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexCheck:
+    """How indexes compare with what queries need.
+
+    Attributes:
+        missing: What to declare, as one index for each need and one override for each field.
+        unused: Composite indexes that none of the queries uses. Other programs may.
+        warnings: What is surely wrong in the file, as sentences.
+    """
+
+    missing: tuple[Index | FieldOverride, ...]
+    unused: tuple[Index, ...]
+    warnings: tuple[str, ...]
+
+
+def check(indexes: Indexes, needs: Iterable[Need]) -> IndexCheck:
+    """Compare indexes with what queries need. Where Firestore's answer is uncertain, nothing is missing.
+
+    Args:
+        indexes: The indexes that are declared.
+        needs: What queries need, as `needs_of` returns it.
+    """
+    needs = list(dict.fromkeys(needs))
+    added = _added(indexes, [need for need in needs if not need.is_uncertain])
+    used = {index for need in needs for index in indexes.used_for(need)}
+    unused = [index for index in indexes.indexes if index not in used]
+    return IndexCheck((*added.indexes, *added.overrides), tuple(unused), indexes.warnings)
+
+
+def _added(have: Indexes, needs: Iterable[Need]) -> Indexes:
+    """What to add to indexes so that they serve all needs."""
+    indexes: dict[Index, None] = {}
+    overrides: dict[Any, FieldOverride] = {}
+    for need in needs:
+        if have.serves(need):
+            continue
+        found = have.to_add(need)
+        if isinstance(found, Index):
+            # Declared at once, one may also serve what follows.
+            indexes[found] = None
+            have = Indexes((*have.indexes, found), have.overrides)
+        else:
+            others = [each for each in have.overrides if (each.collection, each.path) != (found.collection, found.path)]
+            ttl = next((each.ttl for each in have.overrides if each.path == found.path and each not in others), None)
+            found = FieldOverride(found.collection, found.path, found.indexes, ttl)
+            overrides[found.collection, found.path] = found
+            have = Indexes(have.indexes, (*others, found))
+    return Indexes(indexes, overrides.values())
+
+
+def merge(text: str, wanted: Indexes | None = None, needs: Iterable[Need] = (), *, name: str = FILE) -> str:
+    """Add what a `firestore.indexes.json` lacks; all that is in it stays, byte for byte.
+
+    What a file serves already is not added, in whichever form it does. Indexes of one field are united with those that
+    it has. The result is the same text if nothing is missing.
+
+    Args:
+        text: The text of the file.
+        wanted: What models declare, as `derive` returns it.
+        needs: What queries need, as `needs_of` returns it.
+        name: The name of the file, for errors.
+
+    Raises:
+        ValueError: The text is not of the form of such files.
+        IndexConflictError: A field that a model exempts from indexes is needed by a query, or the file ends a time to
+            live that a model declares.
+    """
+    source = Source(text, name)
+    have = source.read()
+    wanted = wanted or Indexes()
+    overrides = {(each.collection, each.path): each for each in have.overrides}
+    changed = dict(overrides)
+    for override in wanted.overrides:
+        place = override.collection, override.path
+        changed[place] = _united(overrides.get(place), override, name)
+    indexes = [*have.indexes, *(each for each in dict.fromkeys(wanted.indexes) if each not in have.indexes)]
+    exempt = {(each.collection, each.path) for each in wanted.overrides if each.indexes == frozenset()}
+    added = _added(Indexes(indexes, changed.values()), [need for need in needs if not need.is_uncertain])
+    for override in added.overrides:
+        place = override.collection, override.path
+        if place in exempt:
+            raise IndexConflictError(
+                f"A query needs an index of the field {override.path} of {override.collection!r}, and its model "
+                "exempts it (index=False). Index it, or filter by another field."
+            )
+        changed[place] = override
+    new = [*indexes[len(have.indexes) :], *added.indexes]
+    edits = _Edits(source)
+    if new:
+        edits.append(source.members["indexes"], [each.to_json() for each in new])
+    fresh = [each.to_json() for place, each in changed.items() if place not in overrides]
+    if fresh:
+        span = source.members.get("fieldOverrides")
+        if span is None:
+            edits.add_members(_whole(source), {"fieldOverrides": fresh})
+        elif span.value is None:
+            edits.replace(span, edits.shown(fresh, edits.indent_at(span.start)))
+        else:
+            edits.append(span, fresh)
+    for span in source.list_of("fieldOverrides", required=False):
+        override = FieldOverride.from_json(span.value)
+        edits.change(span, override, changed[override.collection, override.path])
+    return edits.result()
+
+
+def _united(have: FieldOverride | None, wanted: FieldOverride, name: str) -> FieldOverride:
+    if have is None:
+        return wanted
+    if wanted.ttl and have.ttl is False:
+        raise IndexConflictError(
+            f"{name} ends the time to live in the field {have.path} of {have.collection!r}, and its model declares one."
+        )
+    indexes = wanted.indexes if have.indexes is None else have.indexes
+    return FieldOverride(have.collection, have.path, indexes, have.ttl if wanted.ttl is None else wanted.ttl)
+
+
+def _whole(source: Source) -> Span:
+    return Span(source.start, len(source.plain.rstrip()), None)
+
+
+class _Edits:
+    """Insertions into a text, which are made at once."""
+
+    def __init__(self, source: Source) -> None:
+        self.text = source.text
+        self.plain = source.plain
+        self.newline = "\r\n" if "\r\n" in source.text else "\n"
+        self.edits: list[tuple[int, int, str]] = []
+
+    def result(self) -> str:
+        text = self.text
+        # From the end, so that positions hold; of several at one position, the first one comes first.
+        edits = self.edits[::-1]
+        edits.sort(key=lambda edit: edit[0], reverse=True)
+        for start, end, new in edits:
+            text = text[:start] + new + text[end:]
+        return text
+
+    def replace(self, span: Span, new: str) -> None:
+        self.edits.append((span.start, span.end, new))
+
+    def change(self, span: Span, have: FieldOverride, wanted: FieldOverride) -> None:
+        found = dict(members(self.plain, span.start))
+        new: dict[str, Any] = {}
+        if wanted.ttl is not None and have.ttl is None:
+            new["ttl"] = wanted.ttl
+        missing: frozenset[FieldIndex] = (wanted.indexes or frozenset()) - (have.indexes or frozenset())
+        if have.indexes is not None and missing:
+            self.append(found["indexes"], forms_of(missing))
+        elif have.indexes is None and (missing or new):
+            new["indexes"] = forms_of(AUTOMATIC if wanted.indexes is None else wanted.indexes)
+        if new:
+            self.add_members(span, new)
+
+    def append(self, span: Span, values: list[Any]) -> None:
+        """Add elements to the array of a span."""
+        ends = [each.end for each in elements(self.plain, span.start)]
+        first = next((each.start for each in elements(self.plain, span.start)), None)
+        self._insert(span, first, ends[-1] if ends else None, ["" for _ in values], values)
+
+    def add_members(self, span: Span, values: dict[str, Any]) -> None:
+        """Add members to the object of a span."""
+        found = [each for _, each in members(self.plain, span.start)]
+        names = [f"{json.dumps(name)}: " for name in values]
+        self._insert(span, found[0].start, found[-1].end, names, list(values.values()))
+
+    def _insert(self, span: Span, first: int | None, last: int | None, names: list[str], values: list[Any]) -> None:
+        close = span.end - 1
+        line = self.text.rfind("\n", 0, close)
+        outer = self.indent_at(span.start)
+        is_spread = line > (span.start if last is None else last)
+        if last is not None:
+            self.edits.append((last, last, ","))
+        if last is None and not is_spread:
+            inner = outer + "  "
+            pieces = [inner + name + self.shown(each, inner) for name, each in zip(names, values, strict=True)]
+            new = self.newline + f",{self.newline}".join(pieces) + self.newline + outer
+            self.edits.append((close, close, new))
+        elif is_spread:
+            is_below = first is not None and self.text.rfind("\n", span.start, first) >= 0
+            inner = self.indent_at(first) if first is not None and is_below else outer + "  "
+            pieces = [inner + name + self.shown(each, inner) for name, each in zip(names, values, strict=True)]
+            place = line - 1 if self.text[line - 1] == "\r" else line
+            self.edits.append((place, place, self.newline + f",{self.newline}".join(pieces)))
+        else:
+            pieces = [name + json.dumps(each, ensure_ascii=False) for name, each in zip(names, values, strict=True)]
+            self.edits.append((close, close, " " + ", ".join(pieces)))
+
+    def indent_at(self, position: int) -> str:
+        """The indentation of the line of a position."""
+        line = self.plain[self.plain.rfind("\n", 0, position) + 1 : position]
+        return line[: len(line) - len(line.lstrip())]
+
+    def shown(self, value: Any, indent: str) -> str:
+        return json.dumps(value, indent=2, ensure_ascii=False).replace("\n", self.newline + indent)

@@ -1,0 +1,126 @@
+"""What the command line says about bad input: each message of it, with its exit code."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cendry.jobs import open_store
+from cendry_datastore._cli.failing import outcome_of
+from cendry_datastore.migrate import Plan, Source, Target, plan
+from cendry_datastore.migrate._plan import UnknownModeError, check_modes, moment_of
+from cendry_datastore.migrate.admin import DATASTORE_MODE, NATIVE, DatabaseFacts
+from cendry_datastore.migrate.errors import WrongModeError
+from cendry_datastore.migrate.files import write_plan
+from google.api_core import exceptions
+from google.auth.exceptions import DefaultCredentialsError
+from google.cloud import datastore
+from migrate.conftest import Cli
+
+
+def put(sdk: Any, name: str) -> None:
+    entity = datastore.Entity(sdk.key("Shop", name))
+    entity["name"] = name
+    sdk.put(entity)
+
+
+@pytest.fixture
+def planned(sdk: Any, source: Source, target: Target, tmp_path: Path) -> Plan:
+    """A plan for one entity, in `migration/`."""
+    put(sdk, "a")
+    made = plan(source, target)
+    write_plan(open_store(tmp_path / "migration"), made)
+    return made
+
+
+def test_a_database_in_the_wrong_mode(source: Source, target: Target, project: str) -> None:
+    source._facts = DatabaseFacts(DATASTORE_MODE, False)
+    target._facts = DatabaseFacts(DATASTORE_MODE, False)
+    with pytest.raises(WrongModeError) as error:
+        check_modes(source, target, assume=False)
+    expected = f"{project}/(default) is in Datastore mode; the target must be in Native mode. Nothing was written."
+    assert (2, [expected]) == outcome_of(error.value, "")
+    source._facts = target._facts = DatabaseFacts(NATIVE, False)
+    with pytest.raises(WrongModeError, match="is in Native mode; the source must be in Datastore mode"):
+        check_modes(source, target, assume=False)
+
+
+def test_a_mode_that_is_not_known(source: Source, target: Target) -> None:
+    assert DatabaseFacts() == check_modes(source, target, assume=False)
+    error = UnknownModeError(source.place, "403 no")
+    code, [text] = outcome_of(error, "")
+    assert 3 == code
+    assert "can't be asked for: 403 no" in text
+    assert "--assume-modes" in text
+
+
+def test_with_recovery_the_moment_is_a_whole_minute(source: Source) -> None:
+    moment = moment_of(source, DatabaseFacts(DATASTORE_MODE, True))
+    assert (0, 0) == (moment.second, moment.microsecond)
+
+
+def test_state_of_another_plan(cli: Cli, planned: Plan, tmp_path: Path) -> None:
+    assert 0 == cli("copy").returncode
+    path = tmp_path / "migration/plan.json"
+    path.write_text(path.read_text().replace(planned.id, "0" * 26))
+    answer = cli("copy")
+    assert 2 == answer.returncode
+    assert "belongs to plan" in answer.stderr
+    assert "use a fresh directory, or the plan it was made with" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('{\n"format": 1,\n', "plan.json can't be read (line 3: "),
+        ('{"format": 2}', "it is format 2, this version reads 1"),
+        ("[]", "plan.json can't be read (line 1: expected an object, found [])"),
+    ],
+)
+def test_files_that_cannot_be_read(cli: Cli, tmp_path: Path, content: str, expected: str) -> None:
+    (tmp_path / "migration").mkdir()
+    (tmp_path / "migration/plan.json").write_text(content)
+    answer = cli("copy", DATASTORE_EMULATOR_HOST="127.0.0.1:1", FIRESTORE_EMULATOR_HOST="127.0.0.1:1")
+    assert (2, "") == (answer.returncode, answer.stdout)
+    assert expected in answer.stderr
+
+
+def test_a_moment_that_has_expired(cli: Cli, planned: Plan, tmp_path: Path) -> None:
+    old = replace(planned, read_time=planned.read_time - timedelta(minutes=61))
+    (tmp_path / "migration/plan.json").write_text(json.dumps(old.to_json()))
+    answer = cli("copy")
+    assert 3 == answer.returncode
+    assert "is 61 min old, and point-in-time recovery is off" in answer.stderr
+    assert "plan --renew" in answer.stderr
+    assert 0 == cli("plan", "--renew", "migration/").returncode
+    assert 0 == cli("copy").returncode
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "expected"),
+    [
+        (exceptions.Forbidden("no"), 3, ["Forbidden: 403 no", "source p/d", "resumable: run the same command"]),
+        (exceptions.ServiceUnavailable("DNS"), 3, ["ServiceUnavailable: 503 DNS", "source p/d"]),
+        (exceptions.ResourceExhausted("quota"), 3, ["ResourceExhausted: 429 quota", "source p/d"]),
+        (DefaultCredentialsError("none"), 3, ["DefaultCredentialsError: none", "source p/d"]),
+        (OSError(28, "No space left on device", "state/a"), 3, ["state/a: No space left on device"]),
+        (OSError("Project was not passed"), 2, ["Project was not passed Pass --project, or set GOOGLE_CLOUD_PROJECT."]),
+        (KeyboardInterrupt(), 3, ["stopped", "resumable: run the same command"]),
+        (ZeroDivisionError("x"), 4, ["ZeroDivisionError: x", "--debug shows where it was raised"]),
+    ],
+)
+def test_errors_of_others(error: BaseException, code: int, expected: list[str]) -> None:
+    found, lines = outcome_of(error, "source p/d")
+    assert (code, expected) == (found, lines[: len(expected)])
+
+
+def test_no_connection(cli: Cli) -> None:
+    answer = cli("infer", "Shop", "--project", "p", DATASTORE_EMULATOR_HOST="127.0.0.1:1")
+    assert (3, "") == (answer.returncode, answer.stdout)
+    assert "p/(default): " in answer.stderr
+    assert "resumable: run the same command" in answer.stderr
+    assert "Traceback" not in answer.stderr
