@@ -91,7 +91,7 @@ def fill(project: str) -> int:
                 born=date(1980, 1, 1) + timedelta(days=200 * number) if number % 5 else None,
                 joined=START + timedelta(days=number, microseconds=number),
                 address=Address(street=f"Main Street {number}", city=CITIES[number % 4]),
-                earlier=[Address(street=f"Old Street {old}", city=None if old else "Rome") for old in range(number % 3)],
+                earlier=[Address(street=f"Old Street {n}", city=None if n else "Rome") for n in range(number % 3)],
                 notes="Calls in the morning. " * (number + 1) if number % 2 else None,
                 settings={"newsletter": number % 2 == 0, "colours": ["red", "blue"][: number % 3]},
             )

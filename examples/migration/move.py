@@ -45,7 +45,7 @@ def move(app: Path, project: str) -> None:
     print(f"# {fill(project)} entities, as ndb stores them")
     test(app)
 
-    cendry(app, "infer", "Customer", "--project", project)
+    cendry(app, "infer", "Customer", "--project", project, "--ndb")
     cendry(app, "validate", "shop.models", "--project", project, "--ndb")
     cendry(app, "plan", "shop.models", "--project", project, "--to-database", "native", "--ndb")
     cendry(app, "copy", "--yes")
