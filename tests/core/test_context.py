@@ -31,6 +31,7 @@ from cendry import (
     get_metadata,
     ref_of,
 )
+from cendry._context.holder import backend_of
 from cendry.backend import CallOptions
 from cendry.plan import GetPlan
 from cendry_memory import AsyncMemoryBackend, MemoryBackend
@@ -48,6 +49,19 @@ def stored(backend: Any) -> Any:
 
 
 # Opening and closing
+
+
+def test_the_backend_of_a_context_is_found_for_tools() -> None:
+    ctx = Cendry(backend=RecordingBackend())
+    found = backend_of(ctx)
+    assert isinstance(found, RecordingBackend)
+    assert found is backend_of(found)
+    for other in (AsyncCendry(backend=AsyncRecordingBackend()), AsyncRecordingBackend(), 5):
+        with pytest.raises(TypeError, match="This takes a Cendry or a backend for it, not"):
+            backend_of(other)
+    ctx.close()
+    with pytest.raises(CendryError, match="closed"):
+        backend_of(ctx)
 
 
 def test_a_context_closes_no_backend_that_it_was_given(make: Any, backend: Any) -> None:

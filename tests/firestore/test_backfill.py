@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from cendry import AsyncCendry, Cendry, CendryError, Field, GeoPoint, Model, Ref, Vector, field
+from cendry import AsyncCendry, Cendry, CendryError, Field, GeoPoint, Increment, Model, Ref, Vector, field
 from cendry.errors import (
     JobFileError,
     JobLockedError,
@@ -26,6 +26,7 @@ from cendry.plan import Delete, GetPlan, QueryPlan, Set, Update
 from cendry_firestore import FirestoreBackend
 from cendry_firestore.tools import BackfillResult, Diff, backfill, ranges, rewriting, shards
 from cendry_memory import AsyncMemoryBackend, MemoryBackend
+from forking import forks, python
 from google.api_core import exceptions
 
 
@@ -697,3 +698,77 @@ def test_workers_share_the_parts(memory: MemoryBackend, small: None, tmp_path: P
     wrapped.before = meet
     assert 100 == backfill(wrapped, City, add_one, state=tmp_path, workers=2).rewritten
     assert 2 == len(names)
+
+
+KILLS = """
+import itertools
+from cendry_firestore import FirestoreBackend
+from cendry_firestore.tools import backfill, ranges, shards
+
+project, state = arguments
+ranges.SHARD, ranges.PAGE, ranges.FIRST_PAGE, shards.MAX_WRITES, shards.FIRST_PAUSE = 40, 7, 7, 2, 0.001
+
+def add_one(data):
+    return {**data, "n": data["n"] + 1}
+
+class Deadly(FirestoreBackend):
+    '''Ends the process by its n-th commit: before it is sent, or when it is applied.'''
+
+    def __init__(self, at, is_after):
+        super().__init__(project=project)
+        self.at, self.is_after, self.numbers = at, is_after, itertools.count(1)
+
+    def commit(self, writes, **options):
+        is_last = next(self.numbers) >= self.at
+        if is_last and not self.is_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = super().commit(writes, **options)
+        if is_last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+def run(at, is_after):
+    with Cendry(backend=Deadly(at, is_after)) as ctx:
+        return backfill(ctx, "cities", add_one, state=state, workers=2)
+
+for number in range(10):
+    pid = os.fork()
+    if not pid:
+        run(number % 3 + 1, number % 2)
+        os._exit(1)
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, status
+result = run(1_000_000, False)
+print(result.rewritten, result.unchanged, result.dead)
+"""
+
+
+@forks
+def test_killed_ten_times_while_others_write(backend: FirestoreBackend, project: str, tmp_path: Path) -> None:
+    fill(backend, 120)
+    written = [0] * 120
+    begun, ended = threading.Event(), threading.Event()
+
+    def write() -> None:
+        # The same field of one document after the other.
+        ctx, number = Cendry(backend=backend), 0
+        # Not as fast as it can: that is enough, and leaves the machine to the others.
+        while not ended.wait(0.01):
+            place = number * 7 % 120
+            ctx.update(City, f"c{place:05d}", {City.n: Increment(1000)})
+            written[place] += 1
+            number += 1
+            begun.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert begun.wait(60)
+        printed = python(KILLS, project, tmp_path)
+    finally:
+        ended.set()
+        writer.join()
+    assert "120 0 0" == printed.strip()
+    assert sum(written) > 0
+    assert [place + 1 + 1000 * count for place, count in enumerate(written)] == numbers(backend)
+    assert {} == stored(backend, "_cendry_jobs")

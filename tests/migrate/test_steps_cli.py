@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cendry_datastore._cli.failing import WrongUseError
+from cendry_datastore._cli.verifying import share_of
 from google.cloud import datastore, firestore
 from migrate.conftest import Cli
 
@@ -55,6 +57,22 @@ def test_copy_verify_and_status(cli: Cli, project: str, sdk: Any, native: Any, t
     assert json.loads(as_json.stdout)["can_cut_over"] is False
 
 
+def test_verify(cli: Cli, project: str, sdk: Any, native: Any) -> None:
+    for name in "abc":
+        put(sdk, name, name=name)
+    assert 0 == cli("plan", "--project", project).returncode
+    assert 0 == cli("copy").returncode
+    proof = cli("verify")
+    assert (0, "") == (proof.returncode, proof.stderr)
+    assert "source 3  target 3  missing 0  extra 0  different 0" == proof.stdout.splitlines()[0]
+    native.document("Shop/a").update({"name": "x"})
+    native.document("Shop/b").delete()
+    proof = cli("verify", "--json")
+    assert 1 == proof.returncode
+    found = json.loads(proof.stdout)
+    assert (1, 1, 0) == (found["missing"], found["different"], found["extra"])
+
+
 def test_dead_letters_are_findings(cli: Cli, project: str, sdk: Any, native: Any) -> None:
     put(sdk, "a", name="A")
     put(sdk, "b", boss=datastore.Key("Shop", 1, project="other"))
@@ -78,3 +96,14 @@ def test_writing_to_google_cloud_is_asked_for(cli: Cli, project: str, sdk: Any, 
     mixed = cli("copy", "--yes", **key)
     assert 2 == mixed.returncode
     assert "--allow-mixed" in mixed.stderr
+
+
+@pytest.mark.parametrize(("text", "share"), [("1%", 0.01), ("0.5", 0.5), ("100%", 1.0)])
+def test_shares(text: str, share: float) -> None:
+    assert pytest.approx(share) == share_of(text)
+
+
+@pytest.mark.parametrize("text", ["0", "200%", "x", "-1"])
+def test_what_is_no_share(text: str) -> None:
+    with pytest.raises(WrongUseError, match="--sample takes a share"):
+        share_of(text)

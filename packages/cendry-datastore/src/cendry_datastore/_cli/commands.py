@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from .app import DIRECTORY, Debug, Directory, Json, app
+from .app import DIRECTORY, Debug, Directory, Json, app, pairs
 from .failing import guard
+from .loading import load_models
 from .printing import Printer
 
 
@@ -63,6 +64,32 @@ def copy(
             allow_mixed=allow_mixed,
             assume_modes=assume_modes,
         )
+
+    guard(work, debug=debug)
+
+
+@app.command()
+def verify(
+    directory: Directory = DIRECTORY,
+    sample: Annotated[str | None, typer.Option(help="A share of the entities, such as 1%.")] = None,
+    models: Annotated[
+        str | None, typer.Option(help="Models through which some entities are read on both sides: app.models.")
+    ] = None,
+    ttl: Annotated[
+        list[str] | None, typer.Option(help="KIND=FIELD, of a kind with a TTL policy in the target.")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Compare both sides: documents that are missing, extra or different."""
+
+    def work() -> int:
+        classes = load_models([models], debug=debug) if models else []
+        from .verifying import share_of, verify_plan
+
+        share = None if sample is None else share_of(sample)
+        fields = pairs(ttl or [], "--ttl takes KIND=FIELD")
+        return verify_plan(Printer(as_json=as_json), directory, sample=share, models=classes, ttl=fields)
 
     guard(work, debug=debug)
 
