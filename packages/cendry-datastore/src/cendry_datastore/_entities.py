@@ -160,7 +160,7 @@ class NdbEntity(FoundEntity):
                     instance = decode(unfolded(properties, fields, scope), document_id, path, partition)
                 else:
                     instance = decode(properties, document_id, path, partition)
-                stored = kept_forms(properties, fields)
+                stored = kept_forms(properties, fields, has_meanings=has_meanings)
                 if stored:
                     path = NdbPath(path, marks, stored)
                     marks = NO_PROPERTY_MARKS

@@ -89,17 +89,17 @@ def unfolded(properties: Mapping[str, Any], fields: Fields, scope: Scope) -> Map
     return found
 
 
-def kept_forms(properties: Mapping[str, Any], fields: Fields) -> bytes:
+def kept_forms(properties: Mapping[str, Any], fields: Fields, *, has_meanings: bool) -> bytes:
     """The properties whose form has to be known when the entity is written again, as a serialized entity."""
     names = [name for name, _ in fields.structural if name in properties]
     if fields.groups and "." in "".join(properties):
         names += [name for name in properties if "." in name]
-    names += [name for name, value in properties.items() if value.HasField("blob_value") and value.meaning]
-    names += [
-        name
-        for name, value in properties.items()
-        if any(element.HasField("blob_value") and element.meaning for element in value.array_value.values)
-    ]
+    if has_meanings:
+        names += [
+            name
+            for name, value in properties.items()
+            if any(one.meaning and one.HasField("blob_value") for one in (value, *value.array_value.values))
+        ]
     if not names:
         return b""
     kept = _sdk.Entity()
