@@ -125,6 +125,11 @@ def test_json_becomes_maps() -> None:
         assert ({"j": other}, [("json", "j")]) == changed(transforms, j=blob(other))
         assert ({"j": other}, [("json", "j")]) == changed(transforms, j=compressed(other))
     assert ({"j": [b"[1]"]}, [("json", "j")]) == changed(transforms, j=array(blob(b"[1]")))
+    # A list in one piece; its elements are not JSON, even if they look like it.
+    lists = [do("json", "j", whole=True), do("inflate", "j", text=True)]
+    assert ({"j": ["a", 5]}, []) == changed(lists, j=blob(b'["a", 5]'))
+    assert ({"j": ["5"]}, []) == changed(lists, j=array(compressed(b"5")))
+    assert ({"j": b"5"}, [("json", "j")]) == changed(lists, j=blob(b"5"))
     # Of a field that may be either, a serialized entity is tried first.
     either = [do("unpack", "j"), do("json", "j")]
     assert ({"j": {"a": 1}}, []) == changed(either, j=blob(b'{"a": 1}'))
@@ -237,11 +242,11 @@ def test_models_ask_for_what_their_fields_may_need() -> None:
     expected |= {(path, what) for path in lists for what in ("nest list", "inflate", "unpack", "json")}
     expected |= {(path, "inflate text") for path in ("name", "address.Street", "others.Street", "owner.address.Street")}
     for path in ("address", "others", "owner.address"):
-        expected |= {(f"{path}.notes", "json"), (f"{path}.notes", "inflate text")}
+        expected |= {(f"{path}.notes", "json whole"), (f"{path}.notes", "inflate text")}
     expected |= {("rest", what) for what in ("nest", "inflate", "json")}
     expected |= {("any", what) for what in ("nest", "inflate", "json")}
     expected |= {("rows", what) for what in ("nest list", "inflate", "json")}
-    expected |= {("logo", "inflate"), ("logos", "inflate"), ("numbers", "json")}
+    expected |= {("logo", "inflate"), ("logos", "inflate"), ("numbers", "json whole")}
     assert expected == found
 
 

@@ -19,6 +19,7 @@ _Options = Mapping[str, "str | int | bool"]
 _NO_OPTIONS: Final[_Options] = {}
 _LIST: Final[_Options] = {"list": True}
 _TEXT: Final[_Options] = {"text": True}
+_WHOLE: Final[_Options] = {"whole": True}
 
 # --- what models ask for ---
 
@@ -60,9 +61,10 @@ def _of_shape(
             for member in members:
                 yield from _of_shape(kind, member, path, inside, in_list=in_list)
         case Array(item):
-            if not in_list and not _is_bytes(item):
-                yield asks("json")
             yield from _of_shape(kind, item, path, inside, in_list=True)
+            if not in_list and not _is_bytes(item):
+                # A list in one piece of JSON, unless its elements are pieces of their own.
+                yield asks("json", _WHOLE)
         case Record():
             yield asks("nest", _LIST if in_list else _NO_OPTIONS)
             yield asks("inflate")

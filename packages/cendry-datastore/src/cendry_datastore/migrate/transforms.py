@@ -174,9 +174,12 @@ def _blob(node: _Node, value: Any, notes: Notes, *, in_array: bool) -> Any:
             return _entity(node, found, notes) if node.below else found
         if "json" not in do:
             notes.kept(path, "unpack", "it is not a serialized entity")
-    if "json" in do:
+    whole = "json" in do and do["json"].get("whole")
+    if "json" in do and not (whole and in_array):
         found = json_value(data)
-        if found is not None and not (in_array and found.HasField("array_value")):
+        is_array = found is not None and found.HasField("array_value")
+        # Arrays can't be in arrays; and where a list is expected, nothing else is.
+        if found is not None and (is_array if whole else not (is_array and in_array)):
             notes.done(path, "json", 0)
             return found
         notes.kept(path, "json", "it is not JSON, or holds what Firestore can't store")
