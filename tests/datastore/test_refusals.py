@@ -222,7 +222,8 @@ def test_a_namespace_that_does_not_exist(datastore_host: str, project: str, emul
 
 def test_what_contradicts_itself(datastore_host: str, project: str) -> None:
     client = datastore.Client(project=project)
-    for wrong in ({"project": "x"}, {"database": "x"}, {"namespace": "x"}):
+    given: list[dict[str, Any]] = [{"project": "x"}, {"database": "x"}, {"namespace": "x"}]
+    for wrong in given:
         with pytest.raises(TypeError, match="Pass either client="):
             DatastoreBackend(client, **wrong)
     with pytest.raises(TypeError, match=r"client= takes a google\.cloud\.datastore\.Client"):

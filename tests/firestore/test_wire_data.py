@@ -111,7 +111,7 @@ def test_what_is_serialized_follows_each_change() -> None:
 
     def is_up_to_date() -> bool:
         assert data.size == data.message.ByteSize()
-        return data.serialized() == data.message.SerializeToString(deterministic=True)
+        return bool(data.serialized() == data.message.SerializeToString(deterministic=True))
 
     assert is_up_to_date()
     data["a"] = "longer"

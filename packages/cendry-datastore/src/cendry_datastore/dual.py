@@ -10,7 +10,7 @@ import logging
 import os
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from inspect import iscoroutinefunction
@@ -124,7 +124,8 @@ class DualBackend:
         if primary is shadow:
             raise ValueError("primary and shadow are the same backend.")
         _check_mode(mode)
-        if isinstance(sample, bool) or not isinstance(sample, (int, float)) or not 0 <= sample <= 1:
+        share = cast("object", sample)
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
             raise ValueError(f"sample= takes a number from 0 to 1, not {sample!r}.")
         self._primary, self._shadow = primary, shadow
         self._store = open_store(Path(state) if isinstance(state, os.PathLike) else state)
@@ -290,7 +291,7 @@ class DualBackend:
         with self._writing(writes, None) as intent:
             with self._settling(intent):
                 results: Sequence[WriteResult] = cast("Any", self._active).write_many(writes, options=options)
-            written, lost = [], dict[str, str]()
+            written, lost = list[str](), dict[str, str]()
             for write, result in zip(writes, results, strict=True):
                 if result.error is None:
                     written.append(exact_text(write.path))
@@ -300,7 +301,7 @@ class DualBackend:
         return results
 
     @contextmanager
-    def _writing(self, writes: Sequence[Write], transaction: _DualTransaction | None) -> Iterator[Intent]:
+    def _writing(self, writes: Sequence[Write], transaction: _DualTransaction | None) -> Generator[Intent, None, None]:
         """Let no mode change while something is written, and log which documents that is."""
         paths = list(dict.fromkeys(exact_text(write.path) for write in writes))
         with self._changing:
@@ -326,7 +327,7 @@ class DualBackend:
                 self._changing.notify_all()
 
     @contextmanager
-    def _settling(self, intent: Intent) -> Iterator[None]:
+    def _settling(self, intent: Intent) -> Generator[None, None, None]:
         """If a commit fails, decide whether the intent is still needed."""
         try:
             yield

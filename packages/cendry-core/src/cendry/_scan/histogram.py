@@ -37,7 +37,7 @@ KINDS: Final[tuple[tuple[type[Any], str], ...]] = (
 )
 """Classes of stored values and their kinds; a class stands before those that it extends."""
 
-_KIND: Final = dict(KINDS) | {type(None): "null"}
+_KIND: Final[dict[type[Any], str]] = {**dict(KINDS), type(None): "null"}
 
 
 def kind_of(value: object) -> str:
@@ -45,7 +45,8 @@ def kind_of(value: object) -> str:
     exact = _KIND.get(type(value))
     if exact is not None:
         return exact
-    return next((kind for python, kind in KINDS if isinstance(value, python)), type(value).__qualname__)
+    found: Any = type(value)
+    return next((kind for python, kind in KINDS if issubclass(found, python)), str(found.__qualname__))
 
 
 class Histogram:

@@ -100,7 +100,8 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
 
 
 def _index_of_command(options: str) -> Index:
-    collection, scope, parts, vector = "", "COLLECTION", list[Part](), cast("VectorPart | None", None)
+    collection, parts, vector = "", list[Part](), cast("VectorPart | None", None)
+    scope: str = "COLLECTION"
     for option in shlex.split(options):
         name, _, value = option.partition("=")
         if name == "--collection-group":

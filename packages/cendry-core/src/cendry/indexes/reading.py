@@ -185,7 +185,7 @@ def _list_in(content: Mapping[str, Any], name: str, *, required: bool) -> list[A
     found: list[Any] | None = content.get(name)
     if found is None and not required:
         return []
-    if type(found) is not list:
+    if not isinstance(found, list):
         raise _no_list(name)
     return found
 

@@ -60,5 +60,6 @@ def _named(module: ModuleType, wanted: str) -> Iterator[type[Model]]:
 
 
 def _has_collection(found: object) -> TypeGuard[type[Model]]:
-    is_model = isinstance(found, type) and issubclass(found, Model) and found is not Model
-    return is_model and not isabstract(found) and getattr(found, "__collection__", None) is not None
+    if not isinstance(found, type) or not issubclass(found, Model) or found is Model or isabstract(found):
+        return False
+    return getattr(found, "__collection__", None) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -51,7 +51,7 @@ class Printer:
             sys.stdout.write(json.dumps(found, indent=2) + "\n")
 
     @contextmanager
-    def progress(self, title: str) -> Iterator[Callable[[Progress], None]]:
+    def progress(self, title: str) -> Generator[Callable[[Progress], None], None, None]:
         """A function that shows how far a step has come; without a terminal, it shows nothing."""
         console = Console(stderr=True)
         if self.as_json or not console.is_terminal:

@@ -75,7 +75,7 @@ class Draft:
 
     def indexes(self) -> dict[str, Any]:
         """The content of a firestore.indexes.json: exemptions of the fields that no entity has in an index."""
-        overrides = [
+        overrides: list[dict[str, Any]] = [
             {"collectionGroup": collection, "fieldPath": path, "indexes": []}
             for collection, paths in sorted(self.exempt.items())
             for path in paths

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import field
 from datetime import datetime, timezone
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from cendry._immutable import dataclass
 from cendry.jobs import DeadLetters, JobFileError, ShardState, Store, find_json, open_store
@@ -253,8 +253,7 @@ def find_indexes(store: Store) -> dict[str, Any] | None:
         raise JobFileError(INDEXES_FILE, error.msg, line=error.lineno) from None
     if not isinstance(found, dict):
         raise JobFileError(INDEXES_FILE, "it holds no object")
-    indexes: dict[str, Any] = found
-    return indexes
+    return cast("dict[str, Any]", found)
 
 
 def _count(count: int, one: str, many: str = "") -> str:

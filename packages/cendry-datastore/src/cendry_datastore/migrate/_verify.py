@@ -229,7 +229,7 @@ class _Comparison:
         known = {self._translator.path(name) for name in candidates.names}
         for path, fields in self._models.differences(self._moment, known):
             candidates.note(self._translator.full_name(path), "different", fields)
-        return dict(candidates.counts)
+        return {str(name): count for name, count in candidates.counts.items()}
 
     def _proof(self, source: int, target: int, counts: Mapping[str, int], share: float | None = None) -> Proof:
         return Proof(

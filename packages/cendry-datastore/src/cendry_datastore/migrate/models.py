@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from cendry.codec import codec_for
 from cendry.convert import to_dict
@@ -91,7 +91,7 @@ def _read(
     for result in backend.get(GetPlan(paths, read_time=moment)):
         if not result.exists:
             continue
-        kind = type(result)
+        kind = cast("Any", type(result))
         read = readers.get(kind) or readers.setdefault(kind, kind.reader(codec))
         try:
             yield result.path, to_dict(read(result))

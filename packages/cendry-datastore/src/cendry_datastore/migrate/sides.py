@@ -88,9 +88,9 @@ def _is_refusal(error: Exception) -> bool:
 def is_same(one: Any, other: Any) -> bool:
     """Whether two stored values are the same: `1`, `1.0` and `True` are not, NaN and NaN are."""
     if isinstance(one, dict):
-        return isinstance(other, dict) and _same_maps(one, other)
+        return isinstance(other, dict) and _same_maps(cast("Any", one), cast("Any", other))
     if isinstance(one, list):
-        return isinstance(other, list) and len(one) == len(other) and all(map(is_same, one, other))
+        return isinstance(other, list) and _same_lists(cast("Any", one), cast("Any", other))
     if isinstance(one, float) and isinstance(other, float):
         if one == other:
             return math.copysign(1.0, one) == math.copysign(1.0, other)
@@ -112,3 +112,7 @@ def different_fields(one: Mapping[str, Any] | None, other: Mapping[str, Any] | N
     names = sorted(one.keys() | other.keys())
     missing = object()
     return tuple(name for name in names if not is_same(one.get(name, missing), other.get(name, missing)))
+
+
+def _same_lists(one: list[Any], other: list[Any]) -> bool:
+    return len(one) == len(other) and all(map(is_same, one, other))

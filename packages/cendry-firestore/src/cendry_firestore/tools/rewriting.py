@@ -138,7 +138,7 @@ def same(one: Any, other: Any) -> bool:
         first: list[Any] = cast("Any", one)
         second: list[Any] = cast("Any", other)
         return len(first) == len(second) and all(map(same, first, second))
-    if one.__class__ is not other.__class__:
+    if cast("object", one).__class__ is not cast("object", other).__class__:
         return False
     if isinstance(one, dict):
         mine: dict[Any, Any] = cast("Any", one)
