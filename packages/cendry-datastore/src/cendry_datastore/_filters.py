@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from cendry._interop.protobuf import OPERATORS
 from cendry.errors import InvalidRequestError
@@ -102,7 +102,8 @@ def _check_wholes(plan: QueryPlan) -> None:
     for path in paths:
         shape: Any = plan.shape
         for segment in path.segments:
-            shape = next((one.shape for one in getattr(bare(shape), "fields", ()) if one.stored == segment), None)
+            fields = getattr(bare(shape), "fields", ())
+            shape = cast("Any", next((one.shape for one in fields if one.stored == segment), None))
         if isinstance(bare(shape), (Record, Dict, Tagged)):
             raise unsupported("orders by maps, and filters that compare them with None by !=, of what ndb stores")
 

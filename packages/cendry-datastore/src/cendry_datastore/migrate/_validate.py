@@ -206,7 +206,7 @@ class KindScan:
             if len(self._found) >= MAX_PROBLEMS:
                 self.further += 1
                 return
-            known = self._found[key] = [0]
+            known = self._found[key] = list[Any]((0,))
         known[0] += 1
         if len(known) <= MAX_PATHS and path not in known:
             known.append(path)

@@ -28,7 +28,7 @@ def shard_count(entities: int, size: int = SHARD_SIZE) -> int:
     return max(1, min(round(entities / size), MAX_SHARDS))
 
 
-def key_order(key: Any) -> tuple[tuple[bytes, int, int | bytes], ...]:
+def key_order(key: Any) -> tuple[tuple[bytes, int, Any], ...]:
     """What a `Key` message is sorted by: its elements from the outermost in, ids before names."""
     return tuple(
         (one.kind.encode("utf-8", "surrogatepass"), 1, one.name.encode("utf-8", "surrogatepass"))

@@ -12,8 +12,8 @@ from cendry.jobs.throttle import GROWTH, INITIAL_RATE, PERIOD
 class Prices:
     """Prices in US dollars for 100,000 documents.
 
-    The defaults are list prices of the multi-region nam5, which are among the highest
-    (https://cloud.google.com/firestore/pricing, looked up in January 2025); check yours.
+    The defaults are those that https://cloud.google.com/firestore/pricing has had for multi-regions; most regions cost
+    less. Prices change, so check yours.
 
     Attributes:
         read: Of reads.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from cendry._immutable import dataclass
 
@@ -281,8 +281,8 @@ _MOMENTS: Final = ("source_time", "target_time")
 
 def _difference(form: Form) -> Difference:
     form.check_keys(("path", "what", "fields"))
-    what = form.choice("what", ("missing", "extra", "different"))
+    what = cast("Any", form.choice("what", ("missing", "extra", "different")))
     fields = form.list_of("fields")
     if not all(isinstance(one, str) for one in fields):
         raise form.error("fields", "expected a list of strings")
-    return Difference(form.text("path"), what, tuple(fields))  # type: ignore[arg-type]
+    return Difference(form.text("path"), what, tuple(fields))
