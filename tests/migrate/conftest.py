@@ -14,7 +14,8 @@ from cendry_datastore.migrate import Source, Target
 from google.cloud import datastore
 from migrate.sides import Sides
 
-SOURCES = [str(path) for path in sorted(Path(__file__).parents[2].glob("packages/*/src"))]
+ROOT = Path(__file__).parents[2]
+SOURCES = [str(path) for path in sorted(ROOT.glob("packages/*/src"))]
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -66,12 +67,23 @@ def sides(any_datastore: str, firestore_emulator: str, project: str) -> Iterator
     sides.close()
 
 
+def measured() -> dict[str, str]:
+    """What has a process measure its coverage, if that of this one is measured."""
+    coverage = sys.modules.get("coverage")
+    current = None if coverage is None else coverage.Coverage.current()
+    if current is None:
+        return {}
+    data = Path(current.config.data_file).absolute()
+    return {"COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"), "COVERAGE_FILE": str(data)}
+
+
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     """Runs `cendry-datastore` with some arguments, in a process and a directory of its own."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         path = os.pathsep.join([*SOURCES, os.environ.get("PYTHONPATH", "")])
+        environment = {**measured(), **environment}
         return subprocess.run(
             [sys.executable, "-m", "cendry_datastore.cli", *arguments],
             cwd=tmp_path,
