@@ -126,7 +126,7 @@ def _setting(value: str, name: str) -> str:
 
 def _made(collection: str, parts: list[Part], scope: QueryScope, vector: VectorPart | None) -> Index:
     if not collection or not (parts or vector):
-        raise ValueError("there is no collection, or no field")
+        raise ValueError("it names no collection or no field")
     if vector is not None:
         parts = [part for part in parts if part[0].segments != ("__name__",)]
     elif parts[-1][0].segments != ("__name__",):

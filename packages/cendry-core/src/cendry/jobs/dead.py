@@ -86,7 +86,7 @@ class DeadLetters:
         """The letters of all shards by key: the last of each, unless it says that the document is done.
 
         Raises:
-            JobFileError: A file has a line that is no letter. (What a kill left of the last line is ignored.)
+            JobFileError: A file has a line that is not a dead letter. (What a kill left of the last line is ignored.)
             JobStoreError: They can't be read.
         """
         found: dict[str, DeadLetter] = {}
