@@ -12,7 +12,8 @@ from typing import Any, Final
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from cendry.errors import JobStoreError
-from cendry.jobs import LocalStore, Store
+from cendry.jobs import Store
+from cendry.jobs import open_store as open_local
 from cendry.jobs.store import TEMPORARY, FileNames, check_name
 
 _BUCKETS: Final = ("gs://",)
@@ -132,4 +133,4 @@ def open_store(place: str | os.PathLike[str]) -> Store:
         ValueError: It is the URL of something else, or empty.
     """
     path = os.fspath(place)
-    return FileSystemStore(path) if "://" in path else LocalStore(path)
+    return FileSystemStore(path) if "://" in path else open_local(path)

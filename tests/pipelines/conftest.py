@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("apache_beam", reason="Apache Beam has an environment of its own: hatch run beam:test")
-
-from cendry_datastore.migrate import Plan, Source, Target
+from cendry_datastore.migrate import Source
 from google.cloud import datastore
-from migrate.copies import plan_of, seed
+from migrate.copies import seed
 from migrate.seeding import entity, put
 
 KINDS, EACH = 6, 200
