@@ -38,7 +38,7 @@ from .forms import Form, moment_text
 from .messages import MessageMirror, key_of_path
 from .paging import key_bytes
 from .reports import Result
-from .source import Source
+from .source import PAGE, Source
 from .steps import note_step
 from .target import Target
 from .translate import UntranslatableError
@@ -50,7 +50,6 @@ MAX_DELETED_SHARE: Final = 0.01
 
 DELTA_FILE: Final = "delta.json"
 _KEYS: Final = ("plan", "run", "since", "read_time", "ended")
-_PART: Final = 500
 
 
 class TooManyDeletesError(JobError):
@@ -103,6 +102,7 @@ def delta(
     on_progress: Callable[[Progress], object] | None = None,
     source: Source | None = None,
     target: Target | None = None,
+    page: int = PAGE,
     stop: Stop | None = None,
 ) -> Result:
     """Bring to the target what has changed in the source since the copy or the last delta.
@@ -121,6 +121,7 @@ def delta(
         on_progress: Called after each page.
         source: The database in Datastore mode; by default that of the plan.
         target: The one in Native mode; by default that of the plan.
+        page: Entities that are read and written together; what a kill costs.
         stop: Asks it to end after a page.
 
     Raises:
@@ -139,7 +140,7 @@ def delta(
     ):
         run = _begin(store, plan, since, source)
         note_step(store, "delta")
-        job = _Delta(plan, store, lock, run, source, target, stop, on_progress)
+        job = _Delta(plan, store, lock, run, source, target, stop, on_progress, page)
         written = skipped = dead = 0
         for kind in plan.kinds:
             for shard in kind.shards:
@@ -208,11 +209,13 @@ class _Delta:
         target: Target,
         stop: Stop,
         on_progress: Callable[[Progress], object] | None,
+        page: int,
     ) -> None:
         self._plan, self._store, self._lock, self._run = plan, store, lock, run
         self._source, self._target = source, target
         self._stop = stop
         self._on_progress = on_progress
+        self._page = page
         self._mirror = MessageMirror.of_plan(plan, source, target)
         self._tracker = Tracker("delta", plan.count)
         self._dead = DeadLetters.read(store)
@@ -225,7 +228,7 @@ class _Delta:
             return state.copied, 0, state.dead
         since = self._since(shard)
         after, written, skipped, dead = state.after, state.copied, 0, state.dead
-        for page in self._source.pages(shard, after=bytes.fromhex(after)):
+        for page in self._source.pages(shard, after=bytes.fromhex(after), page=self._page):
             changed = [one.entity.key for one in page.results if since is None or _changed(one, since)]
             failed = self._mirror_all(changed)
             skipped += len(page.results) - len(changed)
@@ -254,6 +257,7 @@ class _Delta:
         """Mirror entities; returns how many could not be, which are in the dead letters now."""
         if not keys:
             return 0
+        self._lock.check()
         outcome = self._mirror.mirror(keys)
         self._lock.check()
         paths = {key_bytes(key).hex(): key_path(key, self._source.partition) for key in keys}
@@ -282,8 +286,8 @@ class _Delta:
             what = f"{len(found):,} documents of the target have no entity"
             raise TooManyDeletesError(len(found), what, found)
         deleted = 0
-        for start in range(0, len(found), _PART):
-            keys = [key_of_path(path, self._source.partition) for path in found[start : start + _PART]]
+        for start in range(0, len(found), self._page):
+            keys = [key_of_path(path, self._source.partition) for path in found[start : start + self._page]]
             # What exists after all is not deleted, but written.
             present = sum(entity is not None for entity in self._source.lookup(keys).values())
             failed = self._mirror_all(keys)
