@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -171,7 +171,7 @@ def main() -> int:
         target.files = source.files = files
         target.log = Path(given["log"])
         target.before = before
-        steps = {
+        steps: dict[str, Callable[..., object]] = {
             "copy": partial(copy, page=given["page"]),
             "delta": partial(delta, page=given["page"]),
             "retry-dead": partial(retry_dead, page=given["page"]),

@@ -303,26 +303,24 @@ class _Delta:
                 known.add(_digest(self._mirror.translator.name(key)))
             except UntranslatableError:
                 continue
-        kinds = {one.collection: one.kind for one in self._plan.kinds}
-        prefix = len(f"{self._target.name}/documents/")
         found: list[str] = []
         for page in self._target.pages(kind.collection, names_only=True):
             for document in page:
                 if _digest(document.name) not in known:
-                    path = _path_of(document.name[prefix:], kinds)
-                    if self._is_own(path, document.name):
-                        found.append(path)
+                    key = self._mirror.translator.key(document.name)
+                    if key is not None and self._is_own(key, document.name):
+                        found.append(key_path(key, self._source.partition))
             self._report(0, "deletions")
         if found and not known and (allow is None or len(before) + len(found) > allow):
             what = f"{kind.kind} is empty now, and had {kind.count:,} entities when the migration was planned"
             raise TooManyDeletesError(len(found), what, found)
         return iter(found)
 
-    def _is_own(self, path: str, name: str) -> bool:
+    def _is_own(self, key: Any, name: str) -> bool:
         """Whether a document can have come from an entity: no other is ever deleted."""
         try:
-            return self._mirror.translator.name(key_of_path(path, self._source.partition)) == name
-        except (UntranslatableError, ValueError):
+            return self._mirror.translator.name(key) == name
+        except UntranslatableError:
             return False
 
 
@@ -336,9 +334,3 @@ def _changed(result: Any, since: datetime) -> bool:
 
 def _digest(name: str) -> bytes:
     return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _path_of(path: str, kinds: dict[str, str]) -> str:
-    segments = path.split("/")
-    segments[::2] = [kinds.get(collection, collection) for collection in segments[::2]]
-    return "/".join(segments)

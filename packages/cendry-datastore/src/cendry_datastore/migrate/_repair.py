@@ -12,12 +12,11 @@ from typing import Any
 from cendry._immutable import dataclass
 from cendry.jobs import DeadLetter, DeadLetters, JobLock, Store, open_store
 
-from .._backend import DatastoreBackend
+from .backward import BackwardMirror
 from .cut import key_order
 from .intents import Direction, keep, open_intents
 from .messages import MessageMirror, key_of
-from .mirror import Mirrored, mirror
-from .sides import BackendSide
+from .mirror import Mirrored
 from .source import PAGE, Source
 from .steps import note_step
 from .target import Target
@@ -75,8 +74,10 @@ def repair(
         JobLock(store, what="repair", take_over=take_over) as lock,
         opened(plan, source, target) as (source, target),
     ):
-        forward = MessageMirror.of_plan(plan, source, target).mirror_paths
-        mirrors: dict[Direction, MirrorPaths] = {"forward": forward, "backward": _backward(source, target)}
+        mirrors: dict[Direction, MirrorPaths] = {
+            "forward": MessageMirror.of_plan(plan, source, target).mirror_paths,
+            "backward": BackwardMirror(plan, source, target).mirror_paths,
+        }
         return repair_intents(store, mirrors, check=lock.check)
 
 
@@ -212,12 +213,3 @@ class opened:  # noqa: N801 - it is used as a function
     def __exit__(self, *_: object) -> None:
         for one in self._own:
             one.close()
-
-
-def _backward(source: Source, target: Target) -> MirrorPaths:
-    def mirror_paths(paths: Sequence[str]) -> Mirrored:
-        # Back to Datastore mode, documents go the way on which an application writes them there.
-        original = BackendSide(target.backend())
-        return mirror(paths, original, BackendSide(DatastoreBackend(source.client)))
-
-    return mirror_paths
