@@ -42,7 +42,7 @@ def store(tmp_path: Path) -> LocalStore:
     return LocalStore(tmp_path / "migration")
 
 
-def plan_of(source: Source, target: Target, *, transforms: tuple[Transform, ...] = (), **counts: int) -> Plan:
+def plan_of(source: Source, target: Target, transforms: tuple[Transform, ...] = (), /, **counts: int) -> Plan:
     kinds = tuple(
         KindPlan(kind, RENAMED.get(kind, kind), count, (Shard(kind, number),), was_empty=True)
         for number, (kind, count) in enumerate(counts.items())
@@ -278,7 +278,7 @@ def test_ndb_goes_on_reading_what_was_written_to_the_target(
         for result in page.results:
             observer.see(result.entity)
     transforms = tuple(one.transform for one in observer.decide())
-    plan = plan_of(source, target, transforms=transforms, NdbShop=3)
+    plan = plan_of(source, target, transforms, NdbShop=3)
     assert 3 == copy(plan, state=store, source=source, target=target).copied
     keys = [sides.key("NdbShop", name) for name in ("same", "changed")]
     [same, _] = sides.get(*keys)
