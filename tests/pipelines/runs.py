@@ -47,7 +47,7 @@ def _keep(value: Any, directory: str) -> None:
 
 
 def start(
-    plan: Any, state: Path, *arguments: str, script: tuple[str, ...] = (), **environment: str
+    plan: Any, state: Path, *arguments: str, script: tuple[str, ...], **environment: str
 ) -> subprocess.Popen[str]:
     """Start the command in a process of its own."""
     path = state / "plan.json"
@@ -61,7 +61,7 @@ def start(
         **environment,
     }
     return subprocess.Popen(
-        [sys.executable, *(script or ("-m", "cendry_datastore.migrate.beam")), str(path), f"--runner={RUNNER}", *arguments],
+        [sys.executable, *script, str(path), f"--runner={RUNNER}", *arguments],
         env=environment,
         text=True,
         stdout=subprocess.PIPE,

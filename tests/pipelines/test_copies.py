@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -13,9 +14,7 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
-from pipelines.conftest import BAD, EACH, KINDS
-from pipelines.runs import Run, start
-from cendry.errors import JobFileError, JobLockedError, LockLostError
+from cendry.errors import JobLockedError, LockLostError
 from cendry.jobs import (
     AdaptiveThrottle,
     DeadLetters,
@@ -28,13 +27,14 @@ from cendry.jobs import (
     read_holder,
     write_json,
 )
-from cendry_datastore.migrate import Place, Plan, Result, Shard, Source, Target, copy, status
-from cendry_datastore.migrate.beam import CopyShards, copies
+from cendry_datastore.migrate import Plan, Result, Shard, Source, Target, copy, status
+from cendry_datastore.migrate.beam import CopyShards, __main__, copies
 from cendry_datastore.migrate.beam.jobs import ProcessPace
 from cendry_datastore.migrate.copying import ShardCopier
-from cendry_datastore.migrate.errors import OtherPlaceError, TargetNotEmptyError
 from cendry_datastore.migrate.files import load_shard
 from migrate.copies import CountingTarget, check_equal, plan_of, sent
+from pipelines.conftest import BAD, EACH, KINDS
+from pipelines.runs import RUNNER, Run, start
 
 CHILD = str(Path(__file__).with_name("killed.py"))
 PAGE = 50
@@ -97,20 +97,17 @@ def test_a_plan_without_entities_has_an_end(target: Target, seeded: Source, plan
 # --- what a runner may do ---
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_killed_pipeline_goes_on(
-    seeded: Source, target: Target, plan: Plan, state: Path, tmp_path: Path, when: str
-) -> None:
+def test_a_killed_pipeline_goes_on(seeded: Source, target: Target, plan: Plan, state: Path, tmp_path: Path) -> None:
     log = tmp_path / "sent"
     store = LocalStore(state)
     done = set[str]()
     # The second one is killed further on: the numbers of commits count on.
-    for number in ("9", "19", "0"):
+    for when, number in (("before", "9"), ("after", "19"), ("never", "0")):
         child = start(
             plan, state, f"--page={PAGE}", script=(CHILD,), KILLED_LOG=str(log), KILLED_WHEN=when, KILLED_NUMBER=number
         )
         output, errors = child.communicate(timeout=120)
-        if number != "0":
+        if when != "never":
             assert -signal.SIGKILL == child.returncode, errors
             now = {shard.name for shard in plan.shards if load_shard(store, plan, shard).done}
             assert done < now
@@ -213,9 +210,10 @@ def test_an_attempt_goes_on_where_another_one_is(
     store = LocalStore(state)
     JobLock(store, token="run").take()
     shard = max(plan.shards, key=lambda one: one.number)
-    with CountingTarget(project=target.place.project) as counting, CountingTarget(
-        project=target.place.project
-    ) as other:
+    with (
+        CountingTarget(project=target.place.project) as counting,
+        CountingTarget(project=target.place.project) as other,
+    ):
         counting.log, other.log = tmp_path / "one", tmp_path / "other"
         one, two = (Attempt(plan, seeded, each, store) for each in (counting, other))
         fresh = ShardState(plan.hash)
@@ -246,7 +244,7 @@ class FailsOnce(copies._CopyShard):
 
         target = CountingTarget(project=self.job.target.project)
         target.log = mark.with_name("sent")
-        target.after = fail  # type: ignore[method-assign]
+        target.after = fail
         self.target = self.sides.enter_context(target)
 
 
@@ -281,7 +279,7 @@ def test_a_second_pipeline_is_refused(target: Target, plan: Plan, state: Path) -
     # One that takes over ends the first one.
     [result] = Run(CopyShards(plan, state=state, take_over=True)).values
     assert COUNT == result.copied
-    late = [task for task in begun.tasks if task.shard is not None][0]
+    late = next(task for task in begun.tasks if task.shard is not None)
     LocalStore(state).delete(f"state/{late.shard.name}.json")
     with pytest.raises(LockLostError):
         begun.copy()
@@ -343,18 +341,44 @@ def test_bad_arguments_are_refused_before_anything_runs(
         CopyShards(given.pop("plan"), **given)
 
 
-def test_a_command_without_a_plan_says_what_to_do(tmp_path: Path, plan: Plan) -> None:
-    child = start(plan, tmp_path, script=("-m", "cendry_datastore.migrate.beam", str(tmp_path / "none" / "plan.json")))
-    _, errors = child.communicate(timeout=120)
-    assert 2 == child.returncode
-    # argparse takes the first one for the plan.
-    assert "none/plan.json" in errors or "unrecognized" in errors
+def run_command(*arguments: str) -> int:
+    return __main__.main([*arguments, f"--runner={RUNNER}"])
+
+
+def test_a_command_without_a_plan_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run_command(f"{tmp_path}/plan.json")
+    assert 2 == caught.value.code
+    assert f"there is no {tmp_path}/plan.json: make a plan first, by `cendry-datastore plan`" in capsys.readouterr().err
+
+
+def test_a_command_with_wrong_words_says_so(tmp_path: Path, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    store = LocalStore(tmp_path)
+    write_json(store, "plan.json", plan.to_json())
+    assert 2 == run_command(f"{tmp_path}/plan.json", "--rate=-1")
+    assert "rate= takes a positive number of documents per second, not -1.0." in capsys.readouterr().err
+    assert 2 == run_command(f"{tmp_path}/plan.json", "--state=s3://b/m")
+    assert "takes the path of a directory or gs://bucket/folder, not 's3://b/m'" in capsys.readouterr().err
+    store.put("plan.json", b"{")
+    assert 2 == run_command(f"{tmp_path}/plan.json")
+    assert f"{tmp_path}/plan.json can't be read (line 1" in capsys.readouterr().err
+
+
+def test_a_command_that_fails_says_how_to_go_on(
+    seeded: Source, target: Target, plan: Plan, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_json(LocalStore(state), "plan.json", plan.to_json())
+    with JobLock(LocalStore(state), what="copy"):
+        assert 4 == run_command(f"{state}/plan.json")
+    errors = capsys.readouterr().err
+    assert "Another copy runs on host" in errors
+    assert "What it has done is kept: run the same command to go on." in errors
 
 
 # --- what the runner is told ---
 
 
-class Held(beam.DoFn):
+class Held(beam.DoFn):  # type: ignore[misc]
     """Is held by the pace."""
 
     def process(self, held: float) -> Iterator[float]:
@@ -372,3 +396,18 @@ def test_a_runner_is_told_for_how_long_documents_were_held() -> None:
     run = Run(beam.Create([1]) | beam.ParDo(Held()))
     assert [2.5] == run.values
     assert {"cumulativeThrottlingSeconds": 2} == run.counters
+
+
+def test_a_migration_in_one_process_loads_nothing_of_beam() -> None:
+    code = (
+        "import sys, cendry_datastore.migrate as migrate; [getattr(migrate, name) for name in migrate.__all__]; "
+        "print([name for name in sys.modules if name.split('.')[0] == 'apache_beam'])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
+    assert "[]" == run.stdout.strip()
