@@ -21,18 +21,19 @@ from ...errors import BulkFailure, DocumentAlreadyExistsError
 from ...reference import Located, Ref
 from ..changes import ChangesArgument, built, items_of, put_items
 from ..holder import SharedHolder, open_holder, url_holder
-from ..listening import DocumentCallbacks
 from ..misuse import SyncOnly
 from ..observing import Observer, TelemetryArgument
 from ..settings import settings
 from ..targets import deletions, each, locate, several
+
+from ..listening import DocumentCallbacks
 from ..writes import Pending, check_number, discard, name_instance
 from .batch import Batch
 from .listening import DocumentListening
 from .past import PastSender
 from .reads import Reads, find_any
 from .sender import Sender
-from .transaction import Scope, Transaction, put, run
+from .transaction import Scope, Transaction, put, run, write
 
 if TYPE_CHECKING:
     # Loaded at first use, like all that bulk writes and listeners need.
@@ -48,6 +49,7 @@ CREATE_ATTEMPTS: Final = 5
 
 @final
 class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
+
     """A connection to a database: reads, writes, queries, batches and transactions.
 
     Without `client` and `backend`, a Firestore client with default credentials is opened at first use. Safe to share
@@ -247,7 +249,7 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         pending = self._sender.settings.writer.save(instance, parent, merge, if_unchanged)
-        self._sender.commit([pending])
+        write(self._sender, [pending])
         return pending.write.path.rpartition("/")[2]
 
     def create(self, instance: Model, /, *, parent: Located | None = None) -> str:
@@ -352,7 +354,7 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
                 nothing was sent.
         """
         writer = self._sender.settings.writer
-        self._sender.commit([writer.update(target, given, fields, parent, if_unchanged)])
+        write(self._sender, [writer.update(target, given, fields, parent, if_unchanged)])
 
     @overload
     def merge(self, target: Model | Ref[Any], changes: Changes, /, *, parent: Located | None = None) -> None: ...
@@ -391,7 +393,7 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
                 changes overlap; nothing was sent.
         """
         self._sender.check_present("writes")
-        self._sender.commit([self._sender.settings.writer.merge(target, given, parent)])
+        write(self._sender, [self._sender.settings.writer.merge(target, given, parent)])
 
     @overload
     def delete(
@@ -560,7 +562,7 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
             if isinstance(error, Exception):
                 name_instance(error, given[len(pending)], f"instance {len(pending)}")
             raise
-        self._sender.commit(pending)
+        write(self._sender, pending)
         return [one.write.path.rpartition("/")[2] for one in pending]
 
     def _saves(self, instances: object, parent: Located | None, merge: bool, ids: list[str]) -> Iterator[Pending]:
