@@ -160,9 +160,10 @@ def _completed(
     upgrade = _upgrade(path, evolution, codec, data, names, changed)
     if write.update_time is None:
         return [upgrade, pending]
-    # The version of the document is that of the commit after its first write.
+    # The first write changes the update time.
     upgrade.write = replace(cast("Update", upgrade.write), update_time=write.update_time)
-    return [upgrade, replace(pending, write=replace(write, update_time=None))]
+    rest = replace(write, update_time=None)
+    return [upgrade, Pending(rest, pending.instance, pending.new_id, pending.values, codec)]
 
 
 def _upgrade(

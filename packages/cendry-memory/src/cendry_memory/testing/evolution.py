@@ -128,10 +128,20 @@ def divide(data: dict[str, Any]) -> dict[str, Any]:
 
 
 OLD: dict[str, Any] = {"name": "Ada Lovelace", "city": "London", "visits": 1, "unknown": [1]}
-ADA = Person(id="a", first="Ada", last="Lovelace", home=Home(city="London"), visits=101)
-STORED: dict[str, Any] = {"first": "Ada", "last": "Lovelace", "home": {"city": "London"}, "visits": 101, "unknown": [1]}
-"""The same, upgraded, with its version."""
-STORED[VERSION] = 3
+STORED: dict[str, Any] = {
+    "first": "Ada",
+    "last": "Lovelace",
+    "home": {"city": "London"},
+    "visits": 101,
+    "unknown": [1],
+    VERSION: 3,
+}
+"""The same, upgraded."""
+
+
+def upgraded_person() -> Person:
+    """The instance of both."""
+    return Person(id="a", first="Ada", last="Lovelace", home=Home(city="London"), visits=101)
 
 
 class EvolutionConformance(Suite):
@@ -143,12 +153,12 @@ class EvolutionConformance(Suite):
         db.commit(Set("people/a", OLD), Set("people/b", {**STORED, "visits": 1}))
         db.commit(Set("people/c", {"first": "C", VERSION: 2}))
         found = ctx.get_many(Person, ["a", "b", "c"])
-        assert [ADA, Person(id="b", first="Ada", last="Lovelace", home=Home(city="London"), visits=1)] == found[:2]
+        assert [upgraded_person(), Person(id="b", first="Ada", last="Lovelace", home=Home(city="London"), visits=1)] == found[:2]
         assert Person(id="c", first="C", visits=100) == found[2]
-        assert [ADA, ADA] == [ctx.get(Person, "a"), ctx.find(Person, "a")]
+        assert [upgraded_person(), upgraded_person()] == [ctx.get(Person, "a"), ctx.find(Person, "a")]
         again = Person(id="a", first="")
         ctx.refresh(again)
-        assert ADA == again
+        assert upgraded_person() == again
         # Reading writes nothing.
         assert OLD == db.data("people/a")
 
@@ -156,7 +166,7 @@ class EvolutionConformance(Suite):
     def test_old_documents_are_upgraded_when_a_query_finds_them(self, db: Database, ctx: Any) -> None:
         db.commit(Set("people/a", OLD), Set("people/b", {"name": "B", "visits": 2, VERSION: 1}))
         others = ctx.select(Person, order_by=Person.visits)
-        expected = [ADA, Person(id="b", first="B", visits=102)]
+        expected = [upgraded_person(), Person(id="b", first="B", visits=102)]
         assert expected == list(others) == others.to_list() == [one for page in others.paginate(1) for one in page]
         assert expected[0] == others.first()
         # A filter sees what is stored.
@@ -166,7 +176,7 @@ class EvolutionConformance(Suite):
     @needs(Feature.TRANSACTIONS, Feature.QUERIES)
     def test_old_documents_are_upgraded_in_a_transaction(self, db: Database, ctx: Any) -> None:
         db.commit(Set("people/a", OLD))
-        assert [ADA, ADA] == in_transaction(ctx, lambda txn: [txn.get(Person, "a"), txn.select(Person).one()])
+        assert [upgraded_person(), upgraded_person()] == in_transaction(ctx, lambda txn: [txn.get(Person, "a"), txn.select(Person).one()])
 
     @needs(Feature.QUERIES)
     def test_documents_that_cannot_be_upgraded_are_errors_of_their_own(self, db: Database, ctx: Any) -> None:
@@ -184,7 +194,7 @@ class EvolutionConformance(Suite):
         db.commit(Set("people/a", OLD), Set("people/b", {"first": "B", "visits": 2, VERSION: 3}))
         errors: list[DecodeError] = []
         rows = ctx.select(Person, order_by=Person.visits, on_error=errors.append).values(Person.visits)
-        assert [2] == rows.to_list()
+        assert [(2,)] == rows.to_list()
         assert ["people/a"] == [error.path for error in errors]
 
     @needs(Feature.LISTENERS, Feature.QUERIES)
@@ -197,7 +207,7 @@ class EvolutionConformance(Suite):
         assert 105 == next(one).documents[0].visits
         db.commit(Set("people/a", OLD))
         assert [("a", 101), ("b", 3)] == [(each.id, each.visits) for each in next(snapshots).documents]
-        assert (ADA,) == next(one).documents
+        assert (upgraded_person(),) == next(one).documents
         for each in (snapshots, one):
             each.close()
 
@@ -234,7 +244,7 @@ class EvolutionConformance(Suite):
 
     @needs(Feature.TRANSACTIONS)
     def test_an_update_upgrades_an_old_document(self, db: Database, ctx: Any) -> None:
-        for number, given in enumerate([(Person, "a", {Person.note: "x"}), (ADA, {Person.note: "x"})]):
+        for number, given in enumerate([(Person, "a", {Person.note: "x"}), (upgraded_person(), {Person.note: "x"})]):
             db.commit(Set("people/a", OLD))
             ctx.update(*given)
             assert {**STORED, "note": "x"} == db.data("people/a"), number
@@ -421,7 +431,7 @@ class EvolutionConformance(Suite):
     @needs(Feature.TRANSACTIONS)
     def test_old_documents_are_updated_or_found(self, db: Database, ctx: Any) -> None:
         db.commit(Set("people/a", OLD))
-        assert (ADA, False) == ctx.get_or_create(Person, "a", {Person.first: "X"})
+        assert (upgraded_person(), False) == ctx.get_or_create(Person, "a", {Person.first: "X"})
         found, created = ctx.update_or_create(Person, "a", {Person.first: "X"})
         assert ("X", 101, False) == (found.first, found.visits, created)
         assert {**STORED, "first": "X"} == db.data("people/a")
@@ -493,7 +503,7 @@ class EvolutionConformance(Suite):
         for name in "de":
             assert {"first": "X", VERSION: 3} == db.data(f"people/{name}")
         assert {"first": "X", "visits": 0, VERSION: 3} == db.data("people/f")
-        assert 3 == ctx.select(Current, Current.first == "X").filter(Current.visits == 0).update({Current.visits: 1}).written
+        assert 5 == ctx.select(Current, Current.first == "X").update({Current.visits: 1}).written
 
     # --- cursors ---
 

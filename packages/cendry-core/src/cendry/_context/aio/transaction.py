@@ -17,8 +17,8 @@ from ..changes import ChangesArgument, New, Pairs, built, items_of, put_items
 from ..misuse import AsyncOnly, check_awaitable  # sync: from ..misuse import SyncOnly, check_plain
 from ..observing import Observed
 from ..transaction import TransactionQueue, TransactionState, check_attempts, check_none_runs, contention, pause_after
-from ..waiting import sleep  # sync: from time import sleep
 from ..versions import completed, unknown_paths
+from ..waiting import sleep  # sync: from time import sleep
 from ..writes import Pending, discard, restore_ids
 from .reads import AsyncReads, find_any
 from .sender import AsyncSender
@@ -258,11 +258,12 @@ async def _finish(sender: AsyncSender, transaction: AsyncTransaction) -> None:
 async def _completed(transaction: AsyncTransaction) -> list[Pending]:
     """The queued writes, with the upgrades of the documents that they change; what isn't known of these is read."""
     sender, state, pending = transaction._sender, transaction._state, transaction._pending
-    paths = unknown_paths(pending, state.versions)
-    if not paths:
+    if all(one.evolution is None for one in pending):
         return pending
     try:
-        stored = {one.path: one.data for one in await sender.stored(paths, state.handle)}
+        paths = unknown_paths(pending, state.versions)
+        results = await sender.stored(paths, state.handle) if paths else []
+        stored = {one.path: one.data for one in results}
         return completed(pending, stored, sender.settings.writer.changed)
     except BaseException:
         discard(pending)

@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from threading import RLock
 from datetime import datetime
 from functools import partial
+from threading import RLock
 from types import TracebackType
 from typing import Any, final, overload
 

@@ -21,12 +21,11 @@ from ...errors import BulkFailure, DocumentAlreadyExistsError
 from ...reference import Located, Ref
 from ..changes import ChangesArgument, built, items_of, put_items
 from ..holder import SharedHolder, open_holder, url_holder
+from ..listening import DocumentCallbacks
 from ..misuse import SyncOnly
 from ..observing import Observer, TelemetryArgument
 from ..settings import settings
 from ..targets import deletions, each, locate, several
-
-from ..listening import DocumentCallbacks
 from ..writes import Pending, check_number, discard, name_instance
 from .batch import Batch
 from .listening import DocumentListening
@@ -49,7 +48,6 @@ CREATE_ATTEMPTS: Final = 5
 
 @final
 class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
-
     """A connection to a database: reads, writes, queries, batches and transactions.
 
     Without `client` and `backend`, a Firestore client with default credentials is opened at first use. Safe to share

@@ -3,24 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from ..._model.model import Model
-from ..._query.sync.source import read_each
 from ..._query.results import ErrorHandler, Read
+from ..._query.sync.source import read_each
 from ..._types.registry import TypeRegistry
 from ...backend import Backend, ExplainResult, StoredDocument
 from ...errors import CendryError, TransactionContentionError, UnsupportedByBackendError
 from ...plan import NOTHING, AggregationPlan, Delete, GetPlan, QueryPlan, figures_of_nothing
 from ..holder import BackendHolder, log_close
+from ..listening import CallbackListening
 from ..settings import Settings
 from ..transaction import TransactionState, inside_transaction, running, running_on
 from ..versions import check_current, note
-
-from ..listening import CallbackListening
 from ..writes import Pending, check_number, discard, is_refusal, name_reference, settle
 from .listening import Listening
 from .observed import ObservedStream

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import sleep
 from types import TracebackType
 from typing import Any, Final, TypeVar, final
 
@@ -18,7 +19,6 @@ from ..changes import ChangesArgument, New, Pairs, built, items_of, put_items
 from ..misuse import SyncOnly, check_plain
 from ..observing import Observed
 from ..transaction import TransactionQueue, TransactionState, check_attempts, check_none_runs, contention, pause_after
-from time import sleep
 from ..versions import completed, unknown_paths
 from ..writes import Pending, discard, restore_ids
 from .reads import Reads, find_any
@@ -258,11 +258,12 @@ def _finish(sender: Sender, transaction: Transaction) -> None:
 def _completed(transaction: Transaction) -> list[Pending]:
     """The queued writes, with the upgrades of the documents that they change; what isn't known of these is read."""
     sender, state, pending = transaction._sender, transaction._state, transaction._pending
-    paths = unknown_paths(pending, state.versions)
-    if not paths:
+    if all(one.evolution is None for one in pending):
         return pending
     try:
-        stored = {one.path: one.data for one in sender.stored(paths, state.handle)}
+        paths = unknown_paths(pending, state.versions)
+        results = sender.stored(paths, state.handle) if paths else []
+        stored = {one.path: one.data for one in results}
         return completed(pending, stored, sender.settings.writer.changed)
     except BaseException:
         discard(pending)
