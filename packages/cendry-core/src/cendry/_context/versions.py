@@ -132,19 +132,18 @@ def completed(
     exists: dict[str, bool] = {}
     for one in pending:
         path = one.write.path
-        if one.evolution is None or one.codec is None or exists.get(path) or (path not in exists and path not in stored):
+        is_first = path not in exists
+        if one.evolution is None or (path not in stored if is_first else exists[path]):
             found.append(one)
         else:
-            data = None if path in exists else stored[path]
-            found += _completed(one, one.evolution, one.codec, data, changed)
+            found += _completed(one, stored[path] if is_first else None, changed)
         exists[path] = not isinstance(one.write, Delete)
     return found
 
 
-def _completed(
-    pending: Pending, evolution: Evolution, codec: Codec[Any], stored: Mapping[str, Any] | None, changed: Changed
-) -> Sequence[Pending]:
-    write = cast("Set | Update", pending.write)
+def _completed(pending: Pending, stored: Mapping[str, Any] | None, changed: Changed) -> Sequence[Pending]:
+    write, evolution = cast("Set | Update", pending.write), cast("Evolution", pending.evolution)
+    codec = cast("Codec[Any]", pending.codec)
     path, model, field = write.path, codec.model, evolution.version_field
     if stored is None:
         # An update is refused. All others create the document.

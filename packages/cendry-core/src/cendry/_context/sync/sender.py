@@ -242,9 +242,7 @@ class Sender(Listening, CallbackListening):
             return nothing_explained(plan, analyze)
         observed = None if self.observer.is_idle() else self.observer.query("explain", query)
         with self._reading if observed is None else observed.around(self._reading) as handle:
-            explained: ExplainResult = explain(
-                plan, analyze=analyze, options=self.settings.options, transaction=handle
-            )
+            explained: ExplainResult = explain(plan, analyze=analyze, options=self.settings.options, transaction=handle)
             return explained
 
     def partition(self, plan: QueryPlan, count: int) -> list[str]:

@@ -158,9 +158,7 @@ class Scope(SyncOnly):
                 self._observed.__exit__(None, ends, None)
 
 
-def run(
-    sender: Sender, function: Callable[[Transaction], R], max_attempts: int, read_only: bool
-) -> R:
+def run(sender: Sender, function: Callable[[Transaction], R], max_attempts: int, read_only: bool) -> R:
     """Run a function in a transaction until it is committed, or `max_attempts` were aborted.
 
     Raises:
@@ -176,10 +174,9 @@ def run(
 
 def write(sender: Sender, pending: list[Pending]) -> None:
     """Send writes and update their instances, in a transaction if some depend on the version of their documents."""
-    if all(one.evolution is None for one in pending):
+    if sender.moment is not None or all(one.evolution is None for one in pending):
         sender.commit(pending)
         return
-    sender.check_present("writes")
 
     def queue(transaction: Transaction) -> None:
         restore_ids(pending)
@@ -212,9 +209,7 @@ def _run(
     raise AssertionError("the last attempt returns or raises")  # pragma: no cover - it can't be reached
 
 
-def _attempt(
-    sender: Sender, transaction: Transaction, function: Callable[[Transaction], R]
-) -> R:
+def _attempt(sender: Sender, transaction: Transaction, function: Callable[[Transaction], R]) -> R:
     try:
         result = function(transaction)
         check_plain(result)
