@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -290,7 +292,11 @@ class EvolutionConformance(Suite):
 
     @needs(Feature.TRANSACTIONS)
     def test_a_document_that_cannot_be_upgraded_is_not_changed(self, db: Database, ctx: Any) -> None:
-        found = {"broken/a": {"n": 0}, "broken/b": {"n": 5, VERSION: 3}, "broken/c": {"n": 5, VERSION: "3"}}
+        found: dict[str, dict[str, Any]] = {
+            "broken/a": {"n": 0},
+            "broken/b": {"n": 5, VERSION: 3},
+            "broken/c": {"n": 5, VERSION: "3"},
+        }
         db.commit(*(Set(path, data) for path, data in found.items()))
         for name, message in (("a", "can't be upgraded"), ("b", "by a newer model"), ("c", "a version, which is")):
             with pytest.raises(DecodeError, match=message):
@@ -398,7 +404,7 @@ class EvolutionConformance(Suite):
 
         for reads in (False, True):
             db.commit(Set("people/a", OLD), Set("people/b", {"first": "B", VERSION: 3}))
-            in_transaction(ctx, lambda txn, reads=reads: work(txn, reads=reads))
+            in_transaction(ctx, partial(work, reads=reads))
             assert {**STORED, "note": "x", "last": "King"} == db.data("people/a")
             assert {"first": "B", "note": "x", VERSION: 3} == db.data("people/b")
 
@@ -448,11 +454,12 @@ class EvolutionConformance(Suite):
         new = Person(first="A")
         batch = ctx.batch()
         batch.save(new)
-        for queue in (
+        queues: list[Callable[[], object]] = [
             lambda: batch.update(Person, "a", {Person.note: "x"}),
             lambda: batch.save(Person(id="a", first="A"), merge=True),
             lambda: batch.save(Keeper(id="a", first="A")),
-        ):
+        ]
+        for queue in queues:
             with pytest.raises(CendryError, match=r"A batch can't read the stored version .* declare oldest=3"):
                 queue()
         batch.commit()
@@ -463,11 +470,12 @@ class EvolutionConformance(Suite):
     def test_a_bulk_changes_no_documents_that_may_be_old(self, db: Database, ctx: Any) -> None:
         db.commit(Set("people/a", OLD))
         with ctx.bulk() as bulk:
-            for queue in (
+            queues: list[Callable[[], object]] = [
                 lambda: bulk.update(Person, "a", {Person.note: "x"}),
                 lambda: bulk.merge(Person, "a", {Person.first: "x"}),
                 lambda: bulk.save(Keeper(id="a", first="A")),
-            ):
+            ]
+            for queue in queues:
                 with pytest.raises(CendryError, match="A bulk can't read the stored version"):
                     queue()
         with pytest.raises(CendryError, match="An update of the documents of a query can't read the stored version"):
