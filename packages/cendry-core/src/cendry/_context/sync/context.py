@@ -334,8 +334,8 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
         """Change some fields of a document that must exist, and `auto_now` fields; all others stay as they are.
 
         An instance is updated with the plain values; for values that the server computes, call `refresh`.
-        If the model has a version above 1, and not the same as `oldest`, this reads the document first, in a transaction
-        of up to 5 attempts, and upgrades an older one by the same commit.
+        If the model has a version above 1, and `oldest` is not the same, this reads the document first, in a
+        transaction of up to 5 attempts, and upgrades an older one by the same commit.
 
         Args:
             target: An instance, a `Ref`, or a class.
