@@ -7,11 +7,10 @@ import sys
 from typing import Annotated
 
 import typer
+from cendry._command.failing import FINE, PROBLEMS, WrongUseError, guard
+from cendry._command.loading import load_models
+from cendry._command.printing import Printer
 from cendry.jobs import Pace, open_store, read_pace, write_json, write_pace
-
-from .failing import FINE, PROBLEMS, WrongUseError, guard
-from .loading import load_models
-from .printing import Printer
 
 app = typer.Typer(
     help="Moves a database from Datastore mode to Firestore in Native mode.",

@@ -6,11 +6,11 @@ import logging
 from typing import Annotated
 
 import typer
+from cendry._command.failing import guard
+from cendry._command.loading import load_models
+from cendry._command.printing import Printer
 
 from .app import DIRECTORY, Debug, Directory, Json, app, pairs
-from .failing import guard
-from .loading import load_models
-from .printing import Printer
 
 
 def run() -> None:

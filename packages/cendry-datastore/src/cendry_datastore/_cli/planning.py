@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cendry._command.failing import FINE, WrongUseError
+from cendry._command.printing import Printer
 from cendry._model.model import Model
 from cendry.jobs import Store, open_store, write_json
 
@@ -16,8 +18,6 @@ from ..migrate.errors import MixedEmulatorsError
 from ..migrate.estimates import Prices
 from ..migrate.forms import moment_text
 from ..migrate.values import PLAN_FILE
-from .failing import FINE, WrongUseError
-from .printing import Printer
 from .reporting import print_draft
 
 

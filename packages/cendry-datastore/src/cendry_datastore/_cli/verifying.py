@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cendry._command.failing import FINE, PROBLEMS, WrongUseError
+from cendry._command.printing import Printer
 from cendry._model.model import Model
 
 from ..migrate import Proof
-from .failing import FINE, PROBLEMS, WrongUseError
-from .printing import Printer
 from .running import sides_of, stored
 
 _PERCENT = 100
