@@ -39,7 +39,7 @@ class FirestoreValues(MessageValues):
         That is in fields whose names are reserved, so that the map could not be written again.
         """
         if fields["__type__"].string_value != _EMBEDDED:
-            return self.decode_fields(fields, base)
+            return super().decode_marked(fields, base)
         decode = self.decode_value
         return {name: decode(value, base) for name, value in fields.items() if name not in _KEY_FIELDS}
 
