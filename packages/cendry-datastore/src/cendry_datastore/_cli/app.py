@@ -10,7 +10,20 @@ import typer
 from cendry.jobs import Pace, open_store, read_pace, write_json, write_pace
 
 from .failing import FINE, PROBLEMS, WrongUseError, guard
-from .loading import load_models
+from .loading import load_models, open_directory
+from .options import (
+    DIRECTORY,
+    AllowMixed,
+    AssumeModes,
+    Database,
+    Debug,
+    Directory,
+    Json,
+    Models,
+    Namespace,
+    Ndb,
+    Project,
+)
 from .printing import Printer
 
 app = typer.Typer(
@@ -20,20 +33,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-Directory = Annotated[str, typer.Argument(metavar="[DIRECTORY]", help="The directory of the migration.")]
-Models = Annotated[
-    str,
-    typer.Argument(metavar="MODELS", help="A module, app.models, or some models, app.models:City,Shop."),
-]
-Project = Annotated[str | None, typer.Option(help="The project; by default that of the environment.")]
-Database = Annotated[str | None, typer.Option(help="The database; left out, the default one.")]
-Namespace = Annotated[str | None, typer.Option(help="The namespace; left out, the default one.")]
-Ndb = Annotated[bool, typer.Option("--ndb", help="Read what ndb stores as ndb reads it.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Print tracebacks.")]
-
-DIRECTORY = "migration/"
 
 
 @app.command()
@@ -91,12 +90,8 @@ def plan(
     price_read: Annotated[float | None, typer.Option(help="Your price of 100,000 reads.")] = None,
     price_write: Annotated[float | None, typer.Option(help="Your price of 100,000 writes.")] = None,
     renew: Annotated[bool, typer.Option("--renew", help="Set a new moment for a plan whose moment expired.")] = False,
-    allow_mixed: Annotated[
-        bool, typer.Option("--allow-mixed", help="Plan also if one side alone is an emulator.")
-    ] = False,
-    assume_modes: Annotated[
-        bool, typer.Option("--assume-modes", help="Take the modes of both databases for right if they are unknown.")
-    ] = False,
+    allow_mixed: AllowMixed = False,
+    assume_modes: AssumeModes = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -190,9 +185,7 @@ def throttle(
     def work() -> int:
         if (rate is not None) + pause + resume != 1:
             raise WrongUseError("throttle takes one of --rate N, --pause and --resume.")
-        store = open_store(directory)
-        if not store.list("plan.json"):
-            raise WrongUseError(f"{directory} has no plan.json: there is no copy in it.")
+        store = open_directory(directory)
         before = read_pace(store)
         pace = Pace(before.rate if rate is None else rate, pause or (before.paused and not resume))
         write_pace(store, pace)

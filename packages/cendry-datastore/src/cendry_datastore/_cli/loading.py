@@ -1,4 +1,4 @@
-"""Models by their name on the command line."""
+"""What the command line names: models, and the directory of a migration."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 from inspect import isabstract
 from types import ModuleType
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from cendry._model.model import Model
+from cendry.jobs import Store, open_store
 
+from ..migrate.values import PLAN_FILE
 from .failing import WrongUseError
+
+if TYPE_CHECKING:
+    from ..migrate import Plan
 
 
 def load_models(specs: Iterable[str], *, debug: bool = False) -> list[type[Model]]:
@@ -33,6 +38,34 @@ def load_models(specs: Iterable[str], *, debug: bool = False) -> list[type[Model
         module = _import(name, debug)
         models.update(dict.fromkeys(_named(module, wanted) if wanted else _all(module)))
     return list(models)
+
+
+def open_directory(directory: str) -> Store:
+    """The store of a directory that has a plan.
+
+    Raises:
+        WrongUseError: It has none.
+    """
+    store = open_store(directory)
+    if not store.list(PLAN_FILE):
+        raise WrongUseError(
+            f"{directory} has no {PLAN_FILE}. Make a plan first (cendry-datastore plan), or name the directory of one."
+        )
+    return store
+
+
+def load_plan(directory: str) -> tuple[Store, Plan]:
+    """The store and the plan of a directory.
+
+    Raises:
+        WrongUseError: It has none.
+        JobFileError: The plan can't be read.
+    """
+    # Imported here, as it imports the SDKs.
+    from ..migrate.files import read_plan
+
+    store = open_directory(directory)
+    return store, read_plan(store)
 
 
 def _import(name: str, debug: bool) -> ModuleType:

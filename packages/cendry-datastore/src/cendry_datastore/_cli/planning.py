@@ -8,15 +8,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cendry._model.model import Model
-from cendry.jobs import Store, open_store, write_json
+from cendry.jobs import open_store, write_json
 
-from ..migrate import Plan, Source, Target, Transforms
+from ..migrate import Source, Target, Transforms
 from ..migrate._plan import draft, renew
+from ..migrate.checks import opened
 from ..migrate.errors import MixedEmulatorsError
 from ..migrate.estimates import Prices
 from ..migrate.forms import moment_text
 from ..migrate.values import PLAN_FILE
 from .failing import FINE, WrongUseError
+from .loading import load_plan
 from .printing import Printer
 from .reporting import print_draft
 
@@ -83,31 +85,11 @@ def check_emulators(*, allow_mixed: bool) -> None:
 
 
 def renew_plan(printer: Printer, directory: str) -> int:
-    """Give a plan a new moment; what is copied stays.
-
-    Raises:
-        WrongUseError: There is no plan.
-    """
-    store = open_store(directory)
-    before = stored_plan(store, directory)
-    with Source(
-        project=before.source.project, database=before.source.database, namespace=before.source.namespace or None
-    ) as source:
+    """Give a plan a new moment; what is copied stays."""
+    store, before = load_plan(directory)
+    with opened(before) as (source, _):
         after = renew(before, source)
     write_json(store, PLAN_FILE, after.to_json())
     printer.result({"read_time": moment_text(after.read_time), "hash": after.hash})
     printer.line(f"Read time  {moment_text(after.read_time)}; cendry-datastore copy {directory} goes on.")
     return FINE
-
-
-def stored_plan(store: Store, directory: str) -> Plan:
-    """The plan of a directory.
-
-    Raises:
-        WrongUseError: There is none.
-        JobFileError: It can't be read.
-    """
-    data = store.get(PLAN_FILE)
-    if data is None:
-        raise WrongUseError(f"{directory} has no plan.json: there is no copy in it.")
-    return Plan.from_json(data)

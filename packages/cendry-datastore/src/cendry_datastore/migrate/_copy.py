@@ -10,12 +10,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from datetime import datetime
 from os import PathLike
 from typing import Any, Final, cast
 
-from cendry._immutable import replace
+from cendry._immutable import dataclass, replace
 from cendry.errors import JobStoppedError
 from cendry.jobs import (
     AdaptiveThrottle,
@@ -35,7 +34,7 @@ from cendry.jobs.throttle import INITIAL_RATE
 from .._keys import key_path
 from ._delta import delta
 from .batches import batches
-from .checks import check_places, check_sides
+from .checks import check_sides, opened
 from .errors import TargetNotEmptyError
 from .files import COPY_FILE, check_plan, find_copy, load_shard, save_shard, write_plan
 from .messages import MessageMirror
@@ -44,7 +43,7 @@ from .reports import Result
 from .source import PAGE, Source
 from .steps import note_step
 from .target import RefusedWritesError, Target, Write
-from .translate import Translator, UntranslatableError
+from .translate import UntranslatableError
 from .values import Plan, Shard
 from .walk import run_shards
 from .writers import has_writers
@@ -131,28 +130,23 @@ def copy(
         )
     store = open_store(state)
     stop = Stop() if stop is None else stop
-    with ExitStack() as stack:
-        if source is None:
-            place = plan.source
-            source = Source(project=place.project, database=place.database, namespace=place.namespace or None)
-            stack.enter_context(source)
-        if target is None:
-            target = stack.enter_context(Target(project=plan.target.project, database=plan.target.database))
-        check_places(plan, source, target)
+    with opened(plan, source, target) as (source, target):
         check_sides(source, target, allow_mixed=allow_mixed, assume_modes=assume_modes)
-        stack.enter_context(stop.on_signals())
-        if dry_run:
-            check_plan(store, plan)
-            return _DryRun(plan, source, target, stop, on_progress, page).run(workers)
-        lock = stack.enter_context(JobLock(store, what=WHAT, take_over=take_over))
-        pace = AdaptiveThrottle.open(store, initial=None if target.emulator else INITIAL_RATE, max_rate=rate)
-        return _Copy(plan, source, target, stop, on_progress, page, store, lock, pace).run(workers, into_existing)
+        job = _Job(plan, source, target, stop, on_progress, page)
+        with stop.on_signals():
+            if dry_run:
+                check_plan(store, plan)
+                return _DryRun(job).run(workers)
+            with JobLock(store, what=WHAT, take_over=take_over) as lock:
+                pace = AdaptiveThrottle.open(store, initial=None if target.emulator else INITIAL_RATE, max_rate=rate)
+                return _Copy(job, store, lock, pace).run(workers, into_existing)
 
 
-class _DryRun:
-    """Reads and translates all entities.
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is to be copied, and how.
 
-    Args:
+    Attributes:
         plan: The plan.
         source: The source.
         target: The target.
@@ -161,26 +155,32 @@ class _DryRun:
         page: Entities of a page.
     """
 
+    plan: Plan
+    source: Source
+    target: Target
+    stop: Stop
+    on_progress: Callable[[Progress], object] | None
+    page: int
+
+
+class _DryRun:
+    """Reads and translates all entities.
+
+    Args:
+        job: What is to be copied.
+    """
+
     phase = "dry run"
 
-    def __init__(
-        self,
-        plan: Plan,
-        source: Source,
-        target: Target,
-        stop: Stop,
-        on_progress: Callable[[Progress], object] | None,
-        page: int,
-    ) -> None:
-        self._plan = plan
-        self._source = source
-        self._target = target
-        self._stop = stop
-        self._on_progress = on_progress
-        self._page = page
-        self._translator = Translator(
-            source.partition, plan.target, plan.transforms, foreign=plan.foreign, collections=plan.collections
-        )
+    def __init__(self, job: _Job) -> None:
+        self._plan = plan = job.plan
+        self._source = job.source
+        self._target = job.target
+        self._stop = job.stop
+        self._on_progress = job.on_progress
+        self._page = job.page
+        self._mirror = MessageMirror.of_plan(plan, job.source, job.target)
+        self._translator = self._mirror.translator
         self._mutex = threading.Lock()
         self._traps: Counter[str] = Counter()
         self._tracker = Tracker(self.phase, plan.count)
@@ -242,12 +242,7 @@ class _Copy(_DryRun):
     """Writes them as well.
 
     Args:
-        plan: The plan.
-        source: The source.
-        target: The target.
-        stop: Asks to end.
-        on_progress: Called after each page.
-        page: Entities of a page.
+        job: What is to be copied.
         store: Where the state is.
         lock: The lock of the state.
         pace: Limits the rate.
@@ -255,23 +250,11 @@ class _Copy(_DryRun):
 
     phase = WHAT
 
-    def __init__(
-        self,
-        plan: Plan,
-        source: Source,
-        target: Target,
-        stop: Stop,
-        on_progress: Callable[[Progress], object] | None,
-        page: int,
-        store: Store,
-        lock: JobLock,
-        pace: AdaptiveThrottle,
-    ) -> None:
-        super().__init__(plan, source, target, stop, on_progress, page)
+    def __init__(self, job: _Job, store: Store, lock: JobLock, pace: AdaptiveThrottle) -> None:
+        super().__init__(job)
         self._store = store
         self._lock = lock
         self._pace = pace
-        self._mirror = MessageMirror(source, target, self._translator)
         self._states: dict[str, ShardState] = {}
 
     def run(self, workers: int, into_existing: bool = False) -> Result:

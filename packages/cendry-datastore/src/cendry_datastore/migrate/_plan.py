@@ -15,40 +15,22 @@ from cendry.paths import FieldPath, check_collection_id
 
 from .._keys import key_path
 from ._validate import check_aliases
-from .admin import DATASTORE_MODE, NATIVE, DatabaseFacts
+from .admin import DatabaseFacts
+from .checks import check_sides
 from .choices import Decision, Observer, asked_by
 from .cut import SCATTER_PER_SHARD, SHARD_SIZE, cut_sample, cut_walk, shard_count, shards_of
-from .errors import MixedEmulatorsError, WrongModeError
 from .estimates import Estimate, Prices, estimate
 from .reports import TrapReport
 from .source import Source
 from .target import Target
 from .traps import TrapScan
-from .values import Foreign, KindPlan, Place, Plan, Shard, Transforms, new_id
+from .values import Foreign, KindPlan, Plan, Shard, Transforms, new_id
 
 RAW: Final = Transforms.raw()
 
 
 class UnclearCollectionError(JobError):
     """A kind can't become a collection, or two of them would become the same one; nothing was planned."""
-
-
-class UnknownModeError(JobError):
-    """The mode of a database can't be asked for; nothing was planned.
-
-    Attributes:
-        place: The database.
-    """
-
-    resumable = True
-
-    def __init__(self, place: Place, reason: str) -> None:
-        self.place = place
-        super().__init__(
-            f"The mode of {place} can't be asked for: {reason}. It needs the permission "
-            "datastore.databases.getMetadata; if you know that both modes are right, pass --assume-modes "
-            "(assume_modes=True)."
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +134,8 @@ def draft(
         prices: Your prices, for the estimate.
         on_progress: As in `plan`.
     """
-    if (source.emulator is None) != (target.emulator is None) and not allow_mixed:
-        raise MixedEmulatorsError(source.emulator, target.emulator)
-    facts = check_modes(source, target, assume=assume_modes)
+    check_sides(source, target, allow_mixed=allow_mixed, assume_modes=assume_modes)
+    facts = source.facts()
     if transforms.mode == "ndb":
         check_aliases(transforms.models)
     moment = moment_of(source, facts)
@@ -221,23 +202,6 @@ def moment_of(source: Source, facts: DatabaseFacts) -> datetime:
     """The moment to read at: that of the source, or the present; the last whole minute with point-in-time recovery."""
     moment = source.read_time or source.now()
     return moment.replace(second=0, microsecond=0) if facts.recovers else moment
-
-
-def check_modes(source: Source, target: Target, *, assume: bool) -> DatabaseFacts:
-    """Refuse databases in the wrong mode; returns what is known of the source.
-
-    Raises:
-        WrongModeError: One is.
-        UnknownModeError: That can't be known.
-    """
-    sides = ((source, "source", DATASTORE_MODE), (target, "target", NATIVE))
-    for side, role, expected in sides:
-        facts = side.facts()
-        if facts.mode is None and side.emulator is None and not assume:
-            raise UnknownModeError(side.place, facts.reason)
-        if facts.mode not in (None, expected):
-            raise WrongModeError(side.place, str(facts.mode), role, expected)
-    return source.facts()
 
 
 def collections_of(kinds: Iterable[str], renames: Mapping[str, str]) -> dict[str, str]:

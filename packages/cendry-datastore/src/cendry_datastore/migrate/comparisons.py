@@ -13,9 +13,10 @@ from operator import attrgetter
 from typing import Any, Final, Protocol, TypeAlias
 
 from cendry._immutable import dataclass
+from cendry._same import is_same
 from cendry.jobs import Store, find_json, write_json
 
-from .sides import different_fields, is_same
+from .sides import different_fields
 
 Fields: TypeAlias = "Mapping[str, Any] | None"
 """The stored fields of a document; `None` if there is no such document."""

@@ -99,9 +99,7 @@ class MessageMirror:
 
     def is_same(self, one: Any, other: Any) -> bool:
         """Whether two entities, or `None`, are the same to the last bit."""
-        if one is None or other is None:
-            return one is other
-        return bool(one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True))
+        return are_same_entities(one, other)
 
     def write(self, documents: Mapping[str, Any]) -> Mapping[str, Exception]:
         """Write the documents of entities, or delete those whose entities are gone."""
@@ -144,6 +142,13 @@ class MessageMirror:
         document = Document()
         self.translator.document(entity, document)
         return Write(update=document)
+
+
+def are_same_entities(one: Any, other: Any) -> bool:
+    """Whether two `Entity` messages, or `None`, are the same to the last bit."""
+    if one is None or other is None:
+        return one is other
+    return bool(one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True))
 
 
 def _document(write: Any) -> str:

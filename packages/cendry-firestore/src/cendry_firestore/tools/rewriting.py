@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias, cast
 
 from cendry._immutable import dataclass
+from cendry._same import is_same
 from cendry.backend import StoredDocument
 from cendry.paths import FieldPath
 from cendry.plan import Update
@@ -105,7 +105,7 @@ def rewrite(found: StoredDocument, upgrade: Upgrade) -> Rewrite | str | None:
 
 
 def _compared(found: StoredDocument, before: dict[str, Any], after: dict[Any, Any]) -> Rewrite | str | None:
-    changed = {name: value for name, value in after.items() if name not in before or not same(before[name], value)}
+    changed = {name: value for name, value in after.items() if name not in before or not is_same(before[name], value)}
     if not changed and len(after) == len(before):
         return None
     for name in changed:
@@ -130,22 +130,6 @@ def _copied(value: Any) -> Any:
         elements: list[Any] = cast("Any", value)
         return list(map(_copied, elements))
     return value
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two stored values are stored the same: `1`, `1.0` and `True` are not, and NaN is itself."""
-    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        first: list[Any] = cast("Any", one)
-        second: list[Any] = cast("Any", other)
-        return len(first) == len(second) and all(map(same, first, second))
-    if cast("object", one).__class__ is not cast("object", other).__class__:
-        return False
-    if isinstance(one, dict):
-        mine: dict[Any, Any] = cast("Any", one)
-        return mine.keys() == other.keys() and all(same(value, other[name]) for name, value in mine.items())
-    if isinstance(one, float):
-        return struct.pack("d", one) == struct.pack("d", other) or (one != one and other != other)
-    return bool(one == other)
 
 
 def size_of(value: Any) -> int:
