@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 from cendry import AsyncCendry, Cendry, CendryError, Field, GeoPoint, Increment, Model, Ref, Vector, field
-from cendry._same import is_same
+from cendry._stored import same
 from cendry.errors import (
     JobFileError,
     JobLockedError,
@@ -156,7 +156,7 @@ def test_only_what_changes_is_written(backend: FirestoreBackend, tmp_path: Path)
     found = stored(backend)
     expected = {**values, "new`": {"deep": ["x"]}, "kind": 1.0}
     del expected["old"]
-    assert is_same(expected, found["cities/a"])
+    assert same(expected, found["cities/a"])
     assert {"n": 2, "old": 5} == found["cities/b"]
 
 
@@ -660,7 +660,7 @@ def test_the_client_of_the_sdk_is_taken(backend: FirestoreBackend, tmp_path: Pat
     assert [1, 2, 3] == numbers(backend)
 
 
-def test_sizes_are_about_those_of_requests() -> None:
+def test_the_size_of_stored_values_is_estimated() -> None:
     assert rewriting.size_of({"a": [1, b"22", "333", None, Vector([1.0]), Ref.from_path("a/b")]}) > 40
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from cendry import AsyncCendry, AsyncMemoryBackend, Cendry, Field, Increment, MemoryBackend, Model, field
-from cendry._same import is_same
+from cendry._stored import same
 from cendry.errors import (
     CendryError,
     DocumentAlreadyExistsError,
@@ -632,7 +632,7 @@ def test_a_queue_that_is_full_leaves_reads_out(make: Any, store: LocalStore, mon
     read = dual._comparer._shadow.read
 
     class Slow:
-        is_same = staticmethod(is_same)
+        is_same = staticmethod(same)
 
         def read(self, names: Sequence[str]) -> Any:
             began.set()

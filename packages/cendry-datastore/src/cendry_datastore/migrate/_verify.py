@@ -15,7 +15,7 @@ from .candidates import Candidate, Candidates, document_of
 from .checks import opened
 from .digest import Digest, bucket_of, digest_of, is_in_sample
 from .files import check_plan, load_shard
-from .messages import MessageMirror
+from .messages import translator_of
 from .models import ModelSample
 from .paging import key_bytes
 from .reports import VERIFY_FILE, Proof
@@ -100,7 +100,7 @@ class _Comparison:
         self._plan = plan
         self._source = source
         self._target = target
-        self._translator = MessageMirror.of_plan(plan, source, target).translator
+        self._translator = translator_of(plan, source.partition)
         self._baselines = _baselines(plan, store)
         self._moment = source.now()
         dead = DeadLetters.read(store)

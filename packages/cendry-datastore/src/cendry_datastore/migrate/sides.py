@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
-from cendry._same import is_same
+from cendry._stored import same
 from cendry.backend import Backend, CallOptions
 from cendry.errors import CendryError, OutcomeUnknownError
 from cendry.paths import exact_text
@@ -51,7 +51,7 @@ class BackendSide:
 
     def is_same(self, one: Any, other: Any) -> bool:
         """Whether the stored fields of two documents are the same, in kind and value."""
-        return is_same(one, other)
+        return same(one, other)
 
     def write(self, documents: Mapping[str, Any]) -> Mapping[str, Exception]:
         """Write or delete documents; one that is refused doesn't keep the others from being written."""
@@ -90,4 +90,4 @@ def different_fields(one: Mapping[str, Any] | None, other: Mapping[str, Any] | N
         return ()
     names = sorted(one.keys() | other.keys())
     missing = object()
-    return tuple(name for name in names if not is_same(one.get(name, missing), other.get(name, missing)))
+    return tuple(name for name in names if not same(one.get(name, missing), other.get(name, missing)))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, TypeAlias, cast
 
 from cendry._immutable import dataclass
-from cendry._same import is_same
+from cendry._stored import copied, same
 from cendry.backend import StoredDocument
 from cendry.paths import FieldPath
 from cendry.plan import Update
@@ -94,7 +94,7 @@ def rewrite(found: StoredDocument, upgrade: Upgrade) -> Rewrite | str | None:
     before = found.data or {}
     try:
         # It may change what it is given.
-        after: object = cast("Any", upgrade)(_copied(before))
+        after: object = cast("Any", upgrade)(copied(before))
     except Exception as error:
         return f"the function raised {type(error).__name__}: {error}"
     if after is None:
@@ -105,7 +105,7 @@ def rewrite(found: StoredDocument, upgrade: Upgrade) -> Rewrite | str | None:
 
 
 def _compared(found: StoredDocument, before: dict[str, Any], after: dict[Any, Any]) -> Rewrite | str | None:
-    changed = {name: value for name, value in after.items() if name not in before or not is_same(before[name], value)}
+    changed = {name: value for name, value in after.items() if name not in before or not same(before[name], value)}
     if not changed and len(after) == len(before):
         return None
     for name in changed:
@@ -119,17 +119,6 @@ def _compared(found: StoredDocument, before: dict[str, Any], after: dict[Any, An
     update_time = cast("datetime", found.update_time)
     size = len(found.path.encode()) + 2 * sum(size_of(name) for name in {**old, **changed}) + size_of(changed)
     return Rewrite(found.path, update_time, old, changed, size)
-
-
-def _copied(value: Any) -> Any:
-    """A copy of what can be changed in a stored value."""
-    if isinstance(value, dict):
-        fields: dict[Any, Any] = cast("Any", value)
-        return {name: _copied(each) for name, each in fields.items()}
-    if isinstance(value, list):
-        elements: list[Any] = cast("Any", value)
-        return list(map(_copied, elements))
-    return value
 
 
 def size_of(value: Any) -> int:

@@ -1,4 +1,4 @@
-"""Whether stored values are the same."""
+"""Stored values as such: copies of them, and whether two are stored the same."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cendry import GeoPoint, Ref, Vector
-from cendry._same import is_same
+from cendry._stored import copied, same
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
 
@@ -52,22 +52,31 @@ class Moment(datetime):
 
 @pytest.mark.parametrize("place", range(len(DIFFERENT)))
 def test_a_value_is_the_same_as_itself_alone(place: int) -> None:
-    assert [place] == [index for index, other in enumerate(DIFFERENT) if is_same(DIFFERENT[place], other)]
+    assert [place] == [index for index, other in enumerate(DIFFERENT) if same(DIFFERENT[place], other)]
 
 
 def test_nan_is_the_same_as_another_nan() -> None:
-    assert is_same([float("nan")], [-math.nan])
+    assert same([float("nan")], [-math.nan])
 
 
 def test_lists_and_maps_may_be_of_other_classes() -> None:
-    assert is_same((1, [2]), [1, (2,)])
-    assert is_same({"a": 1}, MappingProxyType({"a": 1}))
+    assert same((1, [2]), [1, (2,)])
+    assert same({"a": 1}, MappingProxyType({"a": 1}))
 
 
 def test_moments_may_be_of_other_classes_and_zones() -> None:
     there = NOW.astimezone(timezone(timedelta(hours=5)))
     moment = Moment(2026, 11, 29, 12, tzinfo=timezone.utc)
-    assert is_same(NOW, there)
-    assert is_same(NOW, moment)
+    assert same(NOW, there)
+    assert same(NOW, moment)
     moment.nanosecond = 1
-    assert not is_same(NOW, moment)
+    assert not same(NOW, moment)
+
+
+def test_a_copy_shares_nothing_that_can_be_changed() -> None:
+    point = GeoPoint(1.0, 2.0)
+    data: dict[str, Any] = {"a": [{"b": [1]}, point]}
+    copy = copied(data)
+    data["a"][0]["b"].append(2)
+    assert {"a": [{"b": [1]}, point]} == copy
+    assert copy["a"][1] is point
