@@ -87,6 +87,9 @@ def plan(
         str | None, typer.Option(help="prefix: name collections by the namespace and the kind, ns1_Shop.")
     ] = None,
     foreign: Annotated[str, typer.Option(help="Keys into other databases: refuse, rewrite or string.")] = "refuse",
+    index_yaml: Annotated[
+        str | None, typer.Option("--index-yaml", help="The index.yaml of the source: its composite indexes.")
+    ] = None,
     price_read: Annotated[float | None, typer.Option(help="Your price of 100,000 reads.")] = None,
     price_write: Annotated[float | None, typer.Option(help="Your price of 100,000 writes.")] = None,
     renew: Annotated[bool, typer.Option("--renew", help="Set a new moment for a plan whose moment expired.")] = False,
@@ -124,6 +127,7 @@ def plan(
             renames=pairs(rename or []),
             prefix=namespace if namespace_as else None,
             foreign=foreign,
+            index_yaml=index_yaml,
             prices=(price_read, price_write),
             allow_mixed=allow_mixed,
             assume_modes=assume_modes,

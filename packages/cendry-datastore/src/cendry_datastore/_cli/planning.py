@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cendry._model.model import Model
+from cendry.indexes import from_datastore, to_firebase
 from cendry.jobs import open_store, write_json
 
 from ..migrate import Source, Target, Transforms
 from ..migrate._plan import draft, renew
+from ..migrate._status import INDEXES_FILE
 from ..migrate.checks import opened
 from ..migrate.errors import MixedEmulatorsError
 from ..migrate.estimates import Prices
 from ..migrate.forms import moment_text
+from ..migrate.indexing import INDEX_YAML
 from ..migrate.values import PLAN_FILE
 from .failing import FINE, WrongUseError
 from .loading import load_plan
@@ -34,6 +37,7 @@ def make_plan(
     renames: Mapping[str, str],
     prefix: str | None,
     foreign: Any,
+    index_yaml: str | None,
     prices: tuple[float | None, float | None],
     allow_mixed: bool,
     assume_modes: bool,
@@ -41,7 +45,7 @@ def make_plan(
     """Make a plan in a directory that has none.
 
     Raises:
-        WrongUseError: It has one.
+        WrongUseError: It has one, or the `index.yaml` can't be read.
     """
     check_emulators(allow_mixed=allow_mixed)
     store = open_store(directory)
@@ -49,6 +53,7 @@ def make_plan(
         raise WrongUseError(
             f"{directory} has a plan already. A plan is made once: use another directory, or --renew for a new moment."
         )
+    indexes = None if index_yaml is None else read_index_yaml(index_yaml)
     default = Prices()
     read, write = prices
     own = Prices(default.read if read is None else read, default.write if write is None else write)
@@ -65,12 +70,33 @@ def make_plan(
             allow_mixed=allow_mixed,
             assume_modes=assume_modes,
             prices=own,
+            index_yaml=indexes,
             on_progress=show,
         )
-    store.put("firestore.indexes.json", json.dumps(made.indexes(), indent=2).encode())
+    if indexes is not None:
+        store.put(INDEX_YAML, indexes.encode())
+    store.put(INDEXES_FILE, to_firebase(made.indexes).encode())
     write_json(store, PLAN_FILE, made.plan.to_json())
     print_draft(printer, made, directory)
     return FINE
+
+
+def read_index_yaml(path: str) -> str:
+    """The text of an `index.yaml`.
+
+    Raises:
+        WrongUseError: There is no such file, or it is another one.
+    """
+    try:
+        text = Path(path).read_text("utf-8")
+        from_datastore(text, name=path)
+    except OSError as error:
+        raise WrongUseError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise WrongUseError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}.") from error
+    except ValueError as error:
+        raise WrongUseError(str(error)) from error
+    return text
 
 
 def check_emulators(*, allow_mixed: bool) -> None:

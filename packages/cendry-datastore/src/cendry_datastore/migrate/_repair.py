@@ -171,12 +171,12 @@ def note_outcome(store: Store, plan: Plan, outcome: Mirrored, paths: Mapping[str
 
 
 def shard_of(plan: Plan, key: Any) -> Shard:
-    """The shard of a plan that a `Key` message belongs to; the first one for a kind that the plan doesn't have."""
+    """The shard of a plan that a `Key` message belongs to; a further one for a kind that the plan doesn't have."""
     kind, order = key.path[-1].kind, key_order(key)
     for shard in plan.shards:
         if shard.kind == kind and (not shard.end or order <= key_order(key_of(shard.end.hex()))):
             return shard
-    return Shard(kind, 0)
+    return Shard(kind, len(plan.shards))
 
 
 def _backward(source: Source, target: Target) -> MirrorPaths:
