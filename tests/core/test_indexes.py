@@ -175,6 +175,13 @@ def test_uncertain_queries_are_not_refused() -> None:
     assert 1 == len(none.missing(near(both("a ==", "b =="))))
 
 
+def test_a_query_of_too_many_disjuncts_needs_nothing() -> None:
+    many = both(*(either(f"a{n} ==", f"b{n} ==") for n in range(64)), "c >")
+    assert () == needs_of(plan(many, "d"))
+    assert 30 == len(needs_of(plan(either(*(f"a{n} ==" for n in range(30))), "d")))
+    assert () == needs_of(plan(either(*(f"a{n} ==" for n in range(31))), "d"))
+
+
 def test_a_refusal_has_the_indexes() -> None:
     with pytest.raises(MissingIndexError) as caught:
         Indexes().check(plan("a ==", "b"))
@@ -452,6 +459,16 @@ COMMAND = (
             composite("emb!", group=True),
         ),
         (COMMAND + " --field-config=order=descending,field-path=a", composite("a↓ n↓")),
+        (
+            "no matching index found. recommended index is:\n- kind: c\n  properties:\n  - name: a\n  - name: b.d\n"
+            "    direction: desc\n",
+            composite("a b.d↓ n↓"),
+        ),
+        (
+            "400 no matching index found. recommended index is:\n- kind: c\n  ancestor: yes\n  properties:\n"
+            "  - name: __key__\n    direction: desc",
+            composite("n↓"),
+        ),
     ],
     ids=lambda value: str(value)[:60],
 )
@@ -467,6 +484,9 @@ def test_messages_that_say_which_index(message: str, expected: Any) -> None:
         "The query requires an index. You can create it here: https://x?create_composite=",
         "The query requires an index. You can create it here: https://x?create_composite=!!!!",
         "The query requires an index. You can create it here: https://x?create_composite=abc",
+        "no matching index found.",
+        "no matching index found. recommended index is:\n- kind: c\n  properties:\n  - name: a\n",
+        "no matching index found. recommended index is:\n- kind: c\n  size: 5",
         link(),
         link(field(1, "a") + ASC, scope=9),
         link(field(1, "a") + field(2, 9)),

@@ -8,6 +8,7 @@ from .deriving import derive
 from .merging import IndexCheck, IndexConflictError, check, merge
 from .needs import Need, needs_of
 from .reading import parse_indexes, read_indexes
+from .recording import parse_recording, read_recording, to_recording
 from .serving import Indexes
 from .writing import to_firebase, to_gcloud, to_terraform
 
@@ -29,8 +30,11 @@ __all__ = [
     "merge",
     "needs_of",
     "parse_indexes",
+    "parse_recording",
     "read_indexes",
+    "read_recording",
     "to_firebase",
     "to_gcloud",
+    "to_recording",
     "to_terraform",
 ]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from .._immutable import dataclass
+from .._immutable import dataclass, replace
 from .definitions import AUTOMATIC, FieldIndex, FieldOverride, Index, forms_of
 from .needs import Need
 from .reading import FILE, Source, Span, elements, members
@@ -32,18 +32,70 @@ class IndexCheck:
     warnings: tuple[str, ...]
 
 
-def check(indexes: Indexes, needs: Iterable[Need]) -> IndexCheck:
-    """Compare indexes with what queries need. Where Firestore's answer is uncertain, nothing is missing.
+def check(indexes: Indexes, needs: Iterable[Need] = (), wanted: Indexes | None = None) -> IndexCheck:
+    """Compare indexes with what queries need and models declare. Where Firestore is uncertain, nothing is missing.
 
     Args:
         indexes: The indexes that are declared.
-        needs: What queries need, as `needs_of` returns it.
+        needs: What queries need, as `needs_of` returns it, or `read_recording`.
+        wanted: What models declare, as `derive` returns it.
+
+    Raises:
+        IndexConflictError: A field that a model exempts from indexes is needed by a query, or the file ends a time to
+            live that a model declares.
     """
     needs = list(dict.fromkeys(needs))
-    added = _added(indexes, [need for need in needs if not need.is_uncertain])
+    wanted = wanted or Indexes()
+    joined = _joined(indexes, wanted, needs, "The file")
+    declared = set(indexes.overrides)
+    missing = (*joined.indexes[len(indexes.indexes) :], *(each for each in joined.overrides if each not in declared))
     used = {index for need in needs for index in indexes.used_for(need)}
-    unused = [index for index in indexes.indexes if index not in used]
-    return IndexCheck((*added.indexes, *added.overrides), tuple(unused), indexes.warnings)
+    asked = {_bare(index) for index in wanted.indexes}
+    unused = [index for index in indexes.indexes if index not in used and _bare(index) not in asked]
+    return IndexCheck(missing, tuple(unused), (*indexes.warnings, *_exempted(indexes, needs)))
+
+
+def _exempted(indexes: Indexes, needs: Iterable[Need]) -> list[str]:
+    """What is to be told of fields that are exempted from indexes, and that queries use all the same."""
+    found: dict[str, None] = {}
+    for need in needs:
+        if need.is_uncertain or indexes.serves(need):
+            continue
+        for path in sorted(need.fields):
+            if not indexes.modes(need.collection, path):
+                what = f"The field {path} of {need.collection!r} is exempted from indexes"
+                found[f"{what}, and a recorded query filters or sorts by it."] = None
+    return list(found)
+
+
+def _joined(have: Indexes, wanted: Indexes, needs: Iterable[Need], name: str) -> Indexes:
+    """Indexes with what they lack: those that are there come first, and overrides replace those of their fields.
+
+    Raises:
+        IndexConflictError: What is needed contradicts what is declared.
+    """
+    known = {_bare(index) for index in have.indexes}
+    indexes = [*have.indexes, *(each for each in dict.fromkeys(wanted.indexes) if _bare(each) not in known)]
+    overrides = {(each.collection, each.path): each for each in have.overrides}
+    for override in wanted.overrides:
+        place = override.collection, override.path
+        overrides[place] = _united(overrides.get(place), override, name)
+    exempt = {(each.collection, each.path) for each in wanted.overrides if each.indexes == frozenset()}
+    added = _added(Indexes(indexes, overrides.values()), [need for need in needs if not need.is_uncertain])
+    for override in added.overrides:
+        place = override.collection, override.path
+        if place in exempt:
+            raise IndexConflictError(
+                f"A query needs an index of the field {override.path} of {override.collection!r}, and its model "
+                "exempts it (index=False). Index it, or filter by another field."
+            )
+        overrides[place] = override
+    return Indexes((*indexes, *added.indexes), overrides.values())
+
+
+def _bare(index: Index) -> Index:
+    """An index without what is carried of it and plays no part in which queries it serves."""
+    return replace(index, settings=()) if index.settings else index
 
 
 def _added(have: Indexes, needs: Iterable[Need]) -> Indexes:
@@ -86,28 +138,16 @@ def merge(text: str, wanted: Indexes | None = None, needs: Iterable[Need] = (), 
     """
     source = Source(text, name)
     have = source.read()
+    needs = list(dict.fromkeys(needs))
     wanted = wanted or Indexes()
-    overrides = {(each.collection, each.path): each for each in have.overrides}
-    changed = dict(overrides)
-    for override in wanted.overrides:
-        place = override.collection, override.path
-        changed[place] = _united(overrides.get(place), override, name)
-    indexes = [*have.indexes, *(each for each in dict.fromkeys(wanted.indexes) if each not in have.indexes)]
-    exempt = {(each.collection, each.path) for each in wanted.overrides if each.indexes == frozenset()}
-    added = _added(Indexes(indexes, changed.values()), [need for need in needs if not need.is_uncertain])
-    for override in added.overrides:
-        place = override.collection, override.path
-        if place in exempt:
-            raise IndexConflictError(
-                f"A query needs an index of the field {override.path} of {override.collection!r}, and its model "
-                "exempts it (index=False). Index it, or filter by another field."
-            )
-        changed[place] = override
-    new = [*indexes[len(have.indexes) :], *added.indexes]
+    joined = _joined(have, wanted, needs, name)
+    declared = {(each.collection, each.path) for each in have.overrides}
+    changed = {(each.collection, each.path): each for each in joined.overrides}
+    new = joined.indexes[len(have.indexes) :]
     edits = _Edits(source)
     if new:
         edits.append(source.members["indexes"], [each.to_json() for each in new])
-    fresh = [each.to_json() for place, each in changed.items() if place not in overrides]
+    fresh = [each.to_json() for place, each in changed.items() if place not in declared]
     if fresh:
         span = source.members.get("fieldOverrides")
         if span is None:

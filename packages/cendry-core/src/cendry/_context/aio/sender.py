@@ -247,7 +247,7 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
 
             self.check_read()
             return nothing_explained(plan, analyze)
-        observed = None if self.observer.is_idle() else self.observer.query("explain", query)
+        observed = None if self.observer.is_idle() else self.observer.explain(plan)
         with self._reading if observed is None else observed.around(self._reading) as handle:
             explained: ExplainResult = await explain(
                 plan, analyze=analyze, options=self.settings.options, transaction=handle

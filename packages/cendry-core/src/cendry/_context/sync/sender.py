@@ -229,7 +229,7 @@ class Sender(Listening, CallbackListening):
 
             self.check_read()
             return nothing_explained(plan, analyze)
-        observed = None if self.observer.is_idle() else self.observer.query("explain", query)
+        observed = None if self.observer.is_idle() else self.observer.explain(plan)
         with self._reading if observed is None else observed.around(self._reading) as handle:
             explained: ExplainResult = explain(plan, analyze=analyze, options=self.settings.options, transaction=handle)
             return explained
