@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cendry._command.failing import outcome_of
 from cendry.jobs import open_store
-from cendry_datastore._cli.failing import outcome_of
 from cendry_datastore.migrate import Plan, Source, Target, plan
 from cendry_datastore.migrate._plan import moment_of
 from cendry_datastore.migrate.admin import DATASTORE_MODE, NATIVE, DatabaseFacts

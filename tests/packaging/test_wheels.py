@@ -150,6 +150,7 @@ def test_each_backend_is_an_extra_and_all_brings_each(dist: Path) -> None:
     for backend in backends:
         for extra in (backend, "all"):
             assert f"cendry-{backend}=={VERSION};extra=='{extra}'" in required
+    assert f"cendry-firestore[cli]=={VERSION};extra=='all'" in required
     # The command line of the migration, and what it writes to.
     for needed in ("cendry-datastore[migrate]", "cendry-firestore"):
         assert f"{needed}=={VERSION};extra=='migrate'" in required
@@ -239,6 +240,27 @@ def test_without_its_extra_the_command_line_names_it(dist: Path, tmp_path: Path)
     answer = subprocess.run([command, "--help"], capture_output=True, text=True, check=False)
     assert (2, "") == (answer.returncode, answer.stdout)
     assert 'pip install "cendry-datastore[migrate]"' in answer.stderr
+
+
+def test_the_command_line_of_firestore_runs_with_its_extra(dist: Path, tmp_path: Path) -> None:
+    python = environment(tmp_path / "venv", dist, f"cendry-firestore[cli]=={VERSION}")
+    command = python.parent / ("cendry-firestore.exe" if os.name == "nt" else "cendry-firestore")
+    assert "backfill" in run(command, "--help")
+    installed = run("uv", "pip", "list", "--quiet", "--python", python, "--format", "freeze")
+    assert {"cendry-core", "cendry-firestore"} == set(re.findall(r"^(cendry[\w-]*)==", installed, re.MULTILINE))
+    code = (
+        "import cendry_firestore, sys; loaded = {name.partition('.')[0] for name in sys.modules}; "
+        "print(sorted(loaded & {'rich', 'typer'}))"
+    )
+    assert "[]" == run(python, "-c", code).strip()
+
+
+def test_without_its_extra_the_command_line_of_firestore_names_it(dist: Path, tmp_path: Path) -> None:
+    python = environment(tmp_path / "venv", dist, f"cendry-firestore=={VERSION}")
+    command = python.parent / ("cendry-firestore.exe" if os.name == "nt" else "cendry-firestore")
+    answer = subprocess.run([command, "--help"], capture_output=True, text=True, check=False)
+    assert (2, "") == (answer.returncode, answer.stdout)
+    assert 'pip install "cendry-firestore[cli]"' in answer.stderr
 
 
 def test_memory_runs_the_first_example_without_any_google_package(with_memory: Any) -> None:

@@ -7,10 +7,12 @@ import sys
 from typing import Annotated
 
 import typer
-from cendry.jobs import Pace, open_store, read_pace, write_json, write_pace
+from cendry._command.failing import FINE, PROBLEMS, WrongUseError, guard
+from cendry._command.loading import load_models
+from cendry._command.printing import Printer
+from cendry.jobs import Pace, read_pace, write_json, write_pace
 
-from .failing import FINE, PROBLEMS, WrongUseError, guard
-from .loading import load_models, open_directory
+from .directories import open_directory, store_of
 from .options import (
     DIRECTORY,
     AllowMixed,
@@ -24,7 +26,6 @@ from .options import (
     Ndb,
     Project,
 )
-from .printing import Printer
 
 app = typer.Typer(
     help="Moves a database from Datastore mode to Firestore in Native mode.",
@@ -55,7 +56,7 @@ def validate(
         from ..migrate import validate as step
         from .reporting import print_report
 
-        store = open_store(directory)
+        store = store_of(directory)
         printer = Printer(as_json=as_json)
         source = Source(project=project, database=database, namespace=namespace)
         with printer.progress("validate") as show:

@@ -6,12 +6,13 @@ import logging
 from typing import Annotated
 
 import typer
+from cendry._command.failing import guard
+from cendry._command.loading import load_models
+from cendry._command.printing import Printer
 
 from .app import app, pairs
-from .failing import guard
-from .loading import load_models, open_directory
+from .directories import open_directory
 from .options import DIRECTORY, AllowMixed, AssumeModes, Debug, Directory, Json, TakeOver
-from .printing import Printer
 
 
 def run() -> None:

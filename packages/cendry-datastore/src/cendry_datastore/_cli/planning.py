@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cendry._command.failing import FINE, WrongUseError
+from cendry._command.printing import Printer
 from cendry._model.model import Model
 from cendry.indexes import from_datastore, to_firebase
-from cendry.jobs import open_store, write_json
+from cendry.jobs import write_json
 
 from ..migrate import Source, Target, Transforms
 from ..migrate._plan import draft, renew
@@ -20,9 +22,7 @@ from ..migrate.estimates import Prices
 from ..migrate.forms import moment_text
 from ..migrate.indexing import INDEX_YAML
 from ..migrate.values import PLAN_FILE
-from .failing import FINE, WrongUseError
-from .loading import load_plan
-from .printing import Printer
+from .directories import load_plan, store_of
 from .reporting import print_draft
 
 
@@ -48,7 +48,7 @@ def make_plan(
         WrongUseError: It has one, or the `index.yaml` can't be read.
     """
     check_emulators(allow_mixed=allow_mixed)
-    store = open_store(directory)
+    store = store_of(directory)
     if store.get(PLAN_FILE) is not None:
         raise WrongUseError(
             f"{directory} has a plan already. A plan is made once: use another directory, or --renew for a new moment."

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import timedelta
 
+from cendry._command.printing import Printer
+
 from ..migrate import Problem, Report, TrapReport
 from ..migrate._plan import Draft, transforms_text
 from ..migrate._status import INDEXES_FILE
 from ..migrate.forms import moment_text
-from .printing import Printer
 
 _SHOWN = 8
 

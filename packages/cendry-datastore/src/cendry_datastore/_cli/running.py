@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-from ..migrate import Result, Source, Target
+from cendry._command.failing import FINE, PROBLEMS
+from cendry._command.printing import Printer, ask
+
+from ..migrate import Result
 from ..migrate._status import Status
 from ..migrate.checks import opened
 from ..migrate.files import load_shard
-from .failing import FINE, PROBLEMS, WrongUseError
-from .loading import load_plan
-from .printing import Printer
+from .directories import load_plan
 
 _SHOWN = 20
 
@@ -23,7 +23,8 @@ def copy_plan(printer: Printer, directory: str, *, yes: bool, **options: Any) ->
     store, plan = load_plan(directory)
     with opened(plan) as (source, target):
         if not (yes or options["dry_run"] or target.emulator is not None):
-            ask(f"write {plan.count:,} documents to {target.place}?", source, target)
+            where = f"from {source.emulator or 'Google Cloud'} to {target.emulator or 'Google Cloud'}"
+            ask(f"write {plan.count:,} documents to {target.place}?", where)
         before = [load_shard(store, plan, shard) for shard in plan.shards]
         copied = sum(state.copied for state in before)
         if copied:
@@ -32,21 +33,6 @@ def copy_plan(printer: Printer, directory: str, *, yes: bool, **options: Any) ->
         with printer.progress("copy") as show:
             result = copy(plan, state=store, source=source, target=target, on_progress=show, **options)
     return print_result(printer, result, "would copy" if options["dry_run"] else "copied")
-
-
-def ask(question: str, source: Source, target: Target) -> None:
-    """Ask before documents are written to Google Cloud.
-
-    Raises:
-        WrongUseError: Nobody is there to answer, or the answer is no.
-    """
-    shown = f"{question} (from {source.emulator or 'Google Cloud'} to {target.emulator or 'Google Cloud'}) [y/N] "
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise WrongUseError(f"{question} Nobody is there to answer: pass --yes. Nothing was written.")
-    sys.stderr.write(shown)
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise WrongUseError("Nothing was written.")
 
 
 def delta_plan(printer: Printer, directory: str, **options: Any) -> int:

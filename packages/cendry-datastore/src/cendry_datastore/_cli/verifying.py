@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cendry._command.failing import FINE, PROBLEMS, WrongUseError
+from cendry._command.printing import Printer
 from cendry._model.model import Model
 
 from ..migrate import Proof
 from ..migrate.checks import opened
-from .failing import FINE, PROBLEMS, WrongUseError
-from .loading import load_plan
-from .printing import Printer
+from .directories import load_plan
 
 _PERCENT = 100
 _SHOWN = 20

@@ -114,6 +114,7 @@ def copy(
             on_progress=on_progress,
             source=source,
             target=target,
+            page=page,
             stop=stop,
         )
     store = open_store(state)

@@ -89,6 +89,15 @@ class MessageMirror:
         found = self._source.lookup(list(keys.values()))
         return {path: self.data_of(found[key_bytes(key)]) for path, key in keys.items()}
 
+    def target_paths(self, paths: Sequence[str]) -> dict[str, str]:
+        """The paths in the target of the documents of some entities, by those of the entities.
+
+        Raises:
+            UntranslatableError: One can't be a document.
+        """
+        translator, home = self.translator, self._source.partition
+        return {path: translator.path(translator.name(key_of_path(path, home))) for path in paths}
+
     def read(self, names: Sequence[str]) -> Mapping[str, Any]:
         """The entities of some keys; `None` for each one that doesn't exist."""
         found = self._source.lookup([key_of(name) for name in names])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from cendry._stored import same
-from cendry.backend import Backend, CallOptions
+from cendry.backend import Backend, CallOptions, StoredDocument
 from cendry.errors import CendryError, OutcomeUnknownError
 from cendry.paths import exact_text
 from cendry.plan import Delete, GetPlan, Set, Write
@@ -41,8 +41,25 @@ class BackendSide:
 
     def read(self, names: Sequence[str]) -> Mapping[str, Any]:
         """The stored fields of documents by path; `None` for each one that doesn't exist."""
-        results = self.backend.get(GetPlan(tuple(names)), options=self._options)
-        return {cast("str", exact_text(result.path)): result.data for result in results}
+        return {name: result.data for name, result in self._results(names)}
+
+    def results(self, names: Sequence[str]) -> Mapping[str, StoredDocument]:
+        """The results of the backend for some documents, by path.
+
+        Raises:
+            Exception: The database can't be read, or is left alone for a while.
+        """
+        if (resting := self._rest.error) is not None:
+            raise resting
+        try:
+            return dict(self._results(names))
+        except Exception as error:
+            self._rest.begin(error)
+            raise
+
+    def _results(self, names: Sequence[str]) -> Iterator[tuple[str, StoredDocument]]:
+        for result in self.backend.get(GetPlan(tuple(names)), options=self._options):
+            yield cast("str", exact_text(result.path)), result
 
     @staticmethod
     def data_of(result: Any) -> Any:

@@ -1,23 +1,18 @@
-"""What the command line names: models, and the directory of a migration."""
+"""Models by their name on the command line."""
 
 from __future__ import annotations
 
+import operator
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from inspect import isabstract
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TypeGuard
 
-from cendry._model.model import Model
-from cendry.jobs import Store, open_store
-
-from ..migrate.values import PLAN_FILE
+from .._model.model import Model
 from .failing import WrongUseError
-
-if TYPE_CHECKING:
-    from ..migrate import Plan
 
 
 def load_models(specs: Iterable[str], *, debug: bool = False) -> list[type[Model]]:
@@ -30,8 +25,6 @@ def load_models(specs: Iterable[str], *, debug: bool = False) -> list[type[Model
     Raises:
         WrongUseError: There is no such module, it can't be imported, or has no such models.
     """
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
     models: dict[type[Model], None] = {}
     for spec in specs:
         name, _, wanted = spec.partition(":")
@@ -40,38 +33,49 @@ def load_models(specs: Iterable[str], *, debug: bool = False) -> list[type[Model
     return list(models)
 
 
-def open_directory(directory: str) -> Store:
-    """The store of a directory that has a plan.
+def load_model(spec: str, *, debug: bool = False) -> type[Model]:
+    """Return the one model that `app.models:City` names.
+
+    Args:
+        spec: A module with the name of a model after a colon; without it, the module must have one model alone.
+        debug: Whether an error of the module's own propagates.
 
     Raises:
-        WrongUseError: It has none.
+        WrongUseError: There is no such module, it can't be imported, or has no such model, or several.
     """
-    store = open_store(directory)
-    if not store.list(PLAN_FILE):
-        raise WrongUseError(
-            f"{directory} has no {PLAN_FILE}. Make a plan first (cendry-datastore plan), or name the directory of one."
-        )
-    return store
+    models = load_models([spec], debug=debug)
+    if len(models) > 1:
+        names = ", ".join(model.__name__ for model in models)
+        raise WrongUseError(f"{spec} names {len(models)} models ({names}); name one: {spec.partition(':')[0]}:NAME.")
+    return models[0]
 
 
-def load_plan(directory: str) -> tuple[Store, Plan]:
-    """The store and the plan of a directory.
+def load_object(spec: str, *, debug: bool = False) -> object:
+    """Return what `app.upgrades:split_name` names.
+
+    Args:
+        spec: A module and a name.
+        debug: Whether an error of the module's own propagates.
 
     Raises:
-        WrongUseError: It has none.
-        JobFileError: The plan can't be read.
+        WrongUseError: There is no such module, it can't be imported, or has no such name.
     """
-    # Imported here, as it imports the SDKs.
-    from ..migrate.files import read_plan
-
-    store = open_directory(directory)
-    return store, read_plan(store)
+    name, _, wanted = spec.partition(":")
+    if not wanted:
+        raise WrongUseError(f"{spec} names no function: write MODULE:NAME.")
+    module = _import(name, debug)
+    try:
+        return operator.attrgetter(wanted)(module)
+    except AttributeError:
+        raise WrongUseError(f"{name} has no {wanted}") from None
 
 
 def _import(name: str, debug: bool) -> ModuleType:
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
     try:
         return import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if debug:
             raise
         raise WrongUseError(f"{name} raised {type(error).__name__}: {error}") from error
