@@ -71,10 +71,10 @@ def validate(
 @app.command()
 def plan(
     models: Annotated[
-        str | None, typer.Argument(metavar="[MODELS]", help="As of validate; needed with --ndb alone.")
+        str | None, typer.Argument(metavar="MODELS", help="As of validate; needed with --ndb alone.")
     ] = None,
     directory: Annotated[
-        str | None, typer.Argument(metavar="[DIRECTORY]", help="The directory; by default migration/.")
+        str | None, typer.Argument(metavar="DIRECTORY", help="The directory; by default migration/.")
     ] = None,
     project: Project = None,
     database: Database = None,
@@ -91,8 +91,8 @@ def plan(
     index_yaml: Annotated[
         str | None, typer.Option("--index-yaml", help="The index.yaml of the source: its composite indexes.")
     ] = None,
-    price_read: Annotated[float | None, typer.Option(help="Your price of 100,000 reads.")] = None,
-    price_write: Annotated[float | None, typer.Option(help="Your price of 100,000 writes.")] = None,
+    price_read: Annotated[float | None, typer.Option(min=0, help="Your price of 100,000 reads.")] = None,
+    price_write: Annotated[float | None, typer.Option(min=0, help="Your price of 100,000 writes.")] = None,
     renew: Annotated[bool, typer.Option("--renew", help="Set a new moment for a plan whose moment expired.")] = False,
     allow_mixed: AllowMixed = False,
     assume_modes: AssumeModes = False,

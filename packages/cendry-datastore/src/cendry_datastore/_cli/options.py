@@ -8,7 +8,7 @@ import typer
 
 DIRECTORY: Final = "migration/"
 
-Directory: TypeAlias = Annotated[str, typer.Argument(metavar="[DIRECTORY]", help="The directory of the migration.")]
+Directory: TypeAlias = Annotated[str, typer.Argument(metavar="DIRECTORY", help="The directory of the migration.")]
 Models: TypeAlias = Annotated[
     str,
     typer.Argument(metavar="MODELS", help="A module, app.models, or some models, app.models:City,Shop."),

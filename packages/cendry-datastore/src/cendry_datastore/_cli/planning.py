@@ -45,7 +45,7 @@ def make_plan(
     """Make a plan in a directory that has none.
 
     Raises:
-        WrongUseError: It has one, or the `index.yaml` can't be read.
+        WrongUseError: It has one, the `index.yaml` can't be read, or a kind that is asked for has no entities.
     """
     check_emulators(allow_mixed=allow_mixed)
     store = store_of(directory)
@@ -73,6 +73,8 @@ def make_plan(
             index_yaml=indexes,
             on_progress=show,
         )
+    if absent := [each.kind for each in made.plan.kinds if kinds and not each.count]:
+        raise WrongUseError(f"There are no entities of kind {absent[0]!r} in {made.plan.source}. Nothing was planned.")
     if indexes is not None:
         store.put(INDEX_YAML, indexes.encode())
     store.put(INDEXES_FILE, to_firebase(made.indexes).encode())
