@@ -42,6 +42,18 @@ def fails(data):
 number = 5
 """
 
+VERSIONED = """
+from cendry import Field, Model, upgrade
+
+class City(Model, collection="cities", version=2):
+    name: Field[str]
+    n: Field[int]
+
+@upgrade(City, to=2)
+def add_one(data):
+    return {**data, "n": data["n"] + 1}
+"""
+
 
 class Answer:
     """What a command has printed, and its exit code."""
@@ -121,6 +133,22 @@ def test_backfill_by_a_function(command: Command, models: str, cities: Firestore
     assert [1, 2, 3] == stored(cities)
 
 
+def test_backfill_by_upgrades(command: Command, cities: FirestoreBackend, project: str, tmp_path: Path) -> None:
+    name = f"models_of_the_cli_{next(numbers)}"
+    (tmp_path / f"{name}.py").write_text(VERSIONED)
+    try:
+        dry = command("backfill", f"{name}:City", "--project", project, "--dry-run")
+        assert (0, "") == (dry.code, dry.stderr)
+        assert "cities/c0\n  + _cendry_version: 2\n  - n: 0\n  + n: 1\n" in dry.stdout
+        answer = command("backfill", name, "--project", project)
+        assert (0, "") == (answer.code, answer.stderr)
+        assert answer.stdout.startswith("rewritten 3  unchanged 0  dead 0")
+        assert ["cities-version-2"] == os.listdir("backfills")
+        assert [1, 2, 3] == stored(cities)
+    finally:
+        sys.modules.pop(name, None)
+
+
 def test_dead_letters_and_their_retry(
     command: Command, models: str, cities: FirestoreBackend, project: str, tmp_path: Path
 ) -> None:
@@ -149,6 +177,11 @@ def test_dead_letters_and_their_retry(
         (["backfill", "broken_module:City"], "broken_module raised ZeroDivisionError: division by zero\n"),
         (["backfill", "ending_module:City"], "ending_module raised SystemExit: 3\n"),
         (["backfill", "MODELS"], "MODELS names 2 models (City, Shop); name one: MODELS:NAME.\n"),
+        (
+            ["backfill", "MODELS:City"],
+            "City has no version= and so no upgrades: give it a version, or name a function with --function "
+            "MODULE:NAME.\n",
+        ),
         (["backfill", "MODELS:Town"], "MODELS:Town is not a Cendry model\n"),
         (["backfill", "MODELS:City", "--function", "add_one"], "add_one names no function: write MODULE:NAME.\n"),
         (["backfill", "MODELS:City", "--function", "MODELS:nothing"], "MODELS has no nothing\n"),

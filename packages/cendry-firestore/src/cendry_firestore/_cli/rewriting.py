@@ -11,6 +11,7 @@ from cendry._command.loading import load_model, load_object
 from cendry._command.printing import Printer, ask
 from cendry._immutable import dataclass
 from cendry._model.model import Model
+from cendry._types.evolutions import evolution_of
 from cendry.jobs import DeadLetters, open_store, shard_name
 
 from ..tools import BackfillResult, Diff, backfill, retry_dead
@@ -53,12 +54,17 @@ def rewrite(
 ) -> int:
     """Backfill a model, or only the documents that were given up; returns the exit code."""
     model = load_model(model_name, debug=debug)
-    if function_name is None:
-        raise WrongUseError("Name the function that rewrites a document: --function MODULE:NAME.")
-    function = load_function(function_name, debug=debug)
+    function = None if function_name is None else load_function(function_name, debug=debug)
+    version = version_of(model)
+    if function is None and version is None:
+        raise WrongUseError(
+            f"{model.__name__} has no version= and so no upgrades: give it a version, or name a function with "
+            "--function MODULE:NAME."
+        )
     if dry_run and retry:
         raise WrongUseError("--dry-run and --retry-dead exclude each other.")
-    state = options.state or default_directory(model, function)
+    what = f"version-{version}" if function is None else getattr(function, "__name__", "function")
+    state = options.state or default_directory(model, what)
     with place.open() as backend:
         if not (yes or dry_run or place.emulator):
             ask(f"rewrite documents of {model.__collection__!r} in {place}?", "on Google Cloud")
@@ -95,9 +101,14 @@ def load_function(spec: str, *, debug: bool) -> Callable[[dict[str, Any]], dict[
     return function
 
 
-def default_directory(model: type[Model], function: Any) -> str:
+def version_of(model: type[Model]) -> int | None:
+    """The version of a model, or `None` if it has none."""
+    evolution = evolution_of(model)
+    return None if evolution is None else evolution.version
+
+
+def default_directory(model: type[Model], what: str) -> str:
     """The directory of a backfill, which differs for each version of a model and for each function."""
-    what = getattr(function, "__name__", "function")
     # As the names of state: any collection has one that every disk takes.
     collection = shard_name(str(model.__collection__), 0).rpartition("-")[0]
     return os.path.join(DIRECTORY, f"{collection}-{what}")

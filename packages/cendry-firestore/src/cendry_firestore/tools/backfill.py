@@ -15,6 +15,7 @@ from cendry.errors import JobStoppedError
 from cendry.jobs import AdaptiveThrottle, JobLock, Progress, Stop, Store, Tracker, open_store
 from cendry.jobs.pace import is_rate
 
+from .chains import Chain
 from .ledger import clear, load
 from .ranges import BackfillPlan, make_plan, open_plan, pages
 from .results import BackfillResult, result_of
@@ -39,7 +40,7 @@ _EVERY: Final = 0.5
 def backfill(
     source: Source,
     target: type[Model] | str,
-    upgrade: Upgrade,
+    upgrade: Upgrade | None = None,
     /,
     *,
     state: str | os.PathLike[str] | Store | None = None,
@@ -51,7 +52,7 @@ def backfill(
     on_progress: Callable[[Progress], object] | None = None,
     stop: Stop | None = None,
 ) -> BackfillResult:
-    """Rewrite the stored documents of a collection by a function.
+    """Rewrite the stored documents of a collection by a function, or by the upgrades of a model.
 
     Each document is rewritten exactly once, also if the process is killed, an answer is lost, or a part is tried again:
     how far the work has come is written to the database in the same commits, to the collection `_cendry_jobs`. A
@@ -65,7 +66,9 @@ def backfill(
         target: A model, or the id of a collection.
         upgrade: Takes the stored fields of a document, by their stored names, and returns them as they are to be; it
             may change what it is given. `None` leaves the document as it is. Called in several threads, and more than
-            once for a document that others change.
+            once for a document that others change. Left out, each document of an older version is brought to that of
+            the model by its upgrades, and gets the version; fields that they remove are deleted. Documents of newer
+            versions stay as they are, and what the model could not read afterwards is given up.
         state: A directory, which is made, or a store: how far the work has come, and the documents that were given up.
             Needed unless `dry_run` is set.
         group: Whether all collections of that id are meant (a collection group), or only that at the root; by default,
@@ -116,7 +119,7 @@ def backfill(
 def retry_dead(
     source: Source,
     target: type[Model] | str,
-    upgrade: Upgrade,
+    upgrade: Upgrade | None = None,
     /,
     *,
     state: str | os.PathLike[str] | Store,
@@ -133,7 +136,7 @@ def retry_dead(
     Args:
         source: As of the backfill.
         target: As of the backfill.
-        upgrade: The function, of the same name; it may have been mended.
+        upgrade: The function, of the same name; it may have been mended. Left out, the upgrades of the model.
         state: The state of the backfill, which must be complete.
         group: As of the backfill.
         take_over: Whether to go on without a process that has the lock of the state.
@@ -188,7 +191,7 @@ def _run(
     backend: Backend,
     store: Store,
     plan: BackfillPlan,
-    upgrade: Upgrade,
+    upgrade: Upgrade | Chain,
     lock: JobLock,
     throttle: AdaptiveThrottle,
     workers: int,

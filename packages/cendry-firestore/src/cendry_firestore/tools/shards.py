@@ -23,6 +23,7 @@ from cendry.jobs import AdaptiveThrottle, DeadLetter, DeadLetters, JobLock, Stop
 from cendry.plan import GetPlan
 from google.api_core import exceptions
 
+from .chains import Chain
 from .ledger import Ledger, Position, later, load, moved, name_of, save
 from .ranges import BackfillPlan, pages
 from .rewriting import Rewrite, Upgrade, rewrite
@@ -79,7 +80,7 @@ class Tools:
         backend: The database.
         store: Where the files are.
         plan: The backfill.
-        upgrade: The function.
+        upgrade: The function, or the upgrades of the model.
         lock: The lock of the backfill.
         throttle: Its pace.
         stops: The requests to end.
@@ -95,7 +96,7 @@ class Tools:
         backend: Backend,
         store: Store,
         plan: BackfillPlan,
-        upgrade: Upgrade,
+        upgrade: Upgrade | Chain,
         lock: JobLock,
         throttle: AdaptiveThrottle,
         stops: Sequence[Stop],

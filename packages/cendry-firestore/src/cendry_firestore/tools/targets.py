@@ -16,6 +16,7 @@ from cendry.paths import check_collection_id
 from google.cloud.firestore_v1 import Client
 
 from .._sync import FirestoreBackend
+from .chains import Chain
 from .ledger import LEDGER
 from .ranges import Selection
 from .rewriting import Upgrade
@@ -34,13 +35,13 @@ class Work:
 
     Attributes:
         selection: The documents.
-        upgrade: The function.
+        upgrade: The function, or the upgrades of the model.
         name: Its name.
         hides: Whether the values of a field are shown nowhere.
     """
 
     selection: Selection
-    upgrade: Upgrade
+    upgrade: Upgrade | Chain
     name: str
     hides: Callable[[str], bool]
 
@@ -55,11 +56,15 @@ def work_of(target: object, upgrade: object, group: object) -> Work:
     selection = selection_of("backfill", target, group)
     if selection.collection == LEDGER:
         raise ValueError(f"{LEDGER!r} is where backfills keep how far they have come; it can't be backfilled.")
+    model: Any = None if isinstance(target, str) else target
+    hides = _hides_nothing if model is None else partial(_hides, codec_for(model).shape)
+    if upgrade is None and model is not None:
+        chain = Chain(model)
+        return Work(selection, chain, chain.name, hides)
     if not callable(upgrade):
         raise TypeError(f"backfill() takes a function from a dict to a dict or None, not {upgrade!r}.")
     function: Any = upgrade
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
-    hides = _hides_nothing if isinstance(target, str) else partial(_hides, codec_for(cast("Any", target)).shape)
     return Work(selection, function, f"{module}.{name}" if module and name else type(function).__qualname__, hides)
 
 

@@ -32,7 +32,7 @@ from .listening import AsyncDocumentListening
 from .past import AsyncPastSender
 from .reads import AsyncReads, find_any
 from .sender import AsyncSender
-from .transaction import AsyncScope, AsyncTransaction, put, run
+from .transaction import AsyncScope, AsyncTransaction, put, run, write
 
 if TYPE_CHECKING:
     # Loaded at first use, like all that bulk writes and listeners need.
@@ -249,7 +249,7 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         pending = self._sender.settings.writer.save(instance, parent, merge, if_unchanged)
-        await self._sender.commit([pending])
+        await write(self._sender, [pending])
         return pending.write.path.rpartition("/")[2]
 
     async def create(self, instance: Model, /, *, parent: Located | None = None) -> str:
@@ -354,7 +354,7 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
                 nothing was sent.
         """
         writer = self._sender.settings.writer
-        await self._sender.commit([writer.update(target, given, fields, parent, if_unchanged)])
+        await write(self._sender, [writer.update(target, given, fields, parent, if_unchanged)])
 
     @overload
     async def merge(self, target: Model | Ref[Any], changes: Changes, /, *, parent: Located | None = None) -> None: ...
@@ -393,7 +393,7 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
                 changes overlap; nothing was sent.
         """
         self._sender.check_present("writes")
-        await self._sender.commit([self._sender.settings.writer.merge(target, given, parent)])
+        await write(self._sender, [self._sender.settings.writer.merge(target, given, parent)])
 
     @overload
     async def delete(
@@ -562,7 +562,7 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             if isinstance(error, Exception):
                 name_instance(error, given[len(pending)], f"instance {len(pending)}")
             raise
-        await self._sender.commit(pending)
+        await write(self._sender, pending)
         return [one.write.path.rpartition("/")[2] for one in pending]
 
     def _saves(self, instances: object, parent: Located | None, merge: bool, ids: list[str]) -> Iterator[Pending]:

@@ -32,7 +32,7 @@ from .listening import DocumentListening
 from .past import PastSender
 from .reads import Reads, find_any
 from .sender import Sender
-from .transaction import Scope, Transaction, put, run
+from .transaction import Scope, Transaction, put, run, write
 
 if TYPE_CHECKING:
     # Loaded at first use, like all that bulk writes and listeners need.
@@ -247,7 +247,7 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         pending = self._sender.settings.writer.save(instance, parent, merge, if_unchanged)
-        self._sender.commit([pending])
+        write(self._sender, [pending])
         return pending.write.path.rpartition("/")[2]
 
     def create(self, instance: Model, /, *, parent: Located | None = None) -> str:
@@ -352,7 +352,7 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
                 nothing was sent.
         """
         writer = self._sender.settings.writer
-        self._sender.commit([writer.update(target, given, fields, parent, if_unchanged)])
+        write(self._sender, [writer.update(target, given, fields, parent, if_unchanged)])
 
     @overload
     def merge(self, target: Model | Ref[Any], changes: Changes, /, *, parent: Located | None = None) -> None: ...
@@ -391,7 +391,7 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
                 changes overlap; nothing was sent.
         """
         self._sender.check_present("writes")
-        self._sender.commit([self._sender.settings.writer.merge(target, given, parent)])
+        write(self._sender, [self._sender.settings.writer.merge(target, given, parent)])
 
     @overload
     def delete(
@@ -560,7 +560,7 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
             if isinstance(error, Exception):
                 name_instance(error, given[len(pending)], f"instance {len(pending)}")
             raise
-        self._sender.commit(pending)
+        write(self._sender, pending)
         return [one.write.path.rpartition("/")[2] for one in pending]
 
     def _saves(self, instances: object, parent: Located | None, merge: bool, ids: list[str]) -> Iterator[Pending]:
