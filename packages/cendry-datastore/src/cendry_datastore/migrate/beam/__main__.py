@@ -18,7 +18,7 @@ from ..files import COPY_FILE
 from ..values import Plan
 from . import CopyShards, open_store
 
-FINE, FINDINGS, WRONG, FAILED = 0, 1, 2, 4
+FINE, UNEQUAL, WRONG, FAILED = 0, 1, 2, 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     found = find_json(store, COPY_FILE) or {}
     sys.stdout.write(json.dumps({name: found.get(name) for name in ("copied", "dead")}) + "\n")
-    return FINDINGS if found.get("dead") else FINE
+    return UNEQUAL if found.get("dead") else FINE
 
 
 def _steps(plan: Plan, state: str, given: argparse.Namespace) -> Any:
