@@ -35,7 +35,8 @@ def upgrade(model: type[Model], /, *, to: int) -> Callable[[F], F]:
         TypeError: The class has no version of its own, or a version has two upgrades; or an argument is of another
             kind. A version without upgrade is a `TypeError` when the class is used for the first time.
     """
-    if not (isinstance(cast("object", model), type) and issubclass(model, Model)):
+    given = cast("object", model)
+    if not (isinstance(given, type) and issubclass(given, Model)):
         raise TypeError(f"upgrade() takes a Model with version=, not {shortened(model)}.")
     evolution = evolution_of(model)
     if evolution is None:
