@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +27,7 @@ from cendry.plan import Delete, GetPlan, QueryPlan, Set, Update
 from cendry_firestore import FirestoreBackend
 from cendry_firestore.tools import BackfillResult, Diff, backfill, ranges, rewriting, shards
 from cendry_memory import AsyncMemoryBackend, MemoryBackend
+from firestore.filling import Killed, Wrapped, fill, numbers, stored
 from forking import forks, python
 from google.api_core import exceptions
 
@@ -44,24 +45,6 @@ class Area(Model, collection="areas", parent=City):
 def add_one(data: dict[str, Any]) -> dict[str, Any]:
     data["n"] += 1
     return data
-
-
-def fill(backend: Any, count: int, collection: str = "cities") -> None:
-    for start in range(0, count, 500):
-        backend.commit(
-            [
-                Set(f"{collection}/c{number:05d}", {"name": f"city {number}", "n": number})
-                for number in range(start, min(start + 500, count))
-            ]
-        )
-
-
-def stored(backend: Any, collection: str = "cities", *, group: bool = False) -> dict[str, dict[str, Any]]:
-    return {found.path: found.data for found in backend.run(QueryPlan(collection, group=group))}
-
-
-def numbers(backend: Any, collection: str = "cities") -> list[int]:
-    return [data["n"] for data in stored(backend, collection).values()]
 
 
 @pytest.fixture
@@ -84,31 +67,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "MAX_WRITES", 3)
     monkeypatch.setattr(shards, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(pace, "PAUSE", 0.001)
-
-
-class Killed(BaseException):
-    """Stands for the end of the process: nothing after it is done."""
-
-
-class Wrapped:
-    """A backend with something before or after each commit."""
-
-    def __init__(self, backend: Any) -> None:
-        self.backend = backend
-        self.commits = 0
-        self.before: Callable[[int, Any], object] = lambda number, writes: None
-        self.after: Callable[[int, Any], object] = lambda number, writes: None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.backend, name)
-
-    def commit(self, writes: Any, **options: Any) -> Any:
-        self.commits += 1
-        number = self.commits
-        self.before(number, writes)
-        result = self.backend.commit(writes, **options)
-        self.after(number, writes)
-        return result
 
 
 def test_each_document_is_rewritten_once(database: Any, small: None, tmp_path: Path) -> None:

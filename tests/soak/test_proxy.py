@@ -13,6 +13,8 @@ from soak.proxy import HOST, Proxy
 
 @pytest.mark.parametrize("turns", range(8))
 def test_a_connection_that_comes_when_it_ends_is_closed(turns: int) -> None:
+    # What other tests left behind is not meant.
+    gc.collect()
     # The target is a port on which nobody listens: what is accepted can be held, and refused, at any turn.
     with socket.socket() as target, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -29,4 +31,4 @@ def test_a_connection_that_comes_when_it_ends_is_closed(turns: int) -> None:
         proxy.close()
         del proxy
         gc.collect()
-    assert [] == [str(one.message) for one in caught]
+    assert [] == [str(one.message) for one in caught if "unclosed" in str(one.message)]

@@ -9,8 +9,11 @@ from typing import Any, Final, TypeAlias, cast
 from cendry._immutable import dataclass
 from cendry._stored import copied, same
 from cendry.backend import StoredDocument
+from cendry.errors import DecodeError
 from cendry.paths import FieldPath
 from cendry.plan import Update
+
+from .chains import Chain
 
 Upgrade: TypeAlias = "Callable[[dict[str, Any]], dict[str, Any] | None]"
 """Stored names and values in, and out; `None` leaves the document as it is. It may change what it is given."""
@@ -81,20 +84,26 @@ class Rewrite:
         return Diff(self.path, shown[0], shown[1])
 
 
-def rewrite(found: StoredDocument, upgrade: Upgrade) -> Rewrite | str | None:
+def rewrite(found: StoredDocument, upgrade: Upgrade | Chain) -> Rewrite | str | None:
     """What a function makes of a document.
 
     Args:
         found: The document, which exists.
-        upgrade: The function.
+        upgrade: The function, or the upgrades of a model.
 
     Returns:
         What to write; `None` if nothing; text if the function fails on it, or gives what can't be written.
     """
     before = found.data or {}
+    if isinstance(upgrade, Chain):
+        try:
+            upgraded = upgrade.upgraded(found.path, before)
+        except DecodeError as error:
+            return str(error)
+        return None if upgraded is None else _compared(found, before, upgraded)
     try:
         # It may change what it is given.
-        after: object = cast("Any", upgrade)(copied(before))
+        after: object = upgrade(copied(before))
     except Exception as error:
         return f"the function raised {type(error).__name__}: {error}"
     if after is None:

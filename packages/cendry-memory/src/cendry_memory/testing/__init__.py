@@ -7,6 +7,7 @@ from .bulk import BulkConformance
 from .contexts import ContextConformance
 from .declarations import DeclarationConformance
 from .driver import Database
+from .evolution import EvolutionConformance
 from .features import ALL_FEATURES, Feature, needs
 from .listening import ListenConformance
 from .moments import MomentConformance
@@ -47,6 +48,7 @@ class BackendConformance(
     SelectConformance,
     RowsConformance,
     TaggedConformance,
+    EvolutionConformance,
     MomentConformance,
     ReferenceConformance,
     NearestConformance,
