@@ -18,13 +18,13 @@ from .._keys import key_path
 from .batches import batches
 from .errors import TargetNotEmptyError
 from .files import COPY_FILE, check_plan, find_copy, load_shard, save_shard, write_plan
-from .messages import MessageMirror
+from .messages import MessageMirror, translator_of
 from .paging import Page, key_bytes
 from .reports import Result
 from .source import Source
 from .steps import note_step
 from .target import RefusedWritesError, Target, Write
-from .translate import Translator, UntranslatableError
+from .translate import UntranslatableError
 from .values import Plan, Shard
 from .writers import has_writers
 
@@ -109,9 +109,7 @@ class ShardReader:
         self._source = source
         self._stop = stop
         self._page = page
-        self._translator = Translator(
-            source.partition, plan.target, plan.transforms, foreign=plan.foreign, collections=plan.collections
-        )
+        self._translator = translator_of(plan, source.partition)
         self._mutex = threading.Lock()
         self.traps: Counter[str] = Counter()
 
