@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 from datetime import datetime
 from sys import modules  # async-only
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..._model.model import Model
 from ..._query.aio.source import read_each
@@ -139,7 +139,8 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
             value = complete()
             instances: object = value
             if self.transaction is not None and isinstance(instances, list):
-                for one in cast("list[Any]", instances):
+                listed: list[Any] = instances
+                for one in listed:
                     note(self.transaction.versions, one)
             return value
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..._model.model import Model
 from ..._query.results import ErrorHandler, Read
@@ -133,7 +133,8 @@ class Sender(Listening, CallbackListening):
             value = complete()
             instances: object = value
             if self.transaction is not None and isinstance(instances, list):
-                for one in cast("list[Any]", instances):
+                listed: list[Any] = instances
+                for one in listed:
                     note(self.transaction.versions, one)
             return value
 
