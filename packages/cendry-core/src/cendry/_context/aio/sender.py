@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 from datetime import datetime
 from sys import modules  # async-only
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from ..._model.model import Model
 from ..._query.aio.source import read_each
@@ -137,10 +137,9 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
             if observed is not None:
                 observed.rows = sum(exist)
             value = complete()
-            instances: object = value
-            if self.transaction is not None and isinstance(instances, list):
-                listed: list[Any] = instances
-                for one in listed:
+            instances: Any = value
+            if self.transaction is not None and isinstance(cast("object", value), list):
+                for one in instances:
                     note(self.transaction.versions, one)
             return value
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from ..._model.model import Model
 from ..._query.results import ErrorHandler, Read
@@ -131,10 +131,9 @@ class Sender(Listening, CallbackListening):
             if observed is not None:
                 observed.rows = sum(exist)
             value = complete()
-            instances: object = value
-            if self.transaction is not None and isinstance(instances, list):
-                listed: list[Any] = instances
-                for one in listed:
+            instances: Any = value
+            if self.transaction is not None and isinstance(cast("object", value), list):
+                for one in instances:
                     note(self.transaction.versions, one)
             return value
 
