@@ -492,6 +492,16 @@ def test_indexes_of_datastore_mode() -> None:
     assert Indexes() == from_datastore("indexes: []") == from_datastore("")
 
 
+def test_where_properties_of_datastore_mode_lie_can_be_told() -> None:
+    text = "- properties:\n  - name: owner.name\n  - name: age\n  kind: Cat"
+
+    def whole(kind: str, name: str) -> FieldPath:
+        return FieldPath(f"{kind}.{name}")
+
+    [found] = from_datastore(text, paths=whole).indexes
+    assert [FieldPath("Cat.owner.name"), FieldPath("Cat.age")] == [path for path, _ in found.parts[:2]]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from base64 import urlsafe_b64encode
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cendry import MissingIndexError, Vector
@@ -50,7 +50,7 @@ def of_group(**mode: str) -> dict[str, Any]:
 def cond(text: str) -> Condition:
     """`"a =="`, `"tags array-contains"`; names are compared with references."""
     name, _, operator = text.partition(" ")
-    op: Operator = operator  # type: ignore[assignment]
+    op = cast("Operator", operator)
     value: Any = Ref.from_path("c/x") if name == "n" else 1
     path = FieldPath("__name__" if name == "n" else name)
     return Condition(path, op, [value] if op in ("in", "not-in", "array-contains-any") else value)
