@@ -1,4 +1,4 @@
-"""Checking a file of indexes against a recording of 1,000 queries, as CI does: the recording and the file are read too."""
+"""Checking a file of indexes against a recording of 1,000 queries, as CI does; both files are read too."""
 
 from __future__ import annotations
 
