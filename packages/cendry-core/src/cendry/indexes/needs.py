@@ -89,8 +89,8 @@ class Need:
                 return None
             return self._head(index[:length])
         length = len(index) - len(self.tail)
-        tail = index[length:] if length >= 0 else ()
-        if tail != self.tail and not (tail and self.loose and all(map(self._fits, tail, self.tail))):
+        rest = index[length:] if length >= 0 else ()
+        if rest != self.tail and not (rest and self.loose and all(map(self._fits, rest, self.tail))):
             return None
         return self._head(index[:length])
 
