@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,7 @@ from cendry_datastore.migrate.messages import translator_of
 from cendry_datastore.migrate.paging import key_bytes
 from cendry_datastore.migrate.target import Write
 from google.cloud import datastore
-from migrate.copies import plan_of
+from migrate.copies import check_equal, plan_of
 from pipelines.conftest import BAD, COUNT
 from pipelines.runs import RUNNER, Run
 
@@ -62,6 +63,18 @@ def test_what_differs_is_named(seeded: Source, target: Target, plan: Plan, state
 def command(plan: Plan, state: Path) -> list[str]:
     write_json(LocalStore(state), "plan.json", plan.to_json())
     return [f"{state}/plan.json", f"--runner={RUNNER}"]
+
+
+def test_the_example_copies_and_compares(
+    seeded: Source, target: Target, plan: Plan, state: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_json(LocalStore(state), "plan.json", plan.to_json())
+    main = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "migration" / "pipeline.py"))["main"]
+    main(str(state), f"--runner={RUNNER}")
+    output = capfd.readouterr().out
+    assert f"Result(copied={COUNT}, dead={BAD}, " in output
+    assert f"Proof(source={COUNT + BAD}, target={COUNT}, missing=0, " in output
+    assert COUNT == check_equal(plan, seeded, target)
 
 
 def test_the_command_compares(
