@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from cendry import Cendry, Field, Map, Model, field
-from cendry_datastore.migrate import Place, Plan, Shard, Source, Target, copy, infer, validate, verify
+from cendry_datastore.migrate import Place, Plan, Shard, Source, Target, copy, verify
 from cendry_datastore.migrate.choices import Observer, asked_by
 from cendry_datastore.migrate.values import KindPlan, new_id
 from google.cloud import ndb  # type: ignore[attr-defined]
@@ -129,28 +128,3 @@ def test_both_sides_read_what_ndb_stored(sides: Sides, tmp_path: Path, legacy: b
         assert expected == Cendry(backend=backend).get(Shop, "full")
     proof = verify(plan, state=tmp_path, source=source, target=target, models=[Shop])
     assert (2, 2, True, ()) == (proof.source, proof.target, proof.ok, proof.differences)
-
-
-@pytest.mark.parametrize("legacy", [True, False], ids=["legacy", "new"])
-def test_the_inferred_model_reads_all_that_ndb_stored(sides: Sides, tmp_path: Path, legacy: bool) -> None:
-    address, home, shop = ndb_models()
-    with ndb.Client(project=sides.project).context(legacy_data=legacy):
-        for number in range(20):
-            found = shop(id=f"s{number}", name="x", bio="é" * 200, data=b"\xff", notes=["a"])
-            if number % 2:
-                found.address = address(city="Rome", notes="in Rome")
-                found.others = [address(city="Oslo"), address(city="Bonn")]
-                found.home = home(address=address(city="Bari"))
-                found.settings, found.zipped = {"a": [1, {"b": None}]}, {"x": number}
-            if number % 3:
-                found.local, found.locals = address(city="Nice"), [address(city="Lodz"), address()]
-                found.packed = home(address=address(city="Cork", notes="in Cork"))
-            found.put()
-    source = Source(sides.source_client)
-    module = ModuleType("inferred")
-    exec(infer(source, "NdbShop", ndb=True), module.__dict__)
-    ctx = Cendry(backend=source.backend(ndb=True))
-    # An entity that doesn't fit would raise DecodeError.
-    assert 20 == len(ctx.select(module.NdbShop).to_list())
-    report = validate(source, [module.NdbShop], ndb=True)
-    assert (True, [("NdbShop", 20, 20)]) == (report.ok, [(one.kind, one.entities, one.fits) for one in report.kinds])
