@@ -163,9 +163,7 @@ class _DryRun:
         return self._result(self._tracker.done - self._dead, self._dead)
 
     def _count(self, shard: Shard) -> None:
-        dead = self._reader.count(shard, self._note)
-        with self._mutex:
-            self._dead += dead
+        self._reader.count(shard, self._note)
 
     def _check_stopped(self) -> None:
         if self._stop.is_requested:
@@ -179,8 +177,9 @@ class _DryRun:
     def _throttled(self) -> float:
         return 0.0
 
-    def _note(self, count: int) -> None:
+    def _note(self, count: int, dead: int) -> None:
         with self._mutex:
+            self._dead += dead
             self._tracker.note(count)
             if self._on_progress is not None:
                 self._on_progress(self._tracker.progress(self._throttled))

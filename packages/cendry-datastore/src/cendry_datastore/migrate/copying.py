@@ -31,8 +31,8 @@ from .writers import has_writers
 WHAT: Final = "copy"
 """What the lock and the steps call it."""
 
-Note = Callable[[int], object]
-"""Is told how many entities of a page are done."""
+Note = Callable[[int, int], object]
+"""Is told how many entities of a page were read, and how many of those can't be documents."""
 
 
 def begin(plan: Plan, store: Store, target: Target, *, into_existing: bool = False) -> float:
@@ -113,16 +113,13 @@ class ShardReader:
         self._mutex = threading.Lock()
         self.traps: Counter[str] = Counter()
 
-    def count(self, shard: Shard, note: Note) -> int:
-        """Read and translate a shard; returns how many of its entities can't be documents."""
-        count = 0
+    def count(self, shard: Shard, note: Note) -> None:
+        """Read and translate a shard."""
         for page in self._source.pages(shard, read_time=self._plan.read_time, page=self._page):
             _, dead = self._translated(page)
-            count += len(dead)
-            note(len(page.results))
+            note(len(page.results), len(dead))
             if self._stop.is_requested:
                 break
-        return count
 
     def _translated(self, page: Page) -> tuple[list[Any], list[DeadLetter]]:
         """The writes of the entities of a page, and the entities that can't be documents."""
@@ -224,7 +221,7 @@ class ShardCopier(ShardReader):
                 dead=state.dead + len(dead),
             )
             other = self._save(shard, state)
-            note(len(page.results))
+            note(len(page.results), len(dead))
             if other is not None:
                 return other, True
             if self._stop.is_requested:

@@ -23,6 +23,7 @@ from .suite import Suite
 from .tagged import TaggedConformance
 from .transactions import TransactionConformance
 from .unions import UnionConformance
+from .upgrades import UpgradeConformance
 from .values import ValueConformance
 from .writes import WriteConformance
 
@@ -52,6 +53,7 @@ class BackendConformance(
     ReferenceConformance,
     NearestConformance,
     RefusalConformance,
+    UpgradeConformance,
 ):
     """What every backend has to do, sync or async.
 
