@@ -16,7 +16,9 @@ from cendry.indexes import (
     Index,
     IndexConflictError,
     Indexes,
+    Need,
     check,
+    combine,
     derive,
     from_datastore,
     merge,
@@ -96,14 +98,14 @@ def test_models_declare_vectors_exemptions_and_times_to_live() -> None:
 
 def test_models_of_one_collection_agree() -> None:
     for models in ((Other, Exempt), (Exempt, Other)):
-        with pytest.raises(ValueError, match=r"are of one collection, 'sessions', and declare index= or ttl="):
+        with pytest.raises(IndexConflictError, match=r"are of one collection, 'sessions', and declare index= or ttl="):
             derive(*models)
 
     class Twice(Model, collection="twice"):
         one: Field[datetime] = field(ttl=True)
         two: Field[datetime] = field(ttl=True)
 
-    with pytest.raises(ValueError, match="'twice' has times to live in two fields, one and two"):
+    with pytest.raises(IndexConflictError, match="'twice' has times to live in two fields, one and two"):
         derive(Twice)
 
     class Text(Model, collection="texts"):
@@ -246,6 +248,70 @@ def test_files_of_any_layout_are_added_to(text: str) -> None:
     assert merged == merge(merged, derive(Session), wanted)
     assert ("\r\n" in text) is ("\r\n" in merged)
     assert "\n" not in merged.replace("\r\n", "") or "\r\n" not in text
+
+
+PRUNED = """{
+  "indexes": [
+    // about x
+    {
+      "collectionGroup": "c", "queryScope": "COLLECTION",
+      "fields": [{"fieldPath": "x", "order": "ASCENDING"}, {"fieldPath": "y", "order": "ASCENDING"}]
+    },
+    {"collectionGroup": "c", "queryScope": "COLLECTION",
+     "fields": [{"fieldPath": "s", "order": "ASCENDING"}, {"fieldPath": "c", "order": "ASCENDING"}]}, // used
+    {"collectionGroup": "c", "fields": [{"fieldPath": "y", "order": "ASCENDING"}]} /* old */,
+    {"collectionGroup": "c", "fields": [{"fieldPath": "z", "order": "ASCENDING"}]}
+  ],
+  "fieldOverrides": [{"collectionGroup": "c", "fieldPath": "u", "ttl": true, "indexes": []}]
+}
+"""
+
+
+def test_what_no_query_uses_is_pruned() -> None:
+    expected = """{
+  "indexes": [
+    // about x
+    {"collectionGroup": "c", "queryScope": "COLLECTION",
+     "fields": [{"fieldPath": "s", "order": "ASCENDING"}, {"fieldPath": "c", "order": "ASCENDING"}]} // used
+    /* old */
+  ],
+  "fieldOverrides": [{"collectionGroup": "c", "fieldPath": "u", "ttl": true, "indexes": []}]
+}
+"""
+    found = merge(PRUNED, None, needs("15"), prune=True)
+    assert expected == found
+    assert expected == merge(found, None, needs("15"), prune=True)
+    # What is missing is added at once.
+    both_ways = merge(PRUNED.replace("\n", "\r\n"), derive(Session), needs("15", "19"), prune=True)
+    assert merge(expected.replace("\n", "\r\n"), derive(Session), needs("15", "19")) == both_ways
+    assert parse_indexes(PRUNED).overrides[0] in parse_indexes(both_ways).overrides
+    with pytest.raises(ValueError, match="No queries were recorded, so all indexes would be removed"):
+        merge(PRUNED, derive(Session), prune=True)
+
+
+@given(
+    st.lists(st.sampled_from(["x y", "s c", "z", "a b c", "tags* c n"])),
+    st.sampled_from([None, 0, 1, 2, "\t"]),
+    st.sampled_from([["1"], ["15"], ["15", "19"]]),
+)
+def test_a_pruned_file_declares_what_is_used(indexes: list[str], indent: Any, rows: list[str]) -> None:
+    content = {"indexes": [composite(each) for each in indexes], "fieldOverrides": [override("f")]}
+    text = json.dumps(content, indent=indent)
+    have, wanted = parse_indexes(text), needs(*rows)
+    found = parse_indexes(merge(text, None, wanted, prune=True))
+    unused = check(have, wanted).unused
+    kept = [each for each in have.indexes if each not in unused]
+    assert kept == list(found.indexes[: len(kept)])
+    assert have.overrides == found.overrides
+    assert ((), ()) == (check(found, wanted).missing, check(found, wanted).unused)
+
+
+def test_what_models_declare_is_combined_with_what_queries_need() -> None:
+    found = combine(derive(Session), needs("15", "36, array"))
+    assert found == parse_indexes(merge('{"indexes": []}', derive(Session), needs("15", "36, array")))
+    assert all(map(found.serves, needs("15", "36, array")))
+    with pytest.raises(IndexConflictError, match="its model exempts it"):
+        combine(derive(Exempt), [Need("sessions", "COLLECTION", frozenset({FieldPath("user")}))])
 
 
 def test_times_to_live_are_added_to_overrides() -> None:
@@ -413,6 +479,16 @@ def test_indexes_of_datastore_mode() -> None:
         each.to_json() for each in found.indexes
     ]
     assert Indexes() == from_datastore("indexes: []") == from_datastore("")
+
+
+def test_where_properties_of_datastore_mode_lie_can_be_told() -> None:
+    text = "- properties:\n  - name: owner.name\n  - name: age\n  kind: Cat"
+
+    def whole(kind: str, name: str) -> FieldPath:
+        return FieldPath(f"{kind}.{name}")
+
+    [found] = from_datastore(text, paths=whole).indexes
+    assert [FieldPath("Cat.owner.name"), FieldPath("Cat.age")] == [path for path, _ in found.parts[:2]]
 
 
 @pytest.mark.parametrize(

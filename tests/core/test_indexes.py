@@ -7,7 +7,7 @@ import subprocess
 import sys
 from base64 import urlsafe_b64encode
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cendry import MissingIndexError, Vector
@@ -50,7 +50,7 @@ def of_group(**mode: str) -> dict[str, Any]:
 def cond(text: str) -> Condition:
     """`"a =="`, `"tags array-contains"`; names are compared with references."""
     name, _, operator = text.partition(" ")
-    op: Operator = operator  # type: ignore[assignment]
+    op = cast("Operator", operator)
     value: Any = Ref.from_path("c/x") if name == "n" else 1
     path = FieldPath("__name__" if name == "n" else name)
     return Condition(path, op, [value] if op in ("in", "not-in", "array-contains-any") else value)
@@ -384,6 +384,13 @@ def test_definitions_of_another_form(definition: dict[str, Any], message: str) -
         ([composite(f"a f{n}") for n in range(201)], "There are 201 composite indexes, and the limit is 200"),
         ([override("a", ttl=True), override("b", ttl=True)], "times to live in two fields, a and b"),
         ([override("a"), override("a")], "The field a of 'c' has two overrides"),
+        ([composite("a↓")], "Firestore refuses composite indexes of a single field"),
+        ([composite("tags*", group=True)], "Firestore refuses composite indexes of a single field"),
+        ([composite("a emb!", dimension=2049)], "has vectors of 2049 dimensions, and the limit is 2048"),
+        (
+            [{"collectionGroup": "c", "fieldPath": "f", "ttl": True}],
+            "The override of the field f of 'c' has no indexes, which the Firebase CLI requires",
+        ),
         ([override("*"), override("*")], r"The field \* of 'c' has two overrides"),
     ],
     ids=lambda value: str(value)[:60],
@@ -392,7 +399,8 @@ def test_what_is_surely_wrong_is_told(definitions: list[dict[str, Any]], warning
     (found,) = declared(*definitions).warnings
     with pytest.raises(AssertionError, match=warning):
         raise AssertionError(found)
-    assert () == declared(composite("a b"), composite("a c"), override("a", ttl=True), override("b")).warnings
+    fine = [*map(composite, ("a b", "a n↓", "n↓", "emb!")), override("a", ttl=True), override("b")]
+    assert () == declared(*fine, override("__name__", AUTOMATIC[0])).warnings
 
 
 def test_indexes_show_what_they_hold() -> None:

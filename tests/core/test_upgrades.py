@@ -22,7 +22,6 @@ from cendry import (
     Model,
     Problem,
     Ref,
-    TypeRegistry,
     ValidationError,
     Vector,
     field,
@@ -35,6 +34,7 @@ from cendry import (
 from cendry._model.metadata import upgraded
 from cendry._types.evolutions import Evolution, Upgraded, evolution_of
 from cendry.codec import codec_for, source_of
+from cendry.codec.message import decoder
 from cendry.codec.reading import STORED
 from cendry.codec.upgrading import run_upgrades
 from cendry.plan import Set
@@ -627,20 +627,17 @@ def test_what_an_upgrade_raises_is_hidden_if_fields_are(is_in_subclass: bool) ->
     assert Patient is not Person
 
 
-def test_what_an_upgrade_raises_is_hidden_if_another_registry_knows_whether_fields_are() -> None:
-    class Money:
-        """Known to one registry alone."""
+def test_what_an_upgrade_raises_is_hidden_if_it_is_not_known_yet_whether_fields_are() -> None:
+    class Person(Model, collection="people", version=2, tag_field="kind", tag="person"):
+        name: Field[str]
 
-    registry = TypeRegistry()
-    registry.register(Money, serialize=str, deserialize=lambda _: Money())
+    class Patient(Person, tag="patient"):
+        illness: Field[Later]  # type: ignore[name-defined]  # noqa: F821
 
-    class Shop(Model, collection="shops", version=2, type_registry=registry):
-        price: Field[Money]
-
-    upgrade(Shop, to=2)(fail)
+    upgrade(Person, to=2)(fail)
     with pytest.raises(DecodeError) as caught:
-        codec_for(Shop, registry).decode({}, "SF", "cities/SF")
-    assert caught.value.found.startswith("fail() raised KeyError")
+        decoded(Person, {"name": "a"})
+    assert ("fail() raised KeyError", "Patient") == (caught.value.found, Patient.__name__)
 
 
 def test_what_an_upgrade_returns_has_to_fit() -> None:
@@ -703,6 +700,133 @@ def test_run_upgrades_is_for_stored_data_alone() -> None:
         run_upgrades(City, NEW, 4)
     with pytest.raises(TypeError, match=r"^Unversioned has no version=\.$"):
         run_upgrades(Unversioned, {}, 1)
+
+
+# Messages
+
+
+def message_decoder(name: str, model: type[Any]) -> Callable[[dict[str, Any]], Any]:
+    """Reads stored data as a message of a database."""
+    from cendry_datastore._dialect import DATASTORE
+    from cendry_datastore._keys import Partition
+    from cendry_firestore._dialect import FIRESTORE
+
+    partition = Partition("p", "", "")
+    dialects: Any = {"firestore": (FIRESTORE, "projects/p/databases/d"), "datastore": (DATASTORE, partition)}
+    dialect, base = dialects[name]
+    decode: Any = decoder(codec_for(model), dialect)
+    assert decode is decoder(codec_for(model), dialect)
+
+    def read(data: dict[str, Any]) -> Any:
+        document = dialect.new_document()
+        fields = getattr(document, dialect.values.inner)
+        dialect.values.write_fields(fields, data, base)
+        size = len(fields)
+        try:
+            return decode(fields, "SF", "cities/SF", base)
+        finally:
+            # Looking for what is absent adds nothing.
+            assert size == len(fields)
+
+    return read
+
+
+@pytest.mark.parametrize("database", ["firestore", "datastore"])
+def test_messages_are_upgraded_as_dicts_are(database: str) -> None:
+    read = message_decoder(database, City)
+    current = read({**NEW, "_cendry_version": 3})
+    assert (SF, {"id", "name", "country", "population"}) == (current, set(vars(current)))
+    for data in (OLD, {**OLD, "_cendry_version": 1}, {**NEW, "_cendry_version": 2}):
+        old = read(dict(data))
+        assert vars(decoded(City, dict(data))) == vars(old)
+        assert SF == old
+    # What doesn't fit compiled code, of a current and of an old document.
+    for version in (3, 2):
+        with pytest.raises(DecodeError, match=r"^Document 'cities/SF' doesn't fit City: population: expected int"):
+            read({**NEW, "population": "many", "_cendry_version": version})
+
+
+@pytest.mark.parametrize("database", ["firestore", "datastore"])
+@pytest.mark.parametrize("version", [True, False, 3.0, "3", None, 0, -1, 4, 2**63 - 1, [3], {"a": 3}, b"3"])
+def test_versions_in_messages_are_refused_as_in_dicts(database: str, version: Any) -> None:
+    data = {**NEW, "_cendry_version": version}
+    with pytest.raises(DecodeError) as expected:
+        decoded(City, dict(data))
+    with pytest.raises(DecodeError) as actual:
+        message_decoder(database, City)(data)
+    assert str(expected.value) == str(actual.value)
+
+
+@pytest.mark.parametrize("database", ["firestore", "datastore"])
+def test_first_versions_in_messages_may_be_absent(database: str) -> None:
+    class First(Model, collection="first", version=1, extra="forbid"):
+        name: Field[str]
+
+    read = message_decoder(database, First)
+    for data in ({"name": "a"}, {"name": "a", "_cendry_version": 1}):
+        assert First(id="SF", name="a") == read(data) == decoded(First, data)
+    for version in (True, 0, 2):
+        with pytest.raises(DecodeError, match="_cendry_version|newer model"):
+            read({"name": "a", "_cendry_version": version})
+
+
+@pytest.mark.parametrize("database", ["firestore", "datastore"])
+def test_tagged_messages_are_upgraded_before_the_tag_is_looked_at(database: str) -> None:
+    read = message_decoder(database, Animal)
+    for data in (
+        {"name": "Rex", "species": "dog", "tricks": 5},
+        {"name": "Rex", "kind": "dog", "tricks": 5, "_cendry_version": 2},
+        {"name": "Rex", "kind": "dog", "tricks": 5, "_cendry_version": 3},
+    ):
+        assert Dog(id="SF", name="Rex", tricks=5) == read(data)
+        assert vars(read(data)) == vars(decoded(Animal, data))
+    with pytest.raises(DecodeError, match=r"newer model \(version 3\)"):
+        read({"name": "Tom", "kind": "cat", "_cendry_version": 3})
+
+
+@pytest.mark.parametrize("database", ["firestore", "datastore"])
+def test_tagged_first_versions_in_messages_may_be_absent(database: str) -> None:
+    class Shape(Model, collection="shapes", tag_field="kind", tag="shape", version=1):
+        name: Field[str]
+
+    read = message_decoder(database, Shape)
+    for data in ({"name": "a", "kind": "shape"}, {"name": "a", "kind": "shape", "_cendry_version": 1}):
+        assert Shape(id="SF", name="a") == read(data) == decoded(Shape, data)
+    with pytest.raises(DecodeError, match="newer model"):
+        read({"name": "a", "kind": "shape", "_cendry_version": 2})
+
+
+@pytest.mark.parametrize("database", ["firestore", "datastore"])
+def test_upgrades_get_stored_values_from_messages(database: str) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def look(data: dict[str, Any]) -> dict[str, Any]:
+        seen.append(data)
+        return {"name": "a"}
+
+    stored: dict[str, Any] = {
+        "at": datetime(2026, 5, 1, tzinfo=timezone.utc),
+        "where": GeoPoint(1.0, 2.0),
+        "data": b"x",
+        "nested": {"list": [None, 1, 2.5, {"a": True}]},
+    }
+    message_decoder(database, town_with(look))({**stored, "_cendry_version": 1})
+    assert [stored] == seen
+
+
+def test_parts_of_fields_are_refused_in_upgraded_entities_too() -> None:
+    class Place(Map):
+        name: Field[str]
+
+    class Town(Model, collection="towns", version=2):
+        place: Field[Place | None] = field(default=None)
+
+    upgrade(Town, to=2)(lambda data: data)
+    read = message_decoder("datastore", Town)
+    assert Town(id="SF", place=Place(name="a")) == read({"place": {"name": "a"}, "_cendry_version": 2})
+    for version in (1, 2):
+        with pytest.raises(DecodeError, match="only parts of it"):
+            read({"place.name": "a", "_cendry_version": version})
 
 
 # Instances

@@ -181,7 +181,8 @@ def test_a_tagged_base_reads_all() -> None:
         animals_c={"type": "cow", "name": "x"},
         animals_d={"type": "cat", "name": "x", "lives": "9"},
     )
-    for models in (Animal, Cat, [Cat, Animal, Dog]):
+    several: list[type[Model]] = [Cat, Animal, Dog]
+    for models in (Animal, Cat, several):
         report = drift(memory, models)
         [found] = report.models
         assert ("Animal", 4, 2) == (found.model, found.documents, found.fits)

@@ -84,7 +84,7 @@ def test_versions_parents_and_progress() -> None:
 
 def test_many_places_are_not_looked_into(monkeypatch: pytest.MonkeyPatch, classes_in: Any) -> None:
     monkeypatch.setattr("cendry._scan.histogram.Room.__init__.__defaults__", (6,))
-    documents = [
+    documents: list[dict[str, Any]] = [
         {"a": {"b": {"c": 1, "d": "x"}}, "e": [[1]][0], "f": [{"g": 1}]},
         {"a": {"b": {"h": [{"x": 1}]}, "i": 1}, "f": ["x"]},
     ]

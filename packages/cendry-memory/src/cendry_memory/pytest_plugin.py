@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cendry import AsyncCendry, Cendry
 
     from ._clock import ManualClock
+    from ._recording import IndexRecorder
     from ._sharing import SharedEmulator
     from ._sync import MemoryBackend
     from .emulator import Emulator
@@ -255,7 +256,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Say what was recorded, and where."""
     if _recorder in config.stash:
-        recorder = config.stash[_recorder]
+        recorder: IndexRecorder = config.stash[_recorder]
         count = len(recorder.needs)
         what = "1 query that needs" if count == 1 else f"{count} different queries that need"
         terminalreporter.write_line(f"cendry: recorded {what} indexes, in {recorder.file}")

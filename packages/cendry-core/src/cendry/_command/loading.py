@@ -71,6 +71,8 @@ def load_object(spec: str, *, debug: bool = False) -> object:
 
 
 def _import(name: str, debug: bool) -> ModuleType:
+    if not name:
+        raise WrongUseError("The name of a module is missing: write MODULE or MODULE:NAME.")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:

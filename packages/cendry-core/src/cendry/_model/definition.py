@@ -424,7 +424,7 @@ def _check_inherited_versions(cls: Any, family: Family | None) -> None:
         root, owner = class_name(family.root), class_name(cls.__cendry_evolution__.owner)
         what = "no versions" if expected is None else "other versions"
         raise _fault(cls, None, f"{owner}, one of its bases, has version=, and documents of {root} have {what}")
-    found: list[Evolution] = [base.__cendry_evolution__ for base in cls.__bases__ if _is_record(base)]
+    found: list[Evolution | None] = [base.__cendry_evolution__ for base in cls.__bases__ if _is_record(base)]
     known = [each for each in dict.fromkeys(found) if each is not None]
     for one in known:
         for other in known:

@@ -208,7 +208,7 @@ def upgraded(instance: Model) -> Upgraded | None:
 
 def forget_upgraded(instance: Model) -> None:
     """Note that the document of an instance is of the current version now."""
-    instance.__dict__.pop(UPGRADED, None)
+    vars(instance).pop(UPGRADED, None)
 
 
 def parent_of(instance: Model) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from .._frozen import class_name
 from .._types.evolutions import evolution_of
@@ -35,7 +35,8 @@ def upgrade(model: type[Model], /, *, to: int) -> Callable[[F], F]:
         TypeError: The class has no version of its own, or a version has two upgrades; or an argument is of another
             kind. A version without upgrade is a `TypeError` when the class is used for the first time.
     """
-    if not (isinstance(cast("object", model), type) and issubclass(model, Model)):
+    given: Any = model
+    if not (isinstance(given, type) and issubclass(given, Model)):
         raise TypeError(f"upgrade() takes a Model with version=, not {shortened(model)}.")
     evolution = evolution_of(model)
     if evolution is None:

@@ -267,18 +267,19 @@ def compared(version: int, before: dict[str, Any], after: dict[str, Any]) -> Upg
 
 def _copy_of(value: Any) -> Any:
     """A copy of a map or array, with copies of those inside; the other stored values are immutable."""
+    every: Any = value
     if type(value) is dict:
         return {
-            key: _copy_of(each) if type(each) is dict or type(each) is list else each for key, each in value.items()
+            key: _copy_of(each) if type(each) is dict or type(each) is list else each for key, each in every.items()
         }
-    return [_copy_of(each) if type(each) is dict or type(each) is list else each for each in value]
+    return [_copy_of(each) if type(each) is dict or type(each) is list else each for each in every]
 
 
 def _is_same(one: Any, other: Any) -> bool:
     """Whether two stored values are of one kind and equal."""
     if one is other:
         return True
-    kind = type(one)
+    kind: Any = type(one)
     if kind is not type(other):
         return False
     if kind is dict:
@@ -304,5 +305,5 @@ def _hides(model: type[Any]) -> bool:
     classes = () if family is None else family.classes_of(model).values()
     try:
         return any(hides(record_of(each, "model", default_registry.known)) for each in {model, *classes})
-    except TypeError:  # A type of a field is known to another registry.
+    except TypeError:  # A name in the annotations of a subclass is not defined yet.
         return True

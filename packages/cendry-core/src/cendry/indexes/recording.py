@@ -44,7 +44,8 @@ def parse_recording(text: str, name: str = "recording") -> tuple[Need, ...]:
     if not isinstance(content, dict) or cast("dict[str, Any]", content).get("format") != FORMAT:
         raise _not_one(name, f"it has no format {FORMAT!r}")
     recorded = cast("dict[str, Any]", content)
-    version, queries = recorded.get("version"), recorded.get("queries")
+    version: object = recorded.get("version")
+    queries: Any = recorded.get("queries")
     if type(version) is int and version > VERSION:
         raise ValueError(
             f"{name} was recorded by a newer version of Cendry (format {version}; this one reads {VERSION}). "
@@ -53,7 +54,7 @@ def parse_recording(text: str, name: str = "recording") -> tuple[Need, ...]:
     if type(version) is not int or version < 1 or not isinstance(queries, list):
         raise _not_one(name, "it has no version, or no list of queries")
     found: list[Need] = []
-    for number, query in enumerate(cast("list[Any]", queries)):
+    for number, query in enumerate(cast("Iterable[object]", queries)):
         try:
             found.append(Need.from_json(query))
         except ValueError as error:

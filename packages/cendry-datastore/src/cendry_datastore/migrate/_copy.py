@@ -29,7 +29,7 @@ from cendry.jobs import (
 from cendry.jobs.throttle import INITIAL_RATE
 
 from ._delta import delta
-from .checks import check_places, check_sides
+from .checks import check_sides, opened
 from .copying import WHAT, ShardCopier, ShardReader, begin, end
 from .files import check_plan, load_shard
 from .reports import Result
@@ -120,13 +120,7 @@ def copy(
     store = open_store(state)
     stop = Stop() if stop is None else stop
     with ExitStack() as stack:
-        if source is None:
-            place = plan.source
-            source = Source(project=place.project, database=place.database, namespace=place.namespace or None)
-            stack.enter_context(source)
-        if target is None:
-            target = stack.enter_context(Target(project=plan.target.project, database=plan.target.database))
-        check_places(plan, source, target)
+        source, target = stack.enter_context(opened(plan, source, target))
         check_sides(source, target, allow_mixed=allow_mixed, assume_modes=assume_modes)
         stack.enter_context(stop.on_signals())
         if dry_run:
@@ -169,9 +163,7 @@ class _DryRun:
         return self._result(self._tracker.done - self._dead, self._dead)
 
     def _count(self, shard: Shard) -> None:
-        dead = self._reader.count(shard, self._note)
-        with self._mutex:
-            self._dead += dead
+        self._reader.count(shard, self._note)
 
     def _check_stopped(self) -> None:
         if self._stop.is_requested:
@@ -185,8 +177,9 @@ class _DryRun:
     def _throttled(self) -> float:
         return 0.0
 
-    def _note(self, count: int) -> None:
+    def _note(self, count: int, dead: int) -> None:
         with self._mutex:
+            self._dead += dead
             self._tracker.note(count)
             if self._on_progress is not None:
                 self._on_progress(self._tracker.progress(self._throttled))

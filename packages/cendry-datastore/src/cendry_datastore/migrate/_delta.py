@@ -33,7 +33,8 @@ from cendry.jobs import (
 )
 
 from .._keys import key_path
-from ._repair import note_outcome, opened
+from ._repair import note_outcome
+from .checks import opened
 from .forms import Form, moment_text
 from .messages import MessageMirror, key_of_path
 from .paging import key_bytes

@@ -13,6 +13,7 @@ from cendry._immutable import dataclass
 from cendry.jobs import DeadLetter, DeadLetters, JobLock, Store, open_store
 
 from .backward import BackwardMirror
+from .checks import opened
 from .cut import key_order
 from .intents import Direction, keep, open_intents
 from .messages import MessageMirror, key_of
@@ -131,16 +132,16 @@ def retry_dead(
     """Read the entities anew that were given up, and mirror them.
 
     Args:
-        plan: The plan of the migration.
-        state: Its directory or store.
-        source: The database in Datastore mode; by default that of the plan.
-        target: The one in Native mode; by default that of the plan.
-        take_over: Whether to go on although another step seems to run.
+        plan: As in `repair`.
+        state: As in `repair`.
+        source: As in `repair`.
+        target: As in `repair`.
+        take_over: As in `repair`.
         page: Entities that are read and written together.
 
     Raises:
-        JobLockedError: Another step runs.
-        DatabaseCallError: A database can't be read or written; the call may be repeated.
+        JobLockedError: As in `repair`.
+        DatabaseCallError: As in `repair`.
     """
     store = open_store(state)
     with (
@@ -183,33 +184,9 @@ def note_outcome(store: Store, plan: Plan, outcome: Mirrored, paths: Mapping[str
 
 
 def shard_of(plan: Plan, key: Any) -> Shard:
-    """The shard of a plan that a `Key` message belongs to; the first one for a kind that the plan doesn't have."""
+    """The shard of a plan that a `Key` message belongs to; a further one for a kind that the plan doesn't have."""
     kind, order = key.path[-1].kind, key_order(key)
     for shard in plan.shards:
         if shard.kind == kind and (not shard.end or order <= key_order(key_of(shard.end.hex()))):
             return shard
-    return Shard(kind, 0)
-
-
-class opened:  # noqa: N801 - it is used as a function
-    """The databases of a plan, in a `with` block; those that are not given are closed at its end."""
-
-    __slots__ = ("_own", "_source", "_target")
-
-    def __init__(self, plan: Plan, source: Source | None, target: Target | None) -> None:
-        home, there = plan.source, plan.target
-        self._own: list[Source | Target] = []
-        if source is None:
-            source = Source(project=home.project, database=home.database, namespace=home.namespace or None)
-            self._own.append(source)
-        if target is None:
-            target = Target(project=there.project, database=there.database)
-            self._own.append(target)
-        self._source, self._target = source, target
-
-    def __enter__(self) -> tuple[Source, Target]:
-        return self._source, self._target
-
-    def __exit__(self, *_: object) -> None:
-        for one in self._own:
-            one.close()
+    return Shard(kind, len(plan.shards))

@@ -18,21 +18,21 @@ from .._keys import key_path
 from .batches import batches
 from .errors import TargetNotEmptyError
 from .files import COPY_FILE, check_plan, find_copy, load_shard, save_shard, write_plan
-from .messages import MessageMirror
+from .messages import MessageMirror, translator_of
 from .paging import Page, key_bytes
 from .reports import Result
 from .source import Source
 from .steps import note_step
 from .target import RefusedWritesError, Target, Write
-from .translate import Translator, UntranslatableError
+from .translate import UntranslatableError
 from .values import Plan, Shard
 from .writers import has_writers
 
 WHAT: Final = "copy"
 """What the lock and the steps call it."""
 
-Note = Callable[[int], object]
-"""Is told how many entities of a page are done."""
+Note = Callable[[int, int], object]
+"""Is told how many entities of a page were read, and how many of those can't be documents."""
 
 
 def begin(plan: Plan, store: Store, target: Target, *, into_existing: bool = False) -> float:
@@ -109,22 +109,17 @@ class ShardReader:
         self._source = source
         self._stop = stop
         self._page = page
-        self._translator = Translator(
-            source.partition, plan.target, plan.transforms, foreign=plan.foreign, collections=plan.collections
-        )
+        self._translator = translator_of(plan, source.partition)
         self._mutex = threading.Lock()
         self.traps: Counter[str] = Counter()
 
-    def count(self, shard: Shard, note: Note) -> int:
-        """Read and translate a shard; returns how many of its entities can't be documents."""
-        count = 0
+    def count(self, shard: Shard, note: Note) -> None:
+        """Read and translate a shard."""
         for page in self._source.pages(shard, read_time=self._plan.read_time, page=self._page):
             _, dead = self._translated(page)
-            count += len(dead)
-            note(len(page.results))
+            note(len(page.results), len(dead))
             if self._stop.is_requested:
                 break
-        return count
 
     def _translated(self, page: Page) -> tuple[list[Any], list[DeadLetter]]:
         """The writes of the entities of a page, and the entities that can't be documents."""
@@ -226,7 +221,7 @@ class ShardCopier(ShardReader):
                 dead=state.dead + len(dead),
             )
             other = self._save(shard, state)
-            note(len(page.results))
+            note(len(page.results), len(dead))
             if other is not None:
                 return other, True
             if self._stop.is_requested:

@@ -9,7 +9,10 @@ import typer
 from cendry._command.printing import Printer
 
 from .app import Database, Debug, Json, Models, Project, State, TakeOver, Yes, app, guarded
+from .indexes import indexes
 from .places import Place
+
+app.add_typer(indexes, name="indexes")
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
