@@ -535,7 +535,7 @@ class EvolutionConformance(Suite):
     def test_pages_go_on_after_old_documents(self, db: Database, ctx: Any) -> None:
         db.commit(*(Set(f"people/{name}", {"name": name, "visits": n}) for n, name in enumerate("abcd")))
         query, token = ctx.select(Person, order_by=Person.visits), None
-        found: list[tuple[str, int]] = []
+        found: list[Any] = []
         while True:
             page = query.page(1, after=token)
             found += [(each.id, each.visits) for each in page]

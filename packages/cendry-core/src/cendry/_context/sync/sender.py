@@ -131,9 +131,9 @@ class Sender(Listening, CallbackListening):
             if observed is not None:
                 observed.rows = sum(exist)
             value = complete()
-            read_together: object = value
-            if self.transaction is not None and isinstance(read_together, list):
-                for one in cast("list[Any]", read_together):
+            instances: object = value
+            if self.transaction is not None and isinstance(instances, list):
+                for one in cast("list[Any]", instances):
                     note(self.transaction.versions, one)
             return value
 
