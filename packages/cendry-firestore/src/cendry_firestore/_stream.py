@@ -63,6 +63,8 @@ class ReadStream:
     """Which of the transport's methods it is."""
     is_large = False
     """Whether its results may be so many that another way of reading them is worth it."""
+    tried: tuple[float, Any] | None = None
+    """The timeout and the error of a first attempt that was made already; only with `is_single`."""
     needs_no_end = False
     """Whether the end of a complete stream can be left unread, as the SDK's own `get` leaves it: it costs a wait."""
 
