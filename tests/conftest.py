@@ -25,7 +25,11 @@ SECTION = "section: "
 """How a property of a test begins that is a section of the closing summary."""
 
 # Suites that need tools of their own have an environment of their own: a module to look for, and where it is.
-SUITE_NEEDS = {"typing": ("mypy", "hatch run types:check"), "packaging": ("build", "hatch run dist:check")}
+SUITE_NEEDS = {
+    "typing": ("mypy", "hatch run types:check"),
+    "packaging": ("build", "hatch run dist:check"),
+    "pipelines": ("apache_beam", "hatch run beam:test"),
+}
 absent_suites = pytest.StashKey[dict[str, str]]()
 
 # No deadlines: the first example of a class pays for compiling its codec. `ci` draws the same examples in each run,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,18 +16,25 @@ from cendry.indexes import (
     Index,
     IndexConflictError,
     Indexes,
+    Need,
     check,
+    combine,
     derive,
     from_datastore,
     merge,
     needs_of,
     parse_indexes,
+    parse_recording,
+    read_recording,
     to_firebase,
     to_gcloud,
+    to_recording,
     to_terraform,
 )
 from cendry.indexes.messages import index_in
-from cendry.plan import AggregationPlan
+from cendry.indexes.recording import other_collections
+from cendry.paths import FieldPath
+from cendry.plan import AggregationPlan, Condition
 from core.test_indexes import AUTOMATIC, ROWS, asked, both, composite, declared, near, override, plan
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,14 +98,14 @@ def test_models_declare_vectors_exemptions_and_times_to_live() -> None:
 
 def test_models_of_one_collection_agree() -> None:
     for models in ((Other, Exempt), (Exempt, Other)):
-        with pytest.raises(ValueError, match=r"are of one collection, 'sessions', and declare index= or ttl="):
+        with pytest.raises(IndexConflictError, match=r"are of one collection, 'sessions', and declare index= or ttl="):
             derive(*models)
 
     class Twice(Model, collection="twice"):
         one: Field[datetime] = field(ttl=True)
         two: Field[datetime] = field(ttl=True)
 
-    with pytest.raises(ValueError, match="'twice' has times to live in two fields, one and two"):
+    with pytest.raises(IndexConflictError, match="'twice' has times to live in two fields, one and two"):
         derive(Twice)
 
     class Text(Model, collection="texts"):
@@ -140,6 +148,35 @@ def test_a_check_names_what_is_missing_and_what_nothing_uses() -> None:
     assert [composite("x y"), composite("emb!")] == [each.to_json() for each in found.unused]
     assert () == found.warnings
     assert (1,) == (len(check(declared(composite("a b"), composite("a b")), []).warnings),)
+
+
+def test_a_check_knows_what_models_declare() -> None:
+    wanted = derive(Session)
+    found = check(Indexes(), [], wanted)
+    assert set(wanted.indexes) | set(wanted.overrides) == set(found.missing)
+    # An index with settings serves as well.
+    (vector, inner) = wanted.indexes
+    have = Indexes([Index.from_json({**vector.to_json(), "density": "DENSE"}), inner], wanted.overrides)
+    assert ((), ()) == (check(have, [], wanted).missing, check(have, [], wanted).unused)
+    assert to_firebase(have) == merge(to_firebase(have), wanted)
+
+    class Doc(Model, collection="c"):
+        a: Field[str] = field(index=False)
+
+    with pytest.raises(IndexConflictError, match=r"needs an index of the field a of 'c', and its model exempts it"):
+        check(Indexes(), needs("1"), derive(Doc))
+
+
+def test_a_check_tells_of_exempted_fields_that_queries_use() -> None:
+    have = declared(override("a"), override("s"), override("unused"), composite("s c"))
+    found = check(have, needs("1", "15", "7"))
+    assert ("The field a of 'c' is exempted from indexes, and a recorded query filters or sorts by it.",) == (
+        found.warnings
+    )
+    # An exemption of a map is one of what is in it.
+    have = declared(override("a"))
+    (warning,) = check(have, needs_of(plan(Condition(FieldPath("a", "b"), "==", 1)))).warnings
+    assert "The field a.b of 'c' is exempted" in warning
 
 
 def test_what_is_added_serves_what_follows() -> None:
@@ -211,6 +248,70 @@ def test_files_of_any_layout_are_added_to(text: str) -> None:
     assert merged == merge(merged, derive(Session), wanted)
     assert ("\r\n" in text) is ("\r\n" in merged)
     assert "\n" not in merged.replace("\r\n", "") or "\r\n" not in text
+
+
+PRUNED = """{
+  "indexes": [
+    // about x
+    {
+      "collectionGroup": "c", "queryScope": "COLLECTION",
+      "fields": [{"fieldPath": "x", "order": "ASCENDING"}, {"fieldPath": "y", "order": "ASCENDING"}]
+    },
+    {"collectionGroup": "c", "queryScope": "COLLECTION",
+     "fields": [{"fieldPath": "s", "order": "ASCENDING"}, {"fieldPath": "c", "order": "ASCENDING"}]}, // used
+    {"collectionGroup": "c", "fields": [{"fieldPath": "y", "order": "ASCENDING"}]} /* old */,
+    {"collectionGroup": "c", "fields": [{"fieldPath": "z", "order": "ASCENDING"}]}
+  ],
+  "fieldOverrides": [{"collectionGroup": "c", "fieldPath": "u", "ttl": true, "indexes": []}]
+}
+"""
+
+
+def test_what_no_query_uses_is_pruned() -> None:
+    expected = """{
+  "indexes": [
+    // about x
+    {"collectionGroup": "c", "queryScope": "COLLECTION",
+     "fields": [{"fieldPath": "s", "order": "ASCENDING"}, {"fieldPath": "c", "order": "ASCENDING"}]} // used
+    /* old */
+  ],
+  "fieldOverrides": [{"collectionGroup": "c", "fieldPath": "u", "ttl": true, "indexes": []}]
+}
+"""
+    found = merge(PRUNED, None, needs("15"), prune=True)
+    assert expected == found
+    assert expected == merge(found, None, needs("15"), prune=True)
+    # What is missing is added at once.
+    both_ways = merge(PRUNED.replace("\n", "\r\n"), derive(Session), needs("15", "19"), prune=True)
+    assert merge(expected.replace("\n", "\r\n"), derive(Session), needs("15", "19")) == both_ways
+    assert parse_indexes(PRUNED).overrides[0] in parse_indexes(both_ways).overrides
+    with pytest.raises(ValueError, match="No queries were recorded, so all indexes would be removed"):
+        merge(PRUNED, derive(Session), prune=True)
+
+
+@given(
+    st.lists(st.sampled_from(["x y", "s c", "z", "a b c", "tags* c n"])),
+    st.sampled_from([None, 0, 1, 2, "\t"]),
+    st.sampled_from([["1"], ["15"], ["15", "19"]]),
+)
+def test_a_pruned_file_declares_what_is_used(indexes: list[str], indent: Any, rows: list[str]) -> None:
+    content = {"indexes": [composite(each) for each in indexes], "fieldOverrides": [override("f")]}
+    text = json.dumps(content, indent=indent)
+    have, wanted = parse_indexes(text), needs(*rows)
+    found = parse_indexes(merge(text, None, wanted, prune=True))
+    unused = check(have, wanted).unused
+    kept = [each for each in have.indexes if each not in unused]
+    assert kept == list(found.indexes[: len(kept)])
+    assert have.overrides == found.overrides
+    assert ((), ()) == (check(found, wanted).missing, check(found, wanted).unused)
+
+
+def test_what_models_declare_is_combined_with_what_queries_need() -> None:
+    found = combine(derive(Session), needs("15", "36, array"))
+    assert found == parse_indexes(merge('{"indexes": []}', derive(Session), needs("15", "36, array")))
+    assert all(map(found.serves, needs("15", "36, array")))
+    with pytest.raises(IndexConflictError, match="its model exempts it"):
+        combine(derive(Exempt), [Need("sessions", "COLLECTION", frozenset({FieldPath("user")}))])
 
 
 def test_times_to_live_are_added_to_overrides() -> None:
@@ -380,6 +481,16 @@ def test_indexes_of_datastore_mode() -> None:
     assert Indexes() == from_datastore("indexes: []") == from_datastore("")
 
 
+def test_where_properties_of_datastore_mode_lie_can_be_told() -> None:
+    text = "- properties:\n  - name: owner.name\n  - name: age\n  kind: Cat"
+
+    def whole(kind: str, name: str) -> FieldPath:
+        return FieldPath(f"{kind}.{name}")
+
+    [found] = from_datastore(text, paths=whole).indexes
+    assert [FieldPath("Cat.owner.name"), FieldPath("Cat.age")] == [path for path, _ in found.parts[:2]]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -403,3 +514,66 @@ def test_searches_by_vector_are_merged_too() -> None:
     query = near("color >")
     assert [composite("color emb!")] == asked(query, Indexes())
     assert composite("color emb!") == json.loads(merge('{"indexes": []}', None, needs_of(query)))["indexes"][0]
+
+
+# --- recordings ---
+
+
+class Doc(Model, collection="c"):
+    a: Field[str]
+
+
+def test_recordings_are_equal_whatever_the_order() -> None:
+    found = needs(*ROWS)
+    text = to_recording(found)
+    assert text == to_recording([*reversed(found), *found])
+    assert set(found) == set(parse_recording(text))
+    assert text == to_recording(parse_recording(text))
+    assert () == parse_recording(to_recording(()))
+
+
+def test_queries_of_few_fields_come_first_and_save_indexes() -> None:
+    queries = [plan(both("a ==", "b =="), "c"), plan("a ==", "c"), plan("b ==", "c")]
+    recorded = parse_recording(to_recording(need for query in queries for need in needs_of(query)))
+    assert 2 == len(check(Indexes(), recorded).missing)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "my.json is not a recording of queries, as pytest --cendry-record-indexes writes it: it is not JSON"),
+        pytest.param("[" * 100_000, "my.json is not a recording of queries", id="deep"),
+        ("[]", "my.json is not a recording of queries, .*: it has no format 'cendry-recorded-queries'"),
+        ('{"indexes": []}', "it has no format"),
+        ('{"format": "cendry-recorded-queries", "version": 2}', r"by a newer version of Cendry \(format 2; this one"),
+        ('{"format": "cendry-recorded-queries", "version": true, "queries": []}', "it has no version"),
+        ('{"format": "cendry-recorded-queries", "version": 1}', "it has no version, or no list of queries"),
+        (
+            '{"format": "cendry-recorded-queries", "version": 1, "queries": [5]}',
+            "my.json: query 0 is not of its form. This is not a recorded query",
+        ),
+    ],
+)
+def test_what_is_no_recording_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_recording(text, "my.json")
+
+
+def test_recordings_of_other_models_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "recorded.json"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match="recorded.json is not a recording of queries, .*: it is not text in UTF-8"):
+        read_recording(file)
+    found = needs("1", "15")
+    file.write_text(to_recording(found), "utf-8-sig")
+    assert set(found) == set(read_recording(str(file))) == set(read_recording(file, Doc, Session))
+    with pytest.raises(ValueError, match=r"a recording of other models: its queries are on 'c', and the models on 's"):
+        read_recording(file, Session)
+    collections = [replace(found[0], collection=name) for name in "fedcb"]
+    file.write_text(to_recording(collections))
+    assert list("bdef") == other_collections(read_recording(file, Doc, Session), [Doc, Session])
+    assert [] == other_collections(read_recording(file), [])
+    with pytest.raises(ValueError, match="on 'b', 'c', 'd' and 2 more, and"):
+        read_recording(file, Session)
+    file.write_text(to_recording(()))
+    assert () == read_recording(file, Session)

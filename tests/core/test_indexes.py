@@ -7,7 +7,7 @@ import subprocess
 import sys
 from base64 import urlsafe_b64encode
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cendry import MissingIndexError, Vector
@@ -50,7 +50,7 @@ def of_group(**mode: str) -> dict[str, Any]:
 def cond(text: str) -> Condition:
     """`"a =="`, `"tags array-contains"`; names are compared with references."""
     name, _, operator = text.partition(" ")
-    op: Operator = operator  # type: ignore[assignment]
+    op = cast("Operator", operator)
     value: Any = Ref.from_path("c/x") if name == "n" else 1
     path = FieldPath("__name__" if name == "n" else name)
     return Condition(path, op, [value] if op in ("in", "not-in", "array-contains-any") else value)
@@ -173,6 +173,13 @@ def test_uncertain_queries_are_not_refused() -> None:
         assert [] == none.missing(query)
     # A search by vector sorts by distance.
     assert 1 == len(none.missing(near(both("a ==", "b =="))))
+
+
+def test_a_query_of_too_many_disjuncts_needs_nothing() -> None:
+    many = both(*(either(f"a{n} ==", f"b{n} ==") for n in range(64)), "c >")
+    assert () == needs_of(plan(many, "d"))
+    assert 30 == len(needs_of(plan(either(*(f"a{n} ==" for n in range(30))), "d")))
+    assert () == needs_of(plan(either(*(f"a{n} ==" for n in range(31))), "d"))
 
 
 def test_a_refusal_has_the_indexes() -> None:
@@ -377,6 +384,13 @@ def test_definitions_of_another_form(definition: dict[str, Any], message: str) -
         ([composite(f"a f{n}") for n in range(201)], "There are 201 composite indexes, and the limit is 200"),
         ([override("a", ttl=True), override("b", ttl=True)], "times to live in two fields, a and b"),
         ([override("a"), override("a")], "The field a of 'c' has two overrides"),
+        ([composite("a↓")], "Firestore refuses composite indexes of a single field"),
+        ([composite("tags*", group=True)], "Firestore refuses composite indexes of a single field"),
+        ([composite("a emb!", dimension=2049)], "has vectors of 2049 dimensions, and the limit is 2048"),
+        (
+            [{"collectionGroup": "c", "fieldPath": "f", "ttl": True}],
+            "The override of the field f of 'c' has no indexes, which the Firebase CLI requires",
+        ),
         ([override("*"), override("*")], r"The field \* of 'c' has two overrides"),
     ],
     ids=lambda value: str(value)[:60],
@@ -385,7 +399,8 @@ def test_what_is_surely_wrong_is_told(definitions: list[dict[str, Any]], warning
     (found,) = declared(*definitions).warnings
     with pytest.raises(AssertionError, match=warning):
         raise AssertionError(found)
-    assert () == declared(composite("a b"), composite("a c"), override("a", ttl=True), override("b")).warnings
+    fine = [*map(composite, ("a b", "a n↓", "n↓", "emb!")), override("a", ttl=True), override("b")]
+    assert () == declared(*fine, override("__name__", AUTOMATIC[0])).warnings
 
 
 def test_indexes_show_what_they_hold() -> None:
@@ -452,6 +467,16 @@ COMMAND = (
             composite("emb!", group=True),
         ),
         (COMMAND + " --field-config=order=descending,field-path=a", composite("a↓ n↓")),
+        (
+            "no matching index found. recommended index is:\n- kind: c\n  properties:\n  - name: a\n  - name: b.d\n"
+            "    direction: desc\n",
+            composite("a b.d↓ n↓"),
+        ),
+        (
+            "400 no matching index found. recommended index is:\n- kind: c\n  ancestor: yes\n  properties:\n"
+            "  - name: __key__\n    direction: desc",
+            composite("n↓"),
+        ),
     ],
     ids=lambda value: str(value)[:60],
 )
@@ -467,6 +492,9 @@ def test_messages_that_say_which_index(message: str, expected: Any) -> None:
         "The query requires an index. You can create it here: https://x?create_composite=",
         "The query requires an index. You can create it here: https://x?create_composite=!!!!",
         "The query requires an index. You can create it here: https://x?create_composite=abc",
+        "no matching index found.",
+        "no matching index found. recommended index is:\n- kind: c\n  properties:\n  - name: a\n",
+        "no matching index found. recommended index is:\n- kind: c\n  size: 5",
         link(),
         link(field(1, "a") + ASC, scope=9),
         link(field(1, "a") + field(2, 9)),

@@ -264,6 +264,52 @@ def test_of_two_that_begin_at_once_the_overwritten_one_is_refused(clock: Clock) 
         raise AssertionError
 
 
+def test_processes_of_one_job_share_its_lock(store: Store, clock: Clock) -> None:
+    first, again, worker, other = (made(store, clock, pid=pid, token="job") for pid in (7, 8, 9, 10))
+    first.take()
+    again.take()
+    with pytest.raises(JobLockedError), made(store, clock, pid=11):
+        raise AssertionError
+    with worker.join(), other.join():
+        worker.check()
+        other.check()
+    with pytest.raises(LockLostError):
+        worker.check()
+    with worker.join():
+        first.release()
+        assert read_holder(store) is None
+        with pytest.raises(LockLostError, match="Its lock was removed"):
+            worker.check()
+    first.release()
+
+
+def test_a_job_that_was_taken_over_writes_nothing_more(store: Store, clock: Clock) -> None:
+    first, second = made(store, clock, token="one"), made(store, clock, token="two")
+    first.take()
+    with pytest.raises(JobLockedError):
+        second.take()
+    made(store, clock, token="two", take_over=True).take()
+    with first.join(), pytest.raises(LockLostError, match="taken over"):
+        first.check()
+    first.release()
+    with second.join():
+        second.check()
+
+
+def test_processes_of_one_job_write_one_heartbeat(clock: Clock) -> None:
+    store, beats = DictStore(), list[str]()
+    locks = [made(store, clock, token="job", interval=15) for _ in range(3)]
+    locks[0].take()
+    store.before_put = lambda name: beats.append(name)
+    with locks[0].join(), locks[1].join(), locks[2].join():
+        for seconds in (5, 5, 6, 15):
+            clock.now += seconds
+            for lock in locks:
+                lock.check()
+    # At 16 and at 31 seconds, by whoever comes first.
+    assert ["heartbeat/job.json"] * 2 == beats
+
+
 def test_a_file_that_is_no_lock_is_named_and_can_be_taken_over(store: Store, clock: Clock) -> None:
     write_json(store, "lock", {"token": 5})
     with pytest.raises(JobFileError, match="it is not the lock of a job; if nothing runs, delete it"):

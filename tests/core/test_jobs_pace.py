@@ -249,6 +249,23 @@ def test_a_rate_that_is_none_is_refused(store: DictStore, rate: Any) -> None:
         AdaptiveThrottle.open(store, max_rate=rate)
 
 
+def test_processes_divide_the_rate(clock: Clock, store: DictStore) -> None:
+    write_pace(store, Pace(rate=200))
+    one = AdaptiveThrottle.open(store, initial=500, max_rate=400, clock=clock, workers=4)
+    assert 50 == one.rate
+    write_pace(store, Pace())
+    clock.now += 2
+    one.acquire(1)
+    assert 100 == one.rate
+    free = AdaptiveThrottle.open(store, initial=500, clock=clock, workers=4)
+    assert (125, None) == (free.rate, AdaptiveThrottle.open(store, initial=None, workers=4).rate)
+    # The growth is the same for all, and is saved as often as one process alone would.
+    for seconds, saved in ((39, False), (1, True)):
+        clock.now += seconds
+        free.save()
+        assert saved == ("ramp.json" in store.data)
+
+
 def test_requests_are_held_back_while_the_database_refuses(clock: Clock) -> None:
     drawn = Drawn(0.49)
     throttle = AdaptiveThrottle(Throttle(None, clock=clock), clock=clock, random=drawn)

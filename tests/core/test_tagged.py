@@ -42,6 +42,7 @@ from cendry._query.compile import compiled
 from cendry._types.shapes import UNTAGGED
 from cendry.codec import codec_for, source_of
 from cendry.codec.message import decoder, encoder
+from cendry.codec.reading import STORED
 from cendry.plan import NOTHING, Composite, Condition, Set
 from cendry.reference import DocumentLike
 from core.recording import RecordingBackend
@@ -135,7 +136,7 @@ def test_what_a_class_without_tags_has_of_families_is_nothing() -> None:
 
     codec = codec_for(Plain)
     assert (None, None, UNTAGGED) == (codec.family, codec.shape.tag, Plain.__cendry_tag__)
-    assert codec.decode is codec.decode_own
+    assert codec.decode is codec.current(STORED) is codec.current_own(STORED)
     assert compiled(spec_of(Query(Plain)), default_registry).plan.where is None
 
 

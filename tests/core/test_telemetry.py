@@ -32,6 +32,7 @@ from cendry import (
     count,
     field,
     get_metadata,
+    upgrade,
 )
 from cendry_memory import AsyncMemoryBackend, MemoryBackend
 from hypothesis import given
@@ -53,6 +54,13 @@ class City(Model, collection="cities"):
 
 class Area(Model, collection="areas", parent=City):
     name: Field[str]
+
+
+class Versioned(Model, collection="cities", version=2):
+    n: Field[int]
+
+
+upgrade(Versioned, to=2)(lambda data: data)
 
 
 class Seen:
@@ -451,6 +459,16 @@ def test_a_transaction_is_a_span_around_its_attempts(ctx: Any, backend: Any, see
     attempt = "cendry.transaction.attempt"
     assert [("cendry.transaction.aborted", {attempt: number}) for number in (1, 2)] == aborted
     assert ["TransactionContentionError", None] * 2 == [span.attributes.get("error.type") for span in parts[1:5]]
+
+
+def test_a_write_that_reads_the_version_is_a_transaction(ctx: Any, seen: Seen) -> None:
+    ctx.save(Versioned(id="a", n=1))
+    assert ["save cities"] == seen.names
+    ctx.update(Versioned, "a", {Versioned.n: 2})
+    get, update, whole = seen.spans
+    assert ["get cities", "update cities", "transaction memory"] == [get.name, update.name, whole.name]
+    assert [whole.context.span_id] * 2 == [get.parent.span_id, update.parent.span_id]
+    assert 1 == get.attributes[ROWS]
 
 
 def test_a_transaction_that_loses_all_its_attempts(ctx: Any, backend: Any, seen: Seen, twin: str) -> None:

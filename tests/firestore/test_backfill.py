@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from cendry import AsyncCendry, Cendry, CendryError, Field, GeoPoint, Increment, Model, Ref, Vector, field
+from cendry._stored import same
 from cendry.errors import (
     JobFileError,
     JobLockedError,
@@ -26,6 +27,7 @@ from cendry.plan import Delete, GetPlan, QueryPlan, Set, Update
 from cendry_firestore import FirestoreBackend
 from cendry_firestore.tools import BackfillResult, Diff, backfill, ranges, rewriting, shards
 from cendry_memory import AsyncMemoryBackend, MemoryBackend
+from firestore.filling import Killed, Wrapped, fill, numbers, stored
 from forking import forks, python
 from google.api_core import exceptions
 
@@ -43,24 +45,6 @@ class Area(Model, collection="areas", parent=City):
 def add_one(data: dict[str, Any]) -> dict[str, Any]:
     data["n"] += 1
     return data
-
-
-def fill(backend: Any, count: int, collection: str = "cities") -> None:
-    for start in range(0, count, 500):
-        backend.commit(
-            [
-                Set(f"{collection}/c{number:05d}", {"name": f"city {number}", "n": number})
-                for number in range(start, min(start + 500, count))
-            ]
-        )
-
-
-def stored(backend: Any, collection: str = "cities", *, group: bool = False) -> dict[str, dict[str, Any]]:
-    return {found.path: found.data for found in backend.run(QueryPlan(collection, group=group))}
-
-
-def numbers(backend: Any, collection: str = "cities") -> list[int]:
-    return [data["n"] for data in stored(backend, collection).values()]
 
 
 @pytest.fixture
@@ -83,31 +67,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "MAX_WRITES", 3)
     monkeypatch.setattr(shards, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(pace, "PAUSE", 0.001)
-
-
-class Killed(BaseException):
-    """Stands for the end of the process: nothing after it is done."""
-
-
-class Wrapped:
-    """A backend with something before or after each commit."""
-
-    def __init__(self, backend: Any) -> None:
-        self.backend = backend
-        self.commits = 0
-        self.before: Callable[[int, Any], object] = lambda number, writes: None
-        self.after: Callable[[int, Any], object] = lambda number, writes: None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.backend, name)
-
-    def commit(self, writes: Any, **options: Any) -> Any:
-        self.commits += 1
-        number = self.commits
-        self.before(number, writes)
-        result = self.backend.commit(writes, **options)
-        self.after(number, writes)
-        return result
 
 
 def test_each_document_is_rewritten_once(database: Any, small: None, tmp_path: Path) -> None:
@@ -155,7 +114,7 @@ def test_only_what_changes_is_written(backend: FirestoreBackend, tmp_path: Path)
     found = stored(backend)
     expected = {**values, "new`": {"deep": ["x"]}, "kind": 1.0}
     del expected["old"]
-    assert rewriting.same(expected, found["cities/a"])
+    assert same(expected, found["cities/a"])
     assert {"n": 2, "old": 5} == found["cities/b"]
 
 
@@ -659,12 +618,7 @@ def test_the_client_of_the_sdk_is_taken(backend: FirestoreBackend, tmp_path: Pat
     assert [1, 2, 3] == numbers(backend)
 
 
-def test_stored_values_are_compared_as_they_are_stored() -> None:
-    different: list[Any] = [1, 1.0, True, "1", b"1", None, -0.0, 0.0, [1], {"a": 1}, {"a": 1.0}, {}, []]
-    for place, one in enumerate(different):
-        assert rewriting.same(one, one)
-        assert not any(rewriting.same(one, other) for other in different[place + 1 :])
-    assert rewriting.same((1, math.nan), [1, math.nan])
+def test_the_size_of_stored_values_is_estimated() -> None:
     assert rewriting.size_of({"a": [1, b"22", "333", None, Vector([1.0]), Ref.from_path("a/b")]}) > 40
 
 

@@ -146,6 +146,12 @@ def test_a_map_that_is_almost_a_vector_is_a_map(data: dict[str, Any]) -> None:
     assert data == decode_value(encode_value(data, DATABASE), DATABASE)
 
 
+def test_a_map_that_was_an_embedded_entity_is_read_without_its_key() -> None:
+    inner = {"__type__": "__legacy_entity__", "__name__": Ref.from_path("a/b"), "n": 1, "of": {"__name__": 1}}
+    found = decode_value(encode_value({"e": inner, "list": [inner]}, DATABASE), DATABASE)
+    assert {"e": {"n": 1, "of": {"__name__": 1}}, "list": [{"n": 1, "of": {"__name__": 1}}]} == found
+
+
 stored_values = st.recursive(
     st.none()
     | st.booleans()

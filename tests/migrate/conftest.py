@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,17 +77,27 @@ def measured() -> dict[str, str]:
     return {"COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"), "COVERAGE_FILE": str(data)}
 
 
+def environment_of(changes: Mapping[str, str | None]) -> dict[str, str]:
+    """The variables of a command that is run from the sources.
+
+    Args:
+        changes: Further variables; `None` for one that is not to be there.
+    """
+    path = os.pathsep.join([*SOURCES, os.environ.get("PYTHONPATH", "")])
+    own = {"PYTHONPATH": path, "COLUMNS": "200", "PYTHONWARNINGS": "ignore"}
+    found: dict[str, str | None] = {**os.environ, **own, **measured(), **changes}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     """Runs `cendry-datastore` with some arguments, in a process and a directory of its own."""
 
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        path = os.pathsep.join([*SOURCES, os.environ.get("PYTHONPATH", "")])
-        environment = {**measured(), **environment}
+    def run(*arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "cendry_datastore.cli", *arguments],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": path, "COLUMNS": "200", "PYTHONWARNINGS": "ignore", **environment},
+            env=environment_of(environment),
             capture_output=True,
             text=True,
             check=False,

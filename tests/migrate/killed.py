@@ -1,4 +1,4 @@
-"""A copy in a process of its own that ends itself at a given point. Started by test_kills.py."""
+"""A step in a process of its own that ends itself at a given point. Started by test_kills.py and test_step_kills.py."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cendry.errors import JobStoppedError
 from cendry.jobs import LocalStore, RealFiles
-from cendry_datastore.migrate import Plan, Source, copy
+from cendry_datastore.migrate import Plan, Source, copy, delta, retry_dead, verify
 from migrate.copies import CountingTarget
 
 POINTS = (
@@ -25,6 +27,49 @@ POINTS = (
     "letter torn",
     "letter appended",
 )
+"""The points of a copy."""
+
+STEP_POINTS = {
+    "delta": {
+        "run written, not renamed": 1,
+        "run renamed": 1,
+        "page read, not committed": 3,
+        "page committed": 3,
+        "state torn": 5,
+        "state written, not renamed": 5,
+        "state renamed": 5,
+        "letter torn": 1,
+        "letter appended": 2,
+        "deletion not committed": 2,
+        "deletion committed": 2,
+        # It has written this file at its beginning, too.
+        "run written, not renamed, at the end": 2,
+        "run renamed, at the end": 2,
+    },
+    "retry-dead": {
+        "page read, not committed": 2,
+        "page committed": 2,
+        "letter torn": 2,
+        "letter appended": 2,
+    },
+    "verify": {
+        "source page read": 5,
+        "target page read": 5,
+        "proof torn": 1,
+        "proof written, not renamed": 1,
+        "proof renamed": 1,
+    },
+}
+"""The points of the other steps, and how often each is reached before the process ends."""
+
+FILES = {("migration", "plan"): "plan", ("migration", "delta"): "run", ("migration", "verify"): "proof"}
+FOLDERS = {"state": "state", "dead": "letter", "0001": "state"}
+
+
+def what(path: Path) -> str:
+    """What a file of the state holds; its temporary file as well."""
+    folder = path.parent.name
+    return FOLDERS.get(folder) or FILES.get((folder, path.name.split(".")[0]), "")
 
 
 def kill() -> None:
@@ -35,7 +80,7 @@ class KillingFiles(RealFiles):
     """Files that end the process at a point, when it is reached for the n-th time."""
 
     def __init__(self, point: str, times: int) -> None:
-        self.point = point
+        self.point = point.removesuffix(", at the end")
         self.left = times
         self.paths: dict[int, Path] = {}
 
@@ -51,14 +96,13 @@ class KillingFiles(RealFiles):
         return descriptor
 
     def write(self, descriptor: int, data: bytes) -> int:
-        folder = self.paths[descriptor].parent.name
-        if folder in ("state", "dead") and self.reach({"state": "state torn", "dead": "letter torn"}[folder]):
+        if self.reach(f"{what(self.paths[descriptor])} torn"):
             super().write(descriptor, data[: len(data) // 2])
             kill()
         return super().write(descriptor, data)
 
     def rename(self, source: Path, target: Path) -> None:
-        name = "plan" if target.name == "plan.json" else target.parent.name
+        name = what(target)
         if self.reach(f"{name} written, not renamed"):
             kill()
         super().rename(source, target)
@@ -79,29 +123,62 @@ class KillingStore(LocalStore):
             kill()
 
 
+class KillingSource(Source):
+    """A source that ends the process after it has given a page."""
+
+    files: KillingFiles
+
+    def pages(self, *arguments: Any, **options: Any) -> Iterator[Any]:
+        for page in super().pages(*arguments, **options):
+            if self.files.reach("source page read"):
+                kill()
+            yield page
+
+
+class KillingTarget(CountingTarget):
+    """The same for a target, which also ends it at commits."""
+
+    files: KillingFiles
+
+    def pages(self, *arguments: Any, **options: Any) -> Iterator[Any]:
+        for page in super().pages(*arguments, **options):
+            if self.files.reach("target page read"):
+                kill()
+            yield page
+
+    def commit(self, writes: Sequence[Any], **options: Any) -> None:
+        name = "deletion" if writes[0].delete else "page"
+        if self.files.reach("page read, not committed" if name == "page" else "deletion not committed"):
+            kill()
+        super().commit(writes, **options)
+        if self.files.reach(f"{name} committed"):
+            kill()
+
+
 def main() -> int:
     given: dict[str, Any] = json.loads(sys.argv[1])
     plan = Plan.from_json(given["plan"])
     files = KillingFiles(given["point"], given["times"])
 
     def before(number: int) -> None:
-        if files.reach("page read, not committed"):
-            kill()
         if given["point"] in ("SIGINT", "SIGTERM") and files.reach(given["point"]):
             os.kill(os.getpid(), signal.Signals[given["point"]])
 
-    def after(number: int) -> None:
-        if files.reach("page committed"):
-            kill()
-
     with (
-        CountingTarget(project=plan.target.project) as target,
-        Source(project=plan.source.project) as source,
+        KillingTarget(project=plan.target.project) as target,
+        KillingSource(project=plan.source.project) as source,
     ):
+        target.files = source.files = files
         target.log = Path(given["log"])
-        target.before, target.after = before, after
+        target.before = before
+        steps: dict[str, Callable[..., object]] = {
+            "copy": partial(copy, page=given["page"]),
+            "delta": partial(delta, page=given["page"]),
+            "retry-dead": partial(retry_dead, page=given["page"]),
+            "verify": verify,
+        }
         try:
-            copy(plan, state=KillingStore(given["state"], files), source=source, target=target, page=given["page"])
+            steps[given["step"]](plan, state=KillingStore(given["state"], files), source=source, target=target)
         except JobStoppedError as error:
             print(error)
             return 3

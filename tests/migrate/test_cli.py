@@ -102,7 +102,7 @@ def test_infer(cli: Cli, project: str, seeded: None) -> None:
         (["validate", "models:City"], 2, "models:City is not a Cendry model\n"),
         (["validate", "models", "--namespace", "a b"], 2, "'a b' is not a valid namespace"),
         (["throttle"], 2, "throttle takes one of --rate N, --pause and --resume."),
-        (["throttle", "--pause"], 2, "migration/ has no plan.json: there is no copy in it."),
+        (["throttle", "--pause"], 2, "migration/ has no plan.json. Make a plan first"),
         (["nonsense"], 2, "No such command 'nonsense'"),
         (["validate"], 2, "Missing argument 'MODELS'"),
     ],

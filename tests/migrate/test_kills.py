@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,19 +10,17 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 import pytest
-from cendry.jobs import DeadLetters, LocalStore
-from cendry_datastore.migrate import Place, Plan, Source, copy
+from cendry_datastore.migrate import Source
 from firestore.faulty import WAIT, Fault, FaultyServer
 from google.cloud import datastore
-from migrate.copies import CountingTarget, check_equal, plan_of, seed, sent
+from migrate.copies import CountingTarget, seed
 from migrate.killed import POINTS
+from migrate.kills import Killed
 from migrate.seeding import entity, put
 
 pytestmark = pytest.mark.slow
 
-CHILD = Path(__file__).with_name("killed.py")
 KINDS = 20
-WORKERS = 4
 
 
 def seeded(host: str, each: int) -> Iterator[Source]:
@@ -50,64 +43,6 @@ def small(cendry_datastore_mode_host: str) -> Iterator[Source]:
 @pytest.fixture(scope="module")
 def large(cendry_datastore_mode_host: str) -> Iterator[Source]:
     yield from seeded(cendry_datastore_mode_host, 100)
-
-
-class Killed:
-    """A copy that is killed, again and again.
-
-    Args:
-        source: The source.
-        target: The target.
-        directory: Where the state is.
-        page: Entities of a page.
-    """
-
-    def __init__(self, source: Source, target: CountingTarget, directory: Path, page: int) -> None:
-        self.source = source
-        self.target = target
-        self.state = directory / "migration"
-        self.page = page
-        self.plan: Plan = plan_of(source, Place(target.place.project), 60)
-        self.kills = 0
-
-    def start(self, point: str, times: int = 1) -> subprocess.Popen[str]:
-        """Start a copy that ends when it reaches a point for the n-th time."""
-        given = {
-            "plan": self.plan.to_json(),
-            "state": str(self.state),
-            "log": str(self.target.log),
-            "point": point,
-            "times": times,
-            "page": self.page,
-        }
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(sys.path),
-            "DATASTORE_EMULATOR_HOST": str(self.source.emulator),
-        }
-        self.kills += 1
-        return subprocess.Popen(
-            [sys.executable, str(CHILD), json.dumps(given)],
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    def kill_at(self, point: str, times: int = 1) -> None:
-        """Run a copy until it is killed at a point."""
-        child = self.start(point, times)
-        _, errors = child.communicate(timeout=120)
-        assert -signal.SIGKILL == child.returncode, errors
-
-    def check(self, entities: int) -> None:
-        """Copy the rest, and compare both sides."""
-        result = copy(self.plan, state=self.state, source=self.source, target=self.target, page=self.page)
-
-        assert (entities, 40) == (result.copied, result.dead)
-        assert entities == check_equal(self.plan, self.source, self.target)
-        assert entities <= sent(self.target.log) <= entities + self.kills * WORKERS * self.page
-        assert 40 == len(DeadLetters.read(LocalStore(self.state)))
 
 
 @pytest.fixture

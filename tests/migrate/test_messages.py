@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cendry._command.failing import outcome_of
 from cendry.jobs import open_store
-from cendry_datastore._cli.failing import outcome_of
 from cendry_datastore.migrate import Plan, Source, Target, plan
-from cendry_datastore.migrate._plan import UnknownModeError, check_modes, moment_of
+from cendry_datastore.migrate._plan import moment_of
 from cendry_datastore.migrate.admin import DATASTORE_MODE, NATIVE, DatabaseFacts
-from cendry_datastore.migrate.errors import WrongModeError
+from cendry_datastore.migrate.errors import UnknownModeError, WrongModeError
 from cendry_datastore.migrate.files import write_plan
+from cendry_datastore.migrate.values import Place
 from google.api_core import exceptions
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import datastore
@@ -37,25 +38,18 @@ def planned(sdk: Any, source: Source, target: Target, tmp_path: Path) -> Plan:
     return made
 
 
-def test_a_database_in_the_wrong_mode(source: Source, target: Target, project: str) -> None:
-    source._facts = DatabaseFacts(DATASTORE_MODE, False)
-    target._facts = DatabaseFacts(DATASTORE_MODE, False)
-    with pytest.raises(WrongModeError) as error:
-        check_modes(source, target, assume=False)
+def test_a_database_in_the_wrong_mode(project: str) -> None:
+    error = WrongModeError(Place(project), DATASTORE_MODE, "target", NATIVE)
     expected = f"{project}/(default) is in Datastore mode; the target must be in Native mode. Nothing was written."
-    assert (2, [expected]) == outcome_of(error.value, "")
-    source._facts = target._facts = DatabaseFacts(NATIVE, False)
-    with pytest.raises(WrongModeError, match="is in Native mode; the source must be in Datastore mode"):
-        check_modes(source, target, assume=False)
+    assert (2, [expected]) == outcome_of(error, "")
 
 
-def test_a_mode_that_is_not_known(source: Source, target: Target) -> None:
-    assert DatabaseFacts() == check_modes(source, target, assume=False)
-    error = UnknownModeError(source.place, "403 no")
+def test_a_mode_that_is_not_known(project: str) -> None:
+    error = UnknownModeError(Place(project), "source", DATASTORE_MODE, "403 no")
     code, [text] = outcome_of(error, "")
     assert 3 == code
-    assert "can't be asked for: 403 no" in text
-    assert "--assume-modes" in text
+    assert f"The mode of {project}/(default) is not known; the source must be in Datastore mode." in text
+    assert "Google Cloud answered: 403 no" in text
 
 
 def test_with_recovery_the_moment_is_a_whole_minute(source: Source) -> None:

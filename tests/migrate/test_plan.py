@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from cendry import Field, Model
+from cendry.indexes import to_firebase
 from cendry_datastore.migrate import Plan, Source, Target, Transforms, plan
 from cendry_datastore.migrate._plan import UnclearCollectionError, collections_of, draft, renew
 from google.cloud import datastore
@@ -42,7 +43,8 @@ def test_a_raw_plan(any_datastore: str, source: Source, target: Target, seeded: 
         decided.target,
     )
     assert {"Account": ("tags",), "Shop": ("bio",)} == made.exempt
-    assert [{"collectionGroup": "Account", "fieldPath": "tags", "indexes": []}] == made.indexes()["fieldOverrides"][:1]
+    overrides = json.loads(to_firebase(made.indexes))["fieldOverrides"]
+    assert {"collectionGroup": "Account", "fieldPath": "tags", "indexes": []} == overrides[0]
     assert [("Shop", "owner", 1)] == [(each.kind, each.field, each.count) for each in made.foreign]
     assert (3, 3, 6) == (made.estimate.reads, made.estimate.writes, made.estimate.verify_reads)
     assert decided == Plan.from_json(json.dumps(decided.to_json()))
@@ -89,8 +91,8 @@ def test_the_command(cli: Cli, project: str, source: Source, target: Target, see
     assert lines[0].startswith("Read time  20")
     assert "point-in-time recovery: unknown -> the copy must end by" in lines[0]
     assert "Estimate   0.0 min at 500/50/5, 0.00 USD at list prices" == lines[1]
-    assert "Reads 3   writes 3   verify reads 6" == lines[2]
-    assert "Exemptions 2 (migration/firestore.indexes.json)" == lines[3]
+    indexes = "indexes to create first: not known (--index-yaml)   exemptions: 2 (migration/firestore.indexes.json)"
+    assert f"Reads 3   writes 3   verify reads 6   {indexes}" == lines[2]
     assert "Refused: 1 foreign keys (--foreign): Shop.owner" in lines
     stored = Plan.from_json((tmp_path / "migration/plan.json").read_bytes())
     assert 3 == stored.count
@@ -101,6 +103,56 @@ def test_the_command(cli: Cli, project: str, source: Source, target: Target, see
     renewed = cli("plan", "--renew", "migration/", "--json")
     assert 0 == renewed.returncode, renewed.stderr
     assert stored.hash != json.loads(renewed.stdout)["hash"]
+
+
+INDEXES = """
+indexes:
+- kind: Shop
+  properties:
+  - name: name
+  - name: address.city
+    direction: desc
+- kind: Shop
+  properties:
+  - name: bio
+"""
+
+
+def test_composite_indexes(cli: Cli, project: str, sdk: Any, target: Target, tmp_path: Path) -> None:
+    put(sdk, "Shop", "a", "bio", bio="long", name="A", **{"address.city": "Rome"})
+    (tmp_path / "index.yaml").write_text(INDEXES)
+    (tmp_path / "models.py").write_text(
+        "from cendry import Field, Map, Model\n\n\nclass Address(Map):\n    city: Field[str]\n\n\n"
+        'class Shop(Model, collection="Shop"):\n    address: Field[Address]\n'
+    )
+    arguments = ["models", "--ndb", "--rename", "Shop=shops", "--index-yaml", "index.yaml", "--project", project]
+    answer = cli("plan", *arguments)
+    assert (0, "") == (answer.returncode, answer.stderr)
+    assert "indexes to create first: 1   exemptions: 1 (migration/firestore.indexes.json)" in answer.stdout
+    fields = [{"fieldPath": "name", "order": "ASCENDING"}, {"fieldPath": "address.city", "order": "DESCENDING"}]
+    assert {
+        "indexes": [{"collectionGroup": "shops", "queryScope": "COLLECTION", "fields": fields}],
+        "fieldOverrides": [{"collectionGroup": "shops", "fieldPath": "bio", "indexes": []}],
+    } == json.loads((tmp_path / "migration/firestore.indexes.json").read_text())
+    assert INDEXES == (tmp_path / "migration/index.yaml").read_text()
+    assert "1 composite index of firestore.indexes.json must be READY" in cli("status").stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "index.yaml: No such file or directory\n"),
+        (b"- kind: A\n  size: 1", "index.yaml, line 2: this is not an index of Datastore: size: 1 is not expected"),
+        (b"\xff", "index.yaml is not UTF-8 text: invalid start byte at byte 0.\n"),
+    ],
+)
+def test_an_index_yaml_that_can_not_be_read(cli: Cli, tmp_path: Path, content: bytes | None, expected: str) -> None:
+    if content is not None:
+        (tmp_path / "index.yaml").write_bytes(content)
+    hosts = {"DATASTORE_EMULATOR_HOST": "127.0.0.1:1", "FIRESTORE_EMULATOR_HOST": "127.0.0.1:1"}
+    answer = cli("plan", "--index-yaml", "index.yaml", "--project", "p", **hosts)
+    assert (2, "") == (answer.returncode, answer.stdout)
+    assert answer.stderr.startswith(expected)
 
 
 def test_two_namespaces_in_one_collection(

@@ -54,6 +54,7 @@ def store(tmp_path: Path) -> LocalStore:
         save_state(store, f"state/{shard.name}.json", ShardState(PLAN.hash, "", 3, 0, done=True))
     write_json(store, "copy.json", {"plan": PLAN.hash, "started": 8000.0, "ended": 9000.0, "copied": 6, "dead": 0})
     store.put("firestore.indexes.json", b'{"indexes": [], "fieldOverrides": []}')
+    store.put("index.yaml", b"indexes:")
     proof(store)
     return store
 
@@ -161,12 +162,14 @@ def switched(store: LocalStore) -> None:
         (frozen_late, "writes are frozen since 1970-01-01T02:46:45Z, and it was verified before: verify again"),
         (switched, "the application has cut over already: processes register in 'switched'"),
         (
-            lambda store: store.put("firestore.indexes.json", b'{"indexes": [{}]}'),
-            "whether the target's indexes are READY is not known: check them, then --indexes-checked",
+            lambda store: store.put("firestore.indexes.json", b'{"indexes": [{}, {}]}'),
+            "2 composite indexes of firestore.indexes.json must be READY in the target: check that, then "
+            "--indexes-checked",
         ),
         (
-            lambda store: store.delete("firestore.indexes.json"),
-            "whether the target's indexes are READY is not known: check them, then --indexes-checked",
+            lambda store: store.delete("index.yaml"),
+            "which composite indexes the application needs is not known, as plan was not given an --index-yaml: check "
+            "that those of the target are READY, then --indexes-checked",
         ),
     ],
 )
@@ -217,7 +220,7 @@ def test_dead_letters_are_waived_by_name(store: LocalStore) -> None:
 
 
 def test_indexes_that_were_checked(store: LocalStore) -> None:
-    store.delete("firestore.indexes.json")
+    store.delete("index.yaml")
     assert status(store.directory, indexes_checked=True).can_cut_over
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cendry_datastore._cli.failing import WrongUseError
+from cendry._command.failing import WrongUseError
 from cendry_datastore._cli.verifying import share_of
 from google.cloud import datastore, firestore
 from migrate.conftest import Cli

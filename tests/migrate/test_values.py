@@ -311,3 +311,22 @@ def test_importing_the_bridge_loads_nothing_of_migrations() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)}
     )
     assert "[]" == run.stdout.strip()
+
+
+def test_without_its_extra_the_pipelines_name_it() -> None:
+    code = (
+        "import sys; sys.modules['apache_beam'] = None\n"
+        "import cendry_datastore.migrate as migrate; [getattr(migrate, name) for name in migrate.__all__]\n"
+        "import cendry_datastore.migrate.beam"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": ":".join(sys.path), "PYTHONWARNINGS": "ignore"},
+    )
+    assert (
+        "ModuleNotFoundError: cendry_datastore.migrate.beam needs apache_beam, which is not installed: the extra beam "
+        'brings it; run `pip install "cendry-datastore[beam]"`.' == run.stderr.splitlines()[-1]
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cendry import Field, Map, Model, field
+from cendry import Cendry, Field, Map, Model, field
 from cendry.errors import JobFileError
 from cendry.jobs import DeadLetters, LocalStore, write_json
 from cendry_datastore.migrate import Place, Plan, Proof, Source, Target, Transform, copy, verify
@@ -290,6 +290,45 @@ def test_what_models_read_differently_is_a_difference(sides: Sides, start: Calla
     # Whatever is known to differ is counted once.
     migration.target.delete(names[:1])
     assert {"different": 1, "missing": 1} == counts(migration.verify(models=[City]))
+
+
+def test_models_read_an_embedded_entity_without_its_key_on_both_sides(
+    sides: Sides, start: Callable[..., Migration]
+) -> None:
+    class Part(Map):
+        n: Field[int]
+
+    class Keyed(Model, collection="City"):
+        as_map: Field[Part]
+        as_dict: Field[dict[str, Any]]
+        as_any: Field[Any]
+        inner: Field[list[dict[str, Any]]]
+
+    migration = start()
+    part = Value(entity_value={"key": sides.key("A", 7), "properties": {"n": Value(integer_value=1)}})
+    around = Value(entity_value={"properties": {"part": part}})
+    inner = Value(array_value={"values": [part, around]})
+    [name] = migration.copy([sides.entity("City", "x", as_map=part, as_dict=part, as_any=part, inner=inner)])
+    [document] = sides.read([name])
+    assert {"__name__", "__type__", "n"} == document.fields["as_dict"].map_value.fields.keys()
+    expected = Keyed(id="x", as_map=Part(n=1), as_dict={"n": 1}, as_any={"n": 1}, inner=[{"n": 1}, {"part": {"n": 1}}])
+    there, here = (Cendry(backend=side.backend()) for side in (migration.source, migration.target))
+    for ctx in (there, here):
+        assert expected == ctx.get(Keyed, "x")
+    proof = migration.verify(models=[Keyed])
+    assert ({}, True) == (counts(proof), proof.ok)
+    # It can be saved on both sides. In Native mode, only an update of what is inside leaves the key.
+    here.update(Keyed, "x", {"as_map.n": 2})
+    for ctx in (there, here):
+        found = ctx.get(Keyed, "x")
+        found.as_dict["n"] = 3
+        ctx.update(found, {Keyed.as_dict: found.as_dict})
+        assert {"n": 3} == ctx.get(Keyed, "x").as_dict
+    [document] = sides.read([name])
+    assert {"n"} == document.fields["as_dict"].map_value.fields.keys()
+    assert {"__name__", "__type__", "n"} == document.fields["as_map"].map_value.fields.keys()
+    [entity] = sides.get(sides.key("City", "x"))
+    assert entity.properties["as_dict"].entity_value.HasField("key")
 
 
 def test_other_databases_and_other_states_are_refused(sides: Sides, start: Callable[..., Migration]) -> None:

@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SCRIPT = "cendry-datastore.exe" if os.name == "nt" else "cendry-datastore"
 MEMBERS = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
 PACKAGES = {member: sorted(path.name for path in ROOT.glob(f"packages/{member}/src/*")) for member in MEMBERS}
 [VERSION] = re.findall(r'^version = "(.*)"$', (ROOT / "packages/cendry-core/pyproject.toml").read_text(), re.MULTILINE)
 
 
-def run(*command: str | Path, **environment: str) -> str:
+def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:
     """What a command prints; it must succeed. The tree's packages are out of its sight."""
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     answer = subprocess.run(
@@ -30,7 +31,7 @@ def run(*command: str | Path, **environment: str) -> str:
         text=True,
         check=False,
         env={**clean, **environment},
-        cwd=ROOT,
+        cwd=cwd,
     )
     assert 0 == answer.returncode, answer.stdout + answer.stderr
     return answer.stdout
@@ -77,6 +78,12 @@ def core_alone(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def with_all(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment with `cendry[all]`, from the wheels."""
     return environment(tmp_path_factory.mktemp("all") / "venv", dist, f"cendry[all]=={VERSION}")
+
+
+@pytest.fixture(scope="session")
+def with_migrate(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with `cendry[migrate]`, from the wheels."""
+    return environment(tmp_path_factory.mktemp("migrate") / "venv", dist, f"cendry[migrate]=={VERSION}")
 
 
 @pytest.fixture(scope="session")
@@ -150,6 +157,7 @@ def test_each_backend_is_an_extra_and_all_brings_each(dist: Path) -> None:
     for backend in backends:
         for extra in (backend, "all"):
             assert f"cendry-{backend}=={VERSION};extra=='{extra}'" in required
+    assert f"cendry-firestore[cli]=={VERSION};extra=='all'" in required
     # The command line of the migration, and what it writes to.
     for needed in ("cendry-datastore[migrate]", "cendry-firestore"):
         assert f"{needed}=={VERSION};extra=='migrate'" in required
@@ -219,10 +227,8 @@ def test_installed_distributions_fit_together(with_all: Any) -> None:
     run("uv", "pip", "check", "--python", with_all)
 
 
-def test_the_command_line_of_the_migration_runs_with_its_extra(dist: Path, tmp_path: Path) -> None:
-    python = environment(tmp_path / "venv", dist, f"cendry[migrate]=={VERSION}")
-    command = python.parent / ("cendry-datastore.exe" if os.name == "nt" else "cendry-datastore")
-    printed = run(command, "--help")
+def test_the_command_line_of_the_migration_runs_with_its_extra(with_migrate: Path) -> None:
+    printed = run(with_migrate.parent / SCRIPT, "--help")
     for name in ("validate", "plan", "infer"):
         assert name in printed
     code = (
@@ -230,15 +236,67 @@ def test_the_command_line_of_the_migration_runs_with_its_extra(dist: Path, tmp_p
         "print(sorted(loaded & {'apache_beam', 'cendry_firestore', 'rich', 'typer'}), "
         "'google.cloud.firestore' in sys.modules, 'cendry_datastore.migrate' in sys.modules)"
     )
-    assert "[] False False" == run(python, "-c", code).strip()
+    assert "[] False False" == run(with_migrate, "-c", code).strip()
+
+
+SHOP = """
+from cendry import Cendry, DatastoreBackend, Field, Model
+
+class Shop(Model, collection="Shop"):
+    name: Field[str]
+
+if __name__ == "__main__":
+    with Cendry(backend=DatastoreBackend()) as ctx:
+        ctx.save(Shop(id="a", name="Bread"))
+"""
+
+
+def test_a_migration_runs_on_the_wheels(
+    with_migrate: Path, tmp_path: Path, cendry_datastore_mode_host: str, firestore_emulator: str, project: str
+) -> None:
+    (tmp_path / "shop.py").write_text(SHOP)
+    places = {"DATASTORE_EMULATOR_HOST": cendry_datastore_mode_host, "GOOGLE_CLOUD_PROJECT": project}
+
+    def step(*arguments: str) -> str:
+        return run(with_migrate.parent / SCRIPT, *arguments, cwd=tmp_path, **places)
+
+    run(with_migrate, "shop.py", cwd=tmp_path, **places)
+    assert "name: Field[str]" in step("infer", "Shop")
+    assert "All entities that have a model fit it." in step("validate", "shop")
+    assert "Reads 1   writes 1" in step("plan", "shop", "--ndb")
+    assert step("copy", "--yes").startswith("copied 1  dead 0")
+    assert step("verify").startswith("source 1  target 1  missing 0  extra 0  different 0")
+    assert "can_cut_over: yes" in step("status", "--indexes-checked")
 
 
 def test_without_its_extra_the_command_line_names_it(dist: Path, tmp_path: Path) -> None:
-    python = environment(tmp_path / "venv", dist, f"cendry-datastore=={VERSION}")
-    command = python.parent / ("cendry-datastore.exe" if os.name == "nt" else "cendry-datastore")
+    python = environment(tmp_path / "venv", dist, f"cendry[datastore]=={VERSION}")
+    run(python, "-W", "error", "-c", "from cendry import DatastoreBackend")
+    command = python.parent / SCRIPT
     answer = subprocess.run([command, "--help"], capture_output=True, text=True, check=False)
     assert (2, "") == (answer.returncode, answer.stdout)
     assert 'pip install "cendry-datastore[migrate]"' in answer.stderr
+
+
+def test_the_command_line_of_firestore_runs_with_its_extra(dist: Path, tmp_path: Path) -> None:
+    python = environment(tmp_path / "venv", dist, f"cendry-firestore[cli]=={VERSION}")
+    command = python.parent / ("cendry-firestore.exe" if os.name == "nt" else "cendry-firestore")
+    assert "backfill" in run(command, "--help")
+    installed = run("uv", "pip", "list", "--quiet", "--python", python, "--format", "freeze")
+    assert {"cendry-core", "cendry-firestore"} == set(re.findall(r"^(cendry[\w-]*)==", installed, re.MULTILINE))
+    code = (
+        "import cendry_firestore, sys; loaded = {name.partition('.')[0] for name in sys.modules}; "
+        "print(sorted(loaded & {'rich', 'typer'}))"
+    )
+    assert "[]" == run(python, "-c", code).strip()
+
+
+def test_without_its_extra_the_command_line_of_firestore_names_it(dist: Path, tmp_path: Path) -> None:
+    python = environment(tmp_path / "venv", dist, f"cendry-firestore=={VERSION}")
+    command = python.parent / ("cendry-firestore.exe" if os.name == "nt" else "cendry-firestore")
+    answer = subprocess.run([command, "--help"], capture_output=True, text=True, check=False)
+    assert (2, "") == (answer.returncode, answer.stdout)
+    assert 'pip install "cendry-firestore[cli]"' in answer.stderr
 
 
 def test_memory_runs_the_first_example_without_any_google_package(with_memory: Any) -> None:

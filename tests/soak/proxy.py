@@ -25,8 +25,8 @@ DATA, HEADERS = 0, 1
 BUFFER = 32 * 1024
 """Bytes that are held for an end that doesn't read; the rest waits at the other end."""
 
+BACKLOG = 100
 ANSWER_SECONDS = 10.0
-_TURNS = 5
 
 
 @dataclass(slots=True)
@@ -250,10 +250,12 @@ class Proxy:
         self.wound: Wound | None = None
         self.ends: set[End] = set()
         self.tasks: set[Any] = set()
+        self._taking: set[Any] = set()
         # Keeps the port while nobody listens on it: what is bound and doesn't listen refuses connections.
         self._holder = _bound(0)
         self.port: int = self._holder.getsockname()[1]
-        self._server: Any = None
+        # A reader of our own: asyncio's Server, closed in the turn in which it accepts, leaves the connection open.
+        self._listener: socket.socket | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._thread.start()
@@ -285,29 +287,45 @@ class Proxy:
 
     def refuse(self) -> None:
         """End all connections and take no new ones until `accept`."""
+        self.run(self.stop())
 
-        async def stop() -> None:
-            if self._server is not None:
-                self._server.close()
-                self._server = None
-            # Some turns of the loop: in each, what was aborted is closed, and what was accepted already is there.
-            for _ in range(_TURNS):
-                self.abort_all()
-                for task in list(self.tasks):
-                    task.cancel()
-                await asyncio.sleep(0)
-
-        self._await(stop())
+    async def stop(self) -> None:
+        """What `refuse` does, in the proxy's loop."""
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
+        # In each turn of the loop, what was aborted is closed, and what was accepted already is there.
+        while self.ends or self.tasks or self._taking:
+            self.abort_all()
+            for task in list(self.tasks):
+                task.cancel()
+            await asyncio.sleep(0)
 
     def accept(self) -> None:
         """Listen, again."""
 
         async def begin() -> None:
-            if self._server is None:
-                listener = _bound(self.port)
-                self._server = await self._loop.create_server(lambda: End(Pair(self), True), sock=listener)
+            if self._listener is None:
+                self._listener = _bound(self.port)
+                self._listener.setblocking(False)
+                self._listener.listen(BACKLOG)
+                self._loop.add_reader(self._listener, self._take, self._listener)
 
-        self._await(begin())
+        self.run(begin())
+
+    def _take(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            taken, _ = listener.accept()
+            taken.setblocking(False)
+            task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: End(Pair(self), True), taken))
+            self._taking.add(task)
+            task.add_done_callback(self._taken)
+
+    def _taken(self, task: asyncio.Task[Any]) -> None:
+        self._taking.discard(task)
+        # What is reset before it is served raises; nobody asks for it.
+        task.exception()
 
     def cut_in_stream(self, offset: int, silence: float = 0.0) -> CutInStream:
         """Cut the next answer that is longer than so many bytes after these, and so many seconds of silence."""
@@ -354,9 +372,10 @@ class Proxy:
         async def act() -> _T:
             return action()
 
-        return self._await(act())
+        return self.run(act())
 
-    def _await(self, work: Coroutine[Any, Any, _T]) -> _T:
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine in the proxy's loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(ANSWER_SECONDS)
 
 

@@ -114,6 +114,8 @@ SEARCHES = {
     "counter": {"/counters/"},
     "webhook": {"/webhooks/"},
     "fireo": {"/from-fireo/"},
+    "composite index": {"/indexes/"},
+    "FAILED_PRECONDITION": {"/indexes/"},
 }
 
 

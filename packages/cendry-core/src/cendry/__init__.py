@@ -104,6 +104,7 @@ __all__ = [
     "register_type",
     "resolve",
     "to_dict",
+    "upgrade",
     "validate",
 ]
 
@@ -130,6 +131,7 @@ if TYPE_CHECKING:
     from ._model.fields import Field, FieldDescriptor, field
     from ._model.metadata import DocumentMetadata, get_metadata, ref_of
     from ._model.model import Map, Model, resolve
+    from ._model.upgrades import upgrade
     from ._pydantic.parts import Only, Without
     from ._pydantic.patch import Patch
     from ._query.aggregates import AggregateResult
@@ -215,6 +217,7 @@ else:
             "filters": "And Asc Comparison Desc Filter Or",
             "_model.metadata": "DocumentMetadata get_metadata ref_of",
             "_model.model": "Map Model resolve",
+            "_model.upgrades": "upgrade",
             "paths": "FieldPath",
             "_pydantic.parts": "Only Without",
             "_pydantic.patch": "Patch",

@@ -13,6 +13,7 @@ from ._types.shapes import type_name
 from .codec import Codec, codec_for
 from .codec.leaves import show
 from .codec.reading import Extra, Reading
+from .codec.upgrading import Outdated, current_data
 from .errors import MAX_PROBLEMS, InvalidDocumentIdError, Problem, ValidationError
 from .paths import check_document_id
 
@@ -34,6 +35,7 @@ def from_dict(
     registry: TypeRegistry | None = None,
     extra: Extra | None = None,
     mode: Mode = "python",
+    version: int | None = None,
 ) -> M:
     """Create an instance from a dict; the dict may come from any source and is not kept.
 
@@ -51,10 +53,14 @@ def from_dict(
             `"ignore"`, or `"keep"`, which means the same as `"ignore"` here.
         mode: `"json"` for data as `json.loads` returns them, with the forms of `to_dict(mode="json")`, and nothing
             that JSON lacks.
+        version: For a model with `version=` and stored names, the version of data that don't contain it: 1 for those of
+            a document that was stored before there were versions. By default, such data are current. Older data are
+            upgraded.
 
     Raises:
         TypeError: A field is stored as `id`, and both `by_alias` and `include_id` are set; or values of a union look
-            alike in JSON.
+            alike in JSON; or `version` is not an int of at least 1, or is given for a model without versions, without
+            `by_alias`, or in JSON.
         ValidationError: The data don't fit the model, or its `__post_init__` rejects them. The error has all problems,
             at most 100: missing fields, values that don't fit, keys that aren't declared, an invalid id.
         InvalidDocumentIdError: `doc_id` is not valid.
@@ -71,6 +77,11 @@ def from_dict(
         if not isinstance(cast("object", data), Mapping):
             raise ValidationError(model.__qualname__, [_no_dict(model, data)])
         given = dict(data)
+    if codec.evolution is not None or version is not None:
+        try:
+            given = current_data(codec.evolution, model, given, version, by_alias=by_alias, extra=extra, mode=mode)
+        except Outdated as error:
+            raise ValidationError(model.__qualname__, [error.problem]) from error.__cause__
     if doc_id is not None:
         doc_id = check_document_id(doc_id)
     elif reading.id_key and given.get("id") is not None:
@@ -129,6 +140,7 @@ def validate(
     registry: TypeRegistry | None = None,
     extra: Extra | None = None,
     mode: Mode = "python",
+    version: int | None = None,
 ) -> list[Problem]:
     """Return the problems of a dict, each with its path, at most 100; an empty list if `from_dict` would accept it.
 
@@ -143,11 +155,17 @@ def validate(
         registry: As in `from_dict`.
         extra: As in `from_dict`.
         mode: As in `from_dict`.
+        version: As in `from_dict`.
     """
     codec = _codec(model, registry or default_registry)
     reading = _prepare(codec, include_id, by_alias, extra, mode)
     if not isinstance(cast("object", data), Mapping):
         return [_no_dict(model, data)]
+    if codec.evolution is not None or version is not None:
+        try:
+            data = current_data(codec.evolution, model, data, version, by_alias=by_alias, extra=extra, mode=mode)
+        except Outdated as error:
+            return [error.problem]
     problems = codec.problems(data, reading)
     if reading.id_key and data.get("id") is not None:
         try:

@@ -38,7 +38,7 @@ from ._errors import DualStateError, ModeChangeError, WritesFrozenError
 from .migrate.comparisons import Comparer, Fields, Mismatch
 from .migrate.intents import Intent, IntentLog
 from .migrate.mirror import Mirrored, described, mirror
-from .migrate.planned import PlannedReader, planned_mirror
+from .migrate.planned import PlannedReader, PlannedShadow, planned_mirrors
 from .migrate.sides import BackendSide
 from .migrate.writers import MODES, Mode, Registration
 
@@ -142,13 +142,17 @@ class DualBackend:
         process = self._registration.process
         self._intents = IntentLog(self._store, process)
         self._sides = BackendSide(self._primary), BackendSide(self._shadow)
-        self._planned = planned_mirror(self._store, self._primary, self._shadow)
-        primary = self._sides[0] if self._planned is None else PlannedReader(self._planned)
+        self._planned = planned_mirrors(self._store, self._primary, self._shadow)
+        primary: BackendSide | PlannedReader
+        shadow: BackendSide | PlannedShadow
+        primary, shadow = self._sides
+        if self._planned is not None:
+            primary, shadow = PlannedReader(self._planned), PlannedShadow(self._planned, self._sides[1])
         self._comparer = Comparer(
             self._store,
             process,
             primary,
-            self._sides[1],
+            shadow,
             compare=self._compare,
             on_mismatch=self._on_mismatch,
             data_of=primary.data_of,
@@ -349,12 +353,13 @@ class DualBackend:
         """
         primary, shadow = self._sides
         try:
-            if intent.direction == "backward":
-                outcome = mirror(paths, shadow, primary)
-            elif self._planned is None:
-                outcome = mirror(paths, primary, shadow)
+            if self._planned is None:
+                sides = (primary, shadow) if intent.direction == "forward" else (shadow, primary)
+                outcome = mirror(paths, *sides)
+            elif intent.direction == "forward":
+                outcome = self._planned().forward.mirror_paths(paths)
             else:
-                outcome = self._planned().mirror_paths(paths)
+                outcome = self._planned().backward.mirror_paths(paths)
         except Exception as error:
             outcome = Mirrored((), dict.fromkeys(paths, described(error)))
         except BaseException as error:

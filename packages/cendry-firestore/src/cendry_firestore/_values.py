@@ -13,6 +13,9 @@ from . import _sdk
 
 DOCUMENTS: Final = "/documents/"
 
+_EMBEDDED: Final = "__legacy_entity__"
+_KEY_FIELDS: Final = frozenset({"__name__", "__type__"})
+
 
 def document_name(database: str, path: str) -> str:
     """The full name of a document: `projects/P/databases/D/documents/cities/SF`."""
@@ -29,6 +32,16 @@ class FirestoreValues(MessageValues):
 
     markers = True
     inner = "fields"
+
+    def decode_marked(self, fields: Any, base: Any) -> dict[str, Any]:
+        """The fields of a map; of one that was an embedded entity in Datastore mode, without the key that it had there.
+
+        That is in fields whose names are reserved, so that the map could not be written again.
+        """
+        if fields["__type__"].string_value != _EMBEDDED:
+            return super().decode_marked(fields, base)
+        decode = self.decode_value
+        return {name: decode(value, base) for name, value in fields.items() if name not in _KEY_FIELDS}
 
     def decode_reference(self, value: Any, base: Any) -> Any:
         """The `Ref` in a message; the message itself if it names no document."""

@@ -24,6 +24,8 @@ START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 ANSWER_SECONDS = 2.0
 PORT_ATTEMPTS = 5
+HEAP = "1g"
+"""The most memory of an emulator, as java takes it."""
 
 
 class EmulatorUnavailableError(Exception):
@@ -109,10 +111,14 @@ def emulators_required(environ: Mapping[str, str] = os.environ) -> bool:
 
 
 @contextlib.contextmanager
-def running(emulator: Emulator = FIRESTORE) -> Generator[str, None, None]:
+def running(emulator: Emulator = FIRESTORE, heap: str = HEAP) -> Generator[str, None, None]:
     """Yield the `host:port` of a running emulator, and have the SDK find it meanwhile.
 
     One that runs already (its host variable is set) is used and left alone; else one is started and stopped again.
+
+    Args:
+        emulator: The emulator.
+        heap: The most memory of one that is started, as java takes it.
 
     Raises:
         EmulatorUnavailableError: There is none and none can be started.
@@ -121,7 +127,7 @@ def running(emulator: Emulator = FIRESTORE) -> Generator[str, None, None]:
     if given is not None:
         yield given
         return
-    process, host = start(emulator)
+    process, host = start(emulator, heap)
     try:
         with known(host, emulator):
             yield host
@@ -202,7 +208,7 @@ def _cloud_cli_roots() -> Iterator[Path]:
         yield Path(answer.stdout.strip())
 
 
-def start(emulator: Emulator = FIRESTORE) -> tuple[subprocess.Popen[bytes], str]:
+def start(emulator: Emulator = FIRESTORE, heap: str = HEAP) -> tuple[subprocess.Popen[bytes], str]:
     """Start an emulator; give its process, to be stopped by `stop`, and its `host:port`.
 
     Raises:
@@ -213,7 +219,7 @@ def start(emulator: Emulator = FIRESTORE) -> tuple[subprocess.Popen[bytes], str]
     for _ in range(PORT_ATTEMPTS):
         # Another process may take the free port before java binds it; then java ends and the next port is tried.
         host = f"127.0.0.1:{_free_port()}"
-        command = command_of(emulator, java, jar, host)
+        command = command_of(emulator, java, jar, host, heap)
         with tempfile.TemporaryFile() as log:
             # Its own session, so that Ctrl-C reaches the tests alone and they stop the emulator in order.
             process = subprocess.Popen(
@@ -228,11 +234,11 @@ def start(emulator: Emulator = FIRESTORE) -> tuple[subprocess.Popen[bytes], str]
     raise EmulatorUnavailableError(f"no {emulator.title}: {java} could not run {jar}; its last output: {output}")
 
 
-def command_of(emulator: Emulator, java: Path, jar: Path, host: str) -> list[str]:
+def command_of(emulator: Emulator, java: Path, jar: Path, host: str, heap: str = HEAP) -> list[str]:
     """The command that runs an emulator at a `host:port`."""
     name, _, port = host.rpartition(":")
     # Tests end before the optimizing compiler has paid for itself; without it, the emulator takes half the time.
-    options = ["-Xmx1g", "-XX:TieredStopAtLevel=1", "-cp", str(jar)]
+    options = [f"-Xmx{heap}", "-XX:TieredStopAtLevel=1", "-cp", str(jar)]
     address = [f"--host={name}", f"--port={port}"]
     return [str(java), *options, emulator.main_class, *emulator.before, *address, *emulator.after]
 

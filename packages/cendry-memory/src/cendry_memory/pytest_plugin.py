@@ -1,4 +1,7 @@
-"""pytest fixtures: contexts on memory, and on Google's emulator. Loading it imports nothing of Cendry or of Google."""
+"""pytest fixtures: contexts on memory, and on Google's emulator; and an option that records what queries need.
+
+Loading it imports nothing of Cendry or of Google.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from cendry import AsyncCendry, Cendry
 
     from ._clock import ManualClock
+    from ._recording import IndexRecorder
     from ._sharing import SharedEmulator
     from ._sync import MemoryBackend
     from .emulator import Emulator
@@ -22,8 +26,12 @@ pytest.register_assert_rewrite("cendry_memory.testing")
 FOLDER_KEY = "cendry_emulator_folder"
 """The key under which pytest-xdist's workers receive the folder of the emulator that they share."""
 
+RECORDING_KEY = "cendry_record_indexes"
+"""The key under which pytest-xdist's workers receive the file beside which they record."""
+
 _folder = pytest.StashKey["Path"]()
 _emulators = pytest.StashKey["dict[str, SharedEmulator]"]()
+_recorder = pytest.StashKey["IndexRecorder"]()
 
 
 # --- memory ---
@@ -206,10 +214,58 @@ def _own_folder(config: pytest.Config) -> Path:
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist where word of the emulator is left."""
     node.workerinput[FOLDER_KEY] = str(_own_folder(node.config))
+    if _recorder in node.config.stash:
+        node.workerinput[RECORDING_KEY] = str(node.config.stash[_recorder].file)
+
+
+# --- what queries need of indexes ---
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that records what queries need."""
+    parser.getgroup("cendry").addoption(
+        "--cendry-record-indexes",
+        metavar="FILE",
+        help="write to FILE what the queries of this run need of Firestore's indexes, for cendry-firestore indexes",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Record queries from now on, if the option says so."""
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    option = config.getoption("cendry_record_indexes", None)
+    given: str | None = option if worker is None else worker.get(RECORDING_KEY)
+    if given is None or config.getoption("collectonly"):
+        return
+    from ._recording import IndexRecorder
+
+    name = None if worker is None else str(worker["workerid"])
+    try:
+        config.stash[_recorder] = IndexRecorder(config.invocation_params.dir / given, name)
+    except (OSError, ValueError) as error:
+        raise pytest.UsageError(f"--cendry-record-indexes: {error}") from error
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write what was recorded, when the workers have ended."""
+    if _recorder in session.config.stash:
+        session.config.stash[_recorder].write()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say what was recorded, and where."""
+    if _recorder in config.stash:
+        recorder: IndexRecorder = config.stash[_recorder]
+        count = len(recorder.needs)
+        what = "1 query that needs" if count == 1 else f"{count} different queries that need"
+        terminalreporter.write_line(f"cendry: recorded {what} indexes, in {recorder.file}")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the emulator that was started for this session, by a worker too."""
+    """Stop recording, and the emulator that was started for this session, by a worker too."""
+    if _recorder in config.stash:
+        config.stash[_recorder].end()
     if _folder in config.stash:
         from shutil import rmtree
 

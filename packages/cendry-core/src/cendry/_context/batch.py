@@ -11,6 +11,7 @@ from .._model.model import Model
 from .._query.fields import Changes, FieldKey
 from ..errors import CendryError
 from ..reference import Located, Ref
+from .versions import without_reading
 from .writes import Pending, Writer, check_number, discard
 
 
@@ -273,6 +274,9 @@ class BatchQueue(WriteQueue):
     def _check(self) -> None:
         self._check_open()
         super()._check()
+
+    def _add(self, pending: Pending) -> str:
+        return super()._add(without_reading(pending, "A batch"))
 
     def _check_open(self) -> None:
         if self._ended:

@@ -13,8 +13,12 @@ from time import perf_counter
 from typing import Any, Final, TypeAlias, cast
 
 from .._interop.opentelemetry import Attributes, Span, SupportsTracer, Telemetry
+from ..errors import InvalidRequestError, UnsupportedByBackendError
 from ..paths import split_path
 from ..plan import AggregationPlan, Create, Delete, GetPlan, QueryPlan, Set, Update, Write
+
+Recorder: TypeAlias = "Callable[[QueryPlan, AggregationPlan | None], None]"
+"""Takes each query that the database answered, with its aggregations, if any."""
 
 TelemetryArgument: TypeAlias = "bool | SupportsTracer | None"
 """The argument of a context: whether there are spans; or the provider that makes them."""
@@ -24,6 +28,9 @@ _SHOWN: Final = 3
 """The number of paths of one operation that the log shows."""
 
 _HTTPS: Final = 443
+
+# A fact about the process, as the log is: queries of all contexts are recorded, also of those that were made before.
+_recorder: Recorder | None = None
 
 _VERBS: Final[dict[type, str]] = {Set: "save", Create: "create", Update: "update", Delete: "delete"}
 
@@ -38,10 +45,13 @@ class Observed:
         span: Its span; `None` without telemetry.
     """
 
-    __slots__ = ("_began", "_inner", "_is_ended", "_log", "_subject", "attempts", "rows", "size", "span")
+    __slots__ = ("_began", "_inner", "_is_ended", "_log", "_recorded", "_subject", "attempts", "rows", "size", "span")
 
-    def __init__(self, log: Any, span: Span | None, subject: str) -> None:
+    def __init__(
+        self, log: Any, span: Span | None, subject: str, recorded: QueryPlan | AggregationPlan | None = None
+    ) -> None:
         self._log = log
+        self._recorded = recorded
         self.span = span
         self._subject = subject
         self._began = perf_counter()
@@ -101,6 +111,8 @@ class Observed:
         if self._is_ended:
             return
         self._is_ended = True
+        if self._recorded is not None and not isinstance(error, _REFUSED):
+            _record(self._recorded)
         if self.span is not None:
             attributes: dict[str, str | int] = {}
             if self.rows is not None:
@@ -183,12 +195,17 @@ class Observer:
         """Begin a query."""
         if operation == "select" and plan.nearest is not None:
             operation = "find_nearest"
-        return self._begin(operation, [plan.collection], [_place(plan)])
+        return self._begin(operation, [plan.collection], [_place(plan)], query=plan)
 
     def aggregate(self, plan: AggregationPlan) -> Observed:
         """Begin an aggregation."""
         operation = plan.aggregations[0].function if len(plan.aggregations) == 1 else "aggregate"
-        return self._begin(operation, [plan.query.collection], [_place(plan.query)])
+        return self._begin(operation, [plan.query.collection], [_place(plan.query)], query=plan)
+
+    def explain(self, plan: QueryPlan | AggregationPlan) -> Observed:
+        """Begin an explanation of a query."""
+        query = plan.query if isinstance(plan, AggregationPlan) else plan
+        return self._begin("explain", [query.collection], [_place(query)], query=plan)
 
     def writes(self, writes: Sequence[Write]) -> Observed:
         """Begin writes that are sent together."""
@@ -205,6 +222,8 @@ class Observer:
 
     def listens(self, plan: QueryPlan | GetPlan) -> None:
         """Tell that a listener begins; it has no span, since it may run for as long as the program."""
+        if _recorder is not None and isinstance(plan, QueryPlan):
+            _record(plan)
         if not self.is_idle() and (log := self._log()) is not None:
             log.debug("listen %s: begun", plan.paths[0] if isinstance(plan, GetPlan) else _place(plan))
 
@@ -213,7 +232,13 @@ class Observer:
         return logger if logger is not None and logger.isEnabledFor(_DEBUG) else None
 
     def _begin(
-        self, operation: str, collections: Sequence[str], shown: list[str], count: int = 1, verb: str | None = None
+        self,
+        operation: str,
+        collections: Sequence[str],
+        shown: list[str],
+        count: int = 1,
+        verb: str | None = None,
+        query: QueryPlan | AggregationPlan | None = None,
     ) -> Observed:
         log, span, subject, whole = self._log(), None, "", self._whole
         telemetry = self._telemetry
@@ -231,7 +256,7 @@ class Observer:
             if count > len(shown) and shown:
                 shown.append(f"{count - len(shown)} more")
             subject = f"{operation if verb is None else verb} {', '.join(shown)}".strip()
-        return Observed(log, span, subject)
+        return Observed(log, span, subject, None if _recorder is None else query)
 
     def _common(self) -> Attributes:
         """The attributes of all spans, which say which database it is."""
@@ -254,6 +279,44 @@ class Observer:
             return found
         self._attributes = found
         return found
+
+
+def record_queries(recorder: Recorder | None) -> Recorder | None:
+    """Let a recorder have the queries of all contexts from now on.
+
+    A query is recorded when it ends, and not if the database refused it as malformed or lacks a feature of it; a
+    listener is when it begins.
+
+    Args:
+        recorder: Called with each query, in any thread; `None` to record nothing.
+
+    Returns:
+        The recorder so far.
+    """
+    global _recorder
+    former, _recorder = _recorder, recorder
+    # In place of the method, so that operations are not even asked about it while nothing is recorded.
+    setattr(Observer, "is_idle", _is_idle if recorder is None else _is_never_idle)  # noqa: B010
+    return former
+
+
+_is_idle: Final = Observer.is_idle
+
+_REFUSED: Final = (InvalidRequestError, UnsupportedByBackendError)
+
+
+def _is_never_idle(_observer: Observer) -> bool:
+    return False
+
+
+def _record(plan: QueryPlan | AggregationPlan) -> None:
+    recorder = _recorder
+    if recorder is None:
+        return
+    if isinstance(plan, AggregationPlan):
+        recorder(plan.query, plan)
+    else:
+        recorder(plan, None)
 
 
 def _namespace(database: str | None) -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
 from ..errors import CendryError, OutcomeUnknownError, TransactionContentionError
 from ..plan import Create, Delete, Set, Update, Write
 from .batch import WriteQueue
+from .versions import Known
 from .writes import Pending
 
 FIRST_PAUSE: Final = 0.5
@@ -40,6 +41,7 @@ class TransactionState:
         aborted: Whether the database aborted one of its reads.
         outside: A write that was made through the context meanwhile, and so outside the transaction.
         outside_aborted: Whether the database aborted such a write. Then another attempt would end the same way.
+        versions: The versions of the documents that were read, by path.
     """
 
     backend: Any
@@ -50,6 +52,7 @@ class TransactionState:
     aborted: bool = False
     outside: Write | None = None
     outside_aborted: bool = False
+    versions: dict[str, Known] = field(default_factory=dict["str", Known])
 
     def __enter__(self) -> Any:
         self.check_read()

@@ -13,6 +13,7 @@ from .._model.metadata import (
     attach,
     attach_deleted,
     check_instance,
+    forget_upgraded,
     known_update_time,
     parent_of,
     remembered,
@@ -20,6 +21,7 @@ from .._model.metadata import (
 )
 from .._model.model import Model, fields_of, is_frozen
 from .._query.fields import check_own
+from .._types.evolutions import Evolution, evolution_of
 from .._types.families import Family
 from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Shape, bare
@@ -75,6 +77,7 @@ class Pending:
         new_id: Whether the id of the instance was generated for this write.
         values: The values of the instance after the commit.
         codec: The codec that made the data, if there are any.
+        evolution: The versions of its model, if what is written depends on which one the document has.
     """
 
     write: Write
@@ -82,6 +85,7 @@ class Pending:
     new_id: bool = False
     values: Sequence[tuple[Names, Any]] = ()
     codec: Codec[Any] | None = None
+    evolution: Evolution | None = None
 
 
 Encode: TypeAlias = "Callable[[Any], MutableMapping[str, Any]]"
@@ -136,10 +140,19 @@ class Writer:
         if keep:
             computed = {one.path for one in transforms}
             mask = tuple(path for path in codec.mask(marked) if path not in computed)
+        evolution = evolution_of(model)
+        if evolution is not None:
+            if mask is not None and not new_id:
+                # Some fields of a document that may be of another version.
+                evolution = evolution if evolution.version > 1 else None
+            else:
+                data[evolution.version_field] = evolution.version
+                mask = None if mask is None else (*mask, FieldPath(evolution.version_field))
+                evolution = None
         write = Set(path, data, mask, transforms, update_time, must_exist=must_exist)
         if values and is_frozen(instance):
             values = ()
-        pending = Pending(write, instance, new_id, values, codec)
+        pending = Pending(write, instance, new_id, values, codec, evolution)
         return _with_id(pending) if new_id else pending
 
     def create(self, instance: Model, parent: object) -> Pending:
@@ -147,6 +160,9 @@ class Writer:
         path, new_id = _path_for(instance, None if parent is None else at_home(parent, self.home))
         codec = codec_for(type(instance), self.registry)
         data, _, transforms, values = self._document(codec, instance)
+        evolution = evolution_of(type(instance))
+        if evolution is not None:
+            data[evolution.version_field] = evolution.version
         pending = Pending(Create(path, data, transforms), instance, new_id, values, codec)
         return _with_id(pending) if new_id else pending
 
@@ -180,7 +196,10 @@ class Writer:
         update_time = None if if_unchanged is None else precondition(instance, path, if_unchanged)
         data = self.changed(codec, found.data)
         write = Update(path, data, tuple(found.paths), tuple(found.transforms.values()), update_time)
-        return Pending(write, instance, False, found.values, codec)
+        evolution = evolution_of(model)
+        if evolution is not None and are_current(evolution):
+            evolution = None
+        return Pending(write, instance, False, found.values, codec, evolution)
 
     def update_of_all(self, model: type[Any], given: tuple[Any, ...]) -> Callable[[str], Pending]:
         """The same changes of any documents of a class that must exist: a function from the path of one."""
@@ -215,7 +234,10 @@ class Writer:
             _put_tag(codec, codec.family, instance, found)
         transforms = tuple(found.transforms.values())
         write = Set(path, found.data, tuple(found.paths), transforms, is_merge=True)
-        return Pending(write, instance, False, found.values, codec)
+        evolution = evolution_of(model)
+        if evolution is not None and evolution.version == 1:
+            evolution = None
+        return Pending(write, instance, False, found.values, codec, evolution)
 
     def _masked(
         self, codec: Codec[Any], path: str, instance: Model | None, named: list[tuple[Any, Any]], what: str
@@ -298,6 +320,11 @@ class Writer:
                     stored, value = _moment(codec, name, now)
                     found.put(path, name, stored)
                     found.values.append(((name,), value))
+
+
+def are_current(evolution: Evolution) -> bool:
+    """Whether a class reads no older version than its own."""
+    return (evolution.oldest or 1) >= evolution.version
 
 
 def name_instance(error: Exception, instance: object, which: str) -> None:
@@ -487,6 +514,7 @@ def settle(pending: Iterable[Pending], result: CommitResult) -> None:
         known = remembered(instance)
         same = known is not None and known.path == write.path
         show(instance, one.values)
+        forget_upgraded(instance)
         if isinstance(write, Delete):
             attach_deleted(instance, write.path)
             continue
@@ -512,6 +540,7 @@ def settle_one(one: Pending, update_time: datetime | None) -> None:
     known = remembered(instance)
     if one.values:
         show(instance, one.values)
+    forget_upgraded(instance)
     if isinstance(write, Delete):
         attach_deleted(instance, path)
         return
@@ -519,6 +548,13 @@ def settle_one(one: Pending, update_time: datetime | None) -> None:
     if not isinstance(write, Create):
         create_time = known.create_time if known is not None and known.path == path else None
     attach(instance, path, create_time, update_time, update_time)
+
+
+def restore_ids(pending: Iterable[Pending]) -> None:
+    """Set the ids again that `discard` has removed, for another attempt."""
+    for one in pending:
+        if one.new_id and one.instance is not None:
+            object.__setattr__(one.instance, "id", one.write.path.rpartition("/")[2])
 
 
 def discard(pending: Iterable[Pending]) -> None:

@@ -17,6 +17,7 @@ from typing_extensions import get_original_bases
 
 from .._frozen import class_name
 from .._immutable import dataclass
+from .._types.evolutions import MAX_VERSION, VERSION_FIELD, Evolution
 from .._types.families import Family
 from .._types.foreign import style_of, substitute
 from .._types.hints import shape_of
@@ -38,7 +39,8 @@ from .._types.shapes import (
     type_name,
 )
 from ..errors import InvalidDocumentIdError, near_names
-from ..paths import check_collection_id, check_field_name, exact_text
+from ..paths import check_collection_id, check_field_name, exact_text, shortened
+from ..plan import shown_int
 from ..values import MAX_DIMENSIONS
 from .annotations import (
     NOT_YET,
@@ -65,6 +67,8 @@ _MAX_TAG_BYTES: Final = 1500
 
 _AUTOMATIC_TYPES: Final = (Scalar("timestamp"), Converted("timestamp", date), Converted("timestamp", time))
 
+_VERSION_KEYWORDS: Final = ("version", "version_field", "oldest")
+
 _pending: Final[weakref.WeakSet[type[Any]]] = weakref.WeakSet()
 
 
@@ -80,6 +84,9 @@ class Keywords:
     omit_none: bool | None
     tag_field: str | None
     tag: Any
+    version: Any
+    version_field: Any
+    oldest: Any
     dataclass_options: Mapping[str, bool | None]
 
 
@@ -137,6 +144,9 @@ def define(cls: Any, keywords: Keywords) -> None:
     family: Family | None = cls.__cendry_family__
     if family is not None:
         _check_beside_tag(cls, infos, family.field)
+    evolution: Evolution | None = cls.__cendry_evolution__
+    if evolution is not None:
+        _check_beside_version(cls, infos, evolution)
     if inspect.iscoroutinefunction(cls.__dict__.get("__validate__")):
         raise _fault(cls, None, "__validate__ is not awaited; define it without async")
     _build_dataclass(cls, own, keywords)
@@ -278,6 +288,9 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
             raise _fault(cls, None, "a Map is stored inside documents: it takes no collection=, parent= or abstract=")
         if keywords.tag_field is not None or keywords.tag is not UNTAGGED:
             raise _fault(cls, None, "a Map is stored inside documents: tag_field= and tag= are for Models")
+        for name in _VERSION_KEYWORDS:
+            if getattr(keywords, name) is not None:
+                raise _fault(cls, None, f"a Map is stored inside documents: {name}= is for Models")
         return
     family = _family_above(cls, keywords)
     if keywords.abstract and collection is not None:
@@ -305,6 +318,7 @@ def _read_keywords(cls: Any, keywords: Keywords) -> None:
             )
         cls.__parent__ = parent
     _read_tag(cls, keywords, family)
+    _read_version(cls, keywords, family)
 
 
 def _family_above(cls: Any, keywords: Keywords) -> Family | None:
@@ -318,7 +332,7 @@ def _family_above(cls: Any, keywords: Keywords) -> Family | None:
         return None
     family: Family = families.popitem()[0]
     root = cast("Any", family.root)
-    for name in ("collection", "parent", "tag_field"):
+    for name in ("collection", "parent", "tag_field", *_VERSION_KEYWORDS):
         if getattr(keywords, name) is not None:
             where = f"it is a subclass of {class_name(root)}, and its documents are in {root.__collection__!r} too"
             raise _fault(cls, None, f"{where}; leave out {name}=")
@@ -366,6 +380,57 @@ def _checked_tag(cls: Any, given: Any) -> TagValue:
     if not parts:
         raise _fault(cls, None, "tag= takes a str or a tuple of str, and this tuple is empty")
     return parts if is_array else cast("str", parts[0])
+
+
+def _read_version(cls: Any, keywords: Keywords, family: Family | None) -> None:
+    if keywords.version is None:
+        for name in ("version_field", "oldest"):
+            if getattr(keywords, name) is not None:
+                raise _fault(cls, None, f"{name}= is for a class with version=, which has to be beside it")
+        _check_inherited_versions(cls, family)
+        return
+    version = _checked_version(cls, "version", keywords.version, MAX_VERSION)
+    oldest = None if keywords.oldest is None else _checked_version(cls, "oldest", keywords.oldest, version)
+    field = VERSION_FIELD if keywords.version_field is None else _checked_version_field(cls, keywords.version_field)
+    cls.__cendry_evolution__ = Evolution(cls, version, field, oldest)
+
+
+def _checked_version(cls: Any, keyword: str, given: Any, most: int) -> int:
+    if type(given) is not int:
+        raise _fault(cls, None, f"{keyword}= takes an int of at least 1, not {shortened(given)}")
+    if given < 1:
+        raise _fault(cls, None, f"{keyword}= takes an int of at least 1, not {shown_int(given)}")
+    if given > most:
+        limit = f"version={most}" if keyword == "oldest" else f"the largest int that Firestore stores, {most}"
+        raise _fault(cls, None, f"{keyword}={shown_int(given)} is more than {limit}")
+    return given
+
+
+def _checked_version_field(cls: Any, given: Any) -> str:
+    field = exact_text(given)
+    reason = check_field_name(field)
+    if reason is None and field.startswith("_cendry") and field != VERSION_FIELD:
+        reason = "names that start with _cendry are reserved"
+    if reason is None and field == "id":
+        reason = "that is the document's id; store versions under another name"
+    if reason is not None:
+        raise _fault(cls, None, f"version_field={shortened(given)} is not valid: {reason}")
+    return cast("str", field)
+
+
+def _check_inherited_versions(cls: Any, family: Family | None) -> None:
+    """Check that a class without a version of its own inherits no more than one: with tags, that of its collection."""
+    if family is not None and cls.__cendry_evolution__ is not (expected := family.root.__cendry_evolution__):
+        root, owner = class_name(family.root), class_name(cls.__cendry_evolution__.owner)
+        what = "no versions" if expected is None else "other versions"
+        raise _fault(cls, None, f"{owner}, one of its bases, has version=, and documents of {root} have {what}")
+    found: list[Evolution | None] = [base.__cendry_evolution__ for base in cls.__bases__ if _is_record(base)]
+    known = [each for each in dict.fromkeys(found) if each is not None]
+    for one in known:
+        for other in known:
+            if not (issubclass(one.owner, other.owner) or issubclass(other.owner, one.owner)):
+                names = f"{class_name(one.owner)} and {class_name(other.owner)}"
+                raise _fault(cls, None, f"its bases have versions of their own, those of {names}; give it version=")
 
 
 _FIXED: Final = ("init", "kw_only", "match_args", "weakref_slot")
@@ -575,6 +640,17 @@ def _check_beside_tag(cls: Any, infos: Mapping[str, FieldInfo], field: str) -> N
             root = class_name(cls.__cendry_family__.root)
             what = "stored name" if info.alias == field else "name"
             raise _fault(cls, name, f"{root} stores tags as {field!r}, so no field can have that {what}")
+
+
+def _check_beside_version(cls: Any, infos: Mapping[str, FieldInfo], evolution: Evolution) -> None:
+    field, owner = evolution.version_field, class_name(evolution.owner)
+    family: Family | None = cls.__cendry_family__
+    if family is not None and family.field == field:
+        raise _fault(cls, None, f"its tags and its versions would both be stored as {field!r}; change one name")
+    for name, info in infos.items():
+        if field in (info.alias, name):
+            what = "stored name" if info.alias == field else "name"
+            raise _fault(cls, name, f"{owner} stores versions as {field!r}, so no field can have that {what}")
 
 
 def _is_swapped(name: str, infos: Mapping[str, FieldInfo]) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from .._interop.protobuf import EPOCH, MICROSECOND
+from .._types.evolutions import UPGRADED, Upgraded
 from ..errors import CendryError, InvalidEtagError, UnsupportedByBackendError
 from ..paths import exact_text, shortened, split_path
 from ..reference import Ref, located_path
@@ -194,6 +195,20 @@ def known_update_time(instance: Model) -> datetime | None:
         return None
     check_times(known)
     return known.update_time
+
+
+def upgraded(instance: Model) -> Upgraded | None:
+    """What an instance remembers of its document, if it was read in another version than that of its model.
+
+    `None` for one of the current version, and if the id was changed since: another document is written then.
+    """
+    known = cast("Upgraded | None", instance.__dict__.get(UPGRADED))
+    return None if known is None or remembered(instance) is None else known
+
+
+def forget_upgraded(instance: Model) -> None:
+    """Note that the document of an instance is of the current version now."""
+    vars(instance).pop(UPGRADED, None)
 
 
 def parent_of(instance: Model) -> str | None:

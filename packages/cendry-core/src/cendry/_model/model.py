@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 from typing_extensions import Never, Protocol, dataclass_transform
 
 from .._lazy import module
+from .._types.evolutions import Evolution
 from .._types.families import Family
 from .._types.registry import TypeRegistry
 from .._types.shapes import UNTAGGED
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
             omit_none: bool | None = None,
             tag_field: str | None = None,
             tag: str | tuple[str, ...] | None = None,
+            version: int | None = None,
+            version_field: str | None = None,
+            oldest: int | None = None,
             frozen: bool | None = None,
             eq: bool | None = None,
             order: bool | None = None,
@@ -86,6 +90,7 @@ class _Record:
     __cendry_omit_none__: ClassVar[bool] = False
     __cendry_registry__: ClassVar[TypeRegistry | None] = None
     __cendry_family__: ClassVar[Family | None] = None
+    __cendry_evolution__: ClassVar[Evolution | None] = None
     _cendry_options: ClassVar[Mapping[str, bool]] = DATACLASS_OPTIONS
     _cendry_descriptors: ClassVar[Mapping[str, FieldDescriptor[Any]]] = {}
 
@@ -100,6 +105,9 @@ class _Record:
         omit_none: bool | None = None,
         tag_field: str | None = None,
         tag: str | tuple[str, ...] | None = _NOT_GIVEN,
+        version: int | None = None,
+        version_field: str | None = None,
+        oldest: int | None = None,
         frozen: bool | None = None,
         eq: bool | None = None,
         order: bool | None = None,
@@ -116,7 +124,9 @@ class _Record:
         if _Record in cls.__bases__:
             return
         options = {"frozen": frozen, "eq": eq, "order": order, "unsafe_hash": unsafe_hash, "repr": repr}
-        define(cls, Keywords(collection, parent, extra, abstract, type_registry, omit_none, tag_field, tag, options))
+        versions = version, version_field, oldest
+        known = collection, parent, extra, abstract, type_registry, omit_none, tag_field, tag
+        define(cls, Keywords(*known, *versions, options))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any, /) -> Any:
@@ -167,6 +177,12 @@ class Model(_Record, metaclass=ModelMeta):
         tag: The value by which documents of this class are recognised: a `str`, or a tuple of `str`, which is stored
             as an array. Without it, only subclasses can be stored; `None`, on the class with `tag_field`, stores none,
             and reads documents with an unknown tag as this class.
+        version: The version in which the class stores documents, from 1 on; documents of older versions are brought to
+            it by its `upgrade` functions when they are read. Subclasses have the same version and upgrades, unless
+            they have a collection of their own and say `version=` again, and then none of them.
+        version_field: The name under which the version is stored, which no field can have; by default
+            `_cendry_version`. Documents without it are of version 1.
+        oldest: The oldest version that is read; older documents are a `DecodeError`.
         frozen, eq, order, unsafe_hash, repr: As in `dataclasses.dataclass`; by default, those of the base.
     """
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from .._immutable import replace
+from .._model.metadata import upgraded
 from .._model.model import Model
 from ..codec import Codec, ResolvedField, codec_for
 from ..errors import CendryError
@@ -144,7 +145,27 @@ def _instance_values(spec: QuerySpec, codec: Codec[Any], instance: Model, orders
     paths = [order.path for order in orders]
     # Ids are unique, so orders after the id have no effect.
     sorted_by = [fields[path] for path in paths[: paths.index(DOCUMENT_ID)]]
+    _refuse_upgraded(instance, sorted_by)
     return [*((field, value_at(instance, field)) for field in sorted_by), (fields[DOCUMENT_ID], _id_of(spec, instance))]
+
+
+def _refuse_upgraded(instance: Model, sorted_by: Sequence[ResolvedField]) -> None:
+    """Check that the values of an instance are those that its document is sorted by.
+
+    Raises:
+        CendryError: An upgrade has changed one after it was read.
+    """
+    other = upgraded(instance)
+    if other is None:
+        return
+    for field in sorted_by:
+        if field.path.segments[0] in other.changed:
+            name = type(instance).__qualname__
+            raise CendryError(
+                f"This {name} (id {instance.id!r}) can't be a cursor: the query sorts by {field.text!r}, and its "
+                f"document is stored as version {other.version}, in which that field has another value. Use a page "
+                "token, sort by another field, or save() the instance first."
+            )
 
 
 def _fields(spec: QuerySpec, codec: Codec[Any]) -> dict[FieldPath, ResolvedField]:

@@ -12,6 +12,7 @@ from ..backend import StoredDocument
 from ..codec import ResolvedField
 from ..codec.reading import Reading
 from ..codec.resolve import declared_inside
+from ..codec.upgrading import require_current
 from ..filters import field_key
 from ..paths import DOCUMENT_ID, FieldPath
 from ..plan import MISSING, outermost
@@ -60,9 +61,13 @@ class Columns:
             # The next page begins after the last row, by the values of the fields that the query sorts by.
             paths += [order.path for order in query.plan.orders]
         # A field inside another selected one must not be requested twice.
+        evolution = query.codec.evolution
+        checks_versions = evolution is not None and any(path != DOCUMENT_ID for path in paths)
+        if evolution is not None and checks_versions:
+            paths.append(FieldPath(evolution.version_field))
         projection = outermost(path for path in paths if path != DOCUMENT_ID)
         query = replace(query, plan=replace(query.plan, projection=projection, parts=_parts(fields)))
-        return query, _READERS[self.form](fields)
+        return query, _READERS[self.form](fields, spec.model if checks_versions else None)
 
 
 def _optional(field: ResolvedField, model: type[Any]) -> ResolvedField:
@@ -130,10 +135,12 @@ class _Columns:
 
     Args:
         fields: The fields.
+        versioned: The model, if the versions of documents have to be checked.
     """
 
-    def __init__(self, fields: list[ResolvedField]) -> None:
+    def __init__(self, fields: list[ResolvedField], versioned: type[Any] | None) -> None:
         self._fields = fields
+        self._versioned = versioned
         self._plain = [_column(field) for field in fields]
         self._others: dict[Reading, list[_Column]] = {}
         self._data: dict[type[Any], Callable[[Any], dict[str, Any]]] = {}
@@ -145,7 +152,10 @@ class _Columns:
         if read is None:
             columns = getattr(kind, "columns", None)
             read = self._data[kind] = _stored_data if columns is None else columns(self._fields)
-        return read(result)
+        data = read(result)
+        if self._versioned is not None:
+            require_current(self._versioned, data, result.path)
+        return data
 
     def of(self, result: StoredDocument) -> list[_Column]:
         """The functions for a result."""
@@ -168,8 +178,8 @@ def _column_by(field: ResolvedField, reading: Reading) -> _Column:
     return lambda data, path: field.read(data, path, reading)
 
 
-def _tuples(fields: list[ResolvedField]) -> Read[tuple[Any, ...]]:
-    every = _Columns(fields)
+def _tuples(fields: list[ResolvedField], versioned: type[Any] | None) -> Read[tuple[Any, ...]]:
+    every = _Columns(fields, versioned)
 
     def read(result: StoredDocument) -> tuple[Any, ...]:
         path, data = result.path, every.data_of(result)
@@ -178,8 +188,8 @@ def _tuples(fields: list[ResolvedField]) -> Read[tuple[Any, ...]]:
     return read
 
 
-def _values(fields: list[ResolvedField]) -> Read[Any]:
-    columns = _Columns(fields)
+def _values(fields: list[ResolvedField], versioned: type[Any] | None) -> Read[Any]:
+    columns = _Columns(fields, versioned)
 
     def read(result: StoredDocument) -> Any:
         [value] = columns.of(result)
@@ -188,9 +198,9 @@ def _values(fields: list[ResolvedField]) -> Read[Any]:
     return read
 
 
-def _dicts(fields: list[ResolvedField]) -> Read[dict[str, Any]]:
+def _dicts(fields: list[ResolvedField], versioned: type[Any] | None) -> Read[dict[str, Any]]:
     fields = [field for field in fields if field.path != DOCUMENT_ID]
-    keys, every = [_key_of(field) for field in fields], _Columns(fields)
+    keys, every = [_key_of(field) for field in fields], _Columns(fields, versioned)
 
     def read(result: StoredDocument) -> dict[str, Any]:
         path, data = result.path, every.data_of(result)
@@ -207,7 +217,7 @@ def _key_of(field: ResolvedField) -> str:
     return "`id`" if field.text == "id" else field.text
 
 
-_READERS: Final[dict[str, Callable[[list[ResolvedField]], Read[Any]]]] = {
+_READERS: Final[dict[str, Callable[[list[ResolvedField], type[Any] | None], Read[Any]]]] = {
     "tuple": _tuples,
     "dict": _dicts,
     "value": _values,

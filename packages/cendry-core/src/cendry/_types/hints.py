@@ -30,6 +30,7 @@ from ..paths import check_field_name, exact_text
 from ..reference import Ref
 from .constrain import constrained
 from .converted import CONVERSIONS
+from .evolutions import evolution_of
 from .foreign import declared_fields, dump, dumps_whole, extra_of, is_named_tuple, style_of, substitute, type_arguments
 from .kinds import INT64, ROW, ROWS, FirestoreValue, Kind
 from .registry import TYPE_ALIASES, KnownTypes, TypeRegistry, default_registry
@@ -461,7 +462,18 @@ def record_of(
 
     validate = whole_rule(python) if style in ("model", "map") else None
     tag = _tag_of(python) if style == "model" else None
-    return Record(python, style, tuple(parameters.items()), load, of_class, extra_of(python, style), validate, tag)
+    evolution = evolution_of(python) if style == "model" else None
+    return Record(
+        python,
+        style,
+        tuple(parameters.items()),
+        load,
+        of_class,
+        extra_of(python, style),
+        validate,
+        tag,
+        version_field="" if evolution is None else evolution.version_field,
+    )
 
 
 def _tag_of(python: Any) -> Tag | None:

@@ -137,8 +137,13 @@ class MessageValues(ABC):
     def _decode_map(self, value: Any, base: Any) -> Any:
         fields = self._map_fields(value)
         for marker, read in self._marked:
-            if marker in fields and (found := read(value)) is not value:
-                return found
+            if marker in fields:
+                found = read(value)
+                return self.decode_marked(fields, base) if found is value else found
+        return self.decode_fields(fields, base)
+
+    def decode_marked(self, fields: Any, base: Any) -> dict[str, Any]:
+        """The fields of a map with a marker that no kind has."""
         return self.decode_fields(fields, base)
 
     # --- writing ---

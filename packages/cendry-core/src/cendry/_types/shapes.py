@@ -249,6 +249,7 @@ class Record:
         tag: The tag of a class that shares its collection with others.
         subset: Which of the fields of the class these are, if not all.
         load_rest: Returns the others: they are neither read nor written, and instances get their defaults.
+        version_field: The stored name of the version, for a class with one; else empty.
     """
 
     python: type[Any]
@@ -261,6 +262,7 @@ class Record:
     tag: Tag | None = field(compare=False, repr=False, default=None)
     subset: Subset | None = None
     load_rest: Callable[[], tuple[RecordField, ...]] = field(compare=False, repr=False, default=tuple)
+    version_field: str = field(compare=False, repr=False, default="")
 
     @property
     def fields(self) -> tuple[RecordField, ...]:

@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from .._immutable import replace
 from .._interop.google import class_of
+from .._types.evolutions import Evolution, evolution_of
 from .._types.families import Family
 from .._types.foreign import can_refuse, style_of
 from .._types.hints import record_of
@@ -53,6 +54,7 @@ from .reader import Compiled, Reader, refusal_of
 from .reading import STORED, Reading
 from .resolve import Mask, ResolvedField, element_of, guarded, hides_stored, joined, step, text_of, unknown_field
 from .tagged import Dispatch, Mistagged, class_by_data
+from .upgrading import outdated
 from .writer import Names, Writer
 
 M = TypeVar("M")
@@ -100,6 +102,7 @@ class Codec(Generic[M]):
         registry: A weak reference to the registry.
         shape: The shape of the stored data.
         family: The family of a class that shares its collection with others, or `None`.
+        evolution: The versions of a class that has some, or `None`.
         outputs: Objects derived from this codec, under keys of their owners: a backend keeps its compiled code here, so
             that it lives as long as the codec, and is compiled again with it.
     """
@@ -112,7 +115,10 @@ class Codec(Generic[M]):
         assert style is not None
         self.shape: Record = shape or record_of(model, style, registry.known)
         self.family: Family | None = cast("Any", model).__cendry_family__
+        self.evolution: Evolution | None = evolution_of(model)
         self._is_readable = False
+        self._current: dict[Reading, Callable[..., M]] = {}
+        self._current_own: dict[Reading, Callable[..., M]] = {}
         self._decoders: dict[Reading, Callable[..., M]] = {}
         self._resolved: dict[tuple[str | MemberName, ...], ResolvedField] = {}
         self._converters: dict[tuple[Shape, bool], tuple[Callable[[Any], Any], Callable[[Any], Any], bool]] = {}
@@ -125,17 +131,51 @@ class Codec(Generic[M]):
         """`decode(data, document_id=None, path=None)`: an instance from the stored fields of a document.
 
         With tags, it is one of the class or of a subclass. Raises `DecodeError`, with `path` in it, for the first field
-        that doesn't fit.
+        that doesn't fit. Documents of older versions are upgraded.
         """
-        return self.decode_own if self.family is None else self._decode_tagged(self.family)
+        if self.evolution is None:
+            return self.current(STORED)
+        if self.family is None:
+            return self._compile_decode(STORED, self.explain_decode, self.evolution)
+        return self._decode_versioned(self.evolution)
 
-    @cached_property
-    def decode_own(self) -> Callable[..., M]:
-        """As `decode`, for the documents of the class itself: the tag is not looked at."""
-        return self._compile_decode(STORED, self.explain_decode)
+    def _decode_versioned(self, evolution: Evolution) -> Callable[..., M]:
+        evolution.check()
+        read, field, version = self.current(STORED), evolution.version_field, evolution.version
+        absent = 1 if version == 1 else None
 
-    def _decode_tagged(self, family: Family) -> Callable[..., M]:
-        dispatch = Dispatch(family, self.model, lambda cls: self.of(cls).decode_own)
+        def decode(data: Any, document_id: str | None = None, path: str | None = None) -> M:
+            # By identity, since True equals 1.
+            if data.get(field, absent) is version:
+                return read(data, document_id, path)
+            return self.upgrade(STORED, data, document_id, path)
+
+        return decode
+
+    def upgrade(self, reading: Reading, data: Any, document_id: str | None = None, path: str | None = None) -> M:
+        """As `decode`, for a document that may be of another version than the current one."""
+        assert self.evolution is not None
+        return outdated(self.evolution, self.model, self.current(reading), data, document_id, path)
+
+    def current(self, reading: Reading) -> Callable[..., M]:
+        """As `decode`, for documents of the current version, with some decode options: the version is not looked at."""
+        found = self._current.get(reading)
+        if found is None:
+            found = self._current[reading] = (
+                self.current_own(reading) if self.family is None else self._decode_tagged(self.family, reading)
+            )
+        return found
+
+    def current_own(self, reading: Reading) -> Callable[..., M]:
+        """As `current`, for the documents of the class itself: the tag is not looked at either."""
+        found = self._current_own.get(reading)
+        if found is None:
+            explain = self.explain_decode if reading == STORED else partial(self.explain_decode, reading=reading)
+            found = self._current_own[reading] = self._compile_decode(reading, explain)
+        return found
+
+    def _decode_tagged(self, family: Family, reading: Reading) -> Callable[..., M]:
+        dispatch = Dispatch(family, self.model, lambda cls: self.of(cls).current_own(reading))
         table, name, find = dispatch.table, family.field, dispatch.find
 
         def decode(data: Any, document_id: str | None = None, path: str | None = None) -> M:
@@ -456,13 +496,22 @@ class Codec(Generic[M]):
         self._sources.append(module.source)
         return module.compile(title, self.model, function)
 
-    def _compile_decode(self, reading: Reading, explain: Callable[..., Any]) -> Callable[..., M]:
+    def _compile_decode(
+        self, reading: Reading, explain: Callable[..., Any], evolution: Evolution | None = None
+    ) -> Callable[..., M]:
         module = Module()
         module.known("explain", explain)
-        emit_decode(_reader(module, reading), self.shape)
+        if evolution is None:
+            emit_decode(_reader(module, reading), self.shape)
+        else:
+            evolution.check()
+            module.known("upgrade", partial(self.upgrade, reading))
+            emit_decode(_reader(module, reading), self.shape, evolution.version)
         return self._run(module, "decoder of", "decode")
 
     def _compile_encode(self, names: Names, ruled: bool, *, json: bool = False) -> Callable[..., Any]:
+        if self.evolution is not None:
+            self.evolution.check()
         module = Module()
         module.known("explain", partial(self.explain_encode, names, ruled, json=json))
         fallback = _writing(names, constraints=ruled, whole=ruled, json=json)

@@ -6,7 +6,7 @@ import builtins
 import itertools
 import linecache
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from keyword import iskeyword
 from typing import Any, Final
 
@@ -135,10 +135,17 @@ class Emitter:
         """Whether the loops for this shape have to be in a separate function."""
         return self.nesting == MAX_NESTING and isinstance(bare(shape), self.inline)
 
-    def document(self, name: str, parameters: str, body: list[str]) -> None:
-        """Write the function for a whole document. Errors in it go to `explain`, which the module defines."""
+    def document(self, name: str, parameters: str, body: list[str], before: Sequence[str] = ()) -> None:
+        """Write the function for a whole document. Errors in it go to `explain`, which the module defines.
+
+        Args:
+            name: The name of the function.
+            parameters: Its parameters.
+            body: Its lines.
+            before: Lines before these, whose errors are raised.
+        """
         names = ", ".join(each.partition("=")[0] for each in parameters.split(", "))
-        body = ["try:", *indented(body), "except Exception as error:", f"    return explain(error, {names})"]
+        body = [*before, "try:", *indented(body), "except Exception as error:", f"    return explain(error, {names})"]
         self.module.function(f"{name}({parameters})", body)
         self.finish()
 

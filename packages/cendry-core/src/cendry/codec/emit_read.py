@@ -94,6 +94,10 @@ if TYPE_CHECKING:
             """A line that fetches `v`, which must be in `data`, and raises if it isn't."""
             ...
 
+        def unless_current(self, key: str, version: int) -> list[str]:
+            """Lines that leave `data` to `upgrade` unless the version under this key is the given one."""
+            ...
+
 
 class DictRead:
     """Access to plain stored values.
@@ -136,6 +140,12 @@ class DictRead:
 
     def required(self, key: str) -> str:
         return f"v = data[{key!r}]"
+
+    def unless_current(self, key: str, version: int) -> list[str]:
+        current = self.module.known("current", version)
+        absent = f", {current}" if version == 1 else ""
+        # By identity, since True equals 1: equal integers that are not identical are told apart by `upgrade`.
+        return [f"if data.get({key!r}{absent}) is not {current}:", "    return upgrade(data, document_id, path)"]
 
 
 class ReadEmitter(Emitter):
@@ -392,6 +402,8 @@ class ReadEmitter(Emitter):
             more = {"id"} if record.style == "model" and self.reading.id_key else set[str]()
             if record.tag is not None:
                 more.add(record.tag.field)
+            if record.version_field and not self.lenient:
+                more.add(record.version_field)
             body = self.access.refuse_others(self.module.bind("keys", frozenset(keys | more)))
             if self.access.missing and record.style in ("model", "map"):
                 # All are there in most data, which their number shows: if none is missing, none is unknown.
@@ -427,8 +439,8 @@ class ReadEmitter(Emitter):
         if self.reading.parts:
             # Where absent fields are counted, it is known whether there are any undeclared ones.
             count = "len(data)" if all_required else "len(data) + absent"
-            is_stored = record.tag is not None and record.tag.value is not None
-            some = "data" if self.access.missing else f"{count} > {len(record.fields) + is_stored}"
+            others = (record.tag is not None and record.tag.value is not None) + bool(record.version_field)
+            some = "data" if self.access.missing else f"{count} > {len(record.fields) + others}"
             body += self.refuse_parts(record, some)
         if hasattr(python, "__post_init__"):
             body += self.constructed("o.__post_init__()", record, self.access.stored_fields("data"))
@@ -521,17 +533,19 @@ def dict_reader(module: Module, reading: Reading, fallback: Fallback) -> ReadEmi
     return ReadEmitter(module, DictRead(module, reading.python_values), reading, fallback)
 
 
-def emit_decode(emitter: ReadEmitter, record: Record) -> None:
+def emit_decode(emitter: ReadEmitter, record: Record, version: int | None = None) -> None:
     """Write `decode(data, document_id=None, path=None)` for a class of documents.
 
-    Errors in it are explained by `explain(error, data, document_id, path)`, which the module must define.
+    Errors in it are explained by `explain(error, data, document_id, path)`, which the module must define. With a
+    version, documents of any other go to `upgrade(data, document_id, path)`.
     """
     module, reading = emitter.module, emitter.reading
     body = emitter.record_body(record, "document_id")
     if reading.python_values and any(can_exceed_depth(field.shape) for field in record.fields):
         module.known("deeper_than", deeper_than)
         body = [f"if deeper_than(data, {MAX_DEPTH + 1}):", "    refuse()", *body]
-    emitter.document("decode", "data, document_id=None, path=None", body)
+    before = () if version is None else emitter.access.unless_current(record.version_field, version)
+    emitter.document("decode", "data, document_id=None, path=None", body, before)
 
 
 def emit_read_value(emitter: ReadEmitter, shape: Shape) -> None:

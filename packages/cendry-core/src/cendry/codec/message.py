@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from .._types.evolutions import Evolution
 from .._types.families import Family
 from .._types.messages import MessageData
 from .._types.shapes import Shape
@@ -29,9 +31,45 @@ def decoder(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, str, Any],
     """`decode(fields, document_id, path, base)`: an instance from the fields of a message; compiled once per codec.
 
     With tags, it is one of the class or of a subclass. It raises `DecodeError` for the first field that doesn't fit,
-    as `codec.decode` does.
+    as `codec.decode` does. Documents of older versions are upgraded.
     """
-    return _own_decoder(codec, dialect) if codec.family is None else _tagged_decoder(codec, dialect, codec.family)
+    evolution = codec.evolution
+    if evolution is None:
+        return _own_decoder(codec, dialect) if codec.family is None else _tagged_decoder(codec, dialect, codec.family)
+    key = "versioned decoder", dialect.name
+    known = cast("Callable[[Any, str, str, Any], M] | None", codec.outputs.get(key))
+    if known is None:
+        evolution.check()
+        known = codec.outputs[key] = (
+            compile_decoder(codec, dialect, evolution.version)
+            if codec.family is None
+            else _versioned_decoder(codec, dialect, codec.family, evolution)
+        )
+    return known
+
+
+def _versioned_decoder(
+    codec: Codec[M], dialect: Dialect, family: Family, evolution: Evolution
+) -> Callable[[Any, str, str, Any], M]:
+    read, upgrade = _tagged_decoder(codec, dialect, family), upgrader(codec, dialect)
+    field, version, number = evolution.version_field, evolution.version, attrgetter(dialect.values.fields["int"])
+
+    def decode(fields: Any, document_id: str, path: str, base: Any) -> M:
+        value = fields.get(field)
+        if (version == 1) if value is None else number(value) == version:
+            return read(fields, document_id, path, base)
+        return upgrade(fields, document_id, path, base)
+
+    return decode
+
+
+def upgrader(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, str, Any], M]:
+    """As `decoder`, for documents that may be of another version than the current one."""
+
+    def upgrade(fields: Any, document_id: str, path: str, base: Any) -> M:
+        return codec.upgrade(dialect.reading, dialect.values.decode_fields(fields, base), document_id, path)
+
+    return upgrade
 
 
 def _own_decoder(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, str, Any], M]:
@@ -91,10 +129,11 @@ def _encoded(
     return data(compiled(instance, new_document(), base), base)
 
 
-def compile_decoder(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, str, Any], M]:
+def compile_decoder(codec: Codec[M], dialect: Dialect, version: int | None = None) -> Callable[[Any, str, str, Any], M]:
     """`decode(fields, document_id, path, base)`: an instance from the fields of a message.
 
-    Anything unexpected falls back to the reader, which accepts or rejects the stored values.
+    Anything unexpected falls back to the reader, which accepts or rejects the stored values. With a version, documents
+    of any other are upgraded.
     """
 
     def explain(error: Exception, fields: Any, document_id: str, path: str, base: Any) -> M:
@@ -107,7 +146,9 @@ def compile_decoder(codec: Codec[M], dialect: Dialect) -> Callable[[Any, str, st
 
     module = Module()
     module.known("explain", explain)
-    emit_message_decode(module, codec.shape, dialect, slow)
+    if version is not None:
+        module.known("upgrade", upgrader(codec, dialect))
+    emit_message_decode(module, codec.shape, dialect, slow, version)
     return module.compile(f"{dialect.name} decode of", codec.model, "decode")
 
 
@@ -116,6 +157,8 @@ def compile_encoder(codec: Codec[M], dialect: Dialect) -> Callable[[M, Any, Any]
 
     Anything unexpected falls back to the writer, which returns stored values or raises.
     """
+    if codec.evolution is not None:
+        codec.evolution.check()
 
     def explain(error: Exception, instance: M, _message: Any, base: Any) -> Any:
         document, values = dialect.new_document(), dialect.values

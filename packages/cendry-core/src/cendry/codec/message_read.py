@@ -81,12 +81,22 @@ class MessageRead:
     def required(self, key: str) -> str:
         return f"v = data[{key!r}] if {key!r} in data else refuse()"
 
+    def unless_current(self, key: str, version: int) -> list[str]:
+        # An integer other than 0 proves its kind.
+        differs = f"v.{self.fields['int']} != {version}"
+        test = f"v is not None and {differs}" if version == 1 else f"v is None or {differs}"
+        return [f"v = data.get({key!r})", f"if {test}:", "    return upgrade(data, document_id, path, base)"]
 
-def emit_message_decode(module: Module, record: Record, dialect: Dialect, fallback: Fallback) -> None:
+
+def emit_message_decode(
+    module: Module, record: Record, dialect: Dialect, fallback: Fallback, version: int | None = None
+) -> None:
     """Write `decode(data, document_id, path, base)` for a class of documents.
 
-    Errors in it are explained by `explain(error, data, document_id, path, base)`, which the module must define.
+    Errors in it are explained by `explain(error, data, document_id, path, base)`, which the module must define. With a
+    version, documents of any other go to `upgrade(data, document_id, path, base)`.
     """
     emitter = ReadEmitter(module, MessageRead(module, dialect), dialect.reading, fallback)
     body = emitter.record_body(record, "document_id")
-    emitter.document("decode", "data, document_id, path, base", body)
+    before = () if version is None else emitter.access.unless_current(record.version_field, version)
+    emitter.document("decode", "data, document_id, path, base", body, before)

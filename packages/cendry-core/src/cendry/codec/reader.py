@@ -370,6 +370,8 @@ class Reader(Checker):
         known: set[Any] = {"id"} if record.style == "model" and self.reading.id_key else set()
         if record.tag is not None:
             known.add(record.tag.field)
+        if record.version_field and not self.reading.python_values:
+            known.add(record.version_field)
         found: dict[str, Any] = {}
         declared = {key for field in record.fields for key in self.reading.keys(field)} if self.reading.parts else ()
         parts = parts_of(data, declared) if declared else {}

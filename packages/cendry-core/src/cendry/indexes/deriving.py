@@ -11,7 +11,7 @@ from .._types.shapes import Record, bare, dimension_of, kinds_of
 from ..codec import codec_for
 from ..paths import FieldPath
 from .definitions import AUTOMATIC, FieldOverride, Index
-from .serving import Indexes
+from .serving import IndexConflictError, Indexes
 
 
 def derive(*models: type[Model]) -> Indexes:
@@ -30,7 +30,7 @@ def derive(*models: type[Model]) -> Indexes:
 
     Raises:
         TypeError: A class has no collection, or a time to live is not a `datetime`.
-        ValueError: Two models of one collection declare one field differently, or it has two times to live.
+        IndexConflictError: Two models of one collection declare one field differently, or it has two times to live.
     """
     indexes: dict[Index, None] = {}
     overrides: dict[tuple[str, FieldPath], FieldOverride] = {}
@@ -52,7 +52,7 @@ def derive(*models: type[Model]) -> Indexes:
             )
             other = indexed.setdefault(place, model)
             if other is not model and override != overrides.get(place, FieldOverride(collection, path, AUTOMATIC)):
-                raise ValueError(
+                raise IndexConflictError(
                     f"{other.__qualname__} and {model.__qualname__} are of one collection, {collection!r}, and declare "
                     f"index= or ttl= of the field {path} differently."
                 )
@@ -61,7 +61,7 @@ def derive(*models: type[Model]) -> Indexes:
     expiring: dict[str, FieldPath] = {}
     for (collection, path), override in overrides.items():
         if override.ttl and expiring.setdefault(collection, path) != path:
-            raise ValueError(
+            raise IndexConflictError(
                 f"{collection!r} has times to live in two fields, {expiring[collection]} and {path}, and Firestore "
                 "takes one."
             )

@@ -6,15 +6,11 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from .._immutable import dataclass
+from .._immutable import dataclass, replace
 from .definitions import AUTOMATIC, FieldIndex, FieldOverride, Index, forms_of
 from .needs import Need
 from .reading import FILE, Source, Span, elements, members
-from .serving import Indexes
-
-
-class IndexConflictError(ValueError):
-    """What is needed contradicts what is declared; nothing was changed."""
+from .serving import IndexConflictError, Indexes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +28,87 @@ class IndexCheck:
     warnings: tuple[str, ...]
 
 
-def check(indexes: Indexes, needs: Iterable[Need]) -> IndexCheck:
-    """Compare indexes with what queries need. Where Firestore's answer is uncertain, nothing is missing.
+def check(
+    indexes: Indexes, needs: Iterable[Need] = (), wanted: Indexes | None = None, *, name: str = FILE
+) -> IndexCheck:
+    """Compare indexes with what queries need and models declare. Where Firestore is uncertain, nothing is missing.
 
     Args:
         indexes: The indexes that are declared.
-        needs: What queries need, as `needs_of` returns it.
+        needs: What queries need, as `needs_of` returns it, or `read_recording`.
+        wanted: What models declare, as `derive` returns it.
+        name: The name of the file that declares them, for errors.
+
+    Raises:
+        IndexConflictError: A field that a model exempts from indexes is needed by a query, or the file ends a time to
+            live that a model declares.
     """
     needs = list(dict.fromkeys(needs))
-    added = _added(indexes, [need for need in needs if not need.is_uncertain])
+    wanted = wanted or Indexes()
+    joined = _joined(indexes, wanted, needs, name)
+    declared = set(indexes.overrides)
+    missing: list[Index | FieldOverride] = [*joined.indexes[len(indexes.indexes) :]]
+    missing += [each for each in joined.overrides if each not in declared]
     used = {index for need in needs for index in indexes.used_for(need)}
-    unused = [index for index in indexes.indexes if index not in used]
-    return IndexCheck((*added.indexes, *added.overrides), tuple(unused), indexes.warnings)
+    asked = {_bare(index) for index in wanted.indexes}
+    unused = [index for index in indexes.indexes if index not in used and _bare(index) not in asked]
+    return IndexCheck(tuple(missing), tuple(unused), (*indexes.warnings, *_exempted(indexes, needs)))
+
+
+def _exempted(indexes: Indexes, needs: Iterable[Need]) -> list[str]:
+    """What is to be told of fields that are exempted from indexes, and that queries use all the same."""
+    found: dict[str, None] = {}
+    for need in needs:
+        if need.is_uncertain or indexes.serves(need):
+            continue
+        for path in sorted(need.fields):
+            if not indexes.modes(need.collection, path):
+                what = f"The field {path} of {need.collection!r} is exempted from indexes"
+                found[f"{what}, and a recorded query filters or sorts by it."] = None
+    return list(found)
+
+
+def combine(wanted: Indexes, needs: Iterable[Need]) -> Indexes:
+    """Return what models declare, with what queries need besides.
+
+    Args:
+        wanted: What models declare, as `derive` returns it.
+        needs: What queries need, as `needs_of` returns it, or `read_recording`.
+
+    Raises:
+        IndexConflictError: A field that a model exempts from indexes is needed by a query.
+    """
+    return _joined(Indexes(), wanted, list(dict.fromkeys(needs)), FILE)
+
+
+def _joined(have: Indexes, wanted: Indexes, needs: Iterable[Need], name: str) -> Indexes:
+    """Indexes with what they lack: those that are there come first, and overrides replace those of their fields.
+
+    Raises:
+        IndexConflictError: What is needed contradicts what is declared.
+    """
+    known = {_bare(index) for index in have.indexes}
+    indexes = [*have.indexes, *(each for each in dict.fromkeys(wanted.indexes) if _bare(each) not in known)]
+    overrides = {(each.collection, each.path): each for each in have.overrides}
+    for override in wanted.overrides:
+        place = override.collection, override.path
+        overrides[place] = _united(overrides.get(place), override, name)
+    exempt = {(each.collection, each.path) for each in wanted.overrides if each.indexes == frozenset()}
+    added = _added(Indexes(indexes, overrides.values()), [need for need in needs if not need.is_uncertain])
+    for override in added.overrides:
+        place = override.collection, override.path
+        if place in exempt:
+            raise IndexConflictError(
+                f"A query needs an index of the field {override.path} of {override.collection!r}, and its model "
+                "exempts it (index=False). Index it, or filter by another field."
+            )
+        overrides[place] = override
+    return Indexes((*indexes, *added.indexes), overrides.values())
+
+
+def _bare(index: Index) -> Index:
+    """An index without what is carried of it and plays no part in which queries it serves."""
+    return replace(index, settings=()) if index.settings else index
 
 
 def _added(have: Indexes, needs: Iterable[Need]) -> Indexes:
@@ -67,7 +132,14 @@ def _added(have: Indexes, needs: Iterable[Need]) -> Indexes:
     return Indexes(indexes, overrides.values())
 
 
-def merge(text: str, wanted: Indexes | None = None, needs: Iterable[Need] = (), *, name: str = FILE) -> str:
+def merge(
+    text: str,
+    wanted: Indexes | None = None,
+    needs: Iterable[Need] = (),
+    *,
+    prune: bool = False,
+    name: str = FILE,
+) -> str:
     """Add what a `firestore.indexes.json` lacks; all that is in it stays, byte for byte.
 
     What a file serves already is not added, in whichever form it does. Indexes of one field are united with those that
@@ -76,38 +148,35 @@ def merge(text: str, wanted: Indexes | None = None, needs: Iterable[Need] = (), 
     Args:
         text: The text of the file.
         wanted: What models declare, as `derive` returns it.
-        needs: What queries need, as `needs_of` returns it.
+        needs: What queries need, as `needs_of` returns it, or `read_recording`.
+        prune: Whether composite indexes are removed that none of these queries uses, and no model declares. What is
+            declared of single fields stays in any case.
         name: The name of the file, for errors.
 
     Raises:
-        ValueError: The text is not of the form of such files.
+        ValueError: The text is not of the form of such files; or `prune` was given without any queries.
         IndexConflictError: A field that a model exempts from indexes is needed by a query, or the file ends a time to
             live that a model declares.
     """
     source = Source(text, name)
     have = source.read()
+    needs = list(dict.fromkeys(needs))
     wanted = wanted or Indexes()
-    overrides = {(each.collection, each.path): each for each in have.overrides}
-    changed = dict(overrides)
-    for override in wanted.overrides:
-        place = override.collection, override.path
-        changed[place] = _united(overrides.get(place), override, name)
-    indexes = [*have.indexes, *(each for each in dict.fromkeys(wanted.indexes) if each not in have.indexes)]
-    exempt = {(each.collection, each.path) for each in wanted.overrides if each.indexes == frozenset()}
-    added = _added(Indexes(indexes, changed.values()), [need for need in needs if not need.is_uncertain])
-    for override in added.overrides:
-        place = override.collection, override.path
-        if place in exempt:
-            raise IndexConflictError(
-                f"A query needs an index of the field {override.path} of {override.collection!r}, and its model "
-                "exempts it (index=False). Index it, or filter by another field."
-            )
-        changed[place] = override
-    new = [*indexes[len(have.indexes) :], *added.indexes]
+    if prune:
+        if not needs:
+            raise ValueError("No queries were recorded, so all indexes would be removed as unused.")
+        unused = check(have, needs, wanted).unused
+        removed = [place for place, index in enumerate(have.indexes) if index in unused]
+        if removed:
+            return merge(_without(source, removed), wanted, needs, name=name)
+    joined = _joined(have, wanted, needs, name)
+    declared = {(each.collection, each.path) for each in have.overrides}
+    changed = {(each.collection, each.path): each for each in joined.overrides}
+    new = joined.indexes[len(have.indexes) :]
     edits = _Edits(source)
     if new:
         edits.append(source.members["indexes"], [each.to_json() for each in new])
-    fresh = [each.to_json() for place, each in changed.items() if place not in overrides]
+    fresh = [each.to_json() for place, each in changed.items() if place not in declared]
     if fresh:
         span = source.members.get("fieldOverrides")
         if span is None:
@@ -131,6 +200,34 @@ def _united(have: FieldOverride | None, wanted: FieldOverride, name: str) -> Fie
         )
     indexes = wanted.indexes if have.indexes is None else have.indexes
     return FieldOverride(have.collection, have.path, indexes, have.ttl if wanted.ttl is None else wanted.ttl)
+
+
+def _without(source: Source, removed: list[int]) -> str:
+    """The text without some of its indexes, and without the lines that they alone take; comments stay."""
+    spans = source.list_of("indexes", required=True)
+    text, plain = source.text, source.plain
+    cuts: list[tuple[int, int]] = []
+    last = max((place for place in range(len(spans)) if place not in removed), default=len(spans))
+    if last + 1 < len(spans):
+        comma = plain.index(",", spans[last].end)
+        cuts.append((comma, comma + 1))
+    for place in removed:
+        start, end = spans[place].start, spans[place].end
+        if place + 1 < len(spans):
+            comma = plain.index(",", end)
+            if text[end:comma].strip():
+                cuts.append((comma, comma + 1))
+            else:
+                end = comma + 1
+        begin, line_end = text.rfind("\n", 0, start) + 1, text.find("\n", end)
+        if begin and line_end >= 0 and not text[begin:start].strip() and not text[end:line_end].strip():
+            start, end = begin, line_end + 1
+        else:
+            end += len(text[end:]) - len(text[end:].lstrip(" "))
+        cuts.append((start, end))
+    for start, end in sorted(cuts, reverse=True):
+        text = text[:start] + text[end:]
+    return text
 
 
 def _whole(source: Source) -> Span:

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from urllib.parse import parse_qs, urlsplit
 
 from ..paths import FieldPath
+from .datastore import from_datastore
 from .definitions import AUTOMATIC, FieldIndex, FieldOverride, Index, Mode, Part, QueryScope, VectorPart, name_after
 
 _LINK: Final = re.compile(r"https://\S+[?&]create_composite=\S+")
@@ -18,6 +19,7 @@ _SINGLE: Final = re.compile(
     r"and field (?P<field>.+?)\.(?: |$)"
 )
 _COMMAND: Final = re.compile(r"gcloud (?:alpha |beta )?firestore indexes composite create (?P<options>.*)", re.DOTALL)
+_RECOMMENDED: Final = re.compile(r"recommended index is:\s*(?P<indexes>- kind:.*)", re.DOTALL)
 _MODE: Final[dict[str, Mode]] = {"ASC": "ASCENDING", "DESC": "DESCENDING", "CONTAINS": "CONTAINS"}
 _ORDER: Final[dict[int, Mode]] = {1: "ASCENDING", 2: "DESCENDING"}
 _SCOPE_NAMES: Final[dict[str, QueryScope]] = {"COLLECTION": "COLLECTION", "COLLECTION_GROUP": "COLLECTION_GROUP"}
@@ -41,6 +43,11 @@ def index_in(message: str) -> dict[str, Any] | None:
         if link is not None:
             encoded = parse_qs(urlsplit(link[0]).query)["create_composite"][0].rstrip(".")
             return _index_of_link(encoded).to_json(whole=True)
+        recommended = _RECOMMENDED.search(message)
+        if recommended is not None:
+            # Datastore mode's, which has no other way to say it.
+            (index_of_kind,) = from_datastore(recommended["indexes"]).indexes
+            return index_of_kind.to_json(whole=True)
         command = _COMMAND.search(message)
         return None if command is None else _index_of_command(command["options"]).to_json(whole=True)
     except (Error, LookupError, TypeError, ValueError):

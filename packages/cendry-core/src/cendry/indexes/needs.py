@@ -8,15 +8,19 @@ marked as uncertain.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from math import prod
+from typing import Any, Final
 
 from .._immutable import dataclass
 from ..errors import CendryError
 from ..paths import DOCUMENT_ID, FieldPath
-from ..plan import INEQUALITIES, AggregationPlan, Condition, Order, QueryPlan, Where, full_orders
+from ..plan import INEQUALITIES, AggregationPlan, Composite, Condition, Order, QueryPlan, Where, full_orders
 from .definitions import MODES, FieldIndex, Index, Part, QueryScope, VectorPart
 
 _ELEMENTS = frozenset({"array-contains", "array-contains-any"})
+
+_MOST_DISJUNCTS: Final = 30
+"""What Firestore takes (https://firebase.google.com/docs/firestore/query-data/queries#limits_on_or_queries)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +163,15 @@ def needs_of(plan: QueryPlan, aggregation: AggregationPlan | None = None) -> tup
     """What a query needs of indexes: one need for each disjunct, each of which has to be served.
 
     Projections, limits, offsets and the values of cursors play no part. A disjunct for which it isn't known what to ask
-    for has no need, and those beside it are uncertain.
+    for has no need, and those beside it are uncertain. A query of more than 30 disjuncts, which Firestore refuses, has
+    none.
 
     Args:
         plan: The query.
         aggregation: The aggregations that are computed of its documents, if any.
     """
+    if _count(plan.where) > _MOST_DISJUNCTS:
+        return ()
     orders = full_orders(plan.where, plan.orders)
     disjuncts = _disjuncts(plan.where)
     several = len(disjuncts) > 1
@@ -180,6 +187,14 @@ def needs_of(plan: QueryPlan, aggregation: AggregationPlan | None = None) -> tup
             uncertain = any(unknown) or (backwards and vector is None)
             found[Need(plan.collection, scope, equal, contains, tail, loose, vector, uncertain)] = None
     return tuple(found)
+
+
+def _count(where: Where | None) -> int:
+    """How many disjuncts there are; taken apart, they may be too many to be counted."""
+    if not isinstance(where, Composite):
+        return 1
+    counts = map(_count, where.conditions)
+    return sum(counts) if where.op == "OR" else prod(counts)
 
 
 def _disjuncts(where: Where | None) -> list[list[Condition]]:

@@ -24,10 +24,21 @@ from .definitions import (
 from .needs import Need, needs_of
 
 MAX_INDEXES: Final = 200
-"""Composite indexes of a database without billing; with it, 1,000 (https://firebase.google.com/docs/firestore/quotas)."""
+"""Composite indexes of a database without billing (https://firebase.google.com/docs/firestore/quotas)."""
+
+MAX_BILLED_INDEXES: Final = 1000
+"""Composite indexes of a database with billing."""
 
 MAX_FIELDS: Final = 100
 """Fields of a composite index (https://firebase.google.com/docs/firestore/quotas)."""
+
+
+MAX_DIMENSION: Final = 2048
+"""Dimensions of a vector (https://firebase.google.com/docs/firestore/vector-search#limitations)."""
+
+
+class IndexConflictError(ValueError):
+    """What is needed contradicts what is declared; nothing was changed."""
 
 
 class Indexes:
@@ -193,8 +204,15 @@ def problems_in(indexes: Iterable[Index], overrides: Iterable[FieldOverride]) ->
         paths = [path for path, _ in index.parts]
         if len(set(paths)) < len(paths):
             found.append(f"An index has a field twice: {shown}.")
+        if index.vector is not None and index.vector[1] > MAX_DIMENSION:
+            found.append(f"An index has vectors of {index.vector[1]} dimensions, and the limit is {MAX_DIMENSION}.")
+        if index.vector is None and len(paths) == 2 and index.parts[1] == name_after(index.parts[0][1]):
+            found.append(
+                "Firestore refuses composite indexes of a single field; it keeps them itself, or as fieldOverrides "
+                f"say: {shown}."
+            )
     if len(known) > MAX_INDEXES:
-        limit = f"{MAX_INDEXES} in a database without billing and 1,000 in others"
+        limit = f"{MAX_INDEXES} in a database without billing and {MAX_BILLED_INDEXES:,} in others"
         found.append(f"There are {len(known)} composite indexes, and the limit is {limit}.")
     expiring: dict[str, FieldPath | None] = {}
     declared: set[tuple[str, FieldPath | None]] = set()
@@ -204,6 +222,12 @@ def problems_in(indexes: Iterable[Index], overrides: Iterable[FieldOverride]) ->
             shown = EVERY_FIELD if override.path is None else str(override.path)
             found.append(f"The field {shown} of {override.collection!r} has two overrides; the last one counts.")
         declared.add(place)
+        if override.indexes is None:
+            shown = EVERY_FIELD if override.path is None else str(override.path)
+            found.append(
+                f"The override of the field {shown} of {override.collection!r} has no indexes, which the Firebase CLI "
+                "requires."
+            )
         if override.ttl:
             other = expiring.setdefault(override.collection, override.path)
             if other != override.path:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, cast
 
 from .._immutable import dataclass
 from ..errors import JobFileError
@@ -13,6 +14,7 @@ from .store import LocalStore, Store
 
 FOLDER: Final = "dead/"
 _END: Final = ".jsonl"
+_DIGITS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +36,20 @@ class DeadLetters:
     """The dead letters of a shard.
 
     A directory has a file per shard, with a line per letter. Any other store, which can't append, has an object per
-    call.
+    call, and so has a directory in which several processes work on one shard.
 
     Args:
         store: Where they are.
         shard_name: The name of the shard, as in the name of its state.
+        shared: Whether another process may add letters of this shard at the same time.
     """
 
-    __slots__ = ("_mutex", "_number", "_shard", "_store")
+    __slots__ = ("_appends", "_mutex", "_number", "_shard", "_store")
 
-    def __init__(self, store: Store, shard_name: str) -> None:
+    def __init__(self, store: Store, shard_name: str, *, shared: bool = False) -> None:
         self._store = store
         self._shard = shard_name
+        self._appends = isinstance(store, LocalStore) and not shared
         self._mutex = threading.Lock()
         self._number: int | None = None
 
@@ -72,14 +76,20 @@ class DeadLetters:
         if not lines:
             return
         with self._mutex:
-            if isinstance(self._store, LocalStore):
-                self._store.append(f"{FOLDER}{self._shard}{_END}", lines)
-                return
             if self._number is None:
-                names = self._store.list(f"{FOLDER}{self._shard}/")
-                self._number = int(names[-1].rpartition("/")[2].removesuffix(_END)) if names else 0
+                self._number = self._last_number()
+            # Objects are read after the file: where there are some, what is to count after them is one, too.
+            if self._appends and not self._number:
+                cast("LocalStore", self._store).append(f"{FOLDER}{self._shard}{_END}", lines)
+                return
             self._number += 1
-            self._store.put(f"{FOLDER}{self._shard}/{self._number:08d}{_END}", lines)
+            # Another process may have come to the same number.
+            name = f"{self._number:0{_DIGITS}d}-{secrets.token_hex(4)}"
+            self._store.put(f"{FOLDER}{self._shard}/{name}{_END}", lines)
+
+    def _last_number(self) -> int:
+        names = self._store.list(f"{FOLDER}{self._shard}/")
+        return int(names[-1].rpartition("/")[2][:_DIGITS]) if names else 0
 
     @staticmethod
     def read(store: Store) -> dict[str, DeadLetter]:

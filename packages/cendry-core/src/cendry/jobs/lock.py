@@ -7,8 +7,8 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Final, NamedTuple
 
@@ -77,6 +77,9 @@ class JobLock:
     nothing more. A thread writes a heartbeat every 15 seconds: a lock without one for 60 seconds is free, unless
     `flock` shows that its process exists. A process of this host that is gone frees its lock at once.
 
+    A job whose processes come and go, on several hosts, has one lock, too: the first step calls `take`, each process
+    works in a `with lock.join():` block, and the last step calls `release`, all with the same `token`.
+
     Args:
         store: Where the files of the job are.
         what: What the job is, for errors, such as `"copy"`.
@@ -85,6 +88,7 @@ class JobLock:
         host: The name of this host.
         pid: The id of this process.
         interval: Seconds between two heartbeats.
+        token: What marks the lock of a job with several processes; `None` for a lock of this process.
 
     Raises:
         JobLockedError: Another process works on the job.
@@ -100,6 +104,7 @@ class JobLock:
         "_held",
         "_host",
         "_interval",
+        "_is_shared",
         "_mutex",
         "_pid",
         "_store",
@@ -119,6 +124,7 @@ class JobLock:
         host: str | None = None,
         pid: int | None = None,
         interval: float = INTERVAL,
+        token: str | None = None,
     ) -> None:
         self._store = store
         self._what = what
@@ -127,7 +133,8 @@ class JobLock:
         self._host = socket.gethostname() if host is None else host
         self._pid = os.getpid() if pid is None else pid
         self._interval = interval
-        self._token = secrets.token_hex(8)
+        self._token = secrets.token_hex(8) if token is None else token
+        self._is_shared = token is not None
         self._descriptor: int | None = None
         self._held = False
         self._beaten = 0.0
@@ -142,23 +149,49 @@ class JobLock:
         except BaseException:
             self._unlock()
             raise
-        if _threads.CAN_START:
-            self._thread = threading.Thread(target=self._live, name="cendry-job-lock", daemon=True)
-            self._thread.start()
+        self._start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._stop()
         try:
             # The error of the block counts, not that of the end.
             with suppress(JobError):
                 self._release()
         finally:
             self._unlock()
+
+    def take(self) -> None:
+        """Take the lock for all processes of the job; once more is the same as once.
+
+        Raises:
+            JobLockedError: Another job has it.
+            JobFileError: The lock of the job is not one.
+            JobStoreError: The files can't be read or written.
+        """
+        self._acquire(None)
+
+    def release(self) -> None:
+        """Free what `take` took, if nobody has taken it over.
+
+        Raises:
+            JobStoreError: The files can't be written.
+        """
+        self._release()
+
+    @contextmanager
+    def join(self) -> Generator[None, None, None]:
+        """Work, in a `with` block, under the lock that another process of the job took."""
+        self._held = True
+        self._ended.clear()
+        self._start()
+        try:
+            yield
+        finally:
+            self._held = False
+            self._stop()
 
     @property
     def token(self) -> str:
@@ -190,6 +223,12 @@ class JobLock:
             # The clock may be set back.
             if 0 <= now - self._beaten < self._interval:
                 return
+            if self._is_shared:
+                # Of many processes one is enough: a bucket takes one write of an object per second.
+                at = self._beat_of(self._token)
+                if at is not None and 0 <= now - at < self._interval:
+                    self._beaten = at
+                    return
             self._beaten = now
             write_json(self._store, self._heartbeat, {"at": now})
 
@@ -197,6 +236,16 @@ class JobLock:
     def _heartbeat(self) -> str:
         # A file of its own: what a process writes that wakes late must not change what another one reads of itself.
         return f"{HEARTBEATS}{self._token}.json"
+
+    def _start(self) -> None:
+        if _threads.CAN_START:
+            self._thread = threading.Thread(target=self._live, name="cendry-job-lock", daemon=True)
+            self._thread.start()
+
+    def _stop(self) -> None:
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
 
     def _is_mine(self, holder: Holder | None) -> bool:
         return holder is not None and holder.token == self._token
@@ -240,6 +289,8 @@ class JobLock:
             if has_flock is False:
                 raise self._locked(None)
             return
+        if self._is_shared and self._is_mine(holder):
+            return
         if has_flock is False:
             raise self._locked(holder)
         if holder.host == self._host:
@@ -259,9 +310,12 @@ class JobLock:
 
     def _seen(self, holder: Holder) -> float:
         """When a holder gave its last sign of life."""
-        found = find_json(self._store, f"{HEARTBEATS}{holder.token}.json") or {}
-        at = found.get("at")
-        return at if isinstance(at, (int, float)) else holder.since
+        at = self._beat_of(holder.token)
+        return holder.since if at is None else at
+
+    def _beat_of(self, token: str) -> float | None:
+        at: object = (find_json(self._store, f"{HEARTBEATS}{token}.json") or {}).get("at")
+        return at if isinstance(at, (int, float)) else None
 
     def _release(self) -> None:
         self._held = False

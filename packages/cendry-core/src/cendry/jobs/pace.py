@@ -107,6 +107,7 @@ class AdaptiveThrottle:
         store: Where the files of the job are; without it, nobody can change the pace meanwhile.
         clock: Returns a time in seconds that never runs back.
         random: Draws which requests are held back.
+        workers: How many processes share what `throttle.json` says, at most.
 
     Raises:
         JobFileError: `throttle.json` is not what it must be. (If it becomes so later, its last good content counts.)
@@ -128,6 +129,7 @@ class AdaptiveThrottle:
         "_throttle",
         "_throttled",
         "_window",
+        "_workers",
     )
 
     def __init__(
@@ -137,10 +139,12 @@ class AdaptiveThrottle:
         store: Store | None = None,
         clock: Callable[[], float] = time.monotonic,
         random: Random | None = None,
+        workers: int = 1,
     ) -> None:
         self._throttle = throttle
         self._max_rate = throttle.max_rate
         self._store = store
+        self._workers = workers
         self._clock = clock
         self._random = Random() if random is None else random  # noqa: S311 - no secret
         self._mutex = threading.Lock()
@@ -161,6 +165,7 @@ class AdaptiveThrottle:
         max_rate: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         random: Random | None = None,
+        workers: int = 1,
     ) -> AdaptiveThrottle:
         """The pace of a job that may have run before: its rate grows on from where it was.
 
@@ -170,6 +175,7 @@ class AdaptiveThrottle:
             max_rate: The most documents per second, or `None`.
             clock: Returns a time in seconds that never runs back.
             random: Draws which requests are held back.
+            workers: How many processes work on the job, at most; each has its share of all rates.
 
         Raises:
             JobFileError: A file is not what it must be.
@@ -182,8 +188,8 @@ class AdaptiveThrottle:
         elapsed = ramp.get("elapsed", 0.0)
         if not is_rate(elapsed) and elapsed != 0:
             raise JobFileError(RAMP_FILE, f"'elapsed' is {elapsed!r}, not a number of seconds")
-        throttle = Throttle(initial, max_rate=max_rate, elapsed=elapsed, clock=clock)
-        return cls(throttle, store=store, clock=clock, random=random)
+        throttle = Throttle(_share(initial, workers), max_rate=_share(max_rate, workers), elapsed=elapsed, clock=clock)
+        return cls(throttle, store=store, clock=clock, random=random, workers=workers)
 
     @property
     def rate(self) -> float | None:
@@ -244,12 +250,15 @@ class AdaptiveThrottle:
     def save(self) -> None:
         """Save how far the rate has grown, if that is ten seconds ago; call it after `JobLock.check`.
 
+        Of several processes, each does it as many times less often.
+
         Raises:
             JobStoreError: It can't be written.
         """
         with self._mutex:
             now = self._clock()
-            if self._store is None or now - self._saved < SAVE_EVERY:
+            # A bucket takes one write of an object per second.
+            if self._store is None or now - self._saved < SAVE_EVERY * self._workers:
                 return
             self._saved = now
             write_json(self._store, RAMP_FILE, {"elapsed": round(self._throttle.elapsed, 3)})
@@ -268,7 +277,7 @@ class AdaptiveThrottle:
 
     def _follow(self, pace: Pace) -> None:
         self._pace = pace
-        self._throttle.max_rate = self._max_rate if pace.rate is None else pace.rate
+        self._throttle.max_rate = self._max_rate if pace.rate is None else _share(pace.rate, self._workers)
 
     def _is_held_back(self, now: float) -> bool:
         self._forget(now)
@@ -294,3 +303,7 @@ class AdaptiveThrottle:
             _, requests, accepted = window.popleft()
             self._requests -= requests
             self._accepted -= accepted
+
+
+def _share(rate: float | None, workers: int) -> float | None:
+    return None if rate is None else rate / workers

@@ -7,11 +7,25 @@ import sys
 from typing import Annotated
 
 import typer
-from cendry.jobs import Pace, open_store, read_pace, write_json, write_pace
+from cendry._command.failing import FINE, PROBLEMS, WrongUseError, guard
+from cendry._command.loading import load_models
+from cendry._command.printing import Printer
+from cendry.jobs import Pace, read_pace, write_json, write_pace
 
-from .failing import FINE, PROBLEMS, WrongUseError, guard
-from .loading import load_models
-from .printing import Printer
+from .directories import open_directory, store_of
+from .options import (
+    DIRECTORY,
+    AllowMixed,
+    AssumeModes,
+    Database,
+    Debug,
+    Directory,
+    Json,
+    Models,
+    Namespace,
+    Ndb,
+    Project,
+)
 
 app = typer.Typer(
     help="Moves a database from Datastore mode to Firestore in Native mode.",
@@ -20,20 +34,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-Directory = Annotated[str, typer.Argument(metavar="[DIRECTORY]", help="The directory of the migration.")]
-Models = Annotated[
-    str,
-    typer.Argument(metavar="MODELS", help="A module, app.models, or some models, app.models:City,Shop."),
-]
-Project = Annotated[str | None, typer.Option(help="The project; by default that of the environment.")]
-Database = Annotated[str | None, typer.Option(help="The database; left out, the default one.")]
-Namespace = Annotated[str | None, typer.Option(help="The namespace; left out, the default one.")]
-Ndb = Annotated[bool, typer.Option("--ndb", help="Read what ndb stores as ndb reads it.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Print tracebacks.")]
-
-DIRECTORY = "migration/"
 
 
 @app.command()
@@ -56,7 +56,7 @@ def validate(
         from ..migrate import validate as step
         from .reporting import print_report
 
-        store = open_store(directory)
+        store = store_of(directory)
         printer = Printer(as_json=as_json)
         source = Source(project=project, database=database, namespace=namespace)
         with printer.progress("validate") as show:
@@ -71,10 +71,10 @@ def validate(
 @app.command()
 def plan(
     models: Annotated[
-        str | None, typer.Argument(metavar="[MODELS]", help="As of validate; needed with --ndb alone.")
+        str | None, typer.Argument(metavar="MODELS", help="As of validate; needed with --ndb alone.")
     ] = None,
     directory: Annotated[
-        str | None, typer.Argument(metavar="[DIRECTORY]", help="The directory; by default migration/.")
+        str | None, typer.Argument(metavar="DIRECTORY", help="The directory; by default migration/.")
     ] = None,
     project: Project = None,
     database: Database = None,
@@ -88,15 +88,14 @@ def plan(
         str | None, typer.Option(help="prefix: name collections by the namespace and the kind, ns1_Shop.")
     ] = None,
     foreign: Annotated[str, typer.Option(help="Keys into other databases: refuse, rewrite or string.")] = "refuse",
-    price_read: Annotated[float | None, typer.Option(help="Your price of 100,000 reads.")] = None,
-    price_write: Annotated[float | None, typer.Option(help="Your price of 100,000 writes.")] = None,
+    index_yaml: Annotated[
+        str | None, typer.Option("--index-yaml", help="The index.yaml of the source: its composite indexes.")
+    ] = None,
+    price_read: Annotated[float | None, typer.Option(min=0, help="Your price of 100,000 reads.")] = None,
+    price_write: Annotated[float | None, typer.Option(min=0, help="Your price of 100,000 writes.")] = None,
     renew: Annotated[bool, typer.Option("--renew", help="Set a new moment for a plan whose moment expired.")] = False,
-    allow_mixed: Annotated[
-        bool, typer.Option("--allow-mixed", help="Plan also if one side alone is an emulator.")
-    ] = False,
-    assume_modes: Annotated[
-        bool, typer.Option("--assume-modes", help="Take the modes of both databases for right if they are unknown.")
-    ] = False,
+    allow_mixed: AllowMixed = False,
+    assume_modes: AssumeModes = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -129,6 +128,7 @@ def plan(
             renames=pairs(rename or []),
             prefix=namespace if namespace_as else None,
             foreign=foreign,
+            index_yaml=index_yaml,
             prices=(price_read, price_write),
             allow_mixed=allow_mixed,
             assume_modes=assume_modes,
@@ -190,9 +190,7 @@ def throttle(
     def work() -> int:
         if (rate is not None) + pause + resume != 1:
             raise WrongUseError("throttle takes one of --rate N, --pause and --resume.")
-        store = open_store(directory)
-        if not store.list("plan.json"):
-            raise WrongUseError(f"{directory} has no plan.json: there is no copy in it.")
+        store = open_directory(directory)
         before = read_pace(store)
         pace = Pace(before.rate if rate is None else rate, pause or (before.paused and not resume))
         write_pace(store, pace)

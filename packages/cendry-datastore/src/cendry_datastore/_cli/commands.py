@@ -6,11 +6,13 @@ import logging
 from typing import Annotated
 
 import typer
+from cendry._command.failing import guard
+from cendry._command.loading import load_models
+from cendry._command.printing import Printer
 
-from .app import DIRECTORY, Debug, Directory, Json, app, pairs
-from .failing import guard
-from .loading import load_models
-from .printing import Printer
+from .app import app, pairs
+from .directories import open_directory
+from .options import DIRECTORY, AllowMixed, AssumeModes, Debug, Directory, Json, TakeOver
 
 
 def run() -> None:
@@ -18,9 +20,6 @@ def run() -> None:
     # What is logged about names is in the report, as traps.
     logging.getLogger("cendry").addHandler(logging.NullHandler())
     app()
-
-
-TakeOver = Annotated[bool, typer.Option("--take-over", help="Take the lock from a process that no longer runs.")]
 
 
 @app.command()
@@ -36,12 +35,8 @@ def copy(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask before writing to Google Cloud.")] = False,
     take_over: TakeOver = False,
-    allow_mixed: Annotated[
-        bool, typer.Option("--allow-mixed", help="Copy also if one side alone is an emulator.")
-    ] = False,
-    assume_modes: Annotated[
-        bool, typer.Option("--assume-modes", help="Take the modes of both databases for right if they are unknown.")
-    ] = False,
+    allow_mixed: AllowMixed = False,
+    assume_modes: AssumeModes = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -111,7 +106,7 @@ def status(
         from ..migrate._status import status as step
         from .running import print_status
 
-        found = step(directory, indexes_checked=indexes_checked, waive=waive or ())
+        found = step(open_directory(directory), indexes_checked=indexes_checked, waive=waive or ())
         return print_status(Printer(as_json=as_json), found, check=check)
 
     guard(work, debug=debug)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import timedelta
 
+from cendry._command.printing import Printer
+
 from ..migrate import Problem, Report, TrapReport
 from ..migrate._plan import Draft, transforms_text
+from ..migrate._status import INDEXES_FILE
 from ..migrate.forms import moment_text
-from .printing import Printer
 
 _SHOWN = 8
 
@@ -65,9 +67,16 @@ def print_draft(printer: Printer, made: Draft, directory: str) -> None:
     limit = "" if made.recovers else f" -> the copy must end by {end};"
     printer.line(f"Read time  {moment_text(decided.read_time)}   point-in-time recovery: {recovery}{limit}")
     printer.line(f"Estimate   {taken.minutes:,.1f} min at 500/50/5, {taken.cost:,.2f} USD at list prices")
-    printer.line(f"Reads {taken.reads:,}   writes {taken.writes:,}   verify reads {taken.verify_reads:,}")
     exemptions = sum(map(len, made.exempt.values()))
-    printer.line(f"Exemptions {exemptions} ({directory.rstrip('/')}/firestore.indexes.json)")
+    composites = made.composites
+    first = "not known (--index-yaml)" if composites is None else f"{len(composites.indexes):,}"
+    printer.line(
+        f"Reads {taken.reads:,}   writes {taken.writes:,}   verify reads {taken.verify_reads:,}   "
+        f"indexes to create first: {first}   exemptions: {exemptions:,} ({directory.rstrip('/')}/{INDEXES_FILE})"
+    )
+    dropped = () if composites is None else composites.dropped
+    for each in dropped:
+        printer.line(f"Not in Firestore: {each}")
     printer.table(
         ("kind", "entities", "collection", "shards", "target"),
         [
@@ -93,6 +102,8 @@ def print_draft(printer: Printer, made: Draft, directory: str) -> None:
             "minutes": taken.minutes,
             "cost": taken.cost,
             "foreign": sum(each.count for each in made.foreign),
+            "indexes": None if composites is None else len(composites.indexes),
+            "dropped_indexes": list(dropped),
             "exemptions": exemptions,
             "namespaces": None if made.namespaces is None else list(made.namespaces),
             "transforms": list(transforms_text(made.decisions)),

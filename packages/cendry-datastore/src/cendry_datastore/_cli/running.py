@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-from cendry.jobs import Store, open_store
+from cendry._command.failing import FINE, PROBLEMS
+from cendry._command.printing import Printer, ask
 
-from ..migrate import Plan, Result, Source, Target
+from ..migrate import Result
 from ..migrate._status import Status
-from ..migrate.files import load_shard, read_plan
-from .failing import FINE, PROBLEMS, WrongUseError
-from .printing import Printer
+from ..migrate.checks import opened
+from ..migrate.files import load_shard
+from .directories import load_plan
 
 _SHOWN = 20
-
-
-def stored(directory: str) -> tuple[Store, Plan]:
-    """The store and the plan of a directory.
-
-    Raises:
-        JobFileError: There is no plan, or it can't be read.
-    """
-    store = open_store(directory)
-    return store, read_plan(store)
-
-
-def sides_of(plan: Plan) -> tuple[Source, Target]:
-    """Both databases of a plan."""
-    here, there = plan.source, plan.target
-    source = Source(project=here.project, database=here.database, namespace=here.namespace or None)
-    return source, Target(project=there.project, database=there.database)
 
 
 def copy_plan(printer: Printer, directory: str, *, yes: bool, **options: Any) -> int:
     """Copy, after a question where that writes to Google Cloud."""
     from ..migrate import copy
 
-    store, plan = stored(directory)
-    source, target = sides_of(plan)
-    with source, target:
+    store, plan = load_plan(directory)
+    with opened(plan) as (source, target):
         if not (yes or options["dry_run"] or target.emulator is not None):
-            ask(f"write {plan.count:,} documents to {target.place}?", source, target)
+            where = f"from {source.emulator or 'Google Cloud'} to {target.emulator or 'Google Cloud'}"
+            ask(f"write {plan.count:,} documents to {target.place}?", where)
         before = [load_shard(store, plan, shard) for shard in plan.shards]
         copied = sum(state.copied for state in before)
         if copied:
@@ -52,28 +35,12 @@ def copy_plan(printer: Printer, directory: str, *, yes: bool, **options: Any) ->
     return print_result(printer, result, "would copy" if options["dry_run"] else "copied")
 
 
-def ask(question: str, source: Source, target: Target) -> None:
-    """Ask before documents are written to Google Cloud.
-
-    Raises:
-        WrongUseError: Nobody is there to answer, or the answer is no.
-    """
-    shown = f"{question} (from {source.emulator or 'Google Cloud'} to {target.emulator or 'Google Cloud'}) [y/N] "
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise WrongUseError(f"{question} Nobody is there to answer: pass --yes. Nothing was written.")
-    sys.stderr.write(shown)
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise WrongUseError("Nothing was written.")
-
-
 def delta_plan(printer: Printer, directory: str, **options: Any) -> int:
     """Copy what has changed."""
     from ..migrate._delta import delta
 
-    store, plan = stored(directory)
-    source, target = sides_of(plan)
-    with source, target, printer.progress("delta") as show:
+    store, plan = load_plan(directory)
+    with opened(plan) as (source, target), printer.progress("delta") as show:
         result = delta(plan, state=store, source=source, target=target, on_progress=show, **options)
     return print_result(printer, result, "copied")
 
@@ -94,11 +61,9 @@ def mirror_plan(printer: Printer, directory: str, step: str, *, take_over: bool)
     """Mirror what was given up, or what dual writes left over."""
     from ..migrate._repair import repair, retry_dead
 
-    store, plan = stored(directory)
-    source, target = sides_of(plan)
+    store, plan = load_plan(directory)
     run = repair if step == "repair" else retry_dead
-    with source, target:
-        found = run(plan, state=store, source=source, target=target, take_over=take_over)
+    found = run(plan, state=store, take_over=take_over)
     printer.result(found.to_json())
     printer.line(f"done {found.done:,}  failed {len(found.failed):,}  waiting {found.waiting:,}")
     for path, error in list(found.failed.items())[:_SHOWN]:

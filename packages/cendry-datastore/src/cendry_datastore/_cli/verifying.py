@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cendry._command.failing import FINE, PROBLEMS, WrongUseError
+from cendry._command.printing import Printer
 from cendry._model.model import Model
 
 from ..migrate import Proof
-from .failing import FINE, PROBLEMS, WrongUseError
-from .printing import Printer
-from .running import sides_of, stored
+from ..migrate.checks import opened
+from .directories import load_plan
 
 _PERCENT = 100
 _SHOWN = 20
@@ -26,9 +27,8 @@ def verify_plan(
     """Compare both sides."""
     from ..migrate import verify
 
-    store, plan = stored(directory)
-    source, target = sides_of(plan)
-    with source, target, printer.progress("verify") as show:
+    store, plan = load_plan(directory)
+    with opened(plan) as (source, target), printer.progress("verify") as show:
         proof = verify(
             plan, state=store, sample=sample, on_progress=show, source=source, target=target, models=models, ttl=ttl
         )

@@ -1,4 +1,4 @@
-"""Copies the entities of a plan, page by page: read, translate, write, and only then save how far it has come.
+"""Copies the entities of a plan, in some threads of one process.
 
 Once a `DualBackend` has registered in the state, others write the target as well: then each page's entities are looked
 up after its commit, and those that have changed since the moment of the plan are mirrored as they are now.
@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from os import PathLike
-from typing import Any, Final, cast
+from typing import cast
 
-from cendry._immutable import replace
 from cendry.errors import JobStoppedError
 from cendry.jobs import (
     AdaptiveThrottle,
-    DeadLetter,
     DeadLetters,
     JobLock,
     Progress,
@@ -28,28 +25,18 @@ from cendry.jobs import (
     Store,
     Tracker,
     open_store,
-    write_json,
 )
 from cendry.jobs.throttle import INITIAL_RATE
 
-from .._keys import key_path
 from ._delta import delta
-from .batches import batches
-from .checks import check_places, check_sides
-from .errors import TargetNotEmptyError
-from .files import COPY_FILE, check_plan, find_copy, load_shard, save_shard, write_plan
-from .messages import MessageMirror
-from .paging import Page, key_bytes
+from .checks import check_sides, opened
+from .copying import WHAT, ShardCopier, ShardReader, begin, end
+from .files import check_plan, load_shard
 from .reports import Result
 from .source import PAGE, Source
-from .steps import note_step
-from .target import RefusedWritesError, Target, Write
-from .translate import Translator, UntranslatableError
+from .target import Target
 from .values import Plan, Shard
 from .walk import run_shards
-from .writers import has_writers
-
-WHAT: Final = "copy"
 
 
 def copy(
@@ -127,26 +114,22 @@ def copy(
             on_progress=on_progress,
             source=source,
             target=target,
+            page=page,
             stop=stop,
         )
     store = open_store(state)
     stop = Stop() if stop is None else stop
     with ExitStack() as stack:
-        if source is None:
-            place = plan.source
-            source = Source(project=place.project, database=place.database, namespace=place.namespace or None)
-            stack.enter_context(source)
-        if target is None:
-            target = stack.enter_context(Target(project=plan.target.project, database=plan.target.database))
-        check_places(plan, source, target)
+        source, target = stack.enter_context(opened(plan, source, target))
         check_sides(source, target, allow_mixed=allow_mixed, assume_modes=assume_modes)
         stack.enter_context(stop.on_signals())
         if dry_run:
             check_plan(store, plan)
-            return _DryRun(plan, source, target, stop, on_progress, page).run(workers)
+            return _DryRun(plan, ShardReader(plan, source, stop=stop, page=page), stop, on_progress).run(workers)
         lock = stack.enter_context(JobLock(store, what=WHAT, take_over=take_over))
         pace = AdaptiveThrottle.open(store, initial=None if target.emulator else INITIAL_RATE, max_rate=rate)
-        return _Copy(plan, source, target, stop, on_progress, page, store, lock, pace).run(workers, into_existing)
+        copier = ShardCopier(plan, source, target, stop=stop, page=page, store=store, lock=lock, pace=pace)
+        return _Copy(plan, copier, stop, on_progress, store, target, lock, pace).run(workers, into_existing)
 
 
 class _DryRun:
@@ -154,35 +137,21 @@ class _DryRun:
 
     Args:
         plan: The plan.
-        source: The source.
-        target: The target.
+        reader: Does one shard.
         stop: Asks to end.
         on_progress: Called after each page.
-        page: Entities of a page.
     """
 
     phase = "dry run"
 
     def __init__(
-        self,
-        plan: Plan,
-        source: Source,
-        target: Target,
-        stop: Stop,
-        on_progress: Callable[[Progress], object] | None,
-        page: int,
+        self, plan: Plan, reader: ShardReader, stop: Stop, on_progress: Callable[[Progress], object] | None
     ) -> None:
         self._plan = plan
-        self._source = source
-        self._target = target
+        self._reader = reader
         self._stop = stop
         self._on_progress = on_progress
-        self._page = page
-        self._translator = Translator(
-            source.partition, plan.target, plan.transforms, foreign=plan.foreign, collections=plan.collections
-        )
         self._mutex = threading.Lock()
-        self._traps: Counter[str] = Counter()
         self._tracker = Tracker(self.phase, plan.count)
         self._dead = 0
         self._started = time.monotonic()
@@ -194,13 +163,7 @@ class _DryRun:
         return self._result(self._tracker.done - self._dead, self._dead)
 
     def _count(self, shard: Shard) -> None:
-        for page in self._source.pages(shard, read_time=self._plan.read_time, page=self._page):
-            _, dead = self._translated(page)
-            with self._mutex:
-                self._dead += len(dead)
-            self._note(len(page.results))
-            if self._stop.is_requested:
-                return
+        self._reader.count(shard, self._note)
 
     def _check_stopped(self) -> None:
         if self._stop.is_requested:
@@ -208,34 +171,18 @@ class _DryRun:
 
     def _result(self, copied: int, dead: int) -> Result:
         seconds = time.monotonic() - self._started
-        return Result(copied, dead, seconds, self._plan.read_time, traps=dict(self._traps))
+        return Result(copied, dead, seconds, self._plan.read_time, traps=dict(self._reader.traps))
 
-    def _translated(self, page: Page) -> tuple[list[Any], list[DeadLetter]]:
-        """The writes of the entities of a page, and the entities that can't be documents."""
-        writes: list[Any] = []
-        dead: list[DeadLetter] = []
-        traps: Counter[str] = Counter()
-        for result in page.results:
-            entity, write = result.entity, Write()
-            try:
-                traps.update(trap.name for trap in self._translator.document(entity, write.update))
-            except UntranslatableError as error:
-                dead.append(self._letter(entity.key, str(error)))
-            else:
-                writes.append(write)
-        if traps:
-            with self._mutex:
-                self._traps.update(traps)
-        return writes, dead
+    @property
+    def _throttled(self) -> float:
+        return 0.0
 
-    def _letter(self, key: Any, error: str) -> DeadLetter:
-        return DeadLetter(key_bytes(key).hex(), key_path(key, self._source.partition), error)
-
-    def _note(self, count: int, throttled: float = 0.0) -> None:
+    def _note(self, count: int, dead: int) -> None:
         with self._mutex:
+            self._dead += dead
             self._tracker.note(count)
             if self._on_progress is not None:
-                self._on_progress(self._tracker.progress(throttled))
+                self._on_progress(self._tracker.progress(self._throttled))
 
 
 class _Copy(_DryRun):
@@ -243,12 +190,11 @@ class _Copy(_DryRun):
 
     Args:
         plan: The plan.
-        source: The source.
-        target: The target.
+        copier: Does one shard.
         stop: Asks to end.
         on_progress: Called after each page.
-        page: Entities of a page.
         store: Where the state is.
+        target: The target.
         lock: The lock of the state.
         pace: Limits the rate.
     """
@@ -258,20 +204,20 @@ class _Copy(_DryRun):
     def __init__(
         self,
         plan: Plan,
-        source: Source,
-        target: Target,
+        copier: ShardCopier,
         stop: Stop,
         on_progress: Callable[[Progress], object] | None,
-        page: int,
         store: Store,
+        target: Target,
         lock: JobLock,
         pace: AdaptiveThrottle,
     ) -> None:
-        super().__init__(plan, source, target, stop, on_progress, page)
+        super().__init__(plan, copier, stop, on_progress)
+        self._copier = copier
         self._store = store
+        self._target = target
         self._lock = lock
         self._pace = pace
-        self._mirror = MessageMirror(source, target, self._translator)
         self._states: dict[str, ShardState] = {}
 
     def run(self, workers: int, into_existing: bool = False) -> Result:
@@ -279,101 +225,19 @@ class _Copy(_DryRun):
         plan, store = self._plan, self._store
         check_plan(store, plan)
         self._states = {shard.name: load_shard(store, plan, shard) for shard in plan.shards}
-        # Where a DualBackend writes, documents are there before the copy.
-        if find_copy(store, plan) is None and not into_existing and not has_writers(store):
-            self._check_empty()
-        write_plan(store, plan)
-        started = time.time()
-        self._record(started)
-        note_step(store, WHAT)
+        started = begin(plan, store, self._target, into_existing=into_existing)
         self._tracker.done = sum(one.copied + one.dead for one in self._states.values())
         left = [shard for shard in plan.shards if not self._states[shard.name].done]
         run_shards(left, self._shard, workers=workers, stop=self._stop)
         self._check_stopped()
         result = self._result(sum(one.copied for one in self._states.values()), len(DeadLetters.read(store)))
         self._lock.check()
-        note_step(store, WHAT)
-        self._record(started, ended=time.time(), copied=result.copied, dead=result.dead)
+        end(plan, store, started, result)
         return result
 
-    def _check_empty(self) -> None:
-        collections = dict.fromkeys(kind.collection for kind in self._plan.kinds)
-        taken = tuple(each for each in collections if self._target.has_documents(each))
-        if taken:
-            raise TargetNotEmptyError(self._target.place, taken)
-
-    def _record(self, started: float, **facts: float) -> None:
-        write_json(self._store, COPY_FILE, {"plan": self._plan.hash, "started": started, **facts})
-
     def _shard(self, shard: Shard) -> None:
-        state = self._states[shard.name]
-        letters = DeadLetters(self._store, shard.name)
-        after = bytes.fromhex(state.after)
-        for page in self._source.pages(shard, after=after, read_time=self._plan.read_time, page=self._page):
-            writes, dead = self._translated(page)
-            for batch in batches(writes, self._target.max_bytes):
-                dead += self._commit(page, batch)
-            # Not before the commit: a process that registers later mirrors later, too.
-            if has_writers(self._store):
-                dead = self._mirrored(page, dead)
-            # First the letters, then the state: an entity that is in neither would be lost.
-            self._lock.check()
-            letters.extend(dead)
-            state = replace(
-                state,
-                after=page.last_key.hex(),
-                copied=state.copied + len(page.results) - len(dead),
-                dead=state.dead + len(dead),
-            )
-            self._save(shard, state)
-            self._note(len(page.results), self._pace.throttled)
-            if self._stop.is_requested:
-                return
-        self._save(shard, replace(state, done=True))
+        self._states[shard.name] = self._copier.copy(shard, self._states[shard.name], self._note)
 
-    def _save(self, shard: Shard, state: ShardState) -> None:
-        self._lock.check()
-        save_shard(self._store, shard, state)
-        self._states[shard.name] = state
-        self._pace.save()
-
-    def _commit(self, page: Page, writes: Sequence[Any]) -> list[DeadLetter]:
-        """Write documents of a page; returns those that the database refuses."""
-        while seconds := self._pace.acquire(len(writes)):
-            if self._stop.wait(seconds):
-                raise JobStoppedError(WHAT, self._tracker.done)
-        self._lock.check()
-        try:
-            self._target.commit(writes, note=lambda accepted: self._pace.note(accepted=accepted), wait=self._stop.wait)
-        except RefusedWritesError as error:
-            if len(writes) > 1:
-                # One of them is at fault, and nothing was written.
-                half = len(writes) // 2
-                return [*self._commit(page, writes[:half]), *self._commit(page, writes[half:])]
-            name = writes[0].update.name
-            [key] = (one.entity.key for one in page.results if self._has_name(one.entity.key, name))
-            return [self._letter(key, error.reason)]
-        return []
-
-    def _mirrored(self, page: Page, dead: list[DeadLetter]) -> list[DeadLetter]:
-        """Mirror the entities of a page that have changed since its moment; returns the dead letters of the page."""
-        now = self._source.lookup([one.entity.key for one in page.results])
-        read = {key_bytes(one.entity.key): one.entity for one in page.results}
-        changed = [one.key for key, one in read.items() if not self._mirror.is_same(one, now[key])]
-        if not changed:
-            return dead
-        self._lock.check()
-        outcome = self._mirror.mirror(changed)
-        failed = [
-            self._letter(one, outcome.failed[name])
-            for one in changed
-            if (name := key_bytes(one).hex()) in outcome.failed
-        ]
-        settled = {*outcome.done, *outcome.failed}
-        return [*(one for one in dead if one.key not in settled), *failed]
-
-    def _has_name(self, key: Any, name: str) -> bool:
-        try:
-            return self._translator.name(key) == name
-        except UntranslatableError:
-            return False
+    @property
+    def _throttled(self) -> float:
+        return self._pace.throttled

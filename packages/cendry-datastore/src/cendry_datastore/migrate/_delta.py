@@ -33,12 +33,13 @@ from cendry.jobs import (
 )
 
 from .._keys import key_path
-from ._repair import note_outcome, opened
+from ._repair import note_outcome
+from .checks import opened
 from .forms import Form, moment_text
 from .messages import MessageMirror, key_of_path
 from .paging import key_bytes
 from .reports import Result
-from .source import Source
+from .source import PAGE, Source
 from .steps import note_step
 from .target import Target
 from .translate import UntranslatableError
@@ -50,7 +51,6 @@ MAX_DELETED_SHARE: Final = 0.01
 
 DELTA_FILE: Final = "delta.json"
 _KEYS: Final = ("plan", "run", "since", "read_time", "ended")
-_PART: Final = 500
 
 
 class TooManyDeletesError(JobError):
@@ -103,6 +103,7 @@ def delta(
     on_progress: Callable[[Progress], object] | None = None,
     source: Source | None = None,
     target: Target | None = None,
+    page: int = PAGE,
     stop: Stop | None = None,
 ) -> Result:
     """Bring to the target what has changed in the source since the copy or the last delta.
@@ -121,6 +122,7 @@ def delta(
         on_progress: Called after each page.
         source: The database in Datastore mode; by default that of the plan.
         target: The one in Native mode; by default that of the plan.
+        page: Entities that are read and written together; what a kill costs.
         stop: Asks it to end after a page.
 
     Raises:
@@ -139,7 +141,7 @@ def delta(
     ):
         run = _begin(store, plan, since, source)
         note_step(store, "delta")
-        job = _Delta(plan, store, lock, run, source, target, stop, on_progress)
+        job = _Delta(plan, store, lock, run, source, target, stop, on_progress, page)
         written = skipped = dead = 0
         for kind in plan.kinds:
             for shard in kind.shards:
@@ -208,11 +210,13 @@ class _Delta:
         target: Target,
         stop: Stop,
         on_progress: Callable[[Progress], object] | None,
+        page: int,
     ) -> None:
         self._plan, self._store, self._lock, self._run = plan, store, lock, run
         self._source, self._target = source, target
         self._stop = stop
         self._on_progress = on_progress
+        self._page = page
         self._mirror = MessageMirror.of_plan(plan, source, target)
         self._tracker = Tracker("delta", plan.count)
         self._dead = DeadLetters.read(store)
@@ -225,7 +229,7 @@ class _Delta:
             return state.copied, 0, state.dead
         since = self._since(shard)
         after, written, skipped, dead = state.after, state.copied, 0, state.dead
-        for page in self._source.pages(shard, after=bytes.fromhex(after)):
+        for page in self._source.pages(shard, after=bytes.fromhex(after), page=self._page):
             changed = [one.entity.key for one in page.results if since is None or _changed(one, since)]
             failed = self._mirror_all(changed)
             skipped += len(page.results) - len(changed)
@@ -254,6 +258,7 @@ class _Delta:
         """Mirror entities; returns how many could not be, which are in the dead letters now."""
         if not keys:
             return 0
+        self._lock.check()
         outcome = self._mirror.mirror(keys)
         self._lock.check()
         paths = {key_bytes(key).hex(): key_path(key, self._source.partition) for key in keys}
@@ -282,8 +287,8 @@ class _Delta:
             what = f"{len(found):,} documents of the target have no entity"
             raise TooManyDeletesError(len(found), what, found)
         deleted = 0
-        for start in range(0, len(found), _PART):
-            keys = [key_of_path(path, self._source.partition) for path in found[start : start + _PART]]
+        for start in range(0, len(found), self._page):
+            keys = [key_of_path(path, self._source.partition) for path in found[start : start + self._page]]
             # What exists after all is not deleted, but written.
             present = sum(entity is not None for entity in self._source.lookup(keys).values())
             failed = self._mirror_all(keys)
@@ -299,26 +304,24 @@ class _Delta:
                 known.add(_digest(self._mirror.translator.name(key)))
             except UntranslatableError:
                 continue
-        kinds = {one.collection: one.kind for one in self._plan.kinds}
-        prefix = len(f"{self._target.name}/documents/")
         found: list[str] = []
         for page in self._target.pages(kind.collection, names_only=True):
             for document in page:
                 if _digest(document.name) not in known:
-                    path = _path_of(document.name[prefix:], kinds)
-                    if self._is_own(path, document.name):
-                        found.append(path)
+                    key = self._mirror.translator.key(document.name)
+                    if key is not None and self._is_own(key, document.name):
+                        found.append(key_path(key, self._source.partition))
             self._report(0, "deletions")
         if found and not known and (allow is None or len(before) + len(found) > allow):
             what = f"{kind.kind} is empty now, and had {kind.count:,} entities when the migration was planned"
             raise TooManyDeletesError(len(found), what, found)
         return iter(found)
 
-    def _is_own(self, path: str, name: str) -> bool:
+    def _is_own(self, key: Any, name: str) -> bool:
         """Whether a document can have come from an entity: no other is ever deleted."""
         try:
-            return self._mirror.translator.name(key_of_path(path, self._source.partition)) == name
-        except (UntranslatableError, ValueError):
+            return self._mirror.translator.name(key) == name
+        except UntranslatableError:
             return False
 
 
@@ -332,9 +335,3 @@ def _changed(result: Any, since: datetime) -> bool:
 
 def _digest(name: str) -> bytes:
     return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _path_of(path: str, kinds: dict[str, str]) -> str:
-    segments = path.split("/")
-    segments[::2] = [kinds.get(collection, collection) for collection in segments[::2]]
-    return "/".join(segments)

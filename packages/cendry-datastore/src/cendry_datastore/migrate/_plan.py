@@ -6,49 +6,33 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Final
 
 from cendry._immutable import dataclass
 from cendry.errors import InvalidDocumentIdError, JobError
+from cendry.indexes import Indexes, from_datastore
 from cendry.jobs import Progress, Tracker
-from cendry.paths import FieldPath, check_collection_id
+from cendry.paths import check_collection_id
 
 from .._keys import key_path
 from ._validate import check_aliases
-from .admin import DATASTORE_MODE, NATIVE, DatabaseFacts
+from .admin import DatabaseFacts
+from .checks import check_sides
 from .choices import Decision, Observer, asked_by
 from .cut import SCATTER_PER_SHARD, SHARD_SIZE, cut_sample, cut_walk, shard_count, shards_of
-from .errors import MixedEmulatorsError, WrongModeError
 from .estimates import Estimate, Prices, estimate
+from .indexing import Composites, IndexScan, KindIndexes, Layout, composites_of, target_indexes
 from .reports import TrapReport
 from .source import Source
 from .target import Target
 from .traps import TrapScan
-from .values import Foreign, KindPlan, Place, Plan, Shard, Transforms, new_id
+from .values import Foreign, KindPlan, Plan, Shard, Transforms, new_id
 
 RAW: Final = Transforms.raw()
 
 
 class UnclearCollectionError(JobError):
     """A kind can't become a collection, or two of them would become the same one; nothing was planned."""
-
-
-class UnknownModeError(JobError):
-    """The mode of a database can't be asked for; nothing was planned.
-
-    Attributes:
-        place: The database.
-    """
-
-    resumable = True
-
-    def __init__(self, place: Place, reason: str) -> None:
-        self.place = place
-        super().__init__(
-            f"The mode of {place} can't be asked for: {reason}. It needs the permission "
-            "datastore.databases.getMetadata; if you know that both modes are right, pass --assume-modes "
-            "(assume_modes=True)."
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +44,7 @@ class Draft:
         decisions: What was decided about transforms, those included that are not made.
         foreign: Keys into other databases, and where they are.
         exempt: The field paths that no entity has in an index, by collection.
+        composites: The composite indexes that take the place of the source's; `None` if these were not given.
         namespaces: Other namespaces of the database, which are not copied; `None` if it doesn't list them.
         estimate: What the copy will take.
         recovers: Whether the source has point-in-time recovery; `None` if that is not known.
@@ -69,18 +54,15 @@ class Draft:
     decisions: tuple[Decision, ...]
     foreign: tuple[TrapReport, ...]
     exempt: Mapping[str, tuple[str, ...]] = field(hash=False)
+    composites: Composites | None
     namespaces: tuple[str, ...] | None
     estimate: Estimate
     recovers: bool | None
 
-    def indexes(self) -> dict[str, Any]:
-        """The content of a firestore.indexes.json: exemptions of the fields that no entity has in an index."""
-        overrides: list[dict[str, Any]] = [
-            {"collectionGroup": collection, "fieldPath": path, "indexes": []}
-            for collection, paths in sorted(self.exempt.items())
-            for path in paths
-        ]
-        return {"indexes": [], "fieldOverrides": overrides}
+    @property
+    def indexes(self) -> Indexes:
+        """The indexes to create in the target, before the application uses it."""
+        return target_indexes(self.composites, self.exempt)
 
 
 def plan(
@@ -137,6 +119,7 @@ def draft(
     allow_mixed: bool = False,
     assume_modes: bool = False,
     prices: Prices | None = None,
+    index_yaml: str | None = None,
     on_progress: Callable[[Progress], object] | None = None,
 ) -> Draft:
     """Decide on a migration, with all that people want to know before they follow it; as `plan`.
@@ -150,11 +133,17 @@ def draft(
         allow_mixed: As in `plan`.
         assume_modes: As in `plan`.
         prices: Your prices, for the estimate.
+        index_yaml: The text of the source's `index.yaml`.
         on_progress: As in `plan`.
+
+    Raises:
+        ValueError: The text is not of the form of such files.
     """
-    if (source.emulator is None) != (target.emulator is None) and not allow_mixed:
-        raise MixedEmulatorsError(source.emulator, target.emulator)
-    facts = check_modes(source, target, assume=assume_modes)
+    if index_yaml is not None:
+        # Before entities are read.
+        from_datastore(index_yaml)
+    check_sides(source, target, allow_mixed=allow_mixed, assume_modes=assume_modes)
+    facts = source.facts()
     if transforms.mode == "ndb":
         check_aliases(transforms.models)
     moment = moment_of(source, facts)
@@ -167,6 +156,7 @@ def draft(
     decisions: list[Decision] = []
     traps: list[TrapReport] = []
     exempt: dict[str, tuple[str, ...]] = {}
+    known: dict[str, KindIndexes] = {}
     counts = {kind: source.count(kind, moment) for kind in found}
     tracker = Tracker("plan", sum(counts.values()))
     number = 0
@@ -186,8 +176,10 @@ def draft(
         decisions += made
         traps += [trap for trap in trap_scan.report() if trap.name.startswith("key into")]
         collection = collections[kind]
-        if paths := index_scan.exempt(one.transform.field for one in made if one.transform.do == "nest"):
+        layout = Layout(one.transform for one in made if one.is_made)
+        if paths := index_scan.exempt(layout):
             exempt[collection] = paths
+        known[kind] = KindIndexes(collection, layout, index_scan)
         shards = _cut(source, kind, counts[kind], moment, number)
         number += len(shards)
         plans.append(KindPlan(kind, collection, counts[kind], shards, not target.has_documents(collection)))
@@ -204,7 +196,8 @@ def draft(
     )
     others = None if namespaces is None else tuple(each for each in namespaces if each != source.place.namespace)
     taken = estimate(decided.count, prices=prices)
-    return Draft(decided, tuple(decisions), tuple(traps), exempt, others, taken, facts.recovers)
+    composites = None if index_yaml is None else composites_of(index_yaml, known)
+    return Draft(decided, tuple(decisions), tuple(traps), exempt, composites, others, taken, facts.recovers)
 
 
 def renew(planned: Plan, source: Source) -> Plan:
@@ -221,23 +214,6 @@ def moment_of(source: Source, facts: DatabaseFacts) -> datetime:
     """The moment to read at: that of the source, or the present; the last whole minute with point-in-time recovery."""
     moment = source.read_time or source.now()
     return moment.replace(second=0, microsecond=0) if facts.recovers else moment
-
-
-def check_modes(source: Source, target: Target, *, assume: bool) -> DatabaseFacts:
-    """Refuse databases in the wrong mode; returns what is known of the source.
-
-    Raises:
-        WrongModeError: One is.
-        UnknownModeError: That can't be known.
-    """
-    sides = ((source, "source", DATASTORE_MODE), (target, "target", NATIVE))
-    for side, role, expected in sides:
-        facts = side.facts()
-        if facts.mode is None and side.emulator is None and not assume:
-            raise UnknownModeError(side.place, facts.reason)
-        if facts.mode not in (None, expected):
-            raise WrongModeError(side.place, str(facts.mode), role, expected)
-    return source.facts()
 
 
 def collections_of(kinds: Iterable[str], renames: Mapping[str, str]) -> dict[str, str]:
@@ -301,40 +277,6 @@ def _cut(source: Source, kind: str, count: int, moment: datetime, first: int) ->
         return shards_of(kind, cut_sample(sample, wanted), first)
     cuts, _ = cut_walk(source.keys(kind, moment), SHARD_SIZE)
     return shards_of(kind, cuts, first)
-
-
-class IndexScan:
-    """Finds the properties of a kind that no entity has in an index."""
-
-    def __init__(self) -> None:
-        self._excluded: set[str] = set()
-        self._indexed: set[str] = set()
-
-    def see(self, entity: Any) -> None:
-        """Look at an `Entity` message."""
-        for name, value in entity.properties.items():
-            (self._excluded if is_excluded(value) else self._indexed).add(name)
-
-    def exempt(self, groups: Iterable[str]) -> tuple[str, ...]:
-        """The paths of those fields, sorted.
-
-        Args:
-            groups: The properties whose parts become maps.
-        """
-        nested = tuple(f"{group}." for group in groups)
-        paths = [
-            FieldPath(*name.split(".")) if name.startswith(nested) else FieldPath(name)
-            for name in self._excluded - self._indexed
-        ]
-        return tuple(sorted(map(str, paths)))
-
-
-def is_excluded(value: Any) -> bool:
-    """Whether a property is in no index; of an array, whether all its elements aren't."""
-    if value.WhichOneof("value_type") != "array_value":
-        return bool(value.exclude_from_indexes)
-    elements = value.array_value.values
-    return bool(elements) and all(each.exclude_from_indexes for each in elements)
 
 
 def transforms_text(decisions: Iterable[Decision]) -> Iterator[str]:

@@ -12,13 +12,13 @@ from typing import Any
 from cendry._immutable import dataclass
 from cendry.jobs import DeadLetter, DeadLetters, JobLock, Store, open_store
 
-from .._backend import DatastoreBackend
+from .backward import BackwardMirror
+from .checks import opened
 from .cut import key_order
 from .intents import Direction, keep, open_intents
 from .messages import MessageMirror, key_of
-from .mirror import Mirrored, mirror
-from .sides import BackendSide
-from .source import Source
+from .mirror import Mirrored
+from .source import PAGE, Source
 from .steps import note_step
 from .target import Target
 from .values import Plan, Shard
@@ -26,8 +26,6 @@ from .writers import live_writers
 
 MirrorPaths = Callable[[Sequence[str]], Mirrored]
 """Mirrors documents by path, in one direction."""
-
-_PART = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +71,23 @@ def repair(
         DatabaseCallError: A database can't be read or written; the call may be repeated.
     """
     store = open_store(state)
-    with JobLock(store, what="repair", take_over=take_over), opened(plan, source, target) as (source, target):
-        forward = MessageMirror.of_plan(plan, source, target).mirror_paths
-        return repair_intents(store, {"forward": forward, "backward": _backward(source, target)})
+    with (
+        JobLock(store, what="repair", take_over=take_over) as lock,
+        opened(plan, source, target) as (source, target),
+    ):
+        mirrors: dict[Direction, MirrorPaths] = {
+            "forward": MessageMirror.of_plan(plan, source, target).mirror_paths,
+            "backward": BackwardMirror(plan, source, target).mirror_paths,
+        }
+        return repair_intents(store, mirrors, check=lock.check)
 
 
 def repair_intents(
-    store: Store, mirrors: Mapping[Direction, MirrorPaths], clock: Callable[[], float] = time.time
+    store: Store,
+    mirrors: Mapping[Direction, MirrorPaths],
+    clock: Callable[[], float] = time.time,
+    *,
+    check: Callable[[], object] = lambda: None,
 ) -> Repaired:
     """The same with any databases.
 
@@ -87,6 +95,7 @@ def repair_intents(
         store: The state.
         mirrors: For each direction, what mirrors documents.
         clock: Returns the seconds since 1970.
+        check: Called before documents are written, and before the log is; raises if another step has taken over.
     """
     live = {writer.process for writer in live_writers(store, clock)}
     done, waiting = set[str](), 0
@@ -97,7 +106,9 @@ def repair_intents(
             continue
         if not done and not failed:
             note_step(store, "repair", clock)
+        check()
         outcome = mirrors[intent.direction](intent.paths)
+        check()
         done.update(outcome.done)
         failed.update(outcome.failed)
         if outcome.is_complete:
@@ -116,19 +127,21 @@ def retry_dead(
     source: Source | None = None,
     target: Target | None = None,
     take_over: bool = False,
+    page: int = PAGE,
 ) -> Repaired:
     """Read the entities anew that were given up, and mirror them.
 
     Args:
-        plan: The plan of the migration.
-        state: Its directory or store.
-        source: The database in Datastore mode; by default that of the plan.
-        target: The one in Native mode; by default that of the plan.
-        take_over: Whether to go on although another step seems to run.
+        plan: As in `repair`.
+        state: As in `repair`.
+        source: As in `repair`.
+        target: As in `repair`.
+        take_over: As in `repair`.
+        page: Entities that are read and written together.
 
     Raises:
-        JobLockedError: Another step runs.
-        DatabaseCallError: A database can't be read or written; the call may be repeated.
+        JobLockedError: As in `repair`.
+        DatabaseCallError: As in `repair`.
     """
     store = open_store(state)
     with (
@@ -138,9 +151,10 @@ def retry_dead(
         letters = list(DeadLetters.read(store).values())
         mirror = MessageMirror.of_plan(plan, source, target)
         done, failed = 0, dict[str, str]()
-        for start in range(0, len(letters), _PART):
-            part = letters[start : start + _PART]
+        for start in range(0, len(letters), page):
+            part = letters[start : start + page]
             note_step(store, "retry-dead")
+            lock.check()
             outcome = mirror.mirror([key_of(letter.key) for letter in part])
             lock.check()
             paths = {letter.key: letter.path for letter in part}
@@ -170,42 +184,9 @@ def note_outcome(store: Store, plan: Plan, outcome: Mirrored, paths: Mapping[str
 
 
 def shard_of(plan: Plan, key: Any) -> Shard:
-    """The shard of a plan that a `Key` message belongs to; the first one for a kind that the plan doesn't have."""
+    """The shard of a plan that a `Key` message belongs to; a further one for a kind that the plan doesn't have."""
     kind, order = key.path[-1].kind, key_order(key)
     for shard in plan.shards:
         if shard.kind == kind and (not shard.end or order <= key_order(key_of(shard.end.hex()))):
             return shard
-    return Shard(kind, 0)
-
-
-class opened:  # noqa: N801 - it is used as a function
-    """The databases of a plan, in a `with` block; those that are not given are closed at its end."""
-
-    __slots__ = ("_own", "_source", "_target")
-
-    def __init__(self, plan: Plan, source: Source | None, target: Target | None) -> None:
-        home, there = plan.source, plan.target
-        self._own: list[Source | Target] = []
-        if source is None:
-            source = Source(project=home.project, database=home.database, namespace=home.namespace or None)
-            self._own.append(source)
-        if target is None:
-            target = Target(project=there.project, database=there.database)
-            self._own.append(target)
-        self._source, self._target = source, target
-
-    def __enter__(self) -> tuple[Source, Target]:
-        return self._source, self._target
-
-    def __exit__(self, *_: object) -> None:
-        for one in self._own:
-            one.close()
-
-
-def _backward(source: Source, target: Target) -> MirrorPaths:
-    def mirror_paths(paths: Sequence[str]) -> Mirrored:
-        # Back to Datastore mode, documents go the way on which an application writes them there.
-        original = BackendSide(target.backend())
-        return mirror(paths, original, BackendSide(DatastoreBackend(source.client)))
-
-    return mirror_paths
+    return Shard(kind, len(plan.shards))

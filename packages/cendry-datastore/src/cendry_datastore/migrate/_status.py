@@ -15,6 +15,7 @@ from cendry.jobs import DeadLetters, JobFileError, ShardState, Store, find_json,
 from ._delta import last_run
 from .comparisons import Compared, last_compared
 from .forms import moment_text
+from .indexing import INDEX_YAML
 from .intents import open_intents
 from .reports import VERIFY_FILE, Proof
 from .steps import steps
@@ -143,8 +144,8 @@ def status(
         reasons.append(f"{_count(len(intents), 'open intent')} of dual writes, the first of {path!r}: repair")
     compared = last_compared(store)
     reasons += _mismatch_reasons(compared)
-    if not indexes_checked and not _needs_no_index(store):
-        reasons.append("whether the target's indexes are READY is not known: check them, then --indexes-checked")
+    if not indexes_checked:
+        reasons += _index_reasons(store)
     phase = "verified" if proof is not None and proof.ok else "copied" if is_copied else "copying"
     return Status(
         phase="planned" if copy is None and not done else phase,
@@ -235,9 +236,16 @@ def _mismatch_reasons(compared: Compared) -> Iterator[str]:
         yield f"{count} in the last {compared.compared:,} compared reads{first}"
 
 
-def _needs_no_index(store: Store) -> bool:
-    content = find_indexes(store)
-    return content is not None and not content.get("indexes")
+def _index_reasons(store: Store) -> Iterator[str]:
+    indexes = (find_indexes(store) or {}).get("indexes")
+    if indexes:
+        count = _count(len(indexes), "composite index", "composite indexes")
+        yield f"{count} of {INDEXES_FILE} must be READY in the target: check that, then --indexes-checked"
+    elif not store.list(INDEX_YAML):
+        yield (
+            "which composite indexes the application needs is not known, as plan was not given an --index-yaml: check "
+            "that those of the target are READY, then --indexes-checked"
+        )
 
 
 def find_indexes(store: Store) -> dict[str, Any] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from datetime import datetime
 from os import PathLike
 from typing import Any
@@ -12,16 +11,17 @@ from cendry._interop.protobuf import to_datetime
 from cendry.jobs import DeadLetters, Progress, Store, Tracker, open_store, write_json
 
 from ._delta import baseline
-from .candidates import Candidate, Candidates
-from .checks import check_places
+from .candidates import Candidate, Candidates, document_of
+from .checks import opened
 from .digest import Digest, bucket_of, digest_of, is_in_sample
 from .files import check_plan, load_shard
+from .messages import translator_of
 from .models import ModelSample
 from .paging import key_bytes
 from .reports import VERIFY_FILE, Proof
 from .source import Source
-from .target import Document, Target
-from .translate import Translator, UntranslatableError
+from .target import Target
+from .translate import UntranslatableError
 from .values import Plan, Shard
 
 
@@ -67,15 +67,7 @@ def verify(
     if sample is not None and not 0 < sample <= 1:
         raise ValueError(f"sample= is a share over 0 and at most 1, not {sample!r}.")
     store = open_store(state)
-    with ExitStack() as opened:
-        place = plan.source
-        if source is None:
-            source = opened.enter_context(
-                Source(project=place.project, database=place.database, namespace=place.namespace or None)
-            )
-        if target is None:
-            target = opened.enter_context(Target(project=plan.target.project, database=plan.target.database))
-        check_places(plan, source, target)
+    with opened(plan, source, target) as (source, target):
         comparison = _Comparison(plan, store, source, target, models, ttl or {}, on_progress)
         proof = comparison.all_documents() if sample is None else comparison.some_documents(sample)
     write_json(store, VERIFY_FILE, proof.to_json(), indent=1)
@@ -108,9 +100,7 @@ class _Comparison:
         self._plan = plan
         self._source = source
         self._target = target
-        self._translator = Translator(
-            source.partition, plan.target, plan.transforms, foreign=plan.foreign, collections=plan.collections
-        )
+        self._translator = translator_of(plan, source.partition)
         self._baselines = _baselines(plan, store)
         self._moment = source.now()
         dead = DeadLetters.read(store)
@@ -125,7 +115,7 @@ class _Comparison:
         untranslatable = 0
         for _, results in self._source_pages():
             for result in results:
-                document = self._document(result.entity)
+                document = document_of(result.entity, self._translator)
                 if document is None:
                     untranslatable += 1
                     continue
@@ -194,7 +184,7 @@ class _Comparison:
                     continue
                 if bucket_of(name) not in buckets:
                     continue
-                document = self._document(result.entity)
+                document = document_of(result.entity, self._translator)
                 if document is not None:
                     is_newer = to_datetime(result.update_time) > moment if result.HasField("update_time") else None
                     expected[name] = Candidate(name, key_bytes(key), moment, digest_of(document), is_newer)
@@ -210,14 +200,6 @@ class _Comparison:
                 elif candidate.digest != digest_of(document):
                     yield candidate
         yield from expected.values()
-
-    def _document(self, entity: Any) -> Any:
-        document = Document()
-        try:
-            self._translator.document(entity, document)
-        except UntranslatableError:
-            return None
-        return document
 
     def _offer(self, key: Any, name: str) -> None:
         self._models.offer(key.path[-1].kind, name, self._translator.path(name))

@@ -10,10 +10,10 @@ from typing import Any, Final, Literal
 from cendry._immutable import dataclass
 from cendry._interop.protobuf import to_datetime
 
-from .. import _sdk
 from .differences import differing_fields
 from .digest import digest_of
 from .errors import MomentExpiredError
+from .messages import are_same_entities, key_of
 from .reports import Difference
 from .source import Source
 from .target import Document, Target
@@ -107,7 +107,7 @@ class Candidates:
             self.differences.append(Difference(self._translator.path(name), what, fields))
 
     def _sort(self, group: Sequence[Candidate]) -> None:
-        keys = {one.key: _key(one.key) for one in group if one.key}
+        keys = {one.key: key_of(one.key.hex()) for one in group if one.key}
         entities = self._source.lookup(list(keys.values()))
         documents = self._target.get([one.name for one in group])
         unsure: list[tuple[Candidate, What, Any, Any, Any]] = []
@@ -117,7 +117,7 @@ class Candidates:
             self.documents += document is not None
             if entity is None and document is None:
                 continue
-            expected = None if entity is None else self._document(entity)
+            expected = None if entity is None else document_of(entity, self._translator)
             if expected is None:
                 if document is None:
                     self.counts["dead"] += 1
@@ -151,14 +151,14 @@ class Candidates:
         """Those of which the database doesn't say when they changed: compared with what the copy has read."""
         before: dict[bytes, Any] = {}
         for moment in {one.baseline for one, *_ in unsure}:
-            keys = [_key(one.key) for one, *_ in unsure if one.baseline == moment]
+            keys = [key_of(one.key.hex()) for one, *_ in unsure if one.baseline == moment]
             try:
                 before.update(self._source.lookup(keys, moment))
             except MomentExpiredError:
                 # Nobody can say any more.
                 before.update((one.key, entity) for one, _, entity, *_ in unsure if one.baseline == moment)
         for one, what, entity, expected, document in unsure:
-            if _is_same(before[one.key], entity):
+            if are_same_entities(before[one.key], entity):
                 self._record(one, what, expected, document)
             else:
                 self.counts["changed"] += 1
@@ -166,14 +166,6 @@ class Candidates:
 
     def _record(self, one: Candidate, what: What, expected: Any, document: Any) -> None:
         self.note(one.name, what, differing_fields(expected, document) if what == "different" else ())
-
-    def _document(self, entity: Any) -> Any:
-        document = Document()
-        try:
-            self._translator.document(entity, document)
-        except UntranslatableError:
-            return None
-        return document
 
     def _is_expired(self, entity: Any) -> bool:
         field = self._ttl.get(entity.key.path[-1].kind)
@@ -183,13 +175,11 @@ class Candidates:
         return value.HasField("timestamp_value") and to_datetime(value.timestamp_value) < self._now
 
 
-def _key(data: bytes) -> Any:
-    key = _sdk.Key()
-    key.ParseFromString(data)
-    return key
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    if one is None or other is None:
-        return one is other
-    return bool(one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True))
+def document_of(entity: Any, translator: Translator) -> Any:
+    """The `Document` message that a translator makes of an entity; `None` if it can't be one."""
+    document = Document()
+    try:
+        translator.document(entity, document)
+    except UntranslatableError:
+        return None
+    return document

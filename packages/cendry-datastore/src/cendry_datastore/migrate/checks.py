@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+
 from .admin import DATASTORE_MODE, NATIVE, DatabaseFacts
 from .errors import MixedEmulatorsError, OtherPlaceError, UnknownModeError, WrongModeError
 from .source import Source
 from .target import Target
 from .values import Place, Plan
+
+
+@contextmanager
+def opened(
+    plan: Plan, source: Source | None = None, target: Target | None = None
+) -> Generator[tuple[Source, Target], None, None]:
+    """The databases of a plan, for a `with` block; those that are not given are closed at its end.
+
+    Args:
+        plan: The plan.
+        source: The source; `None` for one with the default credentials.
+        target: The target; `None` for one with the default credentials.
+
+    Raises:
+        OtherPlaceError: One that is given is not that of the plan.
+    """
+    home, there = plan.source, plan.target
+    with ExitStack() as own:
+        if source is None:
+            source = Source(project=home.project, database=home.database, namespace=home.namespace or None)
+            own.enter_context(source)
+        if target is None:
+            target = own.enter_context(Target(project=there.project, database=there.database))
+        check_places(plan, source, target)
+        yield source, target
 
 
 def check_sides(source: Source, target: Target, *, allow_mixed: bool = False, assume_modes: bool = False) -> None:

@@ -13,9 +13,10 @@ from operator import attrgetter
 from typing import Any, Final, Protocol, TypeAlias
 
 from cendry._immutable import dataclass
+from cendry._stored import same
 from cendry.jobs import Store, find_json, write_json
 
-from .sides import different_fields, is_same
+from .sides import different_fields
 
 Fields: TypeAlias = "Mapping[str, Any] | None"
 """The stored fields of a document; `None` if there is no such document."""
@@ -105,7 +106,7 @@ class Comparer:
         self._store = store
         self._primary = primary
         self._shadow = shadow
-        self._is_same: Callable[[Fields, Fields], bool] = is_same if compare is None else compare
+        self._is_same: Callable[[Fields, Fields], bool] = same if compare is None else compare
         self._has_own = compare is not None
         self._on_mismatch = on_mismatch
         self._data_of = data_of

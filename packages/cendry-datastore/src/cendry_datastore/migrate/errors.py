@@ -68,6 +68,8 @@ class UnknownModeError(JobError):
         place: The database.
     """
 
+    resumable = True
+
     def __init__(self, place: Place, role: str, expected: str, reason: str) -> None:
         self.place = place
         super().__init__(

@@ -38,10 +38,7 @@ class MessageMirror:
     @classmethod
     def of_plan(cls, plan: Plan, source: Source, target: Target, *, is_patient: bool = True) -> MessageMirror:
         """The mirror that translates as a plan says."""
-        translator = Translator(
-            source.partition, target.place, plan.transforms, foreign=plan.foreign, collections=plan.collections
-        )
-        return cls(source, target, translator, is_patient=is_patient)
+        return cls(source, target, translator_of(plan, source.partition), is_patient=is_patient)
 
     def mirror(self, keys: Iterable[Any]) -> Mirrored:
         """Write or delete the documents of entities until both databases have the same.
@@ -92,6 +89,15 @@ class MessageMirror:
         found = self._source.lookup(list(keys.values()))
         return {path: self.data_of(found[key_bytes(key)]) for path, key in keys.items()}
 
+    def target_paths(self, paths: Sequence[str]) -> dict[str, str]:
+        """The paths in the target of the documents of some entities, by those of the entities.
+
+        Raises:
+            UntranslatableError: One can't be a document.
+        """
+        translator, home = self.translator, self._source.partition
+        return {path: translator.path(translator.name(key_of_path(path, home))) for path in paths}
+
     def read(self, names: Sequence[str]) -> Mapping[str, Any]:
         """The entities of some keys; `None` for each one that doesn't exist."""
         found = self._source.lookup([key_of(name) for name in names])
@@ -99,9 +105,7 @@ class MessageMirror:
 
     def is_same(self, one: Any, other: Any) -> bool:
         """Whether two entities, or `None`, are the same to the last bit."""
-        if one is None or other is None:
-            return one is other
-        return bool(one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True))
+        return are_same_entities(one, other)
 
     def write(self, documents: Mapping[str, Any]) -> Mapping[str, Exception]:
         """Write the documents of entities, or delete those whose entities are gone."""
@@ -144,6 +148,18 @@ class MessageMirror:
         document = Document()
         self.translator.document(entity, document)
         return Write(update=document)
+
+
+def translator_of(plan: Plan, partition: Partition) -> Translator:
+    """What makes documents of the entities of a partition as a plan says."""
+    return Translator(partition, plan.target, plan.transforms, foreign=plan.foreign, collections=plan.collections)
+
+
+def are_same_entities(one: Any, other: Any) -> bool:
+    """Whether two `Entity` messages, or `None`, are the same to the last bit."""
+    if one is None or other is None:
+        return one is other
+    return bool(one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True))
 
 
 def _document(write: Any) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
-from cendry.backend import Backend, CallOptions
+from cendry._stored import same
+from cendry.backend import Backend, CallOptions, StoredDocument
 from cendry.errors import CendryError, OutcomeUnknownError
 from cendry.paths import exact_text
 from cendry.plan import Delete, GetPlan, Set, Write
@@ -42,8 +41,25 @@ class BackendSide:
 
     def read(self, names: Sequence[str]) -> Mapping[str, Any]:
         """The stored fields of documents by path; `None` for each one that doesn't exist."""
-        results = self.backend.get(GetPlan(tuple(names)), options=self._options)
-        return {cast("str", exact_text(result.path)): result.data for result in results}
+        return {name: result.data for name, result in self._results(names)}
+
+    def results(self, names: Sequence[str]) -> Mapping[str, StoredDocument]:
+        """The results of the backend for some documents, by path.
+
+        Raises:
+            Exception: The database can't be read, or is left alone for a while.
+        """
+        if (resting := self._rest.error) is not None:
+            raise resting
+        try:
+            return dict(self._results(names))
+        except Exception as error:
+            self._rest.begin(error)
+            raise
+
+    def _results(self, names: Sequence[str]) -> Iterator[tuple[str, StoredDocument]]:
+        for result in self.backend.get(GetPlan(tuple(names)), options=self._options):
+            yield cast("str", exact_text(result.path)), result
 
     @staticmethod
     def data_of(result: Any) -> Any:
@@ -52,7 +68,7 @@ class BackendSide:
 
     def is_same(self, one: Any, other: Any) -> bool:
         """Whether the stored fields of two documents are the same, in kind and value."""
-        return is_same(one, other)
+        return same(one, other)
 
     def write(self, documents: Mapping[str, Any]) -> Mapping[str, Exception]:
         """Write or delete documents; one that is refused doesn't keep the others from being written."""
@@ -85,34 +101,10 @@ def _is_refusal(error: Exception) -> bool:
     return isinstance(error, (CendryError, TypeError, ValueError)) and not isinstance(error, OutcomeUnknownError)
 
 
-def is_same(one: Any, other: Any) -> bool:
-    """Whether two stored values are the same: `1`, `1.0` and `True` are not, NaN and NaN are."""
-    if isinstance(one, dict):
-        return isinstance(other, dict) and _same_maps(cast("Any", one), cast("Any", other))
-    if isinstance(one, list):
-        return isinstance(other, list) and _same_lists(cast("Any", one), cast("Any", other))
-    if isinstance(one, float) and isinstance(other, float):
-        if one == other:
-            return math.copysign(1.0, one) == math.copysign(1.0, other)
-        return math.isnan(one) and math.isnan(other)
-    if isinstance(one, datetime) and isinstance(other, datetime):
-        # The SDKs have classes of their own.
-        return one == other
-    return type(one) is type(other) and bool(one == other)
-
-
-def _same_maps(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return one.keys() == other.keys() and all(is_same(value, other[name]) for name, value in one.items())
-
-
 def different_fields(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> tuple[str, ...]:
     """The names of the fields that two documents don't have in common, sorted; none if a document is missing."""
     if one is None or other is None:
         return ()
     names = sorted(one.keys() | other.keys())
     missing = object()
-    return tuple(name for name in names if not is_same(one.get(name, missing), other.get(name, missing)))
-
-
-def _same_lists(one: list[Any], other: list[Any]) -> bool:
-    return len(one) == len(other) and all(map(is_same, one, other))
+    return tuple(name for name in names if not same(one.get(name, missing), other.get(name, missing)))

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
-from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from cendry._interop.grpc import Method, check_process, pause_after, status_of, text_of
+from cendry._interop.grpc import Method, pause_after, status_of, text_of
 from cendry._interop.protobuf import to_datetime
 from cendry.backend import DEFAULT_OPTIONS
 from cendry.errors import CendryError, InvalidRequestError, UnsupportedByBackendError
 from cendry.paths import exact_text
 from google.api_core import exceptions
-from google.auth.exceptions import GoogleAuthError
 
 from .. import _sdk
 from .._backend import DatastoreBackend
 from .._channel import Connection, check_arguments
 from .._keys import Partition
-from .admin import DatabaseFacts, database_facts
+from .database import Database
 from .errors import DatabaseCallError, MomentExpiredError
 from .paging import KeyLookup, KeyWalk, Page, count_request, key_bytes, kind_request, scatter_request
 from .values import DEFAULT_DATABASE, Place, Shard
@@ -44,10 +41,7 @@ _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 10.0
 
 
-SourceT = TypeVar("SourceT", bound="Source")
-
-
-class Source:
+class Source(Database[Connection]):
     """A database in Datastore mode that is read.
 
     Args:
@@ -64,6 +58,8 @@ class Source:
         InvalidDocumentIdError: The namespace is not valid.
     """
 
+    database_kind = Connection.database_kind
+
     def __init__(
         self,
         client: Any = None,
@@ -75,53 +71,20 @@ class Source:
         clock: Callable[[], float] = time.time,
     ) -> None:
         check_arguments(client, project, database, namespace)
-        self._given = client
-        if database == DEFAULT_DATABASE:
-            database = None
-        given = {"project": project, "database": database, "namespace": namespace}
-        self._arguments = {name: exact_text(value) for name, value in given.items()}
+        given = {
+            "project": project,
+            "database": None if database == DEFAULT_DATABASE else database,
+            "namespace": namespace,
+        }
+        super().__init__(client, {name: exact_text(value) for name, value in given.items()})
         self.read_time = read_time
         self._clock = clock
-        self._lock = threading.Lock()
-        self._opened: Connection | None = None
-        self._facts: DatabaseFacts | None = None
 
-    def __enter__(self: SourceT) -> SourceT:
-        return self
+    def _connect(self, client: Any) -> Connection:
+        return Connection(client)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the client, if this made it; the next use makes another one."""
-        with self._lock:
-            opened, self._opened = self._opened, None
-        if opened is not None and self._given is None:
-            opened.close()
-
-    @property
-    def _connection(self) -> Connection:
-        with self._lock:
-            if self._opened is None:
-                check_process(Connection.database_kind)
-                self._opened = Connection(self._given or self._new_client())
-            return self._opened
-
-    def _new_client(self) -> Any:
-        try:
-            return _sdk.Client(**self._arguments)
-        except GoogleAuthError as error:
-            project, database, namespace = self._arguments.values()
-            raise DatabaseCallError(
-                Place(project or "?", database or DEFAULT_DATABASE, namespace or ""), error
-            ) from error
-
-    @property
-    def client(self) -> Any:
-        """The SDK's client; made now if there is none yet."""
-        return self._connection.client
+    def _make_client(self, **arguments: Any) -> Any:
+        return _sdk.Client(**arguments)
 
     @property
     def place(self) -> Place:
@@ -134,12 +97,6 @@ class Source:
         """Where the entities live."""
         return self._connection.partition
 
-    @property
-    def emulator(self) -> str | None:
-        """The address of the emulator; `None` if it is not one."""
-        emulator = self._connection.emulator
-        return None if emulator is None else "{}:{}".format(*emulator.address)
-
     def backend(self, *, ndb: bool = False) -> DatastoreBackend:
         """A backend of Cendry on the same client, which it leaves open.
 
@@ -148,13 +105,6 @@ class Source:
         """
         options: dict[str, Any] = {"ndb": True} if ndb else {}
         return DatastoreBackend(self._connection.client, **options)
-
-    def facts(self) -> DatabaseFacts:
-        """The mode of the database, and whether it has point-in-time recovery; asked for once."""
-        if self._facts is None:
-            known = self.emulator is not None
-            self._facts = DatabaseFacts() if known else database_facts(self.place, self._connection.client._credentials)
-        return self._facts
 
     # --- reads ---
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from cendry._interop.grpc import check_process, pause_after, status_of, text_of
+from cendry._interop.grpc import pause_after, status_of, text_of
 from cendry._interop.protobuf import write_timestamp
 from cendry.paths import exact_text
 from cendry_firestore import FirestoreBackend, _sdk
 from cendry_firestore._channel import Connection, check_arguments
 from cendry_firestore._values import decode_fields
-from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore_v1 import Client
 
-from .admin import DATASTORE_MODE, NATIVE, DatabaseFacts, database_facts
+from .admin import DATASTORE_MODE, NATIVE
 from .batches import MAX_BYTES, MAX_EMULATOR_BYTES, batches
+from .database import Database
 from .errors import DatabaseCallError, WrongModeError
 from .values import DEFAULT_DATABASE, Place
 
@@ -74,10 +72,7 @@ class RefusedWritesError(DatabaseCallError):
         self.args = (f"{place} refuses the documents of a commit: {self.reason}",)
 
 
-TargetT = TypeVar("TargetT", bound="Target")
-
-
-class Target:
+class Target(Database[Connection]):
     """A database in Native mode that is written.
 
     Args:
@@ -90,48 +85,17 @@ class Target:
         TypeError: The client is not a Firestore client, or comes together with `project` or `database`.
     """
 
+    database_kind = Connection.database_kind
+
     def __init__(self, client: Any = None, *, project: str | None = None, database: str | None = None) -> None:
         check_arguments(client, Client, "Target", project, database)
-        self._given = client
-        self._project = exact_text(project)
-        self._database = exact_text(database)
-        self._lock = threading.Lock()
-        self._opened: Connection | None = None
-        self._facts: DatabaseFacts | None = None
+        super().__init__(client, {"project": exact_text(project), "database": exact_text(database)})
 
-    def __enter__(self: TargetT) -> TargetT:
-        return self
+    def _connect(self, client: Any) -> Connection:
+        return Connection(client, is_async=False)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the client, if this made it; the next use makes another one."""
-        with self._lock:
-            opened, self._opened = self._opened, None
-        if opened is not None and self._given is None:
-            opened.close()
-
-    @property
-    def _connection(self) -> Connection:
-        with self._lock:
-            if self._opened is None:
-                check_process(Connection.database_kind)
-                self._opened = Connection(self._given or self._new_client(), is_async=False)
-            return self._opened
-
-    def _new_client(self) -> Any:
-        try:
-            return Client(project=self._project, database=self._database)
-        except GoogleAuthError as error:
-            raise DatabaseCallError(Place(self._project or "?", self._database or DEFAULT_DATABASE), error) from error
-
-    @property
-    def client(self) -> Any:
-        """The SDK's client; made now if there is none yet."""
-        return self._connection.client
+    def _make_client(self, **arguments: Any) -> Any:
+        return Client(**arguments)
 
     def fields(self, document: Any) -> dict[str, Any]:
         """The stored fields of a `Document` message, as a backend of this database gives them."""
@@ -153,22 +117,9 @@ class Target:
         return self._connection.database
 
     @property
-    def emulator(self) -> str | None:
-        """The address of the emulator; `None` if it is not one."""
-        emulator = self._connection.emulator
-        return None if emulator is None else "{}:{}".format(*emulator.address)
-
-    @property
     def max_bytes(self) -> int:
         """Bytes of one commit."""
         return MAX_BYTES if self._connection.emulator is None else MAX_EMULATOR_BYTES
-
-    def facts(self) -> DatabaseFacts:
-        """The mode of the database; asked for once."""
-        if self._facts is None:
-            known = self.emulator is not None
-            self._facts = DatabaseFacts() if known else database_facts(self.place, self._connection.client._credentials)
-        return self._facts
 
     # --- writes ---
 

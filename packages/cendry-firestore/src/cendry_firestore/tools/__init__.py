@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .backfill import BackfillResult, backfill
+from .backfill import backfill, retry_dead
+from .results import BackfillResult
 from .rewriting import Diff
 
-__all__ = ["BackfillResult", "Diff", "backfill"]
+__all__ = ["BackfillResult", "Diff", "backfill", "retry_dead"]

@@ -50,14 +50,14 @@ class Ledger:
     Args:
         backend: The database.
         plan: The backfill.
-        number: The number of the part.
+        number: The number of the part; `None` for the dead letters that are tried again.
     """
 
     __slots__ = ("_backend", "path", "update_time")
 
-    def __init__(self, backend: Backend, plan: BackfillPlan, number: int) -> None:
+    def __init__(self, backend: Backend, plan: BackfillPlan, number: int | None) -> None:
         self._backend = backend
-        self.path = f"{LEDGER}/{plan.id}-{number:04d}"
+        self.path = f"{LEDGER}/{plan.id}-{'dead' if number is None else f'{number:04d}'}"
         self.update_time: datetime | None = None
 
     def read(self) -> tuple[str, Position] | None:
@@ -83,18 +83,18 @@ class Ledger:
 
 
 def clear(backend: Backend, plan: BackfillPlan) -> None:
-    """Delete the positions of all parts from the database."""
+    """Delete the positions of all parts from the database; of dead letters that are tried again, none is left."""
     paths = [Ledger(backend, plan, number).path for number in range(len(plan.cuts) + 1)]
     for start in range(0, len(paths), 500):
         backend.commit([Delete(path) for path in paths[start : start + 500]])
 
 
-def name_of(plan: BackfillPlan, number: int) -> str:
-    """The name of a part in the names of files."""
-    return shard_name(plan.selection.collection, number)
+def name_of(plan: BackfillPlan, number: int | None) -> str:
+    """The name of a part in the names of files; `None` for the dead letters that are tried again."""
+    return "retried" if number is None else shard_name(plan.selection.collection, number)
 
 
-def load(store: Store, plan: BackfillPlan, number: int) -> tuple[Position, int]:
+def load(store: Store, plan: BackfillPlan, number: int | None) -> tuple[Position, int]:
     """The position of a part in its file, and its number of dead letters; the beginning if there is none.
 
     Raises:
@@ -118,7 +118,7 @@ def load(store: Store, plan: BackfillPlan, number: int) -> tuple[Position, int]:
     return Position(after, state.copied, seen, state.done), state.dead
 
 
-def save(store: Store, plan: BackfillPlan, number: int, position: Position, dead: int) -> None:
+def save(store: Store, plan: BackfillPlan, number: int | None, position: Position, dead: int) -> None:
     """Write the position of a part to its file.
 
     Raises:

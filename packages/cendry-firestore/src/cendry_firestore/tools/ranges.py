@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, cast
 
 from cendry._immutable import dataclass
@@ -76,12 +77,26 @@ class BackfillPlan:
         ends = ("", *self.cuts, "")
         return ends[number], ends[number + 1]
 
+    def numbers_of(self, paths: Iterable[str]) -> list[int]:
+        """For each document, the number of the part that has it."""
+        begins = [path_key(cut) for cut in self.cuts]
+        return [bisect_right(begins, path_key(path)) for path in paths]
 
-def open_plan(store: Store, backend: Backend, selection: Selection, function: str) -> BackfillPlan:
+
+def open_plan(
+    store: Store, backend: Backend, selection: Selection, function: str, *, may_make: bool = True
+) -> BackfillPlan:
     """The plan of a backfill: the one in its store, or a new one, which is stored.
 
+    Args:
+        store: Where the plan is.
+        backend: Where the documents are.
+        selection: Which they are.
+        function: The name of the function.
+        may_make: Whether a new one is made if there is none.
+
     Raises:
-        JobFileError: The store has the plan of another backfill.
+        JobFileError: The store has the plan of another backfill, or none that it must have.
         JobStoreError: It can't be read or written.
     """
     database = database_of(backend)
@@ -92,6 +107,8 @@ def open_plan(store: Store, backend: Backend, selection: Selection, function: st
         if (plan.database, plan.selection, plan.function) != expected:
             raise JobFileError.of_another_job(PLAN_FILE, _described(plan), _described_parts(*expected))
         return plan
+    if not may_make:
+        raise JobFileError.missing(PLAN_FILE)
     plan = make_plan(backend, selection, function)
     write_json(
         store,

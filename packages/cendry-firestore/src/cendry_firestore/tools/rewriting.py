@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias, cast
 
 from cendry._immutable import dataclass
+from cendry._stored import copied, same
 from cendry.backend import StoredDocument
+from cendry.errors import DecodeError
 from cendry.paths import FieldPath
 from cendry.plan import Update
+
+from .chains import Chain
 
 Upgrade: TypeAlias = "Callable[[dict[str, Any]], dict[str, Any] | None]"
 """Stored names and values in, and out; `None` leaves the document as it is. It may change what it is given."""
@@ -81,20 +84,26 @@ class Rewrite:
         return Diff(self.path, shown[0], shown[1])
 
 
-def rewrite(found: StoredDocument, upgrade: Upgrade) -> Rewrite | str | None:
+def rewrite(found: StoredDocument, upgrade: Upgrade | Chain) -> Rewrite | str | None:
     """What a function makes of a document.
 
     Args:
         found: The document, which exists.
-        upgrade: The function.
+        upgrade: The function, or the upgrades of a model.
 
     Returns:
         What to write; `None` if nothing; text if the function fails on it, or gives what can't be written.
     """
     before = found.data or {}
+    if isinstance(upgrade, Chain):
+        try:
+            upgraded = upgrade.upgraded(found.path, before)
+        except DecodeError as error:
+            return str(error)
+        return None if upgraded is None else _compared(found, before, upgraded)
     try:
         # It may change what it is given.
-        after: object = cast("Any", upgrade)(_copied(before))
+        after: object = upgrade(copied(before))
     except Exception as error:
         return f"the function raised {type(error).__name__}: {error}"
     if after is None:
@@ -119,33 +128,6 @@ def _compared(found: StoredDocument, before: dict[str, Any], after: dict[Any, An
     update_time = cast("datetime", found.update_time)
     size = len(found.path.encode()) + 2 * sum(size_of(name) for name in {**old, **changed}) + size_of(changed)
     return Rewrite(found.path, update_time, old, changed, size)
-
-
-def _copied(value: Any) -> Any:
-    """A copy of what can be changed in a stored value."""
-    if isinstance(value, dict):
-        fields: dict[Any, Any] = cast("Any", value)
-        return {name: _copied(each) for name, each in fields.items()}
-    if isinstance(value, list):
-        elements: list[Any] = cast("Any", value)
-        return list(map(_copied, elements))
-    return value
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two stored values are stored the same: `1`, `1.0` and `True` are not, and NaN is itself."""
-    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        first: list[Any] = cast("Any", one)
-        second: list[Any] = cast("Any", other)
-        return len(first) == len(second) and all(map(same, first, second))
-    if cast("object", one).__class__ is not cast("object", other).__class__:
-        return False
-    if isinstance(one, dict):
-        mine: dict[Any, Any] = cast("Any", one)
-        return mine.keys() == other.keys() and all(same(value, other[name]) for name, value in mine.items())
-    if isinstance(one, float):
-        return struct.pack("d", one) == struct.pack("d", other) or (one != one and other != other)
-    return bool(one == other)
 
 
 def size_of(value: Any) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, Final, cast
 
+from cendry._order import path_key
 from cendry.backend import Backend, StoredDocument
 from cendry.errors import (
     DocumentAlreadyExistsError,
@@ -22,6 +23,7 @@ from cendry.jobs import AdaptiveThrottle, DeadLetter, DeadLetters, JobLock, Stop
 from cendry.plan import GetPlan
 from google.api_core import exceptions
 
+from .chains import Chain
 from .ledger import Ledger, Position, later, load, moved, name_of, save
 from .ranges import BackfillPlan, pages
 from .rewriting import Rewrite, Upgrade, rewrite
@@ -78,26 +80,28 @@ class Tools:
         backend: The database.
         store: Where the files are.
         plan: The backfill.
-        upgrade: The function.
+        upgrade: The function, or the upgrades of the model.
         lock: The lock of the backfill.
         throttle: Its pace.
         stops: The requests to end.
         random: Draws pauses.
+        letters: The dead letters of earlier runs, by part.
         note: Called with the number of documents that were read, after each page.
     """
 
-    __slots__ = ("backend", "lock", "note", "plan", "random", "stops", "store", "throttle", "upgrade")
+    __slots__ = ("backend", "letters", "lock", "note", "plan", "random", "stops", "store", "throttle", "upgrade")
 
     def __init__(
         self,
         backend: Backend,
         store: Store,
         plan: BackfillPlan,
-        upgrade: Upgrade,
+        upgrade: Upgrade | Chain,
         lock: JobLock,
         throttle: AdaptiveThrottle,
         stops: Sequence[Stop],
         random: Random,
+        letters: Mapping[int, Sequence[DeadLetter]],
         note: Callable[[int], None],
     ) -> None:
         self.backend = backend
@@ -108,6 +112,7 @@ class Tools:
         self.throttle = throttle
         self.stops = stops
         self.random = random
+        self.letters = letters
         self.note = note
 
     def check(self) -> None:
@@ -147,6 +152,19 @@ class Attempt:
         self.position = position
 
 
+def letters_by_shard(store: Store, plan: BackfillPlan) -> dict[int, list[DeadLetter]]:
+    """The dead letters of a backfill, by the numbers of its parts.
+
+    Raises:
+        JobFileError: They can't be read.
+    """
+    letters = list(DeadLetters.read(store).values())
+    found: dict[int, list[DeadLetter]] = {}
+    for number, letter in zip(plan.numbers_of(one.path for one in letters), letters, strict=True):
+        found.setdefault(number, []).append(letter)
+    return found
+
+
 class Shard:
     """A part of a backfill.
 
@@ -182,6 +200,7 @@ class Shard:
         if written is not None:
             # After a kill, the file may be one commit behind; never the other way but by what needed none.
             self._position = later(written[1], self._position)
+        self._forget_letters()
         # What the last run has not reported.
         tools.note(self._position.seen - before)
         start, end = tools.plan.shard(self._number)
@@ -189,7 +208,18 @@ class Shard:
             tools.check()
             self._take(page)
             tools.note(len(page))
-        self._save(done=True)
+        at = self._position
+        self._position = Position(at.after, at.rewritten, at.seen, done=True)
+        self._save()
+
+    def _forget_letters(self) -> None:
+        """Take back the dead letters of documents that are read again, since a kill came before the position moved."""
+        after = path_key(self._position.after) if self._position.after else b""
+        known = self._tools.letters.get(self._number, ())
+        letters = [DeadLetter(one.key, one.path, None) for one in known if path_key(one.path) > after]
+        if letters:
+            self._tools.lock.check()
+            self._letters.extend(letters)
 
     def _take(self, page: list[StoredDocument]) -> None:
         rewrites = self._rewritten(page)
@@ -320,10 +350,8 @@ class Shard:
         found = [one for one in self._tools.backend.get(GetPlan(tuple(places))) if one.exists]
         return self._rewritten(sorted(found, key=lambda one: places[one.path]))
 
-    def _save(self, *, done: bool = False) -> None:
-        tools, at = self._tools, self._position
-        if done:
-            at = self._position = Position(at.after, at.rewritten, at.seen, done=True)
+    def _save(self) -> None:
+        tools = self._tools
         tools.lock.check()
-        save(tools.store, tools.plan, self._number, at, self._dead)
+        save(tools.store, tools.plan, self._number, self._position, self._dead)
         tools.throttle.save()

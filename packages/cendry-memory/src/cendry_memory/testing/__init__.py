@@ -7,6 +7,7 @@ from .bulk import BulkConformance
 from .contexts import ContextConformance
 from .declarations import DeclarationConformance
 from .driver import Database
+from .evolution import EvolutionConformance
 from .features import ALL_FEATURES, Feature, needs
 from .listening import ListenConformance
 from .moments import MomentConformance
@@ -22,6 +23,7 @@ from .suite import Suite
 from .tagged import TaggedConformance
 from .transactions import TransactionConformance
 from .unions import UnionConformance
+from .upgrades import UpgradeConformance
 from .values import ValueConformance
 from .writes import WriteConformance
 
@@ -46,10 +48,12 @@ class BackendConformance(
     SelectConformance,
     RowsConformance,
     TaggedConformance,
+    EvolutionConformance,
     MomentConformance,
     ReferenceConformance,
     NearestConformance,
     RefusalConformance,
+    UpgradeConformance,
 ):
     """What every backend has to do, sync or async.
 

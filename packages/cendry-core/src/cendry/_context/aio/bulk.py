@@ -25,6 +25,7 @@ from ..bulk import MAX_IN_FLIGHT, BulkLife, BulkQueue, throttle_of
 from ..holder import BackendHolder
 from ..misuse import AsyncOnly
 from ..settings import Settings
+from ..versions import without_reading
 from ..waiting import require_asyncio, to_the_end
 from ..workers import AsyncWorkers
 from ..writes import Pending, name_instance
@@ -287,6 +288,7 @@ class AsyncBulk(AsyncOnly):
             await self._go_on(until_done=True)
 
     async def _put(self, pending: Pending) -> str:
+        without_reading(pending, "A bulk")
         with self._lock:
             queue = self._queue
             queue.add(pending)

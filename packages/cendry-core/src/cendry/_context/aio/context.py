@@ -32,7 +32,7 @@ from .listening import AsyncDocumentListening
 from .past import AsyncPastSender
 from .reads import AsyncReads, find_any
 from .sender import AsyncSender
-from .transaction import AsyncScope, AsyncTransaction, put, run
+from .transaction import AsyncScope, AsyncTransaction, put, run, write
 
 if TYPE_CHECKING:
     # Loaded at first use, like all that bulk writes and listeners need.
@@ -228,7 +228,8 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
     ) -> str:
         """Write the whole instance, whether its document exists or not.
 
-        The stored document is replaced, including undeclared fields unless the model has `extra="keep"`.
+        The stored document is replaced, including undeclared fields unless the model has `extra="keep"`. That and
+        `merge` read the document first, as in `update`, if the model has a version above 1.
 
         Args:
             instance: The instance; without an id, it is assigned an automatic one.
@@ -249,7 +250,7 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         pending = self._sender.settings.writer.save(instance, parent, merge, if_unchanged)
-        await self._sender.commit([pending])
+        await write(self._sender, [pending])
         return pending.write.path.rpartition("/")[2]
 
     async def create(self, instance: Model, /, *, parent: Located | None = None) -> str:
@@ -335,6 +336,8 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
         """Change some fields of a document that must exist, and `auto_now` fields; all others stay as they are.
 
         An instance is updated with the plain values; for values that the server computes, call `refresh`.
+        If the model has a version above 1, and `oldest` is not the same, this reads the document first, in a
+        transaction of up to 5 attempts, and upgrades an older one by the same commit.
 
         Args:
             target: An instance, a `Ref`, or a class.
@@ -352,9 +355,12 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             InvalidValueError: A value doesn't fit its field, or a required field would be removed; nothing was sent.
             CendryError: Two changes overlap, there are none, or one is below a map that is `None` in the instance;
                 nothing was sent.
+            DecodeError: The stored document is of a version that the model doesn't read, or can't be upgraded; nothing
+                was written. With a version above 1 only, as the next one.
+            TransactionContentionError: Other clients kept changing the document; nothing was written.
         """
         writer = self._sender.settings.writer
-        await self._sender.commit([writer.update(target, given, fields, parent, if_unchanged)])
+        await write(self._sender, [writer.update(target, given, fields, parent, if_unchanged)])
 
     @overload
     async def merge(self, target: Model | Ref[Any], changes: Changes, /, *, parent: Located | None = None) -> None: ...
@@ -379,7 +385,8 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
     async def merge(self, target: Any, /, *given: Any, parent: Located | None = None) -> None:
         """Write some fields, and `auto_now` fields, whether the document exists or not; all others stay as they are.
 
-        Fields are written as a whole, dicts too; to write one key of a dict, name the key.
+        Fields are written as a whole, dicts too; to write one key of a dict, name the key. If the model has a version
+        above 1, this reads the document first, as `update` does.
 
         Args:
             target: An instance, a `Ref`, or a class.
@@ -391,9 +398,11 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             InvalidValueError: A value doesn't fit its field; nothing was sent.
             CendryError: A required field is not named, so that a document created from this could not be read, or two
                 changes overlap; nothing was sent.
+            DecodeError: As in `update`.
+            TransactionContentionError: As in `update`.
         """
         self._sender.check_present("writes")
-        await self._sender.commit([self._sender.settings.writer.merge(target, given, parent)])
+        await write(self._sender, [self._sender.settings.writer.merge(target, given, parent)])
 
     @overload
     async def delete(
@@ -562,7 +571,7 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             if isinstance(error, Exception):
                 name_instance(error, given[len(pending)], f"instance {len(pending)}")
             raise
-        await self._sender.commit(pending)
+        await write(self._sender, pending)
         return [one.write.path.rpartition("/")[2] for one in pending]
 
     def _saves(self, instances: object, parent: Located | None, merge: bool, ids: list[str]) -> Iterator[Pending]:
@@ -729,6 +738,9 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
 
     def batch(self) -> AsyncBatch:
         """Create a batch: up to 500 writes that are committed together, all or none.
+
+        It reads nothing, so it refuses to change some fields of documents that may be of an older version than their
+        model, which `oldest=` rules out; bulk writes do the same.
 
         Returns:
             The batch; in an `async with`, it commits at the end of the block, and discards everything if that raises.

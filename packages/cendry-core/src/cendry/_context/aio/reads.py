@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast, overload
 
-from ..._model.metadata import remembered
+from ..._model.metadata import forget_upgraded, remembered
 from ..._model.model import Model
 from ..._query.aio.query import AsyncQuery
 from ..._query.aio.rows import AsyncRows
@@ -308,6 +308,7 @@ class AsyncReads:
         fresh = await sender.get(GetPlan((path,)), read, "refresh")
         if instance is None:
             return fresh
+        forget_upgraded(instance)
         vars(instance).update(vars(fresh))
         object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
         return None

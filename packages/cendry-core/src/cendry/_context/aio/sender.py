@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 from datetime import datetime
 from sys import modules  # async-only
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from ..._model.model import Model
 from ..._query.aio.source import read_each
@@ -18,6 +18,7 @@ from ...plan import NOTHING, AggregationPlan, Delete, GetPlan, QueryPlan, figure
 from ..holder import BackendHolder, log_close
 from ..settings import Settings
 from ..transaction import TransactionState, inside_transaction, running, running_on
+from ..versions import check_current, note
 from ..waiting import require_asyncio, to_the_end
 
 # sync: from ..listening import CallbackListening
@@ -135,7 +136,11 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
             exist = await read_each(found, read, None)
             if observed is not None:
                 observed.rows = sum(exist)
-            return complete()
+            value = complete()
+            if self.transaction is not None and isinstance(value, list):
+                for one in cast("list[Any]", value):
+                    note(self.transaction.versions, one)
+            return value
 
     async def get(self, plan: GetPlan, read: Read[T], operation: str) -> T:
         """A document by path; the errors that `read` raises are those of the operation."""
@@ -150,7 +155,10 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
             [result] = [result async for result in found] if only is None else [await only()]  # async-only
             if observed is not None:
                 observed.rows = int(result.exists)
-            return read(result)
+            value = read(result)
+            if self.transaction is not None:
+                note(self.transaction.versions, value)
+            return value
 
     async def run(self, plan: QueryPlan, read: Callable[[list[StoredDocument]], T], operation: str = "select") -> T:
         """All results of a query, read together; the errors that `read` raises are those of the operation."""
@@ -182,6 +190,9 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
             results = await read_each(found, read, on_error)
             if observed is not None:
                 observed.rows = len(results)
+            if self.transaction is not None:
+                for one in results:
+                    note(self.transaction.versions, one)
             return results
 
     def stream(self, plan: QueryPlan) -> AsyncIterator[StoredDocument]:
@@ -249,7 +260,7 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
 
             self.check_read()
             return nothing_explained(plan, analyze)
-        observed = None if self.observer.is_idle() else self.observer.query("explain", query)
+        observed = None if self.observer.is_idle() else self.observer.explain(plan)
         with self._reading if observed is None else observed.around(self._reading) as handle:
             explained: ExplainResult = await explain(
                 plan, analyze=analyze, options=self.settings.options, transaction=handle
@@ -268,6 +279,18 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
             paths: list[str] = await partition(plan, count, options=self.settings.options)
             return paths
 
+    async def stored(self, paths: tuple[str, ...], transaction: Any) -> list[StoredDocument]:
+        """Documents as they are stored, read in a transaction for the writes that end it."""
+        plan = GetPlan(paths)
+        backend = self.holder.backend()
+        observed = None if self.observer.is_idle() else self.observer.get("get", plan)
+        with _OUTSIDE if observed is None else observed:
+            found = backend.get(plan, options=self.settings.options, transaction=transaction)
+            results = [result async for result in found]
+            if observed is not None:
+                observed.rows = sum(one.exists for one in results)
+            return results
+
     async def commit(self, pending: list[Pending], transaction: Any = None) -> None:
         """Send writes and update their instances.
 
@@ -276,7 +299,9 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         """
         if not pending and transaction is None:
             return
-        check_number(len(pending))
+        if transaction is None:
+            # In a transaction they are counted as they are queued; upgrades of their documents may come on top.
+            check_number(len(pending))
         writes = tuple([one.write for one in pending])
         around: TransactionState | None = None
         try:
@@ -306,6 +331,7 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         from .bulk import write_all
 
         bulk, writer = self.bulk(options), self.settings.writer
+        check_current(model, "An update of the documents of a query")
         writer.update_of_all(model, given)  # Nothing is read if they are wrong.
         return await write_all(bulk, writer.updates_of(await self._names(plan), model, given))
 

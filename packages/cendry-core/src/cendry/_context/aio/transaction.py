@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, TypeVar, final
+from typing import Any, Final, TypeVar, final
 
 from ..._model.model import Model
 from ...errors import TransactionContentionError
@@ -17,13 +17,18 @@ from ..changes import ChangesArgument, New, Pairs, built, items_of, put_items
 from ..misuse import AsyncOnly, check_awaitable  # sync: from ..misuse import SyncOnly, check_plain
 from ..observing import Observed
 from ..transaction import TransactionQueue, TransactionState, check_attempts, check_none_runs, contention, pause_after
+from ..versions import completed, unknown_paths
 from ..waiting import sleep  # sync: from time import sleep
-from ..writes import Pending, discard
+from ..writes import Pending, discard, restore_ids
 from .reads import AsyncReads, find_any
 from .sender import AsyncSender
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R")
+
+
+WRITE_ATTEMPTS: Final = 5
+"""How often a write is tried that depends on the version of its document, when other clients change that meanwhile."""
 
 
 @final
@@ -169,6 +174,19 @@ async def run(
         return await _run(sender, function, max_attempts, read_only, observed)
 
 
+async def write(sender: AsyncSender, pending: list[Pending]) -> None:
+    """Send writes and update their instances, in a transaction if some depend on the version of their documents."""
+    if sender.moment is not None or all(one.evolution is None for one in pending):
+        await sender.commit(pending)
+        return
+
+    async def queue(transaction: AsyncTransaction) -> None:
+        restore_ids(pending)
+        transaction._pending = pending
+
+    await run(sender, queue, WRITE_ATTEMPTS, False)
+
+
 async def _run(
     sender: AsyncSender,
     function: Callable[[AsyncTransaction], Awaitable[R]],
@@ -226,12 +244,28 @@ async def _finish(sender: AsyncSender, transaction: AsyncTransaction) -> None:
         await _rollback(sender, state)
         return
     try:
-        await transaction._sender.commit(transaction._pending, state.handle)
+        pending = await _completed(transaction)
+        await transaction._sender.commit(pending, state.handle)
     except TransactionContentionError as error:
         await _rollback(sender, state)
         raise contention(1, state.outside) from error.__cause__ or error
     except BaseException:
         await _rollback(sender, state)
+        raise
+
+
+async def _completed(transaction: AsyncTransaction) -> list[Pending]:
+    """The queued writes, with the upgrades of the documents that they change; what isn't known of these is read."""
+    sender, state, pending = transaction._sender, transaction._state, transaction._pending
+    if all(one.evolution is None for one in pending):
+        return pending
+    try:
+        paths = unknown_paths(pending, state.versions)
+        results = await sender.stored(paths, state.handle) if paths else []
+        stored = {one.path: one.data for one in results}
+        return completed(pending, stored, sender.settings.writer.changed)
+    except BaseException:
+        discard(pending)
         raise
 
 

@@ -25,6 +25,7 @@ from ..bulk import MAX_IN_FLIGHT, BulkLife, BulkQueue, throttle_of
 from ..holder import BackendHolder
 from ..misuse import SyncOnly
 from ..settings import Settings
+from ..versions import without_reading
 from ..workers import Workers
 from ..writes import Pending, name_instance
 
@@ -284,6 +285,7 @@ class Bulk(SyncOnly):
             self._go_on(until_done=True)
 
     def _put(self, pending: Pending) -> str:
+        without_reading(pending, "A bulk")
         with self._lock:
             queue = self._queue
             queue.add(pending)

@@ -32,7 +32,7 @@ from .listening import DocumentListening
 from .past import PastSender
 from .reads import Reads, find_any
 from .sender import Sender
-from .transaction import Scope, Transaction, put, run
+from .transaction import Scope, Transaction, put, run, write
 
 if TYPE_CHECKING:
     # Loaded at first use, like all that bulk writes and listeners need.
@@ -226,7 +226,8 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
     ) -> str:
         """Write the whole instance, whether its document exists or not.
 
-        The stored document is replaced, including undeclared fields unless the model has `extra="keep"`.
+        The stored document is replaced, including undeclared fields unless the model has `extra="keep"`. That and
+        `merge` read the document first, as in `update`, if the model has a version above 1.
 
         Args:
             instance: The instance; without an id, it is assigned an automatic one.
@@ -247,7 +248,7 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
             InvalidDocumentIdError: The id is not valid; nothing was sent.
         """
         pending = self._sender.settings.writer.save(instance, parent, merge, if_unchanged)
-        self._sender.commit([pending])
+        write(self._sender, [pending])
         return pending.write.path.rpartition("/")[2]
 
     def create(self, instance: Model, /, *, parent: Located | None = None) -> str:
@@ -333,6 +334,8 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
         """Change some fields of a document that must exist, and `auto_now` fields; all others stay as they are.
 
         An instance is updated with the plain values; for values that the server computes, call `refresh`.
+        If the model has a version above 1, and `oldest` is not the same, this reads the document first, in a
+        transaction of up to 5 attempts, and upgrades an older one by the same commit.
 
         Args:
             target: An instance, a `Ref`, or a class.
@@ -350,9 +353,12 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
             InvalidValueError: A value doesn't fit its field, or a required field would be removed; nothing was sent.
             CendryError: Two changes overlap, there are none, or one is below a map that is `None` in the instance;
                 nothing was sent.
+            DecodeError: The stored document is of a version that the model doesn't read, or can't be upgraded; nothing
+                was written. With a version above 1 only, as the next one.
+            TransactionContentionError: Other clients kept changing the document; nothing was written.
         """
         writer = self._sender.settings.writer
-        self._sender.commit([writer.update(target, given, fields, parent, if_unchanged)])
+        write(self._sender, [writer.update(target, given, fields, parent, if_unchanged)])
 
     @overload
     def merge(self, target: Model | Ref[Any], changes: Changes, /, *, parent: Located | None = None) -> None: ...
@@ -377,7 +383,8 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
     def merge(self, target: Any, /, *given: Any, parent: Located | None = None) -> None:
         """Write some fields, and `auto_now` fields, whether the document exists or not; all others stay as they are.
 
-        Fields are written as a whole, dicts too; to write one key of a dict, name the key.
+        Fields are written as a whole, dicts too; to write one key of a dict, name the key. If the model has a version
+        above 1, this reads the document first, as `update` does.
 
         Args:
             target: An instance, a `Ref`, or a class.
@@ -389,9 +396,11 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
             InvalidValueError: A value doesn't fit its field; nothing was sent.
             CendryError: A required field is not named, so that a document created from this could not be read, or two
                 changes overlap; nothing was sent.
+            DecodeError: As in `update`.
+            TransactionContentionError: As in `update`.
         """
         self._sender.check_present("writes")
-        self._sender.commit([self._sender.settings.writer.merge(target, given, parent)])
+        write(self._sender, [self._sender.settings.writer.merge(target, given, parent)])
 
     @overload
     def delete(
@@ -560,7 +569,7 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
             if isinstance(error, Exception):
                 name_instance(error, given[len(pending)], f"instance {len(pending)}")
             raise
-        self._sender.commit(pending)
+        write(self._sender, pending)
         return [one.write.path.rpartition("/")[2] for one in pending]
 
     def _saves(self, instances: object, parent: Located | None, merge: bool, ids: list[str]) -> Iterator[Pending]:
@@ -727,6 +736,9 @@ class Cendry(Reads, DocumentListening, DocumentCallbacks, SyncOnly):
 
     def batch(self) -> Batch:
         """Create a batch: up to 500 writes that are committed together, all or none.
+
+        It reads nothing, so it refuses to change some fields of documents that may be of an older version than their
+        model, which `oldest=` rules out; bulk writes do the same.
 
         Returns:
             The batch; in a `with`, it commits at the end of the block, and discards everything if that raises.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast, overload
 
-from ..._model.metadata import remembered
+from ..._model.metadata import forget_upgraded, remembered
 from ..._model.model import Model
 from ..._query.builders import FilterArgument, OrderArgument, QueryBuilder, bound, is_query, rebuilt
 from ..._query.fields import FieldValues
@@ -305,6 +305,7 @@ class Reads:
         fresh = sender.get(GetPlan((path,)), read, "refresh")
         if instance is None:
             return fresh
+        forget_upgraded(instance)
         vars(instance).update(vars(fresh))
         object.__setattr__(instance, "_cendry_metadata", remembered(fresh))
         return None

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from ..._model.model import Model
 from ..._query.results import ErrorHandler, Read
@@ -19,6 +19,7 @@ from ..holder import BackendHolder, log_close
 from ..listening import CallbackListening
 from ..settings import Settings
 from ..transaction import TransactionState, inside_transaction, running, running_on
+from ..versions import check_current, note
 from ..writes import Pending, check_number, discard, is_refusal, name_reference, settle
 from .listening import Listening
 from .observed import ObservedStream
@@ -129,7 +130,11 @@ class Sender(Listening, CallbackListening):
             exist = read_each(found, read, None)
             if observed is not None:
                 observed.rows = sum(exist)
-            return complete()
+            value = complete()
+            if self.transaction is not None and isinstance(value, list):
+                for one in cast("list[Any]", value):
+                    note(self.transaction.versions, one)
+            return value
 
     def get(self, plan: GetPlan, read: Read[T], operation: str) -> T:
         """A document by path; the errors that `read` raises are those of the operation."""
@@ -140,7 +145,10 @@ class Sender(Listening, CallbackListening):
             [result] = list(found)
             if observed is not None:
                 observed.rows = int(result.exists)
-            return read(result)
+            value = read(result)
+            if self.transaction is not None:
+                note(self.transaction.versions, value)
+            return value
 
     def run(self, plan: QueryPlan, read: Callable[[list[StoredDocument]], T], operation: str = "select") -> T:
         """All results of a query, read together; the errors that `read` raises are those of the operation."""
@@ -168,6 +176,9 @@ class Sender(Listening, CallbackListening):
             results = read_each(found, read, on_error)
             if observed is not None:
                 observed.rows = len(results)
+            if self.transaction is not None:
+                for one in results:
+                    note(self.transaction.versions, one)
             return results
 
     def stream(self, plan: QueryPlan) -> Iterator[StoredDocument]:
@@ -229,7 +240,7 @@ class Sender(Listening, CallbackListening):
 
             self.check_read()
             return nothing_explained(plan, analyze)
-        observed = None if self.observer.is_idle() else self.observer.query("explain", query)
+        observed = None if self.observer.is_idle() else self.observer.explain(plan)
         with self._reading if observed is None else observed.around(self._reading) as handle:
             explained: ExplainResult = explain(plan, analyze=analyze, options=self.settings.options, transaction=handle)
             return explained
@@ -244,6 +255,18 @@ class Sender(Listening, CallbackListening):
             paths: list[str] = partition(plan, count, options=self.settings.options)
             return paths
 
+    def stored(self, paths: tuple[str, ...], transaction: Any) -> list[StoredDocument]:
+        """Documents as they are stored, read in a transaction for the writes that end it."""
+        plan = GetPlan(paths)
+        backend = self.holder.backend()
+        observed = None if self.observer.is_idle() else self.observer.get("get", plan)
+        with _OUTSIDE if observed is None else observed:
+            found = backend.get(plan, options=self.settings.options, transaction=transaction)
+            results = list(found)
+            if observed is not None:
+                observed.rows = sum(one.exists for one in results)
+            return results
+
     def commit(self, pending: list[Pending], transaction: Any = None) -> None:
         """Send writes and update their instances.
 
@@ -252,7 +275,9 @@ class Sender(Listening, CallbackListening):
         """
         if not pending and transaction is None:
             return
-        check_number(len(pending))
+        if transaction is None:
+            # In a transaction they are counted as they are queued; upgrades of their documents may come on top.
+            check_number(len(pending))
         writes = tuple([one.write for one in pending])
         around: TransactionState | None = None
         try:
@@ -280,6 +305,7 @@ class Sender(Listening, CallbackListening):
         from .bulk import write_all
 
         bulk, writer = self.bulk(options), self.settings.writer
+        check_current(model, "An update of the documents of a query")
         writer.update_of_all(model, given)  # Nothing is read if they are wrong.
         return write_all(bulk, writer.updates_of(self._names(plan), model, given))
 

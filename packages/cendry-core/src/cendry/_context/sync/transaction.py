@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import sleep
 from types import TracebackType
-from typing import Any, TypeVar, final
+from typing import Any, Final, TypeVar, final
 
 from ..._model.model import Model
 from ...errors import TransactionContentionError
@@ -19,12 +19,17 @@ from ..changes import ChangesArgument, New, Pairs, built, items_of, put_items
 from ..misuse import SyncOnly, check_plain
 from ..observing import Observed
 from ..transaction import TransactionQueue, TransactionState, check_attempts, check_none_runs, contention, pause_after
-from ..writes import Pending, discard
+from ..versions import completed, unknown_paths
+from ..writes import Pending, discard, restore_ids
 from .reads import Reads, find_any
 from .sender import Sender
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R")
+
+
+WRITE_ATTEMPTS: Final = 5
+"""How often a write is tried that depends on the version of its document, when other clients change that meanwhile."""
 
 
 @final
@@ -167,6 +172,19 @@ def run(sender: Sender, function: Callable[[Transaction], R], max_attempts: int,
         return _run(sender, function, max_attempts, read_only, observed)
 
 
+def write(sender: Sender, pending: list[Pending]) -> None:
+    """Send writes and update their instances, in a transaction if some depend on the version of their documents."""
+    if sender.moment is not None or all(one.evolution is None for one in pending):
+        sender.commit(pending)
+        return
+
+    def queue(transaction: Transaction) -> None:
+        restore_ids(pending)
+        transaction._pending = pending
+
+    run(sender, queue, WRITE_ATTEMPTS, False)
+
+
 def _run(
     sender: Sender,
     function: Callable[[Transaction], R],
@@ -222,12 +240,28 @@ def _finish(sender: Sender, transaction: Transaction) -> None:
         _rollback(sender, state)
         return
     try:
-        transaction._sender.commit(transaction._pending, state.handle)
+        pending = _completed(transaction)
+        transaction._sender.commit(pending, state.handle)
     except TransactionContentionError as error:
         _rollback(sender, state)
         raise contention(1, state.outside) from error.__cause__ or error
     except BaseException:
         _rollback(sender, state)
+        raise
+
+
+def _completed(transaction: Transaction) -> list[Pending]:
+    """The queued writes, with the upgrades of the documents that they change; what isn't known of these is read."""
+    sender, state, pending = transaction._sender, transaction._state, transaction._pending
+    if all(one.evolution is None for one in pending):
+        return pending
+    try:
+        paths = unknown_paths(pending, state.versions)
+        results = sender.stored(paths, state.handle) if paths else []
+        stored = {one.path: one.data for one in results}
+        return completed(pending, stored, sender.settings.writer.changed)
+    except BaseException:
+        discard(pending)
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -10,8 +11,7 @@ from inspect import isabstract
 from types import ModuleType
 from typing import TypeGuard
 
-from cendry._model.model import Model
-
+from .._model.model import Model
 from .failing import WrongUseError
 
 
@@ -25,8 +25,6 @@ def load_models(specs: Iterable[str], *, debug: bool = False) -> list[type[Model
     Raises:
         WrongUseError: There is no such module, it can't be imported, or has no such models.
     """
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
     models: dict[type[Model], None] = {}
     for spec in specs:
         name, _, wanted = spec.partition(":")
@@ -35,10 +33,51 @@ def load_models(specs: Iterable[str], *, debug: bool = False) -> list[type[Model
     return list(models)
 
 
+def load_model(spec: str, *, debug: bool = False) -> type[Model]:
+    """Return the one model that `app.models:City` names.
+
+    Args:
+        spec: A module with the name of a model after a colon; without it, the module must have one model alone.
+        debug: Whether an error of the module's own propagates.
+
+    Raises:
+        WrongUseError: There is no such module, it can't be imported, or has no such model, or several.
+    """
+    models = load_models([spec], debug=debug)
+    if len(models) > 1:
+        names = ", ".join(model.__name__ for model in models)
+        raise WrongUseError(f"{spec} names {len(models)} models ({names}); name one: {spec.partition(':')[0]}:NAME.")
+    return models[0]
+
+
+def load_object(spec: str, *, debug: bool = False) -> object:
+    """Return what `app.upgrades:split_name` names.
+
+    Args:
+        spec: A module and a name.
+        debug: Whether an error of the module's own propagates.
+
+    Raises:
+        WrongUseError: There is no such module, it can't be imported, or has no such name.
+    """
+    name, _, wanted = spec.partition(":")
+    if not wanted:
+        raise WrongUseError(f"{spec} names no function: write MODULE:NAME.")
+    module = _import(name, debug)
+    try:
+        return operator.attrgetter(wanted)(module)
+    except AttributeError:
+        raise WrongUseError(f"{name} has no {wanted}") from None
+
+
 def _import(name: str, debug: bool) -> ModuleType:
+    if not name:
+        raise WrongUseError("The name of a module is missing: write MODULE or MODULE:NAME.")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
     try:
         return import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if debug:
             raise
         raise WrongUseError(f"{name} raised {type(error).__name__}: {error}") from error

@@ -8,10 +8,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from cendry.jobs import Progress
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn
-from rich.progress import Progress as Bar
+from ..jobs import Progress
+from .failing import WrongUseError
 
 _MINUTE: Final = 60
 
@@ -53,8 +51,16 @@ class Printer:
     @contextmanager
     def progress(self, title: str) -> Generator[Callable[[Progress], None], None, None]:
         """A function that shows how far a step has come; without a terminal, it shows nothing."""
+        if self.as_json:
+            yield _silent
+            return
+        # Imported here: the extras bring it.
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bar
+
         console = Console(stderr=True)
-        if self.as_json or not console.is_terminal:
+        if not console.is_terminal:
             yield _silent
             return
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"))
@@ -87,3 +93,21 @@ def figures(progress: Progress) -> str:
 
 def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def ask(question: str, where: str) -> None:
+    """Ask before documents are written to Google Cloud.
+
+    Args:
+        question: What is about to be done, as a question.
+        where: On which databases; only shown to somebody who can answer.
+
+    Raises:
+        WrongUseError: Nobody is there to answer, or the answer is no.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise WrongUseError(f"{question} Nobody is there to answer: pass --yes. Nothing was written.")
+    sys.stderr.write(f"{question} ({where}) [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise WrongUseError("Nothing was written.")

@@ -10,8 +10,7 @@ import traceback
 from collections.abc import Callable
 from typing import Final, NoReturn
 
-import typer
-from cendry.errors import CendryError, InvalidDocumentIdError, JobError
+from ..errors import CendryError, InvalidDocumentIdError, JobError
 
 FINE: Final = 0
 PROBLEMS: Final = 1
@@ -26,6 +25,16 @@ class WrongUseError(JobError):
 
 RESUMABLE: Final = "resumable: run the same command"
 
+_PASSING: Final = (
+    "Forbidden",
+    "GatewayTimeout",
+    "GoogleAuthError",
+    "InternalServerError",
+    "RetryError",
+    "ServiceUnavailable",
+    "TooManyRequests",
+    "Unauthorized",
+)
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
@@ -41,8 +50,6 @@ def guard(work: Callable[[], int], *, places: Callable[[], str] = str, debug: bo
     before = signal.signal(signal.SIGTERM, lambda _number, _frame: _interrupt())
     try:
         code = work()
-    except typer.Exit:
-        raise
     except (Exception, KeyboardInterrupt) as error:
         if debug:
             traceback.print_exc()
@@ -51,7 +58,7 @@ def guard(work: Callable[[], int], *, places: Callable[[], str] = str, debug: bo
             sys.stderr.write(f"{line}\n")
     finally:
         signal.signal(signal.SIGTERM, before)
-    raise typer.Exit(code)
+    raise SystemExit(code)
 
 
 def _interrupt() -> NoReturn:
@@ -79,6 +86,8 @@ def outcome_of(error: BaseException, places: str) -> tuple[int, list[str]]:
     if isinstance(error, OSError) and error.errno is None and "roject" in text:
         # Of the SDK, where neither an option nor the environment names one.
         return WRONG_USE, [f"{text} Pass --project, or set GOOGLE_CLOUD_PROJECT."]
+    if "The database " in text and type(error).__name__ == "NotFound":
+        return WRONG_USE, [text, f"{places}: check --project and --database." if places else "Check --project."]
     if isinstance(error, CendryError):
         return FAILED, [text]
     return FAILED, [f"{type(error).__name__}: {text}", "--debug shows where it was raised"]
@@ -86,18 +95,8 @@ def outcome_of(error: BaseException, places: str) -> tuple[int, list[str]]:
 
 def _passes(error: BaseException) -> bool:
     """Whether an error of Google's packages may be gone when the command is run again."""
-    # Imported here: they take longer than most commands that fail early.
-    from google.api_core import exceptions
-    from google.auth.exceptions import GoogleAuthError
-
-    passing = (
-        exceptions.ServiceUnavailable,
-        exceptions.GatewayTimeout,
-        exceptions.TooManyRequests,
-        exceptions.Forbidden,
-        exceptions.Unauthorized,
-        exceptions.InternalServerError,
-        exceptions.RetryError,
-        GoogleAuthError,
+    # By their names: none of those packages is imported here.
+    return any(
+        each.__name__ in _PASSING and each.__module__.startswith(("google.api_core.", "google.auth."))
+        for each in type(error).__mro__
     )
-    return isinstance(error, passing)

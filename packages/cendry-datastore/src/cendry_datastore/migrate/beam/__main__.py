@@ -1,0 +1,86 @@
+"""The command `python -m cendry_datastore.migrate.beam PLAN`: the copy of a plan, as a pipeline."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
+from cendry.errors import CendryError
+from cendry.jobs import find_json
+
+from ..files import COPY_FILE
+from ..values import Plan
+from . import CopyShards, open_store
+
+FINE, UNEQUAL, WRONG, FAILED = 0, 1, 2, 4
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the pipeline that the command line describes; give the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m cendry_datastore.migrate.beam",
+        description="Copies the entities of a plan to Firestore in Native mode, as a pipeline of Apache Beam. All "
+        "options that are not named here are the pipeline's: --runner, --project, --region, ...",
+    )
+    parser.add_argument("plan", metavar="PLAN", help="plan.json, also as gs://bucket/folder/plan.json")
+    parser.add_argument("--state", help="the folder of the state; by default that of the plan")
+    parser.add_argument("--workers", type=int, default=1, help="processes that the runner may start, at most")
+    parser.add_argument("--rate", type=float, help="documents per second of all workers together, at most")
+    parser.add_argument("--page", type=int, default=500, help="entities that are read and written together")
+    for flag, meaning in (
+        ("--into-existing", "the target may have documents already"),
+        ("--take-over", "take the lock from another copy, which must not run any more"),
+        ("--allow-mixed", "one of both sides may be an emulator"),
+        ("--assume-modes", "the modes of both sides are right if Google Cloud doesn't say"),
+    ):
+        parser.add_argument(flag, action="store_true", help=meaning)
+    given, others = parser.parse_known_args(arguments)
+    options = PipelineOptions(others)
+    # Where the plan is may need the options, as the steps do.
+    FileSystems.set_options(options)
+    folder, _, name = given.plan.rpartition("/")
+    try:
+        content = open_store(folder or ".").get(name)
+        if content is None:
+            parser.error(f"there is no {given.plan}: make a plan first, by `cendry-datastore plan`")
+        plan = Plan.from_json(content, given.plan)
+        state = given.state or folder or "."
+        steps = _steps(plan, state, given)
+        store = open_store(state)
+    except (CendryError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return WRONG
+    pipeline = beam.Pipeline(options=options)
+    pipeline | steps
+    try:
+        pipeline.run().wait_until_finish()
+    except Exception as error:
+        sys.stderr.write(f"{error}\nThe pipeline failed. What it has done is kept: run the same command to go on.\n")
+        return FAILED
+    found = find_json(store, COPY_FILE) or {}
+    sys.stdout.write(json.dumps({name: found.get(name) for name in ("copied", "dead")}) + "\n")
+    return UNEQUAL if found.get("dead") else FINE
+
+
+def _steps(plan: Plan, state: str, given: argparse.Namespace) -> Any:
+    return CopyShards(
+        plan,
+        state=state,
+        workers=given.workers,
+        rate=given.rate,
+        page=given.page,
+        into_existing=given.into_existing,
+        take_over=given.take_over,
+        allow_mixed=given.allow_mixed,
+        assume_modes=given.assume_modes,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The commands of `cendry-firestore`. Needs the extra `cli`."""

@@ -1,0 +1,229 @@
+"""Writes that depend on the version of their documents: the calls that they make, and what they do when one fails."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from random import Random
+from typing import Any
+
+import pytest
+from cendry import (
+    AsyncCendry,
+    AsyncTransaction,
+    CendryError,
+    DecodeError,
+    Field,
+    Model,
+    TransactionContentionError,
+    field,
+    upgrade,
+)
+from cendry.plan import GetPlan, Update
+from core.documents import NOW
+from core.recording import AsyncRecordingBackend
+
+VERSION = "_cendry_version"
+
+
+class Town(Model, collection="towns", version=2):
+    name: Field[str]
+    people: Field[int] = field(default=0)
+
+
+@upgrade(Town, to=2)
+def count_people(data: dict[str, Any]) -> dict[str, Any]:
+    return {**data, "people": data.get("people", 0) + 100}
+
+
+class Kept(Model, collection="towns", version=2, extra="keep"):
+    name: Field[str]
+    people: Field[int] = field(default=0)
+
+
+upgrade(Kept, to=2)(count_people)
+
+
+class Current(Model, collection="towns", version=2, oldest=2):
+    name: Field[str]
+    people: Field[int] = field(default=0)
+
+
+class First(Model, collection="towns", version=1, extra="keep"):
+    name: Field[str]
+
+
+class Unstorable(Model, collection="towns", version=2):
+    name: Field[str]
+
+
+@upgrade(Unstorable, to=2)
+def name_nothing(data: dict[str, Any]) -> dict[str, Any]:
+    return {**data, "": 1}
+
+
+@pytest.fixture
+def store() -> AsyncRecordingBackend:
+    return AsyncRecordingBackend()
+
+
+@pytest.fixture
+def ctx(store: AsyncRecordingBackend, pauses: Random) -> AsyncCendry:
+    return AsyncCendry(backend=store, clock=lambda: NOW, random=pauses)
+
+
+def calls_of(store: AsyncRecordingBackend) -> list[str]:
+    return [name for name, _ in store.calls]
+
+
+CHANGE: dict[Any, Any] = {"name": "x"}
+BLIND = ["commit"]
+READ = ["begin", "get", "commit"]
+
+
+async def test_writes_of_some_fields_read_the_version_first(ctx: AsyncCendry, store: AsyncRecordingBackend) -> None:
+    store.put("towns/a", {"name": "A"})
+    store.put("towns/b", {"name": "B", VERSION: 2})
+    for name in "ab":
+        await ctx.update(Town, name, CHANGE)
+        await ctx.merge(Town, name, CHANGE)
+        await ctx.save(Town(id=name, name="y"), merge=True)
+        await ctx.save(Kept(id=name, name="y"))
+    assert READ * 8 == calls_of(store)
+    assert [GetPlan((f"towns/{name}",)) for name in "a" * 4 + "b" * 4] == store.plans("get")
+
+
+async def test_other_writes_read_nothing(ctx: AsyncCendry, store: AsyncRecordingBackend) -> None:
+    store.put("towns/a", {"name": "A", VERSION: 2})
+    await ctx.save(Town(id="a", name="A"))
+    await ctx.create(Town(name="B"))
+    await ctx.save(Kept(name="C"))
+    await ctx.update(Current, "a", CHANGE)
+    await ctx.delete(Town, "a")
+    # Without a version above 1, there is none to read.
+    await ctx.save(First(id="d", name="D"))
+    await ctx.update(First, "d", CHANGE)
+    await ctx.merge(First, "d", CHANGE)
+    assert BLIND * 8 == calls_of(store)
+    assert {"name": "x"} == store.data("towns/d")
+    first = First(name="E")
+    await ctx.save(first)
+    await ctx.create(First(id="f", name="F"))
+    assert {"name": "E", VERSION: 1} == store.data(f"towns/{first.id}")
+    assert {"name": "F", VERSION: 1} == store.data("towns/f")
+
+
+async def test_the_writes_of_an_old_document(ctx: AsyncCendry, store: AsyncRecordingBackend) -> None:
+    store.put("towns/a", {"name": "A"})
+    await ctx.update(Town, "a", CHANGE)
+    [[upgraded, change]] = store.plans("commit")
+    assert ({"people": 100, VERSION: 2}, {"people", VERSION}) == (upgraded.data, set(map(str, upgraded.mask)))
+    assert (Update, {"name": "x"}) == (type(change), change.data)
+
+
+async def test_one_read_for_all_documents_of_a_commit(ctx: AsyncCendry, store: AsyncRecordingBackend) -> None:
+    store.put("towns/a", {"name": "A"})
+    new, town = Kept(name="N"), Town(id="t", name="T")
+    await ctx.save_many([new, Kept(id="a", name="x"), Kept(id="b", name="B"), town])
+    assert READ == calls_of(store)
+    assert [GetPlan(("towns/a", "towns/b"))] == store.plans("get")
+    assert {"name": "x", "people": 0, VERSION: 2} == store.data("towns/a")
+
+
+async def test_more_writes_than_a_commit_takes_otherwise(ctx: AsyncCendry, store: AsyncRecordingBackend) -> None:
+    for number in range(300):
+        store.put(f"towns/t{number}", {"name": "A"})
+    towns = [Kept(id=f"t{number}", name=str(number)) for number in range(300)]
+    await ctx.save_many(towns)
+    assert [600] == [len(writes) for writes in store.plans("commit")]
+    assert {"name": "299", "people": 0, VERSION: 2} == store.data("towns/t299")
+    with pytest.raises(CendryError, match="at most 500 writes"):
+        await ctx.save_many([*towns, *towns])
+
+
+async def test_what_a_transaction_has_read_is_not_read_again(ctx: AsyncCendry, store: AsyncRecordingBackend) -> None:
+    for name in "abcd":
+        store.put(f"towns/{name}", {"name": name.upper(), VERSION: 2})
+    store.put("towns/old", {"name": "O"})
+
+    async def work(txn: AsyncTransaction) -> None:
+        town = await txn.get(Town, "a")
+        await txn.find_many(Town, ["b", "none"])
+        await txn.select(Town, Town.name == "C").to_list()
+        await txn.exists(Town, "d")
+        txn.update(town, CHANGE)
+        for name in "bc":
+            txn.update(Town, name, CHANGE)
+
+    await ctx.transaction(work)
+    assert ["begin", "get", "get", "run", "get", "commit"] == calls_of(store)
+
+    async def change_others(txn: AsyncTransaction) -> None:
+        await txn.get(Town, "a")
+        old = await txn.get(Town, "old")
+        # It is of another class, so what is known of it says nothing about this one.
+        await txn.get(Kept, "b")
+        txn.update(old, CHANGE)
+        for name in "abd":
+            txn.update(Town, name, CHANGE)
+
+    store.calls.clear()
+    await ctx.transaction(change_others)
+    assert ["begin", *["get"] * 4, "commit"] == calls_of(store)
+    assert ("towns/old", "towns/b", "towns/d") == store.plans("get")[-1].paths
+    assert {"name": "x", "people": 100, VERSION: 2} == store.data("towns/old")
+
+
+async def test_update_or_create_reads_once(ctx: AsyncCendry, store: AsyncRecordingBackend) -> None:
+    store.put("towns/a", {"name": "A", VERSION: 2})
+    await ctx.update_or_create(Town, "a", CHANGE)
+    assert READ == calls_of(store)
+
+
+@pytest.mark.parametrize("call", ["get", "commit"])
+async def test_contention_is_tried_again(ctx: AsyncCendry, store: AsyncRecordingBackend, call: str) -> None:
+    store.put("towns/a", {"name": "A"})
+    new = Kept(name="N")
+    store.fail(call, TransactionContentionError(), times=2)
+    ids = await ctx.save_many([new, Kept(id="a", name="x")])
+    assert [new.id, "a"] == ids
+    assert {"name": "N", "people": 0, VERSION: 2} == store.data(f"towns/{new.id}")
+    store.fail(call, TransactionContentionError(), times=5)
+    another = Kept(name="N")
+    with pytest.raises(TransactionContentionError, match="after 5 attempts"):
+        await ctx.save_many([another, Kept(id="a", name="x")])
+    assert another.id is None
+
+
+async def test_errors_of_the_read_write_nothing(ctx: AsyncCendry, store: AsyncRecordingBackend) -> None:
+    store.put("towns/a", {"name": "A"})
+    new = Kept(name="N")
+    store.fail("get", RuntimeError("no connection"))
+    with pytest.raises(RuntimeError, match="no connection"):
+        await ctx.save_many([new, Kept(id="a", name="x")])
+    assert (new.id, ["begin", "get", "rollback"]) == (None, calls_of(store))
+    with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found"):
+        await ctx.update(Unstorable, "a", CHANGE)
+    assert {"name": "A"} == store.data("towns/a")
+
+
+async def test_such_a_write_inside_a_transaction_is_refused(ctx: AsyncCendry, store: AsyncRecordingBackend) -> None:
+    async def work(txn: AsyncTransaction) -> None:
+        await ctx.update(Town, "a", CHANGE)
+
+    with pytest.raises(CendryError, match="A transaction is already running here"):
+        await ctx.transaction(work)
+    past = ctx.at(datetime(2024, 1, 1, tzinfo=timezone.utc))
+    with pytest.raises(CendryError, match="it has no writes"):
+        await past.update(Town, "a", CHANGE)
+
+
+async def test_a_batch_that_refuses_a_write_is_as_before(ctx: AsyncCendry, store: AsyncRecordingBackend) -> None:
+    new = Kept(name="N")
+    async with ctx.batch() as batch:
+        batch.save(new)
+        with pytest.raises(CendryError, match=r"A batch can't read .* a Kept, which has version=2, .* oldest=2"):
+            batch.save(Kept(id="a", name="x"))
+        batch.update(Current, new.id or "", CHANGE)
+        assert 2 == len(batch)
+    assert BLIND == calls_of(store)
+    assert {"name": "x", "people": 0, VERSION: 2} == store.data(f"towns/{new.id}")

@@ -1,0 +1,200 @@
+"""Models that are inferred from what google-cloud-ndb stored, in each of its forms."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cendry import Cendry, DatastoreBackend, FirestoreBackend, Model
+from cendry_datastore.migrate import Source, Target, Transforms, copy, infer, plan, validate, verify
+from google.cloud import ndb  # type: ignore[attr-defined]
+from google.cloud.ndb import polymodel
+
+SAMPLES = Path(__file__).parents[1] / "typing"
+
+
+class Colour(ndb.Model):  # type: ignore[misc]
+    name = ndb.StringProperty()
+    shade = ndb.FloatProperty()
+
+
+class Part(ndb.Model):  # type: ignore[misc]
+    label = ndb.StringProperty()
+    colour = ndb.StructuredProperty(Colour)
+    notes = ndb.TextProperty(compressed=True)
+
+
+class Box(ndb.Model):  # type: ignore[misc]
+    note = ndb.TextProperty()
+    parts = ndb.LocalStructuredProperty(Part, repeated=True)
+
+
+class Inferred(polymodel.PolyModel):
+    """Each property of ndb."""
+
+    boolean = ndb.BooleanProperty()
+    integer = ndb.IntegerProperty()
+    real = ndb.FloatProperty()
+    string = ndb.StringProperty()
+    text = ndb.TextProperty()
+    moment = ndb.DateTimeProperty()
+    day = ndb.DateProperty()
+    hour = ndb.TimeProperty()
+    point = ndb.GeoPtProperty()
+    key_ = ndb.KeyProperty(name="k")
+    user = ndb.UserProperty()
+    blob = ndb.BlobProperty()
+    pickled = ndb.PickleProperty()
+    generic = ndb.GenericProperty()
+    computed = ndb.ComputedProperty(lambda self: (self.string or "").upper())
+    story = ndb.TextProperty(compressed=True)
+    small = ndb.BlobProperty(compressed=True)
+    conf = ndb.JsonProperty()
+    big = ndb.JsonProperty(compressed=True)
+    matrix = ndb.JsonProperty()
+    packed_pickle = ndb.PickleProperty(compressed=True)
+    home = ndb.StructuredProperty(Part)
+    local = ndb.LocalStructuredProperty(Box)
+    packed = ndb.LocalStructuredProperty(Box, compressed=True)
+    booleans = ndb.BooleanProperty(repeated=True)
+    integers = ndb.IntegerProperty(repeated=True)
+    reals = ndb.FloatProperty(repeated=True)
+    strings = ndb.StringProperty(repeated=True)
+    texts = ndb.TextProperty(repeated=True)
+    moments = ndb.DateTimeProperty(repeated=True)
+    days = ndb.DateProperty(repeated=True)
+    hours = ndb.TimeProperty(repeated=True)
+    points = ndb.GeoPtProperty(repeated=True)
+    keys = ndb.KeyProperty(repeated=True)
+    users = ndb.UserProperty(repeated=True)
+    blobs = ndb.BlobProperty(repeated=True)
+    pickles = ndb.PickleProperty(repeated=True)
+    generics = ndb.GenericProperty(repeated=True)
+    stories = ndb.TextProperty(compressed=True, repeated=True)
+    smalls = ndb.BlobProperty(compressed=True, repeated=True)
+    confs = ndb.JsonProperty(repeated=True)
+    bigs = ndb.JsonProperty(compressed=True, repeated=True)
+    homes = ndb.StructuredProperty(Part, repeated=True)
+    locals = ndb.LocalStructuredProperty(Box, repeated=True)
+    packs = ndb.LocalStructuredProperty(Box, compressed=True, repeated=True)
+
+
+class Special(Inferred):
+    more = ndb.StringProperty()
+
+
+def full() -> dict[str, Any]:
+    """A value of each property; made in a context of ndb."""
+    part = Part(label="a", colour=Colour(name="red", shade=0.5), notes="long " * 50)
+    plain = Part(label="b", colour=Colour(name="blue", shade=1.5))
+    box = Box(note="n", parts=[part, Part(label="c")])
+    user = ndb.User(email="ada@example.com", _auth_domain="example.com", _user_id="7")
+    one = {
+        "boolean": True,
+        "integer": 2**62,
+        "real": 0.5,
+        "string": "é",
+        "text": "long " * 400,
+        "moment": datetime(2020, 1, 2, 3, 4, 5, 6),
+        "day": date(2020, 1, 2),
+        "hour": time(1, 2, 3, 4),
+        "point": ndb.GeoPt(1.5, -2.5),
+        "user": user,
+        "blob": b"\x00\xff",
+        "pickled": {"a": (1, 2)},
+        "generic": "any",
+        "story": "a long story",
+        "small": b"\x00\xff" * 50,
+        "conf": {"dark": True, "list": [1, {"y": 2}], "in": {"x": None}},
+        "big": {"a": [1.5, "x"]},
+    }
+    several = {
+        name: [one[single], one[single]]
+        for name, single in {
+            "booleans": "boolean",
+            "integers": "integer",
+            "reals": "real",
+            "strings": "string",
+            "texts": "text",
+            "moments": "moment",
+            "days": "day",
+            "hours": "hour",
+            "points": "point",
+            "users": "user",
+            "blobs": "blob",
+            "pickles": "pickled",
+            "generics": "generic",
+            "stories": "story",
+            "smalls": "small",
+            "confs": "conf",
+            "bigs": "big",
+        }.items()
+    }
+    key = ndb.Key("Other", 7)
+    return {
+        **one,
+        **several,
+        "key_": key,
+        "keys": [key, ndb.Key("Other", "x")],
+        "matrix": [1, 2, 3],
+        "packed_pickle": [1],
+        "home": part,
+        "local": box,
+        "packed": box,
+        "homes": [plain, plain],
+        "locals": [box, Box(note="m")],
+        "packs": [box],
+    }
+
+
+def fill(project: str, *, legacy: bool) -> int:
+    """Store entities that are full, half full and empty; returns how many."""
+    with ndb.Client(project=project).context(legacy_data=legacy):
+        values = full()
+        half = dict(list(values.items())[::2])
+        made = [Inferred(id="full", **values), Inferred(id="half", **half), Inferred(id="empty")]
+        made.append(Special(id="s", more="x"))
+        ndb.put_multi(made)
+        return len(made)
+
+
+def model_in(text: str) -> type[Model]:
+    """The model in a printed module."""
+    module = types.ModuleType("inferred_from_ndb")
+    sys.modules[module.__name__] = module
+    exec(compile(text, module.__name__, "exec"), vars(module))
+    found: type[Model] = vars(module)["Inferred"]
+    return found
+
+
+@pytest.fixture(params=["legacy", "new"])
+def form(request: pytest.FixtureRequest) -> Iterator[str]:
+    """How ndb stores entities in entities."""
+    yield request.param
+    sys.modules.pop("inferred_from_ndb", None)
+
+
+def test_the_model_of_all_that_ndb_stores_reads_each_entity_before_and_after_the_migration(
+    any_datastore: str, source: Source, target: Target, project: str, form: str, tmp_path: Path
+) -> None:
+    count = fill(project, legacy=form == "legacy")
+    text = infer(source, "Inferred", ndb=True)
+    # The files of that folder pass mypy, pyright and ty.
+    assert (SAMPLES / f"inferred_{form}.py").read_text() == text
+    model = model_in(text)
+    report = validate(source, [model], ndb=True)
+    assert ([], count) == (list(report.problems), report.kinds[0].fits)
+    with Cendry(backend=DatastoreBackend(source.client, ndb=True)) as before:
+        found = {each.id: each for each in before.select(model)}
+    assert {"full", "half", "empty", "s"} == found.keys()
+    planned = plan(source, target, transforms=Transforms.ndb(model))
+    assert (count, 0) == ((result := copy(planned, state=tmp_path, source=source, target=target)).copied, result.dead)
+    proof = verify(planned, state=tmp_path, source=source, target=target, models=[model])
+    assert proof.ok, proof
+    with Cendry(backend=FirestoreBackend(target.client)) as after:
+        assert found == {each.id: each for each in after.select(model)}
