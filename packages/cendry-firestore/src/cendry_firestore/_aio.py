@@ -192,16 +192,16 @@ class AsyncFirestoreBackend(AsyncClients):
             await _roll_back(self._connection, transaction.id, options)
 
 
-async def _call(
+def _call(
     connection: Connection,
     method: Method,
     request: Any,
     options: CallOptions,
     meaning_of: Callable[[Any], BaseException | None] = meaning_of,
     may_repeat: Callable[[Any], bool] | None = None,
-) -> Any:
+) -> Awaitable[Any]:
     """Send a request that has one response."""
-    return await _call_within(connection, method, request, connection.deadline(options), meaning_of, may_repeat)
+    return _call_within(connection, method, request, connection.deadline(options), meaning_of, may_repeat)
 
 
 async def _call_within(

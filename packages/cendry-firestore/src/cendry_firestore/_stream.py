@@ -43,6 +43,8 @@ LARGE: Final = 100
 _FEW: Final = 400
 """So many names don't take that much: a path has at most 6 KiB."""
 
+_NO_MORE: Final[Iterator[Sequence[str]]] = iter(())
+
 
 class ReadStream:
     """What both kinds of read share.
@@ -153,8 +155,12 @@ class GetStream(ReadStream):
         self._plan = plan
         self.is_large = len(plan.paths) > LARGE
         self.is_single = len(plan.paths) == 1 and (self.transaction is None or self.transaction.is_read_only)
-        self._shares = _shares(plan.paths, len(self._database) + len(DOCUMENTS))
-        self._missing = dict.fromkeys(next(self._shares))
+        if len(plan.paths) <= _FEW:
+            self._shares, first = _NO_MORE, plan.paths
+        else:
+            self._shares = _shares(plan.paths, len(self._database) + len(DOCUMENTS))
+            first = next(self._shares)
+        self._missing = dict.fromkeys(first)
 
     @property
     def is_complete(self) -> bool:
@@ -203,9 +209,6 @@ class GetStream(ReadStream):
 
 def _shares(paths: Sequence[str], prefix: int) -> Iterator[Sequence[str]]:
     """The paths, in as many parts as requests are needed for them."""
-    if len(paths) <= _FEW:
-        yield paths
-        return
     share: list[str] = []
     size = 0
     for path in paths:
