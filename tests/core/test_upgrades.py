@@ -542,8 +542,14 @@ def rename_inside(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-def change_type(data: dict[str, Any]) -> dict[str, Any]:
-    data["parts"][0]["a"] = True
+def put_something_else(data: dict[str, Any]) -> dict[str, Any]:
+    class Odd:
+        def __eq__(self, other: object) -> bool:
+            raise ValueError
+
+        __hash__ = None  # type: ignore[assignment]
+
+    data["parts"][0]["a"] = Odd()
     return data
 
 
@@ -582,7 +588,7 @@ CHANGED = "changed the dict that it was given; return a new one, such as {**data
         (change_inside, f"change_inside() {CHANGED}"),
         (drop_inside, f"drop_inside() {CHANGED}"),
         (rename_inside, f"rename_inside() {CHANGED}"),
-        (change_type, f"change_type() {CHANGED}"),
+        (put_something_else, f"put_something_else() {CHANGED}"),
         (change_field, f"change_field() {CHANGED}"),
         (add_field, f"add_field() {CHANGED}"),
         (change_and_fail, "change_and_fail() returned None, which is not a dict"),

@@ -28,6 +28,7 @@ from cendry import (
     field,
     get_metadata,
     ref_of,
+    upgrade,
 )
 
 _CLOCK = datetime(2024, 5, 6, 7, 8, 9, 10, tzinfo=timezone.utc)
@@ -119,6 +120,36 @@ class Order(Model, collection="orders", extra="keep"):
 
 IDS = ["SF", "LA", "é", "__id7__"]
 _STATES = ["CA", "NV"]
+
+
+class OldPerson(Model, collection="people"):
+    name: Field[str]
+    visits: Field[int] = field(default=0)
+    home: Field[dict[str, int] | None] = field(default=None)
+
+
+class Person(Model, collection="people", version=2):
+    first: Field[str]
+    visits: Field[int] = field(default=0)
+    home: Field[dict[str, int] | None] = field(default=None)
+
+
+class Keeper(Model, collection="people", version=2, extra="keep"):
+    first: Field[str]
+    visits: Field[int] = field(default=0)
+
+
+class Backfilled(Model, collection="people", version=2, oldest=2, extra="keep"):
+    first: Field[str]
+    visits: Field[int] = field(default=0)
+
+
+@upgrade(Keeper, to=2)
+@upgrade(Person, to=2)
+def _split(data: dict[str, Any]) -> dict[str, Any]:
+    others = {name: value for name, value in data.items() if name != "name"}
+    home = {"home": {**data["home"], "new": 1}} if data.get("home") else {}
+    return {**others, **home, "first": data["name"], "visits": data["visits"] + 100}
 
 
 def _more(n: int) -> Any:
@@ -515,6 +546,56 @@ def _nearest(ctx: Cendry, n: list[int]) -> Any:
     return [(repr(each.document), round(each.distance, 9)) for each in every]
 
 
+def _people(ctx: Cendry, n: list[int]) -> Any:
+    """Changes of documents of two versions, and of some that don't exist."""
+    ids = [IDS[n[k] % 4] for k in (0, 2, 3)]
+    ctx.save(OldPerson(id=ids[0], name="Ada", visits=n[1], home={"a": n[2]} if n[2] % 2 else None))
+    if n[4] % 2:
+        ctx.save(Person(id=ids[1], first="Grace", visits=n[1]))
+    changes: list[Any] = [
+        Person.visits.set(Increment(n[1])),
+        Person.home["a"].set(n[4]),
+        Person.home.set(DELETE_FIELD),
+        Person.first.set("x"),
+    ]
+    writes: list[Callable[[], object]] = [
+        lambda: ctx.update(Person, ids[2], changes[n[1] % 4], changes[3]) if n[1] % 4 < 3 else None,
+        lambda: ctx.merge(Person, ids[2], Person.first.set("merged"), changes[n[1] % 3]),
+        lambda: ctx.save(Keeper(id=ids[2], first="kept", visits=n[1])),
+        lambda: ctx.transaction(_change_people(ids, changes[n[4] % 4])),
+        lambda: ctx.update_or_create(Person, ids[2], [changes[3]]),
+        lambda: _blind(ctx, ids),
+    ]
+    error = ""
+    try:
+        writes[n[5] % 6]()
+    except CendryError as refused:
+        error = str(refused)
+    errors: list[str] = []
+    query = ctx.select(Person, order_by=[Person.visits, Person.id], on_error=lambda each: errors.append(str(each)))
+    page = query.page(1)
+    later = [] if page.next_token is None else query.page(3, after=page.next_token).items
+    return [error, list(map(repr, query)), [one.id for one in [*page, *later]], errors]
+
+
+def _change_people(ids: list[str], change: Any) -> Callable[[Txn], None]:
+    def work(txn: Txn) -> None:
+        txn.find(Person, ids[0])
+        txn.update(Person, ids[0], change)
+        txn.save(Keeper(id=ids[1], first="kept"))
+        txn.merge(Person, ids[2], Person.first.set("merged"))
+        txn.delete(Person, ids[0])
+        txn.save(Person(id=ids[2], first="last"), merge=True)
+
+    return work
+
+
+def _blind(ctx: Cendry, ids: list[str]) -> None:
+    with ctx.batch() as batch:
+        batch.save(Backfilled(id=ids[0], first="blind"))
+        batch.merge(Backfilled, ids[1], Backfilled.first.set("blind"))
+
+
 ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "save": _save,
     "create": _create,
@@ -545,6 +626,7 @@ ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {
     "orders": _orders,
     "tokens": _tokens,
     "references": _references,
+    "people": _people,
 }
 """What can be done, by name; each takes a context and six numbers from 0 to 7."""
 

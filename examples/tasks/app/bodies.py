@@ -13,7 +13,7 @@ NewOrganisation = Annotated[Organisation, Without("id", "created", name="NewOrga
 NewProject = Annotated[Project, Without("id", "hours", name="NewProject")]
 NewTask = Annotated[Task, Without("id", "comments", "created", "updated", name="NewTask")]
 ImportedTask = Annotated[Task, Without("comments", "created", "updated", name="ImportedTask")]
-NewComment = Annotated[Comment, Without("id", "organisation", "created", name="NewComment")]
+NewComment = Annotated[Comment, Without("id", "reminder", "organisation", "created", name="NewComment")]
 ShownComment = Annotated[Comment, Without("organisation", name="ShownComment")]
 Event = Annotated[Delivery, Without("id", "received", name="Event")]
 

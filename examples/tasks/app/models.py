@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Interval, Len
-from cendry import Field, Map, Model, Ref, field
+from cendry import Field, Map, Model, Ref, field, upgrade
 
 Name = Annotated[str, Len(1, 100)]
 Text = Annotated[str, Len(0, 5_000)]
@@ -61,11 +61,18 @@ class Task(Model, collection="tasks", parent=Project):
     updated: Field[datetime | None] = field(auto_now=True)
 
 
-class Comment(Model, collection="comments", parent=Task):
+class Comment(Model, collection="comments", parent=Task, version=2, extra="keep"):
     author: Field[Name]
     text: Field[Text]
+    reminder: Field[bool] = field(default=False, metadata={"description": "Whether the worker wrote it."})
     organisation: Field[Ref[Organisation] | None] = field(default=None)
     created: Field[datetime | None] = field(auto_now_add=True)
+
+
+@upgrade(Comment, to=2)
+def mark_reminders(data: dict[str, Any]) -> dict[str, Any]:
+    """The first version told reminders from other comments by their author."""
+    return {**data, "reminder": data["author"] == "Reminder"}
 
 
 class Delivery(Model, collection="deliveries", parent=Organisation):

@@ -18,7 +18,7 @@ def remind(ctx: Cendry, today: date) -> int:
     unfinished = Task.status.is_in([Status.OPEN, Status.DOING])
     reminded = 0
     for task in ctx.select_group(Task, unfinished, Task.due < today):
-        comment = Comment(id=f"due-{task.due}", author="Reminder", text=f"This was due on {task.due}.")
+        comment = Comment(id=f"due-{task.due}", author="Reminder", text=f"This was due on {task.due}.", reminder=True)
         comment.organisation = Ref(Organisation, ref_of(task).path.split("/")[1])
         try:
             with ctx.batch() as batch:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import uvicorn
 from app.database import context
-from cendry import AsyncCendry, MemoryBackend
+from cendry import AsyncCendry, Cendry, MemoryBackend
 from fastapi import FastAPI
 
 INDEXES = Path(__file__).parents[1] / "firestore.indexes.json"
@@ -50,6 +50,14 @@ def cendry_memory_backend() -> Iterator[MemoryBackend]:
 def ctx(request: pytest.FixtureRequest) -> AsyncCendry:
     ctx: AsyncCendry = request.getfixturevalue(f"cendry_{request.param}_async")
     return ctx
+
+
+@pytest.fixture
+def worker_ctx(request: pytest.FixtureRequest, ctx: AsyncCendry) -> Cendry:
+    """The sync twin of the context of the test, on the same documents."""
+    memory = "cendry_memory_async" in request.fixturenames
+    ctx_of_worker: Cendry = request.getfixturevalue("cendry_memory" if memory else "cendry_emulator")
+    return ctx_of_worker
 
 
 @pytest.fixture(params=["app", "by_hand"])

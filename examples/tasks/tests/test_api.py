@@ -218,7 +218,7 @@ async def test_the_feed_has_the_comments_of_all_tasks_in_both_directions(ada: Te
     assert (first, second, third, three["next_token"]) == ("43", "21", "0", None)
     back, one_again = await page(size=2, before=two["previous_token"])
     assert (back, one_again["previous_token"]) == ("43", None)
-    assert set(one["items"][0]) == {"id", "author", "text", "created"}
+    assert set(one["items"][0]) == {"id", "author", "text", "reminder", "created"}
     assert [(await ada.http.get(task)).json()["comments"] for task in tasks] == [3, 2]
 
 

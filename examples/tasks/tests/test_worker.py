@@ -7,22 +7,13 @@ import sys
 from datetime import date
 from pathlib import Path
 
-import pytest
 from app.models import Comment
 from app.worker import remind
-from cendry import AsyncCendry, Cendry
+from cendry import Cendry
 from conftest import Tenant
 
 FOLDER = Path(__file__).parents[1]
 TODAY = date(2030, 2, 1)
-
-
-@pytest.fixture
-def worker_ctx(request: pytest.FixtureRequest, ctx: AsyncCendry) -> Cendry:
-    """The sync twin of the context of the test, on the same documents."""
-    memory = "cendry_memory_async" in request.fixturenames
-    ctx_of_worker: Cendry = request.getfixturevalue("cendry_memory" if memory else "cendry_emulator")
-    return ctx_of_worker
 
 
 async def test_the_worker_comments_once_on_each_task_that_is_due(ada: Tenant, bob: Tenant, worker_ctx: Cendry) -> None:

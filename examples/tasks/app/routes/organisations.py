@@ -39,9 +39,13 @@ async def show_organisation(organisation: CurrentOrganisation, ctx: Context) -> 
 
 
 @router.get("/feed")
-async def feed(organisation: CurrentOrganisation, paging: Paging, ctx: Context) -> Page[ShownComment]:
-    """List the comments on all tasks of the organisation, the latest first."""
+async def feed(
+    organisation: CurrentOrganisation, paging: Paging, ctx: Context, reminders: bool = True
+) -> Page[ShownComment]:
+    """List the comments on all tasks of the organisation, the latest first; with or without reminders."""
     comments = ctx.select_group(Comment, Comment.organisation == organisation, order_by=Comment.created.desc())
+    if not reminders:
+        comments = comments.filter(Comment.reminder.eq(False))
     return await comments.page(paging.size, after=paging.after, before=paging.before)
 
 

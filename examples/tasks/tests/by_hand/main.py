@@ -47,8 +47,12 @@ async def show_organisation(organisation: CurrentOrganisation, ctx: Context) -> 
 
 
 @app.get("/feed", response_model=schemas.CommentPage)
-async def feed(organisation: CurrentOrganisation, paging: Paging, ctx: Context) -> Page[Comment]:
+async def feed(
+    organisation: CurrentOrganisation, paging: Paging, ctx: Context, reminders: bool = True
+) -> Page[Comment]:
     comments = ctx.select_group(Comment, Comment.organisation == organisation, order_by=Comment.created.desc())
+    if not reminders:
+        comments = comments.filter(Comment.reminder.eq(False))
     return await comments.page(paging.size, after=paging.after, before=paging.before)
 
 

@@ -162,6 +162,7 @@ class CommentOut(Answer):
     id: str
     author: str
     text: str
+    reminder: bool = Field(description="Whether the worker wrote it.")
     created: datetime | None
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass as mutable
 from dataclasses import field
 from typing import Any, Final
 
+from cendry.backend import StoredDocument
 from cendry.errors import InvalidDocumentIdError
 from cendry.paths import FieldPath, quote_segment
 
@@ -90,7 +91,7 @@ class BackwardMirror:
                 errors[name] = error
         names = {key_path(keys[name], self._home): name for name in entities}
         try:
-            stored = self._side.results(list(names)) if names else {}
+            stored: Mapping[str, StoredDocument] = self._side.results(list(names)) if names else {}
         except Exception as error:
             return {**errors, **dict.fromkeys(entities, error)}
         given: dict[str, Any] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from cendry._command.failing import FINE, PROBLEMS, WrongUseError
 from cendry._command.loading import load_model, load_object
@@ -97,8 +97,7 @@ def load_function(spec: str, *, debug: bool) -> Callable[[dict[str, Any]], dict[
     found = load_object(spec, debug=debug)
     if not callable(found):
         raise WrongUseError(f"{spec} is not a function.")
-    function: Callable[[dict[str, Any]], dict[str, Any] | None] = found
-    return function
+    return cast("Callable[[dict[str, Any]], dict[str, Any] | None]", found)
 
 
 def version_of(model: type[Model]) -> int | None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from cendry.backend import Backend
 from cendry.errors import JobStoppedError
@@ -95,7 +95,7 @@ def backfill(
         ValueError: An argument has a wrong value.
     """
     work = work_of(target, upgrade, group)
-    if not isinstance(workers, int) or isinstance(workers, bool) or not 1 <= workers <= MAX_WORKERS:
+    if not isinstance(cast("object", workers), int) or isinstance(workers, bool) or not 1 <= workers <= MAX_WORKERS:
         raise ValueError(f"workers= takes a number from 1 to {MAX_WORKERS}, not {workers!r}.")
     if rate is not None and not is_rate(rate):
         raise ValueError(f"rate= takes a positive number of documents per second, not {rate!r}.")

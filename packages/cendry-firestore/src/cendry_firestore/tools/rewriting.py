@@ -103,7 +103,7 @@ def rewrite(found: StoredDocument, upgrade: Upgrade | Chain) -> Rewrite | str | 
         return None if upgraded is None else _compared(found, before, upgraded)
     try:
         # It may change what it is given.
-        after: object = upgrade(copied(before))
+        after = cast("object", upgrade(copied(before)))
     except Exception as error:
         return f"the function raised {type(error).__name__}: {error}"
     if after is None:

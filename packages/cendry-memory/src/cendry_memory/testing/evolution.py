@@ -534,7 +534,8 @@ class EvolutionConformance(Suite):
     @needs(Feature.QUERIES, Feature.PAGES)
     def test_pages_go_on_after_old_documents(self, db: Database, ctx: Any) -> None:
         db.commit(*(Set(f"people/{name}", {"name": name, "visits": n}) for n, name in enumerate("abcd")))
-        query, token, found = ctx.select(Person, order_by=Person.visits), None, []
+        query, token = ctx.select(Person, order_by=Person.visits), None
+        found: list[Any] = []
         while True:
             page = query.page(1, after=token)
             found += [(each.id, each.visits) for each in page]

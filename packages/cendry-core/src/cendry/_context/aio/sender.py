@@ -137,8 +137,9 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
             if observed is not None:
                 observed.rows = sum(exist)
             value = complete()
-            if self.transaction is not None and isinstance(value, list):
-                for one in cast("list[Any]", value):
+            instances: object = value
+            if self.transaction is not None and isinstance(instances, list):
+                for one in cast("list[Any]", instances):
                     note(self.transaction.versions, one)
             return value
 

@@ -131,8 +131,9 @@ class Sender(Listening, CallbackListening):
             if observed is not None:
                 observed.rows = sum(exist)
             value = complete()
-            if self.transaction is not None and isinstance(value, list):
-                for one in cast("list[Any]", value):
+            instances: object = value
+            if self.transaction is not None and isinstance(instances, list):
+                for one in cast("list[Any]", instances):
                     note(self.transaction.versions, one)
             return value
 
