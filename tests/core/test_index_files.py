@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cendry import Field, Map, Model, Vector, field
+from cendry import Field, Map, MissingIndexError, Model, Vector, field
 from cendry.indexes import (
     FieldOverride,
     Index,
@@ -331,6 +331,17 @@ def test_times_to_live_are_added_to_overrides() -> None:
     assert (True, 4) == (found.ttl, len(found.indexes or ()))
     with pytest.raises(IndexConflictError, match="ends the time to live in the field expires of 'sessions'"):
         merge(kept.replace("true", "false"), derive(Session))
+
+
+def test_what_an_error_asks_for_can_be_merged() -> None:
+    for query in (plan("a ==", "b"), plan("f ==", group=True), plan("f ==")):
+        with pytest.raises(MissingIndexError) as caught:
+            declared(override("f")).check(query)
+        index = caught.value.index
+        assert isinstance(index, dict)
+        merged = merge(FILE, declared(index))
+        assert is_kept(FILE, merged)
+        parse_indexes(merged).check(query)
 
 
 def test_what_a_model_exempts_is_not_needed_by_a_query() -> None:

@@ -30,7 +30,7 @@ from cendry import (
     get_metadata,
     ref_of,
 )
-from cendry.plan import Condition, QueryPlan, Set
+from cendry.plan import Aggregation, AggregationPlan, Condition, QueryPlan, Set
 from cendry_datastore import DatastoreBackend, NamespaceNotFoundError
 from cendry_datastore._errors import meaning_of
 from cendry_memory.emulator import CLASSIC_DATASTORE, start, stop
@@ -233,6 +233,10 @@ def test_what_contradicts_itself(datastore_host: str, project: str) -> None:
         DatastoreBackend(http).client  # noqa: B018
 
 
+def fields_of(index: Any) -> list[str]:
+    return [] if index is None else [field["fieldPath"] for field in index["fields"]]
+
+
 @pytest.fixture
 def strict(
     cendry_classic_datastore_host: str, project: str, monkeypatch: pytest.MonkeyPatch
@@ -251,19 +255,34 @@ def strict(
 def test_a_missing_index_is_named_and_no_more_are_needed_than_datastore_needs(strict: DatastoreBackend) -> None:
     ctx = Cendry(backend=strict)
     ctx.save_many([User(id="a", name="x", n=1), User(id="b", name="x", n=2), User(id="c", name="y")])
-    for query in (
-        ctx.select(User, User.name == "x", order_by=User.n),
-        ctx.select(User, User.name == "x", User.n > 1),
-        ctx.select(User, order_by=User.n).limit_to_last(1),
+    for query, expected in (
+        (ctx.select(User, User.name == "x", order_by=User.n), ["name", "n", "__name__"]),
+        (ctx.select(User, User.name == "x", User.n > 1), ["name", "n", "__name__"]),
+        (ctx.select(User, order_by=User.n).limit_to_last(1), []),
     ):
-        with pytest.raises(MissingIndexError, match="The query on 'User' needs an index that does not exist"):
+        with pytest.raises(MissingIndexError, match="The query on 'User' needs an index that does not exist") as caught:
             query.to_list()
+        # Firestore sorts by one field in both directions without being asked.
+        assert expected == fields_of(caught.value.index)
     # Guards against null and pages need none of their own.
     assert ["a", "b"] == ctx.select(User, User.n < 9).ids()
     assert ["a", "b"] == ctx.select(User, User.n.is_not_null()).ids()
     by_n = ctx.select(User, order_by=User.n.desc())
     assert [["b"], ["a"], ["c"]] == [[user.id for user in page] for page in by_n.paginate(1)]
     assert [["b"], ["c"]] == [[user.id for user in page] for page in ctx.select(User, User.id > "a").paginate(1)]
+
+
+def test_the_index_that_production_recommends_is_known() -> None:
+    text = "no matching index found. recommended index is:\n- kind: User\n  properties:\n  - name: a\n  - name: b\n"
+    found = meaning_of(exceptions.FailedPrecondition(text), query=QueryPlan("User"))
+    assert isinstance(found, MissingIndexError)
+    assert ["a", "b", "__name__"] == fields_of(found.index)
+    # Where it recommends none, it is the one that Firestore needs.
+    plan = QueryPlan("User", where=Condition(FieldPath("a"), "==", 1))
+    query = AggregationPlan(plan, (Aggregation("sum", FieldPath("b")),))
+    found = meaning_of(exceptions.FailedPrecondition("no matching index found."), query=query)
+    assert isinstance(found, MissingIndexError)
+    assert ["a", "b", "__name__"] == fields_of(found.index)
 
 
 def test_errors_without_a_cendry_meaning_stay_as_they_are() -> None:

@@ -233,7 +233,7 @@ class DatastoreBackend:
                 _begin_first(connection, transaction, deadline)
             request = aggregation_request(plan, connection.partition, transaction)
             moment = checked_moment(plan.query)
-            response = connection.read(connection.aggregate, request, deadline, plan.query.collection, moment)
+            response = connection.read(connection.aggregate, request, deadline, plan, moment)
             figures = aggregation_result(plan, response, connection.partition)
         keys = QueryPages(keys_plan(plan), connection.partition, transaction)
         count = 0
@@ -384,7 +384,7 @@ def _response_to(read: Lookup | QueryPages, method: Method, connection: Connecti
 def _next_response(read: Lookup | QueryPages, method: Method, connection: Connection, deadline: Deadline) -> Any:
     while True:
         try:
-            return connection.read(method, read.request(), deadline, read.collection, read.moment)
+            return connection.read(method, read.request(), deadline, read.query, read.moment)
         except InvalidRequestError as error:
             # A transaction is refused queries for reasons of its own.
             if not read.is_at_token or read.transaction is not None:

@@ -23,6 +23,7 @@ from cendry._interop.grpc import (
 )
 from cendry._interop.grpc_sync import send
 from cendry.errors import CendryError
+from cendry.plan import AggregationPlan, QueryPlan
 from google.api_core import exceptions
 
 from . import _sdk
@@ -98,7 +99,7 @@ class Connection(ClientConnection):
         method: Method,
         request: Any,
         deadline: Deadline,
-        collection: str | None = None,
+        query: QueryPlan | AggregationPlan | None = None,
         moment: datetime | None = None,
     ) -> Any:
         """Send a request that reads.
@@ -107,7 +108,7 @@ class Connection(ClientConnection):
             method: The method.
             request: The request.
             deadline: The time that is left.
-            collection: The collection id of a query.
+            query: The query, if it is one.
             moment: The past moment to read at, if there is one.
 
         Raises:
@@ -116,7 +117,7 @@ class Connection(ClientConnection):
         if self.is_inherited:
             check_process(self.database_kind)
         try:
-            return call(method, request, deadline, collection=collection, moment=moment)
+            return call(method, request, deadline, query=query, moment=moment)
         except (exceptions.GoogleAPICallError, ValueError) as error:
             # gRPC refuses to call on a channel that was closed by a ValueError.
             self.check_open(error)
@@ -140,7 +141,7 @@ def call(
     request: Any,
     deadline: Deadline,
     *,
-    collection: str | None = None,
+    query: QueryPlan | AggregationPlan | None = None,
     moment: datetime | None = None,
 ) -> Any:
     """Send a request, for its response.
@@ -149,7 +150,7 @@ def call(
         method: The method.
         request: The request.
         deadline: The time that is left.
-        collection: The collection id of a query.
+        query: The query, if it is one.
         moment: The past moment to read at, if there is one.
 
     Raises:
@@ -159,7 +160,7 @@ def call(
     try:
         return send(partial(method.start, request), deadline, method.policy)
     except exceptions.GoogleAPICallError as error:
-        meaning = meaning_of(error, collection=collection, moment=moment)
+        meaning = meaning_of(error, query=query, moment=moment)
         if meaning is None:
             raise
         raise meaning from error

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from cendry._interop import grpc
-from cendry.errors import CendryError, UnsupportedByBackendError
+from cendry.errors import CendryError, MissingIndexError, UnsupportedByBackendError
+from cendry.plan import AggregationPlan, QueryPlan
 
 from ._unsupported import NAME
 
@@ -77,7 +78,7 @@ class ModeChangeError(CendryError):
 def meaning_of(
     error: BaseException,
     *,
-    collection: str | None = None,
+    query: QueryPlan | AggregationPlan | None = None,
     created: Sequence[str] = (),
     moment: datetime | None = None,
 ) -> CendryError | None:
@@ -85,7 +86,7 @@ def meaning_of(
 
     Args:
         error: What the SDK raised.
-        collection: The collection id, if a query was run.
+        query: The query, if one was run.
         created: The paths that must not exist yet, if writes were committed.
         moment: The past moment that the call was to read at, if there was one.
     """
@@ -96,4 +97,13 @@ def meaning_of(
             "Datastore mode has them, and the classic Datastore emulator doesn't: use the Firestore emulator "
             "with --database-mode=datastore-mode.",
         )
-    return grpc.meaning_of(error, collection=collection, created=created, moment=moment)
+    aggregation = query if isinstance(query, AggregationPlan) else None
+    plan = query.query if isinstance(query, AggregationPlan) else query
+    collection = None if plan is None else plan.collection
+    meaning = grpc.meaning_of(error, collection=collection, created=created, moment=moment)
+    if isinstance(meaning, MissingIndexError) and meaning.index is None and plan is not None:
+        # Production recommends one in its message, and the classic emulator doesn't.
+        from cendry.indexes.serving import index_for
+
+        meaning.index = index_for(plan, aggregation)
+    return meaning

@@ -55,7 +55,7 @@ class Lookup:
         transaction: The transaction that reads, or `None`.
 
     Attributes:
-        collection: The collection id of a query; a lookup has none.
+        query: The query; a lookup has none.
         is_at_token: Whether the next request begins at a page token; never for a lookup.
         transaction: The transaction that reads, or `None`.
         moment: The past moment to read at, if there is one.
@@ -64,7 +64,7 @@ class Lookup:
         InvalidDocumentIdError: An id has the form of an escaped name, and no name is escaped so.
     """
 
-    collection: str | None = None
+    query: QueryPlan | None = None
     is_at_token = False
 
     def __init__(self, plan: GetPlan, partition: Partition, transaction: TransactionHandle | None) -> None:
@@ -121,7 +121,7 @@ class QueryPages:
         transaction: The transaction that reads, or `None`.
 
     Attributes:
-        collection: The collection id.
+        query: The query.
         is_at_token: Whether the next request begins at a page token, which the database may refuse.
         transaction: The transaction that reads, or `None`.
         moment: The past moment to read at, if there is one.
@@ -135,11 +135,10 @@ class QueryPages:
 
     def __init__(self, plan: QueryPlan, partition: Partition, transaction: TransactionHandle | None) -> None:
         self.moment = checked_moment(plan)
-        self.collection = plan.collection
+        self.query = plan
         self.is_at_token = plan.resume is not None
         self.transaction = transaction
         self.left_out = 0
-        self._plan = plan
         self._partition = partition
         self._page = FIRST_PAGE
         self._limit = plan.limit
@@ -174,7 +173,7 @@ class QueryPages:
         self.is_complete = self._is_last(batch)
         # Without a cursor the query would begin again.
         query.start_cursor = batch.end_cursor or query.start_cursor
-        partition, projection, prefix = self._partition, self._plan.projection, self._prefix
+        partition, projection, prefix = self._partition, self.query.projection, self._prefix
         of_entity, of_projected = result_classes(partition)
         marks = kinds_of_marks(response) if projection is None else UNMARKED
         left_out = 0

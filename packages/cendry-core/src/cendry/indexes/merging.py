@@ -199,6 +199,9 @@ def _united(have: FieldOverride | None, wanted: FieldOverride, name: str) -> Fie
             f"{name} ends the time to live in the field {have.path} of {have.collection!r}, and its model declares one."
         )
     indexes = wanted.indexes if have.indexes is None else have.indexes
+    if indexes is not None and wanted.ttl is None:
+        # Those beside a time to live are only the automatic ones, which a file may have exempted.
+        indexes |= wanted.indexes or frozenset()
     return FieldOverride(have.collection, have.path, indexes, have.ttl if wanted.ttl is None else wanted.ttl)
 
 

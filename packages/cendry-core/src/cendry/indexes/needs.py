@@ -89,7 +89,8 @@ class Need:
                 return None
             return self._head(index[:length])
         length = len(index) - len(self.tail)
-        if length < 0 or not all(map(self._fits, index[length:], self.tail)):
+        rest = index[length:] if length >= 0 else ()
+        if rest != self.tail and not (rest and self.loose and all(map(self._fits, rest, self.tail))):
             return None
         return self._head(index[:length])
 

@@ -164,9 +164,26 @@ class Indexes:
         """
         needs = self.missing(plan, aggregation)
         if needs:
-            found = [self.to_add(need) for need in needs]
-            definitions = [each.to_json(whole=True) if isinstance(each, Index) else each.to_json() for each in found]
+            definitions = self._definitions(needs)
             raise MissingIndexError(plan.collection, _told(needs, definitions), _one_or_all(definitions))
+
+    def _definitions(self, needs: Iterable[Need]) -> list[dict[str, Any]]:
+        found = [self.to_add(need) for need in needs]
+        return [each.to_json(whole=True) if isinstance(each, Index) else each.to_json() for each in found]
+
+
+def index_for(
+    plan: QueryPlan, aggregation: AggregationPlan | None = None
+) -> dict[str, Any] | list[dict[str, Any]] | None:
+    """What a query needs besides the indexes that Firestore keeps by itself, as `MissingIndexError.index` has it.
+
+    Args:
+        plan: The query.
+        aggregation: The aggregations that are computed of its documents, if any.
+    """
+    none = Indexes()
+    found = none._definitions(none.missing(plan, aggregation))
+    return _one_or_all(found) if found else None
 
 
 def _one_or_all(definitions: list[dict[str, Any]]) -> dict[str, Any] | list[dict[str, Any]]:

@@ -151,7 +151,9 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         observed = None if self.observer.is_idle() else self.observer.get(operation, plan)
         with self._reading if observed is None else observed.around(self._reading) as handle:
             found = backend.get(plan, options=self.settings.options, transaction=handle)
-            [result] = [result async for result in found]
+            only = getattr(found, "only", None)  # async-only
+            # sync: [result] = list(found)
+            [result] = [result async for result in found] if only is None else [await only()]  # async-only
             if observed is not None:
                 observed.rows = int(result.exists)
             value = read(result)
