@@ -62,7 +62,7 @@ backfill(MemoryBackend(), City, always, state=LocalStore("state"), workers=8, ra
 backfill(Client(), City, always, state="state", take_over=True, stop=Stop())
 
 backfill(ctx, City, wrong, state="state")  # error: mypy pyright ty
-backfill(ctx, City, state="state")  # error: mypy pyright ty
+backfill(ctx, City, state="state")
 backfill(ctx, City("x"), upgrade, state="state")  # error: mypy pyright ty
 backfill(ctx, City, upgrade, state=5)  # error: mypy pyright ty
 backfill(ctx, City, upgrade, state="state", rate="fast")  # error: mypy pyright ty

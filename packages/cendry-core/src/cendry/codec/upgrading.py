@@ -287,8 +287,8 @@ def _is_same(one: Any, other: Any) -> bool:
     """Whether two stored values are of one kind and equal."""
     if one is other:
         return True
-    kind: Any = type(one)
-    if kind is not type(other):
+    kind: object = cast("object", one).__class__
+    if kind is not cast("object", other).__class__:
         return False
     if kind is dict:
         if len(one) != len(other):

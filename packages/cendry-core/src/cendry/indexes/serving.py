@@ -164,10 +164,11 @@ class Indexes:
         """
         needs = self.missing(plan, aggregation)
         if needs:
-            definitions = self._definitions(needs)
+            definitions = self.definitions(needs)
             raise MissingIndexError(plan.collection, _told(needs, definitions), _one_or_all(definitions))
 
-    def _definitions(self, needs: Iterable[Need]) -> list[dict[str, Any]]:
+    def definitions(self, needs: Iterable[Need]) -> list[dict[str, Any]]:
+        """What is to be added for some needs, each as an object of the file."""
         found = [self.to_add(need) for need in needs]
         return [each.to_json(whole=True) if isinstance(each, Index) else each.to_json() for each in found]
 
@@ -182,7 +183,7 @@ def index_for(
         aggregation: The aggregations that are computed of its documents, if any.
     """
     none = Indexes()
-    found = none._definitions(none.missing(plan, aggregation))
+    found = none.definitions(none.missing(plan, aggregation))
     return _one_or_all(found) if found else None
 
 

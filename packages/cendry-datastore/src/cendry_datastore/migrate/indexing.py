@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cendry._immutable import dataclass, replace
 from cendry.indexes import FieldOverride, Index, Indexes, from_datastore
-from cendry.indexes.definitions import name_after
+from cendry.indexes.definitions import Part, name_after
 from cendry.paths import FieldPath
 
 from .values import Transform
@@ -150,7 +150,7 @@ def _of_elements(index: Index, arrays: set[tuple[str, FieldPath]]) -> Index:
     *before, last = index.parts
     if not before:
         return index
-    parts = [(path, "CONTAINS" if (index.collection, path) in arrays else mode) for path, mode in before]
+    parts: list[Part] = [(path, "CONTAINS" if (index.collection, path) in arrays else mode) for path, mode in before]
     is_implied = last == name_after(before[-1][1])
     return replace(index, parts=(*parts, name_after(parts[-1][1]) if is_implied else last))
 
