@@ -44,14 +44,14 @@ def test_each_kind_has_its_own_state_and_dead_letters(sdk: Any, source: Source, 
     store = LocalStore(tmp_path, FoldingFiles(tmp_path))
     planned = plan(source, target)
     stop = Stop()
+    options: dict[str, Any] = {"state": store, "workers": 1, "page": 2, "source": source, "target": target}
 
-    def end_in_the_middle(progress: Progress) -> None:
+    def stop_halfway(progress: Progress) -> None:
         if progress.done >= 8:
             stop.request()
 
-    options: dict[str, Any] = {"state": store, "workers": 1, "page": 2, "source": source, "target": target}
     with pytest.raises(JobStoppedError):
-        copy(planned, **options, stop=stop, on_progress=end_in_the_middle)
+        copy(planned, **options, stop=stop, on_progress=stop_halfway)
     result = copy(planned, **options)
     assert (12, 3) == (result.copied, result.dead)
     assert 3 == len(store.list("state/"))

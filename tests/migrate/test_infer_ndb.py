@@ -9,10 +9,10 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
+import google.cloud.ndb as ndb
 import pytest
 from cendry import Cendry, DatastoreBackend, FirestoreBackend, Model
 from cendry_datastore.migrate import Source, Target, Transforms, copy, infer, plan, validate, verify
-from google.cloud import ndb  # type: ignore[attr-defined]
 
 SAMPLES = Path(__file__).parents[1] / "typing"
 

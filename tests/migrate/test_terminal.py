@@ -12,13 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 from cendry.jobs import Pace, open_store, write_pace
-from cendry_datastore._cli import commands
 from cendry_datastore.migrate import Plan, Source, Target, copy, plan
 from cendry_datastore.migrate.files import write_plan
 from cryptography.hazmat.primitives import serialization
@@ -195,7 +195,6 @@ def test_progress_is_shown_on_a_terminal_and_not_with_json(terminal: Any, planne
 
 DRIVER = """
 import contextlib, io, json, sys
-from cendry_datastore._cli import commands
 
 answers = []
 for arguments in json.load(sys.stdin):
@@ -281,7 +280,7 @@ def test_wrong_input_of_each_command(tmp_path: Path) -> None:
 
 
 def test_each_command_has_help_and_each_option_is_documented(tmp_path: Path) -> None:
-    group: Any = typer.main.get_command(commands.app)
+    group: Any = typer.main.get_command(import_module("cendry_datastore._cli.commands").app)
     assert COMMANDS == sorted(group.commands)
     page = (ROOT / "docs/migrating/command-line.md").read_text()
     for line, code, printed, errors in answers(tmp_path, [f"{command} --help" for command in COMMANDS]):

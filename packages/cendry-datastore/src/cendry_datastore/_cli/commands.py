@@ -10,8 +10,7 @@ from cendry._command.failing import guard
 from cendry._command.loading import load_models
 from cendry._command.printing import Printer
 
-from .app import app as app
-from .app import pairs
+from .app import app, pairs
 from .directories import open_directory
 from .options import DIRECTORY, AllowMixed, AssumeModes, Debug, Directory, Json, TakeOver
 
