@@ -12,13 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 from cendry.jobs import open_store
-from cendry_datastore._cli.commands import app
 from cendry_datastore.migrate import Plan, Source, Target, plan
 from cendry_datastore.migrate.files import write_plan
 from cryptography.hazmat.primitives import serialization
@@ -197,7 +197,6 @@ def test_progress_is_shown_on_a_terminal_alone(cli: Cli, terminal: Any, planned:
 
 DRIVER = """
 import contextlib, io, json, sys
-from cendry_datastore._cli import commands
 
 answers = []
 for arguments in json.load(sys.stdin):
@@ -283,7 +282,7 @@ def test_wrong_input_of_each_command(tmp_path: Path) -> None:
 
 
 def test_each_command_has_help_and_each_option_is_documented(tmp_path: Path) -> None:
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(import_module("cendry_datastore._cli.commands").app)
     assert COMMANDS == sorted(group.commands)
     page = (ROOT / "docs/migrating/command-line.md").read_text()
     for line, code, printed, errors in answers(tmp_path, [f"{command} --help" for command in COMMANDS]):
