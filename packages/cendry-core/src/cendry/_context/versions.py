@@ -16,7 +16,7 @@ from .._query.results import stored_fields
 from .._types.evolutions import Evolution, evolution_of
 from ..backend import StoredDocument
 from ..codec import Codec
-from ..codec.upgrading import compared, require_known, run_upgrades, version_of
+from ..codec.upgrading import class_of_document, compared, require_known, run_upgrades, version_of
 from ..errors import CendryError, DecodeError
 from ..paths import FieldPath
 from ..plan import Delete, FieldTransform, Set, Update
@@ -150,7 +150,9 @@ def _completed(pending: Pending, found: StoredDocument | None, changed: Changed)
         return [pending] if isinstance(write, Update) else [pending, _upgrade(path, evolution, codec, {}, (), changed)]
     stored = stored_fields(codec, found)
     version = version_of(evolution, stored, path, model)
-    require_known(evolution, version, path, model, keeps=model.__cendry_extra__ == "keep")
+    if version > evolution.version:
+        kind = class_of_document(model, stored, path)
+        require_known(evolution, version, path, kind, keeps=cast("Any", kind).__cendry_extra__ == "keep")
     if version >= evolution.version:
         return [pending]
     before = {name: value for name, value in stored.items() if name != field}
