@@ -21,7 +21,8 @@ from load import Request, send
 from timing import Times
 
 CONCURRENCY = 200
-REQUESTS = 1_000
+REQUESTS = {"GET": 1_000, "list": 400, "POST": 1_000}
+"""In a round."""
 ROUNDS = 5
 ABOVE_FLOOR = {"GET": 0.5, "list": 0.4, "POST": 0.5}
 """The budgets of what is above the share of FastAPI and uvicorn."""
@@ -62,10 +63,10 @@ def cpu(port: int) -> float:
         return float(answer.read())
 
 
-def taken(port: int, request: Request) -> Times:
+def taken(port: int, request: Request, requests: int) -> Times:
     gc.collect()
     before, wall = cpu(port), time.perf_counter()
-    asyncio.run(send(port, request, REQUESTS, CONCURRENCY))
+    asyncio.run(send(port, request, requests, CONCURRENCY))
     wall = time.perf_counter() - wall
     return Times(cpu(port) - before, wall)
 
@@ -74,7 +75,8 @@ def median(times: list[Times]) -> Times:
     return Times(statistics.median(each.cpu for each in times), statistics.median(each.wall for each in times))
 
 
-@pytest.mark.parametrize("kind", ["GET", "list", "POST"])
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", REQUESTS)
 def test_a_web_service_under_load(figures: Figures, project: str, kind: str) -> None:
     with (
         serving("app.main", project) as ours,
@@ -98,11 +100,12 @@ def test_a_web_service_under_load(figures: Figures, project: str, kind: str) -> 
             "POST": Request("POST", tasks, key, json.dumps(task).encode(), 201),
         }[kind]
 
+        requests = REQUESTS[kind]
         ports = [ours, raw, grpc, floor]
         times: dict[int, list[Times]] = {port: [] for port in ports}
         for round_ in range(ROUNDS + 1):
             for port in ports if round_ % 2 else reversed(ports):
-                measured = taken(port, request)
+                measured = taken(port, request, requests)
                 if round_:
                     times[port].append(measured)
 
@@ -110,12 +113,12 @@ def test_a_web_service_under_load(figures: Figures, project: str, kind: str) -> 
     found = {port: median(times[port]) for port in ports}
     shares = {port: found[port].cpu - found[floor].cpu for port in ports}
     for name, port in (("bare gRPC calls, whose responses nobody decodes", grpc), ("no database at all", floor)):
-        each = microseconds(these=found[port].cpu, sdk=found[raw].cpu, each=REQUESTS)
+        each = microseconds(these=found[port].cpu, sdk=found[raw].cpu, each=requests)
         figures(f"the same {kind} with {name}: CPU", found[port].cpu / found[raw].cpu, detail=each)
     figures(
         f"{what}, without the share of FastAPI and uvicorn: CPU",
         shares[ours] / shares[raw],
         budget=ABOVE_FLOOR[kind],
-        detail=microseconds(ours=shares[ours], sdk=shares[raw], grpc=shares[grpc], each=REQUESTS),
+        detail=microseconds(ours=shares[ours], sdk=shares[raw], grpc=shares[grpc], each=requests),
     )
-    figures.ratios(what, found[ours], found[raw], cpu=0.5, wall=1 / 1.5, each=REQUESTS, per="request")
+    figures.ratios(what, found[ours], found[raw], cpu=0.5, wall=1 / 1.5, each=requests, per="request")

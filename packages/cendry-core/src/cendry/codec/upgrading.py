@@ -109,7 +109,7 @@ def outdated(
     if version == evolution.version:
         return current(data, document_id, path)
     if version > evolution.version or version < (evolution.oldest or 1):
-        kind = _class_of(model, data, path)
+        kind = class_of_document(model, data, path)
         require_known(evolution, version, path, kind, keeps=cast("Any", kind).__cendry_extra__ == "keep")
         instance = current(data, document_id, path)
         known = Upgraded(version)
@@ -193,7 +193,7 @@ def current_data(
     raise Outdated(Problem(field, expected, f"version {found} ({advice})"))
 
 
-def _class_of(model: type[Any], data: Mapping[str, Any], path: str | None) -> type[Any]:
+def class_of_document(model: type[Any], data: Mapping[str, Any], path: str | None) -> type[Any]:
     """The class of a document by its tag.
 
     Raises:
