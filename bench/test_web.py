@@ -16,13 +16,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from figures import Figures
+from figures import Figures, microseconds
 from load import Request, send
 from timing import Times
 
 CONCURRENCY = 200
-REQUESTS = 1_000
+REQUESTS = {"GET": 1_000, "list": 400, "POST": 1_000}
+"""In a round."""
 ROUNDS = 5
+ABOVE_FLOOR = {"GET": 0.5, "list": 0.4, "POST": 0.5}
+"""The budgets of what is above the share of FastAPI and uvicorn."""
 
 
 @contextmanager
@@ -60,10 +63,10 @@ def cpu(port: int) -> float:
         return float(answer.read())
 
 
-def taken(port: int, request: Request) -> Times:
+def taken(port: int, request: Request, requests: int) -> Times:
     gc.collect()
     before, wall = cpu(port), time.perf_counter()
-    asyncio.run(send(port, request, REQUESTS, CONCURRENCY))
+    asyncio.run(send(port, request, requests, CONCURRENCY))
     wall = time.perf_counter() - wall
     return Times(cpu(port) - before, wall)
 
@@ -72,9 +75,15 @@ def median(times: list[Times]) -> Times:
     return Times(statistics.median(each.cpu for each in times), statistics.median(each.wall for each in times))
 
 
-@pytest.mark.parametrize("kind", ["GET", "list", "POST"])
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", REQUESTS)
 def test_a_web_service_under_load(figures: Figures, project: str, kind: str) -> None:
-    with serving("app.main", project) as ours, serving("web_raw", project) as raw:
+    with (
+        serving("app.main", project) as ours,
+        serving("web_raw", project) as raw,
+        serving("web_grpc", project) as grpc,
+        serving("web_floor", project) as floor,
+    ):
         welcome = post(ours, "/organisations", {"name": "Load"})
         key, tasks = str(welcome["key"]), f"/projects/{welcome['project']['id']}/tasks"
         task = {
@@ -91,12 +100,25 @@ def test_a_web_service_under_load(figures: Figures, project: str, kind: str) -> 
             "POST": Request("POST", tasks, key, json.dumps(task).encode(), 201),
         }[kind]
 
-        times: dict[int, list[Times]] = {ours: [], raw: []}
+        requests = REQUESTS[kind]
+        ports = [ours, raw, grpc, floor]
+        times: dict[int, list[Times]] = {port: [] for port in ports}
         for round_ in range(ROUNDS + 1):
-            for port in (ours, raw) if round_ % 2 else (raw, ours):
-                measured = taken(port, request)
+            for port in ports if round_ % 2 else reversed(ports):
+                measured = taken(port, request, requests)
                 if round_:
                     times[port].append(measured)
 
     what = f"{kind} of examples/tasks, {CONCURRENCY} requests at once"
-    figures.ratios(what, median(times[ours]), median(times[raw]), cpu=0.5, wall=1 / 1.5, each=REQUESTS, per="request")
+    found = {port: median(times[port]) for port in ports}
+    shares = {port: found[port].cpu - found[floor].cpu for port in ports}
+    for name, port in (("bare gRPC calls, whose responses nobody decodes", grpc), ("no database at all", floor)):
+        each = microseconds(these=found[port].cpu, sdk=found[raw].cpu, each=requests)
+        figures(f"the same {kind} with {name}: CPU", found[port].cpu / found[raw].cpu, detail=each)
+    figures(
+        f"{what}, without the share of FastAPI and uvicorn: CPU",
+        shares[ours] / shares[raw],
+        budget=ABOVE_FLOOR[kind],
+        detail=microseconds(ours=shares[ours], sdk=shares[raw], grpc=shares[grpc], each=requests),
+    )
+    figures.ratios(what, found[ours], found[raw], cpu=0.5, wall=1 / 1.5, each=requests, per="request")

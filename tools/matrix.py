@@ -1,6 +1,6 @@
 """Runs a script of hatch's `versions` environments on each supported Python that this machine has.
 
-    python tools/matrix.py [--require 3.10] [--jobs 2] versions:test [ARGUMENTS]
+    python tools/matrix.py [--require 3.10] [--only 3.12] [--jobs 2] versions:test [ARGUMENTS]
 
 Pythons are looked for on the PATH, among pyenv's, and among hatch's own. Those that are missing are named and skipped,
 or, if required, a failure. Nothing is downloaded. What each one prints comes when it has ended. Tests that failed run
@@ -28,13 +28,14 @@ def main() -> int:
     """Run the script that the command line names; give the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--require", action="append", default=[], choices=VERSIONS, help="run on these alone")
+    parser.add_argument("--only", action="append", default=[], choices=VERSIONS, help="run on these, where they are")
     parser.add_argument("--jobs", type=int, default=1, help="how many at the same time")
     parser.add_argument("script")
     options, arguments = parser.parse_known_args()
-    wanted: list[str] = options.require or list(VERSIONS)
+    wanted: list[str] = options.require or options.only or list(VERSIONS)
     found = {version: path for version in wanted if (path := find_python(version)) is not None}
     missing = [version for version in wanted if version not in found]
-    code = run(options.script, arguments, found, options.jobs) if found else 1
+    code = run(options.script, arguments, found, options.jobs) if found else int(not options.only)
     print(f"\nPythons used: {', '.join(found) or 'none'}", flush=True)
     if missing:
         print(f"Pythons not on this machine, skipped: {', '.join(missing)}", flush=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from google.cloud import ndb  # type: ignore[attr-defined]
+import google.cloud.ndb as ndb
 from google.cloud.ndb import polymodel
 
 START = datetime(2019, 3, 1, 9, 30)

@@ -37,6 +37,7 @@ def main() -> None:
         app = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for folder in ("shop", "tests"):
             shutil.copytree(HERE / folder, app / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(HERE / "index.yaml", app)
         move(app, project)
 
 
@@ -47,11 +48,12 @@ def move(app: Path, project: str) -> None:
 
     cendry(app, "infer", "Customer", "--project", project, "--ndb")
     cendry(app, "validate", "shop.models", "--project", project, "--ndb")
-    cendry(app, "plan", "shop.models", "--project", project, "--to-database", "native", "--ndb")
+    target = ("--to-database", "native")
+    cendry(app, "plan", "shop.models", "--project", project, *target, "--ndb", "--index-yaml", "index.yaml")
     cendry(app, "copy", "--yes")
     cendry(app, "verify")
     # The shop is closed meanwhile, so nothing changed behind the copy.
-    cendry(app, "status")
+    cendry(app, "status", "--check")
 
     print("\n# The line")
     settings = app / "shop" / "database.py"

@@ -139,6 +139,7 @@ def test_models_by_their_names(module: Callable[[str], str]) -> None:
         f"{name}:Part": f"{name}:Part is not a Cendry model",
         f"{name}:number": f"{name}:number is not a Cendry model",
         f"{name}": f"{name} names 2 models (City, Shop); name one: {name}:NAME.",
+        ":City": "The name of a module is missing: write MODULE or MODULE:NAME.",
     }.items():
         with pytest.raises(WrongUseError) as caught:
             load_model(spec)

@@ -11,9 +11,10 @@ import pytest
 from annotated_types import Gt
 from cendry import Field, GeoPoint, Map, Model, field
 from cendry._types.subsets import subset_of
-from cendry.codec import codec_for
-from cendry.codec.inputs import read, read_changes
+from cendry.codec import Codec, codec_for
+from cendry.codec.inputs import read_changes
 from cendry.codec.reading import Reading
+from cendry.errors import Problem, ValidationError
 from making import make_model
 
 JSON = Reading("python", python_values=True, extra="forbid", json="only")
@@ -43,6 +44,16 @@ CODEC = codec_for(Task)
 AT = datetime(2026, 1, 31, tzinfo=timezone.utc)
 DATA: dict[str, Any] = {"title": "a", "price": "1.5", "at": "2026-01-31T00:00:00Z"}
 TASK = Task(id="t", title="a", price=Decimal("1.5"), at=AT)
+
+
+def read(
+    codec: Codec[Any], data: dict[str, Any], reading: Reading, document_id: str | None = None
+) -> tuple[Any, list[Problem]]:
+    """An instance, or `None` with the problems of the data."""
+    try:
+        return codec.decoder(reading)(data, document_id), []
+    except ValidationError as error:
+        return None, list(error.problems)
 
 
 def test_an_instance() -> None:

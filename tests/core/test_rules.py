@@ -530,3 +530,34 @@ def test_defaults_are_checked_on_write_too() -> None:
     assert 0 == from_dict(model, {}).x == codec_for(model).decode({}).x
     with Cendry(backend=MemoryBackend()) as ctx, pytest.raises(ValidationError):
         ctx.save(model())
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "found"),
+    [
+        (Annotated[str, at.MaxLen(100)], "x" * 101, "xxx... (length 101)"),
+        (Annotated[bytes, at.MaxLen(100)], b"x" * 101, "xxx... (length 101)"),
+        (Annotated[list[int], at.MinLen(99)], [1] * 98, "1, 1... (length 98)"),
+        (Annotated[str, at.MaxLen(2)], "abc", "found str 'abc'"),
+        (Annotated[str, at.MaxLen(2)], "a...", "found str 'a...'"),
+        (Annotated[str, at.Predicate(str.isdigit)], "x" * 101, "xxx..."),
+    ],
+)
+def test_the_length_of_what_is_shown_in_part_is_told(kind: Any, value: Any, found: str) -> None:
+    model = one_field(kind)
+    [field] = model.__cendry_fields__
+    with pytest.raises(ValidationError) as caught:
+        from_dict(model, {field: value})
+    assert str(caught.value).removesuffix(".").endswith(found)
+    with pytest.raises(InvalidValueError) as invalid:
+        Cendry(backend=MemoryBackend()).save(model(**{field: value}, id="a"))
+    assert found in str(invalid.value)
+
+
+def test_the_length_of_a_hidden_value_is_hidden() -> None:
+    class Login(Model, collection="logins"):
+        password: Field[Annotated[str, at.MaxLen(100)]] = field(repr=False)
+
+    with pytest.raises(ValidationError) as caught:
+        from_dict(Login, {"password": "x" * 101})
+    assert "101" not in str(caught.value)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from cendry import GeoPoint, Model, Ref, Vector
-from cendry._scan import Histogram, model_source
+from cendry._scan import Histogram, Inferred, Room, model_source, module_source
 from cendry._scan.histogram import MAX_KEYS
 from cendry._types.registry import default_registry
 from cendry.codec import codec_for
@@ -205,6 +205,69 @@ def test_two_halves_are_as_one_whole() -> None:
         assert model_source("A", "a", whole) == model_source("A", "a", half)
         assert whole.fields["w"].dimensions == half.fields["w"].dimensions
         assert [20, 20] == [each.fields["v"].rest.count for each in (whole, half) if each.fields["v"].rest is not None]
+
+
+def test_more_places_than_there_is_room_for_are_counted_by_kind_alone() -> None:
+    documents: list[dict[str, Any]] = [
+        {"a": {"b": {"c": 1}}, "list": [{"x": 1}]},
+        {"a": {"b": {"c": 1, "d": [1]}}, "list": [{"x": 1}], "more": 1},
+    ]
+    for left, cut in ((0, True), (3, True), (5, True), (8, True), (9, False)):
+        room = Room(left)
+        found = Histogram(room)
+        for each in documents:
+            found.add(each)
+        assert (2, 2, cut) == (found.count, found.kinds["map"], room.left < 0)
+        source = model_source("City", "cities", found)
+        assert [] == misfits(documents, source), source
+        # What one has no room for, the other takes no more.
+        small = Histogram(Room(left))
+        small.merge(found)
+        assert found.kinds == small.kinds
+        assert [] == misfits(documents, model_source("City", "cities", small))
+    whole, none = histogram_of(documents), Histogram(Room(0))
+    none.merge(whole)
+    assert (True, {}) == (none.is_cut, none.fields)
+    assert whole.fields["a"].fields["b"].fields["c"].count == 2
+    listed, none = Histogram(), Histogram(Room(0))
+    listed.add(["x"])
+    none.merge(listed)
+    assert (None, True) == (none.items, none.is_cut)
+    none.add(["x"])
+    assert (None, 2) == (none.items, none.count)
+
+
+def test_keys_beyond_the_limit_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cendry._scan.histogram.MAX_KEYS", 2)
+    found = Histogram(Room(2))
+    found.add({"a": 1, "b": 1, "c": 1})
+    assert (None, True) == (found.rest, found.is_cut)
+    full, none = Histogram(), Histogram(Room(2))
+    full.add({"a": 1, "b": 1, "c": 1})
+    none.add({"a": 1, "b": 1})
+    none.merge(full)
+    assert (None, True) == (none.rest, none.is_cut)
+
+
+def test_the_first_document_of_each_kind_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cendry._scan.histogram.MAX_COLLECTIONS", 1)
+    one, other = Histogram(), Histogram()
+    one.add({"v": 1, "list": [Ref.from_path("users/a")]}, "cities/a")
+    one.add({"v": 2, "list": [Ref.from_path("pets/a")]}, "cities/b")
+    other.add({"v": "x"}, "cities/c")
+    other.add({"v": 3}, "cities/d")
+    one.merge(other)
+    assert {"int": "cities/a", "str": "cities/c"} == one.fields["v"].samples
+    items = one.fields["list"].items
+    assert items is not None
+    assert {"users": 1} == items.collections
+
+
+def test_one_module_for_several_collections() -> None:
+    one, two = histogram_of([{"n": 1}]), histogram_of([{"m": "x"}])
+    source = module_source([Inferred("City", "cities", one), Inferred("City", "towns", two, ["a note"])])
+    assert ["City", "City2"] == [line.split("(")[0][6:] for line in source.splitlines() if line.startswith("class ")]
+    assert 1 == source.count("from cendry import")
 
 
 texts = st.text(min_size=1, max_size=3).filter(lambda key: not key.startswith("__"))

@@ -34,7 +34,7 @@ from cendry import (
 from cendry._model.metadata import upgraded
 from cendry._types.evolutions import Evolution, Upgraded, evolution_of
 from cendry.codec import codec_for, source_of
-from cendry.codec.message import decoder
+from cendry.codec.message import decoder, encoder
 from cendry.codec.reading import STORED
 from cendry.codec.upgrading import run_upgrades
 from cendry.plan import Set
@@ -238,6 +238,9 @@ def test_only_functions_that_are_not_awaited_are_upgrades() -> None:
         lambda cls: decoded(cls, {"name": "a"}),
         lambda cls: decoded(cls, {"name": "a", "_cendry_version": 4}),
         lambda cls: codec_for(cls).encode(cls(name="a")),
+        lambda cls: message_encoder(cls)(cls(name="a")),
+        lambda cls: message_decoder("firestore", cls)({"name": "a"}),
+        lambda cls: message_decoder("datastore", cls)({"name": "a"}),
         lambda cls: run_upgrades(cls, {"name": "a"}, 1, None),
         lambda cls: from_dict(cls, {"name": "a"}, by_alias=True, version=1),
     ],
@@ -542,8 +545,14 @@ def rename_inside(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-def change_type(data: dict[str, Any]) -> dict[str, Any]:
-    data["parts"][0]["a"] = True
+def put_something_else(data: dict[str, Any]) -> dict[str, Any]:
+    class Odd:
+        def __eq__(self, other: object) -> bool:
+            raise ValueError
+
+        __hash__ = None  # type: ignore[assignment]
+
+    data["parts"][0]["a"] = Odd()
     return data
 
 
@@ -582,7 +591,7 @@ CHANGED = "changed the dict that it was given; return a new one, such as {**data
         (change_inside, f"change_inside() {CHANGED}"),
         (drop_inside, f"drop_inside() {CHANGED}"),
         (rename_inside, f"rename_inside() {CHANGED}"),
-        (change_type, f"change_type() {CHANGED}"),
+        (put_something_else, f"put_something_else() {CHANGED}"),
         (change_field, f"change_field() {CHANGED}"),
         (add_field, f"add_field() {CHANGED}"),
         (change_and_fail, "change_and_fail() returned None, which is not a dict"),
@@ -688,9 +697,10 @@ def test_upgrades_get_what_is_stored_without_the_version() -> None:
 def test_a_changed_field_is_one_whose_value_differs_in_kind_or_value() -> None:
     before: dict[str, Any] = {"a": 1, "b": [1, {"c": 2}], "d": 1.5, "e": "x", "f": {"g": [1]}, "h": 1, "i": [1]}
     after = {"a": True, "b": [1, {"c": 2}], "d": 1.5, "e": "".join(["x"]), "f": {"g": [2]}, "h": 1.0, "i": [1, 2]}
+    before["m"], after["m"] = {}, {"a": 1}
     town = town_with(lambda data: {**after, "name": "a", "j": None})
     found = vars(decoded(town, {**before, "name": "a", "k": 1}))["_cendry_upgraded"]
-    assert Upgraded(1, frozenset({"k"}), frozenset({"a", "f", "h", "i", "j", "k"})) == found
+    assert Upgraded(1, frozenset({"k"}), frozenset({"a", "f", "h", "i", "j", "k", "m"})) == found
 
 
 def test_run_upgrades_is_for_stored_data_alone() -> None:
@@ -703,6 +713,13 @@ def test_run_upgrades_is_for_stored_data_alone() -> None:
 
 
 # Messages
+
+
+def message_encoder(model: type[Any]) -> Callable[[Any], Any]:
+    """Writes instances as messages of Firestore."""
+    from cendry_firestore._dialect import FIRESTORE
+
+    return encoder(codec_for(model), FIRESTORE, "projects/p/databases/d")
 
 
 def message_decoder(name: str, model: type[Any]) -> Callable[[dict[str, Any]], Any]:
@@ -1037,3 +1054,20 @@ def test_wrong_versions_of_data_are_refused(model: Any, options: Any, message: s
         with pytest.raises(TypeError) as caught:
             cast("Any", function)(model, {"name": "a"}, **options)
         assert message == str(caught.value)
+
+
+# Pydantic
+
+
+def test_for_pydantic_a_model_with_versions_is_like_any_other() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    adapter: Any = pydantic.TypeAdapter(City)
+    plain: Any = pydantic.TypeAdapter(Plainly)
+    old = decoded(City, dict(OLD))
+    assert adapter.dump_python(SF) == adapter.dump_python(old)
+    assert adapter.dump_json(SF) == adapter.dump_json(old)
+    assert SF == adapter.validate_json(adapter.dump_json(old))
+    assert {**plain.json_schema(), "title": "City"} == adapter.json_schema()
+    # Versions are those of documents: bodies have none.
+    with pytest.raises(pydantic.ValidationError, match="_cendry_version"):
+        adapter.validate_python({**NEW, "_cendry_version": 3})

@@ -62,6 +62,21 @@ def name_nothing(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "": 1}
 
 
+class Animal(Model, collection="animals", version=2, tag_field="kind"):
+    age: Field[int]
+
+
+upgrade(Animal, to=2)(lambda data: {**data, "age": data["age"] + 1})
+
+
+class Cat(Animal, tag="cat", extra="keep"):
+    pass
+
+
+class Dog(Animal, tag="dog"):
+    pass
+
+
 @pytest.fixture
 def store() -> RecordingBackend:
     return RecordingBackend()
@@ -205,6 +220,15 @@ def test_errors_of_the_read_write_nothing(ctx: Cendry, store: RecordingBackend) 
     with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found"):
         ctx.update(Unstorable, "a", CHANGE)
     assert {"name": "A"} == store.data("towns/a")
+
+
+def test_whether_newer_documents_are_changed_depends_on_their_own_class(ctx: Cendry, store: RecordingBackend) -> None:
+    for kind in ("cat", "dog"):
+        store.put(f"animals/{kind}", {"kind": kind, "age": 5, VERSION: 3})
+    ctx.update(Animal, "cat", {Animal.age: 6})
+    assert {"kind": "cat", "age": 6, VERSION: 3} == store.data("animals/cat")
+    with pytest.raises(DecodeError, match=r"by a newer model \(version 3\); this one is 2"):
+        ctx.update(Animal, "dog", {Animal.age: 6})
 
 
 def test_such_a_write_inside_a_transaction_is_refused(ctx: Cendry, store: RecordingBackend) -> None:

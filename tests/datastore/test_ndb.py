@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import google.cloud.ndb as ndb
 import pytest
 from cendry import DELETE_FIELD, Cendry, DecodeError, Field, FieldPath, Map, Model, field
 from cendry_datastore import DatastoreBackend
-from google.cloud import datastore, ndb  # type: ignore[attr-defined]
+from google.cloud import datastore
 
 
 class Address(Map):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, time, timezone
 from typing import Any
 
+import google.cloud.ndb as ndb
 import pytest
 from cendry import (
     DELETE_FIELD,
@@ -34,7 +35,7 @@ from cendry_datastore._ndb_forms import own_fields_of_codec
 from cendry_datastore._ndb_read import Scope, unfolded
 from cendry_datastore._ndb_write import NOTHING, folded
 from cendry_datastore._values import decode_properties, write_properties
-from google.cloud import datastore, ndb  # type: ignore[attr-defined]
+from google.cloud import datastore
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -24,7 +24,7 @@ from cendry_datastore._ndb import (
     unpack_v3,
 )
 from cendry_datastore._values import decode_properties, decode_value, write_properties, write_value
-from google.cloud.ndb._legacy_entity_pb import EntityProto  # type: ignore[import-untyped]
+from google.cloud.ndb._legacy_entity_pb import EntityProto
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,9 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any
 
+from cendry import GeoPoint, Ref, Vector
 from cendry.plan import QueryPlan, Set
+
+NOON = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
+
+NASTY: list[dict[str, Any]] = [
+    {
+        "name": "a",
+        "class": 1,
+        "None": True,
+        "self": "x",
+        "cls": "x",
+        "id": 5,
+        "mro": 1,
+        "_private": 1,
+        "_x_": {"_y_": 1},
+        "with space": 1,
+        "a.b": 1,
+        "a`b": 1,
+        "1st": 1,
+        "größe": 1.5,
+        "ﬁ": "ligature",
+        "数": [1, 2.5],
+        "😀": {"😀": 1},
+        "-": None,
+        "model_config": {"x": 1},
+        "Field": 1,
+        "field": "x",
+        "Model": b"x",
+        "list": [],
+        "dict": {},
+        "match": 1,
+        "type": "x",
+        "'\"\n": 1,
+        "long" * 40: 1,
+    },
+    {
+        "name": None,
+        "class": 2.5,
+        "points": [{"at": GeoPoint(1, 2), "tags": [{"k": 1}, {"k": None}]}, {"at": GeoPoint(3, 4), "tags": []}],
+        "refs": [Ref.from_path("users/a"), Ref.from_path("users/b/pets/c")],
+        "vector": Vector([1.0, 2.0]),
+        "bytes": b"\0\xff",
+        "moment": NOON,
+        "nan": float("nan"),
+        "mixed": 2**60,
+        "either": {"a": 1},
+        "nothing": None,
+        "id": 1,
+    },
+    {
+        "name": "b",
+        "nan": float("-inf"),
+        "mixed": 1.5,
+        "either": [{"a": "x"}],
+        "points": [None],
+        "vector": Vector([1.0]),
+        "moment": "yesterday",
+        "many": 1,
+    },
+    {"many": "x", "either": "x", "name": "c"},
+    {"many": b"x", "name": "d"},
+    {"many": [1], "name": "e"},
+]
 
 
 def fill(backend: Any, count: int, collection: str = "cities") -> None:

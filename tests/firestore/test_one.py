@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry import AsyncFirestoreBackend
-from cendry.backend import CallOptions
+from cendry.backend import CallOptions, StoredDocument
 from cendry.plan import GetPlan, Set
 from cendry_firestore import _transport
 from cendry_memory.testing import Database
@@ -56,11 +56,25 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def filled(faulty: FaultyServer, make_db: Callable[..., Database]) -> Database:
+def filled(faulty: FaultyServer, make_db: Callable[..., Database], monkeypatch: pytest.MonkeyPatch) -> Database:
+    """Either twin; reads of one document are asked for the only one, as contexts do it, if they can be."""
     db = make_db()
+    monkeypatch.setattr(db.backend, "get", only_of(db.backend.get))
     db.commit(Set("c/a", {"x": 1}), Set("c/b", {"x": 2}))
     faulty.calls.clear()
     return db
+
+
+def only_of(get: Callable[..., Any]) -> Callable[..., Any]:
+    def taken(plan: GetPlan, **options: Any) -> Any:
+        found = get(plan, **options)
+        return _one(found.only) if hasattr(found, "only") else found
+
+    return taken
+
+
+async def _one(only: Callable[[], Awaitable[StoredDocument]]) -> AsyncIterator[StoredDocument]:
+    yield await only()
 
 
 @needs_direct_calls
@@ -83,11 +97,29 @@ def test_several_documents_and_those_of_a_transaction_come_in_a_stream(filled: D
 
 
 @pytest.mark.parametrize("messages", [0, 1])
-def test_an_answer_without_a_result_is_none(filled: Database, faulty: FaultyServer, messages: int) -> None:
+def test_an_answer_without_a_result(filled: Database, faulty: FaultyServer, messages: int) -> None:
     empty = types.BatchGetDocumentsResponse.serialize(types.BatchGetDocumentsResponse())
     faulty.answers[METHOD] = [empty] * messages
-    assert [] == filled.get_plan(GetPlan(("c/a",)))
+    if isinstance(filled.backend, AsyncFirestoreBackend):
+        with pytest.raises(exceptions.InternalServerError, match="could not be parsed"):
+            filled.get_plan(GetPlan(("c/a",)))
+    else:
+        assert [] == filled.get_plan(GetPlan(("c/a",)))
     assert [METHOD] == faulty.calls
+
+
+def test_a_read_of_one_can_be_iterated_over(
+    faulty: FaultyServer, make_db: Callable[..., Database], fault: type[Fault]
+) -> None:
+    db = make_db()
+    db.commit(Set("c/a", {"x": 1}))
+    faulty.calls.clear()
+    faulty.faults[METHOD] = [fault(grpc.StatusCode.UNAVAILABLE)]
+    assert {"x": 1} == db.data("c/a")
+    assert [METHOD] * 2 == faulty.calls
+    empty = types.BatchGetDocumentsResponse.serialize(types.BatchGetDocumentsResponse())
+    faulty.answers[METHOD] = [empty]
+    assert [] == db.get_plan(GetPlan(("c/a",)))
 
 
 @needs_direct_calls

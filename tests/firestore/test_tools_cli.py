@@ -9,6 +9,7 @@ import subprocess
 import sys
 import types
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from cendry_firestore._cli.commands import run as run_command
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 
+drift_module = import_module("cendry_firestore.tools.drift")
 numbers = itertools.count()
 
 MODELS = """
@@ -52,6 +54,18 @@ class City(Model, collection="cities", version=2):
 @upgrade(City, to=2)
 def add_one(data):
     return {**data, "n": data["n"] + 1}
+"""
+
+INFERRED = """\
+from __future__ import annotations
+
+from cendry import Field, Model
+
+
+class City(Model, collection="cities"):
+    # inferred from 3 documents
+    n: Field[int]
+    name: Field[str]
 """
 
 
@@ -170,9 +184,97 @@ def test_dead_letters_and_their_retry(
     assert [1, 2, 3] == stored(cities)
 
 
+def test_drift(command: Command, models: str, cities: FirestoreBackend, project: str) -> None:
+    arguments = ("drift", f"{models}:City", "--project", project)
+    answer = command(*arguments)
+    assert (0, "") == (answer.code, answer.stderr)
+    assert [
+        "City  cities  documents 3  fits 3",
+        " field  declared  missing  stored",
+        " name   str             0  str 3",
+        " n      int             0  int 3",
+        "",
+        "All 3 documents fit.",
+    ] == answer.stdout.splitlines()
+    cities.commit([Set("cities/d", {"name": 1, "old": True})])
+    answer = command(*arguments)
+    assert (1, "") == (answer.code, answer.stderr)
+    assert [
+        "City  cities  documents 4  fits 3",
+        "  n: expected int, found nothing (1: cities/d)",
+        "  name: expected str, found int (1: cities/d)",
+        " field  declared  missing  stored",
+        " name   str             0  str 3, int 1",
+        " n      int             1  int 3",
+        " old    unknown         3  bool 1  (cities/d)",
+        "",
+        "1 of 4 documents doesn't fit.",
+    ] == answer.stdout.splitlines()
+    as_json = command(*arguments, "--json")
+    assert 1 == as_json.code
+    [found] = as_json.json["models"]
+    assert (False, "City", 4, 3) == (as_json.json["ok"], found["model"], found["documents"], found["fits"])
+    assert {
+        "field": "old",
+        "declared": None,
+        "count": 1,
+        "missing": 3,
+        "kinds": {"bool": 1},
+        "samples": {"bool": "cities/d"},
+    } == found["fields"][-1]
+    assert 0 == command(*arguments, "--sample", "3").code
+    # All models of the module: the other collection is empty.
+    everything = command("drift", models, "--project", project, "--json").json
+    assert [("City", 4), ("Shop", 0)] == [(one["model"], one["documents"]) for one in everything["models"]]
+
+
+def test_many_misfits_versions_and_places(
+    command: Command, backend: FirestoreBackend, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"models_of_the_cli_{next(numbers)}"
+    (tmp_path / f"{name}.py").write_text(VERSIONED.replace("n: Field[int]", "n: Field[dict[str, int]]"))
+    values = {f"{'k' * 70}{number}": "x" for number in range(30)}
+    backend.commit([Set("cities/a", {"name": "x", "n": values, "_cendry_version": 2})])
+    monkeypatch.setattr(drift_module, "MAX_MISFITS", 25)
+    arguments = ("drift", name, "--project", project)
+    try:
+        answer = command(*arguments)
+        assert 1 == answer.code
+        assert "  versions  2: 1" in answer.stdout
+        assert "  and 6 more; --json prints all" in answer.stdout
+        assert " n.*    int                       0  str 30" in answer.stdout
+        further = {"field": "", "expected": "the model", "found": "further misfits", "count": 5, "samples": []}
+        assert further == command(*arguments, "--json").json["models"][0]["misfits"][-1]
+        monkeypatch.setattr(drift_module, "MAX_PLACES", 3)
+        assert "  There are more places than are counted." in command(*arguments).stdout
+    finally:
+        sys.modules.pop(name, None)
+
+
+def test_infer(command: Command, cities: FirestoreBackend, project: str) -> None:
+    cities.commit([Set("countries/it/regions/a", {"area": 1.5})])
+    answer = command("infer", "cities", "--project", project)
+    assert (0, "") == (answer.code, answer.stderr)
+    assert INFERRED == answer.stdout
+    below = command("infer", "regions", "--group", "--sample", "5", "--project", project)
+    assert "each of them is below documents of 'countries': declare parent=" in below.stdout
+    assert 'class Region(Model, collection="regions"):' in below.stdout
+    nothing = command("infer", "regions", "--project", project)
+    assert (2, "") == (nothing.code, nothing.stdout)
+    assert (
+        f"There are no documents in the collection 'regions' of projects/{project}/databases/(default): there is "
+        "nothing to infer from. If it is below documents, pass group=True (--group).\n"
+    ) == nothing.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
+        (["drift", "absent_module"], "absent_module raised ModuleNotFoundError: No module named"),
+        (["drift", "MODELS:Town"], "MODELS:Town is not a Cendry model\n"),
+        (["drift", "MODELS", "--sample", "0"], "Invalid value for '--sample'"),
+        (["infer", "a/b"], "'a/b'"),
+        (["infer"], "Missing argument 'COLLECTION...'"),
         (["backfill", "absent_module:City"], "absent_module raised ModuleNotFoundError: No module named"),
         (["backfill", "broken_module:City"], "broken_module raised ZeroDivisionError: division by zero\n"),
         (["backfill", "ending_module:City"], "ending_module raised SystemExit: 3\n"),
@@ -304,7 +406,7 @@ def test_the_command_in_a_process(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert (0, "") == (answer.returncode, answer.stderr)
-    for name in ("backfill",):
+    for name in ("backfill", "drift", "infer"):
         assert name in answer.stdout
 
 

@@ -31,11 +31,11 @@ def seed(client: Any, kinds: int, each: int) -> int:
 
 
 def plan_of(source: Source, target: Place, size: int = 10_000, **facts: Any) -> Plan:
-    """A plan for all kinds of a source, as it is now."""
+    """A plan for all kinds of a source, or for some, as they are now."""
     kinds: list[KindPlan] = []
     number = 0
     moment = source.now()
-    for kind in source.kinds():
+    for kind in facts.get("kinds") or source.kinds():
         cuts, count = cut_walk(source.keys(kind, moment), size)
         shards = shards_of(kind, cuts, number)
         number += len(shards)

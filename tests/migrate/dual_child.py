@@ -1,4 +1,7 @@
-"""A process that writes both databases, and is killed at a point of a write: `python dual_child.py STATE POINT`."""
+"""A process that writes both databases, and is killed at a point of a write.
+
+`python dual_child.py STATE PROJECT POINT MODE`; "primary" in a point is the database that answers in this mode.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ POINTS = (
 )
 
 
-def main(state: str, project: str, point: str) -> None:
+def main(state: str, project: str, point: str, mode: str) -> None:
     def at(name: str) -> None:
         if name == point:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -55,9 +58,12 @@ def main(state: str, project: str, point: str) -> None:
         backend.commit = watching
         return backend
 
-    primary = watched(DatastoreBackend(project=project), "primary")
-    shadow = watched(FirestoreBackend(project=project), "shadow")
-    dual = DualBackend(primary, shadow, state=Store(state))
+    is_switched = mode == "switched"
+    primary = watched(DatastoreBackend(project=project), "shadow" if is_switched else "primary")
+    shadow = watched(FirestoreBackend(project=project), "primary" if is_switched else "shadow")
+    dual = DualBackend(primary, shadow, state=Store(state), mode="frozen" if is_switched else "shadow-write")
+    if is_switched:
+        dual.change_mode("switched")
     dual.commit([Set("City/a", {"n": 2}), Set("City/b", {"n": 2}), Delete("City/c")])
     raise AssertionError(f"there is no point {point!r}")
 

@@ -36,7 +36,7 @@ from migrate.seeding import entity, put
 KINDS, PAGE, WORKERS, BAD = 20, 500, 4, 40
 HEAP = "4g"
 MOST_GROWTH = 10.0
-"""Megabytes by which the memory of a copy may grow from 20 % of the entities on, for 100,000 of them."""
+"""Megabytes by which the memory of a copy may grow after the first fifth of the entities."""
 MOST_MEMORY = 150.0
 """Megabytes that a copy of a million entities may take."""
 
@@ -54,10 +54,10 @@ def peak() -> float:
 
 
 def growth(samples: Sequence[tuple[int, float]]) -> float:
-    """Megabytes per 100,000 entities, by the line nearest to the samples after the first fifth of them."""
+    """Megabytes by which it grew after the first fifth of the entities, by the line nearest to the samples."""
     settled = samples[len(samples) // 5 :]
     slope, _ = linear_regression([float(done) for done, _ in settled], [memory for _, memory in settled])
-    return slope * 100_000
+    return slope * (settled[-1][0] - settled[0][0])
 
 
 # --- processes ---
@@ -137,13 +137,14 @@ class Copying:
 # --- the run ---
 
 
-def seed(client: Any, entities: int) -> None:
+def fill(client: Any, entities: int) -> None:
     def make(number: int) -> Any:
         kind, index = number % KINDS, number // KINDS + 1
         path: list[str | int] = [f"K{kind:02}", index if index % 2 else f"n/{index}"]
         if index % 10 == 9:
             path = [f"K{(kind + 1) % KINDS:02}", index, *path]
-        return entity(client, *path, **{**DATA, "n": number, "to": client.key("K00", index)})
+        some = {name: DATA[name] for name in ("name", "text", "population", "tags", "mayor")}
+        return entity(client, *path, n=number, to=client.key("K00", index), **some)
 
     foreign = datastore.Key("X", 1, project="elsewhere")
     put(client, (entity(client, f"K{number % KINDS:02}", f"bad {number}", to=foreign) for number in range(BAD)))
@@ -169,7 +170,7 @@ def killed(copies: Copying, entities: int, kills: int, rng: random.Random, say: 
 
 def shown(found: dict[str, Any]) -> str:
     each = found["cpu"] / found["copied"] * 1e6
-    memory = f"memory at most {found['peak']:.0f} MB, grows by {found['growth']:.1f} MB for 100,000"
+    memory = f"memory at most {found['peak']:.0f} MB, {found['growth']:+.1f} MB after the first fifth"
     return f"{found['copied']:,}, {each:.0f} us of CPU each; {memory}"
 
 
@@ -177,14 +178,14 @@ def proven(proof: Proof) -> bool:
     return proof.ok and not (proof.missing or proof.extra or proof.different or proof.changed)
 
 
-def main(arguments: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace, seed: int) -> int:
     started = time.monotonic()
 
     def say(*texts: object) -> None:
         print(f"{time.monotonic() - started:6.0f} s ", *texts, flush=True)
 
-    rng = random.Random(arguments.seed)
-    say(f"seed {arguments.seed}: {arguments.entities:,} entities of {KINDS} kinds, {arguments.kills} kills")
+    rng = random.Random(seed)
+    say(f"seed {seed}: {arguments.entities:,} entities of {KINDS} kinds, {arguments.kills} kills")
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cendry-long-run-")))
         for emulator in (DATASTORE_MODE, FIRESTORE):
@@ -192,9 +193,12 @@ def main(arguments: argparse.Namespace) -> int:
             stack.callback(stop, process)
             stack.enter_context(known(host, emulator))
         client: Any = datastore.Client(project="from")
-        seed(client, arguments.entities)
+        fill(client, arguments.entities)
         source = Source(client)
-        plan = plan_of(source, Place("to"), 2_000)
+        say("seeded")
+        # To ask for its kinds, the emulator's keys are all read, which takes minutes.
+        kinds = [f"K{number:02}" for number in range(KINDS)]
+        plan = plan_of(source, Place("to"), 2_000, kinds=kinds)
         say(f"planned: {plan.count:,} entities, {len(plan.shards)} shards")
 
         copies = Copying(plan, directory, "migration")
@@ -213,7 +217,8 @@ def main(arguments: argparse.Namespace) -> int:
         ok = ok and (proof.source, proof.dead, dead) == (arguments.entities + BAD, BAD, BAD)
 
         # A fresh database of the same emulator.
-        measured = Copying(plan_of(source, Place("measured"), 2_000), directory, "measured", measure=True).finish()
+        other = plan_of(source, Place("measured"), 2_000, kinds=kinds)
+        measured = Copying(other, directory, "measured", measure=True).finish()
         say("another copy, which nothing kills:", shown(measured))
         ok = ok and measured["growth"] < MOST_GROWTH
         with Generated(arguments.generated // KINDS) as made:
@@ -233,9 +238,10 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--generated", type=int, default=1_000_000, help="entities of the copy from a generated source")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--runs", type=int, default=1, help="how many in a row, each on fresh emulators")
     parser.add_argument("--copy", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.copy:
         copying(json.loads(asked.copy.read_text()))
     else:
-        sys.exit(main(asked))
+        sys.exit(max(main(asked, asked.seed + number) for number in range(asked.runs)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import google.cloud.ndb as ndb
 import pytest
 from cendry import Cendry, Ref
 from cendry.jobs import LocalStore, write_json
@@ -29,7 +30,6 @@ from cendry_datastore.migrate.choices import Observer, asked_by
 from cendry_datastore.migrate.intents import Direction, IntentLog, open_intents
 from cendry_datastore.migrate.translate import UntranslatableError
 from cendry_firestore import FirestoreBackend
-from google.cloud import ndb  # type: ignore[attr-defined]
 from migrate.seeding import entity, put
 from migrate.sides import Document, Sides, Value
 from migrate.test_ndb import Address, Home, Shop, ndb_models

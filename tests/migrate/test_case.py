@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cendry.jobs import DeadLetters, JobStoppedError, LocalStore, RealFiles, Stop
+from cendry.jobs import DeadLetters, JobStoppedError, LocalStore, Progress, RealFiles, Stop
 from cendry_datastore.migrate import Source, Target, copy, plan, retry_dead, verify
 from google.cloud import datastore
 from migrate.copies import check_equal
@@ -45,8 +45,13 @@ def test_each_kind_has_its_own_state_and_dead_letters(sdk: Any, source: Source, 
     planned = plan(source, target)
     stop = Stop()
     options: dict[str, Any] = {"state": store, "workers": 1, "page": 2, "source": source, "target": target}
+
+    def stop_halfway(progress: Progress) -> None:
+        if progress.done >= 8:
+            stop.request()
+
     with pytest.raises(JobStoppedError):
-        copy(planned, **options, stop=stop, on_progress=lambda progress: progress.done >= 8 and stop.request())
+        copy(planned, **options, stop=stop, on_progress=stop_halfway)
     result = copy(planned, **options)
     assert (12, 3) == (result.copied, result.dead)
     assert 3 == len(store.list("state/"))

@@ -269,6 +269,12 @@ def test_modes_are_asked_for(production: tuple[Source, Target], project: str) ->
     assert f"{project}/(default) is in Datastore mode; the target must be in Native mode. Nothing was written." == str(
         raised.value
     )
+    source._facts = DatabaseFacts(NATIVE)
+    expected = f"{project}/(default) is in Native mode; the source must be in Datastore mode. Nothing was written."
+    with pytest.raises(WrongModeError) as raised:
+        check_sides(source, target)
+    assert expected == str(raised.value)
+    source._facts = DatabaseFacts(DATASTORE_MODE)
     target._facts = DatabaseFacts(reason="403 no")
     with pytest.raises(UnknownModeError, match=r"--assume-modes .* Google Cloud answered: 403 no"):
         check_sides(source, target)

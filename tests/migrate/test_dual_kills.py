@@ -48,7 +48,7 @@ def test_killed_at_any_point_of_a_write_and_repaired_both_are_equal(
     primary, shadow = DatastoreBackend(source.client), FirestoreBackend(project=project)
     with DualBackend(primary, shadow, state=store) as dual:
         dual.commit([Set(f"City/{name}", {"n": 1}) for name in "abc"])
-    command = [sys.executable, dual_child.__file__, str(store.directory), project, point]
+    command = [sys.executable, dual_child.__file__, str(store.directory), project, point, "shadow-write"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     ended = subprocess.run(command, env=environment, capture_output=True, timeout=120)
     assert -signal.SIGKILL == ended.returncode, ended.stderr.decode()
@@ -60,6 +60,29 @@ def test_killed_at_any_point_of_a_write_and_repaired_both_are_equal(
     plan = plan_of(source, target)
     repaired = repair(plan, state=store, source=source, target=target)
     assert Repaired(3 if intents else 0) == repaired
+    assert [] == list(open_intents(store))
+    assert there == documents(primary, "abc") == documents(shadow, "abc")
+    shadow.close()
+
+
+@pytest.mark.parametrize("point", dual_child.POINTS)
+def test_killed_at_any_point_after_the_roles_were_swapped_and_repaired_both_are_equal(
+    point: str, source: Source, target: Target, project: str, store: LocalStore
+) -> None:
+    primary, shadow = DatastoreBackend(source.client), FirestoreBackend(project=project)
+    plan = plan_of(source, target)
+    write_json(store, "plan.json", plan.to_json())
+    with DualBackend(primary, shadow, state=store) as dual:
+        dual.commit([Set(f"City/{name}", {"n": 1}) for name in "abc"])
+    command = [sys.executable, dual_child.__file__, str(store.directory), project, point, "switched"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(command, env=environment, capture_output=True, timeout=120)
+    assert -signal.SIGKILL == ended.returncode, ended.stderr.decode()
+    there = documents(shadow, "abc")
+    assert (there["City/c"] is None) == (dual_child.POINTS.index(point) >= 3)
+    intents = list(open_intents(store))
+    assert (["backward"] if point != "before the intent" else []) == [one.direction for one in intents]
+    assert Repaired(3 if intents else 0) == repair(plan, state=store, source=source, target=target)
     assert [] == list(open_intents(store))
     assert there == documents(primary, "abc") == documents(shadow, "abc")
     shadow.close()

@@ -9,11 +9,10 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
+import google.cloud.ndb as ndb
 import pytest
 from cendry import Cendry, DatastoreBackend, FirestoreBackend, Model
 from cendry_datastore.migrate import Source, Target, Transforms, copy, infer, plan, validate, verify
-from google.cloud import ndb  # type: ignore[attr-defined]
-from google.cloud.ndb import polymodel
 
 SAMPLES = Path(__file__).parents[1] / "typing"
 
@@ -34,7 +33,7 @@ class Box(ndb.Model):  # type: ignore[misc]
     parts = ndb.LocalStructuredProperty(Part, repeated=True)
 
 
-class Inferred(polymodel.PolyModel):
+class Inferred(ndb.PolyModel):  # type: ignore[misc]
     """Each property of ndb."""
 
     boolean = ndb.BooleanProperty()

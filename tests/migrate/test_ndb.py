@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import google.cloud.ndb as ndb
 import pytest
 from cendry import Cendry, Field, Map, Model, field
 from cendry_datastore.migrate import Place, Plan, Shard, Source, Target, copy, verify
 from cendry_datastore.migrate.choices import Observer, asked_by
 from cendry_datastore.migrate.values import KindPlan, new_id
-from google.cloud import ndb  # type: ignore[attr-defined]
 from migrate.sides import Sides
 
 

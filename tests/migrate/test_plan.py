@@ -93,10 +93,14 @@ def test_the_command(cli: Cli, project: str, source: Source, target: Target, see
     assert "Estimate   0.0 min at 500/50/5, 0.00 USD at list prices" == lines[1]
     indexes = "indexes to create first: not known (--index-yaml)   exemptions: 2 (migration/firestore.indexes.json)"
     assert f"Reads 3   writes 3   verify reads 6   {indexes}" == lines[2]
-    assert "Refused: 1 foreign keys (--foreign): Shop.owner" in lines
+    assert "Refused: 1 foreign key (--foreign): Shop.owner" in lines
     stored = Plan.from_json((tmp_path / "migration/plan.json").read_bytes())
     assert 3 == stored.count
     assert 2 == len(json.loads((tmp_path / "migration/firestore.indexes.json").read_text())["fieldOverrides"])
+    absent = cli("plan", "there/", "--project", project, "--kind", "Shop", "--kind", "Nope")
+    assert (2, "") == (absent.returncode, absent.stdout)
+    expected = f"There are no entities of kind 'Nope' in {project}/(default). Nothing was planned.\n"
+    assert expected == absent.stderr
     again = cli("plan", "migration/", "--project", project)
     assert 2 == again.returncode
     assert "migration/ has a plan already" in again.stderr

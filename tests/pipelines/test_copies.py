@@ -33,30 +33,11 @@ from cendry_datastore.migrate.beam.jobs import ProcessPace
 from cendry_datastore.migrate.copying import ShardCopier
 from cendry_datastore.migrate.files import load_shard
 from migrate.copies import CountingTarget, check_equal, plan_of, sent
-from pipelines.conftest import BAD, EACH, KINDS
+from pipelines.conftest import BAD, COUNT
 from pipelines.runs import RUNNER, Run, start
 
 CHILD = str(Path(__file__).with_name("killed.py"))
 PAGE = 50
-COUNT = KINDS * EACH
-
-
-@pytest.fixture
-def target(firestore_emulator: str, project: str) -> Iterator[Target]:
-    with Target(project=project) as target:
-        yield target
-
-
-@pytest.fixture
-def plan(seeded: Source, target: Target, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    # For the steps, which open both sides anew.
-    monkeypatch.setenv("DATASTORE_EMULATOR_HOST", str(seeded.emulator))
-    return plan_of(seeded, target.place, 60)
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "migration"
 
 
 def test_a_pipeline_copies_what_a_copy_copies(seeded: Source, target: Target, plan: Plan, state: Path) -> None:
@@ -113,7 +94,8 @@ def test_a_killed_pipeline_goes_on(seeded: Source, target: Target, plan: Plan, s
             assert done < now
             done = now
     # 1 is for dead letters.
-    assert (1, {"copied": COUNT, "dead": BAD}) == (child.returncode, json.loads(output)), errors
+    assert 1 == child.returncode, errors
+    assert (COUNT, BAD) == (json.loads(output)["copied"], json.loads(output)["dead"])
     assert COUNT == check_equal(plan, seeded, target)
     assert COUNT <= sent(log) <= COUNT + 2 * PAGE
     assert BAD == len(DeadLetters.read(store))

@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 from cendry import GeoPoint, Ref, Vector
 from cendry._scan import Histogram, model_source
+from cendry.plan import Set
+from cendry_firestore.tools import infer
+from cendry_memory import MemoryBackend
+from firestore.filling import NASTY
 
 ROOT = Path(__file__).parents[2]
 NAMES = [
@@ -60,8 +64,12 @@ def test_inferred_models_are_typed(tmp_path: Path) -> None:
     rare.add({"mixed": None, "free": {"b": [1]}})
     (tmp_path / "often.py").write_text(model_source("City", "cities", found))
     (tmp_path / "rare.py").write_text(model_source("City", "cities", rare, ["each is below a Country"]))
+    memory = MemoryBackend()
+    memory.commit([Set(f"nasty things/{number}", data) for number, data in enumerate(NASTY)])
+    memory.commit([Set(f"City/{number}", {"id": data, "name": 1}) for number, data in enumerate(NASTY)])
+    (tmp_path / "nasty.py").write_text(infer(memory, "nasty things", "City"))
     command = ["mypy", "--strict", "--config-file", "pyproject.toml", "--cache-dir", tmp_path / "cache"]
-    files = [tmp_path / "often.py", tmp_path / "rare.py"]
+    files = [tmp_path / f"{name}.py" for name in ("often", "rare", "nasty")]
     answer = subprocess.run(
         [sys.executable, "-m", *map(str, [*command, *files])], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -94,6 +94,24 @@ def test_what_is_dumped_is_read_again(kind: Any, value: Any) -> None:
     assert value == adapter.validate_python(adapter.dump_python(value, mode="json"))
 
 
+def test_a_generic_map_in_brackets_is_any_dataclass_to_pydantic() -> None:
+    class IntBox(Box[int]):
+        pass
+
+    class Crate(Model, collection="crates"):
+        box: Field[Box[int]]
+
+    data = {"content": "5", "more": 1}
+    # A limit: pydantic looks for no schema in the origin of a dataclass, nor in what brackets give.
+    assert Box(content=5) == TypeAdapter(Box[int]).validate_python(data)
+    part: Any = Annotated[Box[int], Only("content")]
+    cases: list[tuple[Any, Any]] = [(IntBox, data), (part, data), (Crate, {"box": data})]
+    for kind, given in cases:
+        with pytest.raises(pydantic.ValidationError) as caught:
+            TypeAdapter(kind).validate_python(given)
+        assert ["content", "more"] == sorted(str(each["loc"][-1]) for each in caught.value.errors())
+
+
 def test_json_is_under_python_names_with_the_id() -> None:
     assert DATA == TypeAdapter(Task).dump_python(TASK, mode="json")
     assert TASK == TypeAdapter(Task).validate_python(DATA)

@@ -187,9 +187,10 @@ def parent_path(parent: object) -> str | None:
     """
     if parent is None:
         return None
-    if isinstance(parent, type) or not isinstance(parent, Located):
+    # Quicker than asking for the protocol; classes have no path, only instances.
+    if not hasattr(type(parent), "_cendry_path"):
         raise TypeError(f"parent= takes a model instance or a Ref, not {shortened(parent)}.")
-    return located_path(parent)
+    return located_path(cast("Located", parent))
 
 
 def parent_place(parent: object) -> tuple[str | None, str | None]:

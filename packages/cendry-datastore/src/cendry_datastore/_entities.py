@@ -171,6 +171,17 @@ class NdbEntity(FoundEntity):
 
         return read
 
+    @staticmethod
+    def fields_by(codec: Codec[Any], result: FoundEntity) -> dict[str, Any]:
+        """The stored fields of a result in the forms in which Cendry stores those of a class."""
+        # Imported here for the same reason.
+        from ._ndb_forms import fields_finder
+        from ._ndb_read import Scope, unfolded
+
+        properties, partition = result.entity.properties, result.partition
+        scope = Scope(partition.max_inflated, result.path, codec.model.__qualname__)
+        return decode_properties(unfolded(properties, fields_finder(codec)(properties), scope), partition)
+
 
 class NdbProjected(ProjectedEntity):
     """Some properties of an entity that ndb may have stored.

@@ -68,7 +68,10 @@ class AsyncFirestoreBackend(AsyncClients):
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> AsyncIterator[StoredDocument]:
         """Read documents by path: one result for each path, absent ones included, in any order."""
-        return _documents(GetStream(plan, self._connection, transaction, options))
+        stream = GetStream(plan, self._connection, transaction, options)
+        if stream.is_single and stream.transaction is None:  # async-only
+            return _SingleRead(stream)
+        return _documents(stream)
 
     def run(
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
@@ -189,16 +192,16 @@ class AsyncFirestoreBackend(AsyncClients):
             await _roll_back(self._connection, transaction.id, options)
 
 
-async def _call(
+def _call(
     connection: Connection,
     method: Method,
     request: Any,
     options: CallOptions,
     meaning_of: Callable[[Any], BaseException | None] = meaning_of,
     may_repeat: Callable[[Any], bool] | None = None,
-) -> Any:
+) -> Awaitable[Any]:
     """Send a request that has one response."""
-    return await _call_within(connection, method, request, connection.deadline(options), meaning_of, may_repeat)
+    return _call_within(connection, method, request, connection.deadline(options), meaning_of, may_repeat)
 
 
 async def _call_within(
@@ -308,6 +311,51 @@ async def _settle(transaction: TransactionHandle) -> None:
             transaction.reading.cancel()
 
 
+class _SingleRead(AsyncIterator[StoredDocument]):  # async-only
+    """The read of one document outside of transactions. `only` takes it without a generator and other detours.
+
+    Args:
+        stream: The read.
+    """
+
+    __slots__ = ("_documents", "_stream")
+
+    def __init__(self, stream: GetStream) -> None:
+        self._stream = stream
+        self._documents: AsyncIterator[StoredDocument] | None = None
+
+    async def __anext__(self) -> StoredDocument:
+        if self._documents is None:
+            self._documents = _documents(self._stream)
+        return await anext(self._documents)
+
+    async def only(self) -> StoredDocument:
+        """The document, or that it is absent.
+
+        Raises:
+            InternalServerError: The server says neither.
+        """
+        stream = self._stream
+        connection, deadline = stream.connection, stream.deadline
+        get_single = connection.transport.get_single
+        if get_single is not None and deadline.has_retries and not connection.is_inherited:
+            # The first attempt, as `_open` makes it.
+            seconds = deadline.begin(stream.method.policy)
+            try:
+                response = await get_single(stream.request(), seconds)
+            except _sdk.STREAM_ERRORS as error:
+                stream.tried = seconds, error
+            else:
+                result = None if response is None else stream.result(response)
+                if result is None:
+                    raise _sdk.unparsed()
+                return result
+        found = [each async for each in _documents(stream)]
+        if not found:
+            raise _sdk.unparsed()
+        return found[0]
+
+
 async def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple[Any, Any]:
     """A call and its first response, or `EOF` if it has none: only with that it has proved to work.
 
@@ -317,11 +365,16 @@ async def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple
     if stream.is_large and (threads := stream.connection.read_threads()) is not None:  # async-only
         start = threads.start_of(stream.kind) or start
 
+    tried, stream.tried = stream.tried, None  # async-only
+    errors = [] if tried is None else [tried[1]]  # async-only
+
     async def attempt(seconds: float) -> tuple[Any, Any]:
         # It falls back to a stream after a time without an answer, which would be another attempt.
         is_single = stream.is_single and stream.deadline.has_retries
         if is_single and (get_single := transport.get_single) is not None:
             try:
+                if errors:  # async-only
+                    raise errors.pop()
                 response = await get_single(request, seconds)
             except _sdk.RpcError as error:
                 seconds = transport.stream_instead(request, error, seconds, stream.deadline)
@@ -334,7 +387,8 @@ async def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple
             transport.release(call)
             raise
 
-    return await send(attempt, stream.deadline, stream.method.policy)
+    # sync: return send(attempt, stream.deadline, stream.method.policy)
+    return await send(attempt, stream.deadline, stream.method.policy, begun=tried and tried[0])  # async-only
 
 
 _NOTHING_READY: Final[list[Any]] = []  # async-only

@@ -19,6 +19,7 @@ grpc: Any = import_module("grpc")
 RpcError: Any = grpc.RpcError
 UsageError: Any = import_module("grpc.aio").UsageError
 EOF: Any = import_module("grpc.aio").EOF
+AsyncMetadata: Any = import_module("grpc.aio").Metadata
 encode_sdk_value: Any = import_module("google.cloud.firestore_v1._helpers").encode_value
 error_of_status: Any = cast("Any", exceptions).from_grpc_status
 AnonymousCredentials: Any = cast("Any", import_module("google.auth.credentials")).AnonymousCredentials

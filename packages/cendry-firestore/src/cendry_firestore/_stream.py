@@ -43,6 +43,8 @@ LARGE: Final = 100
 _FEW: Final = 400
 """So many names don't take that much: a path has at most 6 KiB."""
 
+_NO_MORE: Final[Iterator[Sequence[str]]] = iter(())
+
 
 class ReadStream:
     """What both kinds of read share.
@@ -63,6 +65,8 @@ class ReadStream:
     """Which of the transport's methods it is."""
     is_large = False
     """Whether its results may be so many that another way of reading them is worth it."""
+    tried: tuple[float, Any] | None = None
+    """The timeout and the error of a first attempt that was made already; only with `is_single`."""
     needs_no_end = False
     """Whether the end of a complete stream can be left unread, as the SDK's own `get` leaves it: it costs a wait."""
 
@@ -151,8 +155,12 @@ class GetStream(ReadStream):
         self._plan = plan
         self.is_large = len(plan.paths) > LARGE
         self.is_single = len(plan.paths) == 1 and (self.transaction is None or self.transaction.is_read_only)
-        self._shares = _shares(plan.paths, len(self._database) + len(DOCUMENTS))
-        self._missing = dict.fromkeys(next(self._shares))
+        if len(plan.paths) <= _FEW:
+            self._shares, first = _NO_MORE, plan.paths
+        else:
+            self._shares = _shares(plan.paths, len(self._database) + len(DOCUMENTS))
+            first = next(self._shares)
+        self._missing = dict.fromkeys(first)
 
     @property
     def is_complete(self) -> bool:
@@ -201,9 +209,6 @@ class GetStream(ReadStream):
 
 def _shares(paths: Sequence[str], prefix: int) -> Iterator[Sequence[str]]:
     """The paths, in as many parts as requests are needed for them."""
-    if len(paths) <= _FEW:
-        yield paths
-        return
     share: list[str] = []
     size = 0
     for path in paths:

@@ -66,7 +66,8 @@ class FirestoreBackend(Clients):
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> Iterator[StoredDocument]:
         """Read documents by path: one result for each path, absent ones included, in any order."""
-        return _documents(GetStream(plan, self._connection, transaction, options))
+        stream = GetStream(plan, self._connection, transaction, options)
+        return _documents(stream)
 
     def run(
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None

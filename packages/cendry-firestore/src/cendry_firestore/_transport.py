@@ -228,9 +228,12 @@ def _direct(api: Any, own_channel: Any, database: str, metadata: Metadata, is_as
         if is_async:
             _bypass_log(stub, api.transport)
         by_parent = name in _BY_PARENT
+        # gRPC's asyncio twin makes an object of the metadata of each call; interceptors may change theirs.
+        is_shared = is_async and not getattr(stub, "_interceptors", True)
+        of_all = _sdk.AsyncMetadata(*of_database) if is_shared else of_database
 
         def begin(request: Any, seconds: float) -> Any:
-            routed = (*common, _route("parent", request.parent)) if by_parent else of_database
+            routed = (*common, _route("parent", request.parent)) if by_parent else of_all
             return stub(request, timeout=seconds, metadata=routed)
 
         if not (streams and is_async):

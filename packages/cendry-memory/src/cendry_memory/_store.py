@@ -28,6 +28,7 @@ from ._journal import ClosedJournal, Journal
 from ._listen import Dispatcher, Listener
 from ._lock import Lock
 from ._nearest import measure_of, near_result
+from ._outdated import has_versions, warn_of_upgrades
 from ._query import Hit, Search
 from ._transactions import Transaction, check_transaction, transaction_of
 from ._versions import Change, Versions
@@ -238,6 +239,9 @@ class MemoryStore:
         search = Search(plan, () if aggregation is None else required_fields(aggregation))
         if self._rules is not None:
             self._rules.check(plan, aggregation)
+            if has_versions(plan):
+                everything = Search(QueryPlan(plan.collection, plan.parent, plan.group))
+                warn_of_upgrades(plan, aggregation, self._versions.found(everything))
         elif search.is_descending_scan:
             # Firestore has no such index of its own, and the emulator refuses to do without.
             raise MissingIndexError.by_descending_id(plan.collection)

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple, cast
 from .._immutable import replace
 from .._model.metadata import remembered, upgraded
 from .._model.model import Model
+from .._query.results import stored_fields
 from .._types.evolutions import Evolution, evolution_of
+from ..backend import StoredDocument
 from ..codec import Codec
-from ..codec.upgrading import compared, require_known, run_upgrades, version_of
+from ..codec.upgrading import class_of_document, compared, require_known, run_upgrades, version_of
 from ..errors import CendryError, DecodeError
 from ..paths import FieldPath
 from ..plan import Delete, FieldTransform, Set, Update
@@ -114,14 +116,12 @@ def _is_current(evolution: Evolution, known: Known | None) -> bool:
     return known is not None and known.evolution is evolution and known.version >= evolution.version
 
 
-def completed(
-    pending: Sequence[Pending], stored: Mapping[str, Mapping[str, Any] | None], changed: Changed
-) -> list[Pending]:
+def completed(pending: Sequence[Pending], stored: Mapping[str, StoredDocument], changed: Changed) -> list[Pending]:
     """The writes of a commit, with the upgrades of the documents that they change.
 
     Args:
         pending: The writes.
-        stored: The stored fields of the documents that had to be read; `None` for those that don't exist.
+        stored: The documents that had to be read.
         changed: Returns the data of an update in the form that the backend needs.
 
     Raises:
@@ -141,15 +141,18 @@ def completed(
     return found
 
 
-def _completed(pending: Pending, stored: Mapping[str, Any] | None, changed: Changed) -> Sequence[Pending]:
+def _completed(pending: Pending, found: StoredDocument | None, changed: Changed) -> Sequence[Pending]:
     write, evolution = cast("Set | Update", pending.write), cast("Evolution", pending.evolution)
     codec = cast("Codec[Any]", pending.codec)
     path, model, field = write.path, codec.model, evolution.version_field
-    if stored is None:
+    if found is None or not found.exists:
         # An update is refused. All others create the document.
         return [pending] if isinstance(write, Update) else [pending, _upgrade(path, evolution, codec, {}, (), changed)]
+    stored = stored_fields(codec, found)
     version = version_of(evolution, stored, path, model)
-    require_known(evolution, version, path, model, keeps=model.__cendry_extra__ == "keep")
+    if version > evolution.version:
+        kind = class_of_document(model, stored, path)
+        require_known(evolution, version, path, kind, keeps=cast("Any", kind).__cendry_extra__ == "keep")
     if version >= evolution.version:
         return [pending]
     before = {name: value for name, value in stored.items() if name != field}

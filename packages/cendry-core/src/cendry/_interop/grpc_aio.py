@@ -15,6 +15,7 @@ async def send(
     deadline: Deadline,
     policy: RetryPolicy,
     may_repeat: Callable[[Any], bool] | None = None,
+    begun: float | None = None,
 ) -> R:
     """Make attempts at a call until one succeeds, a failure is final or the deadline passes.
 
@@ -23,6 +24,7 @@ async def send(
         deadline: The deadline of all attempts.
         policy: The retry policy of the method, unless the caller sets one.
         may_repeat: Called with the errors of failed attempts; returns whether the policy may decide on another.
+        begun: The timeout of the first attempt, if the deadline has begun already.
 
     Raises:
         GoogleAPICallError: The error of the last attempt, or `DeadlineExceeded`.
@@ -30,7 +32,7 @@ async def send(
     """
     api = policy.api
     try:
-        return await attempt(deadline.begin(policy))
+        return await attempt(deadline.begin(policy) if begun is None else begun)
     except api.call_errors as raised:
         failed = [api.call_error(raised)]
 

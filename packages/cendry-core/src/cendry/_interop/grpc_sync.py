@@ -16,6 +16,7 @@ def send(
     deadline: Deadline,
     policy: RetryPolicy,
     may_repeat: Callable[[Any], bool] | None = None,
+    begun: float | None = None,
 ) -> R:
     """Make attempts at a call until one succeeds, a failure is final or the deadline passes.
 
@@ -24,6 +25,7 @@ def send(
         deadline: The deadline of all attempts.
         policy: The retry policy of the method, unless the caller sets one.
         may_repeat: Called with the errors of failed attempts; returns whether the policy may decide on another.
+        begun: The timeout of the first attempt, if the deadline has begun already.
 
     Raises:
         GoogleAPICallError: The error of the last attempt, or `DeadlineExceeded`.
@@ -31,7 +33,7 @@ def send(
     """
     api = policy.api
     try:
-        return attempt(deadline.begin(policy))
+        return attempt(deadline.begin(policy) if begun is None else begun)
     except api.call_errors as raised:
         failed = [api.call_error(raised)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, cached_property
 from typing import Annotated, Any, cast, get_args, get_origin
 
@@ -14,7 +15,7 @@ from .._types.shapes import Record, hides, type_name
 from .._types.subsets import left_out, text_of
 from ..codec import Codec, codec_for
 from ..codec.checker import FAILED
-from ..codec.inputs import read, write_fields
+from ..codec.inputs import write_fields
 from ..codec.leaves import is_map
 from ..codec.reader import Reader
 from ..codec.reading import Reading
@@ -148,27 +149,35 @@ class _ClassType:
                 'needs, so it can be neither a body nor otherwise validated (as JSON Schema, use mode="serialization").'
             )
 
+    @cached_property
+    def _decode(self) -> Callable[[dict[str, Any], str | None], Any]:
+        return self._codec.decoder(_reading(self._has_id))
+
     def _load(self, data: Any) -> Any:
         codec = self._codec
-        if isinstance(data, codec.model):
+        if class_of(data) is dict:
+            given = cast("dict[str, Any]", data)
+        elif isinstance(data, codec.model):
             return data
+        else:
+            given = None
         self._check_complete()
-        if not is_map(data):
-            name = codec.model.__qualname__
-            message = f"Input should be an object with the fields of {name}, or a {name}"
-            raise PydanticCustomError("model_type", cast("Any", message), {"class_name": name})
-        given = cast("dict[str, Any]", data) if class_of(data) is dict else dict(data)
-        reading = _reading(self._has_id)
+        if given is None:
+            if not is_map(data):
+                name = codec.model.__qualname__
+                message = f"Input should be an object with the fields of {name}, or a {name}"
+                raise PydanticCustomError("model_type", cast("Any", message), {"class_name": name})
+            given = dict(data)
         document_id = given.get("id") if self._has_id else None
         try:
             if document_id is not None:
                 document_id = check_document_id(document_id)
-            instance, problems = read(codec, given, reading, document_id)
+            return self._decode(given, document_id)
+        except ValidationError as error:
+            problems = list(error.problems)
         except InvalidDocumentIdError as error:
-            instance, problems = None, [invalid_id(error), *codec.problems(given, reading)]
-        if problems:
-            raise refused(self.name, problems, data, hides=hides(codec.shape))
-        return instance
+            problems = [invalid_id(error), *codec.problems(given, _reading(self._has_id))]
+        raise refused(self.name, problems, data, hides=hides(codec.shape))
 
     def _dump(self, instance: Any, info: Any) -> Any:
         codec = self._codec

@@ -70,6 +70,15 @@ def plain_reader(codec: Codec[T]) -> Callable[[DocumentResult], T]:
     return read
 
 
+def stored_fields(codec: Codec[Any], result: StoredDocument) -> dict[str, Any]:
+    """The stored fields of a document that exists, as upgrades get them: in the forms in which Cendry stores them.
+
+    A class of results whose `data` may have other forms, which depend on the model, has the method `fields_by`.
+    """
+    own: Callable[[Codec[Any], StoredDocument], dict[str, Any]] | None = getattr(type(result), "fields_by", None)
+    return (result.data or {}) if own is None else own(codec, result)
+
+
 def paths_of(results: list[StoredDocument]) -> list[str]:
     """The paths of documents."""
     return [result.path for result in results]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .histogram import Histogram
-from .source import model_source
+from .histogram import Histogram, Room
+from .source import Inferred, is_record, model_source, module_source
 
-__all__ = ["Histogram", "model_source"]
+__all__ = ["Histogram", "Inferred", "Room", "is_record", "model_source", "module_source"]

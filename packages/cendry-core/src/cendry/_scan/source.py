@@ -6,7 +6,7 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from .histogram import Histogram
 
@@ -37,21 +37,40 @@ _NAMES: Final = frozenset((*_FROM, *_CENDRY, "bool", "bytes", "dict", "float", "
 _WORD: Final = re.compile(r"\w+")
 
 
+class Inferred(NamedTuple):
+    """What one collection has.
+
+    Attributes:
+        name: A name for the class, from which characters that Python can't have are left out.
+        collection: The collection of the model.
+        found: A histogram of whole documents.
+        notes: Comments on the class.
+    """
+
+    name: str
+    collection: str
+    found: Histogram
+    notes: Iterable[str] = ()
+
+
 def model_source(name: str, collection: str, found: Histogram, notes: Iterable[str] = ()) -> str:
-    """Return the source of a module with one model and its maps.
+    """Return the source of a module with one model and its maps, as `module_source` does."""
+    return module_source([Inferred(name, collection, found, notes)])
+
+
+def module_source(collections: Iterable[Inferred]) -> str:
+    """Return the source of a module with a model for each collection, and their maps.
 
     Fields that all documents have are required, the others are optional. Up to three kinds of value make a union;
     maps that share their keys make a `Map`, others a `dict`. Names that Python can't have are aliases. What a person
     should decide, such as whether texts are those of an enum, is suggested in a comment.
 
     Args:
-        name: A name for the class, from which characters that Python can't have are left out.
-        collection: The collection of the model.
-        found: A histogram of whole documents.
-        notes: Comments on the class.
+        collections: The collections.
     """
     module = _Module()
-    module.model(name, collection, found, notes)
+    for each in collections:
+        module.model(each.name, each.collection, each.found, each.notes)
     return module.text()
 
 
@@ -140,7 +159,8 @@ class _Module:
         if kind != "map":
             return _TYPES[kind]
         if not is_record(found):
-            return f"dict[str, {self.type_of(found.values(), name)}]"
+            inside = "Any" if found.is_cut else self.type_of(found.values(), name)
+            return f"dict[str, {inside}]"
         self.used.add("Map")
         chosen = self.class_name(name)
         self.define(chosen, "Map", found, set(), [])
@@ -149,7 +169,7 @@ class _Module:
 
 def is_record(found: Histogram) -> bool:
     """Whether maps share their keys, so that they are those of one class."""
-    if found.rest is not None:
+    if found.rest is not None or found.is_cut:
         return False
     shared = sum(each.count >= SHARED * found.kinds["map"] for each in found.fields.values())
     return 0 < shared and len(found.fields) <= max(2 * shared, _SMALL)

@@ -129,8 +129,13 @@ class Checker:
         if rule is None:
             return value
         found = next(each for each in value if rule.breaks(each)) if rule.of_keys else value
-        # The components of a vector say nothing to a reader.
-        shown = f"one of {len(found)}" if rule.code == "dimension" and isinstance(found, Sized) else show(found)
+        shown = show(found)
+        if rule.code == "dimension" and isinstance(found, Sized):
+            # The components of a vector say nothing to a reader.
+            shown = f"one of {len(found)}"
+        elif rule.code in ("min_length", "max_length") and shown.endswith("..."):
+            # Nor does the beginning of a value that is too long.
+            shown += f" (length {len(found)})"
         return self.problem(path, shape, HIDDEN if hides(shape) else shown, rule.code)
 
     def validated(self, path: str, record: Record, instance: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from ..errors import Problem, ValidationError
 from .checker import FAILED
@@ -12,28 +12,6 @@ from .compiler import Codec
 from .reader import Reader
 from .reading import Reading
 from .writer import Writer
-
-M = TypeVar("M")
-
-
-def read(
-    codec: Codec[M], data: dict[str, Any], reading: Reading, document_id: str | None = None
-) -> tuple[M | None, list[Problem]]:
-    """Returns an instance, or `None` with the problems of the data, at most 100.
-
-    Args:
-        codec: The codec of a class, or of a subset of its fields.
-        data: The fields.
-        reading: The decode options.
-        document_id: The id of the instance, which is not looked for in the data.
-
-    Raises:
-        TypeError: Values of a field could not be told apart in JSON.
-    """
-    try:
-        return codec.decoder(reading)(data, document_id), []
-    except ValidationError as error:
-        return None, list(error.problems)
 
 
 def read_changes(codec: Codec[Any], data: Mapping[str, Any], reading: Reading) -> tuple[dict[str, Any], list[Problem]]:
@@ -44,7 +22,7 @@ def read_changes(codec: Codec[Any], data: Mapping[str, Any], reading: Reading) -
     the fields that a subset leaves out, are unknown names, also where other unknown names are ignored.
 
     Args:
-        codec: As in `read`.
+        codec: The codec of a class, or of a subset of its fields.
         data: Values of any of the fields, under Python names.
         reading: The decode options.
 
@@ -81,7 +59,7 @@ def write_fields(codec: Codec[Any], values: Mapping[str, Any]) -> dict[str, Any]
     """Returns the forms in JSON of the values of some fields, under Python names.
 
     Args:
-        codec: As in `read`.
+        codec: As in `read_changes`.
         values: Python values by Python name.
 
     Raises:

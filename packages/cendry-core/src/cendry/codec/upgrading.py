@@ -109,7 +109,7 @@ def outdated(
     if version == evolution.version:
         return current(data, document_id, path)
     if version > evolution.version or version < (evolution.oldest or 1):
-        kind = _class_of(model, data, path)
+        kind = class_of_document(model, data, path)
         require_known(evolution, version, path, kind, keeps=cast("Any", kind).__cendry_extra__ == "keep")
         instance = current(data, document_id, path)
         known = Upgraded(version)
@@ -193,7 +193,7 @@ def current_data(
     raise Outdated(Problem(field, expected, f"version {found} ({advice})"))
 
 
-def _class_of(model: type[Any], data: Mapping[str, Any], path: str | None) -> type[Any]:
+def class_of_document(model: type[Any], data: Mapping[str, Any], path: str | None) -> type[Any]:
     """The class of a document by its tag.
 
     Raises:
@@ -251,7 +251,7 @@ def run_upgrades(
         if not isinstance(found, dict):
             shown = "None" if found is None else f"an object of {class_of(found).__name__}"
             raise failed(f"returned {shown}, which is not a dict")
-        if not _is_same(data, given):
+        if not _is_equal(given, data):
             raise failed("changed the dict that it was given; return a new one, such as {**data, ...}")
         data = {**found}
         data.pop(field, None)
@@ -273,6 +273,14 @@ def _copy_of(value: Any) -> Any:
             key: _copy_of(each) if type(each) is dict or type(each) is list else each for key, each in every.items()
         }
     return [_copy_of(each) if type(each) is dict or type(each) is list else each for each in every]
+
+
+def _is_equal(given: dict[str, Any], data: dict[str, Any]) -> bool:
+    """Whether an upgrade left its dict as it was; quickly, as values that it didn't change are the same objects."""
+    try:
+        return bool(given == data)
+    except Exception:  # What it put there may not be comparable.
+        return False
 
 
 def _is_same(one: Any, other: Any) -> bool:

@@ -64,7 +64,7 @@ def print_draft(printer: Printer, made: Draft, directory: str) -> None:
     decided, taken = made.plan, made.estimate
     recovery = {True: "on", False: "off", None: "unknown"}[made.recovers]
     end = moment_text((decided.read_time + timedelta(hours=1)).replace(microsecond=0))
-    limit = "" if made.recovers else f" -> the copy must end by {end};"
+    limit = "" if made.recovers else f" -> the copy must end by {end}"
     printer.line(f"Read time  {moment_text(decided.read_time)}   point-in-time recovery: {recovery}{limit}")
     printer.line(f"Estimate   {taken.minutes:,.1f} min at 500/50/5, {taken.cost:,.2f} USD at list prices")
     exemptions = sum(map(len, made.exempt.values()))
@@ -89,7 +89,8 @@ def print_draft(printer: Printer, made: Draft, directory: str) -> None:
     if made.foreign:
         verb = {"refuse": "Refused", "rewrite": "Rewritten", "string": "Kept as text"}[decided.foreign]
         where = ", ".join(f"{each.kind}.{each.field}" for each in made.foreign[:_SHOWN])
-        printer.line(f"{verb}: {sum(each.count for each in made.foreign):,} foreign keys (--foreign): {where}")
+        count = sum(each.count for each in made.foreign)
+        printer.line(f"{verb}: {count:,} foreign key{'' if count == 1 else 's'} (--foreign): {where}")
     if made.namespaces:
         shown = ", ".join(each or "the default one" for each in made.namespaces[:_SHOWN])
         printer.line(f"Not copied: other namespaces ({shown})")

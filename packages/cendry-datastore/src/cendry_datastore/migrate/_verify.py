@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from os import PathLike
 from typing import Any
 
-from cendry._interop.protobuf import to_datetime
 from cendry.jobs import DeadLetters, Progress, Store, Tracker, open_store, write_json
 
-from ._delta import baseline
-from .candidates import Candidate, Candidates, document_of
+from .candidates import Candidate, Candidates
 from .checks import opened
-from .digest import Digest, bucket_of, digest_of, is_in_sample
-from .files import check_plan, load_shard
-from .messages import translator_of
+from .comparing import PartReader, baselines, collections
+from .digest import Digest, is_in_sample
 from .models import ModelSample
 from .paging import key_bytes
 from .reports import VERIFY_FILE, Proof
 from .source import Source
 from .target import Target
 from .translate import UntranslatableError
-from .values import Plan, Shard
+from .values import Plan
 
 
 def verify(
@@ -100,9 +96,10 @@ class _Comparison:
         self._plan = plan
         self._source = source
         self._target = target
-        self._translator = translator_of(plan, source.partition)
-        self._baselines = _baselines(plan, store)
+        self._baselines = baselines(plan, store)
         self._moment = source.now()
+        self._reader = PartReader(plan, source, target, self._moment)
+        self._translator = self._reader.translator
         dead = DeadLetters.read(store)
         self._candidates = Candidates(source, target, self._translator, dead, ttl, self._moment)
         self._models = ModelSample(plan, source, target, models)
@@ -113,17 +110,10 @@ class _Comparison:
         """Compare all documents."""
         source, target = Digest(), Digest()
         untranslatable = 0
-        for _, results in self._source_pages():
-            for result in results:
-                document = document_of(result.entity, self._translator)
-                if document is None:
-                    untranslatable += 1
-                    continue
-                source.add(document)
-                self._offer(result.entity.key, document.name)
-        for documents in self._target_pages():
-            for document in documents:
-                target.add(document)
+        for shard in self._plan.shards:
+            untranslatable += self._reader.add_source(source, shard, self._note, self._offer)
+        for part in collections(self._plan, self._translator):
+            self._reader.add_target(target, part, self._note)
         buckets = source.differing(target)
         if buckets:
             self._note_all(self._candidates.sort(self._differing(buckets)))
@@ -158,46 +148,18 @@ class _Comparison:
 
     # --- both sides ---
 
-    def _source_pages(self) -> Iterator[tuple[Shard, Sequence[Any]]]:
-        for shard in self._plan.shards:
-            for page in self._source.pages(shard, read_time=self._moment):
-                yield shard, page.results
-                self._note(len(page.results))
-
-    def _target_pages(self) -> Iterator[Sequence[Any]]:
-        collections = dict.fromkeys(self._translator.collection(kind.kind) for kind in self._plan.kinds)
-        for collection in collections:
-            for page in self._target.pages(collection, read_time=self._moment):
-                yield page
-                self._note(len(page))
-
     def _differing(self, buckets: frozenset[int]) -> Iterator[Candidate]:
         """What differs in some buckets; both sides are read once more."""
         expected: dict[str, Candidate] = {}
-        for shard, results in self._source_pages():
-            moment = self._baselines[shard.name]
-            for result in results:
-                key = result.entity.key
-                try:
-                    name = self._translator.name(key)
-                except UntranslatableError:
-                    continue
-                if bucket_of(name) not in buckets:
-                    continue
-                document = document_of(result.entity, self._translator)
-                if document is not None:
-                    is_newer = to_datetime(result.update_time) > moment if result.HasField("update_time") else None
-                    expected[name] = Candidate(name, key_bytes(key), moment, digest_of(document), is_newer)
-        for documents in self._target_pages():
-            for document in documents:
-                if bucket_of(document.name) not in buckets:
-                    continue
-                candidate = expected.pop(document.name, None)
+        for shard in self._plan.shards:
+            for one in self._reader.expected(shard, buckets, self._baselines[shard.name], self._note):
+                expected[one.name] = one
+        for part in collections(self._plan, self._translator):
+            for name, digest in self._reader.found(part, buckets, self._note):
+                candidate = expected.pop(name, None)
                 if candidate is None:
-                    key = self._translator.key(document.name)
-                    data = b"" if key is None else key_bytes(key)
-                    yield Candidate(document.name, data, max(self._baselines.values()))
-                elif candidate.digest != digest_of(document):
+                    yield self._reader.unexpected(name, max(self._baselines.values()))
+                elif candidate.digest != digest:
                     yield candidate
         yield from expected.values()
 
@@ -233,14 +195,3 @@ class _Comparison:
         self._tracker.note(count)
         if self._on_progress is not None:
             self._on_progress(self._tracker.progress())
-
-
-def _baselines(plan: Plan, store: Store) -> dict[str, datetime]:
-    """For each shard the moment at which it was read last: by the copy, or by a later delta."""
-    check_plan(store, plan)
-    delta = baseline(store)
-    moments: dict[str, datetime] = {}
-    for shard in plan.shards:
-        copied = plan.moment(load_shard(store, plan, shard).plan)
-        moments[shard.name] = copied if delta is None else max(copied, delta)
-    return moments

@@ -59,6 +59,12 @@ class Digest:
         self.counts[bucket] += 1
         self.sums[bucket] = (self.sums[bucket] + int.from_bytes(digest_of(document), "big")) % _MODULUS
 
+    def merge(self, other: Digest) -> None:
+        """Add all documents of another one."""
+        for bucket in range(BUCKETS):
+            self.counts[bucket] += other.counts[bucket]
+            self.sums[bucket] = (self.sums[bucket] + other.sums[bucket]) % _MODULUS
+
     @property
     def count(self) -> int:
         """How many documents were added."""

@@ -363,13 +363,18 @@ def _refuse_unknown(_target: Any, _value: Any, path: str, _traps: list[Trap]) ->
 
 def _check_depth(fields: Any, above: str, depth: int) -> None:
     for name, value in fields.items():
-        maps = (value, *value.array_value.values) if value.HasField("array_value") else (value,)
+        kind = value.WhichOneof("value_type")
+        if kind == "map_value":
+            maps = [value]
+        elif kind == "array_value":
+            maps = [element for element in value.array_value.values if element.HasField("map_value")]
+        else:
+            continue
         for inner in maps:
-            if inner.HasField("map_value"):
-                if depth >= MAX_FIELD_SEGMENTS:
-                    reason = f"maps would be nested over {MAX_FIELD_SEGMENTS} levels deep"
-                    raise UntranslatableError(reason, above + quote_segment(name))
-                _check_depth(inner.map_value.fields, f"{above}{quote_segment(name)}.", depth + 1)
+            if depth >= MAX_FIELD_SEGMENTS:
+                reason = f"maps would be nested over {MAX_FIELD_SEGMENTS} levels deep"
+                raise UntranslatableError(reason, above + quote_segment(name))
+            _check_depth(inner.map_value.fields, f"{above}{quote_segment(name)}.", depth + 1)
 
 
 def _unindexed(properties: Any, above: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from cendry._command.printing import Printer
 
-from .app import Database, Debug, Json, Project, State, TakeOver, Yes, app, guarded
+from .app import Database, Debug, Json, Models, Project, State, TakeOver, Yes, app, guarded
 from .indexes import indexes
 from .places import Place
 
@@ -70,5 +70,45 @@ def backfill(
             retry=retry_dead,
             debug=debug,
         )
+
+    guarded(work, project, database, debug=debug)
+
+
+@app.command()
+def drift(
+    models: Models,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="At most how many documents of each collection are read.")
+    ] = None,
+    project: Project = None,
+    database: Database = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Report which stored documents their models don't read, and what stands in which field. Each costs a read."""
+
+    def work(place: Place) -> int:
+        from .scanning import print_drift
+
+        return print_drift(Printer(as_json=as_json), models, place, sample=sample, debug=debug)
+
+    guarded(work, project, database, debug=debug)
+
+
+@app.command()
+def infer(
+    collections: Annotated[list[str], typer.Argument(metavar="COLLECTION...", help="The ids of collections.")],
+    sample: Annotated[int, typer.Option(min=1, help="At most how many documents of each are read.")] = 10_000,
+    group: Annotated[bool, typer.Option("--group", help="All collections of these ids, not that at the root.")] = False,
+    project: Project = None,
+    database: Database = None,
+    debug: Debug = False,
+) -> None:
+    """Print the source of models that read the documents of collections. Each document costs a read."""
+
+    def work(place: Place) -> int:
+        from .scanning import print_models
+
+        return print_models(Printer(as_json=False), collections, place, sample=sample, group=group)
 
     guarded(work, project, database, debug=debug)

@@ -94,7 +94,7 @@ def backfill(
         TypeError: An argument is of the wrong type.
         ValueError: An argument has a wrong value.
     """
-    work = work_of(target, upgrade, group)
+    work = work_of(source, target, upgrade, group)
     if not isinstance(cast("object", workers), int) or isinstance(workers, bool) or not 1 <= workers <= MAX_WORKERS:
         raise ValueError(f"workers= takes a number from 1 to {MAX_WORKERS}, not {workers!r}.")
     if rate is not None and not is_rate(rate):
@@ -155,7 +155,7 @@ def retry_dead(
         TypeError: An argument is of the wrong type.
         ValueError: An argument has a wrong value.
     """
-    work = work_of(target, upgrade, group)
+    work = work_of(source, target, upgrade, group)
     stop = Stop() if stop is None else stop
     begun = time.monotonic()
     with opened(source) as backend:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from cendry._types.evolutions import evolution_of
+from cendry._types.registry import TypeRegistry
 from cendry.codec import codec_for
 from cendry.codec.reading import STORED
 from cendry.codec.upgrading import require_known, run_upgrades, version_of
@@ -19,6 +20,7 @@ class Chain:
 
     Args:
         model: The model.
+        registry: The registry of types.
 
     Raises:
         TypeError: It has no versions, or an upgrade is missing.
@@ -26,7 +28,7 @@ class Chain:
 
     __slots__ = ("_evolution", "_model", "_read", "name")
 
-    def __init__(self, model: type[Any]) -> None:
+    def __init__(self, model: type[Any], registry: TypeRegistry) -> None:
         evolution = evolution_of(model)
         if evolution is None:
             raise TypeError(
@@ -38,7 +40,7 @@ class Chain:
         family = cast("Any", model).__cendry_family__
         self._model: type[Any] = model if family is None else family.root
         self._evolution = evolution
-        self._read = codec_for(self._model).current(STORED)
+        self._read = codec_for(self._model, registry).current(STORED)
         self.name = f"the upgrades of {model.__module__}.{model.__qualname__} to version {evolution.version}"
 
     def upgraded(self, path: str, data: dict[str, Any]) -> dict[str, Any] | None:

@@ -146,7 +146,9 @@ def database_of(backend: Backend) -> str:
     return str(getattr(backend, "database", None) or backend.name)
 
 
-def pages(backend: Backend, selection: Selection, after: str, start: str, end: str) -> Iterator[list[StoredDocument]]:
+def pages(
+    backend: Backend, selection: Selection, after: str, start: str, end: str, most: int | None = None
+) -> Iterator[list[StoredDocument]]:
     """The documents of a part, page by page, each by a query of its own: what is read is never old.
 
     Args:
@@ -155,16 +157,21 @@ def pages(backend: Backend, selection: Selection, after: str, start: str, end: s
         after: The path of the last one that is done, or empty.
         start: Where the part begins, or empty.
         end: Where it ends, or empty.
+        most: At most how many documents; `None` for all.
     """
     stop = Bound((_ref(end),), before=True) if end else None
     limit = FIRST_PAGE
-    while True:
+    while most is None or most > 0:
+        if most is not None:
+            limit = min(limit, most)
         begin = Bound((_ref(after or start),), before=not after) if after or start else None
         page, size = _page(backend, selection.query(start=begin, end=stop, limit=limit))
         if not page:
             return
         yield page
         after = page[-1].path
+        if most is not None:
+            most -= len(page)
         # As many as fit into half of what ends a page.
         limit = max(1, min(PAGE, limit * 2, PAGE_BYTES // 2 // max(1, size // len(page))))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from cendry._context.holder import backend_of
 from cendry._immutable import dataclass
+from cendry._types.registry import TypeRegistry, default_registry
 from cendry.backend import Backend
 from cendry.codec import codec_for
 from cendry.codec.resolve import hides_stored
@@ -46,7 +47,7 @@ class Work:
     hides: Callable[[str], bool]
 
 
-def work_of(target: object, upgrade: object, group: object) -> Work:
+def work_of(source: object, target: object, upgrade: object, group: object) -> Work:
     """What is to be done, by the arguments of a backfill.
 
     Raises:
@@ -57,9 +58,10 @@ def work_of(target: object, upgrade: object, group: object) -> Work:
     if selection.collection == LEDGER:
         raise ValueError(f"{LEDGER!r} is where backfills keep how far they have come; it can't be backfilled.")
     model: Any = None if isinstance(target, str) else target
-    hides = _hides_nothing if model is None else partial(_hides, codec_for(model).shape)
+    registry = registry_of(source)
+    hides = _hides_nothing if model is None else partial(_hides, codec_for(model, registry).shape)
     if upgrade is None and model is not None:
-        chain = Chain(model)
+        chain = Chain(model, registry)
         return Work(selection, chain, chain.name, hides)
     if not callable(upgrade):
         raise TypeError(f"backfill() takes a function from a dict to a dict or None, not {upgrade!r}.")
@@ -96,6 +98,13 @@ def _hides(shape: Shape, name: str) -> bool:
 
 def _hides_nothing(_name: str) -> bool:
     return False
+
+
+def registry_of(source: object) -> TypeRegistry:
+    """The registry of types of a context, or the default one."""
+    sender: Any = getattr(source, "_sender", None)
+    registry: TypeRegistry = default_registry if sender is None else sender.registry
+    return registry
 
 
 def is_emulated(backend: Any) -> bool:

@@ -137,9 +137,9 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
             if observed is not None:
                 observed.rows = sum(exist)
             value = complete()
-            instances: object = value
-            if self.transaction is not None and isinstance(instances, list):
-                for one in cast("list[Any]", instances):
+            instances: Any = value
+            if self.transaction is not None and isinstance(cast("object", value), list):
+                for one in instances:
                     note(self.transaction.versions, one)
             return value
 
@@ -151,7 +151,9 @@ class AsyncSender(AsyncListening):  # sync: class Sender(Listening, CallbackList
         observed = None if self.observer.is_idle() else self.observer.get(operation, plan)
         with self._reading if observed is None else observed.around(self._reading) as handle:
             found = backend.get(plan, options=self.settings.options, transaction=handle)
-            [result] = [result async for result in found]
+            only = getattr(found, "only", None)  # async-only
+            # sync: [result] = list(found)
+            [result] = [result async for result in found] if only is None else [await only()]  # async-only
             if observed is not None:
                 observed.rows = int(result.exists)
             value = read(result)

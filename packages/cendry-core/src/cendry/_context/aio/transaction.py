@@ -262,8 +262,7 @@ async def _completed(transaction: AsyncTransaction) -> list[Pending]:
     try:
         paths = unknown_paths(pending, state.versions)
         results = await sender.stored(paths, state.handle) if paths else []
-        stored = {one.path: one.data for one in results}
-        return completed(pending, stored, sender.settings.writer.changed)
+        return completed(pending, {one.path: one for one in results}, sender.settings.writer.changed)
     except BaseException:
         discard(pending)
         raise

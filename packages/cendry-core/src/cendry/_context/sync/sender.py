@@ -131,9 +131,9 @@ class Sender(Listening, CallbackListening):
             if observed is not None:
                 observed.rows = sum(exist)
             value = complete()
-            instances: object = value
-            if self.transaction is not None and isinstance(instances, list):
-                for one in cast("list[Any]", instances):
+            instances: Any = value
+            if self.transaction is not None and isinstance(cast("object", value), list):
+                for one in instances:
                     note(self.transaction.versions, one)
             return value
 

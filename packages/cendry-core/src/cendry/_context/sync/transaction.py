@@ -258,8 +258,7 @@ def _completed(transaction: Transaction) -> list[Pending]:
     try:
         paths = unknown_paths(pending, state.versions)
         results = sender.stored(paths, state.handle) if paths else []
-        stored = {one.path: one.data for one in results}
-        return completed(pending, stored, sender.settings.writer.changed)
+        return completed(pending, {one.path: one for one in results}, sender.settings.writer.changed)
     except BaseException:
         discard(pending)
         raise

@@ -17,6 +17,7 @@ except ModuleNotFoundError as error:
     ) from None
 
 from .copies import CopyShards
+from .proofs import VerifyShards
 from .stores import FileSystemStore, open_store
 
-__all__ = ["CopyShards", "FileSystemStore", "open_store"]
+__all__ = ["CopyShards", "FileSystemStore", "VerifyShards", "open_store"]

@@ -1,4 +1,4 @@
-"""The command `python -m cendry_datastore.migrate.beam PLAN`: the copy of a plan, as a pipeline."""
+"""The command `python -m cendry_datastore.migrate.beam PLAN`: the copy of a plan, or the comparison, as a pipeline."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from cendry.errors import CendryError
 from cendry.jobs import find_json
 
 from ..files import COPY_FILE
+from ..reports import VERIFY_FILE
 from ..values import Plan
-from . import CopyShards, open_store
+from . import CopyShards, VerifyShards, open_store
 
 FINE, UNEQUAL, WRONG, FAILED = 0, 1, 2, 4
 
@@ -25,11 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the pipeline that the command line describes; give the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m cendry_datastore.migrate.beam",
-        description="Copies the entities of a plan to Firestore in Native mode, as a pipeline of Apache Beam. All "
-        "options that are not named here are the pipeline's: --runner, --project, --region, ...",
+        description="Copies the entities of a plan to Firestore in Native mode, or compares both sides, as a pipeline "
+        "of Apache Beam. All options that are not named here are the pipeline's: --runner, --project, --region, ...",
     )
     parser.add_argument("plan", metavar="PLAN", help="plan.json, also as gs://bucket/folder/plan.json")
     parser.add_argument("--state", help="the folder of the state; by default that of the plan")
+    parser.add_argument("--verify", action="store_true", help="compare both sides instead of copying")
     parser.add_argument("--workers", type=int, default=1, help="processes that the runner may start, at most")
     parser.add_argument("--rate", type=float, help="documents per second of all workers together, at most")
     parser.add_argument("--page", type=int, default=500, help="entities that are read and written together")
@@ -63,12 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         sys.stderr.write(f"{error}\nThe pipeline failed. What it has done is kept: run the same command to go on.\n")
         return FAILED
-    found = find_json(store, COPY_FILE) or {}
-    sys.stdout.write(json.dumps({name: found.get(name) for name in ("copied", "dead")}) + "\n")
-    return UNEQUAL if found.get("dead") else FINE
+    found = find_json(store, VERIFY_FILE if given.verify else COPY_FILE) or {}
+    is_fine = found.get("ok") if given.verify else not found.get("dead")
+    sys.stdout.write(json.dumps(found) + "\n")
+    return FINE if is_fine else UNEQUAL
 
 
 def _steps(plan: Plan, state: str, given: argparse.Namespace) -> Any:
+    if given.verify:
+        return VerifyShards(plan, state=state)
     return CopyShards(
         plan,
         state=state,

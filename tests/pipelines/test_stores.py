@@ -1,0 +1,209 @@
+"""The state of a migration in a bucket and on a disk, by Beam's file systems: what other stores do, these do."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.io.localfilesystem import LocalFileSystem
+from apache_beam.options.pipeline_options import PipelineOptions
+from cendry.errors import JobLockedError, JobStoreError, LockLostError
+from cendry.jobs import DeadLetter, DeadLetters, JobLock, LocalStore, ShardState, find_json, load_state, save_state
+from cendry_datastore.migrate.beam import FileSystemStore, open_store
+from gcp_storage_emulator.server import create_server
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """The URL of a bucket on this machine."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    server = create_server("localhost", port, in_memory=True, default_bucket="migrations")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", f"http://localhost:{port}")
+        server.start()
+        # Without credentials; GcsIO asks for those of the machine otherwise.
+        FileSystems.set_options(PipelineOptions(["--no_auth", "--project=cendry"]))
+        yield "gs://migrations"
+        server.stop()
+
+
+@pytest.fixture(params=["disk", "bucket"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> FileSystemStore:
+    if request.param == "disk":
+        return FileSystemStore(str(tmp_path / "job"))
+    return FileSystemStore(f"{request.getfixturevalue('bucket')}/{tmp_path.name}/")
+
+
+def test_what_was_put_is_found_listed_and_deleted(store: FileSystemStore) -> None:
+    assert store.list() == []
+    store.put("plan.json", b"1")
+    store.put("state/A-001.json", b"2")
+    store.put("state/A-000.json", b"3")
+    store.put("plan.json", b"4")
+    assert (b"4", b"2", None, None) == (
+        store.get("plan.json"),
+        store.get("state/A-001.json"),
+        store.get("nothing"),
+        store.get("plan.json/x"),
+    )
+    assert store.get("state") is None
+    assert store.list() == ["plan.json", "state/A-000.json", "state/A-001.json"]
+    assert store.list("state/A-0") == ["state/A-000.json", "state/A-001.json"]
+    assert store.list("state/B") == store.list("dead/") == []
+    for _ in range(2):
+        store.delete("state/A-000.json")
+    store.delete("plan.json/x")
+    store.delete("state")
+    assert store.list("state/") == ["state/A-001.json"]
+
+
+def test_names_and_data_stay_as_they_are(store: FileSystemStore) -> None:
+    names = ["a b.json", "dead/S-000.jsonl", "state/x.json.gz"]
+    if not store.place.startswith("gs:"):
+        # The emulator doesn't escape these in its links.
+        names += ["state/Stra\u00dfe-000.json", "state/a%2Fb-000.json", "state/~#&+.json"]
+    data = bytes(range(256)) * 64
+    for name in names:
+        store.put(name, data)
+    store.put("empty", b"")
+    assert sorted(["empty", *names]) == store.list()
+    assert {data} == {store.get(name) for name in names}
+    assert b"" == store.get("empty")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("", "empty"),
+        ("/etc/passwd", "empty"),
+        ("a//b", "empty"),
+        ("../a", "dots"),
+        (".", "dots"),
+        ("a\\b", "character"),
+        ("a*", "character"),
+        ("a.tmp", "unfinished"),
+    ],
+)
+def test_names_stay_inside_the_folder(store: FileSystemStore, name: str, reason: str) -> None:
+    for call, more in (("get", ()), ("delete", ()), ("put", (b"",))):
+        with pytest.raises(ValueError, match=reason):
+            getattr(store, call)(name, *more)
+    with pytest.raises(ValueError, match="dots"):
+        store.list("../")
+
+
+def test_a_store_travels_to_workers(store: FileSystemStore) -> None:
+    store.put("plan.json", b"1")
+    there = pickle.loads(pickle.dumps(store))
+    assert (b"1", repr(store)) == (there.get("plan.json"), repr(there))
+
+
+def test_all_files_of_a_job_are_kept_there(store: FileSystemStore) -> None:
+    save_state(store, "state/S-000.json", ShardState("abc", "0a", 5))
+    assert ShardState("abc", "0a", 5) == load_state(store, "state/S-000.json", "abc")
+    one, other = DeadLetters(store, "S-000"), DeadLetters(store, "S-000")
+    one.append("0a", "S/1", "x")
+    other.extend([DeadLetter("0b", "S/2", "x"), DeadLetter("0a", "S/1", None)])
+    assert ["0b"] == list(DeadLetters.read(store))
+    assert find_json(store, "copy.json") is None
+
+    first, second = JobLock(store, token="one"), JobLock(store, token="two", host="other")
+    first.take()
+    with pytest.raises(JobLockedError):
+        second.take()
+    with pytest.raises(JobLockedError), JobLock(store):
+        raise AssertionError
+    with first.join():
+        first.check()
+        JobLock(store, token="two", host="other", take_over=True).take()
+        with pytest.raises(LockLostError):
+            first.check()
+
+
+# --- what fails ---
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> FileSystemStore:
+    return FileSystemStore(str(tmp_path / "job"))
+
+
+def test_a_file_keeps_its_old_content_when_the_new_one_can_not_be_written(
+    disk: FileSystemStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk.put("plan.json", b"old")
+
+    def full(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalFileSystem, "rename", full)
+        with pytest.raises(JobStoreError, match="plan.json can't be written: .*No space left on device") as caught:
+            disk.put("plan.json", b"new")
+    assert caught.value.resumable
+    assert b"old" == disk.get("plan.json")
+    assert ["plan.json"] == os.listdir(disk.place)
+
+
+def test_what_a_kill_left_of_a_file_is_none(disk: FileSystemStore) -> None:
+    disk.put("plan.json", b"1")
+    Path(disk.place, "plan.json.01234567.tmp").write_bytes(b"2")
+    assert ["plan.json"] == disk.list()
+
+
+def test_what_can_not_be_reached_is_a_clear_error(disk: FileSystemStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk.put("plan.json", b"1")
+
+    def denied(*arguments: Any, **options: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    for method, call, arguments, operation in (
+        ("open", disk.get, ("plan.json",), "read"),
+        ("create", disk.put, ("plan.json", b"2"), "written"),
+        ("match", disk.list, (), "listed"),
+        ("delete", disk.delete, ("plan.json",), "deleted"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(LocalFileSystem, method, denied)
+            with pytest.raises(JobStoreError, match=f"can't be {operation}: .*Permission denied") as caught:
+                call(*arguments)
+            assert caught.value.__cause__ is not None
+    assert b"1" == disk.get("plan.json")
+
+
+def test_what_another_one_deleted_is_gone(disk: FileSystemStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk.put("plan.json", b"1")
+    delete = LocalFileSystem.delete
+
+    def twice(self: Any, paths: list[str]) -> None:
+        delete(self, paths)
+        delete(self, paths)
+
+    monkeypatch.setattr(LocalFileSystem, "delete", twice)
+    disk.delete("plan.json")
+    assert [] == disk.list()
+
+
+def test_a_store_is_opened_by_its_place(tmp_path: Path) -> None:
+    assert isinstance(open_store(tmp_path), LocalStore)
+    assert isinstance(open_store(str(tmp_path)), LocalStore)
+    opened = open_store("gs://b/m/")
+    assert isinstance(opened, FileSystemStore)
+    assert "gs://b/m" == opened.place
+    for place, message in (
+        ("s3://b/m", "takes the path of a directory or gs://bucket/folder, not 's3://b/m'"),
+        ("gs://b/[m]", r"'gs://b/\[m\]' can't be a folder of a migration"),
+        ("", "takes the path of a directory"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            open_store(place)
+    with pytest.raises(ValueError, match="it is empty"):
+        FileSystemStore("")
