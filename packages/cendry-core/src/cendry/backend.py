@@ -29,6 +29,8 @@ Six optional hooks are for backends that can be faster without dicts:
   the backend's own `commit` can send. It may have an attribute `size`, its bytes, by which bulk writes bound their
   memory;
 - a method `changes(codec, data)`, which returns the data of an `Update` in the form in which `commit` wants it;
+- a static method `fields_by(codec, result)` of such results, which returns the fields of `data` in the forms in which
+  Cendry stores those of a model, if `data` may have others; upgrades get them when a write needs one;
 - a class method `columns(fields)` of results of projections, which returns a function from such a result to its stored
   data, as the columns need it.
 
