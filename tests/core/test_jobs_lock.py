@@ -72,6 +72,8 @@ def test_a_second_one_is_refused(store: Store, clock: Clock) -> None:
             "Another copy runs on host h since 2027-01-15T08:00:00Z (pid 7, seen 12 s ago). Wait for its end, or stop "
             "it. If it hangs or is gone, --take-over (take_over=True) goes on without it." == str(error)
         )
+        with pytest.raises(JobLockedError, match=r"^A copy runs on host h since .*"), JobLock(store, what="repair"):
+            raise AssertionError
         held.check()
     with made(store, clock, pid=8):
         pass

@@ -10,7 +10,7 @@ from cendry_datastore.migrate.backward import BackwardMirror
 from cendry_datastore.migrate.digest import Digest
 from cendry_datastore.migrate.mirror import Mirrored
 from cendry_datastore.migrate.translate import Translator
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from migrate.sides import Document, Sides, Value
 
@@ -82,6 +82,7 @@ def fill(sides: Sides, target: Any, found: dict[str, Any]) -> None:
         target.exclude_from_indexes = True
 
 
+@example([([("K", "/\0")], {})])
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(_ENTITIES, min_size=1, max_size=4, unique_by=lambda one: repr(one[0])))
 def test_random_entities_arrive_as_they_are(sides: Sides, drawn: list[Any]) -> None:

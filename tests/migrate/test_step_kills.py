@@ -176,7 +176,7 @@ def with_intents(steps: Steps) -> Steps:
 def test_a_second_process_is_refused(with_intents: Steps, run: Run) -> None:
     before = sent(with_intents.target.log)
     with JobLock(LocalStore(with_intents.state), what="copy", host="another", pid=7):
-        with pytest.raises(JobLockedError, match="runs on host another"):
+        with pytest.raises(JobLockedError, match="^A copy runs on host another since "):
             run(with_intents)
         assert before == sent(with_intents.target.log)
     run(with_intents)

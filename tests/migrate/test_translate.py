@@ -194,9 +194,10 @@ def test_what_is_not_indexed_now_is_exempted_there() -> None:
 
 def test_names_of_documents_lead_back_to_keys() -> None:
     translator = Translator(HOME, TARGET, collections={"a/b": "ab"})
-    for found in (key("K", 7), key("a/b", "x/y", "K", ".."), key(".", "x"), key("K", -5)):
+    odd = key("a/b", "x/y", "K", ".."), key(".", "x"), key("K", "a\0b"), key("K", "a/\0~")
+    for found in (key("K", 7), key("K", -5), *odd):
         assert found == translator.key(translator.name(found))
-    assert translator.key(translator.name(key("K", "a/\0"))) is None
+    assert translator.key(f"{DOCUMENTS}/K/__escx__") is None
     assert ("ab", "__esc~2__", "K") == tuple(map(translator.collection, ("a/b", ".", "K")))
     assert "K/x" == translator.path(translator.full_name("K/x"))
     with pytest.raises(UntranslatableError, match="Datastore's own"):

@@ -242,7 +242,7 @@ def test_renamed_kinds_and_odd_names_are_found_on_both_sides(sides: Sides, start
     proof = migration.verify()
     assert {"missing": 1, "extra": 2} == counts(proof)
     assert {"ab/__escx~1y__", "ab/__id1__/City/__esc~2~2__", "City/a\0b"} == {one.path for one in proof.differences}
-    # One whose key Cendry has no path for.
+    # One whose name is escaped, and has a NUL character.
     sides.commit([Document(name=f"{sides.target.name}/documents/ab/__esca~1\0b__")])
     assert 3 == migration.verify().extra
 

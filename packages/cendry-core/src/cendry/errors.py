@@ -804,16 +804,19 @@ class JobLockedError(JobError):
 
     resumable = True
 
-    def __init__(self, what: str, host: str | None, pid: int | None, since: float | None, age: float | None) -> None:
+    def __init__(
+        self, what: str, host: str | None, pid: int | None, since: float | None, age: float | None, other: str = ""
+    ) -> None:
         self.host = host
         self.pid = pid
         self.since = since
         self.age = age
+        one = f"A {other}" if other not in ("", what) else f"Another {what}"
         if host is None or since is None or age is None:
-            found = f"Another {what} is starting"
+            found = f"{one} is starting"
         else:
             seen = f"pid {pid}, seen {max(age, 0.0):.0f} s ago"
-            found = f"Another {what} runs on host {host} since {_moment(since)} ({seen})"
+            found = f"{one} runs on host {host} since {_moment(since)} ({seen})"
         super().__init__(
             f"{found}. Wait for its end, or stop it. If it hangs or is gone, --take-over (take_over=True) goes on "
             "without it."

@@ -37,6 +37,7 @@ class Holder(NamedTuple):
         pid: Its id.
         since: When it took the lock, in seconds since 1970.
         flock: Whether it has locked a file, too, which ends with the process.
+        what: What it does, such as `copy`; empty if it is not known.
     """
 
     token: str
@@ -44,6 +45,7 @@ class Holder(NamedTuple):
     pid: int
     since: float
     flock: bool
+    what: str = ""
 
 
 def read_holder(store: Store) -> Holder | None:
@@ -64,7 +66,7 @@ def read_holder(store: Store) -> Holder | None:
             "since": int() | float() as since,
             "flock": bool(flock),
         }:
-            return Holder(token, host, pid, since, flock)
+            return Holder(token, host, pid, since, flock, str(data.get("what", "")))
         case _:
             raise JobFileError(LOCK_FILE, "it is not the lock of a job; if nothing runs, delete it")
 
@@ -269,7 +271,7 @@ class JobLock:
     def _acquire(self, has_flock: bool | None) -> None:
         if not self._take_over:
             self._check_free(read_holder(self._store), has_flock)
-        mine = Holder(self._token, self._host, self._pid, self._clock(), bool(has_flock))
+        mine = Holder(self._token, self._host, self._pid, self._clock(), bool(has_flock), self._what)
         self.beat()
         write_json(self._store, LOCK_FILE, mine._asdict())
         # Without flock, two may have come this far: the last one has it.
@@ -306,7 +308,7 @@ class JobLock:
         if holder is None:
             return JobLockedError(self._what, None, None, None, None)
         age = self._clock() - self._seen(holder)
-        return JobLockedError(self._what, holder.host, holder.pid, holder.since, age)
+        return JobLockedError(self._what, holder.host, holder.pid, holder.since, age, holder.what)
 
     def _seen(self, holder: Holder) -> float:
         """When a holder gave its last sign of life."""

@@ -142,6 +142,7 @@ class Translator:
         segments = self.path(name).split("/")
         kinds = {collection: kind for kind, collection in self._given.items()}
         segments[::2] = [shown_name(kinds.get(segment, segment)) for segment in segments[::2]]
+        segments[1::2] = [_without_nul(segment) for segment in segments[1::2]]
         key = _sdk.Key()
         try:
             fill_key(key, "/".join(segments), self.home)
@@ -309,6 +310,12 @@ def _shown(name: str, field: str, traps: list[Trap]) -> str:
     if shown != name:
         traps.append(Trap("escaped", field, "a name that Firestore can't hold is escaped"))
     return shown
+
+
+def _without_nul(document_id: str) -> str:
+    """A document id as `fill_key` takes it: in an escaped name, `_shown` writes NUL as it is."""
+    is_escaped = document_id.startswith("__esc") and document_id.endswith("__")
+    return document_id.replace("\0", "~9") if is_escaped else document_id
 
 
 def _partition(partition: Any, home: Partition) -> str:
