@@ -195,6 +195,7 @@ def test_progress_is_shown_on_a_terminal_and_not_with_json(terminal: Any, planne
 
 DRIVER = """
 import contextlib, io, json, sys
+from cendry_datastore._cli import commands
 
 answers = []
 for arguments in json.load(sys.stdin):
