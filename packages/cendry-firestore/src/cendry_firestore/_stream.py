@@ -155,12 +155,12 @@ class GetStream(ReadStream):
         self._plan = plan
         self.is_large = len(plan.paths) > LARGE
         self.is_single = len(plan.paths) == 1 and (self.transaction is None or self.transaction.is_read_only)
-        if len(plan.paths) <= _FEW:
-            self._shares, first = _NO_MORE, plan.paths
-        else:
-            self._shares = _shares(plan.paths, len(self._database) + len(DOCUMENTS))
-            first = next(self._shares)
-        self._missing = dict.fromkeys(first)
+        paths: Sequence[str] = plan.paths
+        self._shares = _NO_MORE
+        if len(paths) > _FEW:
+            self._shares = _shares(paths, len(self._database) + len(DOCUMENTS))
+            paths = next(self._shares)
+        self._missing = dict.fromkeys(paths)
 
     @property
     def is_complete(self) -> bool:
