@@ -13,6 +13,7 @@ import pytest
 from cendry import MissingIndexError, Vector
 from cendry.indexes import FieldOverride, Index, Indexes, Need, needs_of, parse_indexes, read_indexes
 from cendry.indexes.messages import index_in
+from cendry.indexes.serving import index_for
 from cendry.paths import FieldPath
 from cendry.plan import Aggregation, AggregationPlan, Composite, Condition, Nearest, Operator, Order, QueryPlan, Where
 from cendry.reference import Ref
@@ -191,6 +192,13 @@ def test_a_refusal_has_the_indexes() -> None:
     assert [composite("t a n"), composite("b t a n")] == caught.value.index
     assert "needs an index that does not exist: 2, of which the first is a composite one." in str(caught.value)
     assert "The others are in .index." in str(caught.value)
+
+
+def test_what_a_query_needs_besides_what_there_is_in_any_database() -> None:
+    assert composite("a b n") == index_for(plan("a ==", "b"))
+    assert [composite("t a n"), composite("b t a n")] == index_for(plan(both("t ==", either("a >", "b =="))))
+    assert composite("a d n") == index_for(plan("a =="), sums(plan("a =="), "sum d"))
+    assert index_for(plan("a ==")) is None
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
+from pathlib import Path
 
 # What a run inside of this one imports is forgotten after it, unless it was there before.
 import cendry_firestore  # noqa: F401
 import pytest
-from cendry import AsyncCendry, Cendry  # noqa: F401
+from cendry import Cendry, Field, MemoryBackend, Model
 from cendry.indexes import parse_recording
+from cendry_memory._recording import IndexRecorder
 
 pytestmark = pytest.mark.slow
 
@@ -228,6 +230,30 @@ def test_dies(cendry_memory):
     assert ["recorded.json", "recorded.json.gwx"] == sorted(
         path.name for path in pytester.path.iterdir() if path.name.startswith("recorded")
     )
+
+
+class City(Model, collection="cities"):
+    name: Field[str]
+
+
+def test_a_worker_records_at_once_and_the_controller_joins(tmp_path: Path) -> None:
+    file = tmp_path / "recorded.json"
+    controller = IndexRecorder(file, None)
+    worker = IndexRecorder(file, "gw0")
+    with Cendry(backend=MemoryBackend()) as ctx:
+        ctx.select(City, City.name == "x").to_list()
+        ctx.select(City, City.name == "y").to_list()
+        # Nothing is needed for these.
+        ctx.select(City).to_list()
+    part = tmp_path / "recorded.json.gw0"
+    assert 1 == part.read_text().count("\n")
+    worker.write()
+    worker.end()
+    assert not file.exists()
+    controller.write()
+    controller.end()
+    assert ({"recorded.json"}, worker.needs) == ({path.name for path in tmp_path.iterdir()}, controller.needs)
+    assert controller.needs == set(parse_recording(file.read_text()))
 
 
 def test_the_end_of_a_run_says_what_was_recorded(pytester: pytest.Pytester) -> None:

@@ -282,6 +282,8 @@ def test_the_command_line_of_firestore_runs_with_its_extra(dist: Path, tmp_path:
     python = environment(tmp_path / "venv", dist, f"cendry-firestore[cli]=={VERSION}")
     command = python.parent / ("cendry-firestore.exe" if os.name == "nt" else "cendry-firestore")
     assert "backfill" in run(command, "--help")
+    (tmp_path / "index.yaml").write_text("- kind: City\n  properties:\n  - name: a\n  - name: b\n")
+    assert '"collectionGroup": "City"' in run(command, "indexes", "from-datastore", tmp_path / "index.yaml")
     installed = run("uv", "pip", "list", "--quiet", "--python", python, "--format", "freeze")
     assert {"cendry-core", "cendry-firestore"} == set(re.findall(r"^(cendry[\w-]*)==", installed, re.MULTILINE))
     code = (
@@ -323,8 +325,12 @@ def test_the_next_one_finds_nothing(cendry_memory):
 def test_on_the_emulator(cendry_emulator):
     raise AssertionError("there is no Firestore backend here")
 """)
-    printed = run(with_memory, "-m", "pytest", "-rs", "-p", "no:cacheprovider", tmp_path, CENDRY_REQUIRE_EMULATORS="")
+    recorded = tmp_path / "recorded.json"
+    options = ("-rs", "-p", "no:cacheprovider", f"--cendry-record-indexes={recorded}")
+    printed = run(with_memory, "-m", "pytest", *options, tmp_path, CENDRY_REQUIRE_EMULATORS="")
     assert "2 passed, 1 skipped" in printed
+    assert f"cendry: recorded 0 different queries that need indexes, in {recorded}" in printed
+    assert '"queries": []' in recorded.read_text()
     assert "cendry[firestore]" in printed
 
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from cendry_firestore.tools import BackfillResult, Diff, backfill
+from cendry_firestore.tools import (
+    BackfillResult,
+    Diff,
+    DriftReport,
+    FieldReport,
+    Misfit,
+    ModelReport,
+    backfill,
+    drift,
+    infer,
+    retry_dead,
+)
 from google.cloud.firestore_v1 import Client
 from typing_extensions import assert_type
 
@@ -34,6 +45,10 @@ class City(Model, collection="cities"):
     name: Field[str]
 
 
+class Town(Model, collection="towns"):
+    name: Field[str]
+
+
 def upgrade(data: dict[str, Any]) -> dict[str, Any] | None:
     return data
 
@@ -60,14 +75,33 @@ assert_type(result.diffs, tuple[Diff, ...])
 backfill(FirestoreBackend(), "cities", always, dry_run=True)
 backfill(MemoryBackend(), City, always, state=LocalStore("state"), workers=8, rate=100, group=True)
 backfill(Client(), City, always, state="state", take_over=True, stop=Stop())
+backfill(ctx, City, state="state")
+assert_type(retry_dead(ctx, City, state="state"), BackfillResult)
+assert_type(retry_dead(MemoryBackend(), "cities", upgrade, state=LocalStore("state"), take_over=True), BackfillResult)
+
+report = drift(ctx, City)
+assert_type(report, DriftReport)
+assert_type(report.ok, bool)
+assert_type(report.models, tuple[ModelReport, ...])
+assert_type(report.models[0].misfits, tuple[Misfit, ...])
+assert_type(report.models[0].fields, tuple[FieldReport, ...])
+drift(FirestoreBackend(), [City, Town], sample=10_000, on_progress=show, stop=Stop())
+assert_type(infer(Client(), "cities"), str)
+infer(ctx, "cities", "towns", sample=None, group=True, on_progress=show)
 
 backfill(ctx, City, wrong, state="state")  # error: mypy pyright ty
-backfill(ctx, City, state="state")  # error: mypy pyright ty
 backfill(ctx, City("x"), upgrade, state="state")  # error: mypy pyright ty
 backfill(ctx, City, upgrade, state=5)  # error: mypy pyright ty
 backfill(ctx, City, upgrade, state="state", rate="fast")  # error: mypy pyright ty
 backfill(ctx, City, upgrade, "state")  # error: mypy pyright ty
 backfill(AsyncCendry(), City, upgrade, state="state")  # error: mypy pyright ty
+retry_dead(ctx, City, upgrade)  # error: mypy pyright ty
+retry_dead(ctx, City, state="state", dry_run=True)  # error: mypy pyright ty
+drift(ctx, "cities")  # error: mypy pyright ty
+drift(ctx, City, Town)  # error: mypy pyright ty
+drift(AsyncCendry(), City)  # error: mypy pyright ty
+infer(ctx, City)  # error: mypy pyright ty
+infer(ctx, "cities", sample="all")  # error: mypy pyright ty
 
 store = open_store("state")
 assert_type(store, Store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import cast
 
 from cendry.backend import Backend, StoredDocument
 from cendry.errors import JobStoppedError
@@ -34,7 +35,7 @@ def scanned(
         TypeError: `sample` is no number.
         ValueError: It is not positive.
     """
-    if sample is not None and (not isinstance(sample, int) or isinstance(sample, bool)):
+    if sample is not None and (not isinstance(cast("object", sample), int) or isinstance(sample, bool)):
         raise TypeError(f"sample= takes a number of documents, or None for all, not {sample!r}.")
     if sample is not None and sample < 1:
         raise ValueError(f"sample= takes a number of documents from 1, not {sample!r}.")
