@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 from typing_extensions import assert_type
 
 from cendry import Field, FieldDescriptor, Map, Model, field, indexes, resolve
+from cendry.paths import FieldPath
 
 
 class Status(enum.Enum):
@@ -297,5 +298,7 @@ assert_type(indexes.read_indexes("firestore.indexes.json").warnings, "tuple[str,
 assert_type(indexes.merge("{}", indexes.derive(City), []), str)
 assert_type(indexes.check(indexes.Indexes(), []).unused, "tuple[indexes.Index, ...]")
 assert_type(indexes.to_gcloud(indexes.from_datastore("")), "list[str]")
+assert_type(indexes.from_datastore("", paths=lambda kind, name: FieldPath(kind, name)).overrides[0].ttl, "bool | None")
 indexes.derive(Mayor)  # error: mypy pyright ty
 indexes.merge({"indexes": []})  # error: mypy pyright ty
+indexes.from_datastore("", paths={"City": "cities"})  # error: mypy pyright ty
