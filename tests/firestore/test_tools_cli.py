@@ -425,3 +425,66 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.setitem(sys.modules, "cendry_firestore._cli.app", None)
     with pytest.raises(ModuleNotFoundError, match=r"cendry_firestore\._cli\.app"):
         cli.main()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("state/cities-000.json", "{}", "state/cities-000.json can't be read"),
+        (
+            "state/cities-000.json",
+            '{"format": 1, "plan": "other", "after": "", "copied": 0, "dead": 0, "done": false, "seen": 0}',
+            "state/cities-000.json",
+        ),
+        ("state/cities-000.json", "\0", "state/cities-000.json can't be read"),
+        ("dead/cities-000.jsonl", "[]\n", "dead/cities-000.jsonl can't be read (line 1: it holds a list"),
+        ("throttle.json", "fast", "throttle.json can't be read"),
+        ("backfill.json", '{"format": 9}', "backfill.json"),
+    ],
+)
+def test_foreign_files_in_the_state(
+    command: Command, models: str, cities: FirestoreBackend, project: str, name: str, content: str, expected: str
+) -> None:
+    arguments = ("backfill", f"{models}:City", "--function", f"{models}:add_one", "--project", project, "--state", "s")
+    assert 0 == command(*arguments).code
+    file = Path("s") / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(content)
+    answer = command(*arguments)
+    assert (2, "") == (answer.code, answer.stdout)
+    assert answer.stderr.startswith(expected)
+    assert [1, 2, 3] == stored(cities)
+
+
+def test_nothing_to_backfill_and_a_directory_that_is_a_file(
+    command: Command, models: str, backend: FirestoreBackend, project: str
+) -> None:
+    arguments = ("backfill", f"{models}:City", "--function", f"{models}:add_one", "--project", project)
+    empty = command(*arguments)
+    assert (0, "") == (empty.code, empty.stderr)
+    assert empty.stdout.startswith("rewritten 0  unchanged 0  dead 0")
+    Path("file").write_text("")
+    answer = command(*arguments, "--state", "file")
+    assert answer.code in (2, 3)
+    assert "file" in answer.stderr
+
+
+@pytest.mark.parametrize("arguments", [["drift", "MODELS"], ["infer", "cities"]])
+def test_reading_without_permission(
+    command: Command,
+    models: str,
+    firestore_emulator: str,
+    project: str,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+) -> None:
+    def refuse(*arguments: Any, **options: Any) -> Any:
+        raise exceptions.PermissionDenied("Missing or insufficient permissions.")
+
+    monkeypatch.setattr(FirestoreBackend, "aggregate", refuse)
+    answer = command(*[each.replace("MODELS", models) for each in arguments], "--project", project)
+    expected = (
+        "PermissionDenied: 403 Missing or insufficient permissions.\nPROJECT/(default)\n"
+        "resumable: run the same command\n"
+    )
+    assert (3, "", expected.replace("PROJECT", project)) == (answer.code, answer.stdout, answer.stderr)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Optional, Union
 
 import pydantic
@@ -115,6 +117,13 @@ def test_a_generic_map_in_brackets_is_any_dataclass_to_pydantic() -> None:
 def test_json_is_under_python_names_with_the_id() -> None:
     assert DATA == TypeAdapter(Task).dump_python(TASK, mode="json")
     assert TASK == TypeAdapter(Task).validate_python(DATA)
+
+
+@pytest.mark.parametrize("kind", [OrderedDict, MappingProxyType])
+def test_any_mapping_is_read(kind: Callable[[dict[str, Any]], Any]) -> None:
+    assert TASK == TypeAdapter(Task).validate_python(kind(DATA))
+    with pytest.raises(pydantic.ValidationError):
+        TypeAdapter(Task).validate_python(kind({**DATA, "more": 1}))
 
 
 def test_python_values_are_dumped_as_such() -> None:

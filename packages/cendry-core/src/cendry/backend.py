@@ -17,7 +17,7 @@ that has it also answers queries with `group` and an empty `collection`: all doc
 have an attribute `initial_rate`, the documents per second that it takes at the beginning; without it, any number.
 Contexts refuse bulk writes on a backend that lacks the method, with `UnsupportedByBackendError`.
 
-Six optional hooks are for backends that can be faster without dicts:
+Seven optional hooks are for backends that can be faster without dicts:
 
 - results of a class of the backend's own, with the attributes of `StoredDocument` and a class method
   `reader(codec)`, which returns a function from such a result to an instance with its metadata (as

@@ -174,7 +174,11 @@ def run(sender: Sender, function: Callable[[Transaction], R], max_attempts: int,
 
 def write(sender: Sender, pending: list[Pending]) -> None:
     """Send writes and update their instances, in a transaction if some depend on the version of their documents."""
-    if sender.moment is not None or all(one.evolution is None for one in pending):
+    # Faster than all(), and mostly there is one write.
+    for one in pending:
+        if one.evolution is not None and sender.moment is None:
+            break
+    else:
         sender.commit(pending)
         return
 
