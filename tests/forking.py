@@ -14,11 +14,14 @@ import pytest
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork()")
 
 PRELUDE = """
-import asyncio, gc, multiprocessing, os, signal, sys, threading, time, traceback
+import asyncio, faulthandler, gc, multiprocessing, os, signal, sys, threading, time, traceback
 from cendry import AsyncCendry, Cendry, CendryError, Field, Model, UsedBeforeForkError
 from cendry.plan import Create, Delete, GetPlan, QueryPlan, Set
 
 arguments = sys.argv[1:]
+# A program that hangs tells where, and ends; children have no alarm.
+faulthandler.register(signal.SIGALRM, chain=True)
+signal.alarm(120)
 
 def child(function, *arguments, ending=os._exit):
     '''Run a function in a forked child; a child that hangs is killed, and any error of it is one here.'''

@@ -233,7 +233,8 @@ def test_no_write_is_lost_while_threads_of_the_parent_are_busy(firestore_emulato
                 written.append(name)
 
         stopped = []
-        threads = [threading.Thread(target=write, args=(name,)) for name in "xyz"]
+        # Daemons, so that an error ends the program.
+        threads = [threading.Thread(target=write, args=(name,), daemon=True) for name in "xyz"]
         for thread in threads:
             thread.start()
         while len(written) < 10:
