@@ -210,6 +210,16 @@ def test_older_documents_are_upgraded() -> None:
     ]
 
 
+def test_newer_documents_of_a_model_that_keeps_what_it_does_not_know() -> None:
+    class Kept(Model, collection="versioned", version=2, oldest=2, extra="keep"):
+        n: Field[int]
+
+    memory = database(versioned_a={"n": 1, "_cendry_version": 3}, versioned_b={"n": "x", "_cendry_version": 3})
+    [found] = drift(memory, Kept).models
+    assert (1, {3: 2}) == (found.fits, found.versions)
+    assert (Misfit("n", "int", "str", 1, ("versioned/b",)),) == found.misfits
+
+
 def test_too_many_misfits_and_places(monkeypatch: pytest.MonkeyPatch) -> None:
     module = import_module("cendry_firestore.tools.drift")
     monkeypatch.setattr(module, "MAX_MISFITS", 2)

@@ -157,7 +157,8 @@ def _completed(pending: Pending, found: StoredDocument | None, changed: Changed)
         return [pending]
     before = {name: value for name, value in stored.items() if name != field}
     after = run_upgrades(model, before, version, path)
-    names = sorted(compared(version, before, after).changed)
+    # Other names than text are refused below.
+    names = sorted(compared(version, before, after).changed, key=str)
     data = {name: after[name] for name in names if name in after}
     upgrade = _upgrade(path, evolution, codec, data, names, changed)
     if write.update_time is None:

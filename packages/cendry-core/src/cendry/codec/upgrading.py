@@ -243,17 +243,19 @@ def run_upgrades(
 
         try:
             found: Any = function(given)
+            # What it returns may be a value that it keeps, and instances are changed.
+            result = _own(found, given) if isinstance(found, dict) else None
         except Exception as error:
             # Its text may contain values.
             is_hidden = _hides(model)
             shown = type(error).__name__ if is_hidden else shown_error(error)
             raise failed(f"raised {shown}") from (None if is_hidden else error)
-        if not isinstance(found, dict):
+        if result is None:
             shown = "None" if found is None else f"an object of {class_of(found).__name__}"
             raise failed(f"returned {shown}, which is not a dict")
         if not _is_equal(given, data):
             raise failed("changed the dict that it was given; return a new one, such as {**data, ...}")
-        data = {**found}
+        data = result
         data.pop(field, None)
     return data
 
@@ -273,6 +275,16 @@ def _copy_of(value: Any) -> Any:
             key: _copy_of(each) if type(each) is dict or type(each) is list else each for key, each in every.items()
         }
     return [_copy_of(each) if type(each) is dict or type(each) is list else each for each in every]
+
+
+def _own(found: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """A copy of what an upgrade returned; values that it was given are copies already."""
+    return {
+        name: _copy_of(value)
+        if (type(value) is dict or type(value) is list) and value is not given.get(name)
+        else value
+        for name, value in found.items()
+    }
 
 
 def _is_equal(given: dict[str, Any], data: dict[str, Any]) -> bool:

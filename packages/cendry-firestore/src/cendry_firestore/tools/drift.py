@@ -141,13 +141,15 @@ class ModelScan:
         """All that is wrong with a document which the model doesn't read."""
         evolution = self._evolution
         if evolution is not None:
-            try:
-                version = version_of(evolution, data, path, self.model)
-                data = {key: value for key, value in data.items() if key != evolution.version_field}
-                data = run_upgrades(self.model, data, version, path)
-            except DecodeError as failed:
-                yield Problem(failed.field or "", failed.expected, failed.found, "rule")
+            if error.field == evolution.version_field:
+                # The version, or an upgrade.
+                yield Problem(error.field, error.expected, error.found, "rule")
                 return
+            version = version_of(evolution, data, path, self.model)
+            data = {key: value for key, value in data.items() if key != evolution.version_field}
+            # Newer ones are read with extra="keep".
+            if version < evolution.version:
+                data = run_upgrades(self.model, data, version, path)
         problems = [each for each in self._codec.problems(data, STORED) if each.code in _FOUND_ON_READS]
         # A constructor that refuses is found only where an instance is made.
         yield from problems or [Problem(error.field or "", error.expected, error.found)]
