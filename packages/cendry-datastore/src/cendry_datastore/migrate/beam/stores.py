@@ -54,16 +54,15 @@ class FileSystemStore:
         path = self._path(name)
         with self._errors(name, "read"):
             try:
-                with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-                    data: bytes = file.read()
+                return self._read(path)
             except (IsADirectoryError, NotADirectoryError):
                 return None
             except Exception:
                 # Each file system has its own error for this.
                 if not FileSystems.exists(path):
                     return None
-                raise
-            return data
+            # Another process may have written it just now.
+            return self._read(path)
 
     def put(self, name: str, data: bytes, /) -> None:
         """Set the data of a name."""
@@ -106,6 +105,11 @@ class FileSystemStore:
     def _path(self, name: str) -> str:
         check_name(name)
         return posixpath.join(self.place, name)
+
+    def _read(self, path: str) -> bytes:
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            data: bytes = file.read()
+        return data
 
     def _write(self, path: str, data: bytes) -> None:
         file: Any = FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
