@@ -167,6 +167,10 @@ def test_dead_letters_and_their_retry(
     command: Command, models: str, cities: FirestoreBackend, project: str, tmp_path: Path
 ) -> None:
     arguments = ("backfill", f"{models}:City", "--function", f"{models}:fails", "--project", project, "--state", "here")
+    dry = command(*arguments, "--dry-run")
+    assert (1, "") == (dry.code, dry.stderr)
+    assert dry.stdout.endswith("  cities/c1: the function raised ValueError: no\n")
+    assert not Path("here").exists()
     answer = command(*arguments, "--workers", "1", "--rate", "100", "--no-group")
     assert (1, "") == (answer.code, answer.stderr)
     assert "rewritten 2  unchanged 0  dead 1" in answer.stdout
@@ -265,6 +269,21 @@ def test_infer(command: Command, cities: FirestoreBackend, project: str) -> None
         f"There are no documents in the collection 'regions' of projects/{project}/databases/(default): there is "
         "nothing to infer from. If it is below documents, pass group=True (--group).\n"
     ) == nothing.stderr
+
+
+def test_a_dry_run_names_the_first_documents_that_it_would_give_up(
+    command: Command, models: str, backend: FirestoreBackend, project: str
+) -> None:
+    backend.commit([Set(f"cities/c{n}", {"n": 1}) for n in range(5)])
+    arguments = ("backfill", f"{models}:City", "--function", f"{models}:fails", "--project", project, "--dry-run")
+    answer = command(*arguments)
+    assert (1, "") == (answer.code, answer.stderr)
+    assert [f"  cities/c{n}: the function raised ValueError: no" for n in range(3)] + ["  and 2 more"] == (
+        answer.stdout.splitlines()[1:]
+    )
+    assert {"path": "cities/c0", "error": "the function raised ValueError: no"} == (
+        command(*arguments, "--json").json["dead_letters"][0]
+    )
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def default_directory(model: type[Model], what: str) -> str:
 
 def print_result(printer: Printer, result: BackfillResult, state: str | None) -> int:
     """Print what a backfill has done; returns the exit code."""
-    letters = [] if state is None else list(DeadLetters.read(open_store(state)).values())
+    letters = list(result.failures) if state is None else list(DeadLetters.read(open_store(state)).values())
     printer.result(
         {
             "rewritten": result.rewritten,
@@ -135,8 +135,10 @@ def print_result(printer: Printer, result: BackfillResult, state: str | None) ->
         printer.line(str(each))
     for letter in letters[:_SHOWN]:
         printer.line(f"  {letter.path}: {letter.error}")
-    if len(letters) > _SHOWN:
-        printer.line(f"  and {len(letters) - _SHOWN:,} more, in {os.path.join(str(state), 'dead')}")
+    more = result.dead - min(len(letters), _SHOWN)
+    if more:
+        where = "" if state is None else f", in {os.path.join(state, 'dead')}"
+        printer.line(f"  and {more:,} more{where}")
     return PROBLEMS if result.dead else FINE
 
 
