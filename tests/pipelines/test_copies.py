@@ -374,10 +374,16 @@ def test_a_command_that_was_cancelled_is_not_fine(
     # An earlier run was fine.
     write_json(store, "copy.json", {"dead": 0})
     write_json(store, "verify.json", {"ok": True})
-    code = __main__.main([f"{tmp_path}/plan.json", f"--runner={Cancelled.__module__}.{Cancelled.__name__}", *arguments])
+    runner = f"{Cancelled.__module__}.{Cancelled.__name__}"
+    code = __main__.main([f"{tmp_path}/plan.json", f"--runner={runner}", *arguments])
     output = capsys.readouterr()
     assert (4, "") == (code, output.out)
     assert "The pipeline ended as CANCELLED. What it has done is kept: run the same command to go on." in output.err
+    # Nor is one of which nobody knows how it ended.
+    for name in ("copy.json", "verify.json"):
+        store.put(name, b"{")
+    assert 4 == __main__.main([f"{tmp_path}/plan.json", f"--runner={runner}", *arguments])
+    assert "can't be read (line 1" in capsys.readouterr().err
 
 
 # --- what the runner is told ---

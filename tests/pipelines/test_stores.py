@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from apache_beam.internal.gcp import auth
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.io.gcp.gcsio import create_storage_client
 from apache_beam.io.localfilesystem import LocalFileSystem
 from apache_beam.options.pipeline_options import PipelineOptions
 from cendry.errors import JobLockedError, JobStoreError, LockLostError
@@ -74,6 +75,17 @@ def test_names_and_data_stay_as_they_are(store: FileSystemStore) -> None:
     assert sorted(["empty", *names]) == store.list()
     assert {data} == {store.get(name) for name in names}
     assert b"" == store.get("empty")
+
+
+def test_what_a_console_makes_of_a_folder_is_no_file(bucket: str, tmp_path: Path) -> None:
+    store = FileSystemStore(f"{bucket}/{tmp_path.name}")
+    client = create_storage_client(PipelineOptions(), use_credentials=False)
+    for folder in ("", "dead/"):
+        client.bucket("migrations").blob(f"{tmp_path.name}/{folder}").upload_from_string(b"")
+    DeadLetters(store, "S-000").append("0a", "S/1", "x")
+    [name] = store.list()
+    assert [name] == store.list("dead/")
+    assert ["0a"] == list(DeadLetters.read(store))
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         run = pipeline.run()
         ended = run.wait_until_finish() or run.state
+        found = find_json(store, VERIFY_FILE if given.verify else COPY_FILE) or {}
     except Exception as error:
         sys.stderr.write(f"{error}\nThe pipeline failed. {_GO_ON}\n")
         return FAILED
@@ -72,7 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if ended != PipelineState.DONE:
         sys.stderr.write(f"The pipeline ended as {ended}. {_GO_ON}\n")
         return FAILED
-    found = find_json(store, VERIFY_FILE if given.verify else COPY_FILE) or {}
     is_fine = found.get("ok") if given.verify else not found.get("dead")
     sys.stdout.write(json.dumps(found) + "\n")
     return FINE if is_fine else UNEQUAL

@@ -87,7 +87,9 @@ class FileSystemStore:
         with self._errors(prefix, "listed"):
             [match] = FileSystems.match([f"{root}/**"])
             found = [str(one.path)[len(self.place) + 1 :].replace(os.sep, "/") for one in match.metadata_list]
-        return sorted(name for name in found if name.startswith(prefix) and not name.endswith(TEMPORARY))
+        # Consoles make folders as objects, too, whose names end with a slash.
+        names = [name for name in found if name and not name.endswith((TEMPORARY, "/"))]
+        return sorted(name for name in names if name.startswith(prefix))
 
     def delete(self, name: str, /) -> None:
         """Remove a name, if it is there."""
