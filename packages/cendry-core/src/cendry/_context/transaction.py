@@ -52,7 +52,7 @@ class TransactionState:
     aborted: bool = False
     outside: Write | None = None
     outside_aborted: bool = False
-    versions: dict[str, Known] = field(default_factory=dict["str", Known])
+    versions: dict[str, Known] = field(default_factory=dict[str, Known])
 
     def __enter__(self) -> Any:
         self.check_read()

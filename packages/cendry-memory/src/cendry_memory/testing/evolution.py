@@ -302,6 +302,20 @@ class EvolutionConformance(Suite):
                 ctx.update(Broken, name, {Broken.n: 1})
         assert found == {path: db.data(path) for path in found}
 
+    @needs(Feature.TRANSACTIONS, Feature.MASKS)
+    def test_an_upgrade_that_the_model_cannot_read_is_not_written(self, db: Database, ctx: Any) -> None:
+        odd = {"name": "Ada Lovelace", "city": 5}
+        db.commit(Set("people/a", odd))
+        writes: list[Callable[[], object]] = [
+            lambda: ctx.update(Person, "a", {Person.note: "x"}),
+            lambda: ctx.save(Person(id="a", first="A"), merge=True),
+        ]
+        for write in writes:
+            with pytest.raises(DecodeError, match=r"'people/a' .* home.city: expected str, .* from version 1 to 3\)"):
+                write()
+        # What the upgrade would have removed is still there.
+        assert odd == db.data("people/a")
+
     @needs(Feature.TRANSACTIONS, Feature.PRECONDITIONS)
     def test_an_old_document_that_must_be_unchanged(self, db: Database, ctx: Any) -> None:
         db.commit(Set("people/a", OLD))
