@@ -210,6 +210,13 @@ def test_older_documents_are_upgraded() -> None:
     ]
 
 
+def test_values_in_the_errors_of_an_upgrade_are_not_shown() -> None:
+    memory = database(versioned_a={"text": "s3cret"}, versioned_b={"text": "other\nline"})
+    [found] = drift(memory, Versioned).models
+    what = ("_cendry_version", "an upgrade to version 2", "from_text() raised ValueError")
+    assert (Misfit(*what, 2, ("versioned/a", "versioned/b")),) == found.misfits
+
+
 def test_newer_documents_of_a_model_that_keeps_what_it_does_not_know() -> None:
     class Kept(Model, collection="versioned", version=2, oldest=2, extra="keep"):
         n: Field[int]

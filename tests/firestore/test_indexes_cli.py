@@ -317,6 +317,12 @@ def test_indexes_of_datastore_mode_are_translated(command: Command, folder: Path
     renamed = ("from-datastore", "index.yaml", "--collection", "City=cities")
     assert "cities" == command(*renamed).json["indexes"][0]["collectionGroup"]
     assert "--collection-group=cities" in command(*renamed, "--format", "gcloud").stdout
+    found = command(*renamed, "--collection", "Shop=shops", "--collection", "city=towns")
+    assert (0, "cities") == (found.code, found.json["indexes"][0]["collectionGroup"])
+    assert [
+        f"warning: index.yaml has no index of the kind {kind!r}, which --collection names." for kind in ("Shop", "city")
+    ] == found.stderr.splitlines()
+    assert "" == command(*renamed).stderr
     found = command("from-datastore", "index.yaml", "--collection", "City")
     assert (2, "--collection takes KIND=COLLECTION, not 'City'.\n") == (found.code, found.stderr)
 

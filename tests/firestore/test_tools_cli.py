@@ -313,7 +313,7 @@ def test_a_dry_run_names_the_first_documents_that_it_would_give_up(
         ),
         (
             ["backfill", "MODELS:City", "--function", "MODELS:add_one", "--retry-dead"],
-            "backfill.json does not exist in the directory of this job.\n",
+            f"backfills{os.sep}cities-add_one: backfill.json does not exist in the directory of this job.\n",
         ),
         (["nonsense"], "No such command 'nonsense'"),
         (["backfill"], "Missing argument 'MODEL'"),
@@ -343,16 +343,19 @@ def test_the_state_of_another_backfill(command: Command, models: str, cities: Fi
     answer = command(*arguments, f"{models}:fails")
     assert 2 == answer.code
     assert (
-        f"backfill.json belongs to {models}.add_one on the collection 'cities' of projects/{project}/databases/"
+        f"here: backfill.json belongs to {models}.add_one on the collection 'cities' of projects/{project}/databases/"
         f"(default), this is {models}.fails on the collection 'cities' of projects/{project}/databases/(default): "
         "use a fresh directory.\n"
     ) == answer.stderr
     Path("here/backfill.json").write_text('{"format": 1, "what": "ever"}')
     foreign = command(*arguments, f"{models}:add_one")
-    assert (2, "backfill.json can't be read (it is not the plan of a backfill).\n") == (foreign.code, foreign.stderr)
+    assert (2, "here: backfill.json can't be read (it is not the plan of a backfill).\n") == (
+        foreign.code,
+        foreign.stderr,
+    )
     Path("here/backfill.json").write_text("[]")
     foreign = command(*arguments, f"{models}:add_one")
-    assert (2, "backfill.json can't be read (line 1: it holds a list, not an object).\n") == (
+    assert (2, "here: backfill.json can't be read (line 1: it holds a list, not an object).\n") == (
         foreign.code,
         foreign.stderr,
     )
@@ -471,7 +474,7 @@ def test_foreign_files_in_the_state(
     file.write_text(content)
     answer = command(*arguments)
     assert (2, "") == (answer.code, answer.stdout)
-    assert answer.stderr.startswith(expected)
+    assert answer.stderr.startswith(f"s: {expected}")
     assert [1, 2, 3] == stored(cities)
 
 

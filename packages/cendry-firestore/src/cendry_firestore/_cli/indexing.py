@@ -31,8 +31,10 @@ from cendry.indexes import (
     to_gcloud,
     to_terraform,
 )
+from cendry.indexes.datastore import path_of
 from cendry.indexes.recording import other_collections
 from cendry.indexes.serving import problems_in
+from cendry.paths import FieldPath
 
 T = TypeVar("T")
 
@@ -121,7 +123,15 @@ def print_translated(printer: Printer, path: str, renamed: Sequence[str], output
             raise WrongUseError(f"--collection takes KIND=COLLECTION, not {each!r}.")
         collections[kind] = collection
     text = _read(path, _text_of).decode("utf-8-sig")
-    found = _read(path, lambda path: from_datastore(text, collections, name=path))
+    kinds: set[str] = set()
+
+    def field_of(kind: str, name: str) -> FieldPath:
+        kinds.add(kind)
+        return path_of(kind, name)
+
+    found = _read(path, lambda path: from_datastore(text, collections, paths=field_of, name=path))
+    unknown = sorted(collections.keys() - kinds)
+    _warn(f"{path} has no index of the kind {kind!r}, which --collection names." for kind in unknown)
     return _print_indexes(printer, found, output)
 
 

@@ -38,6 +38,7 @@ MAX_MISFITS: Final = 1_000
 """Different misfits of one model that are told apart."""
 
 _INDEX: Final = re.compile(r"\[\d+\]")
+_RAISED: Final = re.compile(r"( raised \w+): .*", re.DOTALL)
 _KIND: Final = re.compile(r"[A-Za-z_][\w.]*")
 _FOUND_ON_READS: Final = ("missing", "unknown", "value", "tag")
 
@@ -205,8 +206,8 @@ def _found_without_values(problem: Problem) -> str:
         case "unknown":
             return "a field that the model doesn't have"
         case "rule":
-            # Of an upgrade or a version, which says itself what it shows.
-            return problem.found
+            # Of an upgrade or a version. The text of an error of an upgrade may show values.
+            return _RAISED.sub(r"\1", problem.found)
         case _:
             kind = _KIND.match(problem.found)
             return kind[0] if kind else "another value"
