@@ -224,6 +224,10 @@ async def test_errors_of_the_read_write_nothing(ctx: AsyncCendry, store: AsyncRe
     with pytest.raises(RuntimeError, match="no connection"):
         await ctx.save_many([new, Kept(id="a", name="x")])
     assert (new.id, ["begin", "get", "rollback"]) == (None, calls_of(store))
+    store.fail("begin", RuntimeError("no connection"))
+    with pytest.raises(RuntimeError, match="no connection"):
+        await ctx.save_many([new, Kept(id="a", name="x")])
+    assert new.id is None
     with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found"):
         await ctx.update(Unstorable, "a", CHANGE)
     with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found 1 is not"):
@@ -248,11 +252,14 @@ async def test_whether_newer_documents_are_changed_depends_on_their_own_class(
 
 
 async def test_such_a_write_inside_a_transaction_is_refused(ctx: AsyncCendry, store: AsyncRecordingBackend) -> None:
-    async def work(txn: AsyncTransaction) -> None:
-        await ctx.update(Town, "a", CHANGE)
+    new = Kept(name="N")
 
-    with pytest.raises(CendryError, match="A transaction is already running here"):
+    async def work(txn: AsyncTransaction) -> None:
+        await ctx.save_many([new, Kept(id="a", name="x")])
+
+    with pytest.raises(CendryError, match=r"A transaction is already running here.* \(writes of some fields"):
         await ctx.transaction(work)
+    assert new.id is None
     past = ctx.at(datetime(2024, 1, 1, tzinfo=timezone.utc))
     with pytest.raises(CendryError, match="it has no writes"):
         await past.update(Town, "a", CHANGE)

@@ -225,6 +225,10 @@ def test_errors_of_the_read_write_nothing(ctx: Cendry, store: RecordingBackend) 
     with pytest.raises(RuntimeError, match="no connection"):
         ctx.save_many([new, Kept(id="a", name="x")])
     assert (new.id, ["begin", "get", "rollback"]) == (None, calls_of(store))
+    store.fail("begin", RuntimeError("no connection"))
+    with pytest.raises(RuntimeError, match="no connection"):
+        ctx.save_many([new, Kept(id="a", name="x")])
+    assert new.id is None
     with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found"):
         ctx.update(Unstorable, "a", CHANGE)
     with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found 1 is not"):
@@ -247,11 +251,14 @@ def test_whether_newer_documents_are_changed_depends_on_their_own_class(ctx: Cen
 
 
 def test_such_a_write_inside_a_transaction_is_refused(ctx: Cendry, store: RecordingBackend) -> None:
-    def work(txn: Transaction) -> None:
-        ctx.update(Town, "a", CHANGE)
+    new = Kept(name="N")
 
-    with pytest.raises(CendryError, match="A transaction is already running here"):
+    def work(txn: Transaction) -> None:
+        ctx.save_many([new, Kept(id="a", name="x")])
+
+    with pytest.raises(CendryError, match=r"A transaction is already running here.* \(writes of some fields"):
         ctx.transaction(work)
+    assert new.id is None
     past = ctx.at(datetime(2024, 1, 1, tzinfo=timezone.utc))
     with pytest.raises(CendryError, match="it has no writes"):
         past.update(Town, "a", CHANGE)
