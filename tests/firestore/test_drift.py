@@ -252,6 +252,8 @@ def test_the_types_of_a_context() -> None:
         (["cities"], {}, r"^drift\(\) takes models, not 'cities'"),
         (Mayor, {}, r"^drift\(\) takes a model with a collection"),
         ([3], {}, r"^drift\(\) takes a model with a collection"),
+        (3, {}, r"^drift\(\) takes a model with a collection"),
+        ([], {}, r"^drift\(\) takes models, and there are none\.$"),
         (City, {"sample": 0}, r"^sample= takes a number of documents from 1, not 0\.$"),
         (City, {"sample": "all"}, r"^sample= takes a number of documents, or None for all, not 'all'\.$"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from cendry._query.results import reader
@@ -74,7 +74,10 @@ def drift(
     """
     given: Any = models
     groups: dict[Selection, dict[type[Model], None]] = {}
-    for model in [given] if isinstance(given, (type, str)) else given:
+    several = list(given) if isinstance(given, Iterable) and not isinstance(given, (type, str)) else [given]
+    if not several:
+        raise TypeError("drift() takes models, and there are none.")
+    for model in several:
         if isinstance(model, str):
             raise TypeError(f"drift() takes models, not {model!r}; infer() takes the ids of collections.")
         selection = selection_of("drift", model)
@@ -84,8 +87,8 @@ def drift(
     found: list[ModelReport] = []
     registry = registry_of(source)
     with opened(source) as backend:
-        for selection, several in groups.items():
-            scans = [ModelScan(each, registry) for each in several]
+        for selection, classes in groups.items():
+            scans = [ModelScan(each, registry) for each in classes]
             room = Room(MAX_PLACES)
             histogram = Histogram(room)
             for document in scanned(backend, selection, "drift", sample, on_progress, stop):
