@@ -7,13 +7,14 @@ import io
 import itertools
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cendry._command.failing import FAILED, FINE, STOPPED, WRONG_USE, WrongUseError, guard, outcome_of
+from cendry._command.failing import FAILED, FINE, STOPPED, UNREAD, WRONG_USE, WrongUseError, guard, outcome_of
 from cendry._command.loading import load_model, load_models, load_object
 from cendry._command.printing import Printer, ask, figures
 from cendry.errors import CendryError, InvalidDocumentIdError, JobFileError, JobStoppedError
@@ -89,6 +90,41 @@ def test_a_command_exits_with_its_code(capsys: pytest.CaptureFixture[str]) -> No
     assert WRONG_USE == ended(refuse, debug=True)
     assert "Traceback" in capsys.readouterr().err
     assert before == signal.getsignal(signal.SIGTERM)
+
+
+PRINTS = """
+import sys
+from cendry._command.failing import guard
+
+def work():
+    for number in range(int(sys.argv[1])):
+        print(number)
+    return 0
+
+guard(work)
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 100_000], ids=["while the output waits", "while it is printed"])
+def test_output_that_nobody_reads_any_more_is_no_failure(lines: int) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-c", PRINTS, str(lines)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with os.fdopen(writing, "wb") as output:
+        ended = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False, env=environment)
+    assert (141, b"") == (ended.returncode, ended.stderr)
+
+
+def test_output_that_waits_is_printed_before_the_exit_code_is_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        assert UNREAD == ended(lambda: output.write("never read") and FINE)
+    assert "" == capsys.readouterr().err
 
 
 MODELS = """

@@ -92,6 +92,8 @@ def test_an_error_about_one_of_several_names_the_candidates() -> None:
     assert ("cities/SF", "cities/LA") == error.candidates
     assert str(error).endswith("nothing was written: 'cities/SF', 'cities/LA'.")
     assert None is DocumentAlreadyExistsError("cities/SF", "towns/x").collection
+    # With several writes of one document, it is that one.
+    assert "cities/SF" == StaleDocumentError("cities/SF", "cities/SF").path
 
 
 @pytest.mark.parametrize(

@@ -344,6 +344,14 @@ def test_errors_name_the_file_and_the_line(text: str, message: str) -> None:
         parse_indexes(text, "my.json")
 
 
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "my.json"
+    # As PowerShell redirects output.
+    file.write_text('{"indexes": []}', "utf-16")
+    with pytest.raises(ValueError, match=r"my\.json is not text in UTF-8\.$"):
+        read_indexes(file)
+
+
 def but(fields: Any = None, **more: Any) -> dict[str, Any]:
     return {**composite("a b"), **({} if fields is None else {"fields": fields}), **more}
 

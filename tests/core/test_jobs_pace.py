@@ -155,6 +155,16 @@ def test_the_user_changes_the_rate_of_a_running_job(clock: Clock, store: DictSto
     assert 1000 == throttle.rate
 
 
+def test_what_waits_follows_the_user_within_a_second(clock: Clock, store: DictStore) -> None:
+    throttle = AdaptiveThrottle.open(store, initial=None, max_rate=1, clock=clock)
+    assert (0, 1) == (throttle.acquire(500), throttle.acquire(1))
+    write_pace(store, Pace(rate=1000))
+    clock.now += 1
+    # 499 are owed of the 500, and one was earned.
+    assert pytest.approx(0.499) == throttle.acquire(1)
+    assert pytest.approx(1.499) == throttle.throttled
+
+
 def test_the_growth_limits_what_the_user_asks_for(clock: Clock, store: DictStore) -> None:
     write_pace(store, Pace(rate=9000))
     assert 500 == AdaptiveThrottle.open(store, clock=clock).rate

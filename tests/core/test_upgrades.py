@@ -530,6 +530,12 @@ def town_with(function: Any, **keywords: Any) -> Any:
     return Town
 
 
+def contain_itself(data: dict[str, Any]) -> dict[str, Any]:
+    inside: dict[str, Any] = {}
+    inside["parts"] = inside
+    return {**data, "inside": inside}
+
+
 def change_inside(data: dict[str, Any]) -> dict[str, Any]:
     data["parts"][0]["a"] = 2
     return {**data}
@@ -599,6 +605,7 @@ CHANGED = "changed the dict that it was given; return a new one, such as {**data
         (fail_badly, "fail_badly() raised Bad: its text can't be shown"),
         (lambda _: [("name", "a")], "<lambda>() returned an object of list, which is not a dict"),
         (partial(fail), "partial() raised KeyError: 'missing'"),
+        (contain_itself, "contain_itself() raised RecursionError: maximum recursion depth exceeded"),
     ],
 )
 def test_an_upgrade_at_fault_is_a_decode_error(function: Any, found: str) -> None:
@@ -666,6 +673,21 @@ def test_a_result_may_be_what_was_given_or_share_parts_of_it() -> None:
     assert ([{"a": 1}], Upgraded(1)) == (found.parts, vars(found)["_cendry_upgraded"])
     found.parts[0]["a"] = 2
     assert {"name": "a", "parts": [{"a": 1}]} != data or found.parts[0] is not data["parts"][0]
+
+
+def test_instances_share_nothing_with_what_an_upgrade_keeps() -> None:
+    constant: dict[str, Any] = {"tags": [1], "more": {"a": [1]}}
+
+    class Town(Model, collection="towns", version=2):
+        tags: Field[Any]
+        more: Field[dict[str, Any]]
+
+    upgrade(Town, to=2)(lambda data: {**data, **constant})
+    found = decoded(Town, {})
+    found.tags.append(2)
+    found.more["a"].append(2)
+    assert {"tags": [1], "more": {"a": [1]}} == constant
+    assert ([1], {"a": [1]}) == (decoded(Town, {}).tags, decoded(Town, {}).more)
 
 
 def test_the_version_in_a_result_is_left_out() -> None:

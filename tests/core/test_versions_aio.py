@@ -12,6 +12,7 @@ from cendry import (
     AsyncTransaction,
     CendryError,
     DecodeError,
+    DocumentNotFoundError,
     Field,
     Model,
     TransactionContentionError,
@@ -59,6 +60,13 @@ class Unstorable(Model, collection="towns", version=2):
 @upgrade(Unstorable, to=2)
 def name_nothing(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "": 1}
+
+
+class Unnamed(Model, collection="towns", version=2):
+    name: Field[str]
+
+
+upgrade(Unnamed, to=2)(lambda data: {**data, 1: 2, "other": 1})
 
 
 class Animal(Model, collection="animals", version=2, tag_field="kind"):
@@ -216,9 +224,20 @@ async def test_errors_of_the_read_write_nothing(ctx: AsyncCendry, store: AsyncRe
     with pytest.raises(RuntimeError, match="no connection"):
         await ctx.save_many([new, Kept(id="a", name="x")])
     assert (new.id, ["begin", "get", "rollback"]) == (None, calls_of(store))
+    store.fail("begin", RuntimeError("no connection"))
+    with pytest.raises(RuntimeError, match="no connection"):
+        await ctx.save_many([new, Kept(id="a", name="x")])
+    assert new.id is None
     with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found"):
         await ctx.update(Unstorable, "a", CHANGE)
+    with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found 1 is not"):
+        await ctx.update(Unnamed, "a", CHANGE)
     assert {"name": "A"} == store.data("towns/a")
+
+
+async def test_a_document_that_must_exist_is_named_once(ctx: AsyncCendry) -> None:
+    with pytest.raises(DocumentNotFoundError, match=r"^Document 'towns/a' does not exist\."):
+        await ctx.save(Kept(id="a", name="A"), if_unchanged="*")
 
 
 async def test_whether_newer_documents_are_changed_depends_on_their_own_class(
@@ -233,11 +252,14 @@ async def test_whether_newer_documents_are_changed_depends_on_their_own_class(
 
 
 async def test_such_a_write_inside_a_transaction_is_refused(ctx: AsyncCendry, store: AsyncRecordingBackend) -> None:
-    async def work(txn: AsyncTransaction) -> None:
-        await ctx.update(Town, "a", CHANGE)
+    new = Kept(name="N")
 
-    with pytest.raises(CendryError, match="A transaction is already running here"):
+    async def work(txn: AsyncTransaction) -> None:
+        await ctx.save_many([new, Kept(id="a", name="x")])
+
+    with pytest.raises(CendryError, match=r"A transaction is already running here.* \(writes of some fields"):
         await ctx.transaction(work)
+    assert new.id is None
     past = ctx.at(datetime(2024, 1, 1, tzinfo=timezone.utc))
     with pytest.raises(CendryError, match="it has no writes"):
         await past.update(Town, "a", CHANGE)

@@ -12,6 +12,7 @@ from cendry import (
     Cendry,
     CendryError,
     DecodeError,
+    DocumentNotFoundError,
     Field,
     Model,
     Transaction,
@@ -60,6 +61,13 @@ class Unstorable(Model, collection="towns", version=2):
 @upgrade(Unstorable, to=2)
 def name_nothing(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "": 1}
+
+
+class Unnamed(Model, collection="towns", version=2):
+    name: Field[str]
+
+
+upgrade(Unnamed, to=2)(lambda data: {**data, 1: 2, "other": 1})
 
 
 class Animal(Model, collection="animals", version=2, tag_field="kind"):
@@ -217,9 +225,20 @@ def test_errors_of_the_read_write_nothing(ctx: Cendry, store: RecordingBackend) 
     with pytest.raises(RuntimeError, match="no connection"):
         ctx.save_many([new, Kept(id="a", name="x")])
     assert (new.id, ["begin", "get", "rollback"]) == (None, calls_of(store))
+    store.fail("begin", RuntimeError("no connection"))
+    with pytest.raises(RuntimeError, match="no connection"):
+        ctx.save_many([new, Kept(id="a", name="x")])
+    assert new.id is None
     with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found"):
         ctx.update(Unstorable, "a", CHANGE)
+    with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found 1 is not"):
+        ctx.update(Unnamed, "a", CHANGE)
     assert {"name": "A"} == store.data("towns/a")
+
+
+def test_a_document_that_must_exist_is_named_once(ctx: Cendry) -> None:
+    with pytest.raises(DocumentNotFoundError, match=r"^Document 'towns/a' does not exist\."):
+        ctx.save(Kept(id="a", name="A"), if_unchanged="*")
 
 
 def test_whether_newer_documents_are_changed_depends_on_their_own_class(ctx: Cendry, store: RecordingBackend) -> None:
@@ -232,11 +251,14 @@ def test_whether_newer_documents_are_changed_depends_on_their_own_class(ctx: Cen
 
 
 def test_such_a_write_inside_a_transaction_is_refused(ctx: Cendry, store: RecordingBackend) -> None:
-    def work(txn: Transaction) -> None:
-        ctx.update(Town, "a", CHANGE)
+    new = Kept(name="N")
 
-    with pytest.raises(CendryError, match="A transaction is already running here"):
+    def work(txn: Transaction) -> None:
+        ctx.save_many([new, Kept(id="a", name="x")])
+
+    with pytest.raises(CendryError, match=r"A transaction is already running here.* \(writes of some fields"):
         ctx.transaction(work)
+    assert new.id is None
     past = ctx.at(datetime(2024, 1, 1, tzinfo=timezone.utc))
     with pytest.raises(CendryError, match="it has no writes"):
         past.update(Town, "a", CHANGE)

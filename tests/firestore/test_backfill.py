@@ -416,6 +416,9 @@ def test_a_dry_run_shows_three_changes_and_writes_nothing(database: Any, tmp_pat
     ) == (first, second)
     assert "cities/c00001\n  - name: 'city 1'\n  + name: 'City 1'\n  + secret: '<hidden>'" == str(second)
     assert "  - x: " + "'" + "y" * 196 + "..." == str(Diff("a/b", {"x": "y" * 500}, {})).splitlines()[1]
+    assert [("cities/c00008", "the function raised ValueError: ")] == [
+        (each.path, each.error) for each in result.failures
+    ]
     assert "s3cret!" == backfill(database, "cities", upgrade, dry_run=True).diffs[0].after["secret"]
     stop = Stop()
     stop.request()

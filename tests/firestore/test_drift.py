@@ -210,6 +210,23 @@ def test_older_documents_are_upgraded() -> None:
     ]
 
 
+def test_values_in_the_errors_of_an_upgrade_are_not_shown() -> None:
+    memory = database(versioned_a={"text": "s3cret"}, versioned_b={"text": "other\nline"})
+    [found] = drift(memory, Versioned).models
+    what = ("_cendry_version", "an upgrade to version 2", "from_text() raised ValueError")
+    assert (Misfit(*what, 2, ("versioned/a", "versioned/b")),) == found.misfits
+
+
+def test_newer_documents_of_a_model_that_keeps_what_it_does_not_know() -> None:
+    class Kept(Model, collection="versioned", version=2, oldest=2, extra="keep"):
+        n: Field[int]
+
+    memory = database(versioned_a={"n": 1, "_cendry_version": 3}, versioned_b={"n": "x", "_cendry_version": 3})
+    [found] = drift(memory, Kept).models
+    assert (1, {3: 2}) == (found.fits, found.versions)
+    assert (Misfit("n", "int", "str", 1, ("versioned/b",)),) == found.misfits
+
+
 def test_too_many_misfits_and_places(monkeypatch: pytest.MonkeyPatch) -> None:
     module = import_module("cendry_firestore.tools.drift")
     monkeypatch.setattr(module, "MAX_MISFITS", 2)
@@ -235,6 +252,8 @@ def test_the_types_of_a_context() -> None:
         (["cities"], {}, r"^drift\(\) takes models, not 'cities'"),
         (Mayor, {}, r"^drift\(\) takes a model with a collection"),
         ([3], {}, r"^drift\(\) takes a model with a collection"),
+        (3, {}, r"^drift\(\) takes a model with a collection"),
+        ([], {}, r"^drift\(\) takes models, and there are none\.$"),
         (City, {"sample": 0}, r"^sample= takes a number of documents from 1, not 0\.$"),
         (City, {"sample": "all"}, r"^sample= takes a number of documents, or None for all, not 'all'\.$"),
     ],

@@ -91,10 +91,15 @@ def command(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 def process(*arguments: str) -> Answer:
-    """Runs a command in a process of its own."""
+    """Runs a command on indexes in a process of its own."""
+    return process_of("indexes", *arguments)
+
+
+def process_of(*arguments: str) -> Answer:
+    """Runs any command in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     found = subprocess.run(
-        [sys.executable, "-m", "cendry_firestore.cli", "indexes", *arguments],
+        [sys.executable, "-m", "cendry_firestore.cli", *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -164,9 +169,28 @@ def test_what_is_unused_is_told_and_is_no_error(command: Command, folder: Path) 
     (folder / "file.json").write_text(json.dumps({"indexes": [WANTED, UNUSED]}))
     found = command("check", "file.json", *RECORDED)
     assert 0 == found.code
-    assert "file.json serves all that is needed: 1 recorded queries\n" in found.stdout
+    assert "file.json serves all that is needed: 1 recorded query\n" in found.stdout
     assert f"used by no recorded query, but perhaps by other programs:\n  {json.dumps(UNUSED)}\n" in found.stdout
     assert [UNUSED] == command("check", "file.json", *RECORDED, "--json").json["unused"]
+
+
+def test_without_a_recording_nothing_is_called_unused(command: Command, folder: Path) -> None:
+    (folder / "file.json").write_text(json.dumps({"indexes": [UNUSED]}))
+    found = command("check", "file.json", "indexed_models:Shop")
+    assert (0, "file.json serves all that is needed\n", "") == (found.code, found.stdout, found.stderr)
+    assert [] == command("check", "file.json", "indexed_models:Shop", "--json").json["unused"]
+    (folder / "recorded.json").write_text(to_recording([]))
+    assert [UNUSED] == command("check", "file.json", *RECORDED, "--json").json["unused"]
+    assert "needed: 0 recorded queries\n" in command("check", "file.json", *RECORDED).stdout
+
+
+def test_each_command_is_summed_up_on_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for answer in (command("--help"), process_of("--help")):
+        assert (0, "") == (answer.code, answer.stderr)
+        summaries = answer.stdout.partition("Commands:\n")[2].splitlines()
+        assert 4 == len(summaries)
+        assert all(line.endswith(".") and not line.endswith("...") for line in summaries)
 
 
 def test_the_enterprise_edition_takes_what_is_missing_for_advice(command: Command) -> None:
@@ -293,6 +317,12 @@ def test_indexes_of_datastore_mode_are_translated(command: Command, folder: Path
     renamed = ("from-datastore", "index.yaml", "--collection", "City=cities")
     assert "cities" == command(*renamed).json["indexes"][0]["collectionGroup"]
     assert "--collection-group=cities" in command(*renamed, "--format", "gcloud").stdout
+    found = command(*renamed, "--collection", "Shop=shops", "--collection", "city=towns")
+    assert (0, "cities") == (found.code, found.json["indexes"][0]["collectionGroup"])
+    assert [
+        f"warning: index.yaml has no index of the kind {kind!r}, which --collection names." for kind in ("Shop", "city")
+    ] == found.stderr.splitlines()
+    assert "" == command(*renamed).stderr
     found = command("from-datastore", "index.yaml", "--collection", "City")
     assert (2, "--collection takes KIND=COLLECTION, not 'City'.\n") == (found.code, found.stderr)
 
@@ -319,7 +349,7 @@ TWO_VECTORS: Final = {
         (
             ("check", "firestore.indexes.json"),
             None,
-            "firestore.indexes.json: No such file or directory.",
+            "firestore.indexes.json: No such file or directory. `cendry-firestore indexes derive` prints a new one.",
         ),
         (
             ("check", "file.json", "indexed_models:Shop"),

@@ -100,6 +100,7 @@ def test_many_places_are_not_looked_into(monkeypatch: pytest.MonkeyPatch, classe
     [
         ([], {}, TypeError, r"^infer\(\) takes the ids of collections, and there are none\.$"),
         ([3], {}, TypeError, r"^infer\(\) takes the ids of collections, not 3\.$"),
+        ([["cities"]], {}, TypeError, r"^infer\(\) takes the ids of collections, not \['cities'\]\.$"),
         (["a/b"], {}, ValueError, "'a/b'"),
         (["cities"], {"sample": 0}, ValueError, "from 1, not 0"),
         (["cities"], {"group": 1}, TypeError, "group= takes True, False or None, not 1"),

@@ -167,6 +167,10 @@ def test_dead_letters_and_their_retry(
     command: Command, models: str, cities: FirestoreBackend, project: str, tmp_path: Path
 ) -> None:
     arguments = ("backfill", f"{models}:City", "--function", f"{models}:fails", "--project", project, "--state", "here")
+    dry = command(*arguments, "--dry-run")
+    assert (1, "") == (dry.code, dry.stderr)
+    assert dry.stdout.endswith("  cities/c1: the function raised ValueError: no\n")
+    assert not Path("here").exists()
     answer = command(*arguments, "--workers", "1", "--rate", "100", "--no-group")
     assert (1, "") == (answer.code, answer.stderr)
     assert "rewritten 2  unchanged 0  dead 1" in answer.stdout
@@ -267,6 +271,21 @@ def test_infer(command: Command, cities: FirestoreBackend, project: str) -> None
     ) == nothing.stderr
 
 
+def test_a_dry_run_names_the_first_documents_that_it_would_give_up(
+    command: Command, models: str, backend: FirestoreBackend, project: str
+) -> None:
+    backend.commit([Set(f"cities/c{n}", {"n": 1}) for n in range(5)])
+    arguments = ("backfill", f"{models}:City", "--function", f"{models}:fails", "--project", project, "--dry-run")
+    answer = command(*arguments)
+    assert (1, "") == (answer.code, answer.stderr)
+    assert [f"  cities/c{n}: the function raised ValueError: no" for n in range(3)] + ["  and 2 more"] == (
+        answer.stdout.splitlines()[1:]
+    )
+    assert {"path": "cities/c0", "error": "the function raised ValueError: no"} == (
+        command(*arguments, "--json").json["dead_letters"][0]
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -294,7 +313,7 @@ def test_infer(command: Command, cities: FirestoreBackend, project: str) -> None
         ),
         (
             ["backfill", "MODELS:City", "--function", "MODELS:add_one", "--retry-dead"],
-            "backfill.json does not exist in the directory of this job.\n",
+            f"backfills{os.sep}cities-add_one: backfill.json does not exist in the directory of this job.\n",
         ),
         (["nonsense"], "No such command 'nonsense'"),
         (["backfill"], "Missing argument 'MODEL'"),
@@ -324,16 +343,19 @@ def test_the_state_of_another_backfill(command: Command, models: str, cities: Fi
     answer = command(*arguments, f"{models}:fails")
     assert 2 == answer.code
     assert (
-        f"backfill.json belongs to {models}.add_one on the collection 'cities' of projects/{project}/databases/"
+        f"here: backfill.json belongs to {models}.add_one on the collection 'cities' of projects/{project}/databases/"
         f"(default), this is {models}.fails on the collection 'cities' of projects/{project}/databases/(default): "
         "use a fresh directory.\n"
     ) == answer.stderr
     Path("here/backfill.json").write_text('{"format": 1, "what": "ever"}')
     foreign = command(*arguments, f"{models}:add_one")
-    assert (2, "backfill.json can't be read (it is not the plan of a backfill).\n") == (foreign.code, foreign.stderr)
+    assert (2, "here: backfill.json can't be read (it is not the plan of a backfill).\n") == (
+        foreign.code,
+        foreign.stderr,
+    )
     Path("here/backfill.json").write_text("[]")
     foreign = command(*arguments, f"{models}:add_one")
-    assert (2, "backfill.json can't be read (line 1: it holds a list, not an object).\n") == (
+    assert (2, "here: backfill.json can't be read (line 1: it holds a list, not an object).\n") == (
         foreign.code,
         foreign.stderr,
     )
@@ -452,7 +474,7 @@ def test_foreign_files_in_the_state(
     file.write_text(content)
     answer = command(*arguments)
     assert (2, "") == (answer.code, answer.stdout)
-    assert answer.stderr.startswith(expected)
+    assert answer.stderr.startswith(f"s: {expected}")
     assert [1, 2, 3] == stored(cities)
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -32,9 +33,10 @@ from cendry_datastore.migrate.beam import CopyShards, __main__, copies
 from cendry_datastore.migrate.beam.jobs import ProcessPace
 from cendry_datastore.migrate.copying import ShardCopier
 from cendry_datastore.migrate.files import load_shard
+from cendry_datastore.migrate.values import Place
 from migrate.copies import CountingTarget, check_equal, plan_of, sent
 from pipelines.conftest import BAD, COUNT
-from pipelines.runs import RUNNER, Run, start
+from pipelines.runs import RUNNER, Cancelled, Run, start
 
 CHILD = str(Path(__file__).with_name("killed.py"))
 PAGE = 50
@@ -87,7 +89,11 @@ def test_a_killed_pipeline_goes_on(seeded: Source, target: Target, plan: Plan, s
         child = start(
             plan, state, f"--page={PAGE}", script=(CHILD,), KILLED_LOG=str(log), KILLED_WHEN=when, KILLED_NUMBER=number
         )
-        output, errors = child.communicate(timeout=120)
+        with child:
+            try:
+                output, errors = child.communicate(timeout=120)
+            finally:
+                child.kill()
         if when != "never":
             assert -signal.SIGKILL == child.returncode, errors
             now = {shard.name for shard in plan.shards if load_shard(store, plan, shard).done}
@@ -355,6 +361,29 @@ def test_a_command_that_fails_says_how_to_go_on(
     errors = capsys.readouterr().err
     assert "Another copy runs on host" in errors
     assert "What it has done is kept: run the same command to go on." in errors
+
+
+@pytest.mark.parametrize("arguments", [[], ["--verify"]])
+def test_a_command_that_was_cancelled_is_not_fine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    place = Place("p")
+    empty = Plan("empty", place, place, datetime(2026, 11, 28, tzinfo=timezone.utc), "raw", (), ())
+    store = LocalStore(tmp_path)
+    write_json(store, "plan.json", empty.to_json())
+    # An earlier run was fine.
+    write_json(store, "copy.json", {"dead": 0})
+    write_json(store, "verify.json", {"ok": True})
+    runner = f"{Cancelled.__module__}.{Cancelled.__name__}"
+    code = __main__.main([f"{tmp_path}/plan.json", f"--runner={runner}", *arguments])
+    output = capsys.readouterr()
+    assert (4, "") == (code, output.out)
+    assert "The pipeline ended as CANCELLED. What it has done is kept: run the same command to go on." in output.err
+    # Nor is one of which nobody knows how it ended.
+    for name in ("copy.json", "verify.json"):
+        store.put(name, b"{")
+    assert 4 == __main__.main([f"{tmp_path}/plan.json", f"--runner={runner}", *arguments])
+    assert "can't be read (line 1" in capsys.readouterr().err
 
 
 # --- what the runner is told ---

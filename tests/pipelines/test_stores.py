@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import pickle
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from apache_beam.internal.gcp import auth
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.io.gcp.gcsio import create_storage_client
 from apache_beam.io.localfilesystem import LocalFileSystem
 from apache_beam.options.pipeline_options import PipelineOptions
 from cendry.errors import JobLockedError, JobStoreError, LockLostError
@@ -22,17 +23,14 @@ from gcp_storage_emulator.server import create_server
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[str]:
     """The URL of a bucket on this machine."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    server = create_server("localhost", port, in_memory=True, default_bucket="migrations")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", f"http://localhost:{port}")
-        server.start()
-        # Without credentials; GcsIO asks for those of the machine otherwise.
-        FileSystems.set_options(PipelineOptions(["--no_auth", "--project=cendry"]))
+    # It takes a port that is free; of one that isn't, it would not say so.
+    server: Any = create_server("localhost", 0, in_memory=True, default_bucket="migrations")
+    with pytest.MonkeyPatch.context() as patch, server:
+        patch.setenv("STORAGE_EMULATOR_HOST", f"http://localhost:{server._api._httpd.server_port}")
+        # Without credentials: Beam would ask for those of the machine, again and again for half a minute.
+        patch.setattr(auth._Credentials, "_credentials_init", True)
+        FileSystems.set_options(PipelineOptions(["--project=cendry"]))
         yield "gs://migrations"
-        server.stop()
 
 
 @pytest.fixture(params=["disk", "bucket"])
@@ -77,6 +75,17 @@ def test_names_and_data_stay_as_they_are(store: FileSystemStore) -> None:
     assert sorted(["empty", *names]) == store.list()
     assert {data} == {store.get(name) for name in names}
     assert b"" == store.get("empty")
+
+
+def test_what_a_console_makes_of_a_folder_is_no_file(bucket: str, tmp_path: Path) -> None:
+    store = FileSystemStore(f"{bucket}/{tmp_path.name}")
+    client = create_storage_client(PipelineOptions(), use_credentials=False)
+    for folder in ("", "dead/"):
+        client.bucket("migrations").blob(f"{tmp_path.name}/{folder}").upload_from_string(b"")
+    DeadLetters(store, "S-000").append("0a", "S/1", "x")
+    [name] = store.list()
+    assert [name] == store.list("dead/")
+    assert ["0a"] == list(DeadLetters.read(store))
 
 
 @pytest.mark.parametrize(
@@ -190,6 +199,19 @@ def test_what_another_one_deleted_is_gone(disk: FileSystemStore, monkeypatch: py
     monkeypatch.setattr(LocalFileSystem, "delete", twice)
     disk.delete("plan.json")
     assert [] == disk.list()
+
+
+def test_what_another_one_writes_meanwhile_is_read(disk: FileSystemStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    exists = LocalFileSystem.exists
+
+    def written(self: Any, path: str) -> bool:
+        Path(path).parent.mkdir(exist_ok=True)
+        Path(path).write_bytes(b"1")
+        return bool(exists(self, path))
+
+    # After it was not there, and before that is certain.
+    monkeypatch.setattr(LocalFileSystem, "exists", written)
+    assert b"1" == disk.get("ramp.json")
 
 
 def test_a_store_is_opened_by_its_place(tmp_path: Path) -> None:

@@ -86,7 +86,8 @@ def _document_paths(given: tuple[str, ...]) -> tuple[str, ...]:
     for path in given:
         if path.count("/") % 2 == 0:
             raise ValueError(f"An error about a document takes its path, or its collection and its id, not {given!r}.")
-    return given
+    # A commit may have several writes of a document.
+    return tuple(dict.fromkeys(given))
 
 
 class DocumentNotFoundError(_DocumentError):

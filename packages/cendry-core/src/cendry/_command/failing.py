@@ -17,6 +17,8 @@ PROBLEMS: Final = 1
 WRONG_USE: Final = 2
 STOPPED: Final = 3
 FAILED: Final = 4
+UNREAD: Final = 141
+"""As shells report a program that SIGPIPE has ended."""
 
 
 class WrongUseError(JobError):
@@ -50,6 +52,12 @@ def guard(work: Callable[[], int], *, places: Callable[[], str] = str, debug: bo
     before = signal.signal(signal.SIGTERM, lambda _number, _frame: _interrupt())
     try:
         code = work()
+        # What can't be printed is found here, and not after the exit code is known.
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whatever reads the output, such as `head`, has seen enough; what is left must not fail at the end of Python.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = UNREAD
     except (Exception, KeyboardInterrupt) as error:
         if debug:
             traceback.print_exc()

@@ -52,7 +52,7 @@ class TransactionState:
     aborted: bool = False
     outside: Write | None = None
     outside_aborted: bool = False
-    versions: dict[str, Known] = field(default_factory=dict["str", Known])
+    versions: dict[str, Known] = field(default_factory=dict[str, Known])
 
     def __enter__(self) -> Any:
         self.check_read()
@@ -142,8 +142,8 @@ def check_none_runs(backend: object) -> None:
     """
     if running_on(backend) is not None:
         raise CendryError(
-            "A transaction is already running here, and the new one could wait for it forever. "
-            "Use the outer one, or begin this one after it has ended."
+            "A transaction is already running here, and the new one could wait for it forever (writes of some fields "
+            "of a model with versions begin one, too). Use the outer one, or begin this one after it has ended."
         )
 
 

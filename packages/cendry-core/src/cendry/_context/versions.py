@@ -16,7 +16,7 @@ from .._query.results import stored_fields
 from .._types.evolutions import Evolution, evolution_of
 from ..backend import StoredDocument
 from ..codec import Codec
-from ..codec.upgrading import class_of_document, compared, require_known, run_upgrades, version_of
+from ..codec.upgrading import class_of_document, compared, require_known, version_of
 from ..errors import CendryError, DecodeError
 from ..paths import FieldPath
 from ..plan import Delete, FieldTransform, Set, Update
@@ -156,8 +156,9 @@ def _completed(pending: Pending, found: StoredDocument | None, changed: Changed)
     if version >= evolution.version:
         return [pending]
     before = {name: value for name, value in stored.items() if name != field}
-    after = run_upgrades(model, before, version, path)
-    names = sorted(compared(version, before, after).changed)
+    after = codec.upgraded_fields(before, version, path)
+    # Other names than text are refused below.
+    names = sorted(compared(version, before, after).changed, key=str)
     data = {name: after[name] for name in names if name in after}
     upgrade = _upgrade(path, evolution, codec, data, names, changed)
     if write.update_time is None:

@@ -21,7 +21,7 @@ from .._model.metadata import (
 )
 from .._model.model import Model, fields_of, is_frozen
 from .._query.fields import check_own
-from .._types.evolutions import Evolution, evolution_of
+from .._types.evolutions import Evolution
 from .._types.families import Family
 from .._types.registry import TypeRegistry
 from .._types.shapes import Converted, Shape, bare
@@ -140,7 +140,7 @@ class Writer:
         if keep:
             computed = {one.path for one in transforms}
             mask = tuple(path for path in codec.mask(marked) if path not in computed)
-        evolution = evolution_of(model)
+        evolution = codec.evolution
         if evolution is not None:
             if mask is not None and not new_id:
                 # Some fields of a document that may be of another version.
@@ -160,7 +160,7 @@ class Writer:
         path, new_id = _path_for(instance, None if parent is None else at_home(parent, self.home))
         codec = codec_for(type(instance), self.registry)
         data, _, transforms, values = self._document(codec, instance)
-        evolution = evolution_of(type(instance))
+        evolution = codec.evolution
         if evolution is not None:
             data[evolution.version_field] = evolution.version
         pending = Pending(Create(path, data, transforms), instance, new_id, values, codec)
@@ -196,7 +196,7 @@ class Writer:
         update_time = None if if_unchanged is None else precondition(instance, path, if_unchanged)
         data = self.changed(codec, found.data)
         write = Update(path, data, tuple(found.paths), tuple(found.transforms.values()), update_time)
-        evolution = evolution_of(model)
+        evolution = codec.evolution
         if evolution is not None and are_current(evolution):
             evolution = None
         return Pending(write, instance, False, found.values, codec, evolution)
@@ -234,7 +234,7 @@ class Writer:
             _put_tag(codec, codec.family, instance, found)
         transforms = tuple(found.transforms.values())
         write = Set(path, found.data, tuple(found.paths), transforms, is_merge=True)
-        evolution = evolution_of(model)
+        evolution = codec.evolution
         if evolution is not None and evolution.version == 1:
             evolution = None
         return Pending(write, instance, False, found.values, codec, evolution)
@@ -513,7 +513,8 @@ def settle(pending: Iterable[Pending], result: CommitResult) -> None:
             continue
         known = remembered(instance)
         same = known is not None and known.path == write.path
-        show(instance, one.values)
+        if one.values:
+            show(instance, one.values)
         forget_upgraded(instance)
         if isinstance(write, Delete):
             attach_deleted(instance, write.path)

@@ -6,7 +6,7 @@ Upgrades see stored names and stored values. Nothing is decoded or written here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from .._frozen import class_name
 
@@ -86,4 +86,5 @@ class Evolution:
 
 def evolution_of(model: type[Any]) -> Evolution | None:
     """The versions of a class, its own or those that it inherits; `None` if it has none."""
-    return cast("Evolution | None", getattr(model, "__cendry_evolution__", None))
+    found: Evolution | None = getattr(model, "__cendry_evolution__", None)
+    return found

@@ -54,7 +54,7 @@ from .reader import Compiled, Reader, refusal_of
 from .reading import STORED, Reading
 from .resolve import Mask, ResolvedField, element_of, guarded, hides_stored, joined, step, text_of, unknown_field
 from .tagged import Dispatch, Mistagged, class_by_data
-from .upgrading import outdated
+from .upgrading import outdated, run_upgrades
 from .writer import Names, Writer
 
 M = TypeVar("M")
@@ -156,6 +156,29 @@ class Codec(Generic[M]):
         """As `decode`, for a document that may be of another version than the current one."""
         assert self.evolution is not None
         return outdated(self.evolution, self.model, self.current(reading), data, document_id, path)
+
+    def upgraded_fields(self, data: dict[str, Any], version: int, path: str) -> dict[str, Any]:
+        """The stored fields of an older document in the current version, as they may be written.
+
+        Args:
+            data: The stored fields, without the version. They are not changed.
+            version: Their version.
+            path: The path of the document.
+
+        Raises:
+            DecodeError: An upgrade fails, or no class of the collection can read what the upgrades make. It is not
+                written then, as the fields that it was made of would be lost.
+        """
+        assert self.evolution is not None
+        after = run_upgrades(self.model, data, version, path)
+        # Documents of all tags are in the collection.
+        every = self if self.family is None else self.of(self.family.root)
+        try:
+            every.current(STORED)(after, path.rpartition("/")[2], path)
+        except DecodeError as error:
+            error.after_upgrade(version, self.evolution.version)
+            raise
+        return after
 
     def current(self, reading: Reading) -> Callable[..., M]:
         """As `decode`, for documents of the current version, with some decode options: the version is not looked at."""

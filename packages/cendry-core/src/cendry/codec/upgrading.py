@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 from .._frozen import class_name
 from .._interop.google import class_of
+from .._stored import copied, copied_but, same
 from .._types.evolutions import UPGRADED, Evolution, Upgrade, Upgraded, evolution_of
 from .._types.families import Family
 from .._types.hints import record_of
@@ -236,24 +237,26 @@ def run_upgrades(
     field = evolution.version_field
     for step in range(stored_version + 1, evolution.version + 1):
         function = evolution.upgrades[step]
-        given = _copy_of(data)
+        given = copied(data)
 
         def failed(found: str, step: int = step, function: Upgrade = function) -> DecodeError:
             return DecodeError.not_upgraded(path, model.__qualname__, field, step, _name_of(function), found)
 
         try:
             found: Any = function(given)
+            # What it returns may be a value that it keeps, and instances are changed.
+            result = copied_but(given, found) if isinstance(found, dict) else None
         except Exception as error:
             # Its text may contain values.
             is_hidden = _hides(model)
             shown = type(error).__name__ if is_hidden else shown_error(error)
             raise failed(f"raised {shown}") from (None if is_hidden else error)
-        if not isinstance(found, dict):
+        if result is None:
             shown = "None" if found is None else f"an object of {class_of(found).__name__}"
             raise failed(f"returned {shown}, which is not a dict")
         if not _is_equal(given, data):
             raise failed("changed the dict that it was given; return a new one, such as {**data, ...}")
-        data = {**found}
+        data = result
         data.pop(field, None)
     return data
 
@@ -261,18 +264,12 @@ def run_upgrades(
 def compared(version: int, before: dict[str, Any], after: dict[str, Any]) -> Upgraded:
     """What upgrades did to the stored fields of a document."""
     removed = before.keys() - after.keys()
-    changed = [name for name in after if name not in before or not _is_same(before[name], after[name])]
+    changed = [
+        name
+        for name, value in after.items()
+        if name not in before or (before[name] is not value and not same(before[name], value))
+    ]
     return Upgraded(version, frozenset(removed), frozenset((*removed, *changed)))
-
-
-def _copy_of(value: Any) -> Any:
-    """A copy of a map or array, with copies of those inside; the other stored values are immutable."""
-    every: Any = value
-    if type(value) is dict:
-        return {
-            key: _copy_of(each) if type(each) is dict or type(each) is list else each for key, each in every.items()
-        }
-    return [_copy_of(each) if type(each) is dict or type(each) is list else each for each in every]
 
 
 def _is_equal(given: dict[str, Any], data: dict[str, Any]) -> bool:
@@ -281,26 +278,6 @@ def _is_equal(given: dict[str, Any], data: dict[str, Any]) -> bool:
         return bool(given == data)
     except Exception:  # What it put there may not be comparable.
         return False
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    """Whether two stored values are of one kind and equal."""
-    if one is other:
-        return True
-    kind: object = cast("object", one).__class__
-    if kind is not cast("object", other).__class__:
-        return False
-    if kind is dict:
-        if len(one) != len(other):
-            return False
-        for key, value in one.items():
-            found = other.get(key, MISSING)
-            if found is not value and not _is_same(value, found):
-                return False
-        return True
-    if kind is list:
-        return len(one) == len(other) and all(map(_is_same, one, other))
-    return bool(one == other)
 
 
 def _name_of(function: Any) -> str:

@@ -168,8 +168,13 @@ def read_indexes(source: str | os.PathLike[str] | Mapping[str, Any]) -> Indexes:
         OSError: The file can't be read.
     """
     if not isinstance(source, Mapping):
-        with open(source, encoding="utf-8-sig", newline="") as file:
-            return parse_indexes(file.read(), os.fspath(source))
+        name = os.fspath(source)
+        try:
+            with open(source, encoding="utf-8-sig", newline="") as file:
+                text = file.read()
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{name} is not text in UTF-8.") from error
+        return parse_indexes(text, name)
     found = [
         _definition(Index.from_json, value, f"Index {number} of the declared indexes")
         for number, value in enumerate(_list_in(source, "indexes", required=True))

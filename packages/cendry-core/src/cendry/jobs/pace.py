@@ -232,6 +232,9 @@ class AdaptiveThrottle:
                     self._held_until = now + PAUSE
                     wait = PAUSE
             if wait:
+                if self._store is not None:
+                    # By then its user may have said something else.
+                    wait = min(wait, READ_EVERY)
                 self._throttled += wait
                 return wait
             self._throttle.take(count)

@@ -148,6 +148,7 @@ def delta(
                 done, left, given_up = job.shard(shard)
                 written, skipped, dead = written + done, skipped + left, dead + given_up
         deleted = job.deletions(allow_deletes)
+        lock.check()
         note_step(store, "delta")
         _Run(run.plan, run.number, run.since, run.read_time, True).save(store)
         seconds = time.monotonic() - started

@@ -245,6 +245,11 @@ class ShardCopier(ShardReader):
 
     def _commit(self, page: Page, writes: Sequence[Any]) -> list[DeadLetter]:
         """Write documents of a page; returns those that the database refuses."""
+        # Never more at once than a second allows: of many processes, each may have a small share of the rate.
+        size = int(min(self._pace.burst, len(writes)))
+        if size < len(writes):
+            parts = [writes[start : start + size] for start in range(0, len(writes), size)]
+            return [letter for part in parts for letter in self._commit(page, part)]
         while seconds := self._pace.acquire(len(writes)):
             if self._stop.wait(seconds):
                 raise _StopRequested

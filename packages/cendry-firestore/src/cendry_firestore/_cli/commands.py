@@ -24,7 +24,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     app(None if arguments is None else list(arguments))
 
 
-@app.command()
+@app.command(short_help="Rewrite the stored documents of a model, each once.")
 def backfill(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model, app.models:City.")],
     function: Annotated[
@@ -74,7 +74,7 @@ def backfill(
     guarded(work, project, database, debug=debug)
 
 
-@app.command()
+@app.command(short_help="Report documents that don't fit their models.")
 def drift(
     models: Models,
     sample: Annotated[
@@ -95,7 +95,7 @@ def drift(
     guarded(work, project, database, debug=debug)
 
 
-@app.command()
+@app.command(short_help="Print models that read stored documents.")
 def infer(
     collections: Annotated[list[str], typer.Argument(metavar="COLLECTION...", help="The ids of collections.")],
     sample: Annotated[int, typer.Option(min=1, help="At most how many documents of each are read.")] = 10_000,

@@ -11,11 +11,12 @@ import typer
 from cendry._command.failing import guard
 from cendry._command.printing import Printer
 
-from .app import Database, Debug, Json, Project
+from .app import Debug, Json
 
 indexes = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
+    short_help="Derive indexes, check and extend firestore.indexes.json.",
     help="What models and queries need of indexes, compared with firestore.indexes.json. Nothing is deployed.",
 )
 
@@ -37,15 +38,18 @@ class Edition(str, Enum):
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="The firestore.indexes.json.")]
 AnyModels = Annotated[
-    list[str] | None, typer.Argument(metavar="[MODELS]...", help="Modules, app.models, or models, app.models:City.")
+    list[str] | None, typer.Argument(metavar="MODELS", help="Modules, app.models, or models, app.models:City.")
 ]
+Project = Annotated[str | None, typer.Option(help="The project that commands and resources name.")]
+Database = Annotated[str | None, typer.Option(help="The database that commands and resources name.")]
+Unused = Annotated[str | None, typer.Option(help="Taken as by all commands; nothing is sent.")]
 Recording = Annotated[
     list[str] | None,
     typer.Option(metavar="FILE", help="What pytest --cendry-record-indexes has written; may be given several times."),
 ]
 
 
-@indexes.command("derive")
+@indexes.command("derive", short_help="Print the indexes that models and queries need.")
 def derive_indexes(
     models: AnyModels = None,
     recording: Recording = None,
@@ -66,7 +70,7 @@ def derive_indexes(
     _guarded(work, as_json=as_json, debug=debug)
 
 
-@indexes.command("check")
+@indexes.command("check", short_help="Compare a file with what is needed.")
 def check_file(
     file: File,
     models: AnyModels = None,
@@ -74,8 +78,8 @@ def check_file(
     edition: Annotated[
         Edition, typer.Option(help="Of the database; enterprise answers without indexes too, so they are advice.")
     ] = Edition.standard,
-    project: Project = None,  # noqa: ARG001 - all commands take it
-    database: Database = None,  # noqa: ARG001
+    project: Unused = None,  # noqa: ARG001 - all commands take it
+    database: Unused = None,  # noqa: ARG001
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -92,7 +96,7 @@ def check_file(
     _guarded(work, as_json=as_json, debug=debug)
 
 
-@indexes.command("merge")
+@indexes.command("merge", short_help="Add to a file what is missing, in place.")
 def merge_file(
     file: File,
     models: AnyModels = None,
@@ -100,8 +104,8 @@ def merge_file(
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove composite indexes that no recorded query uses; nothing else.")
     ] = False,
-    project: Project = None,  # noqa: ARG001 - all commands take it
-    database: Database = None,  # noqa: ARG001
+    project: Unused = None,  # noqa: ARG001 - all commands take it
+    database: Unused = None,  # noqa: ARG001
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask before removing.")] = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -117,7 +121,7 @@ def merge_file(
     _guarded(work, as_json=as_json, debug=debug)
 
 
-@indexes.command("from-datastore")
+@indexes.command("from-datastore", short_help="Print the indexes that replace an index.yaml.")
 def translate(
     file: Annotated[str, typer.Argument(metavar="FILE", help="The index.yaml of App Engine or Datastore mode.")],
     collection: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -30,8 +31,10 @@ from cendry.indexes import (
     to_gcloud,
     to_terraform,
 )
+from cendry.indexes.datastore import path_of
 from cendry.indexes.recording import other_collections
 from cendry.indexes.serving import problems_in
+from cendry.paths import FieldPath
 
 T = TypeVar("T")
 
@@ -61,11 +64,13 @@ class Asked:
         wanted: What models declare.
         needs: What queries need.
         warnings: What is to be told of both.
+        recordings: The files that the needs are from.
     """
 
     wanted: Indexes
     needs: tuple[Need, ...]
     warnings: tuple[str, ...]
+    recordings: tuple[str, ...] = ()
 
 
 def asked_for(specs: Sequence[str], recordings: Sequence[str], *, debug: bool) -> Asked:
@@ -92,7 +97,7 @@ def asked_for(specs: Sequence[str], recordings: Sequence[str], *, debug: bool) -
         needs.update(dict.fromkeys(_read(path, lambda path: read_recording(path, *models))))
     others = ", ".join(map(repr, other_collections(needs, models)))
     warning = f"Queries on {others} are recorded too, and none of these models is of that collection; they count."
-    return Asked(wanted, tuple(needs), (warning,) if others else ())
+    return Asked(wanted, tuple(needs), (warning,) if others else (), tuple(recordings))
 
 
 def print_derived(printer: Printer, asked: Asked, output: Output) -> int:
@@ -118,7 +123,15 @@ def print_translated(printer: Printer, path: str, renamed: Sequence[str], output
             raise WrongUseError(f"--collection takes KIND=COLLECTION, not {each!r}.")
         collections[kind] = collection
     text = _read(path, _text_of).decode("utf-8-sig")
-    found = _read(path, lambda path: from_datastore(text, collections, name=path))
+    kinds: set[str] = set()
+
+    def field_of(kind: str, name: str) -> FieldPath:
+        kinds.add(kind)
+        return path_of(kind, name)
+
+    found = _read(path, lambda path: from_datastore(text, collections, paths=field_of, name=path))
+    unknown = sorted(collections.keys() - kinds)
+    _warn(f"{path} has no index of the kind {kind!r}, which --collection names." for kind in unknown)
     return _print_indexes(printer, found, output)
 
 
@@ -132,14 +145,18 @@ def print_check(printer: Printer, path: str, asked: Asked, *, enterprise: bool, 
         enterprise: Whether the database scans where it has no index, so that missing ones are advice.
         again: The arguments of `merge` that add what is missing.
     """
-    text = _read(path, _text_of).decode("utf-8-sig")
+    text = _read(path, _indexes_of).decode("utf-8-sig")
     have = _read(path, lambda path: parse_indexes(text, path))
     found = check(have, asked.needs, asked.wanted, name=path)
     warnings = [*found.warnings, *asked.warnings]
-    missing, unused = _entries(found.missing), _entries(found.unused)
+    missing = _entries(found.missing)
+    # Without a recording, every index would be one that no recorded query uses.
+    unused = _entries(found.unused) if asked.recordings else []
     printer.result({"file": path, "missing": missing, "unused": unused, "warnings": warnings})
     if not missing:
-        printer.line(f"{path} serves all that is needed: {len(asked.needs):,} recorded queries")
+        count = len(asked.needs)
+        queries = "1 recorded query" if count == 1 else f"{count:,} recorded queries"
+        printer.line(f"{path} serves all that is needed{f': {queries}' if asked.recordings else ''}")
     for what, entries in (("indexes", _composites(missing)), ("fieldOverrides", _overrides(missing))):
         if entries:
             printer.line(f"{'could be added' if enterprise else 'missing'} in {what}:")
@@ -169,7 +186,7 @@ def merge_into(printer: Printer, path: str, asked: Asked, *, prune: bool, yes: b
     """
     if prune and not asked.needs:
         raise WrongUseError("--prune removes what no recorded query uses, and none is recorded: pass --recording FILE.")
-    raw = _read(path, _text_of)
+    raw = _read(path, _indexes_of)
     bom = _BOM if raw.startswith(_BOM) else b""
     text = raw[len(bom) :].decode()
     have = _read(path, lambda path: parse_indexes(text, path))
@@ -210,6 +227,13 @@ def _text_of(path: str) -> bytes:
         raw = file.read()
     raw.decode()
     return raw
+
+
+def _indexes_of(path: str) -> bytes:
+    if not os.path.exists(path):
+        missing = os.strerror(errno.ENOENT)
+        raise WrongUseError(f"{path}: {missing}. `cendry-firestore indexes derive` prints a new one.")
+    return _text_of(path)
 
 
 def _read(path: str, read: Callable[[str], T]) -> T:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from cendry._command.failing import FINE, PROBLEMS, WrongUseError
@@ -12,6 +13,7 @@ from cendry._command.printing import Printer, ask
 from cendry._immutable import dataclass
 from cendry._model.model import Model
 from cendry._types.evolutions import evolution_of
+from cendry.errors import JobFileError
 from cendry.jobs import DeadLetters, open_store, shard_name
 
 from ..tools import BackfillResult, Diff, backfill, retry_dead
@@ -70,7 +72,7 @@ def rewrite(
             ask(f"rewrite documents of {model.__collection__!r} in {place}?", "on Google Cloud")
         common: dict[str, Any] = {"group": options.group, "take_over": options.take_over}
         title = "retry" if retry else "dry run" if dry_run else "backfill"
-        with printer.progress(title) as show:
+        with printer.progress(title) as show, _located(state):
             if retry:
                 result = retry_dead(backend, model, function, state=state, on_progress=show, **common)
             else:
@@ -86,6 +88,15 @@ def rewrite(
                     **common,
                 )
     return print_result(printer, result, None if dry_run else state)
+
+
+@contextmanager
+def _located(state: str) -> Generator[None, None, None]:
+    """Errors about a file of the state name its directory, which may be the default one."""
+    try:
+        yield
+    except JobFileError as error:
+        raise WrongUseError(f"{state}: {error}") from error
 
 
 def load_function(spec: str, *, debug: bool) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
@@ -115,7 +126,7 @@ def default_directory(model: type[Model], what: str) -> str:
 
 def print_result(printer: Printer, result: BackfillResult, state: str | None) -> int:
     """Print what a backfill has done; returns the exit code."""
-    letters = [] if state is None else list(DeadLetters.read(open_store(state)).values())
+    letters = list(result.failures) if state is None else list(DeadLetters.read(open_store(state)).values())
     printer.result(
         {
             "rewritten": result.rewritten,
@@ -135,8 +146,10 @@ def print_result(printer: Printer, result: BackfillResult, state: str | None) ->
         printer.line(str(each))
     for letter in letters[:_SHOWN]:
         printer.line(f"  {letter.path}: {letter.error}")
-    if len(letters) > _SHOWN:
-        printer.line(f"  and {len(letters) - _SHOWN:,} more, in {os.path.join(str(state), 'dead')}")
+    more = result.dead - min(len(letters), _SHOWN)
+    if more:
+        where = "" if state is None else f", in {os.path.join(state, 'dead')}"
+        printer.line(f"  and {more:,} more{where}")
     return PROBLEMS if result.dead else FINE
 
 

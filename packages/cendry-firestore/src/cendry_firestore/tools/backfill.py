@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from cendry.backend import Backend
 from cendry.errors import JobStoppedError
-from cendry.jobs import AdaptiveThrottle, JobLock, Progress, Stop, Store, Tracker, open_store
+from cendry.jobs import AdaptiveThrottle, DeadLetter, JobLock, Progress, Stop, Store, Tracker, open_store
 from cendry.jobs.pace import is_rate
 
 from .chains import Chain
@@ -31,7 +31,7 @@ WHAT: Final = "backfill"
 MAX_WORKERS: Final = 64
 
 SHOWN: Final = 3
-"""Changes that a dry run returns."""
+"""Changes that a dry run returns, and documents that it can't change."""
 
 _EVERY: Final = 0.5
 """Seconds between two reports of progress, at least."""
@@ -261,6 +261,7 @@ def _dry_run(
     tracker = Tracker("dry run", plan.count)
     rewritten = unchanged = dead = 0
     diffs: list[Diff] = []
+    failures: list[DeadLetter] = []
     for page in pages(backend, work.selection, "", "", ""):
         if stop.is_requested:
             raise JobStoppedError("dry run", tracker.done)
@@ -270,6 +271,8 @@ def _dry_run(
                 unchanged += 1
             elif isinstance(made, str):
                 dead += 1
+                if len(failures) < SHOWN:
+                    failures.append(DeadLetter(document.path.encode().hex(), document.path, made))
             else:
                 rewritten += 1
                 if len(diffs) < SHOWN:
@@ -277,4 +280,4 @@ def _dry_run(
         tracker.note(len(page))
         if on_progress is not None:
             on_progress(tracker.progress())
-    return BackfillResult(rewritten, unchanged, dead, time.monotonic() - begun, tuple(diffs))
+    return BackfillResult(rewritten, unchanged, dead, time.monotonic() - begun, tuple(diffs), tuple(failures))

@@ -6,10 +6,8 @@ from typing import Any, cast
 
 from cendry._types.evolutions import evolution_of
 from cendry._types.registry import TypeRegistry
-from cendry.codec import codec_for
-from cendry.codec.reading import STORED
-from cendry.codec.upgrading import require_known, run_upgrades, version_of
-from cendry.errors import DecodeError
+from cendry.codec import Codec, codec_for
+from cendry.codec.upgrading import require_known, version_of
 
 
 class Chain:
@@ -26,7 +24,7 @@ class Chain:
         TypeError: It has no versions, or an upgrade is missing.
     """
 
-    __slots__ = ("_evolution", "_model", "_read", "name")
+    __slots__ = ("_codec", "_evolution", "_model", "name")
 
     def __init__(self, model: type[Any], registry: TypeRegistry) -> None:
         evolution = evolution_of(model)
@@ -40,7 +38,7 @@ class Chain:
         family = cast("Any", model).__cendry_family__
         self._model: type[Any] = model if family is None else family.root
         self._evolution = evolution
-        self._read = codec_for(self._model, registry).current(STORED)
+        self._codec: Codec[Any] = codec_for(self._model, registry)
         self.name = f"the upgrades of {model.__module__}.{model.__qualname__} to version {evolution.version}"
 
     def upgraded(self, path: str, data: dict[str, Any]) -> dict[str, Any] | None:
@@ -63,10 +61,6 @@ class Chain:
             return None
         require_known(evolution, version, path, self._model, keeps=True)
         field = evolution.version_field
-        after = run_upgrades(self._model, {key: each for key, each in data.items() if key != field}, version, path)
-        try:
-            self._read(after, path.rpartition("/")[2], path)
-        except DecodeError as error:
-            error.after_upgrade(version, evolution.version)
-            raise
+        before = {key: each for key, each in data.items() if key != field}
+        after = self._codec.upgraded_fields(before, version, path)
         return {**after, field: evolution.version}

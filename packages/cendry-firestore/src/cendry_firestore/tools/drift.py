@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from cendry._query.results import reader
@@ -38,6 +38,7 @@ MAX_MISFITS: Final = 1_000
 """Different misfits of one model that are told apart."""
 
 _INDEX: Final = re.compile(r"\[\d+\]")
+_RAISED: Final = re.compile(r"( raised \w+): .*", re.DOTALL)
 _KIND: Final = re.compile(r"[A-Za-z_][\w.]*")
 _FOUND_ON_READS: Final = ("missing", "unknown", "value", "tag")
 
@@ -73,7 +74,10 @@ def drift(
     """
     given: Any = models
     groups: dict[Selection, dict[type[Model], None]] = {}
-    for model in [given] if isinstance(given, (type, str)) else given:
+    several = list(given) if isinstance(given, Iterable) and not isinstance(given, (type, str)) else [given]
+    if not several:
+        raise TypeError("drift() takes models, and there are none.")
+    for model in several:
         if isinstance(model, str):
             raise TypeError(f"drift() takes models, not {model!r}; infer() takes the ids of collections.")
         selection = selection_of("drift", model)
@@ -83,8 +87,8 @@ def drift(
     found: list[ModelReport] = []
     registry = registry_of(source)
     with opened(source) as backend:
-        for selection, several in groups.items():
-            scans = [ModelScan(each, registry) for each in several]
+        for selection, classes in groups.items():
+            scans = [ModelScan(each, registry) for each in classes]
             room = Room(MAX_PLACES)
             histogram = Histogram(room)
             for document in scanned(backend, selection, "drift", sample, on_progress, stop):
@@ -141,13 +145,15 @@ class ModelScan:
         """All that is wrong with a document which the model doesn't read."""
         evolution = self._evolution
         if evolution is not None:
-            try:
-                version = version_of(evolution, data, path, self.model)
-                data = {key: value for key, value in data.items() if key != evolution.version_field}
-                data = run_upgrades(self.model, data, version, path)
-            except DecodeError as failed:
-                yield Problem(failed.field or "", failed.expected, failed.found, "rule")
+            if error.field == evolution.version_field:
+                # The version, or an upgrade.
+                yield Problem(error.field, error.expected, error.found, "rule")
                 return
+            version = version_of(evolution, data, path, self.model)
+            data = {key: value for key, value in data.items() if key != evolution.version_field}
+            # Newer ones are read with extra="keep".
+            if version < evolution.version:
+                data = run_upgrades(self.model, data, version, path)
         problems = [each for each in self._codec.problems(data, STORED) if each.code in _FOUND_ON_READS]
         # A constructor that refuses is found only where an instance is made.
         yield from problems or [Problem(error.field or "", error.expected, error.found)]
@@ -203,8 +209,8 @@ def _found_without_values(problem: Problem) -> str:
         case "unknown":
             return "a field that the model doesn't have"
         case "rule":
-            # Of an upgrade or a version, which says itself what it shows.
-            return problem.found
+            # Of an upgrade or a version. The text of an error of an upgrade may show values.
+            return _RAISED.sub(r"\1", problem.found)
         case _:
             kind = _KIND.match(problem.found)
             return kind[0] if kind else "another value"

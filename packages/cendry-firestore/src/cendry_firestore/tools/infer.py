@@ -51,7 +51,7 @@ def infer(
     """
     if not collections:
         raise TypeError("infer() takes the ids of collections, and there are none.")
-    selections = [selection_of("infer", _text(each), group) for each in dict.fromkeys(collections)]
+    selections = [selection_of("infer", each, group) for each in dict.fromkeys(map(_text, collections))]
     with opened(source) as backend:
         found = [_inferred(backend, each, sample, on_progress, stop) for each in selections]
     return module_source(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cendry._immutable import dataclass
-from cendry.jobs import DeadLetters, Store
+from cendry.jobs import DeadLetter, DeadLetters, Store
 
 from .ledger import load
 from .ranges import BackfillPlan
@@ -20,6 +20,7 @@ class BackfillResult:
         dead: How many were given up: their paths and the reasons are in the directory `dead` of the state.
         seconds: How long this run took.
         diffs: With `dry_run`, the first three changes.
+        failures: With `dry_run`, the first three documents that would be given up, with the reasons.
     """
 
     rewritten: int
@@ -27,6 +28,7 @@ class BackfillResult:
     dead: int
     seconds: float
     diffs: tuple[Diff, ...] = ()
+    failures: tuple[DeadLetter, ...] = ()
 
 
 def result_of(store: Store, plan: BackfillPlan, seconds: float) -> BackfillResult:

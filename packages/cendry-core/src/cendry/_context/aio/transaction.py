@@ -184,6 +184,9 @@ async def write(sender: AsyncSender, pending: list[Pending]) -> None:
         await sender.commit(pending)
         return
 
+    # Until an attempt has begun.
+    discard(pending)
+
     async def queue(transaction: AsyncTransaction) -> None:
         restore_ids(pending)
         transaction._pending = pending

@@ -182,6 +182,9 @@ def write(sender: Sender, pending: list[Pending]) -> None:
         sender.commit(pending)
         return
 
+    # Until an attempt has begun.
+    discard(pending)
+
     def queue(transaction: Transaction) -> None:
         restore_ids(pending)
         transaction._pending = pending

@@ -11,6 +11,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineState
 from cendry.errors import CendryError
 from cendry.jobs import find_json
 
@@ -20,6 +21,7 @@ from ..values import Plan
 from . import CopyShards, VerifyShards, open_store
 
 FINE, UNEQUAL, WRONG, FAILED = 0, 1, 2, 4
+_GO_ON = "What it has done is kept: run the same command to go on."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,11 +63,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pipeline = beam.Pipeline(options=options)
     pipeline | steps
     try:
-        pipeline.run().wait_until_finish()
+        run = pipeline.run()
+        ended = run.wait_until_finish() or run.state
+        found = find_json(store, VERIFY_FILE if given.verify else COPY_FILE) or {}
     except Exception as error:
-        sys.stderr.write(f"{error}\nThe pipeline failed. What it has done is kept: run the same command to go on.\n")
+        sys.stderr.write(f"{error}\nThe pipeline failed. {_GO_ON}\n")
         return FAILED
-    found = find_json(store, VERIFY_FILE if given.verify else COPY_FILE) or {}
+    # Runners don't raise if it was cancelled; the file may be that of an earlier run.
+    if ended != PipelineState.DONE:
+        sys.stderr.write(f"The pipeline ended as {ended}. {_GO_ON}\n")
+        return FAILED
     is_fine = found.get("ok") if given.verify else not found.get("dead")
     sys.stdout.write(json.dumps(found) + "\n")
     return FINE if is_fine else UNEQUAL

@@ -54,16 +54,15 @@ class FileSystemStore:
         path = self._path(name)
         with self._errors(name, "read"):
             try:
-                with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-                    data: bytes = file.read()
+                return self._read(path)
             except (IsADirectoryError, NotADirectoryError):
                 return None
             except Exception:
                 # Each file system has its own error for this.
                 if not FileSystems.exists(path):
                     return None
-                raise
-            return data
+            # Another process may have written it just now.
+            return self._read(path)
 
     def put(self, name: str, data: bytes, /) -> None:
         """Set the data of a name."""
@@ -88,7 +87,9 @@ class FileSystemStore:
         with self._errors(prefix, "listed"):
             [match] = FileSystems.match([f"{root}/**"])
             found = [str(one.path)[len(self.place) + 1 :].replace(os.sep, "/") for one in match.metadata_list]
-        return sorted(name for name in found if name.startswith(prefix) and not name.endswith(TEMPORARY))
+        # Consoles make folders as objects, too, whose names end with a slash.
+        names = [name for name in found if name and not name.endswith((TEMPORARY, "/"))]
+        return sorted(name for name in names if name.startswith(prefix))
 
     def delete(self, name: str, /) -> None:
         """Remove a name, if it is there."""
@@ -106,6 +107,11 @@ class FileSystemStore:
     def _path(self, name: str) -> str:
         check_name(name)
         return posixpath.join(self.place, name)
+
+    def _read(self, path: str) -> bytes:
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            data: bytes = file.read()
+        return data
 
     def _write(self, path: str, data: bytes) -> None:
         file: Any = FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
