@@ -66,6 +66,7 @@ def test_the_commands_find_a_missing_index_and_add_it(project: Path) -> None:
         **os.environ,
         "PATH": f"{project / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join([str(project), *filter(None, sys.path)]),
+        "PYTHONWARNINGS": "ignore::FutureWarning",
     }
 
     def run(command: str) -> subprocess.CompletedProcess[str]:

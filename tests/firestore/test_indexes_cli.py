@@ -97,7 +97,12 @@ def process(*arguments: str) -> Answer:
 
 def process_of(*arguments: str) -> Answer:
     """Runs any command in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    # Google's packages warn about Pythons near their end.
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHONWARNINGS": "ignore::FutureWarning",
+    }
     found = subprocess.run(
         [sys.executable, "-m", "cendry_firestore.cli", *arguments],
         capture_output=True,
