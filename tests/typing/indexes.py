@@ -70,7 +70,13 @@ assert_type(index.collection, str)
 assert_type(index.parts, tuple[Part, ...])
 assert_type(index.parts[0], tuple[FieldPath, Mode])
 assert_type(index.scope, QueryScope)
-assert_type(index.vector, VectorPart | None)
+assert_type(index.vector, tuple[FieldPath, int] | None)
+
+
+def dimension_of(part: VectorPart) -> int:
+    return assert_type(part[1], int)
+
+
 assert_type(index.to_json(whole=True), dict[str, Any])
 assert_type(Index.from_json({}), Index)
 Index("cities", ((FieldPath("name"), "ASCENDING"),), "COLLECTION_GROUP")
