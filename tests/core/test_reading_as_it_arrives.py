@@ -55,6 +55,7 @@ class AsyncStreaming(AsyncRecordingBackend):
                 yield result
         finally:
             LOG.append("closed")
+            await results.aclose()
 
 
 class Plain(RecordingBackend):
