@@ -34,9 +34,8 @@ def same(one: Any, other: Any) -> bool:
     """Whether two stored values are stored the same: `1`, `1.0` and `True` are not, and NaN is itself."""
     if one is other:
         return True
-    kind = type(one)
-    if kind in _SCALARS and kind is not float:
-        return kind is type(other) and bool(one == other)
+    if type(one) in _SCALARS and type(one) is not float:
+        return type(one) is type(other) and bool(one == other)
     if isinstance(one, (list, tuple)):
         return isinstance(other, (list, tuple)) and _same_lists(cast("Any", one), cast("Any", other))
     # The protocol last, which takes longer.

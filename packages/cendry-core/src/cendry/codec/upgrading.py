@@ -245,7 +245,7 @@ def run_upgrades(
         try:
             found: Any = function(given)
             # What it returns may be a value that it keeps, and instances are changed.
-            result = copied_but(given, found) if isinstance(found, dict) else None
+            result = copied_but(given, found) if isinstance(cast("object", found), dict) else None
         except Exception as error:
             # Its text may contain values.
             is_hidden = _hides(model)

@@ -74,7 +74,8 @@ def drift(
     """
     given: Any = models
     groups: dict[Selection, dict[type[Model], None]] = {}
-    several = list(given) if isinstance(given, Iterable) and not isinstance(given, (type, str)) else [given]
+    is_one = isinstance(cast("object", given), (type, str)) or not isinstance(cast("object", given), Iterable)
+    several: list[Any] = [given] if is_one else list(given)
     if not several:
         raise TypeError("drift() takes models, and there are none.")
     for model in several:
@@ -82,7 +83,7 @@ def drift(
             raise TypeError(f"drift() takes models, not {model!r}; infer() takes the ids of collections.")
         selection = selection_of("drift", model)
         # The class with the tag field reads the documents of all its subclasses.
-        family: Family | None = cast("Any", model).__cendry_family__
+        family: Family | None = model.__cendry_family__
         groups.setdefault(selection, {})[model if family is None else family.root] = None
     found: list[ModelReport] = []
     registry = registry_of(source)
