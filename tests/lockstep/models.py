@@ -575,7 +575,8 @@ def _people(ctx: Cendry, n: list[int]) -> Any:
     query = ctx.select(Person, order_by=[Person.visits, Person.id], on_error=lambda each: errors.append(str(each)))
     page = query.page(1)
     later = [] if page.next_token is None else query.page(3, after=page.next_token).items
-    return [error, list(map(repr, query)), [one.id for one in [*page, *later]], errors]
+    people = [repr(dataclasses.replace(each, home=_sorted(each.home))) for each in query]
+    return [error, people, [one.id for one in [*page, *later]], errors]
 
 
 def _change_people(ids: list[str], change: Any) -> Callable[[Txn], None]:
