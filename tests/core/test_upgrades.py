@@ -556,7 +556,7 @@ def put_something_else(data: dict[str, Any]) -> dict[str, Any]:
         def __eq__(self, other: object) -> bool:
             raise ValueError
 
-        __hash__ = None  # type: ignore[assignment]
+        __hash__ = None  # type: ignore[assignment]  # As for a class that has its own equality.
 
     data["parts"][0]["a"] = Odd()
     return data

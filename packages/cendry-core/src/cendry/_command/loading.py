@@ -23,7 +23,7 @@ def load_models(specs: Iterable[str], *, debug: bool = False) -> list[type[Model
         debug: Whether an error of the module's own propagates.
 
     Raises:
-        WrongUseError: There is no such module, it can't be imported, or has no such models.
+        WrongUseError: The module doesn't exist, can't be imported, or doesn't have these models.
     """
     models: dict[type[Model], None] = {}
     for spec in specs:
@@ -41,7 +41,7 @@ def load_model(spec: str, *, debug: bool = False) -> type[Model]:
         debug: Whether an error of the module's own propagates.
 
     Raises:
-        WrongUseError: There is no such module, it can't be imported, or has no such model, or several.
+        WrongUseError: The module doesn't exist, can't be imported, or has several models or none of that name.
     """
     models = load_models([spec], debug=debug)
     if len(models) > 1:
@@ -58,7 +58,7 @@ def load_object(spec: str, *, debug: bool = False) -> object:
         debug: Whether an error of the module's own propagates.
 
     Raises:
-        WrongUseError: There is no such module, it can't be imported, or has no such name.
+        WrongUseError: The module doesn't exist, can't be imported, or doesn't have the name.
     """
     name, _, wanted = spec.partition(":")
     if not wanted:

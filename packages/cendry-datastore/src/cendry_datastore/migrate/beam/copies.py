@@ -57,7 +57,7 @@ class Copied:
     traps: Mapping[str, int] = dataclasses.field(default_factory=dict[str, int])
 
 
-class CopyShards(beam.PTransform):  # type: ignore[misc]
+class CopyShards(beam.PTransform):  # type: ignore[misc]  # Beam has no types.
     """Copies the entities of a plan to Firestore in Native mode: `pipeline | CopyShards(plan, state="gs://b/m")`.
 
     It does what `copy` does, on many machines. A run that ended early goes on when the pipeline is run again with the

@@ -94,7 +94,7 @@ def new_token(_: object) -> str:
     return secrets.token_hex(8)
 
 
-class SidesDoFn(beam.DoFn):  # type: ignore[misc]
+class SidesDoFn(beam.DoFn):  # type: ignore[misc]  # Beam has no types.
     """A step that has both sides open.
 
     Args:

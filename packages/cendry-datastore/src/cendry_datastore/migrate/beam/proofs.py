@@ -79,7 +79,7 @@ class Sorted:
     differences: tuple[Difference, ...] = ()
 
 
-class VerifyShards(beam.PTransform):  # type: ignore[misc]
+class VerifyShards(beam.PTransform):  # type: ignore[misc]  # Beam has no types.
     """Compares all entities with the documents that they are to be: `pipeline | VerifyShards(plan, state="gs://b/m")`.
 
     It does what `verify` does, without models and samples, on many machines. Applied to what `CopyShards` gives, it
@@ -180,7 +180,7 @@ class _DigestPart(_PlanDoFn):
         yield Sums(part.moment, source, target, untranslatable)
 
 
-class _AddSums(beam.CombineFn):  # type: ignore[misc]
+class _AddSums(beam.CombineFn):  # type: ignore[misc]  # Beam has no types.
     """Adds digests."""
 
     def create_accumulator(self) -> Sums:
