@@ -11,11 +11,14 @@ from typing import Annotated, Any
 
 import grpc.aio
 import web_floor
+from app.models import Status
+from app.paging import Paging
 from app.routes import organisations, projects
 from app.tenancy import Bearer, Cookie, digest
 from by_hand.schemas import TaskIn, TaskOut, TaskPage
 from cendry_firestore import _sdk
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Response
+from web_floor import Client
 
 router = APIRouter(prefix="/projects/{project_id}")
 DATABASE = f"projects/{os.environ['GOOGLE_CLOUD_PROJECT']}/databases/(default)"
@@ -43,7 +46,7 @@ async def read(name: str) -> bytes:
     return response
 
 
-async def organisation(bearer: Bearer, cookie: Cookie) -> str:
+async def organisation(client: Client, bearer: Bearer, cookie: Cookie) -> str:
     secret = bearer.credentials if bearer else cookie
     if not secret:
         raise HTTPException(401)
@@ -55,28 +58,32 @@ async def organisation(bearer: Bearer, cookie: Cookie) -> str:
     return ORGANISATIONS[key]
 
 
-async def project(project_id: str, organisation: Annotated[str, Depends(organisation)]) -> str:
+CurrentOrganisation = Annotated[str, Depends(organisation)]
+
+
+async def project(project_id: str, organisation: CurrentOrganisation, client: Client) -> str:
     name = f"{organisation}/projects/{project_id}"
     await read(name)
     return name
 
 
-@router.get("/tasks/{task_id}")
-async def show_task(
-    project_id: str, task_id: str, organisation: Annotated[str, Depends(organisation)], response: Response
-) -> TaskOut:
-    await read(f"{organisation}/projects/{project_id}/tasks/{task_id}")
-    response.headers["ETag"] = web_floor.ETAG
-    return web_floor.TASK
+async def task(task_id: str, project_id: str, organisation: CurrentOrganisation) -> str:
+    return f"{organisation}/projects/{project_id}/tasks/{task_id}"
+
+
+CurrentProject = Annotated[str, Depends(project)]
+TaskRef = Annotated[str, Depends(task)]
 
 
 @router.get("/tasks")
-async def list_tasks(project: Annotated[str, Depends(project)], size: int = 20) -> TaskPage:
+async def list_tasks(
+    project: CurrentProject, paging: Paging, client: Client, status: Status | None = None
+) -> TaskPage:
     request = _sdk.RunQueryRequest(parent=project)
     query = request.structured_query
     query.from_.add(collection_id="tasks")
     query.order_by.add(direction=2).field.field_path = "created"
-    query.limit.value = size + 1
+    query.limit.value = paging.size + 1
     stream = method("RunQuery", streams=True)(request.SerializeToString(), timeout=SECONDS, metadata=METADATA)
     while await stream.read() is not _sdk.EOF:
         pass
@@ -84,7 +91,7 @@ async def list_tasks(project: Annotated[str, Depends(project)], size: int = 20) 
 
 
 @router.post("/tasks", status_code=201)
-async def add_task(project: Annotated[str, Depends(project)], body: TaskIn, response: Response) -> TaskOut:
+async def add_task(project: CurrentProject, body: TaskIn, client: Client, response: Response) -> TaskOut:
     write = _sdk.WriteMessage()
     write.update.name = f"{project}/tasks/{os.urandom(10).hex()}"
     for name, value in body.model_dump(mode="json").items():
@@ -92,6 +99,13 @@ async def add_task(project: Annotated[str, Depends(project)], body: TaskIn, resp
     write.current_document.exists = False
     request = _sdk.CommitRequest(database=DATABASE, writes=[write])
     await method("Commit")(request.SerializeToString(), timeout=SECONDS, metadata=METADATA)
+    response.headers["ETag"] = web_floor.ETAG
+    return web_floor.TASK
+
+
+@router.get("/tasks/{task_id}")
+async def show_task(ref: TaskRef, client: Client, response: Response) -> TaskOut:
+    await read(ref)
     response.headers["ETag"] = web_floor.ETAG
     return web_floor.TASK
 

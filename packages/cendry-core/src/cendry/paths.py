@@ -28,6 +28,13 @@ _SIMPLE_SEGMENT: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\Z")
 _RESERVED: Final = re.compile(r"__.*__\Z", re.DOTALL)
 # Matches most document and collection ids, which are valid then. The length is only a bound, far below the limit.
 _PLAIN: Final = re.compile(r"(?!__)[A-Za-z0-9_-]{1,200}\Z")
+# A shorter path is below both limits: it has a quarter of the bytes at most, and each level takes 4 characters.
+_FEW_CHARACTERS: Final = 4 * MAX_PATH_DEPTH
+# The same for paths: 12 levels of them are far below both limits.
+_PLAIN_PATH: Final = re.compile(
+    r"(?:(?!__)[A-Za-z0-9_-]{1,200}/(?!__)[A-Za-z0-9_-]{1,200}/){0,11}"
+    r"(?!__)[A-Za-z0-9_-]{1,200}/(?!__)[A-Za-z0-9_-]{1,200}\Z"
+)
 # Ids that an import from Datastore mode creates: integer ids, and escaped names.
 _IMPORTED_ID: Final = re.compile(r"__(?:id(?:-?[1-9][0-9]{0,18})|esc.*)__\Z", re.DOTALL)
 _INT64: Final = range(-(2**63), 2**63)
@@ -145,6 +152,8 @@ def join_path(parent: str | None, collection: str, document_id: object) -> str:
     path = f"{collection}/{check_document_id(document_id)}"
     if parent:
         path = f"{parent}/{path}"
+        if len(path) < _FEW_CHARACTERS:
+            return path
         size = len(path.encode())
         if size > MAX_PATH_BYTES:
             reason = f"it has {size} bytes, and the limit is {MAX_PATH_BYTES}"
@@ -160,6 +169,8 @@ def check_document_path(path: object) -> str:
     Raises:
         InvalidDocumentIdError: A segment is not valid, or a collection has no id.
     """
+    if type(path) is str and _PLAIN_PATH.match(path):
+        return path
     text = exact_text(path)
     if type(text) is not str:
         raise InvalidDocumentIdError("document path", path, f"it must be a str, not {type(path).__name__}")

@@ -200,8 +200,8 @@ def parent_place(parent: object) -> tuple[str | None, str | None]:
         TypeError: It is neither an instance nor a `Ref`.
         CendryError: It is an instance without an id.
     """
-    if is_ref(parent) and parent.database is not None:
-        return check_document_path(parent.path), parent.database
+    if is_ref(parent):
+        return (parent.path, None) if parent.database is None else (check_document_path(parent.path), parent.database)
     return parent_path(parent), None
 
 

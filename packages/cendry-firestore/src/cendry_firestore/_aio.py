@@ -25,8 +25,20 @@ from ._clients import AsyncClients
 from ._commit import CommitAttempts, commit_result
 from ._errors import meaning_of
 from ._explain import ExplainedAggregation, ExplainedQuery
-from ._requests import aggregation_request, aggregation_result, cuts_of, partition_request, rollback_request
-from ._stream import GetStream, QueryStream, query_stream
+from ._requests import (
+    aggregation_request,
+    aggregation_result,
+    cuts_of,
+    partition_request,
+    rollback_request,
+    single_request,  # async-only
+)
+from ._stream import (
+    GetStream,
+    QueryStream,
+    query_stream,
+    single_result,  # async-only
+)
 from ._threads import ThreadedCall
 from ._transactions import PATIENCE, TransactionHandle
 
@@ -68,10 +80,9 @@ class AsyncFirestoreBackend(AsyncClients):
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> AsyncIterator[StoredDocument]:
         """Read documents by path: one result for each path, absent ones included, in any order."""
-        stream = GetStream(plan, self._connection, transaction, options)
-        if stream.is_single and stream.transaction is None:  # async-only
-            return _SingleRead(stream)
-        return _documents(stream)
+        if transaction is None and plan.read_time is None and len(plan.paths) == 1:  # async-only
+            return _SingleRead(plan, self._connection, options)
+        return _documents(GetStream(plan, self._connection, transaction, options))
 
     def run(
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
@@ -312,21 +323,27 @@ async def _settle(transaction: TransactionHandle) -> None:
 
 
 class _SingleRead(AsyncIterator[StoredDocument]):  # async-only
-    """The read of one document outside of transactions. `only` takes it without a generator and other detours.
+    """The read of one document in the present, outside of transactions.
+
+    `only` takes it without a generator and what else the documents of a stream need.
 
     Args:
-        stream: The read.
+        plan: The path of the document.
+        connection: Where it is read.
+        options: The options of the operation.
     """
 
-    __slots__ = ("_documents", "_stream")
+    __slots__ = ("_connection", "_documents", "_options", "_plan")
 
-    def __init__(self, stream: GetStream) -> None:
-        self._stream = stream
+    def __init__(self, plan: GetPlan, connection: Connection, options: CallOptions) -> None:
+        self._plan = plan
+        self._connection = connection
+        self._options = options
         self._documents: AsyncIterator[StoredDocument] | None = None
 
     async def __anext__(self) -> StoredDocument:
         if self._documents is None:
-            self._documents = _documents(self._stream)
+            self._documents = _documents(GetStream(self._plan, self._connection, None, self._options))
         return await anext(self._documents)
 
     async def only(self) -> StoredDocument:
@@ -335,21 +352,24 @@ class _SingleRead(AsyncIterator[StoredDocument]):  # async-only
         Raises:
             InternalServerError: The server says neither.
         """
-        stream = self._stream
-        connection, deadline = stream.connection, stream.deadline
+        connection, plan = self._connection, self._plan
+        deadline = connection.deadline(self._options)
         get_single = connection.transport.get_single
+        tried: tuple[float, Any] | None = None
         if get_single is not None and deadline.has_retries and not connection.is_inherited:
             # The first attempt, as `_open` makes it.
-            seconds = deadline.begin(stream.method.policy)
+            seconds = deadline.begin(connection.transport.get.policy)
             try:
-                response = await get_single(stream.request(), seconds)
+                response = await get_single(single_request(plan, connection.database), seconds)
             except _sdk.STREAM_ERRORS as error:
-                stream.tried = seconds, error
+                tried = seconds, error
             else:
-                result = None if response is None else stream.result(response)
+                result = None if response is None else single_result(response, connection)
                 if result is None:
                     raise _sdk.unparsed()
                 return result
+        stream = GetStream(plan, connection, None, self._options, deadline)
+        stream.tried = tried
         found = [each async for each in _documents(stream)]
         if not found:
             raise _sdk.unparsed()
@@ -375,7 +395,7 @@ async def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple
             try:
                 if errors:  # async-only
                     raise errors.pop()
-                response = await get_single(request, seconds)
+                response = await get_single(request.SerializeToString(), seconds)
             except _sdk.RpcError as error:
                 seconds = transport.stream_instead(request, error, seconds, stream.deadline)
             else:

@@ -14,9 +14,10 @@ from cendry.plan import Delete, Write, check_different
 from google.api_core import exceptions
 
 from . import _sdk
-from ._commit import serialized, tag, varint
+from ._commit import serialized
 from ._errors import meaning_of
 from ._transport import BATCH_WRITE
+from ._wire import tag, varint
 
 INITIAL_RATE: Final = 500.0
 """Documents per second (https://firebase.google.com/docs/firestore/best-practices#ramping_up_traffic)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from cendry._interop import commits
@@ -18,6 +19,7 @@ from google.api_core import exceptions
 from . import _sdk
 from ._errors import meaning_of
 from ._values import DocumentData, document_name, write_fields, write_value
+from ._wire import tag, varint
 
 _SERVER_TIMESTAMP: Final = 1
 
@@ -27,26 +29,10 @@ EMULATOR_REQUEST_BYTES: Final = 4 * 1024 * 1024
 _TOO_LARGE: Final = ("exceeds maximum", "larger than max")
 
 
-def tag(message: Any, field: str) -> bytes:
-    """The tag of a field that holds bytes or a message, in protobuf's wire format."""
-    return varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | 2)
-
-
-def varint(number: int) -> bytes:
-    """A number in protobuf's wire format: seven bits in a byte, the lowest first."""
-    if number < 0x80:
-        return bytes((number,))
-    found = bytearray()
-    while number >= 0x80:
-        found.append(number & 0x7F | 0x80)
-        number >>= 7
-    found.append(number)
-    return bytes(found)
-
-
 _WRITE: Final = tag(_sdk.CommitRequest, "writes")
 _UPDATE: Final = tag(_sdk.WriteMessage, "update")
 _NAME: Final = tag(_sdk.Document, "name")
+_MUST_BE_NEW: Final[bytes] = _sdk.WriteMessage(current_document={"exists": False}).SerializeToString()
 
 
 def commit_request(writes: Sequence[Write], database: str, transaction: bytes | None) -> bytes:
@@ -55,7 +41,7 @@ def commit_request(writes: Sequence[Write], database: str, transaction: bytes | 
     Raises:
         InvalidRequestError: It is larger than any that Firestore takes.
     """
-    parts = [_sdk.CommitRequest(database=database).SerializeToString()]
+    parts = [_opening(database)]
     for write in writes:
         message = serialized(write, database)
         parts += (_WRITE, varint(len(message)), message)
@@ -64,6 +50,13 @@ def commit_request(writes: Sequence[Write], database: str, transaction: bytes | 
     request = b"".join(parts)
     if len(request) > MAX_REQUEST_BYTES:
         raise too_large(request, writes, database, "Firestore", MAX_REQUEST_BYTES)
+    return request
+
+
+@lru_cache(maxsize=64)
+def _opening(database: str) -> bytes:
+    """A request without its writes."""
+    request: bytes = _sdk.CommitRequest(database=database).SerializeToString()
     return request
 
 
@@ -84,7 +77,9 @@ def serialized(write: Write, database: str) -> bytes:
     encoded = name.encode()
     document = b"".join((_NAME, varint(len(encoded)), encoded, data.serialized()))
     parts = [_UPDATE, varint(len(document)), document]
-    if not _is_plain(write):
+    if isinstance(write, Create) and not write.transforms:
+        parts.append(_MUST_BE_NEW)
+    elif not _is_plain(write):
         message = _sdk.WriteMessage()
         _fill_conditions(message, write, database)
         parts.append(message.SerializeToString())

@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from cendry._interop import grpc
-from cendry._interop.protobuf import check_read_time, to_datetime
+from cendry._interop.protobuf import EPOCH, check_read_time, to_datetime
 from cendry.backend import CallOptions, DocumentResult, StoredDocument
 from cendry.paths import DOCUMENT_ID
 from cendry.plan import Bound, GetPlan, Nearest, Order, QueryPlan, full_orders
@@ -77,13 +77,14 @@ class ReadStream:
         transaction: TransactionHandle | None,
         options: CallOptions,
         moment: datetime | None,
+        deadline: grpc.Deadline | None = None,
     ) -> None:
         if moment is not None:
             check_read_time(moment)
         self.moment = moment
         self.connection = connection
         self.method = method
-        self.deadline = connection.deadline(options)
+        self.deadline = connection.deadline(options) if deadline is None else deadline
         self._database = connection.database
         self._path_start = connection.path_start
         self._is_direct = connection.transport.is_direct
@@ -149,9 +150,14 @@ class GetStream(ReadStream):
     kind = "get"
 
     def __init__(
-        self, plan: GetPlan, connection: Connection, transaction: TransactionHandle | None, options: CallOptions
+        self,
+        plan: GetPlan,
+        connection: Connection,
+        transaction: TransactionHandle | None,
+        options: CallOptions,
+        deadline: grpc.Deadline | None = None,
     ) -> None:
-        super().__init__(connection, connection.transport.get, transaction, options, plan.read_time)
+        super().__init__(connection, connection.transport.get, transaction, options, plan.read_time, deadline)
         self._plan = plan
         self.is_large = len(plan.paths) > LARGE
         self.is_single = len(plan.paths) == 1 and (self.transaction is None or self.transaction.is_read_only)
@@ -205,6 +211,19 @@ class GetStream(ReadStream):
         self._read_time = read_time
         self._progress = True
         return result
+
+
+def single_result(response: Any, connection: Connection) -> StoredDocument | None:
+    """The document in a response of `get_single`, or that it is absent; `None` if there is neither."""
+    kind = response.WhichOneof("result")
+    if kind is None:
+        return None
+    moment = response.read_time
+    # Every response has one; a server that leaves it out doesn't mean the epoch.
+    read_time = EPOCH + timedelta(0, seconds, moment.nanos // 1000) if (seconds := moment.seconds) else None
+    if kind == "found":
+        return new_found(FoundDocument, (response.found, read_time, connection.database, connection.path_start))
+    return DocumentResult(document_path(connection.database, response.missing), None, read_time=read_time)
 
 
 def _shares(paths: Sequence[str], prefix: int) -> Iterator[Sequence[str]]:

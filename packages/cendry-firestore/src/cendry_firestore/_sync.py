@@ -66,8 +66,7 @@ class FirestoreBackend(Clients):
         self, plan: GetPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
     ) -> Iterator[StoredDocument]:
         """Read documents by path: one result for each path, absent ones included, in any order."""
-        stream = GetStream(plan, self._connection, transaction, options)
-        return _documents(stream)
+        return _documents(GetStream(plan, self._connection, transaction, options))
 
     def run(
         self, plan: QueryPlan, *, options: CallOptions = DEFAULT_OPTIONS, transaction: Any = None
@@ -268,12 +267,18 @@ def _first(
         return call, response
 
 
+
+
+
+
 def _settle(transaction: TransactionHandle) -> None:
     """Wait for a first read that is under way, so that the transaction which it begins can be ended."""
     if not transaction.gate.locked():
         return
     if transaction.gate.acquire(timeout=PATIENCE):
         transaction.gate.release()
+
+
 
 
 def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple[Any, Any]:
@@ -283,12 +288,13 @@ def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple[Any, 
     """
     transport, start, request = stream.connection.transport, stream.method.start, stream.request()
 
+
     def attempt(seconds: float) -> tuple[Any, Any]:
         # It falls back to a stream after a time without an answer, which would be another attempt.
         is_single = stream.is_single and stream.deadline.has_retries
         if is_single and (get_single := transport.get_single) is not None:
             try:
-                response = get_single(request, seconds)
+                response = get_single(request.SerializeToString(), seconds)
             except _sdk.RpcError as error:
                 seconds = transport.stream_instead(request, error, seconds, stream.deadline)
             else:
@@ -301,6 +307,8 @@ def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple[Any, 
             raise
 
     return send(attempt, stream.deadline, stream.method.policy)
+
+
 
 
 def _documents(stream: GetStream | QueryStream | ExplainedAggregation) -> Iterator[StoredDocument]:

@@ -58,8 +58,8 @@ class Transport:
         is_direct: Whether this is the direct transport.
         release: Ends a stream, whatever state it is in.
         get_single: Begins a read of one document, as `get` does, by a call that doesn't stream, which costs a quarter
-            less. For one name the server has one message, and then the bytes of both kinds of call are the same. It is
-            cut short at `SINGLE_READ_SECONDS`. `None` if there is no such call.
+            less. It takes its request in bytes. For one name the server has one message, and then the bytes of both
+            kinds of call are the same. It is cut short at `SINGLE_READ_SECONDS`. `None` if there is no such call.
     """
 
     __slots__ = (
@@ -99,7 +99,7 @@ class Transport:
         a read takes too long once.
 
         Args:
-            request: The request that was sent.
+            request: The request that was sent, as a message.
             error: What the call raised.
             seconds: What it might have taken, had it not been cut short.
             deadline: That of the read.
@@ -221,6 +221,8 @@ def _direct(api: Any, own_channel: Any, database: str, metadata: Metadata, is_as
 
     def start(name: str, streams: bool) -> Start:
         request_type, response_type = _MESSAGES[name]
+        if name == "BatchGetDocuments" and not streams:
+            request_type = bytes
         serialize = None if request_type is bytes else request_type.SerializeToString
         stub = (channel.unary_stream if streams else channel.unary_unary)(
             _SERVICE + name, request_serializer=serialize, response_deserializer=response_type.FromString

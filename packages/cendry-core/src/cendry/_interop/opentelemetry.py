@@ -7,11 +7,11 @@ takes an id, a path, a value or the message of an error.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from sys import modules
 from time import perf_counter
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 SCOPE: Final = "cendry"
 """The name of the instrumentation scope."""
@@ -48,7 +48,7 @@ class Telemetry:
         TypeError: It is none of these.
     """
 
-    __slots__ = ("_context", "_given", "_histogram", "_is_configured", "_metrics", "_trace", "_tracer")
+    __slots__ = ("_context", "_given", "_histogram", "_is_configured", "_is_set", "_trace", "_tracer")
 
     def __init__(self, given: object) -> None:
         if given is not None and given is not True and not hasattr(given, "get_tracer"):
@@ -73,12 +73,13 @@ class Telemetry:
 
     def _load(self) -> None:
         self._trace = trace = import_module(_API)
-        self._metrics = metrics = import_module("opentelemetry.metrics")
+        metrics = import_module("opentelemetry.metrics")
         self._context = import_module("opentelemetry.context")
         given, version = self._given, _version()
         get_meter: Any = getattr(given, "get_meter", metrics.get_meter)
         self._histogram = _histogram(get_meter(SCOPE, version, schema_url=_SCHEMA))
         get_tracer = trace.get_tracer if given is None else given.get_tracer
+        self._is_set = _setting(trace, metrics)
         self._tracer = get_tracer(SCOPE, version, schema_url=_SCHEMA)
 
     def is_on(self) -> bool:
@@ -90,10 +91,7 @@ class Telemetry:
                 return False
             self._load()
         # Once set, a global provider stays.
-        self._is_configured = not (
-            isinstance(self._trace.get_tracer_provider(), self._trace.ProxyTracerProvider)
-            and type(self._metrics.get_meter_provider()).__name__ == "_ProxyMeterProvider"
-        )
+        self._is_configured = self._is_set()
         return self._is_configured
 
     def start(
@@ -197,6 +195,25 @@ def error_attributes(error: BaseException) -> dict[str, str]:
 
 def _full_name(kind: type) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _setting(trace: Any, metrics: Any) -> Callable[[], bool]:
+    """A function that returns whether a global provider is set, which every operation asks."""
+
+    def ask() -> bool:
+        return not (
+            isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+            and type(metrics.get_meter_provider()).__name__ == "_ProxyMeterProvider"
+        )
+
+    # Providers that environment variables name are set by the first question.
+    if ask():
+        return lambda: True
+    inner = modules.get("opentelemetry.metrics._internal")
+    if hasattr(trace, "_TRACER_PROVIDER") and hasattr(inner, "_METER_PROVIDER"):
+        # Asking takes several times as long, as it looks into the environment each time.
+        return lambda: trace._TRACER_PROVIDER is not None or cast("Any", inner)._METER_PROVIDER is not None
+    return ask
 
 
 def _histogram(meter: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from .._interop.protobuf import EPOCH, MICROSECOND
@@ -79,11 +80,16 @@ def times_of_etags(text: str, path: str) -> list[datetime]:
     return times
 
 
-def _checksum(path: str) -> int:
+@cache
+def _crc32() -> Callable[[bytes], int]:
     # Imported here, since few programs use etags.
     from zlib import crc32
 
-    return crc32(path.encode())
+    return crc32
+
+
+def _checksum(path: str) -> int:
+    return _crc32()(path.encode())
 
 
 class _Deleted(DocumentMetadata):

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from .._types import converted, kinds
 from .._types.kinds import Mismatch, refuse
-from .._types.shapes import Array, Dict, Record, Scalar, Shape, Tagged, bare
+from .._types.shapes import Array, Constrained, Dict, Record, Scalar, Shape, Tagged, bare
 from ..paths import exact_text
 
 _serial: Final = itertools.count(1)
@@ -119,6 +119,18 @@ class Emitter:
 
             self._slow[id(shape)] = self.module.bind("slow", convert)
         return f"{self._slow[id(shape)]}({value}{self.passed})"
+
+    def kept(self, shape: Constrained, value: str) -> str:
+        """The rest of a test: that a value keeps the rules."""
+        found = ""
+        for rule in shape.rules:
+            operand = self.module.bind(rule.code, rule.operand)
+            if rule.of_keys:
+                each = self.module.fresh("k")
+                found += f" and all({rule.source.format(v=each, b=operand)} for {each} in {value})"
+            else:
+                found += f" and {rule.source.format(v=value, b=operand)}"
+        return found
 
     def function_for(self, shape: Shape, hint: str = "part") -> str:
         """The name of the function for a shape; it is written later, since records can contain themselves."""

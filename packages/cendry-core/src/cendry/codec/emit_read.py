@@ -38,7 +38,7 @@ from .._types.shapes import (
 )
 from ..plan import parts_of
 from .emit import Emitter, Fallback, Module, assignment, indented, when
-from .leaves import deeper_than, enum_members, keeping, to_key, validating
+from .leaves import deeper_than, enum_members, to_key, validating
 from .reader import note_refusal
 from .reading import Reading
 
@@ -157,6 +157,7 @@ class ReadEmitter(Emitter):
         self.reading = reading
         self.lenient = reading.python_values
         self.tables: dict[Tagged, dict[type[Any], str]] = {}
+        self.keepers: dict[int, str] = {}
         # Lines that follow all functions.
         self.last: list[str] = []
         module.known("missing", MISSING)
@@ -182,7 +183,7 @@ class ReadEmitter(Emitter):
                 return self.expression(inner, value, when(null, "None", otherwise or self.slow(inner, value)))
             case Constrained(inner):
                 found = self.expression(inner, value, otherwise)
-                return f"{self.module.bind('kept', keeping(shape))}({found})" if self.lenient else found
+                return f"{self.keeper(shape)}({found})" if self.lenient else found
             case Scalar(kind):
                 test, found = access.take(kind, value)
                 if kind == "float":
@@ -376,10 +377,19 @@ class ReadEmitter(Emitter):
         function = self.function_for(record, record.python.__name__)
         if not (self.lenient and isinstance(member, Constrained)):
             return function
-        kept = f"{self.module.bind('kept', keeping(member))}({function}(data{self.passed}))"
+        kept = f"{self.keeper(member)}({function}(data{self.passed}))"
         wrapper = self.module.fresh("part")
         self.module.function(f"{wrapper}(data{self.passed})", [f"return {kept}"])
         return wrapper
+
+    def keeper(self, shape: Constrained) -> str:
+        """The name of a function that returns a value that keeps the rules of a shape, or `None`; it refuses others."""
+        name = self.keepers.get(id(shape))
+        if name is None:
+            name = self.keepers[id(shape)] = self.module.fresh("kept")
+            kept = self.kept(shape, "v").removeprefix(" and ")
+            self.module.function(f"{name}(v)", [f"return v if v is None or {kept} else refuse()"])
+        return name
 
     def table(self, functions: Mapping[str, str]) -> str:
         """The name of a dict of functions, which is made once all of them are written."""

@@ -238,7 +238,7 @@ class WriteEmitter(Emitter, Generic[C]):
         access, exactly = self.access, self.module.is_exactly
         given, rules = shape, ""
         if isinstance(shape, Constrained):
-            rules = self.rules(shape, value) if self.constraints else ""
+            rules = self.kept(shape, value) if self.constraints else ""
             given, shape = shape if rules else shape.inner, shape.inner
         first = f"({value} := {got})" if got else value
         no_arrays = "no_array({})" if in_array and isinstance(shape, Handled) else "{}"
@@ -326,18 +326,6 @@ class WriteEmitter(Emitter, Generic[C]):
         tags = self.module.bind("tags", frozenset((class_of(each), each) for each in shape.values[index]))
         tag = f"{value}.get({shape.name!r})" if is_dict else attribute(value, shape.name)
         return f"{test} and (type({tag}), {tag}) in {tags}"
-
-    def rules(self, shape: Constrained, value: str) -> str:
-        """The rest of a test: that a value keeps the rules."""
-        found = ""
-        for rule in shape.rules:
-            operand = self.module.bind(rule.code, rule.operand)
-            if rule.of_keys:
-                each = self.module.fresh("k")
-                found += f" and all({rule.source.format(v=each, b=operand)} for {each} in {value})"
-            else:
-                found += f" and {rule.source.format(v=value, b=operand)}"
-        return found
 
     def inside(self, shape: Shape, value: str, target: str, got: str = "", /, *, in_array: bool = False) -> C:
         """The code for an element, inside a loop."""

@@ -10,7 +10,7 @@ from typing_extensions import TypeIs
 
 from .._interop.google import class_of, from_sdk_change, sdk_kind
 from .._types.kinds import ROWS, KindRow, refuse, to_finite, to_float, to_int, to_str
-from .._types.shapes import Constrained, EnumMember, OneValue, Record, plain_value
+from .._types.shapes import EnumMember, OneValue, Record, plain_value
 from ..paths import check_field_name, exact_text
 from ..values import DELETE_FIELD, is_transform
 
@@ -165,15 +165,6 @@ def stable(values: list[Any]) -> list[Any]:
         return sorted(values)
     except TypeError:
         return sorted(values, key=lambda value: (type(value).__name__, repr(value)))
-
-
-def keeping(shape: Constrained) -> Callable[[Any], Any]:
-    """Returns a value that keeps the rules of a shape, or `None`; refuses others."""
-
-    def kept(value: Any) -> Any:
-        return value if value is None or shape.broken(value) is None else refuse()
-
-    return kept
 
 
 def validating(record: Record) -> Callable[[Any], None]:
