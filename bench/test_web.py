@@ -58,9 +58,14 @@ def post(port: int, path: str, body: object, key: str = "") -> dict[str, dict[st
         return created
 
 
+def called(port: int, path: str) -> bytes:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+        found: bytes = answer.read()
+        return found
+
+
 def cpu(port: int) -> float:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/cpu") as answer:
-        return float(answer.read())
+    return float(called(port, "/cpu"))
 
 
 def taken(port: int, request: Request, requests: int) -> Times:
@@ -108,6 +113,10 @@ def test_a_web_service_under_load(figures: Figures, project: str, kind: str) -> 
                 measured = taken(port, request, requests)
                 if round_:
                     times[port].append(measured)
+            if not round_:
+                # All is loaded now. Otherwise the collector goes through it several times in a round, or once less.
+                for port in ports:
+                    called(port, "/freeze")
 
     what = f"{kind} of examples/tasks, {CONCURRENCY} requests at once"
     found = {port: median(times[port]) for port in ports}

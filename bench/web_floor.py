@@ -39,7 +39,7 @@ async def client() -> None:
 Client = Annotated[None, Depends(client)]
 
 
-async def organisation(client: Client, bearer: Bearer, cookie: Cookie) -> str:
+async def organisation(client: Client, bearer: Bearer, cookie: Cookie = None) -> str:
     secret = bearer.credentials if bearer else cookie
     if not secret:
         raise HTTPException(401)

@@ -46,7 +46,7 @@ async def read(name: str) -> bytes:
     return response
 
 
-async def organisation(client: Client, bearer: Bearer, cookie: Cookie) -> str:
+async def organisation(client: Client, bearer: Bearer, cookie: Cookie = None) -> str:
     secret = bearer.credentials if bearer else cookie
     if not secret:
         raise HTTPException(401)

@@ -29,7 +29,7 @@ async def client() -> firestore.AsyncClient:
 Client = Annotated[firestore.AsyncClient, Depends(client)]
 
 
-async def organisation(client: Client, bearer: Bearer, cookie: Cookie) -> Any:
+async def organisation(client: Client, bearer: Bearer, cookie: Cookie = None) -> Any:
     secret = bearer.credentials if bearer else cookie
     key = await client.document("keys", digest(secret)).get() if secret else None
     if key is None or not key.exists:

@@ -1,7 +1,11 @@
-"""Serves an app by one worker of uvicorn: `web_server.py app.main`. It prints its port, and tells its CPU time."""
+"""Serves an app by one worker of uvicorn: `web_server.py app.main`. It prints its port, and tells its CPU time.
+
+After `GET /freeze`, Python's garbage collector leaves out what was loaded until then.
+"""
 
 from __future__ import annotations
 
+import gc
 import importlib
 import socket
 import sys
@@ -18,6 +22,7 @@ sys.path += [str(TASKS), str(TASKS / "tests")]
 def main(module: str) -> None:
     app: FastAPI = importlib.import_module(module).app
     app.get("/cpu")(cpu_time)
+    app.get("/freeze")(freeze)
     with socket.create_server(("127.0.0.1", 0), backlog=1_024) as listening:
         print(listening.getsockname()[1], flush=True)
         uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([listening])
@@ -25,6 +30,12 @@ def main(module: str) -> None:
 
 async def cpu_time() -> float:
     return time.process_time()
+
+
+async def freeze() -> None:
+    """What docs/deployment.md advises for services with many requests at once."""
+    gc.collect()
+    gc.freeze()
 
 
 if __name__ == "__main__":

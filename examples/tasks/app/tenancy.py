@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated
 
+import fastapi
 from cendry import Ref
 from fastapi import Depends, HTTPException
-from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from .database import Context
 from .models import Key, Organisation, Project, Task
 
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
-Cookie = Annotated[str | None, Depends(APIKeyCookie(name="key", auto_error=False))]
+Cookie = Annotated[str | None, fastapi.Cookie(alias="key")]
 
 
 def digest(secret: str) -> str:
@@ -21,7 +22,7 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-async def organisation(ctx: Context, bearer: Bearer, cookie: Cookie) -> Ref[Organisation]:
+async def organisation(ctx: Context, bearer: Bearer, cookie: Cookie = None) -> Ref[Organisation]:
     """Return the organisation of the caller's key: programs send it as a bearer token, the page as a cookie."""
     secret = bearer.credentials if bearer else cookie
     key = await ctx.find(Key, digest(secret)) if secret else None

@@ -164,9 +164,10 @@ class AsyncClients:
             # The child of a process that is forked inside its loop has none.
             check_process(Connection.database_kind)
             raise
-        with self._lock:
-            opened = self._opened.get(loop)
-            if opened is None:
+        # One look needs no lock, and is all that most operations take.
+        opened = self._opened.get(loop)
+        if opened is None:
+            with self._lock:
                 for ended in [other for other in self._opened if other.is_closed()]:
                     self._opened.pop(ended).close_read_threads()
                 check_process(Connection.database_kind)

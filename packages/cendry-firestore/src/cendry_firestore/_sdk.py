@@ -6,6 +6,7 @@ The messages are plain protobuf classes; the SDK's wrappers of them cost several
 from __future__ import annotations
 
 from asyncio import CancelledError
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, Final, cast
 
@@ -19,13 +20,31 @@ grpc: Any = import_module("grpc")
 RpcError: Any = grpc.RpcError
 UsageError: Any = import_module("grpc.aio").UsageError
 EOF: Any = import_module("grpc.aio").EOF
-AsyncMetadata: Any = import_module("grpc.aio").Metadata
+_AsyncMetadata: Any = import_module("grpc.aio").Metadata
 encode_sdk_value: Any = import_module("google.cloud.firestore_v1._helpers").encode_value
 error_of_status: Any = cast("Any", exceptions).from_grpc_status
 AnonymousCredentials: Any = cast("Any", import_module("google.auth.credentials")).AnonymousCredentials
 Cancelled: Any = exceptions.Cancelled
 MethodNotImplemented: Any = exceptions.MethodNotImplemented
 ServiceUnavailable: Any = exceptions.ServiceUnavailable
+
+
+class FixedMetadata(_AsyncMetadata):  # type: ignore[misc]  # gRPC has no types.
+    """Metadata for many calls of the asyncio twin, which counts and copies its metadata for each.
+
+    Args:
+        pairs: The names and values. They don't change.
+    """
+
+    def __init__(self, *pairs: tuple[str, str]) -> None:
+        super().__init__(*pairs)
+        self._pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._pairs)
 
 
 def unparsed() -> Any:

@@ -206,7 +206,6 @@ _SERIALIZED: Final[dict[str, Any]] = {"Commit": _sdk.CommitRequest, "BatchWrite"
 """The requests that are given as bytes."""
 
 
-@lru_cache(maxsize=256)
 def _route(name: str, value: str) -> tuple[str, str]:
     found: tuple[str, str] = _routing.to_grpc_metadata(((name, value),))
     return found
@@ -232,11 +231,15 @@ def _direct(api: Any, own_channel: Any, database: str, metadata: Metadata, is_as
         by_parent = name in _BY_PARENT
         # gRPC's asyncio twin makes an object of the metadata of each call; interceptors may change theirs.
         is_shared = is_async and not getattr(stub, "_interceptors", True)
-        of_all = _sdk.AsyncMetadata(*of_database) if is_shared else of_database
+        of_all = _sdk.FixedMetadata(*of_database) if is_shared else of_database
+
+        @lru_cache(maxsize=256)
+        def of_parent(parent: str) -> Any:
+            routed = (*common, _route("parent", parent))
+            return _sdk.FixedMetadata(*routed) if is_shared else routed
 
         def begin(request: Any, seconds: float) -> Any:
-            routed = (*common, _route("parent", request.parent)) if by_parent else of_all
-            return stub(request, timeout=seconds, metadata=routed)
+            return stub(request, timeout=seconds, metadata=of_parent(request.parent) if by_parent else of_all)
 
         if not (streams and is_async):
             return begin
