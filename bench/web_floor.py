@@ -62,9 +62,7 @@ TaskRef = Annotated[str, Depends(task)]
 
 
 @router.get("/tasks")
-async def list_tasks(
-    project: CurrentProject, paging: Paging, client: Client, status: Status | None = None
-) -> TaskPage:
+async def list_tasks(project: CurrentProject, paging: Paging, client: Client, status: Status | None = None) -> TaskPage:
     return PAGE
 
 

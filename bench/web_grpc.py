@@ -76,9 +76,7 @@ TaskRef = Annotated[str, Depends(task)]
 
 
 @router.get("/tasks")
-async def list_tasks(
-    project: CurrentProject, paging: Paging, client: Client, status: Status | None = None
-) -> TaskPage:
+async def list_tasks(project: CurrentProject, paging: Paging, client: Client, status: Status | None = None) -> TaskPage:
     request = _sdk.RunQueryRequest(parent=project)
     query = request.structured_query
     query.from_.add(collection_id="tasks")

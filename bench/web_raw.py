@@ -61,9 +61,7 @@ def shown(id: str, fields: dict[str, Any]) -> TaskOut:
 
 
 @router.get("/tasks")
-async def list_tasks(
-    project: CurrentProject, paging: Paging, _: Client, status: Status | None = None
-) -> TaskPage:
+async def list_tasks(project: CurrentProject, paging: Paging, _: Client, status: Status | None = None) -> TaskPage:
     size = paging.size
     newest = project.collection("tasks").order_by("created", direction=firestore.Query.DESCENDING)
     if status is not None:

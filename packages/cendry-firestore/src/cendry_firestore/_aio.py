@@ -25,20 +25,9 @@ from ._clients import AsyncClients
 from ._commit import CommitAttempts, commit_result
 from ._errors import meaning_of
 from ._explain import ExplainedAggregation, ExplainedQuery
-from ._requests import (
-    aggregation_request,
-    aggregation_result,
-    cuts_of,
-    partition_request,
-    rollback_request,
-    single_request,  # async-only
-)
-from ._stream import (
-    GetStream,
-    QueryStream,
-    query_stream,
-    single_result,  # async-only
-)
+from ._requests import aggregation_request, aggregation_result, cuts_of, partition_request, rollback_request
+from ._single import single_request, single_result  # async-only
+from ._stream import GetStream, QueryStream, query_stream
 from ._threads import ThreadedCall
 from ._transactions import PATIENCE, TransactionHandle
 

@@ -6,8 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from cendry._immutable import replace
 from cendry._interop.protobuf import (
@@ -36,7 +35,6 @@ from cendry.plan import (
 from . import _sdk
 from ._transactions import TransactionHandle
 from ._values import decode_fields, decode_value, document_name, document_path, write_value
-from ._wire import tag, varint
 
 ASCENDING: Final = 1
 DESCENDING: Final = 2
@@ -75,22 +73,6 @@ def get_request(plan: GetPlan, paths: Sequence[str], database: str, transaction:
         request.mask.field_paths.extend(map(str, plan.projection or (DOCUMENT_ID,)))
     _fill_moment(request, plan.read_time, transaction)
     return request
-
-
-def single_request(plan: GetPlan, database: str) -> bytes:
-    """`get_request` for the only path of a plan in the present, in bytes."""
-    if plan.projection is not None:
-        request: bytes = get_request(plan, plan.paths, database, None).SerializeToString()
-        return request
-    name = document_name(database, plan.paths[0]).encode()
-    return b"".join((_until_name(database), varint(len(name)), name))
-
-
-@lru_cache(maxsize=64)
-def _until_name(database: str) -> bytes:
-    """A request as far as the length of its first name."""
-    request = _sdk.BatchGetDocumentsRequest
-    return cast("bytes", request(database=database).SerializeToString()) + tag(request, "documents")
 
 
 def query_request(plan: QueryPlan, database: str, transaction: TransactionHandle | None) -> Any:

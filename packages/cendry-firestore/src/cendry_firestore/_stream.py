@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from cendry._interop import grpc
-from cendry._interop.protobuf import EPOCH, check_read_time, to_datetime
+from cendry._interop.protobuf import check_read_time, to_datetime
 from cendry.backend import CallOptions, DocumentResult, StoredDocument
 from cendry.paths import DOCUMENT_ID
 from cendry.plan import Bound, GetPlan, Nearest, Order, QueryPlan, full_orders
@@ -211,19 +211,6 @@ class GetStream(ReadStream):
         self._read_time = read_time
         self._progress = True
         return result
-
-
-def single_result(response: Any, connection: Connection) -> StoredDocument | None:
-    """The document in a response of `get_single`, or that it is absent; `None` if there is neither."""
-    kind = response.WhichOneof("result")
-    if kind is None:
-        return None
-    moment = response.read_time
-    # Every response has one; a server that leaves it out doesn't mean the epoch.
-    read_time = EPOCH + timedelta(0, seconds, moment.nanos // 1000) if (seconds := moment.seconds) else None
-    if kind == "found":
-        return new_found(FoundDocument, (response.found, read_time, connection.database, connection.path_start))
-    return DocumentResult(document_path(connection.database, response.missing), None, read_time=read_time)
 
 
 def _shares(paths: Sequence[str], prefix: int) -> Iterator[Sequence[str]]:

@@ -267,10 +267,6 @@ def _first(
         return call, response
 
 
-
-
-
-
 def _settle(transaction: TransactionHandle) -> None:
     """Wait for a first read that is under way, so that the transaction which it begins can be ended."""
     if not transaction.gate.locked():
@@ -279,15 +275,12 @@ def _settle(transaction: TransactionHandle) -> None:
         transaction.gate.release()
 
 
-
-
 def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple[Any, Any]:
     """A call and its first response, or `EOF` if it has none: only with that it has proved to work.
 
     A single response comes without a stream.
     """
     transport, start, request = stream.connection.transport, stream.method.start, stream.request()
-
 
     def attempt(seconds: float) -> tuple[Any, Any]:
         # It falls back to a stream after a time without an answer, which would be another attempt.
@@ -307,8 +300,6 @@ def _open(stream: GetStream | QueryStream | ExplainedAggregation) -> tuple[Any, 
             raise
 
     return send(attempt, stream.deadline, stream.method.policy)
-
-
 
 
 def _documents(stream: GetStream | QueryStream | ExplainedAggregation) -> Iterator[StoredDocument]:
