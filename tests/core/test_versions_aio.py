@@ -69,6 +69,13 @@ class Unnamed(Model, collection="towns", version=2):
 upgrade(Unnamed, to=2)(lambda data: {**data, 1: 2, "other": 1})
 
 
+class Hidden(Model, collection="towns", version=2):
+    name: Field[str] = field(repr=False)
+
+
+upgrade(Hidden, to=2)(lambda data: {**data, "note": {data["name"]}})
+
+
 class Animal(Model, collection="animals", version=2, tag_field="kind"):
     age: Field[int]
 
@@ -228,10 +235,13 @@ async def test_errors_of_the_read_write_nothing(ctx: AsyncCendry, store: AsyncRe
     with pytest.raises(RuntimeError, match="no connection"):
         await ctx.save_many([new, Kept(id="a", name="x")])
     assert new.id is None
-    with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found"):
+    with pytest.raises(DecodeError, match=r"expected keys that Firestore can hold, found str ''"):
         await ctx.update(Unstorable, "a", CHANGE)
-    with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found 1 is not"):
+    with pytest.raises(DecodeError, match=r"Unnamed: the document: expected keys .* found int 1 \(a key must"):
         await ctx.update(Unnamed, "a", CHANGE)
+    # Nor is a value shown that may have been one of a hidden field.
+    with pytest.raises(DecodeError, match=r"Hidden: note: expected a value .*, found a value that is not shown"):
+        await ctx.update(Hidden, "a", CHANGE)
     assert {"name": "A"} == store.data("towns/a")
 
 

@@ -70,6 +70,13 @@ class Unnamed(Model, collection="towns", version=2):
 upgrade(Unnamed, to=2)(lambda data: {**data, 1: 2, "other": 1})
 
 
+class Hidden(Model, collection="towns", version=2):
+    name: Field[str] = field(repr=False)
+
+
+upgrade(Hidden, to=2)(lambda data: {**data, "note": {data["name"]}})
+
+
 class Animal(Model, collection="animals", version=2, tag_field="kind"):
     age: Field[int]
 
@@ -229,10 +236,13 @@ def test_errors_of_the_read_write_nothing(ctx: Cendry, store: RecordingBackend) 
     with pytest.raises(RuntimeError, match="no connection"):
         ctx.save_many([new, Kept(id="a", name="x")])
     assert new.id is None
-    with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found"):
+    with pytest.raises(DecodeError, match=r"expected keys that Firestore can hold, found str ''"):
         ctx.update(Unstorable, "a", CHANGE)
-    with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found 1 is not"):
+    with pytest.raises(DecodeError, match=r"Unnamed: the document: expected keys .* found int 1 \(a key must"):
         ctx.update(Unnamed, "a", CHANGE)
+    # Nor is a value shown that may have been one of a hidden field.
+    with pytest.raises(DecodeError, match=r"Hidden: note: expected a value .*, found a value that is not shown"):
+        ctx.update(Hidden, "a", CHANGE)
     assert {"name": "A"} == store.data("towns/a")
 
 
@@ -241,7 +251,9 @@ def test_a_document_that_must_exist_is_named_once(ctx: Cendry) -> None:
         ctx.save(Kept(id="a", name="A"), if_unchanged="*")
 
 
-def test_whether_newer_documents_are_changed_depends_on_their_own_class(ctx: Cendry, store: RecordingBackend) -> None:
+def test_whether_newer_documents_are_changed_depends_on_their_own_class(
+    ctx: Cendry, store: RecordingBackend
+) -> None:
     for kind in ("cat", "dog"):
         store.put(f"animals/{kind}", {"kind": kind, "age": 5, VERSION: 3})
     ctx.update(Animal, "cat", {Animal.age: 6})

@@ -17,7 +17,7 @@ from .._types.evolutions import Evolution, evolution_of
 from ..backend import StoredDocument
 from ..codec import Codec
 from ..codec.upgrading import class_of_document, compared, require_known, version_of
-from ..errors import CendryError, DecodeError
+from ..errors import CendryError
 from ..paths import FieldPath
 from ..plan import Delete, FieldTransform, Set, Update
 from ..values import Maximum
@@ -157,8 +157,7 @@ def _completed(pending: Pending, found: StoredDocument | None, changed: Changed)
         return [pending]
     before = {name: value for name, value in stored.items() if name != field}
     after = codec.upgraded_fields(before, version, path)
-    # Other names than text are refused below.
-    names = sorted(compared(version, before, after).changed, key=str)
+    names = sorted(compared(version, before, after).changed)
     data = {name: after[name] for name in names if name in after}
     upgrade = _upgrade(path, evolution, codec, data, names, changed)
     if write.update_time is None:
@@ -179,9 +178,5 @@ def _upgrade(
 ) -> Pending:
     """A write of fields that upgrades have changed, and of the current version."""
     field = evolution.version_field
-    try:
-        mask = tuple([FieldPath(name) for name in (*names, field)])
-    except (TypeError, ValueError) as error:
-        name, expected = codec.model.__qualname__, "an upgrade to fields that can be stored"
-        raise DecodeError(path, name, field, expected, str(error).rstrip(".")) from error
+    mask = tuple([FieldPath(name) for name in (*names, field)])
     return Pending(Update(path, changed(codec, {**data, field: evolution.version}), mask))

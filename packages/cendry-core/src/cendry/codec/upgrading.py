@@ -16,9 +16,11 @@ from .._types.shapes import MAX_DEPTH, hides
 from ..errors import DecodeError, Problem
 from ..paths import shortened
 from ..plan import MISSING, shown_int
-from .leaves import deeper_than, show, shown_error
+from .checker import FAILED
+from .leaves import HIDDEN, deeper_than, show, shown_error
 from .reading import Extra
 from .tagged import Mistagged, class_by_stored
+from .writer import Writer
 
 M = TypeVar("M")
 
@@ -270,6 +272,37 @@ def compared(version: int, before: dict[str, Any], after: dict[str, Any]) -> Upg
         if name not in before or (before[name] is not value and not same(before[name], value))
     ]
     return Upgraded(version, frozenset(removed), frozenset((*removed, *changed)))
+
+
+def storable(
+    model: type[Any], version: int, before: dict[str, Any], after: dict[str, Any], path: str | None
+) -> dict[str, Any]:
+    """What upgrades made of the stored fields of a document, as it may be written.
+
+    Args:
+        model: The class.
+        version: The version that was upgraded.
+        before: The stored fields.
+        after: What the upgrades made of them.
+        path: The path of the document, for the error.
+
+    Raises:
+        DecodeError: A name or a value that they made can't be stored.
+    """
+    changed = compared(version, before, after).changed
+    found = stored_form({name: value for name, value in after.items() if name in changed})
+    if isinstance(found, Problem):
+        shown = HIDDEN if _hides(model) else found.found
+        raise DecodeError(path, model.__qualname__, found.path or "the document", found.expected, shown)
+    return {**{name: value for name, value in after.items() if name not in changed}, **found}
+
+
+def stored_form(fields: dict[Any, Any]) -> dict[str, Any] | Problem:
+    """Values of undeclared fields in their stored form, or the first problem if they can't be stored."""
+    writer = Writer(limit=1)
+    # The fields of a document are in no map.
+    found = writer.walk(writer.any_map, fields, "", -1)
+    return writer.problems[0] if found is FAILED else found
 
 
 def _is_equal(given: dict[str, Any], data: dict[str, Any]) -> bool:

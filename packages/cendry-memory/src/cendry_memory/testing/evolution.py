@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Any, ClassVar
 
 import pytest
 from cendry import (
@@ -126,6 +128,19 @@ class Broken(Model, collection="broken", version=2):
 def divide(data: dict[str, Any]) -> dict[str, Any]:
     """Fails on zero."""
     return {**data, "n": 100 // data["n"]}
+
+
+class Cluttered(Model, collection="broken", version=2, extra="keep"):
+    """A model whose upgrade makes an undeclared field."""
+
+    n: Field[int]
+    new: ClassVar[Any] = None
+
+
+@upgrade(Cluttered, to=2)
+def clutter(data: dict[str, Any]) -> dict[str, Any]:
+    """Adds whatever a test needs."""
+    return {**data, "new": Cluttered.new}
 
 
 OLD: dict[str, Any] = {"name": "Ada Lovelace", "city": "London", "visits": 1, "unknown": [1]}
@@ -290,6 +305,47 @@ class EvolutionConformance(Suite):
                 write()
         # What the upgrade would have removed is still there.
         assert odd == db.data("people/a")
+
+    @needs(Feature.TRANSACTIONS, Feature.MASKS)
+    @pytest.mark.parametrize(
+        ("new", "message"),
+        [
+            (object(), r"new: expected a value that Firestore can hold, found object <object .*"),
+            ({1, 2}, r"new: expected a value that Firestore can hold, found set \{1, 2\}"),
+            ({"a": [{"b": Decimal(1)}]}, r"new.a\[0\].b: expected a value that Firestore can hold, found Decimal .*"),
+            (2**63, r"new: expected a value that Firestore can hold, found int 9223372036854775808 \(outside 64.*"),
+            (Increment(1), r"new: expected a value that Firestore can hold, found Increment\(value=1\), a transform"),
+            ([[1]], r"new\[0\]: expected no array directly in an array, found list \[1\]"),
+            ({"": 1}, r"new: expected keys that Firestore can hold, found str '' \(a key must not be empty\)"),
+        ],
+        ids=["object", "set", "inside", "int", "transform", "arrays", "key"],
+    )
+    def test_an_upgrade_that_cannot_be_stored_is_not_written(
+        self, db: Database, ctx: Any, monkeypatch: pytest.MonkeyPatch, new: object, message: str
+    ) -> None:
+        monkeypatch.setattr(Cluttered, "new", new)
+        db.commit(Set("broken/a", {"n": 1}))
+        writes: list[Callable[[], object]] = [
+            lambda: ctx.update(Cluttered, "a", {Cluttered.n: 2}),
+            lambda: ctx.save(ctx.get(Cluttered, "a")),
+            lambda: ctx.save_many([Cluttered(id="a", n=2)], merge=True),
+            lambda: ctx.update_or_create(Cluttered, "a", {Cluttered.n: 2}),
+            lambda: in_transaction(ctx, lambda txn: txn.update(Cluttered, "a", {Cluttered.n: 2})),
+        ]
+        for write in writes:
+            with pytest.raises(DecodeError, match=rf"'broken/a' .* Cluttered: {message} \(after its upgrade from version 1"):
+                write()
+        assert {"n": 1} == db.data("broken/a")
+
+    @needs(Feature.TRANSACTIONS)
+    def test_what_an_upgrade_makes_is_stored_as_a_save_stores_it(
+        self, db: Database, ctx: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Cluttered, "new", {"moment": datetime(2024, 1, 2), "pair": (1, 2)})
+        db.commit(Set("broken/a", {"n": 1}))
+        ctx.update(Cluttered, "a", {Cluttered.n: 2})
+        new = {"moment": datetime(2024, 1, 2, tzinfo=timezone.utc), "pair": [1, 2]}
+        assert {"n": 2, "new": new, VERSION: 2} == db.data("broken/a")
 
     @needs(Feature.TRANSACTIONS, Feature.PRECONDITIONS)
     def test_an_old_document_that_must_be_unchanged(self, db: Database, ctx: Any) -> None:
