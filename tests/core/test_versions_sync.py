@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import datetime, timezone
 from random import Random
 from typing import Any
@@ -246,14 +247,49 @@ def test_errors_of_the_read_write_nothing(ctx: Cendry, store: RecordingBackend) 
     assert {"name": "A"} == store.data("towns/a")
 
 
+@pytest.mark.parametrize(
+    ("method", "write"),
+    [
+        (Cendry.save, lambda ctx: ctx.save(Unnamed(id="a", name="x"), merge=True)),
+        (Cendry.save_many, lambda ctx: ctx.save_many([Unnamed(id="a", name="x")], merge=True)),
+        (Cendry.update, lambda ctx: ctx.update(Unnamed, "a", CHANGE)),
+        (Cendry.merge, lambda ctx: ctx.merge(Unnamed, "a", CHANGE)),
+        (Cendry.update_or_create, lambda ctx: ctx.update_or_create(Unnamed, "a", CHANGE)),
+        (Cendry.get_or_create, lambda ctx: ctx.get_or_create(Current, "a", CHANGE)),
+        (Cendry.transaction, lambda ctx: ctx.transaction(_update_unnamed)),
+        (Transaction.get_or_create, lambda ctx: ctx.transaction(_get_or_create)),
+        (Transaction.update_or_create, lambda ctx: ctx.transaction(_update_or_create)),
+    ],
+    ids=lambda each: each.__qualname__ if each.__qualname__[0] != "<" else "",
+)
+def test_the_writes_that_raise_decode_errors_say_so(
+    ctx: Cendry, store: RecordingBackend, method: Any, write: Any
+) -> None:
+    store.put("towns/a", {"name": "A"})
+    with pytest.raises(DecodeError):
+        write(ctx)
+    assert {"name": "A"} == store.data("towns/a")
+    assert "\nDecodeError: " in inspect.cleandoc(method.__doc__).partition("Raises:")[2].replace("\n    ", "\n")
+
+
+def _update_unnamed(txn: Transaction) -> None:
+    txn.update(Unnamed, "a", CHANGE)
+
+
+def _get_or_create(txn: Transaction) -> None:
+    txn.get_or_create(Current, "a", CHANGE)
+
+
+def _update_or_create(txn: Transaction) -> None:
+    txn.update_or_create(Current, "a", CHANGE)
+
+
 def test_a_document_that_must_exist_is_named_once(ctx: Cendry) -> None:
     with pytest.raises(DocumentNotFoundError, match=r"^Document 'towns/a' does not exist\."):
         ctx.save(Kept(id="a", name="A"), if_unchanged="*")
 
 
-def test_whether_newer_documents_are_changed_depends_on_their_own_class(
-    ctx: Cendry, store: RecordingBackend
-) -> None:
+def test_whether_newer_documents_are_changed_depends_on_their_own_class(ctx: Cendry, store: RecordingBackend) -> None:
     for kind in ("cat", "dog"):
         store.put(f"animals/{kind}", {"kind": kind, "age": 5, VERSION: 3})
     ctx.update(Animal, "cat", {Animal.age: 6})
