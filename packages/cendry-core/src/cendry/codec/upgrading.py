@@ -13,7 +13,7 @@ from .._types.families import Family
 from .._types.hints import record_of
 from .._types.registry import default_registry
 from .._types.shapes import MAX_DEPTH, hides
-from ..errors import DecodeError, Problem
+from ..errors import DecodeError, Problem, newer_version, not_upgraded, older_version, outdated_row
 from ..paths import shortened
 from ..plan import MISSING, shown_int
 from .checker import FAILED
@@ -62,9 +62,9 @@ def require_known(evolution: Evolution, version: int, path: str | None, model: t
     """
     name, field = model.__qualname__, evolution.version_field
     if version > evolution.version and not keeps:
-        raise DecodeError.newer(path, name, field, shown_int(version), evolution.version)
+        raise newer_version(path, name, field, shown_int(version), evolution.version)
     if evolution.oldest is not None and version < evolution.oldest:
-        raise DecodeError.too_old(path, name, field, version, evolution.oldest)
+        raise older_version(path, name, field, version, evolution.oldest)
 
 
 def require_current(model: type[Any], data: Mapping[str, Any], path: str) -> None:
@@ -84,7 +84,7 @@ def require_current(model: type[Any], data: Mapping[str, Any], path: str) -> Non
         require_known(evolution, version, path, model, keeps=cast("Any", model).__cendry_extra__ == "keep")
         if version < evolution.version:
             field = evolution.version_field
-            raise DecodeError.outdated_row(path, model.__qualname__, field, version, evolution.version)
+            raise outdated_row(path, model.__qualname__, field, version, evolution.version)
 
 
 def outdated(
@@ -242,7 +242,7 @@ def run_upgrades(
         given = copied(data)
 
         def failed(found: str, step: int = step, function: Upgrade = function) -> DecodeError:
-            return DecodeError.not_upgraded(path, model.__qualname__, field, step, _name_of(function), found)
+            return not_upgraded(path, model.__qualname__, field, step, _name_of(function), found)
 
         try:
             found: Any = function(given)
