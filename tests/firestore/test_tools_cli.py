@@ -240,7 +240,7 @@ def test_many_misfits_versions_and_places(
     (tmp_path / f"{name}.py").write_text(VERSIONED.replace("n: Field[int]", "n: Field[dict[str, int]]"))
     values = {f"{'k' * 70}{number}": "x" for number in range(30)}
     backend.commit([Set("cities/a", {"name": "x", "n": values, "_cendry_version": 2})])
-    monkeypatch.setattr(drift_module, "MAX_MISFITS", 25)
+    monkeypatch.setattr("cendry._scan.misfits.MAX_MISFITS", 25)
     arguments = ("drift", name, "--project", project)
     try:
         answer = command(*arguments)
