@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from .._immutable import dataclass
 from ..errors import DecodeError, Problem
 
 MAX_MISFITS: Final = 1_000
@@ -20,7 +21,8 @@ _KIND: Final = re.compile(r"[A-Za-z_][\w.]*")
 _FOUND_ON_READS: Final = ("missing", "unknown", "value", "tag")
 
 
-class Misfit(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Misfit:
     """A way in which documents don't fit a model.
 
     Attributes:

@@ -581,9 +581,14 @@ class EvolutionConformance(Suite):
         assert {**OLD, "visits": 5} == db.data("people/a")
         assert db.data("people/none") is None
         # These read the document.
-        for function in (ctx.merge, lambda *given: in_transaction(ctx, lambda txn: txn.merge(*given))):
+        given: tuple[Any, ...] = (Current, "a", {Current.first: "X"})
+        writes: list[Callable[[], object]] = [
+            lambda: ctx.merge(*given),
+            lambda: in_transaction(ctx, lambda txn: txn.merge(*given)),
+        ]
+        for write in writes:
             with pytest.raises(DecodeError, match="is of version 1, and Current declares oldest=3"):
-                function(Current, "a", {Current.first: "X"})
+                write()
         ctx.merge(Current, "new", {Current.first: "X"})
         assert {"first": "X", VERSION: 3} == db.data("people/new")
 
