@@ -17,6 +17,8 @@ from cendry_memory import pytest_plugin
 from cendry_memory.emulator import emulators_required
 from hypothesis import HealthCheck, settings
 
+pytest.register_assert_rewrite("core.store_suite")
+
 TESTS = Path(__file__).parent
 PROFILE_VARIABLE = "CENDRY_HYPOTHESIS_PROFILE"
 LONGEST = ("lockstep", "soak")

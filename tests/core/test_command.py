@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from cendry._command.failing import FAILED, FINE, STOPPED, UNREAD, WRONG_USE, WrongUseError, guard, outcome_of
 from cendry._command.loading import load_model, load_models, load_object
 from cendry._command.printing import Printer, ask, figures
+from cendry._command.starting import open_closed_streams, version_line
 from cendry.errors import CendryError, InvalidDocumentIdError, JobFileError, JobStoppedError
 from cendry.jobs import Progress
 
@@ -30,6 +32,13 @@ def error_of(module: str, name: str, *bases: type[Exception]) -> type[Exception]
 
 UNAVAILABLE = error_of("google.api_core.exceptions", "ServiceUnavailable")
 REFRESH = error_of("google.auth.exceptions", "RefreshError", error_of("google.auth.exceptions", "GoogleAuthError"))
+NO_CREDENTIALS = error_of(
+    "google.auth.exceptions", "DefaultCredentialsError", error_of("google.auth.exceptions", "GoogleAuthError")
+)
+SIGN_IN = (
+    "Sign in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to the path of a file "
+    "with credentials. For an emulator, set FIRESTORE_EMULATOR_HOST."
+)
 NOT_FOUND = error_of("google.api_core.exceptions", "NotFound")
 
 
@@ -43,6 +52,9 @@ NOT_FOUND = error_of("google.api_core.exceptions", "NotFound")
         (InvalidDocumentIdError("document id", "x", "no"), WRONG_USE, None),
         (UNAVAILABLE("503"), STOPPED, ["ServiceUnavailable: 503", "p/d", "resumable: run the same command"]),
         (REFRESH("again"), STOPPED, ["RefreshError: again", "p/d", "resumable: run the same command"]),
+        (NO_CREDENTIALS("None found."), WRONG_USE, [f"None found. {SIGN_IN}"]),
+        (NO_CREDENTIALS("Not JSON.", ValueError("x")), WRONG_USE, [f"Not JSON. {SIGN_IN}"]),
+        (NO_CREDENTIALS(), WRONG_USE, [f"There are no credentials. {SIGN_IN}"]),
         (NOT_FOUND("The database d"), WRONG_USE, ["The database d", "p/d: check --project and --database."]),
         (NOT_FOUND("x"), FAILED, ["NotFound: x", "--debug shows where it was raised"]),
         (OSError(errno.ENOSPC, "full", "here"), STOPPED, ["here: " + os.strerror(errno.ENOSPC), None]),
@@ -90,6 +102,46 @@ def test_a_command_exits_with_its_code(capsys: pytest.CaptureFixture[str]) -> No
     assert WRONG_USE == ended(refuse, debug=True)
     assert "Traceback" in capsys.readouterr().err
     assert before == signal.getsignal(signal.SIGTERM)
+
+
+class Full(io.StringIO):
+    """A stream on a full disk."""
+
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_an_error_that_can_not_be_printed_keeps_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise WrongUseError("not so")
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    assert WRONG_USE == ended(refuse)
+    assert WRONG_USE == ended(refuse, debug=True)
+
+
+def test_a_process_without_streams_has_some_that_lead_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("stdin", "stdout", "stderr")
+    opened = []
+    for closed in (names[:2], names[2:]):
+        kept = {name: io.StringIO() for name in names if name not in closed}
+        for name in names:
+            monkeypatch.setattr(sys, name, kept.get(name))
+        open_closed_streams()
+        assert kept == {name: getattr(sys, name) for name in kept}
+        opened += [getattr(sys, name) for name in closed]
+    read, *written = opened
+    assert "" == read.read()
+    for stream in written:
+        print("nowhere", file=stream, flush=True)
+    for stream in opened:
+        stream.close()
+
+
+def test_versions() -> None:
+    core = version("cendry-core")
+    assert f"cendry-core {core} (cendry-core {core})" == version_line("cendry-core")
+    assert f"cendry-nowhere (not installed) (cendry-core {core})" == version_line("cendry-nowhere")
 
 
 PRINTS = """
@@ -174,6 +226,10 @@ def test_models_by_their_names(module: Callable[[str], str]) -> None:
         f"{name}:Base": f"{name}:Base is not a Cendry model",
         f"{name}:Part": f"{name}:Part is not a Cendry model",
         f"{name}:number": f"{name}:number is not a Cendry model",
+        f"{name}:Cty": f"{name} has no 'Cty'. Did you mean 'City'?",
+        # What it may mean is a model.
+        f"{name}:numbers": f"{name} has no 'numbers'.",
+        f"{name}:City,": f"{name} has no ''.",
         f"{name}": f"{name} names 2 models (City, Shop); name one: {name}:NAME.",
         ":City": "The name of a module is missing: write MODULE or MODULE:NAME.",
     }.items():
@@ -182,7 +238,9 @@ def test_models_by_their_names(module: Callable[[str], str]) -> None:
         assert expected == str(caught.value)
     for spec, expected in {
         name: f"{name} names no function: write MODULE:NAME.",
-        f"{name}:nothing": f"{name} has no nothing",
+        f"{name}:nothing": f"{name} has no 'nothing'.",
+        f"{name}:nummber": f"{name} has no 'nummber'. Did you mean 'number'?",
+        f"{name}:City.nme": f"{name}:City has no 'nme'. Did you mean 'name'?",
     }.items():
         with pytest.raises(WrongUseError) as caught:
             load_object(spec)

@@ -35,7 +35,7 @@ from cendry.indexes.messages import index_in
 from cendry.indexes.recording import other_collections
 from cendry.paths import FieldPath
 from cendry.plan import AggregationPlan, Condition
-from core.test_indexes import AUTOMATIC, ROWS, asked, both, composite, declared, near, override, plan
+from core.test_indexes import AUTOMATIC, ROWS, asked, both, composite, cond, declared, near, override, plan
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -165,6 +165,28 @@ def test_a_check_knows_what_models_declare() -> None:
 
     with pytest.raises(IndexConflictError, match=r"needs an index of the field a of 'c', and its model exempts it"):
         check(Indexes(), needs("1"), derive(Doc))
+
+
+def test_a_check_tells_of_fields_that_the_file_indexes_and_their_model_exempts() -> None:
+    class Doc(Model, collection="c"):
+        a: Field[dict[str, str]] = field(index=False)
+        b: Field[str] = field(index=False)
+
+    have = declared(override("a", *AUTOMATIC), override("b"))
+    text = (
+        "The field a of 'c' is exempted by its model (index=False), and firestore.indexes.json indexes it, which a "
+        "recorded query needs. Remove index=False."
+    )
+    found = check(have, needs("1"), derive(Doc))
+    assert ((), (text,)) == (found.missing, found.warnings)
+    # What is indexed is a map, and with it what is in it.
+    inner = needs_of(plan(Condition(FieldPath("a", "x"), "==", 1)))
+    assert (text,) == check(have, inner, derive(Doc)).warnings
+    # No query uses it, or another index serves the query, or the model doesn't exempt it.
+    assert () == check(have, needs("7"), derive(Doc)).warnings
+    have = declared(override("a", *AUTOMATIC), override("b"), composite("a c"))
+    assert () == check(have, needs_of(plan(cond("a =="), "c")), derive(Doc)).warnings
+    assert () == check(have, needs("1")).warnings
 
 
 def test_a_check_tells_of_exempted_fields_that_queries_use() -> None:

@@ -285,6 +285,72 @@ def test_processes_of_one_job_share_its_lock(store: Store, clock: Clock) -> None
     first.release()
 
 
+def test_a_job_whose_first_process_is_gone_keeps_its_lock_while_others_may_work(store: Store, clock: Clock) -> None:
+    gone = dead_process()
+    made(store, clock, pid=gone, token="job").take()
+    # Another process of this host, which works for a while.
+    worker = made(store, clock, pid=os.getpid(), token="job", interval=15)
+    with worker.join():
+        clock.now += 59
+        worker.check()
+    second = made(store, clock, pid=8, token="second")
+    clock.now += 59
+    with pytest.raises(JobLockedError) as caught:
+        second.take()
+    assert (gone, 59) == (caught.value.pid, caught.value.age)
+    with worker.join():
+        worker.check()
+    clock.now += 60
+    second.take()
+    assert ["heartbeat/second.json"] == store.list("heartbeat/")
+
+
+@pytest.mark.parametrize("host", ["h", "other"])
+def test_a_job_whose_processes_are_all_gone_frees_its_lock_at_once(store: Store, clock: Clock, host: str) -> None:
+    made(store, clock, pid=dead_process(), token="job").take()
+    for number in range(2):
+        with made(store, clock, pid=dead_process(), token="job", host=host if number else "h").join():
+            pass
+    if host == "other":
+        # Of another host, nothing is known.
+        with pytest.raises(JobLockedError):
+            made(store, clock, pid=8).take()
+    else:
+        with made(store, clock, pid=8) as held:
+            held.check()
+        assert [] == store.list("heartbeat/")
+
+
+def test_the_end_of_a_job_forgets_its_processes(store: Store, clock: Clock) -> None:
+    first = made(store, clock, pid=7, token="job")
+    first.take()
+    for _ in range(2):
+        with first.join(), made(store, clock, pid=8, token="job").join():
+            assert 2 == len(store.list("heartbeat/"))
+    # The first step may run twice.
+    first.take()
+    assert 2 == len(store.list("heartbeat/"))
+    first.release()
+    assert [] == [name for name in store.list() if name != "lock.flock"]
+    with first.join():
+        assert [] == store.list("heartbeat/")
+
+
+def test_a_process_that_ends_while_it_is_looked_for_is_gone(clock: Clock) -> None:
+    class Ending(DictStore):
+        def list(self, prefix: str = "", /) -> list[str]:
+            names = super().list(prefix)
+            for name in names if prefix == "heartbeat/job-" else ():
+                del self.data[name]
+            return names
+
+    store = Ending()
+    made(store, clock, pid=dead_process(), token="job").take()
+    with made(store, clock, pid=os.getpid(), token="job").join():
+        pass
+    made(store, clock, pid=8, token="second").take()
+
+
 def test_a_job_that_was_taken_over_writes_nothing_more(store: Store, clock: Clock) -> None:
     first, second = made(store, clock, token="one"), made(store, clock, token="two")
     first.take()

@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 from cendry.errors import JobStoreError
 from cendry.jobs import LocalStore, RealFiles, open_store, store
+from core.store_suite import StoreSuite
 from core.stores import DictStore, Files
 
 
@@ -26,26 +27,10 @@ def local(tmp_path: Path, files: Files) -> LocalStore:
     return LocalStore(tmp_path / "job", files)
 
 
-def test_what_was_put_is_found_listed_and_deleted(local: LocalStore) -> None:
-    assert local.list() == []
-    local.put("plan.json", b"1")
-    local.put("state/A-001.json", b"2")
-    local.put("state/A-000.json", b"3")
-    local.put("plan.json", b"4")
-    assert (b"4", b"2", None, None) == (
-        local.get("plan.json"),
-        local.get("state/A-001.json"),
-        local.get("nothing"),
-        local.get("plan.json/x"),
-    )
-    assert local.get("state") is None
-    assert local.list() == ["plan.json", "state/A-000.json", "state/A-001.json"]
-    assert local.list("state/A-0") == ["state/A-000.json", "state/A-001.json"]
-    assert local.list("state/B") == local.list("dead/") == []
-    for _ in range(2):
-        local.delete("state/A-000.json")
-    local.delete("plan.json/x")
-    assert local.list("state/") == ["state/A-001.json"]
+class TestLocalStore(StoreSuite):
+    @pytest.fixture
+    def store(self, local: LocalStore) -> LocalStore:
+        return local
 
 
 def test_the_order_of_calls_makes_a_file_whole_or_absent(local: LocalStore, files: Files) -> None:
@@ -166,29 +151,6 @@ def test_old_unfinished_files_are_swept_and_young_ones_are_not(local: LocalStore
     # Its writer removes it at the same time.
     files.fails = {"remove": errno.ENOENT}
     local.sweep(9e9)
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("", "empty"),
-        ("/etc/passwd", "empty"),
-        ("a//b", "empty"),
-        ("../a", "dots"),
-        ("a/../../b", "dots"),
-        (".", "dots"),
-        ("a\\b", "character"),
-        ("a:b", "character"),
-        ("a\0", "character"),
-        ("a.tmp", "unfinished"),
-    ],
-)
-def test_names_stay_inside_the_directory(local: LocalStore, name: str, reason: str) -> None:
-    for call, more in (("get", ()), ("delete", ()), ("lock", ()), ("put", (b"",)), ("append", (b"",))):
-        with pytest.raises(ValueError, match=reason):
-            getattr(local, call)(name, *more)
-    with pytest.raises(ValueError, match="dots"):
-        local.list("../")
 
 
 def test_a_store_is_a_directory_or_an_object_with_its_methods(tmp_path: Path) -> None:

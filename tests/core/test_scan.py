@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 from cendry import GeoPoint, Model, Ref, Vector
-from cendry._scan import Histogram, Inferred, Room, model_source, module_source
+from cendry._scan import Histogram, Inferred, Misfits, Room, found_on_reads, model_source, module_source
 from cendry._scan.histogram import MAX_KEYS
+from cendry._scan.misfits import Misfit, without_values
 from cendry._types.registry import default_registry
 from cendry.codec import codec_for
 from cendry.codec.reading import STORED
+from cendry.errors import DecodeError, Problem
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -299,3 +301,49 @@ documents_of_any_kind = st.dictionaries(st.sampled_from(odd) | texts, values, ma
 def test_the_model_reads_every_document(documents: list[dict[str, Any]]) -> None:
     source = source_of(documents)
     assert [] == misfits(documents, source), source
+
+
+# --- misfits ---
+
+
+def test_misfits_are_counted_without_values_the_most_frequent_first() -> None:
+    found = Misfits()
+    for number in range(5):
+        found.note(Problem(f"tags[{number}]", "str", f"int {number}"), f"a/{number}")
+        found.note(Problem("tags[0]", "str", "int 7"), f"a/{number}")
+    found.note(Problem("name", "str", "nothing", "missing"), "a/1", "parts of it (a)", "join them")
+    found.note(Problem("born", "date", "date 2026-01-01"), "a/1")
+    assert [
+        Misfit("tags[]", "str", "int", "", 10, ("a/0", "a/1", "a/2")),
+        Misfit("born", "date", "date", "", 1, ("a/1",)),
+        Misfit("name", "str", "parts of it (a)", "join them", 1, ("a/1",)),
+    ] == list(found)
+
+
+def test_memory_for_misfits_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cendry._scan.misfits.MAX_MISFITS", 1)
+    found = Misfits()
+    for name in ("a", "b", "a", "c"):
+        found.note(Problem(name, "str", "int 1"), "a/1")
+    assert ([Misfit("a", "str", "int", "", 2, ("a/1",))], 2) == (list(found), found.further)
+
+
+@pytest.mark.parametrize(
+    ("problem", "shown"),
+    [
+        (Problem("a", "str", "nothing", "missing"), "nothing"),
+        (Problem("a", "only declared fields", "the key 'a'", "unknown"), "a field that the model doesn't have"),
+        (Problem("v", "an upgrade", "up() raised ValueError: secret", "rule"), "up() raised ValueError"),
+        (Problem("a", "str", "google.Point (1, 2)"), "google.Point"),
+        (Problem("a", "str", "'x'"), "another value"),
+    ],
+)
+def test_what_is_shown_of_a_misfit_has_no_values(problem: Problem, shown: str) -> None:
+    assert shown == without_values(problem)
+
+
+def test_problems_that_a_read_does_not_find_are_left_out() -> None:
+    missing, short = Problem("a", "str", "nothing", "missing"), Problem("b", "2 letters", "'x'", "min_length")
+    error = DecodeError("a/1", "City", "c", "a valid City", "x")
+    assert [missing] == found_on_reads([missing, short], error)
+    assert [Problem("c", "a valid City", "x")] == found_on_reads([short], error)

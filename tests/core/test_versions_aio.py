@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import datetime, timezone
 from random import Random
 from typing import Any
@@ -67,6 +68,13 @@ class Unnamed(Model, collection="towns", version=2):
 
 
 upgrade(Unnamed, to=2)(lambda data: {**data, 1: 2, "other": 1})
+
+
+class Hidden(Model, collection="towns", version=2):
+    name: Field[str] = field(repr=False)
+
+
+upgrade(Hidden, to=2)(lambda data: {**data, "note": {data["name"]}})
 
 
 class Animal(Model, collection="animals", version=2, tag_field="kind"):
@@ -228,11 +236,51 @@ async def test_errors_of_the_read_write_nothing(ctx: AsyncCendry, store: AsyncRe
     with pytest.raises(RuntimeError, match="no connection"):
         await ctx.save_many([new, Kept(id="a", name="x")])
     assert new.id is None
-    with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found"):
+    with pytest.raises(DecodeError, match=r"expected keys that Firestore can hold, found str ''"):
         await ctx.update(Unstorable, "a", CHANGE)
-    with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found 1 is not"):
+    with pytest.raises(DecodeError, match=r"Unnamed: the document: expected keys .* found int 1 \(a key must"):
         await ctx.update(Unnamed, "a", CHANGE)
+    # Nor is a value shown that may have been one of a hidden field.
+    with pytest.raises(DecodeError, match=r"Hidden: note: expected a value .*, found a value that is not shown"):
+        await ctx.update(Hidden, "a", CHANGE)
     assert {"name": "A"} == store.data("towns/a")
+
+
+@pytest.mark.parametrize(
+    ("method", "write"),
+    [
+        (AsyncCendry.save, lambda ctx: ctx.save(Unnamed(id="a", name="x"), merge=True)),
+        (AsyncCendry.save_many, lambda ctx: ctx.save_many([Unnamed(id="a", name="x")], merge=True)),
+        (AsyncCendry.update, lambda ctx: ctx.update(Unnamed, "a", CHANGE)),
+        (AsyncCendry.merge, lambda ctx: ctx.merge(Unnamed, "a", CHANGE)),
+        (AsyncCendry.update_or_create, lambda ctx: ctx.update_or_create(Unnamed, "a", CHANGE)),
+        (AsyncCendry.get_or_create, lambda ctx: ctx.get_or_create(Current, "a", CHANGE)),
+        (AsyncCendry.transaction, lambda ctx: ctx.transaction(_update_unnamed)),
+        (AsyncTransaction.get_or_create, lambda ctx: ctx.transaction(_get_or_create)),
+        (AsyncTransaction.update_or_create, lambda ctx: ctx.transaction(_update_or_create)),
+    ],
+    ids=lambda each: each.__qualname__ if each.__qualname__[0] != "<" else "",
+)
+async def test_the_writes_that_raise_decode_errors_say_so(
+    ctx: AsyncCendry, store: AsyncRecordingBackend, method: Any, write: Any
+) -> None:
+    store.put("towns/a", {"name": "A"})
+    with pytest.raises(DecodeError):
+        await write(ctx)
+    assert {"name": "A"} == store.data("towns/a")
+    assert "\nDecodeError: " in inspect.cleandoc(method.__doc__).partition("Raises:")[2].replace("\n    ", "\n")
+
+
+async def _update_unnamed(txn: AsyncTransaction) -> None:
+    txn.update(Unnamed, "a", CHANGE)
+
+
+async def _get_or_create(txn: AsyncTransaction) -> None:
+    await txn.get_or_create(Current, "a", CHANGE)
+
+
+async def _update_or_create(txn: AsyncTransaction) -> None:
+    await txn.update_or_create(Current, "a", CHANGE)
 
 
 async def test_a_document_that_must_exist_is_named_once(ctx: AsyncCendry) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import datetime, timezone
 from random import Random
 from typing import Any
@@ -68,6 +69,13 @@ class Unnamed(Model, collection="towns", version=2):
 
 
 upgrade(Unnamed, to=2)(lambda data: {**data, 1: 2, "other": 1})
+
+
+class Hidden(Model, collection="towns", version=2):
+    name: Field[str] = field(repr=False)
+
+
+upgrade(Hidden, to=2)(lambda data: {**data, "note": {data["name"]}})
 
 
 class Animal(Model, collection="animals", version=2, tag_field="kind"):
@@ -229,11 +237,51 @@ def test_errors_of_the_read_write_nothing(ctx: Cendry, store: RecordingBackend) 
     with pytest.raises(RuntimeError, match="no connection"):
         ctx.save_many([new, Kept(id="a", name="x")])
     assert new.id is None
-    with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found"):
+    with pytest.raises(DecodeError, match=r"expected keys that Firestore can hold, found str ''"):
         ctx.update(Unstorable, "a", CHANGE)
-    with pytest.raises(DecodeError, match=r"an upgrade to fields that can be stored, found 1 is not"):
+    with pytest.raises(DecodeError, match=r"Unnamed: the document: expected keys .* found int 1 \(a key must"):
         ctx.update(Unnamed, "a", CHANGE)
+    # Nor is a value shown that may have been one of a hidden field.
+    with pytest.raises(DecodeError, match=r"Hidden: note: expected a value .*, found a value that is not shown"):
+        ctx.update(Hidden, "a", CHANGE)
     assert {"name": "A"} == store.data("towns/a")
+
+
+@pytest.mark.parametrize(
+    ("method", "write"),
+    [
+        (Cendry.save, lambda ctx: ctx.save(Unnamed(id="a", name="x"), merge=True)),
+        (Cendry.save_many, lambda ctx: ctx.save_many([Unnamed(id="a", name="x")], merge=True)),
+        (Cendry.update, lambda ctx: ctx.update(Unnamed, "a", CHANGE)),
+        (Cendry.merge, lambda ctx: ctx.merge(Unnamed, "a", CHANGE)),
+        (Cendry.update_or_create, lambda ctx: ctx.update_or_create(Unnamed, "a", CHANGE)),
+        (Cendry.get_or_create, lambda ctx: ctx.get_or_create(Current, "a", CHANGE)),
+        (Cendry.transaction, lambda ctx: ctx.transaction(_update_unnamed)),
+        (Transaction.get_or_create, lambda ctx: ctx.transaction(_get_or_create)),
+        (Transaction.update_or_create, lambda ctx: ctx.transaction(_update_or_create)),
+    ],
+    ids=lambda each: each.__qualname__ if each.__qualname__[0] != "<" else "",
+)
+def test_the_writes_that_raise_decode_errors_say_so(
+    ctx: Cendry, store: RecordingBackend, method: Any, write: Any
+) -> None:
+    store.put("towns/a", {"name": "A"})
+    with pytest.raises(DecodeError):
+        write(ctx)
+    assert {"name": "A"} == store.data("towns/a")
+    assert "\nDecodeError: " in inspect.cleandoc(method.__doc__).partition("Raises:")[2].replace("\n    ", "\n")
+
+
+def _update_unnamed(txn: Transaction) -> None:
+    txn.update(Unnamed, "a", CHANGE)
+
+
+def _get_or_create(txn: Transaction) -> None:
+    txn.get_or_create(Current, "a", CHANGE)
+
+
+def _update_or_create(txn: Transaction) -> None:
+    txn.update_or_create(Current, "a", CHANGE)
 
 
 def test_a_document_that_must_exist_is_named_once(ctx: Cendry) -> None:

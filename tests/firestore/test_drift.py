@@ -229,7 +229,7 @@ def test_newer_documents_of_a_model_that_keeps_what_it_does_not_know() -> None:
 
 def test_too_many_misfits_and_places(monkeypatch: pytest.MonkeyPatch) -> None:
     module = import_module("cendry_firestore.tools.drift")
-    monkeypatch.setattr(module, "MAX_MISFITS", 2)
+    monkeypatch.setattr("cendry._scan.misfits.MAX_MISFITS", 2)
     monkeypatch.setattr(module, "MAX_PLACES", 3)
     memory = database(cities_a={"name": "x", "scores": dict.fromkeys("abcd", "x")})
     [found] = drift(memory, City).models
@@ -307,7 +307,7 @@ def test_memory_is_flat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten times as many documents, with keys and misfits that are always new."""
     module = import_module("cendry_firestore.tools.drift")
     monkeypatch.setattr(module, "MAX_PLACES", 100)
-    monkeypatch.setattr(module, "MAX_MISFITS", 20)
+    monkeypatch.setattr("cendry._scan.misfits.MAX_MISFITS", 20)
     monkeypatch.setattr(ranges, "PAGE", 50)
     peak_of(100)  # What is made once.
     assert peak_of(2_000) < 1.2 * peak_of(200)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -95,16 +96,17 @@ def process(*arguments: str) -> Answer:
     return process_of("indexes", *arguments)
 
 
-def process_of(*arguments: str) -> Answer:
-    """Runs any command in a process of its own."""
+def process_of(*arguments: str, shell: str = "") -> Answer:
+    """Runs any command in a process of its own, or as a shell says, in which it is `"$@"`."""
     # Google's packages warn about Pythons near their end.
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "PYTHONWARNINGS": "ignore::FutureWarning",
     }
+    before = ["sh", "-c", shell, "sh"] if shell else []
     found = subprocess.run(
-        [sys.executable, "-m", "cendry_firestore.cli", *arguments],
+        [*before, sys.executable, "-m", "cendry_firestore.cli", *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -113,6 +115,7 @@ def process_of(*arguments: str) -> Answer:
     return Answer(found.returncode, found.stdout, found.stderr)
 
 
+POSIX: Final = pytest.mark.skipif(os.name == "nt", reason="says it in the words of POSIX shells")
 RECORDED: Final = ("--recording", "recorded.json")
 CITY: Final = "indexed_models:City"
 
@@ -195,7 +198,16 @@ def test_each_command_is_summed_up_on_one_line(command: Command, monkeypatch: py
         assert (0, "") == (answer.code, answer.stderr)
         summaries = answer.stdout.partition("Commands:\n")[2].splitlines()
         assert 4 == len(summaries)
-        assert all(line.endswith(".") and not line.endswith("...") for line in summaries)
+        assert [] == [line for line in summaries if line.endswith("...") or not line.endswith(".") or len(line) > 80]
+
+
+@POSIX
+@pytest.mark.parametrize(
+    ("streams", "file", "code"), [(">&-", "file.json", 1), ("2>&-", "absent.json", 2), ("<&- >&- 2>&-", "file.json", 1)]
+)
+def test_a_command_without_standard_streams(folder: Path, streams: str, file: str, code: int) -> None:
+    answer = process_of("indexes", "check", file, *RECORDED, shell=f'exec "$@" {streams}')
+    assert (code, "", "") == (answer.code, answer.stdout, answer.stderr)
 
 
 def test_the_enterprise_edition_takes_what_is_missing_for_advice(command: Command) -> None:
@@ -203,6 +215,49 @@ def test_the_enterprise_edition_takes_what_is_missing_for_advice(command: Comman
     assert 0 == found.code
     assert f"could be added in indexes:\n  {json.dumps(WANTED)}\nThe Enterprise edition answers without" in found.stdout
     assert [WANTED] == command("check", "file.json", *RECORDED, "--edition", "enterprise", "--json").json["missing"]
+
+
+def test_the_enterprise_edition_needs_times_to_live(command: Command, folder: Path) -> None:
+    enterprise = ("check", "file.json", CITY, *RECORDED, "--edition", "enterprise")
+    found = command(*enterprise)
+    assert 1 == found.code
+    missing, _, advice = found.stdout.partition("could be added in indexes:\n")
+    title, entry = missing.splitlines()
+    assert ("missing in fieldOverrides:", "until", True) == (
+        title,
+        json.loads(entry)["fieldPath"],
+        json.loads(entry)["ttl"],
+    )
+    assert json.dumps(WANTED) in advice
+    assert '"fieldPath": "note", "indexes": []}' in advice
+    assert advice.endswith(
+        "The Enterprise edition answers without what could be added, by reading more documents.\n"
+        "Add them: cendry-firestore indexes merge file.json indexed_models:City --recording recorded.json\n"
+    )
+    # The indexes beside a time to live are advice again, and where all is declared, nothing is said.
+    expiry = {"collectionGroup": "cities", "fieldPath": "until", "ttl": True, "indexes": []}
+    (folder / "file.json").write_text(json.dumps({"indexes": [], "fieldOverrides": [expiry]}))
+    found = command(*enterprise)
+    assert (0, False) == (found.code, "Add them" in found.stdout)
+    group = Need("cities", "COLLECTION_GROUP", frozenset({FieldPath("until")}))
+    (folder / "recorded.json").write_text(to_recording([group]))
+    found = command(*enterprise)
+    assert (0, True) == (found.code, '"fieldPath": "until", "ttl": true' in found.stdout)
+    assert 0 == command("merge", "file.json", CITY, *RECORDED).code
+    found = command(*enterprise)
+    assert (0, "file.json serves all that is needed: 1 recorded query\n") == (found.code, found.stdout)
+
+
+def test_fields_that_the_file_indexes_and_their_model_exempts_are_warned_of(command: Command, folder: Path) -> None:
+    (folder / "recorded.json").write_text(to_recording([Need("cities", "COLLECTION", frozenset({FieldPath("note")}))]))
+    ascending = {"order": "ASCENDING", "queryScope": "COLLECTION"}
+    override = {"collectionGroup": "cities", "fieldPath": "note", "indexes": [ascending]}
+    (folder / "file.json").write_text(json.dumps({"indexes": [], "fieldOverrides": [override]}))
+    found = command("check", "file.json", CITY, *RECORDED)
+    assert (
+        "warning: The field note of 'cities' is exempted by its model (index=False), and file.json indexes it, which a "
+        "recorded query needs. Remove index=False.\n"
+    ) == found.stderr
 
 
 def test_exempted_fields_that_queries_use_are_warned_of(command: Command, folder: Path) -> None:
@@ -256,6 +311,22 @@ def test_a_merge_adds_in_place_and_keeps_the_rest(command: Command, folder: Path
     assert ["file.json", "indexed_models.py", "link.json", "recorded.json"] == sorted(
         path.name for path in folder.iterdir() if path.is_file()
     )
+
+
+@POSIX
+def test_a_file_that_can_not_be_written_stays_as_it_is(folder: Path) -> None:
+    file = folder / "file.json"
+    # The disk has no room for more than half a KiB, or one KiB, as the shell counts.
+    content = json.dumps({"indexes": [WANTED] * 10})
+    file.write_text(content)
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    answer = process_of("indexes", "merge", "file.json", CITY, *RECORDED, shell='ulimit -f 1 && exec "$@"')
+    assert (3, "") == (answer.code, answer.stdout)
+    assert (
+        f"file.json can't be written: {os.strerror(errno.EFBIG)}. It is unchanged: mend this, and run the same command "
+        "again.\n"
+    ) == answer.stderr
+    assert (content, names) == (file.read_text(), sorted(path.name for path in folder.iterdir() if path.is_file()))
 
 
 def test_a_merge_prunes_composite_indexes_alone(command: Command, folder: Path) -> None:

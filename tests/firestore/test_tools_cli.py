@@ -10,6 +10,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -239,7 +240,7 @@ def test_many_misfits_versions_and_places(
     (tmp_path / f"{name}.py").write_text(VERSIONED.replace("n: Field[int]", "n: Field[dict[str, int]]"))
     values = {f"{'k' * 70}{number}": "x" for number in range(30)}
     backend.commit([Set("cities/a", {"name": "x", "n": values, "_cendry_version": 2})])
-    monkeypatch.setattr(drift_module, "MAX_MISFITS", 25)
+    monkeypatch.setattr("cendry._scan.misfits.MAX_MISFITS", 25)
     arguments = ("drift", name, "--project", project)
     try:
         answer = command(*arguments)
@@ -290,7 +291,9 @@ def test_a_dry_run_names_the_first_documents_that_it_would_give_up(
     ("arguments", "expected"),
     [
         (["drift", "absent_module"], "absent_module raised ModuleNotFoundError: No module named"),
-        (["drift", "MODELS:Town"], "MODELS:Town is not a Cendry model\n"),
+        (["drift", "MODELS:Town"], "MODELS has no 'Town'.\n"),
+        (["drift", "MODELS:Cty"], "MODELS has no 'Cty'. Did you mean 'City'?\n"),
+        (["drift", "MODELS:number"], "MODELS:number is not a Cendry model\n"),
         (["drift", "MODELS", "--sample", "0"], "Invalid value for '--sample'"),
         (["infer", "a/b"], "'a/b'"),
         (["infer"], "Missing argument 'COLLECTION...'"),
@@ -303,9 +306,13 @@ def test_a_dry_run_names_the_first_documents_that_it_would_give_up(
             "City has no version= and so no upgrades: give it a version, or name a function with --function "
             "MODULE:NAME.\n",
         ),
-        (["backfill", "MODELS:Town"], "MODELS:Town is not a Cendry model\n"),
+        (["backfill", "MODELS:Town"], "MODELS has no 'Town'.\n"),
         (["backfill", "MODELS:City", "--function", "add_one"], "add_one names no function: write MODULE:NAME.\n"),
-        (["backfill", "MODELS:City", "--function", "MODELS:nothing"], "MODELS has no nothing\n"),
+        (["backfill", "MODELS:City", "--function", "MODELS:nothing"], "MODELS has no 'nothing'.\n"),
+        (
+            ["backfill", "MODELS:City", "--function", "MODELS:add_on"],
+            "MODELS has no 'add_on'. Did you mean 'add_one'?\n",
+        ),
         (["backfill", "MODELS:City", "--function", "MODELS:number"], "MODELS:number is not a function.\n"),
         (
             ["backfill", "MODELS:City", "--function", "MODELS:add_one", "--dry-run", "--retry-dead"],
@@ -407,6 +414,22 @@ def test_no_permission_and_wrong_project(
     )
 
 
+@pytest.mark.parametrize("arguments", [["drift", "MODELS"], ["infer", "cities"]])
+def test_missing_credentials_are_wrong_use(
+    command: Command, models: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str]
+) -> None:
+    key = str(tmp_path / "absent.json")
+    monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", key)
+    answer = command(*[each.replace("MODELS", models) for each in arguments], "--project", "p")
+    assert (2, "") == (answer.code, answer.stdout)
+    assert (
+        f"File {key} was not found. Sign in with `gcloud auth application-default login`, or set "
+        "GOOGLE_APPLICATION_CREDENTIALS to the path of a file with credentials. For an emulator, set "
+        "FIRESTORE_EMULATOR_HOST.\n"
+    ) == answer.stderr
+
+
 def test_writing_to_google_cloud_asks(command: Command, models: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
     monkeypatch.setattr("google.auth.default", lambda *_, **__: (AnonymousCredentials(), "p"))
@@ -415,6 +438,12 @@ def test_writing_to_google_cloud_asks(command: Command, models: str, monkeypatch
         2,
         "rewrite documents of 'cities' in p/(default)? Nobody is there to answer: pass --yes. Nothing was written.\n",
     ) == (answer.code, answer.stderr)
+
+
+def test_versions(command: Command) -> None:
+    answer = command("--version")
+    expected = f"cendry-firestore {version('cendry-firestore')} (cendry-core {version('cendry-core')})\n"
+    assert (0, expected, "") == (answer.code, answer.stdout, answer.stderr)
 
 
 def test_the_command_in_a_process(tmp_path: Path) -> None:

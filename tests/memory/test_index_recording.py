@@ -273,6 +273,24 @@ def test_one(cendry_memory):
     assert 0 == pytester.runpytest_inprocess(*PLAIN).ret
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no device that is always full")
+def test_a_full_disk_leaves_no_part_of_a_recording(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        MODELS
+        + """
+def test_one(cendry_memory):
+    import os
+
+    select(cendry_memory, "first").to_list()
+    os.symlink("/dev/full", "recorded.json")
+"""
+    )
+    result = pytester.runpytest_inprocess(*PLAIN, RECORD)
+    assert pytest.ExitCode.INTERNAL_ERROR == result.ret
+    result.stdout.fnmatch_lines(["cendry: nothing was recorded: *No space left on device*", "*1 passed*"])
+    assert [] == list(pytester.path.glob("recorded*"))
+
+
 @pytest.mark.parametrize("content", ['{"indexes": []}', "\xff", "nonsense"])
 def test_files_that_are_no_recordings_are_left_alone(pytester: pytest.Pytester, content: str) -> None:
     file = pytester.path / "recorded.json"

@@ -31,8 +31,8 @@ from cendry_datastore.migrate.intents import Direction, IntentLog, open_intents
 from cendry_datastore.migrate.translate import UntranslatableError
 from cendry_firestore import FirestoreBackend
 from migrate.seeding import entity, put
+from migrate.shops import Address, Home, Shop, ndb_models, shop_of
 from migrate.sides import Document, Sides, Value
-from migrate.test_ndb import Address, Home, Shop, ndb_models
 
 RENAMED = {"City": "cities", "a/b": "ab"}
 
@@ -241,24 +241,6 @@ def test_a_source_that_is_away_is_left_alone(
 
 
 # --- forms of ndb ---
-
-
-def shop_of(ndb_shop: Any, address: Any, home: Any, name: str) -> Any:
-    return ndb_shop(
-        id=name,
-        name="x",
-        bio="é" * 500,
-        data=b"\xff" * 100,
-        notes=["a", "b"],
-        address=address(city="Rome", notes="in Rome"),
-        others=[address(city="Oslo"), address(city="Bonn")],
-        home=home(address=address(city="Bari", notes="in Bari")),
-        local=address(city="Nice", notes="in Nice"),
-        locals=[address(city="Lodz", notes="in Lodz"), address()],
-        packed=home(address=address(city="Cork", notes="in Cork")),
-        settings={"a": [1, {"b": None}]},
-        zipped={"x": 1.5},
-    )
 
 
 @pytest.mark.parametrize("way", ["dual", "repair"])

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 from google.cloud import datastore
-from migrate.conftest import Cli
+from migrate.conftest import Cli, environment_of
 
 MODELS = """
 from datetime import date
@@ -99,7 +103,8 @@ def test_infer(cli: Cli, project: str, seeded: None) -> None:
         (["validate", "empty"], 2, "empty has no Cendry models\n"),
         (["validate", "broken"], 2, "broken raised ZeroDivisionError: division by zero\n"),
         (["validate", "absent"], 2, "absent raised ModuleNotFoundError: No module named 'absent'\n"),
-        (["validate", "models:City"], 2, "models:City is not a Cendry model\n"),
+        (["validate", "models:City"], 2, "models has no 'City'.\n"),
+        (["validate", "models:Acount"], 2, "models has no 'Acount'. Did you mean 'Account'?\n"),
         (["validate", "models", "--namespace", "a b"], 2, "'a b' is not a valid namespace"),
         (["throttle"], 2, "throttle takes one of --rate N, --pause and --resume."),
         (["throttle", "--pause"], 2, "migration/ has no plan.json. Make a plan first"),
@@ -136,8 +141,46 @@ def code_and_text(answer: Any) -> tuple[int, str]:
     return answer.returncode, answer.stdout
 
 
-def test_help_names_all_commands(cli: Cli) -> None:
-    answer = cli("--help")
-    assert 0 == answer.returncode
-    for command in ("validate", "infer", "throttle"):
-        assert command in answer.stdout
+def test_each_command_is_summed_up_on_one_line(cli: Cli) -> None:
+    answer = cli("--help", COLUMNS="80")
+    assert (0, "") == (answer.returncode, answer.stderr)
+    summaries = answer.stdout.partition("Commands:\n")[2].splitlines()
+    assert 10 == len(summaries)
+    assert [] == [line for line in summaries if line.endswith("...") or not line.endswith(".") or len(line) > 80]
+
+
+def test_versions(cli: Cli) -> None:
+    answer = cli("--version")
+    expected = f"cendry-datastore {version('cendry-datastore')} (cendry-core {version('cendry-core')})\n"
+    assert (0, expected, "") == (answer.returncode, answer.stdout, answer.stderr)
+
+
+def test_missing_credentials_are_wrong_use(cli: Cli, tmp_path: Path) -> None:
+    key = str(tmp_path / "absent.json")
+    answer = cli("infer", "Shop", "--project", "p", DATASTORE_EMULATOR_HOST=None, GOOGLE_APPLICATION_CREDENTIALS=key)
+    assert (2, "") == (answer.returncode, answer.stdout)
+    assert (
+        f"p/(default): File {key} was not found. Sign in with `gcloud auth application-default login`, or set "
+        "GOOGLE_APPLICATION_CREDENTIALS to the path of a file with credentials. For an emulator, set "
+        "DATASTORE_EMULATOR_HOST.\n"
+    ) == answer.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closes standard streams as shells of POSIX do")
+@pytest.mark.parametrize(
+    ("streams", "arguments", "code"),
+    [(">&-", ["throttle", "--pause"], 0), ("2>&-", ["status", "absent"], 2), ("<&- >&- 2>&-", ["copy"], 2)],
+)
+def test_a_command_without_standard_streams(tmp_path: Path, streams: str, arguments: Sequence[str], code: int) -> None:
+    (tmp_path / "migration").mkdir()
+    (tmp_path / "migration/plan.json").write_text("{}")
+    command = [sys.executable, "-m", "cendry_datastore.cli", *arguments]
+    answer = subprocess.run(
+        ["sh", "-c", f'exec "$@" {streams}', "sh", *command],
+        cwd=tmp_path,
+        env=environment_of({}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (code, "", "") == (answer.returncode, answer.stdout, answer.stderr)

@@ -14,11 +14,11 @@ from cendry.jobs import open_store
 from cendry_datastore.migrate import Plan, Source, Target, plan
 from cendry_datastore.migrate._plan import moment_of
 from cendry_datastore.migrate.admin import DATASTORE_MODE, NATIVE, DatabaseFacts
-from cendry_datastore.migrate.errors import UnknownModeError, WrongModeError
+from cendry_datastore.migrate.errors import DatabaseCallError, UnknownModeError, WrongModeError
 from cendry_datastore.migrate.files import write_plan
 from cendry_datastore.migrate.values import Place
 from google.api_core import exceptions
-from google.auth.exceptions import DefaultCredentialsError
+from google.auth.exceptions import DefaultCredentialsError, RefreshError
 from google.cloud import datastore
 from migrate.conftest import Cli
 
@@ -100,7 +100,7 @@ def test_a_moment_that_has_expired(cli: Cli, planned: Plan, tmp_path: Path) -> N
         (exceptions.Forbidden("no"), 3, ["Forbidden: 403 no", "source p/d", "resumable: run the same command"]),
         (exceptions.ServiceUnavailable("DNS"), 3, ["ServiceUnavailable: 503 DNS", "source p/d"]),
         (exceptions.ResourceExhausted("quota"), 3, ["ResourceExhausted: 429 quota", "source p/d"]),
-        (DefaultCredentialsError("none"), 3, ["DefaultCredentialsError: none", "source p/d"]),
+        (RefreshError("again"), 3, ["RefreshError: again", "source p/d", "resumable: run the same command"]),
         (OSError(28, "No space left on device", "state/a"), 3, ["state/a: No space left on device"]),
         (OSError("Project was not passed"), 2, ["Project was not passed Pass --project, or set GOOGLE_CLOUD_PROJECT."]),
         (KeyboardInterrupt(), 3, ["stopped", "resumable: run the same command"]),
@@ -110,6 +110,24 @@ def test_a_moment_that_has_expired(cli: Cli, planned: Plan, tmp_path: Path) -> N
 def test_errors_of_others(error: BaseException, code: int, expected: list[str]) -> None:
     found, lines = outcome_of(error, "source p/d")
     assert (code, expected) == (found, lines[: len(expected)])
+
+
+@pytest.mark.parametrize(
+    ("side", "variable"), [(Source, "DATASTORE_EMULATOR_HOST"), (Target, "FIRESTORE_EMULATOR_HOST")]
+)
+def test_a_side_without_credentials(
+    side: type[Source] | type[Target], variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv(variable, raising=False)
+    key = str(tmp_path / "absent.json")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", key)
+    with pytest.raises(DatabaseCallError) as caught:
+        side(project="p", database="d").client  # noqa: B018 - opens it
+    assert (False, DefaultCredentialsError) == (caught.value.resumable, type(caught.value.__cause__))
+    assert (
+        f"p/d: File {key} was not found. Sign in with `gcloud auth application-default login`, or set "
+        f"GOOGLE_APPLICATION_CREDENTIALS to the path of a file with credentials. For an emulator, set {variable}."
+    ) == str(caught.value)
 
 
 def test_no_connection(cli: Cli) -> None:

@@ -130,7 +130,7 @@ def test_a_kind_without_a_model_is_only_counted() -> None:
 
 
 def test_very_many_different_problems_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cendry_datastore.migrate._validate.MAX_PROBLEMS", 1)
+    monkeypatch.setattr("cendry._scan.misfits.MAX_MISFITS", 1)
     scan = scan_of(Account, entity("Account", 1, name=1, born=2), entity("Account", 2, name=1))
     first, further = scan.problems()
     assert (2, "further problems", 1) == (first.count, further.found, further.count)

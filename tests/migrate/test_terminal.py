@@ -255,7 +255,7 @@ WRONG = {
     "repair --nope": "No such option: --nope",
     "retry-dead --nope": "No such option: --nope",
     "validate :City": "The name of a module is missing: write MODULE or MODULE:NAME.\n",
-    "validate models:City": "models:City is not a Cendry model\n",
+    "validate models:City": "models has no 'City'.\n",
     "validate models --sample 0": "Invalid value for '--sample'",
     "plan --price-read -1": "Invalid value for '--price-read'",
     "plan nothing --ndb": "nothing has no Cendry models\n",

@@ -231,6 +231,8 @@ def test_the_command_line_of_the_migration_runs_with_its_extra(with_migrate: Pat
     printed = run(with_migrate.parent / SCRIPT, "--help")
     for name in ("validate", "plan", "infer"):
         assert name in printed
+    versions = f"cendry-datastore {VERSION} (cendry-core {VERSION})\n"
+    assert versions == run(with_migrate.parent / SCRIPT, "--version")
     code = (
         "import cendry_datastore, sys; loaded = {name.partition('.')[0] for name in sys.modules}; "
         "print(sorted(loaded & {'apache_beam', 'cendry_firestore', 'rich', 'typer'}), "
@@ -282,6 +284,7 @@ def test_the_command_line_of_firestore_runs_with_its_extra(dist: Path, tmp_path:
     python = environment(tmp_path / "venv", dist, f"cendry-firestore[cli]=={VERSION}")
     command = python.parent / ("cendry-firestore.exe" if os.name == "nt" else "cendry-firestore")
     assert "backfill" in run(command, "--help")
+    assert f"cendry-firestore {VERSION} (cendry-core {VERSION})\n" == run(command, "--version")
     (tmp_path / "index.yaml").write_text("- kind: City\n  properties:\n  - name: a\n  - name: b\n")
     assert '"collectionGroup": "City"' in run(command, "indexes", "from-datastore", tmp_path / "index.yaml")
     installed = run("uv", "pip", "list", "--quiet", "--python", python, "--format", "freeze")

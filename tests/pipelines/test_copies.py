@@ -40,6 +40,8 @@ from pipelines.runs import RUNNER, Cancelled, Run, start
 
 CHILD = str(Path(__file__).with_name("killed.py"))
 PAGE = 50
+RENDERS = "apache_beam.runners.render.RenderRunner"
+"""A runner with options of its own."""
 
 
 def test_a_pipeline_copies_what_a_copy_copies(seeded: Source, target: Target, plan: Plan, state: Path) -> None:
@@ -350,6 +352,40 @@ def test_a_command_with_wrong_words_says_so(tmp_path: Path, plan: Plan, capsys: 
     store.put("plan.json", b"{")
     assert 2 == run_command(f"{tmp_path}/plan.json")
     assert f"{tmp_path}/plan.json can't be read (line 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--workrs", "4"], "--workrs is not an option of this command or of Beam. Did you mean --workers?"),
+        (["--work=4"], "--work is not an option of this command or of Beam."),
+        (["--taker-over"], "--taker-over is not an option of this command or of Beam. Did you mean --take-over?"),
+        (["--projct=p"], "--projct is not an option of this command or of Beam. Did you mean --project?"),
+        (["--runner=DataflowRunner", "--regoin", "x"], "--regoin is not an option of this command or of Beam."),
+        (["other.json"], "other.json is not an option of this command or of Beam."),
+        (["--runner=NoSuch"], "Unexpected pipeline runner: NoSuch."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_command_refuses_options_that_nobody_knows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        __main__.main([f"{tmp_path}/plan.json", *arguments])
+    assert 2 == caught.value.code
+    assert f"error: {expected}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--job_name=x", "--experiments", "y"], [f"--runner={RENDERS}", "--render_port=5"], ["--", "--z=1"]]
+)
+def test_a_command_takes_the_options_of_beam_and_of_runners(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        __main__.main([f"{tmp_path}/plan.json", *arguments])
+    # That is looked for next.
+    assert f"error: there is no {tmp_path}/plan.json" in capsys.readouterr().err
 
 
 def test_a_command_that_fails_says_how_to_go_on(

@@ -14,9 +14,10 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.io.gcp.gcsio import create_storage_client
 from apache_beam.io.localfilesystem import LocalFileSystem
 from apache_beam.options.pipeline_options import PipelineOptions
-from cendry.errors import JobLockedError, JobStoreError, LockLostError
-from cendry.jobs import DeadLetter, DeadLetters, JobLock, LocalStore, ShardState, find_json, load_state, save_state
+from cendry.errors import JobStoreError
+from cendry.jobs import DeadLetters, LocalStore
 from cendry_datastore.migrate.beam import FileSystemStore, open_store
+from core.store_suite import StoreSuite
 from gcp_storage_emulator.server import create_server
 
 
@@ -33,48 +34,31 @@ def bucket() -> Iterator[str]:
         yield "gs://migrations"
 
 
-@pytest.fixture(params=["disk", "bucket"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> FileSystemStore:
-    if request.param == "disk":
-        return FileSystemStore(str(tmp_path / "job"))
-    return FileSystemStore(f"{request.getfixturevalue('bucket')}/{tmp_path.name}/")
+@pytest.fixture
+def disk(tmp_path: Path) -> FileSystemStore:
+    return FileSystemStore(str(tmp_path / "job"))
 
 
-def test_what_was_put_is_found_listed_and_deleted(store: FileSystemStore) -> None:
-    assert store.list() == []
-    store.put("plan.json", b"1")
-    store.put("state/A-001.json", b"2")
-    store.put("state/A-000.json", b"3")
-    store.put("plan.json", b"4")
-    assert (b"4", b"2", None, None) == (
-        store.get("plan.json"),
-        store.get("state/A-001.json"),
-        store.get("nothing"),
-        store.get("plan.json/x"),
-    )
-    assert store.get("state") is None
-    assert store.list() == ["plan.json", "state/A-000.json", "state/A-001.json"]
-    assert store.list("state/A-0") == ["state/A-000.json", "state/A-001.json"]
-    assert store.list("state/B") == store.list("dead/") == []
-    for _ in range(2):
-        store.delete("state/A-000.json")
-    store.delete("plan.json/x")
-    store.delete("state")
-    assert store.list("state/") == ["state/A-001.json"]
+class FileSystemSuite(StoreSuite):
+    def test_a_store_travels_to_workers(self, store: FileSystemStore) -> None:
+        store.put("plan.json", b"1")
+        there = pickle.loads(pickle.dumps(store))
+        assert (b"1", repr(store)) == (there.get("plan.json"), repr(there))
 
 
-def test_names_and_data_stay_as_they_are(store: FileSystemStore) -> None:
-    names = ["a b.json", "dead/S-000.jsonl", "state/x.json.gz"]
-    if not store.place.startswith("gs:"):
-        # The emulator doesn't escape these in its links.
-        names += ["state/Stra\u00dfe-000.json", "state/a%2Fb-000.json", "state/~#&+.json"]
-    data = bytes(range(256)) * 64
-    for name in names:
-        store.put(name, data)
-    store.put("empty", b"")
-    assert sorted(["empty", *names]) == store.list()
-    assert {data} == {store.get(name) for name in names}
-    assert b"" == store.get("empty")
+class TestOnADisk(FileSystemSuite):
+    @pytest.fixture
+    def store(self, disk: FileSystemStore) -> FileSystemStore:
+        return disk
+
+
+class TestInABucket(FileSystemSuite):
+    # The emulator doesn't escape any in its links.
+    odd_names = ()
+
+    @pytest.fixture
+    def store(self, bucket: str, tmp_path: Path) -> FileSystemStore:
+        return FileSystemStore(f"{bucket}/{tmp_path.name}/")
 
 
 def test_what_a_console_makes_of_a_folder_is_no_file(bucket: str, tmp_path: Path) -> None:
@@ -88,61 +72,7 @@ def test_what_a_console_makes_of_a_folder_is_no_file(bucket: str, tmp_path: Path
     assert ["0a"] == list(DeadLetters.read(store))
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("", "empty"),
-        ("/etc/passwd", "empty"),
-        ("a//b", "empty"),
-        ("../a", "dots"),
-        (".", "dots"),
-        ("a\\b", "character"),
-        ("a*", "character"),
-        ("a.tmp", "unfinished"),
-    ],
-)
-def test_names_stay_inside_the_folder(store: FileSystemStore, name: str, reason: str) -> None:
-    for call, more in (("get", ()), ("delete", ()), ("put", (b"",))):
-        with pytest.raises(ValueError, match=reason):
-            getattr(store, call)(name, *more)
-    with pytest.raises(ValueError, match="dots"):
-        store.list("../")
-
-
-def test_a_store_travels_to_workers(store: FileSystemStore) -> None:
-    store.put("plan.json", b"1")
-    there = pickle.loads(pickle.dumps(store))
-    assert (b"1", repr(store)) == (there.get("plan.json"), repr(there))
-
-
-def test_all_files_of_a_job_are_kept_there(store: FileSystemStore) -> None:
-    save_state(store, "state/S-000.json", ShardState("abc", "0a", 5))
-    assert ShardState("abc", "0a", 5) == load_state(store, "state/S-000.json", "abc")
-    one, other = DeadLetters(store, "S-000"), DeadLetters(store, "S-000")
-    one.append("0a", "S/1", "x")
-    other.extend([DeadLetter("0b", "S/2", "x"), DeadLetter("0a", "S/1", None)])
-    assert ["0b"] == list(DeadLetters.read(store))
-    assert find_json(store, "copy.json") is None
-
-    first, second = JobLock(store, token="one"), JobLock(store, token="two", host="other")
-    first.take()
-    with pytest.raises(JobLockedError):
-        second.take()
-    with pytest.raises(JobLockedError), JobLock(store):
-        raise AssertionError
-    with first.join():
-        first.check()
-        JobLock(store, token="two", host="other", take_over=True).take()
-        with pytest.raises(LockLostError):
-            first.check()
-
-
 # --- what fails ---
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> FileSystemStore:
-    return FileSystemStore(str(tmp_path / "job"))
 
 
 def test_a_file_keeps_its_old_content_when_the_new_one_can_not_be_written(

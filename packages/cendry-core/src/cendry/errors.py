@@ -507,81 +507,49 @@ class DecodeError(CendryError):
         rest = f" ({more} more problem{'s' * (more > 1)}; cendry.validate() lists them all)" if more else ""
         super().__init__(f"{where} doesn't fit {model}: {field}: expected {expected}, found {found}{rest}.")
 
-    @classmethod
-    def newer(cls, path: str | None, model: str, field: str, version: str, current: int) -> DecodeError:
-        """The error for a document of a newer version than that of its model.
-
-        Args:
-            path: As above.
-            model: As above.
-            field: The stored name of the version.
-            version: The version that is stored.
-            current: The version of the model.
-        """
-        error = cls(path, model, field, f"at most version {current}", f"version {version}")
-        return error._worded(
-            f"was written by a newer model (version {version}); this one is {current}. "
-            'Update this program; before the next version, declare extra="keep", which reads newer documents.'
-        )
-
-    @classmethod
-    def too_old(cls, path: str | None, model: str, field: str, version: int, oldest: int) -> DecodeError:
-        """The error for a document of an older version than its model reads.
-
-        Args:
-            path: As above.
-            model: As above.
-            field: The stored name of the version.
-            version: The version that is stored.
-            oldest: The oldest version that the model reads.
-        """
-        error = cls(path, model, field, f"at least version {oldest}", f"version {version}")
-        return error._worded(
-            f"is of version {version}, and {model} declares oldest={oldest}. "
-            "Backfill the collection, or declare a lower oldest=."
-        )
-
-    @classmethod
-    def not_upgraded(
-        cls, path: str | None, model: str, field: str, step: int, function: str, found: str
-    ) -> DecodeError:
-        """The error for a document whose upgrade fails.
-
-        Args:
-            path: As above.
-            model: As above.
-            field: The stored name of the version.
-            step: The version to which the upgrade leads.
-            function: The name of the function.
-            found: What it did.
-        """
-        error = cls(path, model, field, f"an upgrade to version {step}", f"{function}() {found}")
-        return error._worded(f"can't be upgraded to version {step} of {model}: {function}() {found}.")
-
-    @classmethod
-    def outdated_row(cls, path: str | None, model: str, field: str, version: int, current: int) -> DecodeError:
-        """The error for a row of a document of an older version: some fields alone can't be upgraded.
-
-        Args:
-            path: As above.
-            model: As above.
-            field: The stored name of the version.
-            version: The version that is stored.
-            current: The version of the model.
-        """
-        error = cls(path, model, field, f"version {current}", f"version {version}")
-        return error._worded(
-            f"is of version {version}, and {model} of version {current}: an upgrade takes the whole document, "
-            "and this query reads only some fields. Read whole documents, or backfill the collection first."
-        )
-
     def after_upgrade(self, version: int, current: int) -> None:
         """Add to the message that what was found was made by upgrades from one version to another."""
         self.args = (f"{str(self).removesuffix('.')} (after its upgrade from version {version} to {current}).",)
 
-    def _worded(self, what: str) -> DecodeError:
-        self.args = (f"{f'Document {self.path!r}' if self.path else 'The data'} {what}",)
-        return self
+
+def _of_version(path: str | None, model: str, field: str, expected: str, found: str, what: str) -> DecodeError:
+    """The error about the version of a document, whose stored name is `field`, with a message of its own."""
+    error = DecodeError(path, model, field, expected, found)
+    error.args = (f"{f'Document {path!r}' if path else 'The data'} {what}",)
+    return error
+
+
+def newer_version(path: str | None, model: str, field: str, version: str, current: int) -> DecodeError:
+    """The error for a document of a newer version than that of its model."""
+    what = (
+        f"was written by a newer model (version {version}); this one is {current}. "
+        'Update this program; before the next version, declare extra="keep", which reads newer documents.'
+    )
+    return _of_version(path, model, field, f"at most version {current}", f"version {version}", what)
+
+
+def older_version(path: str | None, model: str, field: str, version: int, oldest: int) -> DecodeError:
+    """The error for a document of an older version than its model reads."""
+    what = (
+        f"is of version {version}, and {model} declares oldest={oldest}. "
+        "Backfill the collection, or declare a lower oldest=."
+    )
+    return _of_version(path, model, field, f"at least version {oldest}", f"version {version}", what)
+
+
+def not_upgraded(path: str | None, model: str, field: str, step: int, function: str, found: str) -> DecodeError:
+    """The error for a document whose upgrade to a version fails, and what its function did."""
+    what = f"can't be upgraded to version {step} of {model}: {function}() {found}."
+    return _of_version(path, model, field, f"an upgrade to version {step}", f"{function}() {found}", what)
+
+
+def outdated_row(path: str | None, model: str, field: str, version: int, current: int) -> DecodeError:
+    """The error for a row of a document of an older version: some fields alone can't be upgraded."""
+    what = (
+        f"is of version {version}, and {model} of version {current}: an upgrade takes the whole document, "
+        "and this query reads only some fields. Read whole documents, or backfill the collection first."
+    )
+    return _of_version(path, model, field, f"version {current}", f"version {version}", what)
 
 
 def untagged(model: str) -> CendryError:

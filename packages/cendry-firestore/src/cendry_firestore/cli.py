@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Final
 
+from cendry._command.starting import open_closed_streams
+
 _EXTRA: Final = ("rich", "typer")
 
 
 def main() -> None:
     """Run the command line's command, and exit with its code."""
+    open_closed_streams()
     try:
         from ._cli.commands import run
     except ModuleNotFoundError as error:

@@ -55,7 +55,11 @@ class IndexRecorder:
         return sorted(path for path in self.file.parent.iterdir() if name.fullmatch(path.name))
 
     def write(self) -> None:
-        """Write what was recorded, here and by the workers, whose files are joined into this one."""
+        """Write what was recorded, here and by the workers, whose files are joined into this one.
+
+        Raises:
+            OSError: It can't be written; there is no recording then.
+        """
         if self._part is not None:
             return
         for part in self._parts():
@@ -63,7 +67,12 @@ class IndexRecorder:
             lines = part.read_text("utf-8").split("\n")[:-1]
             self.needs.update(Need.from_json(json.loads(line)) for line in lines)
             part.unlink()
-        self.file.write_text(to_recording(self.needs), "utf-8")
+        try:
+            self.file.write_text(to_recording(self.needs), "utf-8")
+        except OSError:
+            # The next run would refuse a part of a recording.
+            self.file.unlink()
+            raise
 
     def end(self) -> None:
         """Record no more."""

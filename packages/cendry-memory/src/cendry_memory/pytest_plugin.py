@@ -32,6 +32,7 @@ RECORDING_KEY = "cendry_record_indexes"
 _folder = pytest.StashKey["Path"]()
 _emulators = pytest.StashKey["dict[str, SharedEmulator]"]()
 _recorder = pytest.StashKey["IndexRecorder"]()
+_unwritten = pytest.StashKey[str]()
 
 
 # --- memory ---
@@ -250,12 +251,19 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write what was recorded, when the workers have ended."""
     if _recorder in session.config.stash:
-        session.config.stash[_recorder].write()
+        try:
+            session.config.stash[_recorder].write()
+        except OSError as error:
+            # The summary of the tests is still to be printed.
+            session.config.stash[_unwritten] = str(error)
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Say what was recorded, and where."""
-    if _recorder in config.stash:
+    if _unwritten in config.stash:
+        terminalreporter.write_line(f"cendry: nothing was recorded: {config.stash[_unwritten]}", red=True)
+    elif _recorder in config.stash:
         recorder: IndexRecorder = config.stash[_recorder]
         count = len(recorder.needs)
         what = "1 query that needs" if count == 1 else f"{count} different queries that need"

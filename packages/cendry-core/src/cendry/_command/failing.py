@@ -8,8 +8,10 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, NoReturn
 
+from .._interop.emulator import credentials_message
 from ..errors import CendryError, InvalidDocumentIdError, JobError
 
 FINE: Final = 0
@@ -27,6 +29,7 @@ class WrongUseError(JobError):
 
 RESUMABLE: Final = "resumable: run the same command"
 
+# Errors that may be gone when the command is run again.
 _PASSING: Final = (
     "Forbidden",
     "GatewayTimeout",
@@ -59,11 +62,13 @@ def guard(work: Callable[[], int], *, places: Callable[[], str] = str, debug: bo
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = UNREAD
     except (Exception, KeyboardInterrupt) as error:
-        if debug:
-            traceback.print_exc()
         code, lines = outcome_of(error, places())
-        for line in lines:
-            sys.stderr.write(f"{line}\n")
+        # If errors can't be printed either, the exit code is what remains.
+        with suppress(OSError):
+            if debug:
+                traceback.print_exc()
+            for line in lines:
+                sys.stderr.write(f"{line}\n")
     finally:
         signal.signal(signal.SIGTERM, before)
     raise SystemExit(code)
@@ -87,7 +92,10 @@ def outcome_of(error: BaseException, places: str) -> tuple[int, list[str]]:
         return (STOPPED if error.resumable else WRONG_USE), [text]
     if isinstance(error, InvalidDocumentIdError):
         return WRONG_USE, [text]
-    if _passes(error):
+    if _is_of_google(error, ("DefaultCredentialsError",)):
+        # Only cendry-firestore has it bare; the steps of a migration name the database that lacks them.
+        return WRONG_USE, [credentials_message(error, "FIRESTORE_EMULATOR_HOST")]
+    if _is_of_google(error, _PASSING):
         return STOPPED, [f"{type(error).__name__}: {text}", *([places] if places else []), RESUMABLE]
     if isinstance(error, OSError) and error.errno in _FULL:
         return STOPPED, [f"{error.filename or 'A file'}: {os.strerror(error.errno)}", RESUMABLE]
@@ -101,10 +109,10 @@ def outcome_of(error: BaseException, places: str) -> tuple[int, list[str]]:
     return FAILED, [f"{type(error).__name__}: {text}", "--debug shows where it was raised"]
 
 
-def _passes(error: BaseException) -> bool:
-    """Whether an error of Google's packages may be gone when the command is run again."""
+def _is_of_google(error: BaseException, names: tuple[str, ...]) -> bool:
+    """Whether an error is one of Google's packages with one of these names."""
     # By their names: none of those packages is imported here.
     return any(
-        each.__name__ in _PASSING and each.__module__.startswith(("google.api_core.", "google.auth."))
+        each.__name__ in names and each.__module__.startswith(("google.api_core.", "google.auth."))
         for each in type(error).__mro__
     )

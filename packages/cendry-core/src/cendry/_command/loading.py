@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import operator
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from inspect import isabstract
 from types import ModuleType
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
 from .._model.model import Model
+from ..errors import near_names
 from .failing import WrongUseError
+
+_ABSENT: Final = object()
 
 
 def load_models(specs: Iterable[str], *, debug: bool = False) -> list[type[Model]]:
@@ -63,11 +65,14 @@ def load_object(spec: str, *, debug: bool = False) -> object:
     name, _, wanted = spec.partition(":")
     if not wanted:
         raise WrongUseError(f"{spec} names no function: write MODULE:NAME.")
-    module = _import(name, debug)
-    try:
-        return operator.attrgetter(wanted)(module)
-    except AttributeError:
-        raise WrongUseError(f"{name} has no {wanted}") from None
+    found: object = _import(name, debug)
+    place, dot = name, ":"
+    for part in wanted.split("."):
+        inner = getattr(found, part, _ABSENT)
+        if inner is _ABSENT:
+            raise _absent(place, part, [each for each in dir(found) if not each.startswith("_")])
+        found, place, dot = inner, f"{place}{dot}{part}", "."
+    return found
 
 
 def _import(name: str, debug: bool) -> ModuleType:
@@ -92,10 +97,18 @@ def _all(module: ModuleType) -> Iterable[type[Model]]:
 
 def _named(module: ModuleType, wanted: str) -> Iterator[type[Model]]:
     for name in wanted.split(","):
-        found = getattr(module, name, None)
+        found = getattr(module, name, _ABSENT)
+        if found is _ABSENT:
+            models = [each for each, value in vars(module).items() if _has_collection(value)]
+            raise _absent(module.__name__, name, models)
         if not _has_collection(found):
             raise WrongUseError(f"{module.__name__}:{name} is not a Cendry model")
         yield found
+
+
+def _absent(place: str, name: str, names: Iterable[str]) -> WrongUseError:
+    hint = "".join(f" Did you mean {near!r}?" for near in near_names(name, names, 1))
+    return WrongUseError(f"{place} has no {name!r}.{hint}")
 
 
 def _has_collection(found: object) -> TypeGuard[type[Model]]:

@@ -50,7 +50,9 @@ class WriteQueue:
 
         Raises:
             InvalidValueError: A value doesn't fit its field.
-            CendryError: It is the 501st write, or the queue has ended.
+            InvalidDocumentIdError: The id is not valid.
+            CendryError: It is the 501st write, or the queue has ended; or a batch refuses it, as its document may be of
+                an older version (see `ctx.batch`).
         """
         self._check()
         return self._add(self._writer.save(instance, parent, merge, if_unchanged))
@@ -146,7 +148,7 @@ class WriteQueue:
         Raises:
             UnknownFieldError: A name is not declared.
             InvalidValueError: A value doesn't fit its field.
-            CendryError: Two changes overlap, it is the 501st write, or the queue has ended.
+            CendryError: Two changes overlap, it is the 501st write, or the queue has ended; or as in `save`.
         """
         self._check()
         self._add(self._writer.update(target, given, fields, parent, if_unchanged))
@@ -185,7 +187,7 @@ class WriteQueue:
             UnknownFieldError: A name is not declared.
             InvalidValueError: A value doesn't fit its field.
             CendryError: A required field is not named, so that a document created from this could not be read, or two
-                changes overlap, it is the 501st write, or the queue has ended.
+                changes overlap, it is the 501st write, or the queue has ended; or as in `save`.
         """
         self._check()
         self._add(self._writer.merge(target, given, parent))

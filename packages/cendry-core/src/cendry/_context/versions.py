@@ -17,7 +17,7 @@ from .._types.evolutions import Evolution, evolution_of
 from ..backend import StoredDocument
 from ..codec import Codec
 from ..codec.upgrading import class_of_document, compared, require_known, version_of
-from ..errors import CendryError, DecodeError
+from ..errors import CendryError
 from ..paths import FieldPath
 from ..plan import Delete, FieldTransform, Set, Update
 from ..values import Maximum
@@ -70,7 +70,8 @@ def check_current(model: type[Any], what: str) -> None:
 def without_reading(pending: Pending, what: str) -> Pending:
     """A write as it is made where the version of its document can't be read.
 
-    It writes the version, which a document that it creates has to have, but never lowers one.
+    If it has all declared fields, it writes the version, which a document that it creates has to have, but never lowers
+    one.
 
     Args:
         pending: The write.
@@ -82,17 +83,28 @@ def without_reading(pending: Pending, what: str) -> Pending:
     evolution, codec = pending.evolution, pending.codec
     if evolution is None or codec is None:
         return pending
+    # An update doesn't depend on the version here, as the document exists.
+    write = cast("Set", pending.write)
     try:
         check_current(codec.model, what)
+        if write.is_merge or write.transforms:
+            raise _unknown_version(codec.model.__qualname__, evolution.version, what)
     except CendryError:
         discard([pending])
         raise
     version = FieldTransform(FieldPath(evolution.version_field), Maximum(evolution.version))
-    # An update doesn't depend on the version here, as the document exists.
-    write = cast("Set", pending.write)
     pending.write = replace(write, transforms=(*write.transforms, version))
     pending.evolution = None
     return pending
+
+
+def _unknown_version(model: str, version: int, what: str) -> CendryError:
+    """The error for a write that would give a document a version of which only some of its fields may be."""
+    return CendryError(
+        f"{what} can't know whether this {model} exists: a new document must have version={version}, and an older one "
+        "must not, as only some of its fields are written, or they are computed from stored ones. Use update() if it "
+        "exists, save() with plain values, or a method of the context or of a transaction, which reads it."
+    )
 
 
 def unknown_paths(pending: Iterable[Pending], known: Mapping[str, Known]) -> tuple[str, ...]:
@@ -157,8 +169,7 @@ def _completed(pending: Pending, found: StoredDocument | None, changed: Changed)
         return [pending]
     before = {name: value for name, value in stored.items() if name != field}
     after = codec.upgraded_fields(before, version, path)
-    # Other names than text are refused below.
-    names = sorted(compared(version, before, after).changed, key=str)
+    names = sorted(compared(version, before, after).changed)
     data = {name: after[name] for name in names if name in after}
     upgrade = _upgrade(path, evolution, codec, data, names, changed)
     if write.update_time is None:
@@ -179,9 +190,5 @@ def _upgrade(
 ) -> Pending:
     """A write of fields that upgrades have changed, and of the current version."""
     field = evolution.version_field
-    try:
-        mask = tuple([FieldPath(name) for name in (*names, field)])
-    except (TypeError, ValueError) as error:
-        name, expected = codec.model.__qualname__, "an upgrade to fields that can be stored"
-        raise DecodeError(path, name, field, expected, str(error).rstrip(".")) from error
+    mask = tuple([FieldPath(name) for name in (*names, field)])
     return Pending(Update(path, changed(codec, {**data, field: evolution.version}), mask))

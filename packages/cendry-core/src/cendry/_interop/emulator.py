@@ -90,6 +90,21 @@ def _suggested(host: str) -> str:
     return "127.0.0.1:8080" if _address(suggested) is None else suggested
 
 
+def credentials_message(error: BaseException, variable: str) -> str:
+    """What google.auth says of credentials that are missing or can't be read, and what to do.
+
+    Args:
+        error: Its `DefaultCredentialsError`.
+        variable: The environment variable that names an emulator instead of the database.
+    """
+    # A second argument is the error of a parser.
+    reason = error.args[0] if error.args else "There are no credentials."
+    return (
+        f"{reason} Sign in with `gcloud auth application-default login`, or set {_CREDENTIALS_VARIABLE} to the path of "
+        f"a file with credentials. For an emulator, set {variable}."
+    )
+
+
 @cache
 def _warn(variable: str, host: str, reason: str) -> None:
     logging.getLogger("cendry").warning(

@@ -54,7 +54,7 @@ from .reader import Compiled, Reader, refusal_of
 from .reading import STORED, Reading
 from .resolve import Mask, ResolvedField, element_of, guarded, hides_stored, joined, step, text_of, unknown_field
 from .tagged import Dispatch, Mistagged, class_by_data
-from .upgrading import outdated, run_upgrades
+from .upgrading import outdated, run_upgrades, storable
 from .writer import Names, Writer
 
 M = TypeVar("M")
@@ -166,8 +166,8 @@ class Codec(Generic[M]):
             path: The path of the document.
 
         Raises:
-            DecodeError: An upgrade fails, or no class of the collection can read what the upgrades make. It is not
-                written then, as the fields that it was made of would be lost.
+            DecodeError: An upgrade fails, what the upgrades make can't be stored, or no class of the collection can
+                read it. It is not written then, as the fields that it was made of would be lost.
         """
         assert self.evolution is not None
         after = run_upgrades(self.model, data, version, path)
@@ -175,10 +175,10 @@ class Codec(Generic[M]):
         every = self if self.family is None else self.of(self.family.root)
         try:
             every.current(STORED)(after, path.rpartition("/")[2], path)
+            return storable(self.model, version, data, after, path)
         except DecodeError as error:
             error.after_upgrade(version, self.evolution.version)
             raise
-        return after
 
     def current(self, reading: Reading) -> Callable[..., M]:
         """As `decode`, for documents of the current version, with some decode options: the version is not looked at."""

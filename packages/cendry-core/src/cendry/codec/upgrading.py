@@ -13,12 +13,14 @@ from .._types.families import Family
 from .._types.hints import record_of
 from .._types.registry import default_registry
 from .._types.shapes import MAX_DEPTH, hides
-from ..errors import DecodeError, Problem
+from ..errors import DecodeError, Problem, newer_version, not_upgraded, older_version, outdated_row
 from ..paths import shortened
 from ..plan import MISSING, shown_int
-from .leaves import deeper_than, show, shown_error
+from .checker import FAILED
+from .leaves import HIDDEN, deeper_than, show, shown_error
 from .reading import Extra
 from .tagged import Mistagged, class_by_stored
+from .writer import Writer
 
 M = TypeVar("M")
 
@@ -60,9 +62,9 @@ def require_known(evolution: Evolution, version: int, path: str | None, model: t
     """
     name, field = model.__qualname__, evolution.version_field
     if version > evolution.version and not keeps:
-        raise DecodeError.newer(path, name, field, shown_int(version), evolution.version)
+        raise newer_version(path, name, field, shown_int(version), evolution.version)
     if evolution.oldest is not None and version < evolution.oldest:
-        raise DecodeError.too_old(path, name, field, version, evolution.oldest)
+        raise older_version(path, name, field, version, evolution.oldest)
 
 
 def require_current(model: type[Any], data: Mapping[str, Any], path: str) -> None:
@@ -82,7 +84,7 @@ def require_current(model: type[Any], data: Mapping[str, Any], path: str) -> Non
         require_known(evolution, version, path, model, keeps=cast("Any", model).__cendry_extra__ == "keep")
         if version < evolution.version:
             field = evolution.version_field
-            raise DecodeError.outdated_row(path, model.__qualname__, field, version, evolution.version)
+            raise outdated_row(path, model.__qualname__, field, version, evolution.version)
 
 
 def outdated(
@@ -240,7 +242,7 @@ def run_upgrades(
         given = copied(data)
 
         def failed(found: str, step: int = step, function: Upgrade = function) -> DecodeError:
-            return DecodeError.not_upgraded(path, model.__qualname__, field, step, _name_of(function), found)
+            return not_upgraded(path, model.__qualname__, field, step, _name_of(function), found)
 
         try:
             found: Any = function(given)
@@ -270,6 +272,37 @@ def compared(version: int, before: dict[str, Any], after: dict[str, Any]) -> Upg
         if name not in before or (before[name] is not value and not same(before[name], value))
     ]
     return Upgraded(version, frozenset(removed), frozenset((*removed, *changed)))
+
+
+def storable(
+    model: type[Any], version: int, before: dict[str, Any], after: dict[str, Any], path: str | None
+) -> dict[str, Any]:
+    """What upgrades made of the stored fields of a document, as it may be written.
+
+    Args:
+        model: The class.
+        version: The version that was upgraded.
+        before: The stored fields.
+        after: What the upgrades made of them.
+        path: The path of the document, for the error.
+
+    Raises:
+        DecodeError: A name or a value that they made can't be stored.
+    """
+    changed = compared(version, before, after).changed
+    found = stored_form({name: value for name, value in after.items() if name in changed})
+    if isinstance(found, Problem):
+        shown = HIDDEN if _hides(model) else found.found
+        raise DecodeError(path, model.__qualname__, found.path or "the document", found.expected, shown)
+    return {**{name: value for name, value in after.items() if name not in changed}, **found}
+
+
+def stored_form(fields: dict[Any, Any]) -> dict[str, Any] | Problem:
+    """Values of undeclared fields in their stored form, or the first problem if they can't be stored."""
+    writer = Writer(limit=1)
+    # The fields of a document are in no map.
+    found = writer.walk(writer.any_map, fields, "", -1)
+    return writer.problems[0] if found is FAILED else found
 
 
 def _is_equal(given: dict[str, Any], data: dict[str, Any]) -> bool:

@@ -20,7 +20,8 @@ class IndexCheck:
     Attributes:
         missing: What to declare, as one index for each need and one override for each field.
         unused: Composite indexes that none of the queries uses. Other programs may.
-        warnings: What is surely wrong in the file, as sentences.
+        warnings: What is surely wrong in the file, as sentences, and where it indexes a field for a query although its
+            model exempts it.
     """
 
     missing: tuple[Index | FieldOverride, ...]
@@ -52,7 +53,8 @@ def check(
     used = {index for need in needs for index in indexes.used_for(need)}
     asked = {_bare(index) for index in wanted.indexes}
     unused = [index for index in indexes.indexes if index not in used and _bare(index) not in asked]
-    return IndexCheck(tuple(missing), tuple(unused), (*indexes.warnings, *_exempted(indexes, needs)))
+    told = (*indexes.warnings, *_exempted(indexes, needs), *_indexed_all_the_same(indexes, wanted, needs, name))
+    return IndexCheck(tuple(missing), tuple(unused), told)
 
 
 def _exempted(indexes: Indexes, needs: Iterable[Need]) -> list[str]:
@@ -66,6 +68,23 @@ def _exempted(indexes: Indexes, needs: Iterable[Need]) -> list[str]:
                 what = f"The field {path} of {need.collection!r} is exempted from indexes"
                 found[f"{what}, and a recorded query filters or sorts by it."] = None
     return list(found)
+
+
+def _indexed_all_the_same(indexes: Indexes, wanted: Indexes, needs: Iterable[Need], name: str) -> list[str]:
+    """What is to be told of queries that the file serves by a field that its model exempts from indexes."""
+    exempt = {(each.collection, each.path): each for each in wanted.overrides if each.indexes == frozenset()}
+    found: list[str] = []
+    for own in indexes.overrides:
+        exemption = exempt.get((own.collection, own.path))
+        if exemption is None or not own.indexes:
+            continue
+        as_declared = Indexes(indexes.indexes, [exemption if each is own else each for each in indexes.overrides])
+        if any(not need.is_uncertain and indexes.serves(need) and not as_declared.serves(need) for need in needs):
+            found.append(
+                f"The field {own.path} of {own.collection!r} is exempted by its model (index=False), and {name} "
+                "indexes it, which a recorded query needs. Remove index=False."
+            )
+    return found
 
 
 def combine(wanted: Indexes, needs: Iterable[Need]) -> Indexes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import socket
@@ -77,7 +78,8 @@ class JobLock:
     On a local disk, a file is locked by `flock`, which ends with the process in any case. Everywhere, a token is
     written, which `check` compares: a process that was stopped, and wakes after another one has taken over, writes
     nothing more. A thread writes a heartbeat every 15 seconds: a lock without one for 60 seconds is free, unless
-    `flock` shows that its process exists. A process of this host that is gone frees its lock at once.
+    `flock` shows that its process exists. A process of this host that is gone frees its lock at once, unless others of
+    the same job may still work.
 
     A job whose processes come and go, on several hosts, has one lock, too: the first step calls `take`, each process
     works in a `with lock.join():` block, and the last step calls `release`, all with the same `token`.
@@ -185,7 +187,13 @@ class JobLock:
 
     @contextmanager
     def join(self) -> Generator[None, None, None]:
-        """Work, in a `with` block, under the lock that another process of the job took."""
+        """Work, in a `with` block, under the lock that another process of the job took.
+
+        Raises:
+            JobFileError: The lock of the job is not one.
+            JobStoreError: The files can't be read or written.
+        """
+        self._enroll()
         self._held = True
         self._ended.clear()
         self._start()
@@ -239,6 +247,29 @@ class JobLock:
         # A file of its own: what a process writes that wakes late must not change what another one reads of itself.
         return f"{HEARTBEATS}{self._token}.json"
 
+    def _enroll(self) -> None:
+        """Note that this process works under the lock of another one, whose end alone doesn't free it then."""
+        holder = read_holder(self._store)
+        if holder is None or holder.token != self._token or (holder.host, holder.pid) == (self._host, self._pid):
+            return
+        mark = hashlib.sha256(f"{self._host} {self._pid}".encode()).hexdigest()[:16]
+        name = f"{_workers_of(self._token)}{mark}.json"
+        if self._store.get(name) is None:
+            write_json(self._store, name, {"host": self._host, "pid": self._pid})
+
+    def _has_workers(self, token: str) -> bool:
+        """Whether processes that joined a lock may exist."""
+        for name in self._store.list(_workers_of(token)):
+            # One that is deleted meanwhile has ended.
+            match find_json(self._store, name):
+                case None:
+                    continue
+                case {"host": self._host, "pid": int(pid)} if not is_alive(pid):
+                    continue
+                case _:
+                    return True
+        return False
+
     def _start(self) -> None:
         if _threads.CAN_START:
             self._thread = threading.Thread(target=self._live, name="cendry-job-lock", daemon=True)
@@ -281,7 +312,7 @@ class JobLock:
             raise self._locked(found)
         self._held = True
         for name in self._store.list(HEARTBEATS):
-            if name != self._heartbeat:
+            if name != self._heartbeat and not name.startswith(_workers_of(self._token)):
                 self._store.delete(name)
         if isinstance(self._store, LocalStore):
             self._store.sweep()
@@ -299,7 +330,7 @@ class JobLock:
             if has_flock and holder.flock:
                 return
             # In a container, each process may have the same id as the one before it.
-            if holder.pid != self._pid and not is_alive(holder.pid):
+            if holder.pid != self._pid and not is_alive(holder.pid) and not self._has_workers(holder.token):
                 return
         if self._clock() - self._seen(holder) < STALE_AFTER:
             raise self._locked(holder)
@@ -322,6 +353,9 @@ class JobLock:
     def _release(self) -> None:
         self._held = False
         self._store.delete(self._heartbeat)
+        if self._is_shared:
+            for name in self._store.list(_workers_of(self._token)):
+                self._store.delete(name)
         if self._is_mine(read_holder(self._store)):
             self._store.delete(LOCK_FILE)
 
@@ -332,6 +366,11 @@ class JobLock:
                 if not self._is_mine(read_holder(self._store)):
                     return
                 self.beat()
+
+
+def _workers_of(token: str) -> str:
+    """How the names begin of files that name the processes that joined a lock."""
+    return f"{HEARTBEATS}{token}-"
 
 
 def is_alive(pid: int) -> bool:

@@ -227,7 +227,7 @@ class LocalStore:
         with self._errors(name, "deleted"):
             try:
                 self._files.remove(path)
-            except (FileNotFoundError, NotADirectoryError):
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return
             self._files.fsync_directory(path.parent)
 

@@ -10,6 +10,7 @@ import typer
 from cendry._command.failing import FINE, PROBLEMS, WrongUseError, guard
 from cendry._command.loading import load_models
 from cendry._command.printing import Printer
+from cendry._command.starting import version_line
 from cendry.jobs import Pace, read_pace, write_json, write_pace
 
 from .directories import open_directory, store_of
@@ -28,7 +29,6 @@ from .options import (
 )
 
 app = typer.Typer(
-    help="Moves a database from Datastore mode to Firestore in Native mode.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -36,7 +36,22 @@ app = typer.Typer(
 )
 
 
-@app.command()
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(version_line("cendry-datastore"))
+        raise typer.Exit
+
+
+@app.callback()
+def migration(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Moves a database from Datastore mode to Firestore in Native mode."""
+
+
+@app.command(short_help="Report entities that don't fit their models, and traps.")
 def validate(
     models: Models,
     directory: Directory = DIRECTORY,
@@ -68,7 +83,7 @@ def validate(
     guard(work, places=lambda: f"source {project}/{database or '(default)'}", debug=debug)
 
 
-@app.command()
+@app.command(short_help="Decide on a migration: what is copied, and when it is read.")
 def plan(
     models: Annotated[
         str | None, typer.Argument(metavar="MODELS", help="As of validate; needed with --ndb alone.")
@@ -153,7 +168,7 @@ def pairs(given: list[str], rule: str = "--rename takes KIND=COLLECTION") -> dic
     return found
 
 
-@app.command()
+@app.command(short_help="Print a model that reads the entities of a kind.")
 def infer(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="The kind.")],
     project: Project = None,
@@ -176,7 +191,7 @@ def infer(
     guard(work, places=lambda: f"source {project}/{database or '(default)'}", debug=debug)
 
 
-@app.command()
+@app.command(short_help="Slow, hold or resume running copies.")
 def throttle(
     directory: Directory = DIRECTORY,
     rate: Annotated[float | None, typer.Option(min=0.001, help="Documents per second of all workers.")] = None,

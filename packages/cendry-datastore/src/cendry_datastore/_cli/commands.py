@@ -22,7 +22,7 @@ def run() -> None:
     app()
 
 
-@app.command()
+@app.command(short_help="Copy what was planned, or go on with it.")
 def copy(
     directory: Directory = DIRECTORY,
     workers: Annotated[int, typer.Option(min=1, help="Threads that read and write.")] = 4,
@@ -63,7 +63,7 @@ def copy(
     guard(work, debug=debug)
 
 
-@app.command()
+@app.command(short_help="Compare both sides: what is missing, extra, different.")
 def verify(
     directory: Directory = DIRECTORY,
     sample: Annotated[str | None, typer.Option(help="A share of the entities, such as 1%.")] = None,
@@ -89,7 +89,7 @@ def verify(
     guard(work, debug=debug)
 
 
-@app.command()
+@app.command(short_help="Show how far it is, and whether to cut over.")
 def status(
     directory: Directory = DIRECTORY,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 if the application must not cut over.")] = False,
@@ -112,7 +112,7 @@ def status(
     guard(work, debug=debug)
 
 
-@app.command()
+@app.command(short_help="Copy what has changed since, and delete what is gone.")
 def delta(
     directory: Directory = DIRECTORY,
     allow_deletes: Annotated[
@@ -132,7 +132,7 @@ def delta(
     guard(work, debug=debug)
 
 
-@app.command("retry-dead")
+@app.command("retry-dead", short_help="Copy the entities that were given up, read anew.")
 def retry_dead(
     directory: Directory = DIRECTORY, take_over: TakeOver = False, as_json: Json = False, debug: Debug = False
 ) -> None:
@@ -146,7 +146,7 @@ def retry_dead(
     guard(work, debug=debug)
 
 
-@app.command()
+@app.command(short_help="Mirror the dual writes that were not mirrored.")
 def repair(
     directory: Directory = DIRECTORY, take_over: TakeOver = False, as_json: Json = False, debug: Debug = False
 ) -> None:

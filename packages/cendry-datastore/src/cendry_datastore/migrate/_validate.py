@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from cendry._model.model import Model
+from cendry._scan import Misfits, found_on_reads
 from cendry._types.registry import default_registry
 from cendry.codec import Codec, codec_for
 from cendry.codec.message import decoder
 from cendry.errors import DecodeError, JobError
-from cendry.errors import Problem as FieldProblem
 from cendry.jobs import Progress, Tracker
 
 from .._dialect import DATASTORE
@@ -26,16 +25,6 @@ from .values import Shard
 
 if TYPE_CHECKING:
     from .source import Source
-
-MAX_PATHS: Final = 3
-"""Entities that are named for each problem."""
-
-MAX_PROBLEMS: Final = 1_000
-"""Different problems of one kind that are told apart."""
-
-_INDEX: Final = re.compile(r"\[\d+\]")
-_KIND: Final = re.compile(r"[A-Za-z_][\w.]*")
-_CONSTRAINTS: Final = ("missing", "unknown", "value", "tag")
 
 
 class DottedAliasError(JobError):
@@ -153,9 +142,9 @@ class KindScan:
         self.kind = kind
         self.model = model
         self.partition = partition
-        self.count = self.fits = self.further = 0
+        self.count = self.fits = 0
         self.traps: TrapScan | None = None
-        self._found: dict[tuple[str, str, str, str], list[Any]] = {}
+        self._misfits = Misfits()
         self._codec: Codec[Any] | None = None if model is None else codec_for(model, default_registry)
         self._read = None if self._codec is None else decoder(self._codec, DATASTORE)
         # What ndb stores is judged in the form that it has after the migration.
@@ -179,37 +168,11 @@ class KindScan:
         codec = self._codec
         assert codec is not None
         data = decode_properties(properties, self.partition)
-        problems = [each for each in codec.problems(data, DATASTORE.reading) if each.code in _CONSTRAINTS]
-        # A constructor that refuses is found only where an instance is made.
-        for each in problems or [FieldProblem(error.field or "", error.expected, error.found)]:
-            self._note(self._key_of(each, data), path)
-
-    def _key_of(self, problem: FieldProblem, data: dict[str, Any]) -> tuple[str, str, str, str]:
-        field = _INDEX.sub("[]", problem.path)
-        match problem.code:
-            case "missing" if problem.found.startswith("only parts of it"):
-                stored = next((key for key in sorted(data) if key.startswith(f"{problem.path}.")), problem.path)
-                parts = parts_below(data, stored.partition(".")[0])
-                return field, problem.expected, f"parts of it ({', '.join(parts)})", "use --ndb"
-            case "missing":
-                return field, problem.expected, "nothing", ""
-            case "unknown":
-                return field, problem.expected, "a field that the model doesn't have", ""
-            case _:
-                # Its kind alone: values are people's data.
-                kind = _KIND.match(problem.found)
-                return field, problem.expected, kind[0] if kind else "another value", ""
-
-    def _note(self, key: tuple[str, str, str, str], path: str) -> None:
-        known = self._found.get(key)
-        if known is None:
-            if len(self._found) >= MAX_PROBLEMS:
-                self.further += 1
-                return
-            known = self._found[key] = list[Any]((0,))
-        known[0] += 1
-        if len(known) <= MAX_PATHS and path not in known:
-            known.append(path)
+        for each in found_on_reads(codec.problems(data, DATASTORE.reading), error):
+            if each.code == "missing" and each.found.startswith("only parts of it"):
+                self._misfits.note(each, path, _parts_of(each.path, data), "use --ndb")
+            else:
+                self._misfits.note(each, path)
 
     def report(self) -> KindReport:
         """How many entities there are, and how many fit."""
@@ -219,11 +182,16 @@ class KindScan:
     def problems(self) -> list[Problem]:
         """What doesn't fit, the most frequent first."""
         name = "" if self.model is None else self.model.__name__
-        found = sorted(self._found.items(), key=lambda item: (-item[1][0], item[0]))
         problems = [
-            Problem(self.kind, field, expected, stored, count, tuple(paths), advice, name)
-            for (field, expected, stored, advice), (count, *paths) in found
+            Problem(self.kind, one.field, one.expected, one.found, one.count, one.samples, one.advice, name)
+            for one in self._misfits
         ]
-        if self.further:
-            problems.append(Problem(self.kind, "", "the model", "further problems", self.further, model=name))
+        if self._misfits.further:
+            problems.append(Problem(self.kind, "", "the model", "further problems", self._misfits.further, model=name))
         return problems
+
+
+def _parts_of(path: str, data: dict[str, Any]) -> str:
+    """What is stored of a field that ndb stores in parts."""
+    stored = next((key for key in sorted(data) if key.startswith(f"{path}.")), path)
+    return f"parts of it ({', '.join(parts_below(data, stored.partition('.')[0]))})"

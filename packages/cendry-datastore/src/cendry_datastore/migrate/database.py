@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from cendry._interop.emulator import Emulator
 from cendry._interop.grpc import check_process
-from google.auth.exceptions import GoogleAuthError
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
 from .admin import DatabaseFacts, database_facts
-from .errors import DatabaseCallError
+from .errors import DatabaseCallError, MissingCredentialsError
 from .values import DEFAULT_DATABASE, Place
 
 
@@ -41,6 +41,9 @@ class Database(ABC, Generic[ConnectionT]):
 
     database_kind: ClassVar[str]
     """The name of the database in error messages."""
+
+    emulator_variable: ClassVar[str]
+    """The environment variable that names an emulator instead of the database."""
 
     def __init__(self, client: Any, arguments: dict[str, Any]) -> None:
         self._given = client
@@ -86,6 +89,8 @@ class Database(ABC, Generic[ConnectionT]):
             return self._make_client(**given)
         except GoogleAuthError as error:
             place = Place(given["project"] or "?", given["database"] or DEFAULT_DATABASE, given.get("namespace") or "")
+            if isinstance(error, DefaultCredentialsError):
+                raise MissingCredentialsError(place, error, self.emulator_variable) from error
             raise DatabaseCallError(place, error) from error
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from cendry._interop.emulator import credentials_message
 from cendry._interop.grpc import status_of, text_of
 from cendry.errors import JobError
 
@@ -29,6 +30,16 @@ class DatabaseCallError(JobError):
         self.status = status_of(error)
         what = f"{self.status}: {text_of(error)}" if self.status else str(error)
         super().__init__(f"{place}: {what} (resumable: run the same command)")
+
+
+class MissingCredentialsError(DatabaseCallError):
+    """There are no credentials for a database, or they can't be read; nothing was read or written."""
+
+    resumable = False
+
+    def __init__(self, place: Place, error: Exception, variable: str) -> None:
+        super().__init__(place, error)
+        self.args = (f"{place}: {credentials_message(error, variable)}",)
 
 
 class MomentExpiredError(JobError):

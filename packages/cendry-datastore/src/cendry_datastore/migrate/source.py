@@ -59,6 +59,7 @@ class Source(Database[Connection]):
     """
 
     database_kind = Connection.database_kind
+    emulator_variable = "DATASTORE_EMULATOR_HOST"
 
     def __init__(
         self,

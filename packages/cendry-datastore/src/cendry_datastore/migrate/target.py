@@ -86,6 +86,7 @@ class Target(Database[Connection]):
     """
 
     database_kind = Connection.database_kind
+    emulator_variable = "FIRESTORE_EMULATOR_HOST"
 
     def __init__(self, client: Any = None, *, project: str | None = None, database: str | None = None) -> None:
         check_arguments(client, Client, "Target", project, database)

@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from cendry._command.failing import guard
+from cendry._command.starting import version_line
 
 from .places import Place
 
@@ -18,8 +19,18 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(version_line("cendry-firestore"))
+        raise typer.Exit
+
+
 @app.callback()
-def tools() -> None:
+def tools(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Tools for the documents and indexes of a Firestore database."""
 
 

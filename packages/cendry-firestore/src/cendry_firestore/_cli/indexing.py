@@ -8,12 +8,15 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from tempfile import mkstemp
 from typing import Any, Final, TypeVar
 
 from cendry._command.failing import FINE, PROBLEMS, WrongUseError
 from cendry._command.loading import load_models
 from cendry._command.printing import Printer, ask
 from cendry._immutable import dataclass
+from cendry.errors import JobError
 from cendry.indexes import (
     FieldOverride,
     Index,
@@ -39,6 +42,17 @@ from cendry.paths import FieldPath
 T = TypeVar("T")
 
 _BOM: Final = b"\xef\xbb\xbf"
+
+
+class UnwrittenFileError(JobError):
+    """A file can't be written: a full disk, missing permissions. It is as it was."""
+
+    resumable = True
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"{path} can't be written: {reason}. It is unchanged: mend this, and run the same command again."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +156,8 @@ def print_check(printer: Printer, path: str, asked: Asked, *, enterprise: bool, 
         printer: Prints it.
         path: The file.
         asked: What is needed.
-        enterprise: Whether the database scans where it has no index, so that missing ones are advice.
+        enterprise: Whether the database scans where it has no index, so that missing ones are advice. A time to live
+            is not: without it, documents are never deleted.
         again: The arguments of `merge` that add what is missing.
     """
     text = _read(path, _indexes_of).decode("utf-8-sig")
@@ -153,25 +168,36 @@ def print_check(printer: Printer, path: str, asked: Asked, *, enterprise: bool, 
     # Without a recording, every index would be one that no recorded query uses.
     unused = _entries(found.unused) if asked.recordings else []
     printer.result({"file": path, "missing": missing, "unused": unused, "warnings": warnings})
+    demanded = [each for each in found.missing if not enterprise or _is_expiry(each, have)]
+    advised = _entries(each for each in found.missing if each not in demanded)
     if not missing:
         count = len(asked.needs)
         queries = "1 recorded query" if count == 1 else f"{count:,} recorded queries"
         printer.line(f"{path} serves all that is needed{f': {queries}' if asked.recordings else ''}")
-    for what, entries in (("indexes", _composites(missing)), ("fieldOverrides", _overrides(missing))):
-        if entries:
-            printer.line(f"{'could be added' if enterprise else 'missing'} in {what}:")
-            _print_entries(printer, entries)
+    for verb, some in (("missing", _entries(demanded)), ("could be added", advised)):
+        for what, entries in (("indexes", _composites(some)), ("fieldOverrides", _overrides(some))):
+            if entries:
+                printer.line(f"{verb} in {what}:")
+                _print_entries(printer, entries)
     if unused:
         printer.line("used by no recorded query, but perhaps by other programs:")
         _print_entries(printer, unused)
     _warn(warnings)
-    if not missing:
-        return FINE
-    if enterprise:
-        printer.line("The Enterprise edition answers without them, by reading more documents.")
+    if advised:
+        which = "what could be added" if demanded else "them"
+        printer.line(f"The Enterprise edition answers without {which}, by reading more documents.")
+    if not demanded:
         return FINE
     printer.line(f"Add them: cendry-firestore indexes merge {again}")
     return PROBLEMS
+
+
+def _is_expiry(found: Index | FieldOverride, have: Indexes) -> bool:
+    """Whether what is missing is a time to live, and not the indexes of its field alone."""
+    if not isinstance(found, FieldOverride) or not found.ttl:
+        return False
+    place = found.collection, found.path
+    return not any(each.ttl for each in have.overrides if (each.collection, each.path) == place)
 
 
 def merge_into(printer: Printer, path: str, asked: Asked, *, prune: bool, yes: bool) -> int:
@@ -248,13 +274,25 @@ def _read(path: str, read: Callable[[str], T]) -> T:
 
 
 def _write(path: str, content: bytes) -> None:
-    """Replace a file as a whole, so that it is never half written; a link still leads to it."""
+    """Replace a file as a whole, so that it is never half written; a link still leads to it.
+
+    Raises:
+        UnwrittenFileError: It can't be written; it is as it was, and nothing else is left.
+    """
     target = os.path.realpath(path)
-    draft = f"{target}.new"
-    with open(draft, "wb") as file:
-        file.write(content)
-    shutil.copymode(target, draft)
-    os.replace(draft, target)
+    try:
+        descriptor, draft = mkstemp(prefix=f"{os.path.basename(target)}.", dir=os.path.dirname(target))
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(content)
+            shutil.copymode(target, draft)
+            os.replace(draft, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(draft)
+            raise
+    except OSError as error:
+        raise UnwrittenFileError(path, error.strerror or str(error)) from error
 
 
 # --- printing ---

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from cendry._query.results import reader
-from cendry._scan import Histogram, Room
+from cendry._scan import Histogram, Misfits, Room, found_on_reads
 from cendry._types.evolutions import evolution_of
 from cendry._types.families import Family
 from cendry._types.registry import TypeRegistry
@@ -30,17 +29,6 @@ if TYPE_CHECKING:
 
 MAX_PLACES: Final = 10_000
 """Places of one collection that are told apart."""
-
-MAX_SAMPLES: Final = 3
-"""Documents that are named for each misfit."""
-
-MAX_MISFITS: Final = 1_000
-"""Different misfits of one model that are told apart."""
-
-_INDEX: Final = re.compile(r"\[\d+\]")
-_RAISED: Final = re.compile(r"( raised \w+): .*", re.DOTALL)
-_KIND: Final = re.compile(r"[A-Za-z_][\w.]*")
-_FOUND_ON_READS: Final = ("missing", "unknown", "value", "tag")
 
 
 def drift(
@@ -119,8 +107,8 @@ class ModelScan:
         if self._evolution is not None:
             self._evolution.check()
         self._read = reader(self._codec)
-        self._found: dict[tuple[str, str, str], list[Any]] = {}
-        self._fits = self._further = 0
+        self._misfits = Misfits()
+        self._fits = 0
         self._versions: Counter[int] = Counter()
 
     def see(self, document: StoredDocument, data: dict[str, Any]) -> None:
@@ -134,7 +122,7 @@ class ModelScan:
             self._read(document)
         except DecodeError as error:
             for problem in self._problems(document.path, data, error):
-                self._note(problem, document.path)
+                self._misfits.note(problem, document.path)
         else:
             self._fits += 1
         if self._evolution is not None:
@@ -155,21 +143,7 @@ class ModelScan:
             # Newer ones are read with extra="keep".
             if version < evolution.version:
                 data = run_upgrades(self.model, data, version, path)
-        problems = [each for each in self._codec.problems(data, STORED) if each.code in _FOUND_ON_READS]
-        # A constructor that refuses is found only where an instance is made.
-        yield from problems or [Problem(error.field or "", error.expected, error.found)]
-
-    def _note(self, problem: Problem, path: str) -> None:
-        key = _INDEX.sub("[]", problem.path), problem.expected, _found_without_values(problem)
-        known = self._found.get(key)
-        if known is None:
-            if len(self._found) >= MAX_MISFITS:
-                self._further += 1
-                return
-            known = self._found[key] = list[Any]((0,))
-        known[0] += 1
-        if len(known) <= MAX_SAMPLES and path not in known:
-            known.append(path)
+        yield from found_on_reads(self._codec.problems(data, STORED), error)
 
     def report(self, found: Histogram, selection: Selection, *, is_cut: bool) -> ModelReport:
         """What was found.
@@ -179,14 +153,9 @@ class ModelScan:
             selection: Which they were.
             is_cut: Whether it has not all places.
         """
-        misfits = [
-            Misfit(field, expected, stored, count, tuple(paths))
-            for (field, expected, stored), (count, *paths) in sorted(
-                self._found.items(), key=lambda item: (-item[1][0], item[0])
-            )
-        ]
-        if self._further:
-            misfits.append(Misfit("", "the model", "further misfits", self._further, ()))
+        misfits = [Misfit(one.field, one.expected, one.found, one.count, one.samples) for one in self._misfits]
+        if self._misfits.further:
+            misfits.append(Misfit("", "the model", "further misfits", self._misfits.further, ()))
         declared = declared_of(self._codec)
         if self._evolution is not None:
             found.fields.pop(self._evolution.version_field, None)
@@ -200,18 +169,3 @@ class ModelScan:
             tuple(misfits),
             is_cut,
         )
-
-
-def _found_without_values(problem: Problem) -> str:
-    """What a problem has found, without what people have stored."""
-    match problem.code:
-        case "missing":
-            return "nothing"
-        case "unknown":
-            return "a field that the model doesn't have"
-        case "rule":
-            # Of an upgrade or a version. The text of an error of an upgrade may show values.
-            return _RAISED.sub(r"\1", problem.found)
-        case _:
-            kind = _KIND.match(problem.found)
-            return kind[0] if kind else "another value"

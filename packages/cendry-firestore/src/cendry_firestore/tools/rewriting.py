@@ -9,7 +9,8 @@ from typing import Any, Final, TypeAlias, cast
 from cendry._immutable import dataclass
 from cendry._stored import copied, same
 from cendry.backend import StoredDocument
-from cendry.errors import DecodeError
+from cendry.codec.upgrading import stored_form
+from cendry.errors import DecodeError, Problem
 from cendry.paths import FieldPath
 from cendry.plan import Update
 
@@ -124,10 +125,13 @@ def _compared(found: StoredDocument, before: dict[str, Any], after: dict[Any, An
             FieldPath(name)
         except ValueError as error:
             return f"the function returned a field that can't be stored: {error}"
+    stored = stored_form(changed)
+    if isinstance(stored, Problem):
+        return f"the function returned a value that can't be stored: {stored}"
     old = {name: value for name, value in before.items() if name in changed or name not in after}
     update_time = cast("datetime", found.update_time)
-    size = len(found.path.encode()) + 2 * sum(size_of(name) for name in {**old, **changed}) + size_of(changed)
-    return Rewrite(found.path, update_time, old, changed, size)
+    size = len(found.path.encode()) + 2 * sum(size_of(name) for name in {**old, **stored}) + size_of(stored)
+    return Rewrite(found.path, update_time, old, stored, size)
 
 
 def size_of(value: Any) -> int:

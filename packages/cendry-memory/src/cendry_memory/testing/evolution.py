@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime, timezone
+from decimal import Decimal
+from functools import partial
+from typing import Any, ClassVar
 
 import pytest
 from cendry import (
@@ -126,6 +129,19 @@ class Broken(Model, collection="broken", version=2):
 def divide(data: dict[str, Any]) -> dict[str, Any]:
     """Fails on zero."""
     return {**data, "n": 100 // data["n"]}
+
+
+class Cluttered(Model, collection="broken", version=2, extra="keep"):
+    """A model whose upgrade makes an undeclared field."""
+
+    n: Field[int]
+    new: ClassVar[Any] = None
+
+
+@upgrade(Cluttered, to=2)
+def clutter(data: dict[str, Any]) -> dict[str, Any]:
+    """Adds whatever a test needs."""
+    return {**data, "new": Cluttered.new}
 
 
 OLD: dict[str, Any] = {"name": "Ada Lovelace", "city": "London", "visits": 1, "unknown": [1]}
@@ -290,6 +306,47 @@ class EvolutionConformance(Suite):
                 write()
         # What the upgrade would have removed is still there.
         assert odd == db.data("people/a")
+
+    @needs(Feature.TRANSACTIONS, Feature.MASKS)
+    @pytest.mark.parametrize(
+        ("new", "message"),
+        [
+            (object(), r"new: expected a value that Firestore can hold, found object <object .*"),
+            ({1, 2}, r"new: expected a value that Firestore can hold, found set \{1, 2\}"),
+            ({"a": [{"b": Decimal(1)}]}, r"new.a\[0\].b: expected a value that Firestore can hold, found Decimal .*"),
+            (2**63, r"new: expected a value that Firestore can hold, found int 9223372036854775808 \(outside 64.*"),
+            (Increment(1), r"new: expected a value that Firestore can hold, found Increment\(value=1\), a transform"),
+            ([[1]], r"new\[0\]: expected no array directly in an array, found list \[1\]"),
+            ({"": 1}, r"new: expected keys that Firestore can hold, found str '' \(a key must not be empty\)"),
+        ],
+        ids=["object", "set", "inside", "int", "transform", "arrays", "key"],
+    )
+    def test_an_upgrade_that_cannot_be_stored_is_not_written(
+        self, db: Database, ctx: Any, monkeypatch: pytest.MonkeyPatch, new: object, message: str
+    ) -> None:
+        monkeypatch.setattr(Cluttered, "new", new)
+        db.commit(Set("broken/a", {"n": 1}))
+        writes: list[Callable[[], object]] = [
+            lambda: ctx.update(Cluttered, "a", {Cluttered.n: 2}),
+            lambda: ctx.save(ctx.get(Cluttered, "a")),
+            lambda: ctx.save_many([Cluttered(id="a", n=2)], merge=True),
+            lambda: ctx.update_or_create(Cluttered, "a", {Cluttered.n: 2}),
+            lambda: in_transaction(ctx, lambda txn: txn.update(Cluttered, "a", {Cluttered.n: 2})),
+        ]
+        for write in writes:
+            with pytest.raises(DecodeError, match=rf"'broken/a' .* Cluttered: {message} \(after its upgrade"):
+                write()
+        assert {"n": 1} == db.data("broken/a")
+
+    @needs(Feature.TRANSACTIONS)
+    def test_what_an_upgrade_makes_is_stored_as_a_save_stores_it(
+        self, db: Database, ctx: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Cluttered, "new", {"moment": datetime(2024, 1, 2), "pair": (1, 2)})
+        db.commit(Set("broken/a", {"n": 1}))
+        ctx.update(Cluttered, "a", {Cluttered.n: 2})
+        new = {"moment": datetime(2024, 1, 2, tzinfo=timezone.utc), "pair": [1, 2]}
+        assert {"n": 2, "new": new, VERSION: 2} == db.data("broken/a")
 
     @needs(Feature.TRANSACTIONS, Feature.PRECONDITIONS)
     def test_an_old_document_that_must_be_unchanged(self, db: Database, ctx: Any) -> None:
@@ -490,20 +547,50 @@ class EvolutionConformance(Suite):
         newer = {"first": "N", "newest": 1, VERSION: 4}
         db.commit(Set("people/a", newer), Set("people/b", newer), Set("people/c", {"first": "C", VERSION: 3}))
         with ctx.batch() as batch:
-            batch.merge(Current, "a", {Current.first: "X"})
+            batch.update(Current, "a", {Current.first: "X"})
             batch.save(CurrentKeeper(id="b", first="X"))
-            batch.merge(Current, "d", {Current.first: "X"})
+            batch.save(Current(id="d", first="X"), merge=True)
         with ctx.bulk() as bulk:
-            bulk.merge(Current, "e", {Current.first: "X"})
+            bulk.save(Current(id="e", first="X"), merge=True)
             bulk.update(Current, "c", {Current.visits: 5})
             bulk.save(CurrentKeeper(id="f", first="X"))
         assert {**newer, "first": "X"} == db.data("people/a")
         assert {**newer, "first": "X", "visits": 0} == db.data("people/b")
         assert {"first": "C", "visits": 5, VERSION: 3} == db.data("people/c")
-        for name in "de":
-            assert {"first": "X", VERSION: 3} == db.data(f"people/{name}")
-        assert {"first": "X", "visits": 0, VERSION: 3} == db.data("people/f")
+        for name in "def":
+            assert {"first": "X", "visits": 0, VERSION: 3} == db.data(f"people/{name}")
         assert 5 == ctx.select(Current, Current.first == "X").update({Current.visits: 1}).written
+
+    @needs(Feature.MERGES, Feature.TRANSFORMS, Feature.BULK)
+    def test_writes_that_read_nothing_give_no_old_document_a_version(self, db: Database, ctx: Any) -> None:
+        # One that is there although the class says otherwise.
+        db.commit(Set("people/a", OLD))
+        counted: Any = {"id": "a", "first": "X", "visits": Increment(1)}
+        with ctx.batch() as batch, ctx.bulk() as bulk:
+            for writer, name in ((batch, "A batch"), (bulk, "A bulk")):
+                queues: list[Callable[[], object]] = [
+                    partial(writer.merge, Current, "a", {Current.first: "X"}),
+                    partial(writer.merge, Current, "none", {Current.first: "X"}),
+                    partial(writer.save, CurrentKeeper(**counted)),
+                    partial(writer.save, Current(**counted), merge=True),
+                ]
+                for queue in queues:
+                    with pytest.raises(CendryError, match=rf"{name} can't know .* must have version=3"):
+                        queue()
+                writer.update(Current, "a", {Current.visits: 5})
+        assert {**OLD, "visits": 5} == db.data("people/a")
+        assert db.data("people/none") is None
+        # These read the document.
+        given: tuple[Any, ...] = (Current, "a", {Current.first: "X"})
+        writes: list[Callable[[], object]] = [
+            lambda: ctx.merge(*given),
+            lambda: in_transaction(ctx, lambda txn: txn.merge(*given)),
+        ]
+        for write in writes:
+            with pytest.raises(DecodeError, match="is of version 1, and Current declares oldest=3"):
+                write()
+        ctx.merge(Current, "new", {Current.first: "X"})
+        assert {"first": "X", VERSION: 3} == db.data("people/new")
 
     # --- cursors ---
 

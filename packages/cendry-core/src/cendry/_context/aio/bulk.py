@@ -85,7 +85,7 @@ class AsyncBulk(AsyncOnly):
         Raises:
             InvalidValueError: A value doesn't fit its field; this write is not queued. The message has its number among
                 the writes of the bulk.
-            CendryError: The bulk has ended.
+            CendryError: The bulk has ended; or the document may be of an older version (see `ctx.batch`).
         """
         self._life.check_open()
         try:
@@ -190,7 +190,7 @@ class AsyncBulk(AsyncOnly):
         Raises:
             UnknownFieldError: A name is not declared; this write is not queued, as with the other errors.
             InvalidValueError: A value doesn't fit its field.
-            CendryError: Two changes overlap, or the bulk has ended.
+            CendryError: Two changes overlap, or the bulk has ended; or as in `save`.
         """
         self._life.check_open()
         await self._put(self._settings.writer.update(target, given, fields, parent, if_unchanged))
@@ -226,7 +226,7 @@ class AsyncBulk(AsyncOnly):
         Raises:
             UnknownFieldError: A name is not declared; this write is not queued, as with the other errors.
             InvalidValueError: A value doesn't fit its field.
-            CendryError: A required field is not named, two changes overlap, or the bulk has ended.
+            CendryError: A required field is not named, two changes overlap, or the bulk has ended; or as in `save`.
         """
         self._life.check_open()
         await self._put(self._settings.writer.merge(target, given, parent))

@@ -248,6 +248,8 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             InvalidEtagError: `if_unchanged` is text without an etag of this document; nothing was sent.
             InvalidValueError: A value doesn't fit its field; nothing was sent.
             InvalidDocumentIdError: The id is not valid; nothing was sent.
+            DecodeError: With `merge` or `extra="keep"`, as in `update`.
+            TransactionContentionError: Likewise.
         """
         pending = self._sender.settings.writer.save(instance, parent, merge, if_unchanged)
         await write(self._sender, [pending])
@@ -355,8 +357,8 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             InvalidValueError: A value doesn't fit its field, or a required field would be removed; nothing was sent.
             CendryError: Two changes overlap, there are none, or one is below a map that is `None` in the instance;
                 nothing was sent.
-            DecodeError: The stored document is of a version that the model doesn't read, or can't be upgraded; nothing
-                was written. With a version above 1 only, as the next one.
+            DecodeError: The stored document is of a version that the model doesn't read, or can't be upgraded, or what
+                that makes of it can't be stored; nothing was written. With a version above 1 only, as the next one.
             TransactionContentionError: Other clients kept changing the document; nothing was written.
         """
         writer = self._sender.settings.writer
@@ -475,6 +477,9 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
         Raises:
             UnknownFieldError: A name is not declared.
             InvalidValueError: A value doesn't fit its field; nothing was written.
+            InvalidDocumentIdError: The id is not valid; nothing was sent.
+            DecodeError: The stored document doesn't fit the class.
+            DocumentAlreadyExistsError: Other clients kept creating and deleting the document, 5 times.
         """
         self._sender.check_present("writes")
         values = items_of(defaults, "defaults= takes values")
@@ -517,6 +522,8 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
         Raises:
             UnknownFieldError: A name is not declared.
             InvalidValueError: A value doesn't fit its field; nothing was written.
+            InvalidDocumentIdError: The id is not valid; nothing was sent.
+            DecodeError: The stored document doesn't fit the class; or as in `update`.
             TransactionContentionError: Other clients kept changing the document; nothing was written.
         """
         changes, new = put_items(defaults, create_defaults)
@@ -551,6 +558,9 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
             CendryError: There are more than 500; nothing was sent.
             InvalidValueError: A value doesn't fit its field; nothing was sent. With `atomic=False`, instances before
                 it may be saved.
+            DecodeError: With `merge` or `extra="keep"`, as in `update`; none was saved. With `atomic=False`, nothing is
+                read, and a `CendryError` as in `batch`.
+            TransactionContentionError: As in `update`; none was saved.
             BulkError: With `atomic=False`, some were not saved; all others were.
         """
         if not atomic:
@@ -740,7 +750,9 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
         """Create a batch: up to 500 writes that are committed together, all or none.
 
         It reads nothing, so it refuses to change some fields of documents that may be of an older version than their
-        model, which `oldest=` rules out; bulk writes do the same.
+        model, which `oldest=` rules out. Of a model with a version above 1, it also refuses each `merge`, and saves of
+        some fields with transforms: whether they create the document, which must have the version then, isn't known.
+        Bulk writes do the same.
 
         Returns:
             The batch; in an `async with`, it commits at the end of the block, and discards everything if that raises.
@@ -776,6 +788,7 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
 
         Raises:
             TransactionContentionError: All attempts were aborted; nothing was written.
+            DecodeError: A queued `update`, `merge` or `save` as in the method of the context; nothing was written.
             CendryError: A transaction is already running here.
         """
         self._sender.check_present("transactions")

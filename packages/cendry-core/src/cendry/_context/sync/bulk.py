@@ -82,7 +82,7 @@ class Bulk(SyncOnly):
         Raises:
             InvalidValueError: A value doesn't fit its field; this write is not queued. The message has its number among
                 the writes of the bulk.
-            CendryError: The bulk has ended.
+            CendryError: The bulk has ended; or the document may be of an older version (see `ctx.batch`).
         """
         self._life.check_open()
         try:
@@ -187,7 +187,7 @@ class Bulk(SyncOnly):
         Raises:
             UnknownFieldError: A name is not declared; this write is not queued, as with the other errors.
             InvalidValueError: A value doesn't fit its field.
-            CendryError: Two changes overlap, or the bulk has ended.
+            CendryError: Two changes overlap, or the bulk has ended; or as in `save`.
         """
         self._life.check_open()
         self._put(self._settings.writer.update(target, given, fields, parent, if_unchanged))
@@ -223,7 +223,7 @@ class Bulk(SyncOnly):
         Raises:
             UnknownFieldError: A name is not declared; this write is not queued, as with the other errors.
             InvalidValueError: A value doesn't fit its field.
-            CendryError: A required field is not named, two changes overlap, or the bulk has ended.
+            CendryError: A required field is not named, two changes overlap, or the bulk has ended; or as in `save`.
         """
         self._life.check_open()
         self._put(self._settings.writer.merge(target, given, parent))

@@ -70,6 +70,8 @@ class Transaction(Reads, TransactionQueue):
         Raises:
             UnknownFieldError: A name is not declared.
             InvalidValueError: A value doesn't fit its field.
+            InvalidDocumentIdError: The id is not valid.
+            DecodeError: The stored document doesn't fit the class.
             CendryError: A write is queued already, or the transaction is read-only or has ended.
         """
         self._check()
@@ -101,6 +103,8 @@ class Transaction(Reads, TransactionQueue):
         Raises:
             UnknownFieldError: A name is not declared.
             InvalidValueError: A value doesn't fit its field.
+            InvalidDocumentIdError: The id is not valid.
+            DecodeError: The stored document doesn't fit the class.
             CendryError: A write is queued already, or the transaction is read-only or has ended.
         """
         self._check()

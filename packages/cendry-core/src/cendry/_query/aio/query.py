@@ -205,7 +205,8 @@ class AsyncQuery(AsyncLiveQuery[M_co], AsyncResults[M_co]):  # sync:
             BulkError: Some documents were not written, and there is no `on_error`.
             UnknownFieldError: A name is not declared; nothing was read or written, as with the other errors.
             InvalidValueError: A value doesn't fit its field.
-            CendryError: Two changes overlap, or there are none; or the query is part of a transaction.
+            CendryError: Two changes overlap, or there are none; the query is part of a transaction; or documents may be
+                of older versions (see `ctx.batch`).
             UnsupportedByBackendError: The backend has no bulk writes.
         """
         source: AsyncSource = self._bound()

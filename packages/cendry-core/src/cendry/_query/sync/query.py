@@ -204,7 +204,8 @@ class Query(LiveQuery[M_co], ListenableQuery[M_co], Results[M_co]):
             BulkError: Some documents were not written, and there is no `on_error`.
             UnknownFieldError: A name is not declared; nothing was read or written, as with the other errors.
             InvalidValueError: A value doesn't fit its field.
-            CendryError: Two changes overlap, or there are none; or the query is part of a transaction.
+            CendryError: Two changes overlap, or there are none; the query is part of a transaction; or documents may be
+                of older versions (see `ctx.batch`).
             UnsupportedByBackendError: The backend has no bulk writes.
         """
         source: Source = self._bound()
