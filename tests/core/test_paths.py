@@ -118,10 +118,39 @@ def test_illegal_paths_are_refused(path: Any, reason: str) -> None:
     assert reason == caught.value.reason
 
 
+_PARTS = st.sampled_from(["c", "x" * 200, "x" * 201, "a-b_c", "__a", "__a__", "__id7__", "..", "", "é", "a\n", "a.b"])
+
+
+@given(st.lists(_PARTS, min_size=1, max_size=6))
+def test_a_plain_path_is_judged_as_its_parts_are(parts: list[str]) -> None:
+    def by_parts() -> str:
+        if len(parts) % 2:
+            raise InvalidDocumentIdError("document path", "/".join(parts), "it must alternate collections and ids")
+        path = None
+        for collection, document_id in zip(parts[::2], parts[1::2], strict=True):
+            path = join_path(path, check_collection_id(collection), document_id)
+        assert path is not None
+        return path
+
+    expected: object
+    try:
+        expected = by_parts()
+    except InvalidDocumentIdError:
+        expected = InvalidDocumentIdError
+    try:
+        found: object = check_document_path("/".join(parts))
+    except InvalidDocumentIdError:
+        found = InvalidDocumentIdError
+    assert expected == found
+
+
 def test_paths_that_are_too_long_or_too_deep_are_refused() -> None:
     with pytest.raises(InvalidDocumentIdError, match="bytes, and the limit is 6144"):
         check_document_path("/".join(["c", "x" * 1500] * 5))
-    assert check_document_path("/".join(["c", "x"] * 100))
+    for depth in (12, 13, 100):
+        assert check_document_path("/".join(["c", "x"] * depth))
+    with pytest.raises(InvalidDocumentIdError, match="over 100 levels deep"):
+        join_path("/".join(["c", "x"] * 100), "c", "x")
     with pytest.raises(InvalidDocumentIdError, match="it is over 100 levels deep"):
         check_document_path("/".join(["c", "x"] * 101))
 

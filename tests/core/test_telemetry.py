@@ -786,6 +786,21 @@ def test_a_provider_that_a_variable_names_is_loaded_at_once(seen: Seen, monkeypa
     assert ["save cities"] == seen.names
 
 
+def test_an_api_that_keeps_its_providers_elsewhere_is_asked_for_them(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a later version of OpenTelemetry may do."""
+    loaded = {name: module for name, module in sys.modules.items() if name != "opentelemetry.metrics._internal"}
+    monkeypatch.setattr("cendry._interop.opentelemetry.modules", loaded)
+    monkeypatch.setattr(trace, "get_tracer", seen.get_tracer)
+    ctx = Cendry(backend=MemoryBackend())
+    ctx.save(city("a"))
+    assert [] == seen.names
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: seen.tracers)
+    ctx.save(city("a"))
+    assert ["save cities"] == seen.names
+
+
 # The log
 
 

@@ -12,8 +12,11 @@ import grpc  # type: ignore[import-untyped]
 import pytest
 from cendry import AsyncFirestoreBackend
 from cendry.backend import CallOptions, StoredDocument
+from cendry.paths import FieldPath
 from cendry.plan import GetPlan, Set
-from cendry_firestore import _transport
+from cendry_firestore import _sdk, _transport
+from cendry_firestore._requests import get_request
+from cendry_firestore._single import single_request
 from cendry_memory.testing import Database
 from cendry_memory.testing.driver import together
 from firestore.faulty import Fault, FaultyServer
@@ -83,6 +86,23 @@ def test_one_document_comes_without_a_stream(filled: Database) -> None:
     assert {"x": 1} == filled.data("c/a")
     assert filled.data("c/none") is None
     assert 2 == spy.calls
+
+
+@pytest.mark.parametrize("size", [1, 60, 64, 100, 127, 128, 1_400])
+@pytest.mark.parametrize("projection", [None, (FieldPath("x"),)])
+def test_its_request_is_the_one_of_a_stream(size: int, projection: tuple[FieldPath, ...] | None) -> None:
+    for database in ("projects/p/databases/(default)", "projects/p/databases/" + "d" * 20_000):
+        plan = GetPlan(("c/" + "é" * (size // 2) + "x",), projection)
+        message = get_request(plan, plan.paths, database, None)
+        assert message == _sdk.BatchGetDocumentsRequest.FromString(single_request(plan, database))
+
+
+@needs_direct_calls
+def test_an_answer_without_a_moment(filled: Database, faulty: FaultyServer) -> None:
+    name = f"{filled.in_loop(lambda: filled.backend._connection.database)}/documents/c/none"
+    faulty.answers[METHOD] = [types.BatchGetDocumentsResponse.serialize(types.BatchGetDocumentsResponse(missing=name))]
+    [result] = filled.get_plan(GetPlan(("c/none",)))
+    assert ("c/none", False, None) == (result.path, result.exists, result.read_time)
 
 
 @needs_direct_calls
