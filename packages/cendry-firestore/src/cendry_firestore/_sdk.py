@@ -37,7 +37,7 @@ class FixedMetadata(_AsyncMetadata):  # type: ignore[misc]  # gRPC has no types.
     """
 
     def __init__(self, *pairs: tuple[str, str]) -> None:
-        super().__init__(*pairs)
+        _AsyncMetadata.__init__(self, *pairs)
         self._pairs = pairs
 
     def __len__(self) -> int:

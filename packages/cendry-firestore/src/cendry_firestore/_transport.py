@@ -220,9 +220,8 @@ def _direct(api: Any, own_channel: Any, database: str, metadata: Metadata, is_as
 
     def start(name: str, streams: bool) -> Start:
         request_type, response_type = _MESSAGES[name]
-        if name == "BatchGetDocuments" and not streams:
-            request_type = bytes
-        serialize = None if request_type is bytes else request_type.SerializeToString
+        takes_bytes = request_type is bytes or (name == "BatchGetDocuments" and not streams)
+        serialize = None if takes_bytes else request_type.SerializeToString
         stub = (channel.unary_stream if streams else channel.unary_unary)(
             _SERVICE + name, request_serializer=serialize, response_deserializer=response_type.FromString
         )
