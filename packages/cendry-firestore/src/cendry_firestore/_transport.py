@@ -220,8 +220,9 @@ def _direct(api: Any, own_channel: Any, database: str, metadata: Metadata, is_as
 
     def start(name: str, streams: bool) -> Start:
         request_type, response_type = _MESSAGES[name]
-        takes_bytes = request_type is bytes or (name == "BatchGetDocuments" and not streams)
-        serialize = None if takes_bytes else request_type.SerializeToString
+        serialize = None if request_type is bytes else request_type.SerializeToString
+        if name == "BatchGetDocuments" and not streams:
+            serialize = None
         stub = (channel.unary_stream if streams else channel.unary_unary)(
             _SERVICE + name, request_serializer=serialize, response_deserializer=response_type.FromString
         )
