@@ -594,7 +594,7 @@ def _change_people(ids: list[str], change: Any) -> Callable[[Txn], None]:
 def _blind(ctx: Cendry, ids: list[str]) -> None:
     with ctx.batch() as batch:
         batch.save(Backfilled(id=ids[0], first="blind"))
-        batch.save(Backfilled(id=ids[1], first="blind"), merge=True)
+        batch.merge(Backfilled, ids[1], Backfilled.first.set("blind"))
 
 
 ACTS: dict[str, Callable[[Cendry, list[int]], Any]] = {

@@ -71,7 +71,7 @@ class IndexRecorder:
             self.file.write_text(to_recording(self.needs), "utf-8")
         except OSError:
             # The next run would refuse a part of a recording.
-            self.file.unlink()
+            self.file.unlink(missing_ok=True)
             raise
 
     def end(self) -> None:

@@ -70,8 +70,7 @@ def check_current(model: type[Any], what: str) -> None:
 def without_reading(pending: Pending, what: str) -> Pending:
     """A write as it is made where the version of its document can't be read.
 
-    If it has all declared fields, it writes the version, which a document that it creates has to have, but never lowers
-    one.
+    It writes the version, which a document that it creates has to have, but never lowers one.
 
     Args:
         pending: The write.
@@ -83,28 +82,17 @@ def without_reading(pending: Pending, what: str) -> Pending:
     evolution, codec = pending.evolution, pending.codec
     if evolution is None or codec is None:
         return pending
-    # An update doesn't depend on the version here, as the document exists.
-    write = cast("Set", pending.write)
     try:
         check_current(codec.model, what)
-        if write.is_merge or write.transforms:
-            raise _unknown_version(codec.model.__qualname__, evolution.version, what)
     except CendryError:
         discard([pending])
         raise
     version = FieldTransform(FieldPath(evolution.version_field), Maximum(evolution.version))
+    # An update doesn't depend on the version here, as the document exists.
+    write = cast("Set", pending.write)
     pending.write = replace(write, transforms=(*write.transforms, version))
     pending.evolution = None
     return pending
-
-
-def _unknown_version(model: str, version: int, what: str) -> CendryError:
-    """The error for a write that would give a document a version of which only some of its fields may be."""
-    return CendryError(
-        f"{what} can't know whether this {model} exists: a new document must have version={version}, and an older one "
-        "must not, as only some of its fields are written, or they are computed from stored ones. Use update() if it "
-        "exists, save() with plain values, or a method of the context or of a transaction, which reads it."
-    )
 
 
 def unknown_paths(pending: Iterable[Pending], known: Mapping[str, Known]) -> tuple[str, ...]:

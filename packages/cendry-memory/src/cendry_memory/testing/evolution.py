@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timezone
 from decimal import Decimal
-from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -547,50 +546,20 @@ class EvolutionConformance(Suite):
         newer = {"first": "N", "newest": 1, VERSION: 4}
         db.commit(Set("people/a", newer), Set("people/b", newer), Set("people/c", {"first": "C", VERSION: 3}))
         with ctx.batch() as batch:
-            batch.update(Current, "a", {Current.first: "X"})
+            batch.merge(Current, "a", {Current.first: "X"})
             batch.save(CurrentKeeper(id="b", first="X"))
-            batch.save(Current(id="d", first="X"), merge=True)
+            batch.merge(Current, "d", {Current.first: "X"})
         with ctx.bulk() as bulk:
-            bulk.save(Current(id="e", first="X"), merge=True)
+            bulk.merge(Current, "e", {Current.first: "X"})
             bulk.update(Current, "c", {Current.visits: 5})
             bulk.save(CurrentKeeper(id="f", first="X"))
         assert {**newer, "first": "X"} == db.data("people/a")
         assert {**newer, "first": "X", "visits": 0} == db.data("people/b")
         assert {"first": "C", "visits": 5, VERSION: 3} == db.data("people/c")
-        for name in "def":
-            assert {"first": "X", "visits": 0, VERSION: 3} == db.data(f"people/{name}")
+        for name in "de":
+            assert {"first": "X", VERSION: 3} == db.data(f"people/{name}")
+        assert {"first": "X", "visits": 0, VERSION: 3} == db.data("people/f")
         assert 5 == ctx.select(Current, Current.first == "X").update({Current.visits: 1}).written
-
-    @needs(Feature.MERGES, Feature.TRANSFORMS, Feature.BULK)
-    def test_writes_that_read_nothing_give_no_old_document_a_version(self, db: Database, ctx: Any) -> None:
-        # One that is there although the class says otherwise.
-        db.commit(Set("people/a", OLD))
-        counted: Any = {"id": "a", "first": "X", "visits": Increment(1)}
-        with ctx.batch() as batch, ctx.bulk() as bulk:
-            for writer, name in ((batch, "A batch"), (bulk, "A bulk")):
-                queues: list[Callable[[], object]] = [
-                    partial(writer.merge, Current, "a", {Current.first: "X"}),
-                    partial(writer.merge, Current, "none", {Current.first: "X"}),
-                    partial(writer.save, CurrentKeeper(**counted)),
-                    partial(writer.save, Current(**counted), merge=True),
-                ]
-                for queue in queues:
-                    with pytest.raises(CendryError, match=rf"{name} can't know .* must have version=3"):
-                        queue()
-                writer.update(Current, "a", {Current.visits: 5})
-        assert {**OLD, "visits": 5} == db.data("people/a")
-        assert db.data("people/none") is None
-        # These read the document.
-        given: tuple[Any, ...] = (Current, "a", {Current.first: "X"})
-        writes: list[Callable[[], object]] = [
-            lambda: ctx.merge(*given),
-            lambda: in_transaction(ctx, lambda txn: txn.merge(*given)),
-        ]
-        for write in writes:
-            with pytest.raises(DecodeError, match="is of version 1, and Current declares oldest=3"):
-                write()
-        ctx.merge(Current, "new", {Current.first: "X"})
-        assert {"first": "X", VERSION: 3} == db.data("people/new")
 
     # --- cursors ---
 

@@ -750,9 +750,7 @@ class AsyncCendry(AsyncReads, AsyncDocumentListening, AsyncOnly):  # sync:
         """Create a batch: up to 500 writes that are committed together, all or none.
 
         It reads nothing, so it refuses to change some fields of documents that may be of an older version than their
-        model, which `oldest=` rules out. Of a model with a version above 1, it also refuses each `merge`, and saves of
-        some fields with transforms: whether they create the document, which must have the version then, isn't known.
-        Bulk writes do the same.
+        model, which `oldest=` rules out; bulk writes do the same.
 
         Returns:
             The batch; in an `async with`, it commits at the end of the block, and discards everything if that raises.
