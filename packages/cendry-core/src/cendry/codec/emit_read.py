@@ -157,7 +157,6 @@ class ReadEmitter(Emitter):
         self.reading = reading
         self.lenient = reading.python_values
         self.tables: dict[Tagged, dict[type[Any], str]] = {}
-        self.keepers: dict[int, str] = {}
         # Lines that follow all functions.
         self.last: list[str] = []
         module.known("missing", MISSING)
@@ -384,11 +383,9 @@ class ReadEmitter(Emitter):
 
     def keeper(self, shape: Constrained) -> str:
         """The name of a function that returns a value that keeps the rules of a shape, or `None`; it refuses others."""
-        name = self.keepers.get(id(shape))
-        if name is None:
-            name = self.keepers[id(shape)] = self.module.fresh("kept")
-            kept = self.kept(shape, "v").removeprefix(" and ")
-            self.module.function(f"{name}(v)", [f"return v if v is None or {kept} else refuse()"])
+        name = self.module.fresh("kept")
+        kept = self.kept(shape, "v").removeprefix(" and ")
+        self.module.function(f"{name}(v)", [f"return v if v is None or {kept} else refuse()"])
         return name
 
     def table(self, functions: Mapping[str, str]) -> str:
