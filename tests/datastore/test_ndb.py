@@ -46,14 +46,14 @@ class Ndb:
     def __init__(self, project: str) -> None:
         self.client = ndb.Client(project=project)
 
-        class NdbAddress(ndb.Model):  # type: ignore[misc]
+        class NdbAddress(ndb.Model):  # type: ignore[misc]  # ndb has no types.
             street = ndb.StringProperty()
             city = ndb.StringProperty()
 
-        class NdbDeep(ndb.Model):  # type: ignore[misc]
+        class NdbDeep(ndb.Model):  # type: ignore[misc]  # ndb has no types.
             address = ndb.StructuredProperty(NdbAddress)
 
-        class NdbUser(ndb.Model):  # type: ignore[misc]
+        class NdbUser(ndb.Model):  # type: ignore[misc]  # ndb has no types.
             name = ndb.StringProperty()
             home = ndb.StructuredProperty(NdbAddress)
             others = ndb.StructuredProperty(NdbAddress, repeated=True)
@@ -378,7 +378,7 @@ class Dog(Animal, tag=("NdbAnimal", "NdbDog")):
 def test_what_a_polymodel_stores_is_read_as_its_class_and_the_other_way_round(
     ctx: Cendry, project: str, sdk: Any
 ) -> None:
-    class NdbAnimal(ndb.PolyModel):  # type: ignore[misc]
+    class NdbAnimal(ndb.PolyModel):  # type: ignore[misc]  # ndb has no types.
         name = ndb.StringProperty()
 
     class NdbCat(NdbAnimal):

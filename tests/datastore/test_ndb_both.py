@@ -97,24 +97,24 @@ class Kept(Everything, collection="Everything", extra="keep"):
     pass
 
 
-class NdbAddress(ndb.Model):  # type: ignore[misc]
+class NdbAddress(ndb.Model):  # type: ignore[misc]  # ndb has no types.
     street = ndb.StringProperty()
     city = ndb.StringProperty()
     zip = ndb.IntegerProperty()
 
 
-class NdbDeep(ndb.Model):  # type: ignore[misc]
+class NdbDeep(ndb.Model):  # type: ignore[misc]  # ndb has no types.
     address = ndb.StructuredProperty(NdbAddress)
     note = ndb.TextProperty()
     addresses = ndb.StructuredProperty(NdbAddress, repeated=True)
 
 
-class NdbHome(ndb.Model):  # type: ignore[misc]
+class NdbHome(ndb.Model):  # type: ignore[misc]  # ndb has no types.
     address = ndb.StructuredProperty(NdbAddress)
     note = ndb.TextProperty()
 
 
-class NdbEverything(Properties, ndb.Model):  # type: ignore[misc]
+class NdbEverything(Properties, ndb.Model):  # type: ignore[misc]  # ndb has no types.
     """The same in ndb."""
 
     tags = ndb.StringProperty(repeated=True)
@@ -694,7 +694,7 @@ class Cat(Animal, tag=("Animal", "Cat")):
 
 @LEGACY
 def test_poly_models(both: Both, legacy: bool) -> None:
-    class NdbAnimal(ndb.PolyModel):  # type: ignore[misc]
+    class NdbAnimal(ndb.PolyModel):  # type: ignore[misc]  # ndb has no types.
         home = ndb.StructuredProperty(NdbAddress)
 
         @classmethod

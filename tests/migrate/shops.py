@@ -35,14 +35,14 @@ class Shop(Model, collection="NdbShop"):
 def ndb_models() -> tuple[Any, Any, Any]:
     """The classes of ndb for addresses, homes and shops."""
 
-    class NdbAddress(ndb.Model):  # type: ignore[misc]
+    class NdbAddress(ndb.Model):  # type: ignore[misc]  # ndb has no types.
         city = ndb.StringProperty()
         notes = ndb.TextProperty(compressed=True)
 
-    class NdbHome(ndb.Model):  # type: ignore[misc]
+    class NdbHome(ndb.Model):  # type: ignore[misc]  # ndb has no types.
         address = ndb.StructuredProperty(NdbAddress)
 
-    class NdbShop(ndb.Model):  # type: ignore[misc]
+    class NdbShop(ndb.Model):  # type: ignore[misc]  # ndb has no types.
         name = ndb.StringProperty()
         bio = ndb.TextProperty(compressed=True)
         data = ndb.BlobProperty(compressed=True)

@@ -17,23 +17,23 @@ from datastore.ndb_properties import Properties, values
 SAMPLES = Path(__file__).parents[1] / "typing"
 
 
-class Colour(ndb.Model):  # type: ignore[misc]
+class Colour(ndb.Model):  # type: ignore[misc]  # ndb has no types.
     name = ndb.StringProperty()
     shade = ndb.FloatProperty()
 
 
-class Part(ndb.Model):  # type: ignore[misc]
+class Part(ndb.Model):  # type: ignore[misc]  # ndb has no types.
     label = ndb.StringProperty()
     colour = ndb.StructuredProperty(Colour)
     notes = ndb.TextProperty(compressed=True)
 
 
-class Box(ndb.Model):  # type: ignore[misc]
+class Box(ndb.Model):  # type: ignore[misc]  # ndb has no types.
     note = ndb.TextProperty()
     parts = ndb.LocalStructuredProperty(Part, repeated=True)
 
 
-class Inferred(Properties, ndb.PolyModel):  # type: ignore[misc]
+class Inferred(Properties, ndb.PolyModel):  # type: ignore[misc]  # ndb has no types.
     """Each property of ndb."""
 
     user = ndb.UserProperty()

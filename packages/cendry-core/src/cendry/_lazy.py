@@ -80,3 +80,14 @@ def _is_there(package: str) -> bool:
         return find_spec(package) is not None
     except ImportError:  # Some finders raise where others return None.
         return False
+
+
+def installed_version(distribution: str) -> str | None:
+    """The version of a distribution; `None` if it is not installed, even if its sources are on the path."""
+    # Imported here, as it is slow to import.
+    from importlib import metadata
+
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None

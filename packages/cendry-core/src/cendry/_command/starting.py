@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final
+
+from .._lazy import installed_version
 
 _CORE: Final = "cendry-core"
 
@@ -32,8 +33,4 @@ def version_line(distribution: str) -> str:
 
 
 def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        # Its sources are on the path, but it is not installed.
-        return "(not installed)"
+    return installed_version(distribution) or "(not installed)"

@@ -13,6 +13,8 @@ from sys import modules
 from time import perf_counter
 from typing import Any, Final, Protocol, cast
 
+from .._lazy import installed_version
+
 SCOPE: Final = "cendry"
 """The name of the instrumentation scope."""
 
@@ -75,7 +77,7 @@ class Telemetry:
         self._trace = trace = import_module(_API)
         metrics = import_module("opentelemetry.metrics")
         self._context = import_module("opentelemetry.context")
-        given, version = self._given, _version()
+        given, version = self._given, installed_version("cendry-core")
         get_meter: Any = getattr(given, "get_meter", metrics.get_meter)
         self._histogram = _histogram(get_meter(SCOPE, version, schema_url=_SCHEMA))
         get_tracer = trace.get_tracer if given is None else given.get_tracer
@@ -224,13 +226,3 @@ def _histogram(meter: Any) -> Any:
     except TypeError:
         # Before version 1.30, an API has no such advice.
         return meter.create_histogram(name, unit, description)
-
-
-def _version() -> str | None:
-    # Imported here, as it is slow to import.
-    from importlib import metadata
-
-    try:
-        return metadata.version("cendry-core")
-    except metadata.PackageNotFoundError:
-        return None
